@@ -1,0 +1,53 @@
+# finscale: `make help` lists what can be made.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+TORCH  := $(shell grep '^torch==' constraints.txt)
+
+.DEFAULT_GOAL := help
+.PHONY: help study test test-slow verify lint format bench clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# Each stamp says that its set of packages is installed; it is renewed when the pins change.
+$(VENV)/.core: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing $(TORCH), then the rest (some minutes, once)"
+	@$(PIP) $(TORCH)
+	@$(PIP) -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	@echo "installing what the tests need"
+	@$(PIP) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+study: $(VENV)/.core  ## Run the first study on real bundled bars (resumes where it stopped)
+	$(BIN)/finscale study run configs/studies/sp500_first.yaml
+
+test: $(VENV)/.dev lint  ## Lint, types, import contracts and all tests but the slow ones
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term --cov-fail-under=90
+
+test-slow: $(VENV)/.dev  ## The tests that need minutes
+	$(BIN)/python -m pytest -m slow
+
+verify: $(VENV)/.core  ## Check the environment and every registered dataset
+	$(BIN)/finscale verify
+
+lint: $(VENV)/.dev  ## ruff, mypy --strict, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(VENV)/.dev  ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev  ## Measure against peers; writes under benchmarks/results
+	$(BIN)/python benchmarks/ett.py
+
+clean:  ## Remove the environment and caches; data, runs and studies stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis htmlcov .coverage*

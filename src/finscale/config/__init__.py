@@ -1,0 +1,32 @@
+"""What a run and a study are: frozen settings, YAML in, canonical JSON and hash out."""
+
+from finscale.config.base import Section, canonical_json, content_hash
+from finscale.config.data import TIERS, DataConfig, SplitConfig, TaskConfig
+from finscale.config.experiment import ExperimentConfig
+from finscale.config.loading import load_config, override, validate
+from finscale.config.model import ModelConfig
+from finscale.config.quantities import format_count, parse_count
+from finscale.config.study import StudyConfig
+from finscale.config.tracking import TrackingConfig
+from finscale.config.training import ThermalConfig, TrainingConfig
+
+__all__ = [
+    "TIERS",
+    "DataConfig",
+    "ExperimentConfig",
+    "ModelConfig",
+    "Section",
+    "SplitConfig",
+    "StudyConfig",
+    "TaskConfig",
+    "ThermalConfig",
+    "TrackingConfig",
+    "TrainingConfig",
+    "canonical_json",
+    "content_hash",
+    "format_count",
+    "load_config",
+    "override",
+    "parse_count",
+    "validate",
+]

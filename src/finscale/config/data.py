@@ -1,0 +1,126 @@
+"""Which bars, which features, which label, which split."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from finscale.config.base import Section
+
+TIERS = ("a20", "a50", "a100", "a200", "a500", "a1000", "a2000")
+Timescale = Literal["daily", "2d", "3d", "5d", "weekly", "2wk", "monthly", "daily+multi"]
+TaskName = Literal[
+    "direction",
+    "threshold_0.5pct",
+    "threshold_1pct",
+    "threshold_2pct",
+    "threshold_3pct",
+    "threshold_5pct",
+    "regression",
+]
+
+
+class DataConfig(Section):
+    """The dataset: bars and features of some symbols at one tier and timescale."""
+
+    symbols: tuple[str, ...] = ("SP500",)
+    """Symbols, in the order in which their rows are stacked."""
+    source: str = "bundled"
+    """Where bars come from when a symbol is not registered yet: bundled, csv, yahoo …"""
+    tier: Literal["a20", "a50", "a100", "a200", "a500", "a1000", "a2000"] = "a20"
+    """The named, nested feature set."""
+    timescale: Timescale = "daily"
+    """The bar length that rows have."""
+    context_length: Annotated[int, Field(ge=2)] = 80
+    """L: rows that a window sees, the decision row included."""
+    version: str | None = None
+    """Dataset version (``v1``); the newest registered when absent."""
+    root: Path = Path("data")
+    """Folder that holds ``raw/`` and ``processed/`` with their manifests."""
+
+    @field_validator("symbols", mode="before")
+    @classmethod
+    def _one_symbol(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("symbols")
+    @classmethod
+    def _some_symbols(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or len(set(value)) != len(value):
+            raise ValueError("name at least one symbol, each once")
+        return value
+
+
+class TaskConfig(Section):
+    """The label: what is asked at the close of t about the bars after it."""
+
+    name: TaskName = "threshold_1pct"
+    horizon: Annotated[int, Field(ge=1)] = 1
+    """H: bars ahead that the label looks at."""
+    touch: Literal["high", "close"] = "high"
+    """Threshold tasks: the price of t+1 … t+H that must reach the threshold."""
+
+    @property
+    def kind(self) -> Literal["classification", "regression"]:
+        """Whether the target is a class or a number."""
+        return "regression" if self.name == "regression" else "classification"
+
+
+class SplitConfig(Section):
+    """Train, validation and test, purged and embargoed."""
+
+    method: Literal["dates", "walk_forward", "chunks"] = "dates"
+    train_end: dt.date = dt.date(2022, 12, 31)
+    """``dates``: last decision date of train."""
+    validation_end: dt.date = dt.date(2024, 12, 31)
+    """``dates``: last decision date of validation."""
+    test_end: dt.date | None = None
+    """``dates``: last decision date of test; the data's end when absent."""
+    train_start: dt.date | None = None
+    """First decision date of train; the data's start when absent."""
+    folds: Annotated[int, Field(ge=1)] = 4
+    """``walk_forward``: how many test blocks."""
+    validation_days: Annotated[int, Field(ge=1)] = 252
+    """``walk_forward``: decision days of each validation block, directly before its test block."""
+    test_days: Annotated[int, Field(ge=1)] = 252
+    """``walk_forward``: decision days of each test block; the last one ends with the data."""
+    window: Literal["expanding", "rolling"] = "expanding"
+    """``walk_forward``: train on all days before validation, or on the last ``train_days``."""
+    train_days: Annotated[int, Field(ge=1)] | None = None
+    """``walk_forward`` rolling: decision days of each train block."""
+    chunk_days: Annotated[int, Field(ge=1)] = 63
+    """``chunks``: decision days of one block."""
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    """``chunks``: share of blocks held out for validation."""
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    """``chunks``: share of blocks held out for test."""
+    chunk_seed: int = 0
+    """``chunks``: which blocks are drawn."""
+    embargo: Annotated[int, Field(ge=0)] = 5
+    """Sessions that train windows keep away from a held-out block, beyond the purge."""
+    fold: Annotated[int, Field(ge=0)] = 0
+    """Which fold a run trains on (``walk_forward``); the other methods have one, number 0."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> SplitConfig:
+        if self.method == "dates":
+            ends = [end for end in (self.train_end, self.validation_end, self.test_end) if end]
+            if ends != sorted(set(ends)):
+                raise ValueError("train_end, validation_end and test_end must follow one another")
+            if self.train_start is not None and self.train_start >= self.train_end:
+                raise ValueError("train_start must lie before train_end")
+        if self.method == "chunks" and self.validation_fraction + self.test_fraction >= 1:
+            raise ValueError("validation_fraction and test_fraction leave nothing to train on")
+        if self.method == "walk_forward":
+            if self.window == "rolling" and self.train_days is None:
+                raise ValueError("a rolling walk-forward needs train_days")
+            if self.fold >= self.folds:
+                raise ValueError(
+                    f"fold {self.fold} does not exist: folds count from 0 to {self.folds - 1}"
+                )
+        elif self.fold != 0:
+            raise ValueError(f"split method {self.method} has one fold, number 0")
+        return self

@@ -1,0 +1,60 @@
+"""One run, completely: data, task, split, model, training, tracking, seed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from finscale.config.base import Section, content_hash
+from finscale.config.data import DataConfig, SplitConfig, TaskConfig
+from finscale.config.model import ModelConfig
+from finscale.config.tracking import TrackingConfig
+from finscale.config.training import TrainingConfig
+
+#: Settings that cannot change a result, and so are no part of a run's identity.
+_WITHOUT_EFFECT = (
+    ("name",),
+    ("tracking",),
+    ("data", "root"),
+    ("training", "thermal"),
+    ("training", "checkpoint_minutes"),
+)
+
+
+class ExperimentConfig(Section):
+    """Everything that decides the outcome of one run.
+
+    Examples
+    --------
+    >>> config = ExperimentConfig(model={"budget": "2M"})
+    >>> config.model.budget
+    2000000
+    >>> config.task.name
+    'threshold_1pct'
+    """
+
+    name: str = "experiment"
+    """A name for people; not part of the identity."""
+    data: DataConfig = DataConfig()
+    task: TaskConfig = TaskConfig()
+    split: SplitConfig = SplitConfig()
+    model: ModelConfig = ModelConfig(budget=2_000_000)
+    training: TrainingConfig = TrainingConfig()
+    tracking: TrackingConfig = TrackingConfig()
+    seed: int = Field(default=0, ge=0)
+    """Seed of the weights, the data order and dropout."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return what the run's identity is hashed from: all settings that can change a result."""
+        content: dict[str, Any] = self.model_dump(mode="json")
+        for *parents, leaf in _WITHOUT_EFFECT:
+            section = content
+            for parent in parents:
+                section = section[parent]
+            del section[leaf]
+        return content
+
+    def hash(self) -> str:
+        """Return the SHA-256 of :meth:`identity`."""
+        return content_hash(self.identity())

@@ -1,0 +1,169 @@
+"""YAML in, settings from the command line on top, one clear sentence per mistake."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from finscale.config.base import Section
+from finscale.errors import ConfigError, did_you_mean
+
+S = TypeVar("S", bound=Section)
+
+
+def load_config(kind: type[S], path: Path | str, settings: Iterable[str] = ()) -> S:
+    """Read a config file, lay ``settings`` over it and validate it.
+
+    Parameters
+    ----------
+    kind : type
+        ``ExperimentConfig`` or ``StudyConfig``.
+    path : path
+        A YAML file. A section given as the path of another YAML file, relative to this one, is
+        read from there: ``model: ../model/patchtst_2m.yaml``.
+    settings : iterable of str
+        Overrides such as ``"training.lr=3e-4"``; the value is read as YAML.
+
+    Raises
+    ------
+    ConfigError
+        For a file that cannot be read, an unknown setting (with the nearest right name), a wrong
+        value or a contradiction.
+    """
+    content = _read(Path(path))
+    origins = {setting.split("=", 1)[0].strip() for setting in settings}
+    return validate(kind, override(content, settings), place=str(path), overridden=origins)
+
+
+def validate(
+    kind: type[S], content: dict[str, Any], *, place: str, overridden: Iterable[str] = ()
+) -> S:
+    """Return ``content`` as a ``kind``; each mistake becomes a sentence that names its place."""
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise _explain(kind, error, place, set(overridden)) from None
+
+
+def override(content: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
+    """Return a copy of ``content`` with each ``a.b=value`` laid over it."""
+    result = copy.deepcopy(content)
+    for setting in settings:
+        name, separator, text = setting.partition("=")
+        if not separator or not name.strip():
+            raise ConfigError(
+                f"--set {setting}: write a setting as name=value.",
+                hint="e.g. --set training.lr=3e-4",
+            )
+        *parents, leaf = name.strip().split(".")
+        section = result
+        for parent in parents:
+            section = section.setdefault(parent, {})
+            if not isinstance(section, dict):
+                raise ConfigError(f"--set {name}: {parent} is a value, not a section.")
+        # `lr` and `learning_rate` are one setting: the later word wins
+        for alias in _ALIASES.get(leaf, ()):
+            section.pop(alias, None)
+        section[leaf] = _number(_parse_yaml(text, f"--set {name}"))
+    return result
+
+
+_ALIASES = {"lr": ("learning_rate",), "learning_rate": ("lr",)}
+
+
+def _number(value: Any) -> Any:
+    """Return 3e-4 as a number: YAML 1.1 reads it as text for want of a dot."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist.", hint=_neighbours(path)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not text"
+        raise ConfigError(f"{path} cannot be read: {reason}.") from None
+    content = _parse_yaml(text, str(path))
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} holds no settings: expected `name: value` lines.")
+    return {key: _include(value, path) for key, value in content.items()}
+
+
+def _include(value: Any, path: Path) -> Any:
+    if isinstance(value, str) and value.endswith((".yaml", ".yml")):
+        return _read((path.parent / value).resolve())
+    return value
+
+
+def _neighbours(path: Path) -> str:
+    names = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+    return did_you_mean(path.name, names, prefix=f"{path.parent}/") if names else ""
+
+
+def _parse_yaml(text: str, place: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "cannot be parsed"
+        raise ConfigError(f"{place}{where}: not valid YAML ({problem}).") from None
+
+
+def _explain(
+    kind: type[BaseModel], error: ValidationError, place: str, overridden: set[str]
+) -> ConfigError:
+    first = error.errors(include_url=False)[0]
+    setting = _setting(first["loc"])
+    where = "in --set" if setting in overridden else f"in {place}"
+    more = len({_setting(e["loc"]) for e in error.errors(include_url=False)}) - 1
+    suffix = f" (and {more} more)" if more else ""
+    if first["type"] == "extra_forbidden":
+        known, section = _fields(kind, first["loc"][:-1])
+        prefix = f"{section}." if section else ""
+        return ConfigError(
+            f"{setting} is not a setting{suffix}.",
+            hint=f"{did_you_mean(setting.rpartition('.')[2], known, prefix=prefix)} ({where})",
+        )
+    reason = first["msg"].removeprefix("Value error, ")
+    value = first.get("input")
+    shown = f" = {value!r}" if setting and not isinstance(value, dict) else ""
+    return ConfigError(f"{setting or 'the config'}{shown}: {reason}{suffix}.", hint=where)
+
+
+def _setting(loc: Sequence[str | int]) -> str:
+    return ".".join(str(part) for part in loc if not _is_branch(part))
+
+
+def _is_branch(part: object) -> bool:
+    """Tell whether pydantic names a branch of a union here, rather than a key."""
+    return isinstance(part, str) and ("[" in part or "-" in part)
+
+
+def _fields(kind: type[BaseModel], parts: Sequence[str | int]) -> tuple[list[str], str]:
+    """Return the settings that exist at ``parts`` and the section's dotted name."""
+    walked: list[str] = []
+    for part in parts:
+        annotation = (
+            kind.model_fields[str(part)].annotation if str(part) in kind.model_fields else None
+        )
+        candidates = [annotation, *get_args(annotation)]
+        section = next(
+            (c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None
+        )
+        if section is None:
+            break
+        kind = section
+        walked.append(str(part))
+    return list(kind.model_fields), ".".join(walked)

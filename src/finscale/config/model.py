@@ -1,0 +1,74 @@
+"""What the network is: a budget and a shape, or explicit sizes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from finscale.config.base import Section
+from finscale.config.quantities import Count
+
+
+class ModelConfig(Section):
+    """A PatchTST, by budget (the solver picks depth, width and heads) or by explicit sizes."""
+
+    kind: Literal["patchtst"] = "patchtst"
+    budget: Count | None = None
+    """Target parameter count, met within ±5 %: 2M, 20M, 200M, 2B or any number."""
+    budget_tolerance: Annotated[float, Field(gt=0, le=0.25)] = 0.05
+    """Allowed relative distance from the budget: 0.05, or 0.25 for the round-number presets."""
+    shape: Literal["wide", "balanced", "deep"] = "wide"
+    """How the solver trades width for depth."""
+    depth: Annotated[int, Field(ge=1)] | None = None
+    """Encoder layers; solved from the budget when absent."""
+    width: Annotated[int, Field(ge=2)] | None = None
+    """Model dimension."""
+    heads: Annotated[int, Field(ge=1)] | None = None
+    """Attention heads; divides the width."""
+    ff_width: Annotated[int, Field(ge=1)] | None = None
+    """Feed-forward dimension; ``ff_ratio`` times the width when absent."""
+    ff_ratio: Annotated[float, Field(gt=0)] = 4.0
+    """Feed-forward dimension over width."""
+    patch_length: Annotated[int, Field(ge=1)] = 16
+    """Bars in one patch."""
+    stride: Annotated[int, Field(ge=1)] = 8
+    """Bars between the starts of neighbouring patches."""
+    pad_end: bool = False
+    """Repeat the last bar ``stride`` times before patching, as the paper does."""
+    channels: Literal["mixing", "independent"] = "mixing"
+    """Whether a token holds all channels or each channel is its own sequence (the paper)."""
+    norm: Literal["layer", "batch"] = "layer"
+    """Layer norm in front of each block (pre-norm), or the paper's batch norm behind it."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Dropout after the embedding and on each residual branch."""
+    attention_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Dropout on attention weights."""
+    head_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Dropout in front of the head."""
+    revin: bool = True
+    """Normalise each window by its own mean and standard deviation (RevIN)."""
+    revin_affine: bool = True
+    """Learn a scale and shift per channel after RevIN."""
+    instance_stats: bool = True
+    """Feed the window's statistics back to the encoder: RevIN deletes the level of volatility."""
+    feature_embedding: Annotated[int, Field(ge=1)] | None = None
+    """Project features to this many channels before patching (mixing only), so that 2,000 features
+    do not eat a 2M budget; None patches the features themselves."""
+    attention: Literal["auto", "fused", "explicit"] = "auto"
+    """Fused kernel or explicit product; auto decides by sequence length."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelConfig:
+        sizes = (self.depth, self.width, self.heads)
+        if self.budget is None and None in sizes:
+            raise ValueError("give a budget, or depth, width and heads")
+        if self.budget is not None and any(size is not None for size in sizes) and None in sizes:
+            raise ValueError("give a budget alone, or all of depth, width and heads")
+        if self.width is not None and self.heads is not None and self.width % self.heads:
+            raise ValueError(f"width {self.width} is not divisible by heads {self.heads}")
+        if self.stride > self.patch_length:
+            raise ValueError(f"stride {self.stride} exceeds patch_length and would skip bars")
+        if self.feature_embedding is not None and self.channels == "independent":
+            raise ValueError("feature_embedding mixes channels: it needs channels: mixing")
+        return self

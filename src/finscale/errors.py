@@ -1,0 +1,70 @@
+"""The one error a user meets: what is wrong, where, and how to mend it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class FinscaleError(Exception):
+    """Bad input or a state that finscale refuses to work in.
+
+    The terminal prints the message and the hint, without a traceback, and exits with status 1.
+
+    Parameters
+    ----------
+    message : str
+        One sentence: the offending value and its place.
+    hint : str, optional
+        The way out: a command, a setting, the nearest valid name.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n       {self.hint}" if self.hint else self.message
+
+
+class ConfigError(FinscaleError):
+    """A setting that does not exist, has the wrong type, or contradicts another."""
+
+
+class DataError(FinscaleError):
+    """Bars, a manifest or a dataset that cannot be trusted or found."""
+
+
+class BudgetError(FinscaleError):
+    """A parameter budget that no architecture of the wanted shape can meet."""
+
+
+class TrainingError(FinscaleError):
+    """A training that cannot start, or had to stop."""
+
+
+class FinscaleWarning(UserWarning):
+    """Something a user should know and that does not stop the work."""
+
+
+def missing_extra(package: str, extra: str) -> FinscaleError:
+    """Return the error for an optional dependency that is not installed."""
+    return FinscaleError(
+        f"{package} is not installed.", hint=f"pip install 'finscale[{extra}]' brings it"
+    )
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name most like ``name``, or None when none is close."""
+    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
+def did_you_mean(name: str, known: Iterable[str], *, prefix: str = "") -> str:
+    """Return a hint: the nearest known name, else the list of what is known."""
+    known = sorted(known)
+    match = nearest(name, known)
+    if match:
+        return f"Did you mean {prefix}{match}?"
+    return "Known: " + ", ".join(prefix + k for k in known)

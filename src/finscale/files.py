@@ -1,0 +1,96 @@
+"""Files that are whole or absent, and their digests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from finscale.errors import FinscaleError
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Digests:
+    """MD5 (short, for people) and SHA-256 (for identity) of one file."""
+
+    md5: str
+    sha256: str
+
+
+def file_digests(path: Path) -> Digests:
+    """Return both digests of a file, read once."""
+    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            md5.update(chunk)
+            sha256.update(chunk)
+    return Digests(md5.hexdigest(), sha256.hexdigest())
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``target``; on success it becomes ``target``, else it vanishes.
+
+    The content is flushed to disk before the rename, so a crash leaves the old file or the new one,
+    never a part of either.
+
+    Raises
+    ------
+    FinscaleError
+        If the folder cannot be written or the disk is full.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+        os.close(handle)
+    except OSError as error:
+        raise _unwritable(target, error) from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(target)
+    except OSError as error:
+        raise _unwritable(target, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _unwritable(target: Path, error: OSError) -> FinscaleError:
+    reason = error.strerror or str(error)
+    return FinscaleError(
+        f"{target} cannot be written: {reason}.",
+        hint="free some space or choose another folder; what was there before is untouched",
+    )
+
+
+def write_bytes(target: Path, content: bytes) -> None:
+    """Write ``content`` atomically."""
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_json(target: Path, content: Any) -> None:
+    """Write ``content`` as indented JSON, atomically; NaN is refused, not written."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    write_bytes(target, (text + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON, with a one-sentence error for a file that is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FinscaleError(f"{path} does not exist.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise FinscaleError(f"{path} is not valid JSON ({error}).") from error
