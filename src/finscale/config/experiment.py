@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from finscale.config.base import Section, content_hash
 from finscale.config.data import DataConfig, SplitConfig, TaskConfig
-from finscale.config.model import ModelConfig
+from finscale.config.model import BaselineConfig, ModelConfig
 from finscale.config.tracking import TrackingConfig
 from finscale.config.training import TrainingConfig
+from finscale.errors import ConfigError
 
 #: Settings that cannot change a result, and so are no part of a run's identity.
 _WITHOUT_EFFECT = (
@@ -20,6 +21,17 @@ _WITHOUT_EFFECT = (
     ("training", "thermal"),
     ("training", "checkpoint_minutes"),
 )
+
+
+def _model_kind(model: Any) -> str:
+    kind = model.get("kind") if isinstance(model, dict) else getattr(model, "kind", None)
+    return "baseline" if kind == "baseline" else "network"
+
+
+AnyModel = Annotated[
+    Annotated[ModelConfig, Tag("network")] | Annotated[BaselineConfig, Tag("baseline")],
+    Discriminator(_model_kind),
+]
 
 
 class ExperimentConfig(Section):
@@ -39,7 +51,7 @@ class ExperimentConfig(Section):
     data: DataConfig = DataConfig()
     task: TaskConfig = TaskConfig()
     split: SplitConfig = SplitConfig()
-    model: ModelConfig = ModelConfig(budget=2_000_000)
+    model: AnyModel = ModelConfig(budget=2_000_000)
     training: TrainingConfig = TrainingConfig()
     tracking: TrackingConfig = TrackingConfig()
     seed: int = Field(default=0, ge=0)
@@ -53,7 +65,24 @@ class ExperimentConfig(Section):
             for parent in parents:
                 section = section[parent]
             del section[leaf]
+        if isinstance(self.model, BaselineConfig):
+            del content["training"]
         return content
+
+    @property
+    def network(self) -> ModelConfig:
+        """The model section of a training.
+
+        Raises
+        ------
+        ConfigError
+            If the experiment is a baseline.
+        """
+        if isinstance(self.model, BaselineConfig):
+            raise ConfigError(
+                f"{self.name}: the model is the baseline {self.model.name}, not a network."
+            )
+        return self.model
 
     def hash(self) -> str:
         """Return the SHA-256 of :meth:`identity`."""

@@ -148,7 +148,7 @@ def _setting(loc: Sequence[str | int]) -> str:
 
 def _is_branch(part: object) -> bool:
     """Tell whether pydantic names a branch of a union here, rather than a key."""
-    return isinstance(part, str) and ("[" in part or "-" in part)
+    return isinstance(part, str) and ("[" in part or "-" in part or part == "network")
 
 
 def _fields(kind: type[BaseModel], parts: Sequence[str | int]) -> tuple[list[str], str]:

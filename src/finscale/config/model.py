@@ -72,3 +72,13 @@ class ModelConfig(Section):
         if self.feature_embedding is not None and self.channels == "independent":
             raise ValueError("feature_embedding mixes channels: it needs channels: mixing")
         return self
+
+
+class BaselineConfig(Section):
+    """A model without scale, fitted and scored on exactly the windows that the networks see."""
+
+    kind: Literal["baseline"] = "baseline"
+    name: str
+    """A registered baseline: base_rate, volatility, logistic …"""
+    options: dict[str, float | int | str] = Field(default_factory=dict)
+    """Parameters of the baseline."""

@@ -1,0 +1,50 @@
+"""A run's folder: whole or absent.
+
+While a run is at work its files gather in ``runs/.<id>.partial``, resume points included, so that a
+killed run goes on from there. When everything is written the folder is renamed to ``runs/<id>``.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+from finscale.errors import FinscaleError
+
+
+def partial_folder(runs: Path, run_id: str) -> Path:
+    """Return where an unfinished run keeps its files."""
+    return runs / f".{run_id}.partial"
+
+
+@contextmanager
+def exclusive(runs: Path, run_id: str) -> Iterator[None]:
+    """Hold the run's lock: of two processes that want the same run, one computes, one waits.
+
+    The lock belongs to the process and vanishes with it, also when it is killed.
+    """
+    try:
+        locks = runs / ".locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        # the file stays: removing it would let two processes hold "the" lock on different inodes
+        lock = FileLock(locks / run_id)
+        lock.acquire()
+    except OSError as error:
+        raise FinscaleError(
+            f"{runs} cannot be written: {error.strerror or error}.",
+            hint="choose another folder with --runs",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def publish(partial: Path, final: Path) -> None:
+    """Rename a finished partial folder; resume points are no longer needed."""
+    shutil.rmtree(partial / "resume", ignore_errors=True)
+    partial.replace(final)

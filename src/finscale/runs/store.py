@@ -1,0 +1,134 @@
+"""The runs on disk: find them, read them, list them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finscale.config import ExperimentConfig
+from finscale.errors import FinscaleError
+from finscale.files import read_json
+from finscale.runs.identity import ID_LENGTH
+
+if TYPE_CHECKING:
+    import polars as pl
+
+#: What a complete run folder holds at least; a trained network adds its metrics and weights.
+RUN_FILES = ("run.json", "predictions.parquet")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished run: a training, or a baseline's fit.
+
+    Parameters
+    ----------
+    folder : Path
+        ``runs/<run-id>``.
+    """
+
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        """The run's identity: 16 hex digits."""
+        return self.folder.name
+
+    @functools.cached_property
+    def info(self) -> dict[str, Any]:
+        """The content of ``run.json``."""
+        content: dict[str, Any] = read_json(self.folder / "run.json")
+        return content
+
+    @functools.cached_property
+    def config(self) -> ExperimentConfig:
+        """The resolved config."""
+        return ExperimentConfig.model_validate(self.info["config"])
+
+    def metrics(self) -> pl.DataFrame:
+        """Return one row per epoch."""
+        return self._table("metrics.parquet")
+
+    def predictions(self, split: str | None = None) -> pl.DataFrame:
+        """Return date, symbol, fold, split, target and logit of each held-out window.
+
+        Parameters
+        ----------
+        split : {"validation", "test"}, optional
+            Keep one part.
+        """
+        import polars as pl
+
+        table = self._table("predictions.parquet")
+        return table if split is None else table.filter(pl.col("split") == split)
+
+    def _table(self, name: str) -> pl.DataFrame:
+        import polars as pl
+
+        try:
+            return pl.read_parquet(self.folder / name)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise FinscaleError(
+                f"{self.folder / name} cannot be read ({type(error).__name__}).",
+                hint=f"remove {self.folder} and run again: the same bits come back",
+            ) from None
+
+
+class RunStore:
+    """The folder that holds all runs, each whole or absent.
+
+    Parameters
+    ----------
+    folder : path, default ``"runs"``
+        Created when the first run is written.
+    """
+
+    def __init__(self, folder: Path | str = "runs") -> None:
+        self.folder = Path(folder)
+
+    def __contains__(self, run_id: str) -> bool:
+        """Tell whether the run is there and whole; a damaged folder does not count."""
+        return all((self.folder / run_id / name).is_file() for name in RUN_FILES)
+
+    def __iter__(self) -> Iterator[Run]:
+        """Yield every whole run, ordered by id."""
+        for run_id in self.ids():
+            yield Run(self.folder / run_id)
+
+    def __getitem__(self, run_id: str) -> Run:
+        if run_id not in self:
+            raise FinscaleError(
+                f"run {run_id} is not in {self.folder}.", hint="see `finscale runs list`"
+            )
+        return Run(self.folder / run_id)
+
+    def ids(self) -> list[str]:
+        """Return the ids of all whole runs."""
+        if not self.folder.is_dir():
+            return []
+        names = (entry.name for entry in self.folder.iterdir())
+        return sorted(name for name in names if len(name) == ID_LENGTH and name in self)
+
+    def find(self, prefix: str) -> Run:
+        """Return the one run whose id starts with ``prefix``; a run folder's path will do too.
+
+        Raises
+        ------
+        FinscaleError
+            If none or several runs fit.
+        """
+        prefix = Path(prefix).name
+        matches = [run_id for run_id in self.ids() if run_id.startswith(prefix)]
+        if len(matches) == 1:
+            return Run(self.folder / matches[0])
+        if matches:
+            raise FinscaleError(
+                f"{len(matches)} runs in {self.folder} start with {prefix!r}.",
+                hint="give more digits: " + ", ".join(matches[:4]),
+            )
+        raise FinscaleError(
+            f"no run in {self.folder} starts with {prefix!r}.", hint="see `finscale runs list`"
+        )
