@@ -1,0 +1,243 @@
+"""Resample whole decision days in blocks: what happened on one day, or near it, stays together.
+
+Losses of neighbouring days are dependent (volatility clusters, labels overlap when the horizon
+exceeds one bar) and losses of many symbols on one day more so. The stationary bootstrap of Politis
+and Romano (1994) keeps both dependences: it draws runs of consecutive *days*, of geometrically
+distributed length, and every row of a drawn day comes with it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+#: Replicates behind every interval unless a caller asks for another number.
+NUM_REPLICATES = 1000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Metric:
+    """An estimate and its interval, both in the metric's own unit."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
+
+
+@dataclass(frozen=True)
+class Days:
+    """Rows grouped by decision day, days in order of time.
+
+    Attributes
+    ----------
+    dates : ndarray of shape (T,)
+        The distinct days.
+    row_day : ndarray of shape (N,)
+        Index into ``dates`` of each row.
+    counts : ndarray of shape (T,)
+        Rows on each day.
+    """
+
+    dates: NDArray[Any]
+    row_day: Integers
+    counts: Floats
+
+    @classmethod
+    def of(cls, dates: Sequence[Any] | NDArray[Any]) -> Days:
+        """Group rows by their dates (anything that numpy can sort)."""
+        days, row_day, counts = np.unique(
+            np.asarray(dates), return_inverse=True, return_counts=True
+        )
+        return cls(days, row_day.astype(np.int64), counts.astype(np.float64))
+
+    def __len__(self) -> int:
+        return len(self.dates)
+
+    def sums(self, values: ArrayLike) -> Floats:
+        """Return each day's sum of the rows' values, shape (T,)."""
+        values_N = np.asarray(values, dtype=np.float64)
+        sums_T = np.bincount(self.row_day, weights=values_N, minlength=len(self))
+        return sums_T.astype(np.float64, copy=False)
+
+    def means(self, values: ArrayLike) -> Floats:
+        """Return each day's mean of the rows' values, shape (T,)."""
+        return self.sums(values) / self.counts
+
+
+def day_means(
+    dates: Sequence[Any] | NDArray[Any], values: ArrayLike
+) -> tuple[NDArray[Any], Floats]:
+    """Return the distinct days in order and the mean of the values on each."""
+    days = Days.of(dates)
+    return days.dates, days.means(values)
+
+
+def stationary_indices(
+    num_days: int, block_length: float, num_replicates: int = NUM_REPLICATES, seed: int = 0
+) -> Integers:
+    """Return day indices of stationary-bootstrap replicates.
+
+    Each replicate walks forward day by day, round the end to the start, and jumps to a uniformly
+    drawn day with probability 1 / ``block_length``.
+
+    Parameters
+    ----------
+    num_days : int
+        T, days in the sample and in each replicate.
+    block_length : float
+        Mean block length in days, at least 1 (1: days are drawn independently).
+    num_replicates : int
+        R.
+    seed : int
+        The same seed gives the same days, so that many models can share one set of replicates.
+
+    Returns
+    -------
+    ndarray of shape (R, T)
+        Indices from 0 to T − 1.
+
+    References
+    ----------
+    Politis and Romano (1994), The stationary bootstrap, JASA 89.
+    """
+    rng = np.random.default_rng(seed)
+    shape = (num_replicates, num_days)
+    jumps_RT = rng.random(shape) < 1.0 / block_length
+    jumps_RT[:, :1] = True
+    position_T = np.arange(num_days)
+    block_start_RT = np.maximum.accumulate(np.where(jumps_RT, position_T, 0), axis=1)
+    drawn_RT = rng.integers(0, num_days, size=shape)
+    first_day_RT = np.take_along_axis(drawn_RT, block_start_RT, axis=1)
+    return (first_day_RT + position_T - block_start_RT) % num_days
+
+
+def day_weights(indices: Integers) -> Floats:
+    """Return how often each day occurs in each replicate: shape (R, T) in, (R, T) out."""
+    num_replicates, num_days = indices.shape
+    offsets_R1 = num_days * np.arange(num_replicates)[:, None]
+    counts = np.bincount((indices + offsets_R1).ravel(), minlength=indices.size)
+    return counts.reshape(indices.shape).astype(np.float64)
+
+
+def optimal_block_length(x: ArrayLike, *, overlap: int = 1) -> float:
+    """Return the mean block length that Politis and White choose for a daily series.
+
+    Parameters
+    ----------
+    x : array_like of shape (T,) or (T, K)
+        One value a day; with K series the longest of their lengths is returned.
+    overlap : int
+        H, days that one label spans. With H > 1 neighbouring labels share bars and their losses
+        are correlated over H − 1 days, whatever a short sample shows: blocks then average at
+        least 2H days, which leaves at least 85 % of that correlation inside blocks.
+
+    Returns
+    -------
+    float
+        Between 1 and T / 3 (three blocks are the fewest that can be reshuffled).
+
+    References
+    ----------
+    Politis and White (2004), Econometric Reviews 23, with the correction of Patton, Politis and
+    White (2009), as implemented in ``arch``.
+    """
+    from arch.bootstrap import optimal_block_length as politis_white
+
+    x_TK = np.asarray(x, dtype=np.float64)
+    x_TK = x_TK.reshape(len(x_TK), -1)
+    floor = 1.0 if overlap <= 1 else 2.0 * overlap
+    moving = np.ptp(x_TK, axis=0) > 0  # a constant has no autocorrelation to measure
+    longest = floor
+    if moving.any() and len(x_TK) >= 10:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            lengths = politis_white(x_TK[:, moving])["stationary"].to_numpy()
+        longest = max(floor, float(np.nanmax(np.append(lengths, floor))))
+    return max(1.0, min(longest, len(x_TK) / 3))
+
+
+def percentile_interval(value: float, replicates: ArrayLike, *, level: float = LEVEL) -> Metric:
+    """Return ``value`` with the central interval of its replicates; undefined ones are left out."""
+    values_R = np.asarray(replicates, dtype=np.float64)
+    values_R = values_R[np.isfinite(values_R)]
+    if not len(values_R):
+        return Metric(value, float("nan"), float("nan"))
+    tail = (1 - level) / 2
+    low, high = np.quantile(values_R, [tail, 1 - tail])
+    return Metric(value, float(low), float(high))
+
+
+def mean_interval(
+    dates: Sequence[Any] | NDArray[Any],
+    values: ArrayLike,
+    *,
+    overlap: int = 1,
+    block_length: float | None = None,
+    num_replicates: int = NUM_REPLICATES,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> Metric:
+    """Return the mean over rows with its interval, days resampled in blocks.
+
+    Parameters
+    ----------
+    dates : array_like of shape (N,)
+        Decision day of each row; the rows of one day are resampled together.
+    values : array_like of shape (N,)
+        One number a row.
+    overlap : int
+        H, days that one label spans; see :func:`optimal_block_length`.
+    block_length : float, optional
+        Mean block length in days; Politis and White's choice for the day means when absent.
+    num_replicates, level, seed
+        Of the bootstrap.
+    """
+    days = Days.of(dates)
+    sums_T = days.sums(values)
+    if block_length is None:
+        block_length = optimal_block_length(sums_T / days.counts, overlap=overlap)
+    indices_RT = stationary_indices(len(days), block_length, num_replicates, seed)
+    replicates_R = sums_T[indices_RT].sum(axis=1) / days.counts[indices_RT].sum(axis=1)
+    value = float(sums_T.sum() / days.counts.sum())
+    return percentile_interval(value, replicates_R, level=level)
+
+
+def paired_difference_interval(
+    dates: Sequence[Any] | NDArray[Any],
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    overlap: int = 1,
+    block_length: float | None = None,
+    num_replicates: int = NUM_REPLICATES,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> Metric:
+    """Return mean(first − second) over the same rows with its interval, paired by decision day.
+
+    With losses, ``first`` the baseline's and ``second`` the model's, this is the model's skill.
+    The block length is chosen for the *difference*, which is far less dependent than its parts.
+    Parameters are those of :func:`mean_interval`.
+    """
+    difference_N = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
+    return mean_interval(
+        dates,
+        difference_N,
+        overlap=overlap,
+        block_length=block_length,
+        num_replicates=num_replicates,
+        level=level,
+        seed=seed,
+    )
