@@ -1,1 +1,45 @@
-"""TBD."""
+"""Features: declared indicators, nested tiers, a fast engine and the proof that none looks ahead.
+
+============== ==================================================================
+`indicators`   the arithmetic: TA-Lib's functions and what TA-Lib has not
+`feature`      what a declared feature is
+`tiers`        the declarations: adding a feature is adding an entry
+`engine`       bars in, feature columns out
+`causality`    the proof that a value at t does not change with the bars after t
+`build`        bars of a store to a registered dataset
+============== ==================================================================
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "Feature": "feature",
+    "FEATURES": "tiers",
+    "TIERS": "tiers",
+    "tier_features": "tiers",
+    "compute_features": "engine",
+    "compute_columns": "engine",
+    "CHANGES": "causality",
+    "CausalityReport": "causality",
+    "Leak": "causality",
+    "prove_causality": "causality",
+    "build_dataset": "build",
+    "build_features": "build",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'finscale.features' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"finscale.features.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

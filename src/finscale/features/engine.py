@@ -1,0 +1,127 @@
+"""Bars in, feature columns out: arrays throughout, no row is touched in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import polars as pl
+
+from finscale.errors import DataError
+from finscale.features.feature import INPUTS, Array, Feature
+from finscale.features.tiers import FEATURES, tier_features
+
+#: How a bar of several sessions is made of their columns [blocks, sessions].
+_MERGE = {
+    "open": lambda x: x[:, 0].copy(),
+    "high": lambda x: x.max(axis=1),
+    "low": lambda x: x.min(axis=1),
+    "close": lambda x: x[:, -1].copy(),
+    "volume": lambda x: x.sum(axis=1),
+}
+
+
+def compute_features(frame: pl.DataFrame, tier: str | Sequence[str]) -> pl.DataFrame:
+    """Return the bars of one symbol with a tier's feature columns appended.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Rows of one symbol in order of date: date, open, high, low, close, volume; prices adjusted.
+        Further columns are kept.
+    tier : str or sequence of str
+        A declared tier, or names of declared features.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``frame`` and one Float64 column per feature, NaN in its warm-up.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, holds a null or NaN, or rows are not one symbol's in order of date.
+    FinscaleError
+        If the tier or a feature is not declared.
+
+    Examples
+    --------
+    >>> import datetime as dt
+    >>> days = pl.date_range(dt.date(2024, 1, 1), dt.date(2024, 1, 3), eager=True)
+    >>> ones = pl.Series([1.0, 1.0, 1.0])
+    >>> bars = pl.DataFrame({"date": days} | dict.fromkeys(INPUTS, ones))
+    >>> compute_features(bars, ["obv"])["obv"].to_list()
+    [1.0, 1.0, 1.0]
+    """
+    features = (
+        tier_features(tier) if isinstance(tier, str) else tuple(FEATURES[name] for name in tier)
+    )
+    _check(frame)
+    computed = compute_columns({name: frame[name].to_numpy() for name in INPUTS}, features)
+    return frame.with_columns([pl.Series(name, values) for name, values in computed.items()])
+
+
+def compute_columns(columns: Mapping[str, Array], features: Iterable[Feature]) -> dict[str, Array]:
+    """Return each feature's values [T], computed from arrays ``columns[name]`` [T] of float64."""
+    num_rows = len(columns["close"])
+    blocks: dict[int, dict[str, Array]] = {}
+    computed = {}
+    for feature in features:
+        if feature.sessions == 1:
+            inputs = [columns[name] for name in feature.inputs]
+            computed[feature.name] = feature.compute(*inputs, **feature.parameters)
+            continue
+        merged = blocks.setdefault(feature.sessions, {})
+        for name in feature.inputs:
+            if name not in merged:
+                merged[name] = finished_blocks(columns[name], name, feature.sessions)
+        values = feature.compute(*(merged[name] for name in feature.inputs), **feature.parameters)
+        computed[feature.name] = seen_from_rows(values, feature.sessions, num_rows)
+    return computed
+
+
+def finished_blocks(values: Array, column: str, sessions: int) -> Array:
+    """Return a column [T // sessions] of the bars that ``sessions`` consecutive rows make up.
+
+    Blocks are counted from the first row; rows after the last whole block belong to none.
+    """
+    num_blocks = len(values) // sessions
+    merged: Array = _MERGE[column](values[: num_blocks * sessions].reshape(num_blocks, sessions))
+    return merged
+
+
+def seen_from_rows(values: Array, sessions: int, num_rows: int) -> Array:
+    """Return at each of ``num_rows`` rows the value of the last block that is finished there.
+
+    A block is finished at its last session, so the value of block k is seen from row
+    ``sessions · (k + 1) − 1`` on; before the first there is NaN.
+    """
+    seen = np.full(num_rows, np.nan)
+    seen[sessions - 1 :] = np.repeat(values, sessions)[: max(num_rows - sessions + 1, 0)]
+    return seen
+
+
+def _check(frame: pl.DataFrame) -> None:
+    """Refuse a frame from which an indicator would compute silent nonsense."""
+    missing = [name for name in ("date", *INPUTS) if name not in frame.columns]
+    if missing:
+        raise DataError(
+            f"The bars have no column {', '.join(missing)}.",
+            hint="features need date, open, high, low, close, volume",
+        )
+    if "symbol" in frame.columns and frame["symbol"].n_unique() > 1:
+        raise DataError(
+            "The bars belong to more than one symbol.", hint="compute each symbol by itself"
+        )
+    if not frame["date"].is_sorted():
+        raise DataError("The bars are not in order of date.", hint="frame.sort('date')")
+    for name in INPUTS:
+        column = frame[name]
+        if column.dtype != pl.Float64:
+            raise DataError(f"Column {name} is {column.dtype}, not Float64.")
+        if column.has_nulls() or column.is_nan().any():
+            row = int((column.is_null() | column.is_nan()).arg_max() or 0)
+            raise DataError(
+                f"Column {name} has no value on {frame['date'][row]}.",
+                hint="repair the bars first: an indicator would carry the hole on to later rows",
+            )

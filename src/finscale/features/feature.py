@@ -1,0 +1,61 @@
+"""What a declared feature is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+#: Columns that a feature may be computed from.
+INPUTS = ("open", "high", "low", "close", "volume")
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One declared column: where it comes from and from which row on it exists.
+
+    Parameters
+    ----------
+    name : str
+        Column name.
+    inputs : tuple of str
+        Columns that ``compute`` takes, in order, out of :data:`INPUTS`; adjusted prices.
+    compute : callable
+        ``compute(*inputs, **parameters)``: float64 arrays [T] in, one float64 array [T] out, NaN
+        before the first value. The value at t depends on bars ≤ t only; the suite proves it.
+    lookback : int
+        Rows before the first finite value: row ``lookback`` is the first that is not NaN.
+    source : str
+        Library function and publication.
+    parameters : mapping, optional
+        Keyword arguments of ``compute``.
+    sessions : int, optional
+        Sessions in one bar. Above 1, the indicator is computed on blocks of that many consecutive
+        sessions, counted from the first row, and a row sees the last **finished** block.
+    recursive : bool, optional
+        Whether the value depends on every bar before (exponential smoothing, a running total). Its
+        start is then TA-Lib's: unstable period 0, so that the first value comes as early as it can
+        and what was there before the data begins fades with the smoothing.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    compute: Callable[..., Array]
+    lookback: int
+    source: str
+    parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    sessions: int = 1
+    recursive: bool = False
+
+    def describe_parameters(self) -> str:
+        """Return the parameters on one line: ``timeperiod 14 · 5-session bars``."""
+        parts = [f"{name} {value:g}" for name, value in self.parameters.items()]
+        if self.sessions > 1:
+            parts.append(f"{self.sessions}-session bars")
+        return " · ".join(parts)
