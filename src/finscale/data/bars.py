@@ -1,0 +1,238 @@
+"""Bars: one symbol's daily prices in one schema, with all that was done to them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast
+
+import polars as pl
+
+from finscale.errors import DataError
+
+Adjustment = Literal["raw", "split", "split+dividend"]
+
+#: What has been done to prices: nothing, splits, splits and dividends.
+ADJUSTMENTS: tuple[Adjustment, ...] = ("raw", "split", "split+dividend")
+
+PRICES = ("open", "high", "low", "close")
+
+#: Columns of ``Bars.frame``, in order. No column holds a null or a NaN.
+SCHEMA: dict[str, type[pl.DataType]] = {
+    "date": pl.Date,
+    "symbol": pl.String,
+    **dict.fromkeys((*PRICES, "adj_close", "volume"), pl.Float64),
+}
+
+_SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9^=._-]*")
+_METADATA_KEY = "finscale"
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One change made to the bars of a source before they were accepted.
+
+    Parameters
+    ----------
+    row : int or None
+        Line in the source's file (the first line is 1), None where it has no lines.
+    date : datetime.date or None
+        The bar's date; None where the whole series is meant or the row has no date.
+    reason : str
+        What was wrong and what was done.
+    """
+
+    row: int | None
+    date: dt.date | None
+    reason: str
+
+    def __str__(self) -> str:
+        place = [f"row {self.row}"] if self.row is not None else []
+        place += [str(self.date)] if self.date is not None else []
+        return f"{' · '.join(place) or 'all rows'}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Bars:
+    """One symbol's daily bars as its source gave them, repaired where it says so.
+
+    Parameters
+    ----------
+    symbol : str
+        Upper-case symbol.
+    frame : polars.DataFrame
+        Columns of :data:`SCHEMA`, one row a session, in date order. ``open`` … ``close`` are the
+        source's prices; ``adj_close`` is the close adjusted as far as the source knows how.
+        Volume is in shares (0 where the source has none).
+    adjustment : {"raw", "split", "split+dividend"}
+        What has been done to ``open`` … ``close``.
+    source : str
+        Registered name of the source: ``bundled``, ``csv``, ``yahoo``.
+    repairs : tuple of Repair
+        Every change made to the source's rows.
+    provenance : dict of str to str
+        Where the bars come from and how their adjustment and calendar were decided.
+    splits : tuple of (datetime.date, float)
+        Splits that the prices do not account for yet: first date at the new price, new shares for
+        one old. Only ``raw`` prices have any.
+    """
+
+    symbol: str
+    frame: pl.DataFrame
+    adjustment: Adjustment
+    source: str
+    repairs: tuple[Repair, ...] = ()
+    provenance: dict[str, str] = field(default_factory=dict)
+    splits: tuple[tuple[dt.date, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        if dict(self.frame.schema) != SCHEMA:
+            raise DataError(
+                f"bars of {self.symbol} have columns {dict(self.frame.schema)}, not {SCHEMA}."
+            )
+        if self.frame.is_empty():
+            raise DataError(f"{self.symbol} has no bars.")
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @property
+    def first_date(self) -> dt.date:
+        """Date of the first bar."""
+        return cast(dt.date, self.frame["date"][0])
+
+    @property
+    def last_date(self) -> dt.date:
+        """Date of the last bar."""
+        return cast(dt.date, self.frame["date"][-1])
+
+    @property
+    def adjusted_to(self) -> Adjustment:
+        """What has been done to the prices of :meth:`adjusted`."""
+        if (self.frame["adj_close"] == self.frame["close"]).all():
+            return self.adjustment
+        return "split" if self.provenance.get("adj_close") == "splits" else "split+dividend"
+
+    def adjusted(self) -> pl.DataFrame:
+        """Return the bars with one factor, adj_close/close, on open, high, low and close.
+
+        Volume is multiplied by the ratios of :attr:`splits` that lie ahead, so that it counts
+        today's shares throughout; dividends leave it alone.
+
+        Returns
+        -------
+        polars.DataFrame
+            date, symbol, open, high, low, close, volume.
+        """
+        factor = pl.col("adj_close") / pl.col("close")
+        shares = pl.lit(1.0)
+        for first_day, ratio in self.splits:
+            shares = shares * pl.when(pl.col("date") < first_day).then(ratio).otherwise(1.0)
+        return self.frame.select(
+            "date",
+            "symbol",
+            *[pl.col(price) * factor for price in PRICES[:3]],
+            # the close is the adjusted close itself, not its product with a rounded quotient
+            pl.col("adj_close").alias("close"),
+            pl.col("volume") * shares,
+        )
+
+    def same_content(self, other: Bars) -> bool:
+        """Tell whether both hold the same prices, with the same meaning."""
+        return (
+            self.symbol == other.symbol
+            and self.adjustment == other.adjustment
+            and self.adjusted_to == other.adjusted_to
+            and self.source == other.source
+            and self.repairs == other.repairs
+            and self.splits == other.splits
+            and self.frame.equals(other.frame)
+        )
+
+
+def normal_symbol(symbol: str) -> str:
+    """Return a symbol in upper case; one that cannot name a file is refused.
+
+    Raises
+    ------
+    DataError
+        If the symbol is empty or holds anything but letters, digits and ``^ = . _ -``.
+    """
+    normal = symbol.strip().upper()
+    if not _SYMBOL.fullmatch(normal):
+        raise DataError(
+            f"{symbol!r} is not a symbol.",
+            hint="letters, digits and ^ = . _ - are allowed, such as SPY, BRK.B, ^GSPC or NQ=F",
+        )
+    return normal
+
+
+def conform(
+    symbol: str, frame: pl.DataFrame, *, adj_close: str = "adj_close", volume: str = "volume"
+) -> pl.DataFrame:
+    """Return ``frame`` with exactly the columns of :data:`SCHEMA`, in order.
+
+    A missing adjusted close is the close; a missing volume is 0.
+    """
+    adjusted = adj_close if adj_close in frame.columns else "close"
+    traded = pl.col(volume) if volume in frame.columns else pl.lit(0.0).alias("volume")
+    return frame.with_columns(
+        pl.lit(symbol).alias("symbol"),
+        pl.col(adjusted).alias("adj_close"),
+        traded.alias("volume"),
+    ).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
+
+
+def write_bars(bars: Bars, path: Path) -> None:
+    """Write bars as one parquet file; the same bars give the same bytes."""
+    about = {
+        "symbol": bars.symbol,
+        "adjustment": bars.adjustment,
+        "source": bars.source,
+        "repairs": [[r.row, _iso(r.date), r.reason] for r in bars.repairs],
+        "provenance": bars.provenance,
+        "splits": [[_iso(day), ratio] for day, ratio in bars.splits],
+    }
+    text = json.dumps(about, sort_keys=True, ensure_ascii=False)
+    bars.frame.write_parquet(path, metadata={_METADATA_KEY: text})
+
+
+def read_bars(content: bytes, place: str) -> Bars:
+    """Return the bars in the bytes of a parquet file written by :func:`write_bars`.
+
+    Raises
+    ------
+    DataError
+        If the bytes are something else; ``place`` names them in the message.
+    """
+    try:
+        about = json.loads(pl.read_parquet_metadata(io.BytesIO(content))[_METADATA_KEY])
+        frame = pl.read_parquet(io.BytesIO(content), use_pyarrow=False)
+    except (pl.exceptions.PolarsError, OSError, KeyError) as error:
+        raise DataError(f"{place} holds no bars ({error}).") from error
+    return Bars(
+        symbol=about["symbol"],
+        frame=frame,
+        adjustment=about["adjustment"],
+        source=about["source"],
+        repairs=tuple(Repair(row, _date(day), reason) for row, day, reason in about["repairs"]),
+        provenance=about["provenance"],
+        splits=_splits(about["splits"]),
+    )
+
+
+def _splits(pairs: Sequence[tuple[str, float]]) -> tuple[tuple[dt.date, float], ...]:
+    return tuple((dt.date.fromisoformat(day), ratio) for day, ratio in pairs)
+
+
+def _iso(day: dt.date | None) -> str | None:
+    return day.isoformat() if day is not None else None
+
+
+def _date(text: str | None) -> dt.date | None:
+    return dt.date.fromisoformat(text) if text is not None else None

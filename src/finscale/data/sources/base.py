@@ -1,0 +1,48 @@
+"""What a source is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from finscale.data.bars import Bars
+from finscale.registry import Registry
+
+
+class Fetch(Protocol):
+    """Return validated bars of one symbol."""
+
+    def __call__(self, symbol: str, **options: Any) -> Bars:
+        """Fetch; the options are the source's own."""
+        ...
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place that bars come from.
+
+    Parameters
+    ----------
+    name : str
+        As ``--source`` names it.
+    summary : str
+        One line for people: what it has.
+    fetch : callable
+        Symbol and options → bars.
+    symbols : tuple of str
+        What it has, where that is a fixed list.
+    """
+
+    name: str
+    summary: str
+    fetch: Fetch
+    symbols: tuple[str, ...] = ()
+
+
+#: All sources by name.
+SOURCES = Registry[Source]("source")
+
+
+def register(source: Source) -> Source:
+    """Add a source to :data:`SOURCES`."""
+    return SOURCES.add(source.name, source)

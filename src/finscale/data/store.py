@@ -1,0 +1,168 @@
+"""The data folder: raw bars and processed frames, each with its manifest."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from finscale.data.bars import Bars, normal_symbol, read_bars, write_bars
+from finscale.data.manifest import (
+    Description,
+    Kind,
+    ManifestEntry,
+    ManifestStore,
+    Mismatch,
+    check_parents,
+)
+from finscale.errors import DataError, did_you_mean
+
+
+class DataStore:
+    """Bars in ``root/raw``, features and datasets in ``root/processed``; all reads are verified.
+
+    Parameters
+    ----------
+    root : Path or str
+        The data folder; created when first written to.
+    """
+
+    def __init__(self, root: Path | str = "data") -> None:
+        self.root = Path(root)
+        self.raw = ManifestStore(self.root / "raw")
+        self.processed = ManifestStore(self.root / "processed")
+
+    def symbols(self) -> tuple[str, ...]:
+        """Return the symbols that have bars, in the order in which they came."""
+        return tuple(dict.fromkeys(e.symbol for e in self.raw.entries() if e.kind == "bars"))
+
+    def has_bars(self, symbol: str) -> bool:
+        """Tell whether bars of ``symbol`` are registered."""
+        return self.raw.has(bars_id(symbol))
+
+    def add_bars(self, bars: Bars) -> ManifestEntry:
+        """Register bars; bars equal to the newest version's return that version.
+
+        Bars that differ only in where they were read from are equal.
+        """
+        id = bars_id(bars.symbol)
+        if self.has_bars(bars.symbol):
+            newest = self.raw.get(id)
+            if read_bars(self.raw.content(newest), id).same_content(bars):
+                return newest
+        description = Description(
+            id=id,
+            kind="bars",
+            symbol=bars.symbol,
+            timescale="daily",
+            rows=len(bars),
+            first_date=bars.first_date,
+            last_date=bars.last_date,
+            adjustment=bars.adjustment,
+            source=bars.source,
+        )
+        return self.raw.register(
+            description,
+            path=lambda version: _versioned(version, f"{bars.symbol}.parquet"),
+            write=lambda path: write_bars(bars, path),
+        )
+
+    def bars_entry(self, symbol: str, version: str | None = None) -> ManifestEntry:
+        """Return the manifest entry of a symbol's bars.
+
+        Raises
+        ------
+        DataError
+            If there are none; the hint says how to get some.
+        """
+        symbol = normal_symbol(symbol)
+        if not self.has_bars(symbol):
+            known = self.symbols()
+            hint = (
+                f"finscale data download {symbol}, or finscale data import FILE --symbol {symbol}"
+            )
+            if known:
+                hint = f"{did_you_mean(symbol, known)} Or {hint}"
+            raise DataError(f"{self.raw.folder} has no bars of {symbol}.", hint=hint)
+        return self.raw.get(bars_id(symbol), version)
+
+    def bars(self, symbol: str, version: str | None = None) -> Bars:
+        """Return a symbol's bars, the newest unless a version is named; the digest is verified."""
+        entry = self.bars_entry(symbol, version)
+        return read_bars(self.raw.content(entry), str(self.raw.folder / entry.path))
+
+    def add_frame(
+        self,
+        frame: pl.DataFrame,
+        *,
+        id: str,
+        kind: Kind,
+        symbol: str,
+        tier: str,
+        timescale: str,
+        parents: Sequence[ManifestEntry],
+        adjustment: str | None = None,
+    ) -> ManifestEntry:
+        """Register a frame made from registered parents, as parquet under ``processed/vN``.
+
+        Parameters
+        ----------
+        frame : polars.DataFrame
+            Has a ``date`` column in order; the same frame gives the same bytes.
+        id, kind, symbol, tier, timescale : str
+            As in :class:`ManifestEntry`.
+        parents : sequence of ManifestEntry
+            What the frame was made from, at least one.
+        adjustment : str, optional
+            What has been done to the frame's prices (``Bars.adjusted_to`` where they come from
+            ``Bars.adjusted``); that of the first parent when absent.
+        """
+        if frame.is_empty():
+            raise DataError(f"{id} would have no rows.")
+        scale = "" if timescale == "daily" else f"_{timescale}"
+        description = Description(
+            id=id,
+            kind=kind,
+            symbol=symbol,
+            tier=tier,
+            timescale=timescale,
+            rows=frame.height,
+            first_date=frame["date"][0],
+            last_date=frame["date"][-1],
+            adjustment=adjustment or parents[0].adjustment,
+            source=parents[0].source,
+            parents=parents,
+        )
+        return self.processed.register(
+            description,
+            path=lambda version: f"{version}/{symbol}_{kind}_{tier}{scale}.parquet",
+            write=lambda path: frame.write_parquet(path),
+        )
+
+    def frame(self, id: str, version: str | None = None) -> tuple[pl.DataFrame, ManifestEntry]:
+        """Return a processed frame and its entry; the digest is verified."""
+        entry = self.processed.get(id, version)
+        return pl.read_parquet(io.BytesIO(self.processed.content(entry))), entry
+
+    def verify(self) -> list[Mismatch]:
+        """Return every missing, changed or unregistered file and every broken parentage."""
+        found = [*self.raw.verify(), *self.processed.verify()]
+        processed = self.processed.entries()
+        registered = {entry.key: entry for entry in (*self.raw.entries(), *processed)}
+        found += [
+            Mismatch(self.processed.folder / entry.path, entry.key, problem)
+            for entry, problem in check_parents(processed, registered)
+        ]
+        return found
+
+
+def bars_id(symbol: str) -> str:
+    """Return the manifest id of a symbol's bars."""
+    return f"{normal_symbol(symbol)}.OHLCV.daily"
+
+
+def _versioned(version: str, name: str) -> str:
+    """Return where a version of raw bars lies: the first beside the manifest, later ones below."""
+    return name if version == "v1" else f"{version}/{name}"
