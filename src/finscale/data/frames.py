@@ -1,0 +1,88 @@
+"""Frames of one symbol each, checked before they are stacked into a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from finscale.config import TaskConfig
+from finscale.errors import DataError, did_you_mean
+
+KEYS = ("date", "symbol")
+
+
+def channels(frames: Sequence[pl.DataFrame], features: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the channel names, after checking that every frame has them."""
+    if not frames:
+        raise DataError("a dataset needs at least one symbol's frame.")
+    names = features if features is not None else [c for c in frames[0].columns if c not in KEYS]
+    for frame in frames:
+        for name in (*KEYS, *names):
+            if name not in frame.columns:
+                who = f"{frame['symbol'][0]} has" if "symbol" in frame.columns else "a frame has"
+                raise DataError(f"{who} no column {name}.", hint=did_you_mean(name, frame.columns))
+    return tuple(names)
+
+
+def prepared(
+    frame: pl.DataFrame, names: tuple[str, ...], context_length: int, task: TaskConfig
+) -> pl.DataFrame:
+    """Check one symbol's frame and drop its warm-up; its values become float64."""
+    if frame["symbol"].n_unique() != 1:
+        found = ", ".join(map(str, frame["symbol"].unique(maintain_order=True).head(3)))
+        raise DataError(
+            f"a frame holds {frame['symbol'].n_unique()} symbols ({found}).",
+            hint="give one frame a symbol: frame.partition_by('symbol')",
+        )
+    symbol = frame["symbol"][0]
+    date_R = frame["date"].to_numpy().astype("datetime64[D]")
+    late = np.flatnonzero(np.diff(date_R) <= np.timedelta64(0, "D"))
+    if late.size:
+        raise DataError(
+            f"{symbol}: the row of {date_R[late[0] + 1]} follows that of {date_R[late[0]]}.",
+            hint="sort by date and keep one row a session",
+        )
+    columns = [name for name in frame.columns if name not in KEYS]
+    frame = frame.select(
+        *KEYS, *(pl.col(name).cast(pl.Float64).fill_null(float("nan")) for name in columns)
+    )
+    frame = frame[_warm_up(frame, symbol, names) :]
+    needed = context_length + task.horizon
+    if frame.height < needed:
+        raise DataError(
+            f"{symbol} has {frame.height:,} complete rows; a window of {context_length} bars with "
+            f"horizon {task.horizon} needs at least {needed:,}.",
+            hint="fetch more history, or lower data.context_length",
+        )
+    return frame
+
+
+def _warm_up(frame: pl.DataFrame, symbol: str, names: tuple[str, ...]) -> int:
+    """Return how many leading rows lack a feature; a hole after them is refused."""
+    first_values = []
+    for name in names:
+        finite_R = np.isfinite(frame[name].to_numpy())
+        if not finite_R.any():
+            raise DataError(f"{symbol}: {name} has no value on any of {frame.height:,} rows.")
+        first = int(finite_R.argmax())
+        holes = first + np.flatnonzero(~finite_R[first:])
+        if holes.size:
+            row = int(holes[0])
+            raise DataError(
+                f"{symbol}: {name} is {frame[name][row]} on {frame['date'][row]}"
+                + (f" and {holes.size - 1:,} rows more." if holes.size > 1 else "."),
+                hint="mend the bars or the feature, or leave that feature out",
+            )
+        first_values.append(first)
+    return max(first_values, default=0)
+
+
+def to_array(frame: pl.DataFrame, names: tuple[str, ...]) -> NDArray[np.float32]:
+    """Return the channels as one contiguous float32 array, filled column by column."""
+    rows_RF = np.empty((frame.height, len(names)), dtype=np.float32)
+    for channel, name in enumerate(names):
+        rows_RF[:, channel] = frame[name].to_numpy()
+    return rows_RF

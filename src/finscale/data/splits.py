@@ -1,0 +1,261 @@
+"""Train, validation and test: which windows each may use, purged and embargoed.
+
+A window sees the bars [t-L+1 … t] and its label counts bars up to ``reach``. Everything is decided
+by session dates across symbols, so a panel is split at the same dates. One rule for all methods:
+
+- a **train** window is *purged* when its label reaches into a held-out block that lies after it, or
+  its context reaches back into a held-out block that lies before it (the bars that the block's own
+  labels count belong to the block);
+- a train window that is not purged, yet whose label or context comes within ``embargo`` sessions of
+  a held-out block, is *embargoed*;
+- a **validation** window is purged when its label reaches into a test block after it;
+- a held-out window may look back over any earlier bar, and no embargo drops it.
+
+Purge and embargo as in López de Prado (2018), "Advances in Financial Machine Learning", chapter 7.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finscale.config import SplitConfig
+from finscale.errors import DataError
+from finscale.registry import Registry
+
+Ints = NDArray[np.int64]
+Days = NDArray[np.datetime64]
+
+UNUSED, TRAIN, VALIDATION, TEST = -1, 0, 1, 2
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class WindowTimes:
+    """Where every window lies in time, as positions among the sessions.
+
+    Parameters
+    ----------
+    sessions : ndarray of datetime64[D], shape [S]
+        The sorted union of all symbols' dates.
+    ends_W : ndarray of int64, shape [W]
+        Decision rows, sorted by (date, symbol).
+    first_W, decision_W, reach_W : ndarray of int64, shape [W]
+        Session of the first bar seen, of the decision, and of the last bar that the label counts.
+    """
+
+    sessions: Days
+    ends_W: Ints
+    first_W: Ints
+    decision_W: Ints
+    reach_W: Ints
+
+    @property
+    def span(self) -> str:
+        """First and last decision day, for messages."""
+        return f"{self.sessions[self.decision_W[0]]} … {self.sessions[self.decision_W[-1]]}"
+
+
+@dataclass(frozen=True)
+class Split:
+    """Decision rows of one fold's windows, and what was left out.
+
+    Every window is in exactly one of train, validation, test, or among the purged, embargoed or
+    unused (decided outside the stated range).
+
+    Parameters
+    ----------
+    train, validation, test : ndarray of int64
+        Decision rows, sorted by (date, symbol).
+    fold : int
+        Number of the fold, from 0.
+    num_purged, num_embargoed, num_unused : int
+        Windows left out, by reason.
+    ranges : tuple of pairs of dates
+        First and last decision day of train, validation and test.
+    """
+
+    train: Ints
+    validation: Ints
+    test: Ints
+    fold: int
+    num_purged: int
+    num_embargoed: int
+    num_unused: int
+    ranges: tuple[tuple[dt.date, dt.date], ...]
+
+    def describe(self) -> str:
+        """Return the split in one line: ranges, windows, purge and embargo."""
+        train, validation, test = (_range_words(*days) for days in self.ranges)
+        unused = f" · unused {self.num_unused:,}" if self.num_unused else ""
+        return (
+            f"train {train} ({self.train.size:,})"
+            f"  purge {self.num_purged:,} · embargo {self.num_embargoed:,}{unused}"
+            f"  validation {validation} ({self.validation.size:,})"
+            f"  test {test} ({self.test.size:,}, sealed)"
+        )
+
+
+#: Split method → the roles of all sessions, one array for each fold. A method decides by date or by
+#: counting the ``days`` [S] that it is given: all sessions from the first to the last decision day.
+METHODS: Registry[Callable[[SplitConfig, Days], list[Ints]]] = Registry("split method")
+
+
+def make_splits(config: SplitConfig, times: WindowTimes) -> list[Split]:
+    """Return every fold of a split, purged and embargoed.
+
+    Parameters
+    ----------
+    config : SplitConfig
+        The method and its settings.
+    times : WindowTimes
+        Where the windows lie.
+
+    Raises
+    ------
+    DataError
+        If the data are too short for the method, or a part is left without a window.
+    """
+    start, stop = int(times.decision_W[0]), int(times.decision_W[-1]) + 1
+    folds = []
+    for fold, role_D in enumerate(METHODS[config.method](config, times.sessions[start:stop])):
+        role_S = np.full(times.sessions.size, UNUSED, dtype=np.int64)
+        role_S[start:stop] = role_D
+        folds.append(_assign(role_S, times, config, fold))
+    return folds
+
+
+def _assign(role_S: Ints, times: WindowTimes, config: SplitConfig, fold: int) -> Split:
+    role_W = role_S[times.decision_W]
+    purged_W = np.zeros(role_W.size, dtype=bool)
+    embargoed_W = np.zeros(role_W.size, dtype=bool)
+    for start, end in _blocks(role_S >= VALIDATION):
+        inside_W = (times.decision_W >= start) & (times.decision_W <= end)
+        # the bars that the block's labels count belong to the block
+        last = int(times.reach_W[inside_W].max(initial=end))
+        gap_W = np.where(
+            times.decision_W < start, start - times.reach_W, times.first_W - last
+        )  # sessions from the window's nearest bar to the block; 1 is adjacent
+        train_W = role_W == TRAIN
+        purged_W |= train_W & (gap_W <= 0)
+        embargoed_W |= train_W & (gap_W <= config.embargo)
+    for start, _ in _blocks(role_S == TEST):
+        before_W = (role_W == VALIDATION) & (times.decision_W < start)
+        purged_W |= before_W & (times.reach_W >= start)
+    embargoed_W &= ~purged_W
+
+    kept_W = ~(purged_W | embargoed_W)
+    parts = [np.flatnonzero(kept_W & (role_W == role)) for role in (TRAIN, VALIDATION, TEST)]
+    for name, part in zip(PARTS, parts, strict=True):
+        if part.size == 0:
+            raise _empty(name, config, times, fold, purged_W, embargoed_W)
+    days = times.sessions[times.decision_W].astype(object)
+    return Split(
+        train=times.ends_W[parts[0]],
+        validation=times.ends_W[parts[1]],
+        test=times.ends_W[parts[2]],
+        fold=fold,
+        num_purged=int(purged_W.sum()),
+        num_embargoed=int(embargoed_W.sum()),
+        num_unused=int((role_W == UNUSED).sum()),
+        ranges=tuple((days[part[0]], days[part[-1]]) for part in parts),
+    )
+
+
+def _blocks(held_S: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return first and last position of each run of True."""
+    edges = np.diff(np.r_[False, held_S, False].astype(np.int8))
+    starts, stops = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    return [(int(start), int(stop) - 1) for start, stop in zip(starts, stops, strict=True)]
+
+
+def _by_dates(config: SplitConfig, days: Days) -> list[Ints]:
+    role_D = np.full(days.size, TEST, dtype=np.int64)
+    role_D[days <= np.datetime64(config.validation_end)] = VALIDATION
+    role_D[days <= np.datetime64(config.train_end)] = TRAIN
+    if config.train_start is not None:
+        role_D[days < np.datetime64(config.train_start)] = UNUSED
+    if config.test_end is not None:
+        role_D[days > np.datetime64(config.test_end)] = UNUSED
+    return [role_D]
+
+
+def _walk_forward(config: SplitConfig, days: Days) -> list[Ints]:
+    train_days = config.train_days if config.window == "rolling" else None
+    held_out = config.validation_days + config.folds * config.test_days
+    needed = held_out + (train_days or config.embargo + 1)
+    if days.size < needed:
+        raise DataError(
+            f"walk_forward with {config.folds} folds needs {needed:,} decision days "
+            f"and the data have {days.size:,} ({days[0]} … {days[-1]}).",
+            hint="lower split.folds, split.test_days, split.validation_days or split.train_days",
+        )
+    folds = []
+    for fold in range(config.folds):
+        test = days.size - (config.folds - fold) * config.test_days
+        validation = test - config.validation_days
+        train = 0 if train_days is None else validation - train_days
+        role_D = np.full(days.size, UNUSED, dtype=np.int64)
+        role_D[train:validation] = TRAIN
+        role_D[validation:test] = VALIDATION
+        role_D[test : test + config.test_days] = TEST
+        folds.append(role_D)
+    return folds
+
+
+def _chunks(config: SplitConfig, days: Days) -> list[Ints]:
+    num_chunks = days.size // config.chunk_days
+    if num_chunks < 3:
+        raise DataError(
+            f"chunks of {config.chunk_days} days need {3 * config.chunk_days:,} decision days "
+            f"and the data have {days.size:,} ({days[0]} … {days[-1]}).",
+            hint="lower split.chunk_days",
+        )
+    num_validation = max(round(num_chunks * config.validation_fraction), 1)
+    num_test = max(round(num_chunks * config.test_fraction), 1)
+    order = np.random.default_rng(config.chunk_seed).permutation(num_chunks)
+    role_C = np.full(num_chunks, TRAIN, dtype=np.int64)
+    role_C[order[:num_validation]] = VALIDATION
+    role_C[order[num_validation : num_validation + num_test]] = TEST
+    # days beyond the last whole chunk join it
+    chunk_D = np.minimum(np.arange(days.size) // config.chunk_days, num_chunks - 1)
+    return [role_C[chunk_D]]
+
+
+METHODS.add("dates", _by_dates)
+METHODS.add("walk_forward", _walk_forward)
+METHODS.add("chunks", _chunks)
+
+
+def _empty(
+    name: str,
+    config: SplitConfig,
+    times: WindowTimes,
+    fold: int,
+    purged_W: NDArray[np.bool_],
+    embargoed_W: NDArray[np.bool_],
+) -> DataError:
+    left_out = f"{purged_W.sum():,} windows are purged and {embargoed_W.sum():,} embargoed"
+    where = f" of fold {fold}" if config.method == "walk_forward" else ""
+    if config.method == "dates":
+        hint = (
+            f"split.train_end is {config.train_end} and split.validation_end is "
+            f"{config.validation_end}: choose dates inside the data"
+        )
+    else:
+        hint = "use longer blocks, fewer folds, a shorter context or a smaller split.embargo"
+    return DataError(
+        f"{name}{where} is left without a window: decision days run {times.span}, {left_out}.",
+        hint=hint,
+    )
+
+
+def _range_words(first: dt.date, last: dt.date) -> str:
+    """Return whole years as ``2012–2014``, anything else as ``1999-10 … 2011-12``."""
+    if first.month == 1 and last.month == 12:
+        return f"{first.year}" if first.year == last.year else f"{first.year}–{last.year}"
+    return f"{first:%Y-%m} … {last:%Y-%m}"

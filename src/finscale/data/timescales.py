@@ -1,0 +1,172 @@
+"""Slower bars out of daily ones: only finished bars, and the last one that each row may see.
+
+A slower bar is *finished* once no later session can belong to it. Bars of a fixed number of
+sessions (``5d``) are finished with their last session. Calendar bars (``weekly``) are finished with
+the last weekday of their period; where that day is a holiday, nothing but the next period's first
+session proves it, so daily rows see such a bar one session later. No exchange calendar is consulted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from finscale.errors import DataError
+from finscale.registry import Registry
+
+
+@dataclass(frozen=True)
+class Timescale:
+    """The length of one bar: a number of sessions, or a calendar period."""
+
+    name: str
+    sessions: int | None = None
+    """Sessions in one bar, counted from the first row."""
+    period: str | None = None
+    """Calendar period in polars' notation: ``1w`` (from Monday), ``2w``, ``1mo``."""
+
+
+TIMESCALES: Registry[Timescale] = Registry("timescale")
+for _scale in (
+    Timescale("daily", sessions=1),
+    Timescale("2d", sessions=2),
+    Timescale("3d", sessions=3),
+    Timescale("5d", sessions=5),
+    Timescale("weekly", period="1w"),
+    Timescale("2wk", period="2w"),
+    Timescale("monthly", period="1mo"),
+    # daily rows whose features come from several timescales: the rows themselves are daily
+    Timescale("daily+multi", sessions=1),
+):
+    TIMESCALES.add(_scale.name, _scale)
+
+#: How each column of a slower bar follows from the sessions in it.
+_AGGREGATES = {
+    "symbol": pl.col("symbol").last(),
+    "open": pl.col("open").first(),
+    "high": pl.col("high").max(),
+    "low": pl.col("low").min(),
+    "close": pl.col("close").last(),
+    "adj_close": pl.col("adj_close").last(),
+    "volume": pl.col("volume").sum(),
+}
+
+
+def resample(frame: pl.DataFrame, timescale: str) -> pl.DataFrame:
+    """Return the finished slower bars of one symbol's daily bars.
+
+    Parameters
+    ----------
+    frame : pl.DataFrame
+        One symbol's bars, sorted by ``date``: any of symbol, open, high, low, close, adj_close,
+        volume.
+    timescale : str
+        A name in ``TIMESCALES``.
+
+    Returns
+    -------
+    pl.DataFrame
+        The same columns, one row per finished bar, dated by the bar's **last session**. An
+        unfinished last bar is left out; so is a first calendar bar whose beginning the data lack.
+
+    Raises
+    ------
+    DataError
+        If the dates do not strictly increase, or a column has no rule of aggregation.
+
+    Examples
+    --------
+    >>> import datetime as dt
+    >>> days = [dt.date(2024, 1, d) for d in (8, 9, 10, 11, 12, 15)]
+    >>> resample(pl.DataFrame({"date": days, "high": [1.0, 3, 2, 2, 2, 9]}), "weekly").rows()
+    [(datetime.date(2024, 1, 12), 3.0)]
+    """
+    columns = [name for name in frame.columns if name != "date"]
+    unknown = [name for name in columns if name not in _AGGREGATES]
+    if unknown:
+        raise DataError(
+            f"column {unknown[0]} has no meaning on slower bars.",
+            hint="resample bars first, then compute features on the slower bars",
+        )
+    bar_R, _ = _finished_bars(frame, TIMESCALES[timescale])
+    return (
+        frame.with_columns(pl.Series("_bar", bar_R))
+        .filter(pl.col("_bar") >= 0)
+        .group_by("_bar", maintain_order=True)
+        .agg(pl.col("date").last(), *(_AGGREGATES[name] for name in columns))
+        .select(frame.columns)
+    )
+
+
+def last_finished(frame: pl.DataFrame, timescale: str) -> NDArray[np.int64]:
+    """Return, for every daily row, which slower bar it may see.
+
+    Parameters
+    ----------
+    frame : pl.DataFrame
+        One symbol's daily bars, sorted by ``date``.
+    timescale : str
+        A name in ``TIMESCALES``.
+
+    Returns
+    -------
+    ndarray of int64, shape [R]
+        Row of ``resample(frame, timescale)`` that holds the last bar finished at the close of the
+        daily row; -1 where none is finished yet. It depends on no later row.
+
+    Examples
+    --------
+    >>> import datetime as dt
+    >>> days = [dt.date(2024, 1, 1) + dt.timedelta(d) for d in range(5)]
+    >>> last_finished(pl.DataFrame({"date": days}), "2d").tolist()
+    [-1, 0, 0, 1, 1]
+    """
+    _, known_G = _finished_bars(frame, TIMESCALES[timescale])
+    return np.searchsorted(known_G, np.arange(frame.height), side="right").astype(np.int64) - 1
+
+
+def _finished_bars(
+    frame: pl.DataFrame, scale: Timescale
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return bar_R, each row's finished bar or -1, and known_G, the row where a bar is known."""
+    date_R = frame["date"].to_numpy().astype("datetime64[D]")
+    late = np.flatnonzero(np.diff(date_R) <= np.timedelta64(0, "D"))
+    if late.size:
+        raise DataError(f"bars are not in order: {date_R[late[0] + 1]} follows {date_R[late[0]]}.")
+    if date_R.size == 0:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    if scale.sessions is not None:
+        return _count_bars(date_R.size, scale.sessions)
+    assert scale.period is not None
+    return _calendar_bars(frame["date"], date_R, scale.period)
+
+
+def _count_bars(num_rows: int, sessions: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    bar_R = np.arange(num_rows, dtype=np.int64) // sessions
+    num_bars = num_rows // sessions
+    known_G = np.arange(1, num_bars + 1, dtype=np.int64) * sessions - 1
+    return np.where(bar_R < num_bars, bar_R, -1), known_G
+
+
+def _calendar_bars(
+    dates: pl.Series, date_R: NDArray[np.datetime64], period: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    starts = dates.dt.truncate(period)
+    start_R = starts.to_numpy().astype("datetime64[D]")
+    next_R = starts.dt.offset_by(period).to_numpy().astype("datetime64[D]")
+    # a market with weekend sessions can trade on any day; others on weekdays only
+    week = "1111111" if np.any(~np.is_busday(date_R)) else "1111100"
+
+    first_G = np.flatnonzero(np.r_[True, start_R[1:] != start_R[:-1]])
+    last_G = np.r_[first_G[1:], date_R.size] - 1
+    final_day_G = np.busday_offset(next_R[first_G], -1, roll="forward", weekmask=week)
+    known_G = np.where(date_R[last_G] >= final_day_G, last_G, last_G + 1)
+
+    keep_G = known_G < date_R.size
+    first_day = np.busday_offset(start_R[0], 0, roll="forward", weekmask=week)
+    keep_G[0] &= date_R[0] <= first_day
+    number_G = np.where(keep_G, np.cumsum(keep_G) - 1, -1).astype(np.int64)
+    return np.repeat(number_G, last_G - first_G + 1), known_G[keep_G].astype(np.int64)
