@@ -1,1 +1,31 @@
-"""TBD."""
+"""Laws, verdicts and plans from a table of sizes and losses: numbers in, numbers out.
+
+Names are loaded on first use; nothing here knows that torch exists.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "FORMS": "finscale.scaling.forms",
+    "Form": "finscale.scaling.forms",
+    "BatchFit": "finscale.scaling.batch",
+    "fit_batch": "finscale.scaling.batch",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'finscale.scaling' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

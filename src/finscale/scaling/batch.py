@@ -1,0 +1,114 @@
+"""Many refits of one form at once: what every bootstrap of this room is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from finscale.scaling.forms import FORMS, Form
+from finscale.scaling.forms.base import Array
+from finscale.scaling.varpro import Precision, solve
+
+
+@dataclass(frozen=True)
+class BatchFit:
+    """One form fitted to R replicates of the same points.
+
+    Parameters
+    ----------
+    form : Form
+        What was fitted.
+    params_Rp : array, ``[R, p]``
+        Parameters in the order of ``form.names``, in the units of x.
+    objective_R : array, ``[R]``
+        Least objective: (weighted) sum of squares, Mahalanobis distance, or summed Huber.
+    fitted_Rn : array, ``[R, n]``
+        Predictions at the fitted points.
+    converged_R : array of bool, ``[R]``
+        Whether the refinement came to rest.
+    at_bound_Rp : array of bool, ``[R, p]``
+        Parameters that rest on a bound.
+    """
+
+    form: Form
+    params_Rp: Array
+    objective_R: Array
+    fitted_Rn: Array
+    converged_R: NDArray[np.bool_]
+    at_bound_Rp: NDArray[np.bool_]
+
+    def __getitem__(self, name: str) -> Array:
+        """Return one parameter of every replicate by its name."""
+        return self.params_Rp[:, self.form.index(name)]
+
+    def predict(self, x: ArrayLike) -> Array:
+        """Return predictions ``[R, m]`` at new sizes."""
+        return self.form.predict(x, self.params_Rp)
+
+
+def fit_batch(
+    form: str | Form,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    loss: str = "least_squares",
+    weights: ArrayLike | None = None,
+    covariance: ArrayLike | None = None,
+) -> BatchFit:
+    """Fit one form to many replicates of y (or of the weights) in one batched computation.
+
+    Parameters
+    ----------
+    form : str or Form
+        A name of ``FORMS`` or a form.
+    x : array, ``[n]`` or ``[n, d]``
+        Sizes, positive.
+    y : array, ``[R, n]`` or ``[n]``
+        Losses of each replicate; ``[n]`` is shared by replicates that differ in their weights.
+    loss : {"least_squares", "gls", "huber"}
+        ``gls`` needs ``covariance``; ``huber`` is Huber 1e-3 on the logarithm, summed.
+    weights : array, ``[n]`` or ``[R, n]``, optional
+        Weight of each point: counts of a case bootstrap, inverse variances.
+    covariance : array, ``[n, n]`` or ``[R, n, n]``, optional
+        Covariance of the points across sizes, for ``gls``.
+
+    Returns
+    -------
+    BatchFit
+    """
+    form = FORMS[form] if isinstance(form, str) else form
+    x_nd = form.columns(x)
+    weights = None if weights is None else np.atleast_2d(np.asarray(weights, dtype=np.float64))
+    covariance = None if covariance is None else np.asarray(covariance, dtype=np.float64)
+    if (loss == "gls") != (covariance is not None):
+        raise ValueError("loss 'gls' and a covariance go together")
+    y_Rn = np.atleast_2d(np.asarray(y, dtype=np.float64))
+    num_replicates = max(
+        len(y_Rn),
+        1 if weights is None else len(weights),
+        len(covariance) if covariance is not None and covariance.ndim == 3 else 1,
+    )
+    y_Rn = np.broadcast_to(y_Rn, (num_replicates, y_Rn.shape[1]))
+    x0_d = np.exp(np.mean(np.log(x_nd), axis=0))
+    scaled = x_nd / x0_d
+    solution = solve(form, scaled, y_Rn, Precision.of(len(x_nd), weights, covariance))
+    return BatchFit(
+        form=form,
+        params_Rp=form.publish(solution.internal_Rp, x0_d),
+        objective_R=solution.objective_R,
+        fitted_Rn=form.evaluate(scaled, solution.internal_Rp),
+        converged_R=solution.converged_R,
+        at_bound_Rp=resting(form, solution.internal_Rp),
+    )
+
+
+def resting(form: Form, internal_Rp: Array) -> NDArray[np.bool_]:
+    """Return which parameters rest on a bound, ``[R, p]``."""
+    lower = np.array([parameter.lower for parameter in form.parameters])
+    upper = np.array([parameter.upper for parameter in form.parameters])
+    with np.errstate(invalid="ignore"):
+        near_lower = internal_Rp <= lower + 1e-9 * np.maximum(1.0, np.abs(lower))
+        near_upper = internal_Rp >= upper - 1e-9 * np.maximum(1.0, np.abs(upper))
+    return np.asarray(near_lower | near_upper)

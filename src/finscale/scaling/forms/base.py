@@ -1,0 +1,224 @@
+"""What a law form is: a linear part, a non-linear part, and what each parameter means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from finscale.errors import FinscaleError, did_you_mean
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a form.
+
+    Parameters
+    ----------
+    name : str
+        As in the equation: ``"alpha"``.
+    meaning : str
+        One phrase for a reader of the summary.
+    lower, upper : float
+        Bounds; a fit that ends on a finite bound other than a natural zero floor says so.
+    """
+
+    name: str
+    meaning: str
+    lower: float = 0.0
+    upper: float = np.inf
+
+
+def _same(theta: Array, x0_d: Array) -> Array:
+    return theta
+
+
+def _identity(theta: Array) -> Array:
+    return np.broadcast_to(
+        np.eye(theta.shape[-1]), (*theta.shape[:-1], theta.shape[-1], theta.shape[-1])
+    )
+
+
+@dataclass(frozen=True)
+class Form:
+    r"""A scaling law :math:`L(x) = \sum_k c_k\,\phi_k(x; q)`, linear in c given q.
+
+    Every form of the literature has this shape, so the linear coefficients c can be solved exactly
+    (non-negative least squares) for any exponents q: *variable projection* (Golub and Pereyra,
+    1973). Parameters are ordered linear first, then non-linear: ``(E, A, B, alpha, beta)``.
+
+    Arrays broadcast over leading dimensions: ``theta`` may be ``[p]`` or ``[..., p]``.
+
+    Parameters
+    ----------
+    name, equation, reference : str
+        Registry name, the equation in plain text, where it comes from.
+    axes : tuple of str
+        What each column of x is.
+    linear, nonlinear : tuple of Parameter
+        The two halves of theta.
+    basis : callable
+        ``(x_nd, q_...Q) -> phi_...nK``.
+    basis_gradient : callable
+        ``(x_nd, q_...Q) -> [..., n, K, Q]``: derivative of the basis by q.
+    grid : callable
+        ``x_nd -> one 1-D array per non-linear parameter``: where profiling starts.
+    publish, internalise : callable
+        Between the fitter's parameters, in units x/x0, and those of the equation, in the user's.
+    chain : callable
+        Derivative of internal by public parameters at x0 = 1.
+    invert : callable
+        ``(loss, theta, others) -> x`` along the first axis.
+    exponent : str
+        The parameter that answers "how fast"; empty where there is none.
+    floor : str
+        The parameter that is the loss at infinite scale; empty where there is none.
+    trend : {"falling", "rising", "flat", "any"}
+        Which way the form can go along its first axis.
+    """
+
+    name: str
+    equation: str
+    reference: str
+    axes: tuple[str, ...]
+    linear: tuple[Parameter, ...]
+    nonlinear: tuple[Parameter, ...]
+    basis: Callable[[Array, Array], Array] = field(repr=False)
+    basis_gradient: Callable[[Array, Array], Array] = field(repr=False)
+    grid: Callable[[Array], tuple[Array, ...]] = field(repr=False)
+    invert: Callable[[Array, Array, Array], Array] = field(repr=False)
+    publish: Callable[[Array, Array], Array] = field(default=_same, repr=False)
+    internalise: Callable[[Array, Array], Array] = field(default=_same, repr=False)
+    chain: Callable[[Array], Array] = field(default=_identity, repr=False)
+    exponent: str = ""
+    floor: str = ""
+    trend: str = "falling"
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """All parameters, linear first."""
+        return self.linear + self.nonlinear
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all parameters, in the order of theta."""
+        return tuple(parameter.name for parameter in self.parameters)
+
+    @property
+    def num_parameters(self) -> int:
+        """Length of theta."""
+        return len(self.linear) + len(self.nonlinear)
+
+    def index(self, name: str) -> int:
+        """Return the place of a parameter in theta."""
+        try:
+            return self.names.index(name)
+        except ValueError:
+            raise FinscaleError(
+                f"{name!r} is not a parameter of {self.name}: {self.equation}.",
+                hint=did_you_mean(name, self.names),
+            ) from None
+
+    def relaxed(self, *names: str) -> Form:
+        """Return the same form with these linear parameters free of their sign.
+
+        A floor that is a *difference* of losses may be negative: ``FORMS["power_floor"]
+        .relaxed("E")`` is the form for skill measured against a baseline.
+        """
+        for name in names:
+            self.index(name)
+        free = tuple(
+            replace(parameter, lower=-np.inf) if parameter.name in names else parameter
+            for parameter in self.linear
+        )
+        return replace(self, linear=free)
+
+    def columns(self, x: ArrayLike) -> Array:
+        """Return x as ``[n, d]``, one column per axis of the form."""
+        x_nd = np.asarray(x, dtype=np.float64)
+        x_nd = x_nd.reshape(-1, 1) if x_nd.ndim < 2 else x_nd
+        if x_nd.shape[1] != len(self.axes):
+            raise FinscaleError(
+                f"{self.name} needs {len(self.axes)} size columns ({', '.join(self.axes)}), "
+                f"got {x_nd.shape[1]}.",
+                hint="name the columns of the size axes, one for each",
+            )
+        return x_nd
+
+    def predict(self, x: ArrayLike, theta: ArrayLike) -> Array:
+        """Return the loss at each x.
+
+        Parameters
+        ----------
+        x : array, ``[n]`` or ``[n, d]``
+            Sizes, in the units of the fitted table.
+        theta : array, ``[..., p]``
+            Parameters in the order of ``names``.
+
+        Returns
+        -------
+        array, ``[..., n]``
+        """
+        x_nd = self.columns(x)
+        internal = self.internalise(_floats(theta), np.ones(x_nd.shape[1]))
+        return self.evaluate(x_nd, internal)
+
+    def gradient(self, x: ArrayLike, theta: ArrayLike) -> Array:
+        """Return the derivative of the loss by each parameter, ``[..., n, p]``."""
+        x_nd, theta = self.columns(x), _floats(theta)
+        internal = self.internalise(theta, np.ones(x_nd.shape[1]))
+        return self.jacobian(x_nd, internal) @ self.chain(theta)
+
+    def inverse(self, loss: ArrayLike, theta: ArrayLike, others: ArrayLike = ()) -> Array:
+        """Return the size (first axis) at which the law reaches a wanted loss.
+
+        Parameters
+        ----------
+        loss : array
+            Wanted losses, any shape.
+        theta : array, ``[p]`` or broadcastable ``[..., p]``
+            Parameters.
+        others : sequence of float
+            Values of the remaining axes (D for Hoffmann's surface; D and U when data-constrained).
+
+        Returns
+        -------
+        array
+            Infinity where the law never reaches the loss, NaN where no positive size has it.
+        """
+        return self.invert(_floats(loss), _floats(theta), _floats(others))
+
+    def evaluate(self, x_nd: Array, internal: Array) -> Array:
+        """Return predictions ``[..., n]`` from the fitter's own parameters."""
+        c, q = self.split(internal)
+        return np.asarray(np.einsum("...nk,...k->...n", self.basis(x_nd, q), c))
+
+    def jacobian(self, x_nd: Array, internal: Array) -> Array:
+        """Return ``[..., n, p]``: derivative by the fitter's own parameters."""
+        c, q = self.split(internal)
+        phi = self.basis(x_nd, q)
+        slope = np.einsum("...nkq,...k->...nq", self.basis_gradient(x_nd, q), c)
+        return np.concatenate([phi, slope], axis=-1)
+
+    def split(self, theta: Array) -> tuple[Array, Array]:
+        """Return (linear, non-linear) halves of theta."""
+        num_linear = len(self.linear)
+        return theta[..., :num_linear], theta[..., num_linear:]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what the form is, for JSON."""
+        return {
+            "name": self.name,
+            "equation": self.equation,
+            "reference": self.reference,
+            "parameters": {p.name: p.meaning for p in self.parameters},
+        }
+
+
+def _floats(values: ArrayLike) -> Array:
+    return np.asarray(values, dtype=np.float64)
