@@ -27,7 +27,6 @@ _HOMES = {
     "Leak": "causality",
     "prove_causality": "causality",
     "build_dataset": "build",
-    "build_features": "build",
 }
 
 __all__ = sorted(_HOMES)

@@ -21,7 +21,7 @@ _MERGE = {
 }
 
 
-def compute_features(frame: pl.DataFrame, tier: str | Sequence[str]) -> pl.DataFrame:
+def compute_features(frame: pl.DataFrame, tier: str | Sequence[str | Feature]) -> pl.DataFrame:
     """Return the bars of one symbol with a tier's feature columns appended.
 
     Parameters
@@ -29,8 +29,8 @@ def compute_features(frame: pl.DataFrame, tier: str | Sequence[str]) -> pl.DataF
     frame : polars.DataFrame
         Rows of one symbol in order of date: date, open, high, low, close, volume; prices adjusted.
         Further columns are kept.
-    tier : str or sequence of str
-        A declared tier, or names of declared features.
+    tier : str or sequence of str or Feature
+        A declared tier; or features, declared ones by name.
 
     Returns
     -------
@@ -54,7 +54,9 @@ def compute_features(frame: pl.DataFrame, tier: str | Sequence[str]) -> pl.DataF
     [1.0, 1.0, 1.0]
     """
     features = (
-        tier_features(tier) if isinstance(tier, str) else tuple(FEATURES[name] for name in tier)
+        tier_features(tier)
+        if isinstance(tier, str)
+        else [FEATURES[entry] if isinstance(entry, str) else entry for entry in tier]
     )
     _check(frame)
     computed = compute_columns({name: frame[name].to_numpy() for name in INPUTS}, features)
