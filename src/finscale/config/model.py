@@ -48,15 +48,19 @@ class ModelConfig(Section):
     """Dropout in front of the head."""
     revin: bool = True
     """Normalise each window by its own mean and standard deviation (RevIN)."""
-    revin_affine: bool = True
-    """Learn a scale and shift per channel after RevIN."""
-    instance_stats: bool = True
-    """Feed the window's statistics back to the encoder: RevIN deletes the level of volatility."""
-    feature_embedding: Annotated[int, Field(ge=1)] | None = None
+    revin_affine: bool = False
+    """Learn a scale and shift per channel after RevIN; the patch projection can express both."""
+    instance_stats: bool | Literal["auto"] = "auto"
+    """Feed the window's statistics back to the encoder, because RevIN deletes the level of
+    volatility; auto does so for classification and regression, not for forecasting."""
+    feature_embedding: Annotated[int, Field(ge=1)] | Literal["auto"] | None = "auto"
     """Project features to this many channels before patching (mixing only), so that 2,000 features
-    do not eat a 2M budget; None patches the features themselves."""
+    do not eat a 2M budget. auto decides where a budget is solved, and else patches the features
+    themselves, as None does."""
     attention: Literal["auto", "fused", "explicit"] = "auto"
     """Fused kernel or explicit product; auto decides by sequence length."""
+    attention_residual: bool = False
+    """Add each layer's attention scores to the next layer's, as the paper's code does."""
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelConfig:
@@ -69,7 +73,7 @@ class ModelConfig(Section):
             raise ValueError(f"width {self.width} is not divisible by heads {self.heads}")
         if self.stride > self.patch_length:
             raise ValueError(f"stride {self.stride} exceeds patch_length and would skip bars")
-        if self.feature_embedding is not None and self.channels == "independent":
+        if isinstance(self.feature_embedding, int) and self.channels == "independent":
             raise ValueError("feature_embedding mixes channels: it needs channels: mixing")
         return self
 

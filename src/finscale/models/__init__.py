@@ -1,1 +1,53 @@
-"""TBD."""
+"""PatchTST, its parameter budgets and costs, and the baselines that it has to beat.
+
+Names are loaded on first use: budgets and counts need no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from finscale.models.architecture import Architecture
+    from finscale.models.baselines import make_baseline
+    from finscale.models.budget import solve_budget
+    from finscale.models.build import build_model, design, resolve_model
+    from finscale.models.counts import ParameterCounts, count_parameters, flops_per_sample
+    from finscale.models.memory import training_memory
+    from finscale.models.patchtst import PatchTST
+
+_HOMES = {
+    "Architecture": "architecture",
+    "ParameterCounts": "counts",
+    "PatchTST": "patchtst",
+    "build_model": "build",
+    "count_parameters": "counts",
+    "design": "build",
+    "flops_per_sample": "counts",
+    "make_baseline": "baselines",
+    "resolve_model": "build",
+    "solve_budget": "budget",
+    "training_memory": "memory",
+}
+
+__all__ = [
+    "Architecture",
+    "ParameterCounts",
+    "PatchTST",
+    "build_model",
+    "count_parameters",
+    "design",
+    "flops_per_sample",
+    "make_baseline",
+    "resolve_model",
+    "solve_budget",
+    "training_memory",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'finscale.models' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"finscale.models.{home}"), name)

@@ -1,0 +1,78 @@
+"""Multi-head self-attention: a fused kernel for long sequences, an explicit product for short."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own custom
+from torch import Tensor, nn
+
+#: Up to this many tokens ``auto`` multiplies explicitly on a CPU; see docs/performance.md.
+EXPLICIT_UP_TO = 64
+
+
+class SelfAttention(nn.Module):
+    """Self-attention over ``T`` tokens.
+
+    Parameters
+    ----------
+    width, heads : int
+        Model dimension and number of heads.
+    dropout : float
+        Dropout on the attention weights.
+    method : {"auto", "fused", "explicit"}
+        auto multiplies explicitly on a CPU up to ``EXPLICIT_UP_TO`` tokens.
+    residual : bool
+        Add the previous layer's scores to this layer's; always explicit.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        *,
+        dropout: float = 0.0,
+        method: Literal["auto", "fused", "explicit"] = "auto",
+        residual: bool = False,
+    ) -> None:
+        super().__init__()
+        self.heads = heads
+        self.dropout = dropout
+        self.method = method
+        self.residual = residual
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(
+        self, x_BTD: Tensor, scores_BHTT: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the attended tokens ``[B, T, D]`` and, with ``residual``, this layer's scores."""
+        num_batch, num_tokens, width = x_BTD.shape
+        qkv_BT3HE = self.qkv(x_BTD).view(num_batch, num_tokens, 3, self.heads, -1)
+        q_BHTE, k_BHTE, v_BHTE = qkv_BT3HE.permute(2, 0, 3, 1, 4).unbind(0)
+        if self._is_explicit(x_BTD):
+            y_BHTE, scores_BHTT = self._explicit(q_BHTE, k_BHTE, v_BHTE, scores_BHTT)
+        else:
+            dropout = self.dropout if self.training else 0.0
+            y_BHTE = F.scaled_dot_product_attention(q_BHTE, k_BHTE, v_BHTE, dropout_p=dropout)
+        y_BTD = y_BHTE.transpose(1, 2).reshape(num_batch, num_tokens, width)
+        return self.out(y_BTD), scores_BHTT
+
+    def _is_explicit(self, x_BTD: Tensor) -> bool:
+        if self.residual or self.method == "explicit":
+            return True
+        short = x_BTD.shape[1] <= EXPLICIT_UP_TO and x_BTD.device.type == "cpu"
+        return self.method == "auto" and short
+
+    def _explicit(
+        self, q_BHTE: Tensor, k_BHTE: Tensor, v_BHTE: Tensor, previous_BHTT: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        scale = 1 / math.sqrt(q_BHTE.shape[-1])
+        scores_BHTT = torch.matmul(q_BHTE * scale, k_BHTE.transpose(-2, -1))
+        if previous_BHTT is not None:
+            scores_BHTT = scores_BHTT + previous_BHTT
+        weights_BHTT = scores_BHTT.softmax(-1)
+        weights_BHTT = F.dropout(weights_BHTT, self.dropout, self.training)
+        return torch.matmul(weights_BHTT, v_BHTE), scores_BHTT if self.residual else None

@@ -1,0 +1,79 @@
+"""From a window to tokens: patches, positions, and what RevIN took away."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own custom
+from torch import Tensor, nn
+
+from finscale.models.architecture import Architecture
+from finscale.models.revin import Moments
+
+
+class PatchEmbedding(nn.Module):
+    """Cut each sequence into overlapping patches and project them, in one product.
+
+    A patch of all its channels lies contiguous in memory, so the patches are a strided view of the
+    window and nothing is unfolded.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.patch_length = architecture.patch_length
+        self.stride = architecture.stride
+        self.pad_end = architecture.pad_end
+        self.independent = architecture.channels == "independent"
+        self.dropout = architecture.dropout
+        embedding = architecture.feature_embedding
+        self.features = nn.Linear(architecture.num_features, embedding) if embedding else None
+        inputs = architecture.patch_length * architecture.token_channels
+        self.patches = nn.Linear(inputs, architecture.width)
+        self.position_TD = nn.Parameter(torch.empty(architecture.num_patches, architecture.width))
+        self.stats = StatsEmbedding(architecture) if architecture.instance_stats else None
+
+    def forward(self, x_BLF: Tensor, moments: Moments) -> Tensor:
+        """Return tokens ``[S, T, D]``: S is B, or B·F with independent channels."""
+        if self.features is not None:
+            x_BLF = self.features(x_BLF)
+        if self.independent:
+            x_BLF = x_BLF.transpose(1, 2).reshape(-1, x_BLF.shape[1], 1)
+        if self.pad_end:
+            x_BLF = torch.cat([x_BLF, x_BLF[:, -1:].expand(-1, self.stride, -1)], dim=1)
+        channels = x_BLF.shape[2]
+        # the newest row must be seen: rows that fill no patch are left out at the start
+        surplus = (x_BLF.shape[1] - self.patch_length) % self.stride
+        rows = x_BLF[:, surplus:].flatten(1)
+        patches = rows.unfold(1, self.patch_length * channels, self.stride * channels)
+        x_BTD = self.patches(patches) + self.position_TD
+        if self.stats is not None:
+            x_BTD = x_BTD + self.stats(moments)
+        return F.dropout(x_BTD, self.dropout, self.training)
+
+
+class StatsEmbedding(nn.Module):
+    """Tell the tokens how volatile their window is, which RevIN hides from them.
+
+    Two numbers per channel, from the window as it came: the log of its standard deviation, and the
+    log of its relative spread ``std / (|mean| + std)``, which no rescaling changes. Both are
+    standardised by running moments over training batches and bounded, so that an unheard-of window
+    cannot throw the encoder.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.independent = architecture.channels == "independent"
+        num_stats = architecture.num_stats
+        self.standardise = nn.BatchNorm1d(num_stats, affine=False)
+        bottleneck = architecture.feature_embedding
+        self.reduce = nn.Linear(num_stats, bottleneck, bias=False) if bottleneck else nn.Identity()
+        self.project = nn.Linear(bottleneck or num_stats, architecture.width, bias=False)
+
+    def forward(self, moments: Moments) -> Tensor:
+        """Return what is added to every token, ``[S, 1, D]``."""
+        std_BF, mean_BF = moments.std_B1F.squeeze(1), moments.mean_B1F.squeeze(1)
+        spread_BF = std_BF / (mean_BF.abs() + std_BF)
+        stats_BFk = torch.stack([std_BF.log(), spread_BF.log()], dim=2)
+        stats_Sk = stats_BFk.view(-1, 2) if self.independent else stats_BFk.flatten(1)
+        stats_Sk = self.standardise(stats_Sk).clamp(-4, 4)
+        result: Tensor = self.project(self.reduce(stats_Sk))
+        return result.unsqueeze(1)

@@ -1,0 +1,63 @@
+"""Reversible instance normalisation, and the statistics that it takes out of a window."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+#: Smallest standard deviation, as a share of the window's mean: a constant channel becomes zeros.
+_RELATIVE_FLOOR = 1e-5
+
+
+class Moments(NamedTuple):
+    """Mean and standard deviation of each window's channels, both ``[B, 1, F]``."""
+
+    mean_B1F: Tensor
+    std_B1F: Tensor
+
+
+def window_moments(x_BLF: Tensor) -> Moments:
+    """Return each channel's moments over the window.
+
+    The floor under the standard deviation is relative to the mean, so that rescaling a channel
+    rescales its moments and nothing else.
+    """
+    var_B1F, mean_B1F = torch.var_mean(x_BLF, dim=1, correction=0, keepdim=True)
+    floor_B1F = (_RELATIVE_FLOOR * mean_B1F).square()
+    return Moments(mean_B1F, (var_B1F + floor_B1F + 1e-20).sqrt())
+
+
+class RevIN(nn.Module):
+    """Normalise a window by its own moments, and undo it on a forecast.
+
+    Parameters
+    ----------
+    num_features : int
+        F, channels.
+    affine : bool
+        Learn a scale and shift per channel, applied after normalising.
+
+    References
+    ----------
+    Kim et al. (2022), "Reversible instance normalization", ICLR.
+    """
+
+    def __init__(self, num_features: int, *, affine: bool = False) -> None:
+        super().__init__()
+        self.scale_F = nn.Parameter(torch.ones(num_features)) if affine else None
+        self.shift_F = nn.Parameter(torch.zeros(num_features)) if affine else None
+
+    def forward(self, x_BLF: Tensor, moments: Moments) -> Tensor:
+        """Return the window with mean 0 and standard deviation 1 per channel."""
+        x_BLF = (x_BLF - moments.mean_B1F) / moments.std_B1F
+        if self.scale_F is None or self.shift_F is None:
+            return x_BLF
+        return x_BLF * self.scale_F + self.shift_F
+
+    def undo(self, y_BHF: Tensor, moments: Moments) -> Tensor:
+        """Return a forecast in the window's own units."""
+        if self.scale_F is not None and self.shift_F is not None:
+            y_BHF = (y_BHF - self.shift_F) / self.scale_F
+        return y_BHF * moments.std_B1F + moments.mean_B1F
