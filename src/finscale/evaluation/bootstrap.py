@@ -9,8 +9,8 @@ distributed length, and every row of a drawn day comes with it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ Integers = NDArray[np.int64]
 #: Replicates behind every interval unless a caller asks for another number.
 NUM_REPLICATES = 1000
 LEVEL = 0.95
+#: Weights held at once while replicates are scored: 32 MB of doubles.
+_CELLS = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,89 @@ def percentile_interval(value: float, replicates: ArrayLike, *, level: float = L
     tail = (1 - level) / 2
     low, high = np.quantile(values_R, [tail, 1 - tail])
     return Metric(value, float(low), float(high))
+
+
+@dataclass(frozen=True)
+class Resampler:
+    """One set of replicates for every score, group and model that shares the same rows.
+
+    Attributes
+    ----------
+    row_day : ndarray of shape (N,)
+        Which day each row belongs to.
+    weights : ndarray of shape (R, T)
+        How often each day occurs in each replicate.
+    block_length : float
+        Mean block length, days.
+    level : float
+        Of the intervals.
+    """
+
+    row_day: Integers
+    weights: Floats
+    block_length: float
+    level: float = LEVEL
+
+    @classmethod
+    def over(
+        cls,
+        dates: Sequence[Any] | NDArray[Any],
+        dependence: ArrayLike,
+        *,
+        overlap: int = 1,
+        block_length: float | None = None,
+        num_replicates: int = NUM_REPLICATES,
+        level: float = LEVEL,
+        seed: int = 0,
+    ) -> Resampler:
+        """Draw replicates of whole days.
+
+        Parameters
+        ----------
+        dates : array_like of shape (N,)
+            Decision day of each row.
+        dependence : array_like of shape (N,) or (N, K)
+            What the block length is chosen from, when it is not given: the day means of each
+            column, the longest length counts.
+        overlap, block_length, num_replicates, level, seed
+            See :func:`mean_interval`.
+        """
+        days = Days.of(dates)
+        if block_length is None:
+            columns = np.asarray(dependence, dtype=np.float64).reshape(len(days.row_day), -1).T
+            daily_TK = np.column_stack([days.means(column_N) for column_N in columns])
+            block_length = optimal_block_length(daily_TK, overlap=overlap)
+        indices_RT = stationary_indices(len(days), block_length, num_replicates, seed)
+        return cls(days.row_day, day_weights(indices_RT), block_length, level)
+
+    def where(self, rows: NDArray[np.bool_]) -> Resampler:
+        """Return the same replicates for the rows that a mask selects."""
+        return replace(self, row_day=self.row_day[rows])
+
+    def metrics(self, scores: Mapping[str, Callable[[Floats], Floats]]) -> dict[str, Metric]:
+        """Return the value and interval of each score.
+
+        Parameters
+        ----------
+        scores : mapping of str to callable
+            Each takes weights of shape (replicates, N) and returns one value a replicate.
+        """
+        num_rows = len(self.row_day)
+        ones_1N = np.ones((1, num_rows))
+        chunks: dict[str, list[Floats]] = {name: [] for name in scores}
+        step = max(1, _CELLS // max(1, num_rows))
+        for first in range(0, len(self.weights), step):
+            weights_RN = self.weights[first : first + step, self.row_day]
+            # a replicate that draws none of these rows (a year, a tercile) says nothing of them
+            weights_RN = weights_RN[weights_RN.any(axis=1)]
+            for name, score in scores.items():
+                chunks[name].append(score(weights_RN))
+        return {
+            name: percentile_interval(
+                float(score(ones_1N)[0]), np.concatenate([*chunks[name], []]), level=self.level
+            )
+            for name, score in scores.items()
+        }
 
 
 def mean_interval(

@@ -1,0 +1,482 @@
+"""Proper scores, ranking and spread of predictions, each with a day-resampled interval.
+
+Every score is a function of the scored rows and of *weights*: how often each row counts in each of
+R bootstrap replicates. Rows are sorted and binned once; a thousand replicates are then a handful of
+matrix operations. Adding a score is adding an entry to :data:`CLASSIFICATION` or
+:data:`REGRESSION`.
+
+:func:`probabilities` is the one place in finscale that turns logits into probabilities.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any, Generic, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+
+from finscale.evaluation.bootstrap import (
+    LEVEL,
+    NUM_REPLICATES,
+    Floats,
+    Integers,
+    Metric,
+    Resampler,
+)
+from finscale.evaluation.ranking import (
+    Ranking,
+    structural_components,
+    weighted_auc,
+    weighted_average_precision,
+)
+from finscale.registry import Registry
+
+#: Predictions whose spread is below this share of the outcome's are collapsed: a calibrated model
+#: with that spread correlates .02 with the outcome, which is an AUC of about .511 and a skill of
+#: .0002 nats; no test set of daily bars can tell that from a constant.
+COLLAPSE_RATIO = 0.02
+NUM_BINS = 10
+
+
+def probabilities(logit: ArrayLike) -> Floats:
+    """Return 1 / (1 + exp(−logit)): the only place where logits become probabilities."""
+    return np.asarray(expit(np.asarray(logit, dtype=np.float64)))
+
+
+def log_losses(target: ArrayLike, logit: ArrayLike) -> Floats:
+    """Return each row's log loss in nats, from logits: exact where 1 − p would round to nothing."""
+    z = np.asarray(logit, dtype=np.float64)
+    # −log p = log(1 + e^−z) for an event, −log(1 − p) = log(1 + e^z) for none
+    return np.asarray(np.logaddexp(0.0, np.where(np.asarray(target) > 0.5, -z, z)))
+
+
+def squared_errors(target: ArrayLike, prediction: ArrayLike) -> Floats:
+    """Return each row's squared error."""
+    return np.asarray(np.subtract(target, prediction, dtype=np.float64) ** 2)
+
+
+def pinball_losses(target: ArrayLike, prediction: ArrayLike, quantile: float = 0.5) -> Floats:
+    """Return each row's pinball loss of a predicted quantile, in the target's unit."""
+    error = np.subtract(target, prediction, dtype=np.float64)
+    return np.asarray(np.maximum(quantile * error, (quantile - 1) * error))
+
+
+@dataclass(frozen=True)
+class Classified:
+    """Predictions of a class, prepared once for all scores and replicates.
+
+    Attributes
+    ----------
+    target : ndarray of shape (N,)
+        1.0 where the event happened, else 0.0.
+    logit : ndarray of shape (N,)
+        Predicted log odds.
+    fold : ndarray of shape (N,)
+        Which model predicted the row; spread is measured within folds.
+    flagged : ndarray of shape (N,)
+        1.0 on rows above the operating point that was chosen on validation, NaN if none was;
+        see :mod:`finscale.evaluation.operating`.
+    """
+
+    target: Floats
+    logit: Floats
+    fold: Integers
+    flagged: Floats
+
+    @classmethod
+    def of(
+        cls,
+        target: ArrayLike,
+        logit: ArrayLike,
+        *,
+        fold: ArrayLike | None = None,
+        flagged: ArrayLike | None = None,
+    ) -> Classified:
+        """Prepare rows; one fold and no operating point unless given."""
+        target_N = np.asarray(target, dtype=np.float64)
+        return cls(
+            target_N,
+            np.asarray(logit, dtype=np.float64),
+            np.zeros(len(target_N), np.int64) if fold is None else np.asarray(fold, np.int64),
+            np.full(len(target_N), np.nan) if flagged is None else np.asarray(flagged, np.float64),
+        )
+
+    def where(self, rows: NDArray[np.bool_]) -> Classified:
+        """Return the rows that a mask selects."""
+        return Classified(self.target[rows], self.logit[rows], self.fold[rows], self.flagged[rows])
+
+    @cached_property
+    def probability(self) -> Floats:
+        """Predicted probability of the event."""
+        return probabilities(self.logit)
+
+    @cached_property
+    def log_loss(self) -> Floats:
+        """Log loss of each row, nats."""
+        return log_losses(self.target, self.logit)
+
+    @cached_property
+    def ranking(self) -> Ranking:
+        """Rows by logit."""
+        return Ranking.of(self.logit)
+
+    @cached_property
+    def bins(self) -> Floats:
+        """Membership in bins of the forecast that are equally filled: shape (N, K)."""
+        edges = np.quantile(self.probability, np.linspace(0, 1, NUM_BINS + 1)[1:-1])
+        return _membership(np.searchsorted(np.unique(edges), self.probability, side="right"))
+
+    @cached_property
+    def folds(self) -> Floats:
+        """Membership in folds: shape (N, number of folds)."""
+        return _membership(self.fold)
+
+    def dependence(self) -> Floats:
+        """Return the series from which the block length is chosen: (N, 2), loss and AUC influence.
+
+        The AUC's influence of a row is its structural component over its class's share, centred.
+        """
+        rate, event_N = self.target.mean(), self.target > 0.5
+        if not 0 < rate < 1:
+            return self.log_loss[:, None]
+        components_N = structural_components(self.target, self.logit)
+        centred_N = components_N - components_N[event_N].mean()
+        influence_N = centred_N / np.where(event_N, rate, 1 - rate)
+        return np.column_stack([self.log_loss, influence_N])
+
+
+@dataclass(frozen=True)
+class Regressed:
+    """Predictions of a number, prepared once for all scores and replicates.
+
+    Attributes
+    ----------
+    target, prediction : ndarray of shape (N,)
+        In the target's unit.
+    historical_mean : ndarray of shape (N,)
+        What R² out of sample is measured against: the mean of the targets known at each decision.
+    quantile : float
+        Which quantile the prediction is meant to be; .5 for the median, and for the mean.
+    """
+
+    target: Floats
+    prediction: Floats
+    historical_mean: Floats
+    quantile: float = 0.5
+
+    def where(self, rows: NDArray[np.bool_]) -> Regressed:
+        """Return the rows that a mask selects."""
+        return Regressed(
+            self.target[rows], self.prediction[rows], self.historical_mean[rows], self.quantile
+        )
+
+    @cached_property
+    def squared_error(self) -> Floats:
+        """Squared error of each row."""
+        return squared_errors(self.target, self.prediction)
+
+    @cached_property
+    def rankings(self) -> tuple[Ranking, Ranking]:
+        """Rows by target, and by prediction."""
+        return Ranking.of(self.target), Ranking.of(self.prediction)
+
+    def dependence(self) -> Floats:
+        """Return the series from which the block length is chosen: (N, 2), both errors."""
+        return np.column_stack([self.squared_error, np.abs(self.target - self.prediction)])
+
+
+Rows = TypeVar("Rows", Classified, Regressed)
+
+
+@dataclass(frozen=True)
+class Score(Generic[Rows]):
+    """A declared score.
+
+    Attributes
+    ----------
+    title : str
+        As tables name it, with its unit.
+    better : {"lower", "higher", ""}
+        Which way is good; empty for a description.
+    of : callable
+        ``of(rows, weights_RN)`` gives one value for each replicate.
+    resampled : bool
+        Whether resampling says anything about it; a minimum or maximum has no interval.
+    """
+
+    title: str
+    better: Literal["lower", "higher", ""]
+    of: Callable[[Rows, Floats], Floats]
+    resampled: bool = True
+
+
+CLASSIFICATION: Registry[Score[Classified]] = Registry("classification score")
+REGRESSION: Registry[Score[Regressed]] = Registry("regression score")
+
+
+def _membership(label_N: NDArray[Any]) -> Floats:
+    """Return one column for each distinct label, 1 where a row carries it."""
+    labels, index_N = np.unique(label_N, return_inverse=True)
+    return np.asarray(np.eye(len(labels))[index_N])
+
+
+def weighted_mean(values_N: Floats, weights_RN: Floats) -> Floats:
+    """Return the mean over rows in each replicate."""
+    return np.asarray(weights_RN @ values_N / weights_RN.sum(axis=1))
+
+
+def ratio(top: Floats, bottom: Floats) -> Floats:
+    """Divide; 0/0 is NaN, in silence: a replicate without an event has no recall."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(top / bottom)
+
+
+def _reliability(rows: Classified, weights_RN: Floats) -> Floats:
+    weight_RK, forecast_RK, outcome_RK = _bin_means(rows, weights_RN)
+    return np.asarray((weight_RK * (forecast_RK - outcome_RK) ** 2).sum(axis=1))
+
+
+def _resolution(rows: Classified, weights_RN: Floats) -> Floats:
+    """Return the generalised resolution: what is explained between bins and inside them.
+
+    Murphy's identity holds exactly only when all forecasts in a bin are equal. Stephenson, Coelho
+    and Jolliffe (2008) add the forecasts' variance inside bins and their covariance with the
+    outcome, and it holds for every forecast: Brier = reliability − resolution + uncertainty.
+    """
+    weight_RK, forecast_RK, outcome_RK = _bin_means(rows, weights_RN)
+    base_R1 = (weight_RK * outcome_RK).sum(axis=1, keepdims=True)
+    between_R = (weight_RK * (outcome_RK - base_R1) ** 2).sum(axis=1)
+    p, y = rows.probability, rows.target
+    total_R = weights_RN.sum(axis=1)
+    variance_R = weights_RN @ p**2 / total_R - (weight_RK * forecast_RK**2).sum(axis=1)
+    covariance_R = weights_RN @ (p * y) / total_R - (weight_RK * forecast_RK * outcome_RK).sum(
+        axis=1
+    )
+    return np.asarray(between_R - variance_R + 2 * covariance_R)
+
+
+def _uncertainty(rows: Classified, weights_RN: Floats) -> Floats:
+    rate_R = weighted_mean(rows.target, weights_RN)
+    return rate_R * (1 - rate_R)
+
+
+def _bin_means(rows: Classified, weights_RN: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return share of rows, mean forecast and mean outcome of each bin, each (R, K)."""
+    weight_RK = weights_RN @ rows.bins
+    filled_RK = np.maximum(weight_RK, 1.0)  # an empty bin has weight 0 and no say
+    forecast_RK = weights_RN @ (rows.bins * rows.probability[:, None]) / filled_RK
+    outcome_RK = weights_RN @ (rows.bins * rows.target[:, None]) / filled_RK
+    return weight_RK / weights_RN.sum(axis=1, keepdims=True), forecast_RK, outcome_RK
+
+
+def _spread(rows: Classified, weights_RN: Floats) -> Floats:
+    """Return the standard deviation of predicted probabilities within folds."""
+    p = rows.probability - rows.probability.mean()  # centred: no digits lost in the difference
+    sums_RF = weights_RN @ (rows.folds * p[:, None])
+    between_R = ratio(sums_RF**2, weights_RN @ rows.folds)
+    squares_R = weights_RN @ p**2 - np.nansum(between_R, axis=1)
+    return np.asarray(np.sqrt(np.maximum(squares_R, 0) / weights_RN.sum(axis=1)))
+
+
+def _spread_share(rows: Classified, weights_RN: Floats) -> Floats:
+    return ratio(_spread(rows, weights_RN), np.sqrt(_uncertainty(rows, weights_RN)))
+
+
+def _rank_correlation(rows: Regressed, weights_RN: Floats) -> Floats:
+    by_target, by_prediction = rows.rankings
+    total_R1 = weights_RN.sum(axis=1, keepdims=True)
+    a_RN = by_target.midranks(weights_RN) - (total_R1 + 1) / 2
+    b_RN = by_prediction.midranks(weights_RN) - (total_R1 + 1) / 2
+    covariance_R = (weights_RN * a_RN * b_RN).sum(axis=1)
+    scale_R = (weights_RN * a_RN**2).sum(axis=1) * (weights_RN * b_RN**2).sum(axis=1)
+    return ratio(covariance_R, np.sqrt(scale_R))
+
+
+def _r2_out_of_sample(rows: Regressed, weights_RN: Floats) -> Floats:
+    benchmark_N = squared_errors(rows.target, rows.historical_mean)
+    return 1 - ratio(weights_RN @ rows.squared_error, weights_RN @ benchmark_N)
+
+
+CLASSIFICATION.add(
+    "log_loss", Score("log loss (nats)", "lower", lambda r, w: weighted_mean(r.log_loss, w))
+)
+CLASSIFICATION.add(
+    "brier",
+    Score("Brier", "lower", lambda r, w: weighted_mean(squared_errors(r.target, r.probability), w)),
+)
+CLASSIFICATION.add("reliability", Score("  reliability", "lower", _reliability))
+CLASSIFICATION.add("resolution", Score("  resolution", "higher", _resolution))
+CLASSIFICATION.add("uncertainty", Score("  uncertainty", "", _uncertainty))
+CLASSIFICATION.add("auc", Score("AUC", "higher", lambda r, w: weighted_auc(r.ranking, r.target, w)))
+CLASSIFICATION.add(
+    "average_precision",
+    Score(
+        "average precision",
+        "higher",
+        lambda r, w: weighted_average_precision(r.ranking, r.target, w),
+    ),
+)
+CLASSIFICATION.add("base_rate", Score("base rate", "", lambda r, w: weighted_mean(r.target, w)))
+CLASSIFICATION.add(
+    "prediction_min",
+    Score("lowest p", "", lambda r, w: np.full(len(w), r.probability.min()), resampled=False),
+)
+CLASSIFICATION.add(
+    "prediction_max",
+    Score("highest p", "", lambda r, w: np.full(len(w), r.probability.max()), resampled=False),
+)
+CLASSIFICATION.add("spread", Score("spread of p", "", _spread))
+CLASSIFICATION.add("spread_share", Score("  of the outcome's", "", _spread_share))
+
+REGRESSION.add(
+    "mae", Score("MAE", "lower", lambda r, w: weighted_mean(np.abs(r.target - r.prediction), w))
+)
+REGRESSION.add(
+    "rmse", Score("RMSE", "lower", lambda r, w: np.sqrt(weighted_mean(r.squared_error, w)))
+)
+REGRESSION.add("r2_oos", Score("R² out of sample", "higher", _r2_out_of_sample))
+REGRESSION.add("rank_correlation", Score("rank correlation", "higher", _rank_correlation))
+REGRESSION.add(
+    "pinball",
+    Score(
+        "pinball loss",
+        "lower",
+        lambda r, w: weighted_mean(pinball_losses(r.target, r.prediction, r.quantile), w),
+    ),
+)
+
+
+def measure(
+    scores: Mapping[str, Score[Rows]], rows: Rows, resampler: Resampler
+) -> dict[str, Metric]:
+    """Return the value and interval of each declared score on some rows.
+
+    Parameters
+    ----------
+    scores : mapping of str to Score
+        :data:`CLASSIFICATION`, :data:`REGRESSION`, or part of one.
+    rows : Classified or Regressed
+        The scored rows.
+    resampler : Resampler
+        Replicates of the days that the same rows lie on.
+    """
+    metrics = resampler.metrics({name: partial(score.of, rows) for name, score in scores.items()})
+    return {
+        name: metric if scores[name].resampled else replace(metric, low=math.nan, high=math.nan)
+        for name, metric in metrics.items()
+    }
+
+
+def classification_scores(
+    target: ArrayLike,
+    logit: ArrayLike,
+    dates: Sequence[Any] | NDArray[Any],
+    *,
+    fold: ArrayLike | None = None,
+    overlap: int = 1,
+    block_length: float | None = None,
+    num_replicates: int = NUM_REPLICATES,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> dict[str, Metric]:
+    """Return every classification score with its interval.
+
+    Parameters
+    ----------
+    target : array_like of shape (N,)
+        1 where the event happened, else 0.
+    logit : array_like of shape (N,)
+        Predicted log odds.
+    dates : array_like of shape (N,)
+        Decision days; the rows of one day are resampled together.
+    fold : array_like of shape (N,), optional
+        Which model predicted each row; spread is measured within folds.
+    overlap, block_length, num_replicates, level, seed
+        Of the bootstrap; see :func:`finscale.evaluation.bootstrap.mean_interval`. With
+        ``num_replicates=0`` values come without intervals (NaN), at no cost.
+
+    Returns
+    -------
+    dict of str to Metric
+        By the names in :data:`CLASSIFICATION`.
+
+    Examples
+    --------
+    >>> scores = classification_scores([0, 1, 0, 1], [-1.0, 1.0, -1.0, 1.0], [1, 2, 3, 4])
+    >>> scores["auc"].value
+    1.0
+    """
+    rows = Classified.of(target, logit, fold=fold)
+    resampler = Resampler.over(
+        dates,
+        rows.dependence(),
+        overlap=overlap,
+        block_length=block_length,
+        num_replicates=num_replicates,
+        level=level,
+        seed=seed,
+    )
+    return measure(CLASSIFICATION, rows, resampler)
+
+
+def regression_scores(
+    target: ArrayLike,
+    prediction: ArrayLike,
+    dates: Sequence[Any] | NDArray[Any],
+    *,
+    historical_mean: ArrayLike,
+    quantile: float = 0.5,
+    overlap: int = 1,
+    block_length: float | None = None,
+    num_replicates: int = NUM_REPLICATES,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> dict[str, Metric]:
+    """Return every regression score with its interval.
+
+    Parameters
+    ----------
+    target, prediction : array_like of shape (N,)
+        In the target's unit.
+    dates : array_like of shape (N,)
+        Decision days.
+    historical_mean : float or array_like of shape (N,)
+        The forecast that R² out of sample is measured against (Campbell and Thompson 2008): the
+        mean of the targets known at each decision, or the train mean.
+    quantile : float
+        Which quantile ``prediction`` is meant to be, for the pinball loss.
+    overlap, block_length, num_replicates, level, seed
+        As in :func:`classification_scores`.
+
+    Returns
+    -------
+    dict of str to Metric
+        By the names in :data:`REGRESSION`.
+    """
+    target_N = np.asarray(target, dtype=np.float64)
+    benchmark_N = np.broadcast_to(np.asarray(historical_mean, np.float64), target_N.shape)
+    rows = Regressed(target_N, np.asarray(prediction, dtype=np.float64), benchmark_N, quantile)
+    resampler = Resampler.over(
+        dates,
+        rows.dependence(),
+        overlap=overlap,
+        block_length=block_length,
+        num_replicates=num_replicates,
+        level=level,
+        seed=seed,
+    )
+    return measure(REGRESSION, rows, resampler)
+
+
+def collapsed(scores: Mapping[str, Metric]) -> bool:
+    """Return whether predictions hug one number: spread below 2 % of the outcome's.
+
+    See :data:`COLLAPSE_RATIO` for why 2 %. The spread is taken within folds, so that a different
+    constant in each fold counts as collapsed too.
+    """
+    return scores["spread_share"].value < COLLAPSE_RATIO
