@@ -13,6 +13,7 @@ from typing import Literal, cast
 
 import polars as pl
 
+from finscale.data.parquet import write_frame
 from finscale.errors import DataError
 
 Adjustment = Literal["raw", "split", "split+dividend"]
@@ -199,7 +200,7 @@ def write_bars(bars: Bars, path: Path) -> None:
         "splits": [[_iso(day), ratio] for day, ratio in bars.splits],
     }
     text = json.dumps(about, sort_keys=True, ensure_ascii=False)
-    bars.frame.write_parquet(path, metadata={_METADATA_KEY: text})
+    write_frame(bars.frame, path, metadata={_METADATA_KEY: text})
 
 
 def read_bars(content: bytes, place: str) -> Bars:

@@ -17,6 +17,7 @@ from finscale.data.manifest import (
     Mismatch,
     check_parents,
 )
+from finscale.data.parquet import write_frame
 from finscale.errors import DataError, did_you_mean
 
 
@@ -138,7 +139,7 @@ class DataStore:
         return self.processed.register(
             description,
             path=lambda version: f"{version}/{symbol}_{kind}_{tier}{scale}.parquet",
-            write=lambda path: frame.write_parquet(path),
+            write=lambda path: write_frame(frame, path),
         )
 
     def frame(self, id: str, version: str | None = None) -> tuple[pl.DataFrame, ManifestEntry]:
@@ -161,6 +162,12 @@ class DataStore:
 def bars_id(symbol: str) -> str:
     """Return the manifest id of a symbol's bars."""
     return f"{normal_symbol(symbol)}.OHLCV.daily"
+
+
+def dataset_id(symbol: str, tier: str, timescale: str, kind: Kind = "dataset") -> str:
+    """Return the manifest id of a symbol's dataset (or features) at a tier and timescale."""
+    suffix = "" if timescale == "daily" else f".{timescale}"
+    return f"{normal_symbol(symbol)}.{kind}.{tier}{suffix}"
 
 
 def _versioned(version: str, name: str) -> str:
