@@ -91,7 +91,7 @@ def fit_batch(
         len(covariance) if covariance is not None and covariance.ndim == 3 else 1,
     )
     y_Rn = np.broadcast_to(y_Rn, (num_replicates, y_Rn.shape[1]))
-    x0_d = np.exp(np.mean(np.log(x_nd), axis=0))
+    x0_d = form.reference_sizes(x_nd)
     scaled = x_nd / x0_d
     solution = solve(form, scaled, y_Rn, Precision.of(len(x_nd), weights, covariance))
     return BatchFit(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from finscale.registry import Registry
 from finscale.scaling.forms.base import Form, Parameter
+from finscale.scaling.forms.bent import BROKEN_POWER, M4
 from finscale.scaling.forms.power import (
     CONSTANT,
     PARABOLA,
@@ -11,6 +12,7 @@ from finscale.scaling.forms.power import (
     POWER_FLOOR,
     POWER_RISING,
 )
+from finscale.scaling.forms.surface import DATA_CONSTRAINED, HOFFMANN
 
 FORMS: Registry[Form] = Registry("law form")
 for _form in (
@@ -19,6 +21,10 @@ for _form in (
     POWER_FLOOR,
     POWER_RISING,
     PARABOLA,
+    BROKEN_POWER,
+    M4,
+    HOFFMANN,
+    DATA_CONSTRAINED,
 ):
     FORMS.add(_form.name, _form)
 

@@ -74,6 +74,10 @@ class Form:
         Derivative of internal by public parameters at x0 = 1.
     invert : callable
         ``(loss, theta, others) -> x`` along the first axis.
+    turning : callable, optional
+        ``theta -> x`` of the valley; NaN where the curve has none.
+    units : tuple of int
+        For each axis, the axis whose geometric mean it is divided by; empty means its own.
     exponent : str
         The parameter that answers "how fast"; empty where there is none.
     floor : str
@@ -95,6 +99,8 @@ class Form:
     publish: Callable[[Array, Array], Array] = field(default=_same, repr=False)
     internalise: Callable[[Array, Array], Array] = field(default=_same, repr=False)
     chain: Callable[[Array], Array] = field(default=_identity, repr=False)
+    turning: Callable[[Array], Array] | None = field(default=None, repr=False)
+    units: tuple[int, ...] = ()
     exponent: str = ""
     floor: str = ""
     trend: str = "falling"
@@ -149,6 +155,18 @@ class Form:
                 hint="name the columns of the size axes, one for each",
             )
         return x_nd
+
+    def reference_sizes(self, x_nd: Array) -> Array:
+        """Return x0, one number an axis: what the fitter divides sizes by."""
+        means = np.exp(np.mean(np.log(x_nd), axis=0))
+        return np.asarray(means[list(self.units)] if self.units else means)
+
+    def turning_point(self, theta: ArrayLike) -> Array:
+        """Return the size of least loss; NaN where the curve is monotone."""
+        theta = _floats(theta)
+        if self.turning is None:
+            return np.full(theta.shape[:-1], np.nan)
+        return self.turning(theta)
 
     def predict(self, x: ArrayLike, theta: ArrayLike) -> Array:
         """Return the loss at each x.

@@ -194,6 +194,12 @@ def _parabola_publish(theta: Array, x0_d: Array) -> Array:
     )
 
 
+def _parabola_turning(theta: Array) -> Array:
+    _, slope, curvature = np.moveaxis(theta, -1, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(curvature > 0, np.exp(-slope / (2 * curvature)), np.nan)
+
+
 def _parabola_invert(loss: Array, theta: Array, others: Array) -> Array:
     level, slope, curvature = np.moveaxis(theta, -1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -220,5 +226,6 @@ PARABOLA = Form(
     invert=_parabola_invert,
     publish=_parabola_publish,
     internalise=inverted(_parabola_publish),
+    turning=_parabola_turning,
     trend="any",
 )
