@@ -3,7 +3,7 @@
 A slower bar is *finished* once no later session can belong to it. Bars of a fixed number of
 sessions (``5d``) are finished with their last session. Calendar bars (``weekly``) are finished with
 the last weekday of their period; where that day is a holiday, nothing but the next period's first
-session proves it, so daily rows see such a bar one session later. No exchange calendar is consulted.
+session proves it, so daily rows see such a bar one session later. No exchange calendar is read.
 """
 
 from __future__ import annotations

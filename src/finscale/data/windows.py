@@ -20,12 +20,12 @@ from torch import Tensor
 from finscale.config import ExperimentConfig, SplitConfig, TaskConfig
 from finscale.data.frames import channels, prepared, to_array
 from finscale.data.splits import Split, WindowTimes, make_splits
+from finscale.data.store import DataStore, dataset_id
 from finscale.data.targets import label
 from finscale.errors import DataError
 
 if TYPE_CHECKING:
     from finscale.data.manifest import ManifestEntry
-    from finscale.data.store import DataStore
 
 
 def gather_windows(
@@ -195,17 +195,14 @@ class FinancialDataset:
             If a dataset is not registered (the hint builds it) or its file has changed.
         """
         data = config.data
-        registered = {entry.id for entry in store.processed.entries()}
         frames, entries = [], []
         for symbol in data.symbols:
-            name = f"{symbol}.dataset.{data.tier}"
-            if data.timescale != "daily":
-                name += f".{data.timescale}"
-            if name not in registered:
+            name = dataset_id(symbol, data.tier, data.timescale)
+            if not store.processed.has(name):
                 raise DataError(
-                    f"{name} is not in {store.processed.folder}/manifest.json.",
-                    hint=f"`finscale data build {symbol} --tier {data.tier} --timescale "
-                    f"{data.timescale}` makes it from registered bars",
+                    f"{name} is not in {store.processed.folder}.",
+                    hint="`finscale train` builds it; in Python: finscale.features.build_dataset("
+                    f"store, {symbol!r}, tier={data.tier!r}, timescale={data.timescale!r})",
                 )
             frame, entry = store.frame(name, data.version)
             frames.append(frame)
@@ -242,20 +239,8 @@ class FinancialDataset:
         return make_splits(config, self.window_times)
 
     def split(self, config: SplitConfig) -> Split:
-        """Return the fold that the config names.
-
-        Raises
-        ------
-        DataError
-            If the method has no such fold, the data are too short, or a part is left empty.
-        """
-        folds = self.splits(config)
-        if config.fold >= len(folds):
-            raise DataError(
-                f"split.fold is {config.fold}, and {config.method} has {len(folds)} fold.",
-                hint="folds count from 0",
-            )
-        return folds[config.fold]
+        """Return the fold that the config names."""
+        return self.splits(config)[config.fold]
 
     def scaled(self, train_ends: NDArray[np.int64]) -> FinancialDataset:
         """Divide each channel by its standard deviation over the rows that train windows see.
