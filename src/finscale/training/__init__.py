@@ -1,1 +1,48 @@
-"""TBD."""
+"""Training: the loop, its callbacks, checkpoints, tracking and the batch-size finder.
+
+Names are loaded on first use: tracking and the settings' resolution do not always need torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from finscale.config import ThermalConfig, TrackingConfig
+    from finscale.training.callbacks import Callback, TrainingPaused
+    from finscale.training.losses import LOSSES
+    from finscale.training.resolve import resolve_training
+    from finscale.training.state import FitResult
+    from finscale.training.trainer import Trainer
+
+_HOMES = {
+    "Callback": "finscale.training.callbacks",
+    "FitResult": "finscale.training.state",
+    "LOSSES": "finscale.training.losses",
+    "ThermalConfig": "finscale.config",
+    "TrackingConfig": "finscale.config",
+    "Trainer": "finscale.training.trainer",
+    "TrainingPaused": "finscale.training.callbacks",
+    "resolve_training": "finscale.training.resolve",
+}
+
+__all__ = [
+    "LOSSES",
+    "Callback",
+    "FitResult",
+    "ThermalConfig",
+    "TrackingConfig",
+    "Trainer",
+    "TrainingPaused",
+    "resolve_training",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value

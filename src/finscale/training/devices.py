@@ -1,0 +1,146 @@
+"""Which device, which arithmetic, how many threads, how much memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import torch
+
+from finscale.errors import TrainingError
+
+#: Below this many parameters a second thread costs more in synchronisation than it brings.
+_ONE_THREAD_BELOW = 300_000
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def choose_device(wanted: str) -> str:
+    """Return ``wanted``, or for ``auto`` the first of cuda, mps and cpu that is there.
+
+    Raises
+    ------
+    TrainingError
+        If the device asked for is not on this machine.
+    """
+    present = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if wanted == "auto":
+        return next(device for device, there in present.items() if there)
+    if not present[wanted]:
+        raise TrainingError(
+            f"training.device = {wanted}, but torch sees no {wanted} device here.",
+            hint="training.device: auto takes what is there",
+        )
+    return wanted
+
+
+def choose_precision(wanted: str, device: str) -> str:
+    """Return ``wanted``, or for ``auto`` bf16-mixed where the device computes in bf16."""
+    if wanted != "auto":
+        return wanted
+    return "bf16-mixed" if has_bf16_units(device) else "fp32"
+
+
+def has_bf16_units(device: str) -> bool:
+    """Tell whether ``device`` multiplies bf16 in hardware, not by emulation."""
+    if device == "cuda":
+        return torch.cuda.get_device_capability()[0] >= 8
+    if device == "cpu":
+        # torch has no public name for these two
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return False
+
+
+def choose_threads(wanted: int | str, *, num_parameters: int) -> int:
+    """Return the number of CPU threads for a model of ``num_parameters``."""
+    if isinstance(wanted, int):
+        return wanted
+    return 1 if num_parameters < _ONE_THREAD_BELOW else available_threads()
+
+
+def available_threads() -> int:
+    """Return the CPUs that this process may use: affinity, cgroup quota and OMP_NUM_THREADS."""
+    if hasattr(os, "sched_getaffinity"):
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    quota = _cgroup_cpus()
+    if quota is not None:
+        count = min(count, max(1, int(quota)))
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(count, int(asked)) if asked.isdigit() and int(asked) > 0 else count
+
+
+@contextlib.contextmanager
+def use_threads(count: int) -> Iterator[None]:
+    """Compute with ``count`` threads inside the block: the order of sums depends on it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def device_name(device: str) -> str:
+    """Return a name under which measurements on this device can be remembered."""
+    if device == "cuda":
+        return f"cuda {torch.cuda.get_device_name()}"
+    total_gib = round(total_memory(device) / 2**30)
+    return f"{device} {_processor()} × {available_threads()}, {total_gib} GiB"
+
+
+def total_memory(device: str) -> int:
+    """Return the device's memory in bytes; on a CPU, a cgroup's limit counts."""
+    if device == "cuda":
+        return int(torch.cuda.mem_get_info()[1])
+    return min(int(psutil.virtual_memory().total), _cgroup_memory()[0] or 2**63)
+
+
+def free_memory(device: str) -> int:
+    """Return what can be taken without swapping, in bytes."""
+    if device == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    free = int(psutil.virtual_memory().available)
+    limit, used = _cgroup_memory()
+    return free if limit is None else min(free, max(limit - used, 0))
+
+
+def _cgroup_memory() -> tuple[int | None, int]:
+    """Return this container's memory limit and use in bytes (cgroup v2, then v1)."""
+    for limit_file, used_file in (
+        (_CGROUP / "memory.max", _CGROUP / "memory.current"),
+        (_CGROUP / "memory/memory.limit_in_bytes", _CGROUP / "memory/memory.usage_in_bytes"),
+    ):
+        try:
+            limit, used = limit_file.read_text().strip(), int(used_file.read_text())
+        except (OSError, ValueError):
+            continue
+        # v1 writes "no limit" as a number near 2**63
+        if limit != "max" and int(limit) < 2**60:
+            return int(limit), used
+    return None, 0
+
+
+def _cgroup_cpus() -> float | None:
+    try:
+        quota, period = (_CGROUP / "cpu.max").read_text().split()
+        return None if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError):
+        return None
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,94 @@
+"""Every ``auto`` of a training config made explicit, so that the run's identity holds no guess."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from finscale.config import ModelConfig, TrainingConfig
+from finscale.training.batch_memory import remembered_batch_size
+from finscale.training.devices import choose_device, choose_precision, choose_threads
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from finscale.data import FinancialDataset, Split
+
+_DEFAULT_BATCH = 64
+_BASE_RATE = 1e-3
+_BASE_WIDTH = 64
+
+
+def resolve_training(
+    config: TrainingConfig,
+    *,
+    width: int,
+    num_parameters: int,
+    num_windows: int,
+    num_features: int,
+    context_length: int,
+    architecture: ModelConfig | None = None,
+) -> TrainingConfig:
+    """Return ``config`` with every ``auto`` replaced by what it stands for here.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        As written by a person; explicit settings stay.
+    width : int
+        Model dimension: the learning rate follows it.
+    num_parameters : int
+        Decides about threads.
+    num_windows : int
+        Training windows: no batch is larger.
+    num_features, context_length : int
+        F and L, by which a batch size is remembered.
+    architecture : ModelConfig, optional
+        The resolved model: without it no remembered batch size is looked up.
+    """
+    device = choose_device(config.device)
+    precision = choose_precision(config.precision, device)
+    batch_size = config.batch_size
+    if batch_size == "auto":
+        found = architecture and remembered_batch_size(
+            architecture,
+            num_features=num_features,
+            context_length=context_length,
+            device=device,
+            precision=precision,
+        )
+        batch_size = min(found or _DEFAULT_BATCH, num_windows)
+    return config.model_copy(
+        update={
+            "device": device,
+            "precision": precision,
+            "threads": choose_threads(config.threads, num_parameters=num_parameters),
+            "batch_size": batch_size,
+            "learning_rate": learning_rate_for(width)
+            if config.learning_rate == "auto"
+            else config.learning_rate,
+        }
+    )
+
+
+def resolve_for_model(
+    config: TrainingConfig, model: nn.Module, dataset: FinancialDataset, split: Split
+) -> TrainingConfig:
+    """Resolve a config for a model that is built already."""
+    architecture: Any = getattr(model, "architecture", None)
+    return resolve_training(
+        config,
+        width=architecture.width if architecture else _BASE_WIDTH,
+        num_parameters=sum(parameter.numel() for parameter in model.parameters()),
+        num_windows=len(split.train),
+        num_features=len(dataset.features),
+        context_length=dataset.context_length,
+    )
+
+
+def learning_rate_for(width: int) -> float:
+    """Return the peak learning rate of AdamW for a model of this width.
+
+    It falls with the square root of the width from 1e-3 at 64, and never exceeds 2e-3.
+    """
+    return min(_BASE_RATE * math.sqrt(_BASE_WIDTH / width), 2 * _BASE_RATE)

@@ -1,0 +1,380 @@
+"""The training loop: setup → fit → train_epoch → train_step → validate."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from finscale.config import TaskConfig, TrainingConfig
+from finscale.errors import TrainingError
+from finscale.training.callbacks import Callback, TrainingPaused
+from finscale.training.checkpoint import CheckpointFolder
+from finscale.training.devices import choose_device, use_threads
+from finscale.training.environment import on_signal, own_random_state
+from finscale.training.identity import training_identity
+from finscale.training.losses import loss_name, make_loss
+from finscale.training.optimizer import make_optimizer
+from finscale.training.resolve import resolve_for_model
+from finscale.training.schedule import learning_rates
+from finscale.training.state import FitResult, TrainState
+
+if TYPE_CHECKING:
+    from finscale.data import FinancialDataset, Split
+
+#: Steps between two looks at whether losses are finite; each look waits for the device.
+_CHECK_EVERY = 50
+
+
+class Trainer:
+    """Trains a model on the windows of a dataset, resumable to the bit.
+
+    Parameters
+    ----------
+    model : nn.Module
+        x [B, L, F] → logits [B] (classification) or predictions [B] or [B, Q] (regression).
+    dataset : FinancialDataset
+        Where windows are gathered from, already scaled.
+    split : Split
+        Decision rows of train and validation windows; its test rows are never read.
+    config : TrainingConfig
+        Settings that are still ``auto`` are resolved for this model.
+    task : TaskConfig
+        Classification or regression.
+    seed : int
+        Seed of the data order and of dropout. The weights are drawn by who builds the model.
+    callbacks : sequence of Callback
+        Told about every step and epoch.
+    folder : path, optional
+        Where resume points are kept. A training that finds its own there goes on from it; without
+        a folder nothing is written.
+
+    Examples
+    --------
+    >>> trainer = Trainer(model, dataset, split, config, task=task)  # doctest: +SKIP
+    >>> result = trainer.fit()  # doctest: +SKIP
+    >>> logit = trainer.predict(split.test)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        dataset: FinancialDataset,
+        split: Split,
+        config: TrainingConfig,
+        *,
+        task: TaskConfig,
+        seed: int = 0,
+        callbacks: Sequence[Callback] = (),
+        folder: Path | None = None,
+    ) -> None:
+        self.config = resolve_for_model(config, model, dataset, split)
+        self.device = torch.device(choose_device(self.config.device))
+        self.model = model.to(self.device)
+        self.dataset = dataset.to(self.device)
+        self.split = split
+        self.task = task
+        self.seed = seed
+        self.callbacks = tuple(callbacks)
+        self.folder = folder
+        self.state: TrainState
+        self._checkpoints = CheckpointFolder(folder, training_identity(self)) if folder else None
+        self._pause = self._stop = ""
+
+    @property
+    def num_windows(self) -> int:
+        """Training windows, each seen once an epoch."""
+        return len(self.split.train)
+
+    @property
+    def windows_per_step(self) -> int:
+        """Windows whose gradients make one optimiser step."""
+        return int(self.config.batch_size) * self.config.accumulate
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps an epoch; the last one takes the windows that remain."""
+        return math.ceil(self.num_windows / self.windows_per_step)
+
+    @property
+    def num_steps(self) -> int:
+        """Optimiser steps taken so far."""
+        return self.state.epoch * self.steps_per_epoch + self.state.step
+
+    @property
+    def num_samples(self) -> int:
+        """Windows seen so far, repeats counted."""
+        seen = min(self.state.step * self.windows_per_step, self.num_windows)
+        return self.state.epoch * self.num_windows + seen
+
+    def fit(self) -> FitResult:
+        """Train from the start or from the last resume point, and load the best weights.
+
+        Raises
+        ------
+        TrainingError
+            If a loss is not finite (with the step and the dates of its batch), the folder holds a
+            different training, or all its resume points are damaged.
+        TrainingPaused
+            If Ctrl-C, heat or a callback stopped it; calling ``fit`` again goes on.
+        """
+        result = None
+        with self._environment():
+            self.setup()
+            try:
+                for callback in self.callbacks:
+                    callback.on_fit_start(self)
+                while not self.state.stopped:
+                    self.train_epoch()
+                    self.close_epoch()
+                result = self._finish()
+            finally:
+                for callback in self.callbacks:
+                    callback.on_fit_end(self, result)
+        return result
+
+    def setup(self) -> None:
+        """Make the optimiser, the schedule and the state, or read the state back."""
+        config = self.config
+        if not len(self.split.train) or not len(self.split.validation):
+            raise TrainingError(
+                f"The split has {len(self.split.train)} training and "
+                f"{len(self.split.validation)} validation windows; both are needed.",
+                hint="move split.train_end or split.validation_end, or use more data",
+            )
+        name = loss_name(config.loss, self.task.kind)
+        self._loss = make_loss(name, self.task.kind, config.loss_options)
+        self._rates = learning_rates(config, config.epochs * self.steps_per_epoch)
+        self._ends_N = torch.from_numpy(self.split.train).to(self.device)
+        # only whole batches are compiled: their shape never changes
+        self._compiled = torch.compile(self.model) if config.compile else self.model
+        self._step_callbacks = [c for c in self.callbacks if _overrides_step(c)]
+        self._pause = self._stop = ""
+        self.state = TrainState(
+            model=self.model,
+            optimizer=make_optimizer(self.model, config),
+            losses_S=torch.zeros(self.steps_per_epoch, device=self.device),
+        )
+        self._num_checked = 0
+        torch.manual_seed(self.seed)
+        point = self._checkpoints.load() if self._checkpoints else None
+        if point is not None:
+            self.state.load(point)
+
+    def train_epoch(self) -> None:
+        """Take the remaining steps of the current epoch."""
+        self.model.train()
+        state = self.state
+        self._batches = torch.split(self._epoch_order(state.epoch), self.windows_per_step)
+        self._num_checked = state.step
+        started = time.perf_counter() - state.seconds
+        for ends_B in self._batches[state.step :]:
+            self.train_step(ends_B)
+            for callback in self._step_callbacks:
+                callback.on_step_end(self)
+            if state.step - self._num_checked >= _CHECK_EVERY:
+                self._check_losses()
+            state.seconds = time.perf_counter() - started
+            if self._pause or self._is_due():
+                self._save()
+                started = time.perf_counter() - state.seconds
+                self._raise_if_paused()
+        self._check_losses()
+        state.seconds = time.perf_counter() - started
+
+    def train_step(self, ends_B: Tensor) -> None:
+        """Take one optimiser step on the windows that end at ``ends_B``."""
+        config, state = self.config, self.state
+        for group in state.optimizer.param_groups:
+            group["lr"] = self._rates[self.num_steps]
+        for micro_B in torch.split(ends_B, int(config.batch_size)):
+            x_BLF, y_B = self.dataset.batch(micro_B)
+            forward = self._compiled if len(micro_B) == config.batch_size else self.model
+            with self._autocast():
+                output = forward(x_BLF)
+            loss = self._loss(output.float(), y_B) * (len(micro_B) / len(ends_B))
+            torch.autograd.backward(loss)
+            state.losses_S[state.step] += loss.detach()
+        if config.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        state.optimizer.step()
+        state.optimizer.zero_grad(set_to_none=True)
+        state.step += 1
+
+    def validate(self) -> float:
+        """Return the mean loss over all validation windows."""
+        total = torch.zeros((), device=self.device)
+        for output, y_B in self._outputs(self.split.validation):
+            total += self._loss(output, y_B) * len(y_B)
+        return total.item() / len(self.split.validation)
+
+    def predict(self, ends: np.ndarray) -> np.ndarray:
+        """Return the model's output for the windows that end at rows ``ends``.
+
+        Returns
+        -------
+        ndarray of float64
+            Logits [N]; for regression predictions [N] or [N, Q].
+        """
+        with use_threads(int(self.config.threads)):
+            outputs = [output for output, _ in self._outputs(ends)]
+            return torch.cat(outputs).cpu().double().numpy()
+
+    def close_epoch(self) -> None:
+        """Validate, record the epoch, keep the weights if they are the best, decide on the end."""
+        state = self.state
+        train_loss = self._mean_train_loss()
+        learning_rate = self._rates[self.num_steps - 1]
+        validation_loss = self.validate()
+        if not math.isfinite(validation_loss):
+            raise self._not_finite(f"The validation loss is {validation_loss}")
+        is_best = state.best_loss is None or validation_loss < state.best_loss
+        state.epoch += 1
+        state.waited = 0 if is_best else state.waited + 1
+        if is_best:
+            state.best_epoch, state.best_loss = state.epoch, validation_loss
+            state.keep_best(self.folder)
+        state.history.append(
+            {
+                "epoch": state.epoch,
+                "train_loss": train_loss,
+                "validation_loss": validation_loss,
+                "best": is_best,
+                "learning_rate": learning_rate,
+                "seconds": state.seconds,
+                "samples_per_second": self.num_windows / max(state.seconds, 1e-9),
+            }
+        )
+        state.step, state.seconds = 0, 0.0
+        state.losses_S.zero_()
+        for callback in self.callbacks:
+            callback.on_epoch_end(self, state.history[-1])
+        state.stopped = self._why_stop()
+        if self._pause or state.stopped or self._is_due(epoch_end=True):
+            self._save()
+        if not state.stopped:
+            self._raise_if_paused()
+
+    def request_stop(self, reason: str) -> None:
+        """End after the current epoch, with the best weights; ``reason`` is a clause."""
+        self._stop = reason
+
+    def request_pause(self, reason: str) -> None:
+        """Write a resume point after the current step and raise ``TrainingPaused``."""
+        self._pause = reason
+
+    def _why_stop(self) -> str:
+        state, patience = self.state, self.config.patience
+        if self._stop:
+            return self._stop
+        if state.epoch == self.config.epochs:
+            return f"all {state.epoch} epochs are done"
+        if patience is not None and state.waited >= patience:
+            return f"validation has not improved for {patience} epochs"
+        return ""
+
+    def _finish(self) -> FitResult:
+        state = self.state
+        state.restore_best(self.folder)
+        assert state.best_loss is not None
+        return FitResult(
+            best_epoch=state.best_epoch,
+            best_validation_loss=state.best_loss,
+            history=list(state.history),
+            stopped=state.stopped,
+            steps=self.num_steps,
+            samples=self.num_samples,
+        )
+
+    def _epoch_order(self, epoch: int) -> Tensor:
+        """Return the training rows in the order of this epoch: a function of seed and epoch."""
+        words = np.random.SeedSequence([self.seed, epoch]).generate_state(2)
+        generator = torch.Generator().manual_seed(int(words[0]) << 32 | int(words[1]))
+        return self._ends_N[torch.randperm(self.num_windows, generator=generator).to(self.device)]
+
+    def _outputs(self, ends: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield outputs and targets, batch by batch, without learning."""
+        self.model.eval()
+        with torch.inference_mode():
+            ends_N = torch.from_numpy(ends).to(self.device)
+            for ends_B in torch.split(ends_N, self.config.evaluation_batch_size):
+                x_BLF, y_B = self.dataset.batch(ends_B)
+                with self._autocast():
+                    output = self.model(x_BLF)
+                yield output.float(), y_B
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        if self.config.precision == "bf16-mixed":
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return contextlib.nullcontext()
+
+    def _mean_train_loss(self) -> float:
+        """Return the mean over the epoch's windows: the last step may have had fewer."""
+        counts_S = [len(ends_B) for ends_B in self._batches]
+        return float(np.average(self.state.losses_S.cpu().numpy().astype(float), weights=counts_S))
+
+    def _check_losses(self) -> None:
+        """Look at the losses since the last look; name the first that is not finite."""
+        first, self._num_checked = self._num_checked, self.state.step
+        fresh_S = self.state.losses_S[first : self.state.step].cpu()
+        bad_S = (~fresh_S.isfinite()).nonzero()
+        if len(bad_S):
+            step = first + int(bad_S[0])
+            dates = np.sort(self.dataset.date_R[self._batches[step].cpu().numpy()])
+            raise self._not_finite(
+                f"The loss is {fresh_S[bad_S[0]].item()} at step {step + 1} of epoch "
+                f"{self.state.epoch + 1}, whose {len(dates)} windows were decided from "
+                f"{dates[0]} to {dates[-1]}"
+            )
+
+    def _not_finite(self, what: str) -> TrainingError:
+        newest = self._checkpoints.newest() if self._checkpoints else "none (no folder was given)"
+        return TrainingError(
+            f"{what}. Last good resume point: {newest}.",
+            hint="lower training.learning_rate, set training.clip_norm, or look at the data there",
+        )
+
+    def _is_due(self, *, epoch_end: bool = False) -> bool:
+        return self._checkpoints is not None and self._checkpoints.is_due(
+            self.config.checkpoint_minutes, epoch_end=epoch_end
+        )
+
+    def _save(self) -> None:
+        """Write a resume point; only ever one whose losses are finite."""
+        if self._checkpoints is not None:
+            if self.state.step:
+                self._check_losses()
+            self._checkpoints.save(self.state.tensors(), self.state.facts(), self.state.files())
+
+    def _raise_if_paused(self) -> None:
+        if self._pause:
+            where = f"epoch {self.state.epoch + 1}, step {self.state.step}"
+            kept = "a resume point is written" if self._checkpoints else "nothing was kept"
+            raise TrainingPaused(
+                f"Training stopped in {where}: {self._pause}; {kept}.",
+                hint="start it again in the same way and it goes on from there"
+                if self._checkpoints
+                else "give a folder, and a stopped training can go on",
+            )
+
+    @contextlib.contextmanager
+    def _environment(self) -> Iterator[None]:
+        """Threads, random state, signals and folder are this training's own while it lasts."""
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(use_threads(int(self.config.threads)))
+            stack.enter_context(own_random_state(self.device))
+            stack.enter_context(on_signal(lambda name: self.request_pause(f"{name} was received")))
+            if self._checkpoints is not None:
+                stack.enter_context(self._checkpoints.exclusive())
+            yield
+
+
+def _overrides_step(callback: Callback) -> bool:
+    return type(callback).on_step_end is not Callback.on_step_end
