@@ -112,16 +112,15 @@ def test_a_model_that_always_says_the_base_rate_is_collapsed():
     wobble = 0.01 * np.random.default_rng(0).standard_normal(NUM_DAYS)
     scores = classification_scores(target, -1.0 + wobble, np.arange(NUM_DAYS), num_replicates=0)
     assert scores["spread"].value == pytest.approx(0.002, abs=0.0003)
-    assert collapsed(scores)
+    assert collapsed(Classified.of(target, -1.0 + wobble))
 
 
 def test_a_constant_of_its_own_in_each_fold_is_collapsed_too():
     target, _ = market(3)
     fold = np.repeat([0, 1, 2], NUM_DAYS // 3)
     logit = np.array([-1.5, -1.0, -0.5])[fold]
-    days = np.arange(NUM_DAYS)
-    assert collapsed(classification_scores(target, logit, days, fold=fold, num_replicates=0))
-    assert not collapsed(classification_scores(target, logit, days, num_replicates=0))
+    assert collapsed(Classified.of(target, logit, fold=fold))
+    assert not collapsed(Classified.of(target, logit))
 
 
 def test_a_model_with_the_faintest_real_skill_is_not_collapsed():
@@ -131,7 +130,7 @@ def test_a_model_with_the_faintest_real_skill_is_not_collapsed():
     target = rng.random(20_000) < probabilities(logit)
     scores = classification_scores(target, logit, np.arange(20_000), num_replicates=0)
     assert scores["auc"].value == pytest.approx(0.52, abs=0.01)
-    assert not collapsed(scores)
+    assert not collapsed(Classified.of(target, logit))
 
 
 def test_intervals_shrink_with_days_and_contain_the_value():

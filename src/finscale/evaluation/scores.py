@@ -473,10 +473,10 @@ def regression_scores(
     return measure(REGRESSION, rows, resampler)
 
 
-def collapsed(scores: Mapping[str, Metric]) -> bool:
+def collapsed(rows: Classified) -> bool:
     """Return whether predictions hug one number: spread below 2 % of the outcome's.
 
     See :data:`COLLAPSE_RATIO` for why 2 %. The spread is taken within folds, so that a different
     constant in each fold counts as collapsed too.
     """
-    return scores["spread_share"].value < COLLAPSE_RATIO
+    return bool(_spread_share(rows, np.ones((1, len(rows.target))))[0] < COLLAPSE_RATIO)

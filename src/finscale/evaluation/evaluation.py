@@ -1,0 +1,292 @@
+"""One run judged from its predictions: every score, by group, and its skill over baselines."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from finscale.errors import DataError
+from finscale.evaluation.bootstrap import LEVEL, NUM_REPLICATES, Floats, Metric, Resampler
+from finscale.evaluation.operating import OPERATING, OperatingRule, threshold_sweep
+from finscale.evaluation.predictions import aligned, check_predictions, known_mean, part
+from finscale.evaluation.scores import (
+    CLASSIFICATION,
+    REGRESSION,
+    Classified,
+    Regressed,
+    collapsed,
+    log_losses,
+    measure,
+    probabilities,
+    squared_errors,
+    weighted_mean,
+)
+
+TaskKind = Literal["classification", "regression"]
+TERCILES = ("calm", "middle", "turbulent")
+#: Shares of test rows that the default sweep of thresholds flags.
+_SWEPT_SHARES = (0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything that predictions say about a model.
+
+    Attributes
+    ----------
+    kind : {"classification", "regression"}
+        What is predicted.
+    num_rows, num_days : int
+        Test rows and distinct decision days.
+    first, last : datetime.date
+        First and last decision day of test.
+    overlap : int
+        H, days that one label spans.
+    block_length : float
+        Mean block length of the bootstrap, days.
+    num_replicates, level
+        Of the bootstrap.
+    scores : polars.DataFrame
+        group, label, over, score, value, low, high. ``group`` is all, fold, year or volatility;
+        ``over`` names the baseline where the score is ``skill``, else it is empty.
+    sweep : polars.DataFrame
+        threshold, score, value, low, high; empty for regression.
+    rule : str
+        How the operating point was chosen on validation; empty if there is none.
+    thresholds : dict of int to float
+        Fold to the probability at and above which rows are flagged.
+    collapsed : bool
+        Whether predicted probabilities hug one number.
+    """
+
+    kind: TaskKind
+    num_rows: int
+    num_days: int
+    first: dt.date
+    last: dt.date
+    overlap: int
+    block_length: float
+    num_replicates: int
+    level: float
+    scores: pl.DataFrame
+    sweep: pl.DataFrame
+    rule: str
+    thresholds: dict[int, float]
+    collapsed: bool
+
+    def table(self, group: str | None = None) -> pl.DataFrame:
+        """Return the scores, of one kind of group if given."""
+        return self.scores if group is None else self.scores.filter(pl.col("group") == group)
+
+    def metric(
+        self, score: str, *, over: str = "", group: str = "all", label: str = "all"
+    ) -> Metric:
+        """Return one score.
+
+        Raises
+        ------
+        KeyError
+            If it was not computed.
+        """
+        found = self.scores.filter(
+            (pl.col("score") == score)
+            & (pl.col("over") == over)
+            & (pl.col("group") == group)
+            & (pl.col("label") == label)
+        )
+        if found.is_empty():
+            raise KeyError((score, over, group, label))
+        return Metric(*found.select("value", "low", "high").row(0))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as plain values; what is undefined is None."""
+        content = asdict(self)
+        for name in ("scores", "sweep"):
+            content[name] = (
+                content[name].with_columns(pl.selectors.float().fill_nan(None)).to_dicts()
+            )
+        content["first"], content["last"] = self.first.isoformat(), self.last.isoformat()
+        content["thresholds"] = {str(fold): value for fold, value in self.thresholds.items()}
+        return content
+
+
+def evaluate(
+    predictions: pl.DataFrame,
+    baselines: Mapping[str, pl.DataFrame] | None = None,
+    *,
+    kind: TaskKind = "classification",
+    overlap: int = 1,
+    rule: OperatingRule | None = None,
+    volatility: pl.DataFrame | None = None,
+    expected: int | None = None,
+    num_replicates: int = NUM_REPLICATES,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> Evaluation:
+    """Judge a model by its predictions.
+
+    Parameters
+    ----------
+    predictions : polars.DataFrame
+        date, symbol, fold, split, target, logit; rows of split ``validation`` choose the operating
+        point, rows of split ``test`` are judged.
+    baselines : mapping of str to polars.DataFrame, optional
+        Predictions of baselines for exactly the same windows; the skill over each is reported.
+    kind : {"classification", "regression"}
+        What ``logit`` holds: log odds, or the predicted number.
+    overlap : int
+        H, days that one label spans.
+    rule : OperatingRule, optional
+        How the threshold is chosen on validation; half of the events are found when absent.
+        Without validation rows there is no operating point.
+    volatility : polars.DataFrame, optional
+        date, symbol, volatility known at the decision; gives scores by tercile of the test rows.
+    expected : int, optional
+        Windows that the test should have.
+    num_replicates, level, seed
+        Of the bootstrap; one set of replicates serves all scores and groups.
+
+    Raises
+    ------
+    DataError
+        For predictions that are incomplete or not comparable.
+    """
+    predictions = check_predictions(predictions)
+    test = part(predictions, "test")
+    if expected is not None and test.height != expected:
+        raise DataError(f"{test.height:,} windows were tested, {expected:,} should have been.")
+    rule = rule or OperatingRule()
+    thresholds: dict[int, float] = {}
+    rows: Classified | Regressed
+    if kind == "classification":
+        thresholds = _thresholds(part(predictions, "validation"), rule)
+        rows = _classified(test, thresholds)
+    else:
+        rows = Regressed(*_columns(test), known_mean(predictions, overlap))
+
+    dates = test["date"].to_numpy()
+    bootstrap: dict[str, Any] = {
+        "overlap": overlap,
+        "num_replicates": num_replicates,
+        "level": level,
+        "seed": seed,
+    }
+    resampler = Resampler.over(dates, rows.dependence(), **bootstrap)
+    # a difference of losses is far less dependent than the losses: blocks of its own length
+    gains = [
+        _Gain.of(name, test, aligned(predictions, check_predictions(other, name), name), kind)
+        for name, other in (baselines or {}).items()
+    ]
+    gain_resamplers = [Resampler.over(dates, gain.values, **bootstrap) for gain in gains]
+
+    lines: list[dict[str, Any]] = []
+    for group, label, mask_N in _groups(test, volatility):
+        place = {"group": group, "label": label}
+        metrics = _measured(rows.where(mask_N), resampler.where(mask_N))
+        lines += [{**place, "over": "", "score": n, **asdict(m)} for n, m in metrics.items()]
+        for gain, own in zip(gains, gain_resamplers, strict=True):
+            skill = gain.skill(mask_N, own)
+            lines.append({**place, "over": gain.over, "score": "skill", **asdict(skill)})
+    return Evaluation(
+        kind=kind,
+        num_rows=test.height,
+        num_days=test["date"].n_unique(),
+        first=dates.min().item(),
+        last=dates.max().item(),
+        overlap=overlap,
+        block_length=resampler.block_length,
+        num_replicates=num_replicates,
+        level=level,
+        scores=pl.DataFrame(lines, infer_schema_length=None),
+        sweep=_sweep(rows, resampler) if isinstance(rows, Classified) else pl.DataFrame(),
+        rule=str(rule) if thresholds else "",
+        thresholds={fold: float(probabilities(z)) for fold, z in thresholds.items()},
+        collapsed=isinstance(rows, Classified) and collapsed(rows),
+    )
+
+
+@dataclass(frozen=True)
+class _Gain:
+    """How much less each row lost than under a baseline."""
+
+    over: str
+    values: Floats
+
+    @classmethod
+    def of(cls, name: str, test: pl.DataFrame, other: pl.DataFrame, kind: TaskKind) -> _Gain:
+        loss = log_losses if kind == "classification" else squared_errors
+        return cls(name, loss(*_columns(other)) - loss(*_columns(test)))
+
+    def skill(self, mask_N: NDArray[np.bool_], resampler: Resampler) -> Metric:
+        mean = partial(weighted_mean, self.values[mask_N])
+        return resampler.where(mask_N).metrics({"skill": mean})["skill"]
+
+
+def _columns(test: pl.DataFrame) -> tuple[Floats, Floats]:
+    return test["target"].cast(pl.Float64).to_numpy(), test["logit"].to_numpy()
+
+
+def _thresholds(validation: pl.DataFrame, rule: OperatingRule) -> dict[int, float]:
+    """Return each fold's operating point, a logit, from its own validation rows."""
+    return {
+        int(rows["fold"][0]): rule.threshold(*_columns(rows))
+        for rows in validation.partition_by("fold", maintain_order=True)
+    }
+
+
+def _classified(test: pl.DataFrame, thresholds: Mapping[int, float]) -> Classified:
+    fold_N = test["fold"].to_numpy()
+    target_N, logit_N = _columns(test)
+    limit_N = np.array([thresholds.get(int(fold), math.nan) for fold in fold_N])
+    flagged_N = np.where(np.isnan(limit_N), np.nan, logit_N >= limit_N)
+    return Classified.of(target_N, logit_N, fold=fold_N, flagged=flagged_N)
+
+
+def _measured(rows: Classified | Regressed, resampler: Resampler) -> dict[str, Metric]:
+    if isinstance(rows, Regressed):
+        return measure(REGRESSION, rows, resampler)
+    metrics = measure(CLASSIFICATION, rows, resampler)
+    if not np.isnan(rows.flagged).any():
+        metrics |= measure(OPERATING, rows, resampler)
+    return metrics
+
+
+def _sweep(rows: Classified, resampler: Resampler) -> pl.DataFrame:
+    """Return what thresholds find that flag round shares of the test; nothing is chosen by it."""
+    thresholds = np.quantile(rows.probability, 1 - np.asarray(_SWEPT_SHARES))
+    return threshold_sweep(rows, resampler, np.unique(thresholds).tolist())
+
+
+def _groups(
+    test: pl.DataFrame, volatility: pl.DataFrame | None
+) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    """Yield (group, label, rows): all, each fold and year if there are several, each tercile."""
+    yield "all", "all", np.ones(test.height, dtype=np.bool_)
+    for group, label_N in (
+        ("fold", test["fold"].to_numpy()),
+        ("year", test["date"].dt.year().to_numpy()),
+    ):
+        labels = np.unique(label_N)
+        if len(labels) > 1:
+            yield from ((group, str(label), label_N == label) for label in labels)
+    if volatility is not None:
+        tercile_N = _terciles(test, volatility)
+        yield from (("volatility", name, tercile_N == i) for i, name in enumerate(TERCILES))
+
+
+def _terciles(test: pl.DataFrame, volatility: pl.DataFrame) -> NDArray[np.int64]:
+    columns = {"date": pl.Date, "symbol": pl.String, "volatility": pl.Float64}
+    known = volatility.select(pl.col(name).cast(kind) for name, kind in columns.items())
+    joined = test.join(known, on=("date", "symbol"), how="left", maintain_order="left")
+    if joined["volatility"].is_finite().fill_null(value=False).not_().any():
+        raise DataError("volatility is not given for every test row.")
+    volatility_N = joined["volatility"].to_numpy()
+    return np.searchsorted(np.quantile(volatility_N, [1 / 3, 2 / 3]), volatility_N)
