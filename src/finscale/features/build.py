@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 from finscale.data.bars import normal_symbol
-from finscale.data.manifest import ManifestEntry
-from finscale.data.store import DataStore
+from finscale.data.manifest import Kind, ManifestEntry
+from finscale.data.store import DataStore, dataset_id
 from finscale.data.timescales import resample
 from finscale.errors import DataError
 from finscale.features.engine import compute_features
@@ -65,17 +65,16 @@ def build_dataset(
     warm_up = max(feature.lookback for feature in features)
     if rows.height <= warm_up:
         raise DataError(
-            f"{symbol} has {rows.height:,} {timescale} bars; tier {tier} needs more than {warm_up}.",
+            f"{symbol} has {rows.height:,} {timescale} bars; {tier} needs more than {warm_up}.",
             hint=f"its longest feature, {_slowest(tier)}, has no value before",
         )
     computed = compute_features(rows, tier)
 
-    def register(frame: pl.DataFrame, kind: str, *parents: ManifestEntry) -> ManifestEntry:
-        suffix = "" if timescale == "daily" else f".{timescale}"
+    def register(frame: pl.DataFrame, kind: Kind, *parents: ManifestEntry) -> ManifestEntry:
         return store.add_frame(
             frame,
-            id=f"{symbol}.{kind}.{tier}{suffix}",
-            kind="features" if kind == "features" else "dataset",
+            id=dataset_id(symbol, tier, timescale, kind),
+            kind=kind,
             symbol=symbol,
             tier=tier,
             timescale=timescale,
@@ -84,9 +83,9 @@ def build_dataset(
         )
 
     names = [feature.name for feature in features]
-    features_entry = register(computed.select("date", "symbol", *names), "features", bars_entry)
     dataset = computed[warm_up:]
     _assert_whole(dataset, symbol)
+    features_entry = register(computed.select("date", "symbol", *names), "features", bars_entry)
     return register(dataset, "dataset", bars_entry, features_entry)
 
 

@@ -24,8 +24,8 @@ from finscale.registry import Registry
 
 _PRICES = (*PRICES, "adj_close")
 
-#: ``change(future, last, rng)``: the bars after t, altered; ``last`` is the bar of t itself.
-Change = Callable[[pl.DataFrame, pl.DataFrame, np.random.Generator], pl.DataFrame]
+#: ``change(future, rng)``: the bars after t, altered and still bars.
+Change = Callable[[pl.DataFrame, np.random.Generator], pl.DataFrame]
 
 CHANGES: Registry[Change] = Registry("change of the future")
 
@@ -220,21 +220,19 @@ def _telling_cuts(bars: pl.DataFrame, rng: np.random.Generator) -> tuple[int, ..
     early = [2**power for power in range(12)]
     starts = rng.integers(0, max(last - 4, 1), size=3)
     phases = [int(start) + step for start in starts for step in range(5)]
-    odd = _odd_rows(bars)
-    beside = rng.permutation(odd)[:8].tolist()
+    beside = [int(row) for odd in _odd_rows(bars) for row in rng.permutation(odd)[:6]]
     return tuple(sorted({row for row in [0, *early, *phases, *beside, last] if 0 <= row <= last}))
 
 
-def _odd_rows(bars: pl.DataFrame) -> NDArray[np.int64]:
-    """Return the rows with a hole or without volume, and those before a long gap of dates."""
-    numeric = bars.select(pl.selectors.numeric()).cast(pl.Float64)
+def _odd_rows(bars: pl.DataFrame) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows with a hole, those without volume, and those before a long gap of dates."""
+    numeric = bars.select(pl.selectors.numeric().cast(pl.Float64))
     hole = numeric.select(pl.any_horizontal(pl.all().is_null() | pl.all().is_nan())).to_series()
-    odd_R = hole.to_numpy().copy()
+    yield np.flatnonzero(hole.to_numpy())
     if "volume" in bars.columns:
-        odd_R |= (bars["volume"] == 0).fill_null(True).to_numpy()
+        yield np.flatnonzero((bars["volume"] == 0).fill_null(False).to_numpy())
     date_R = bars["date"].to_numpy().astype("datetime64[D]")
-    odd_R[:-1] |= np.diff(date_R) > np.timedelta64(4, "D")
-    return np.flatnonzero(odd_R)
+    yield np.flatnonzero(np.diff(date_R) > np.timedelta64(4, "D"))
 
 
 def _changed_futures(
@@ -246,16 +244,16 @@ def _changed_futures(
         # the past keeps its types; integers come back from the future as they went
         past, future = bars[: cut + 1], floating[cut + 1 :]
         for name, change in CHANGES.items():
-            changed = change(future, floating[cut : cut + 1], rng)
+            changed = change(future, rng)
             yield cut, name, pl.concat([past, changed.cast(bars.schema)], rechunk=True)
 
 
-def _scaled(future: pl.DataFrame, last: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+def _scaled(future: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
     """Multiply everything by ten: new extremes, another mean, another spread."""
     return future.with_columns(pl.selectors.numeric() * 10)
 
 
-def _noisy(future: pl.DataFrame, last: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+def _noisy(future: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
     """Multiply each bar by its own factor: the same for its prices, others for what is no price."""
     prices = [name for name in _PRICES if name in future.columns]
     others = future.select(pl.selectors.numeric().exclude(_PRICES)).columns
@@ -266,19 +264,20 @@ def _noisy(future: pl.DataFrame, last: pl.DataFrame, rng: np.random.Generator) -
     )
 
 
-def _mirrored(future: pl.DataFrame, last: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
-    """Mirror prices at the close of t on a log scale, so that each rise is a fall."""
+def _mirrored(future: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+    """Mirror prices at the next close on a log scale, so that each rise is a fall."""
     prices = [name for name in _PRICES if name in future.columns]
     centre = {name: "close" if name in PRICES and "close" in prices else name for name in prices}
     mirrored = future.with_columns(
-        (last[centre[name]][0] ** 2 / pl.col(name)).alias(name) for name in prices
+        (pl.col(centre[name]).drop_nulls().first() ** 2 / pl.col(name)).alias(name)
+        for name in prices
     )
     if {"high", "low"} <= set(future.columns):
         mirrored = mirrored.with_columns(high=mirrored["low"], low=mirrored["high"])
     return mirrored.with_columns(pl.selectors.numeric().exclude(_PRICES).reverse())
 
 
-def _absent(future: pl.DataFrame, last: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+def _absent(future: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
     """Leave the bars out: as it was at the close of t."""
     return future.clear()
 

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from finscale.data import Bars, fetch_bars
+from finscale.errors import DataError, FinscaleError
+from finscale.features import build_dataset, compute_features
+
+
+def test_the_dataset_begins_where_every_feature_has_a_value(store):
+    entry = build_dataset(store, "sp500")
+    frame, _ = store.frame("SP500.dataset.a20")
+    assert (entry.rows, entry.kind, entry.tier, entry.timescale) == (
+        4832,
+        "dataset",
+        "a20",
+        "daily",
+    )
+    assert frame.width == 27
+    assert np.isfinite(frame.drop("date", "symbol").to_numpy()).all()
+    whole = compute_features(store.bars("SP500").adjusted(), "a20")
+    assert frame.equals(whole[199:])
+
+
+def test_features_keep_the_warm_up(store):
+    build_dataset(store, "SP500")
+    features, entry = store.frame("SP500.features.a20")
+    assert entry.rows == 5031
+    assert features.columns[:3] == ["date", "symbol", "dema_9"]
+    assert features["sma_200"].is_nan().sum() == 199
+
+
+def test_parents_carry_their_digests(store):
+    dataset = build_dataset(store, "SP500")
+    bars, features = store.raw.get("SP500.OHLCV.daily"), store.processed.get("SP500.features.a20")
+    assert features.parents == {bars.key: bars.sha256}
+    assert dataset.parents == {bars.key: bars.sha256, features.key: features.sha256}
+    assert store.verify() == []
+
+
+def test_building_again_registers_nothing(store):
+    first = build_dataset(store, "SP500")
+    assert build_dataset(store, "SP500") == first
+    assert len(store.processed.entries()) == 2
+
+
+def test_weekly_bars_are_resampled_first(store):
+    entry = build_dataset(store, "SP500", timescale="weekly")
+    frame, _ = store.frame("SP500.dataset.a20.weekly")
+    assert entry.id == "SP500.dataset.a20.weekly"
+    assert entry.rows == frame.height == 844
+    assert (np.diff(frame["date"].to_numpy()) >= np.timedelta64(6, "D")).all()
+
+
+def test_an_index_without_volume_has_a_whole_dataset(store):
+    store.add_bars(fetch_bars("bundled", "VIX"))
+    build_dataset(store, "VIX")
+    frame, _ = store.frame("VIX.dataset.a20")
+    assert frame.height == 1060
+    assert (frame["obv"] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"timescale": "daily+multi"}, DataError, "no features of several timescales"),
+        ({"timescale": "hourly"}, FinscaleError, "'hourly' is not a timescale"),
+        ({"tier": "a3"}, FinscaleError, "'a3' is not a tier"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(options, error, message, store):
+    with pytest.raises(error, match=message):
+        build_dataset(store, "SP500", **options)
+
+
+def test_bars_no_longer_than_the_warm_up_are_refused(store):
+    bars = store.bars("SP500")
+    store.add_bars(Bars(**(vars(bars) | {"frame": bars.frame[:4000]})))
+    message = r"SP500 has 189 monthly bars; a20 needs more than 199[\s\S]*sma_200"
+    with pytest.raises(DataError, match=message):
+        build_dataset(store, "SP500", timescale="monthly")
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered")
+def test_a_value_that_is_not_finite_is_named(store):
+    bars = store.bars("SP500")
+    frame = bars.frame.with_columns(volume=bars.frame["volume"] * 1e305)
+    store.add_bars(Bars(**(vars(bars) | {"frame": frame})))
+    with pytest.raises(DataError, match=r"SP500 has no finite \w+ on \d{4}-"):
+        build_dataset(store, "SP500")
