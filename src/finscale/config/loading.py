@@ -146,24 +146,33 @@ def _setting(loc: Sequence[str | int]) -> str:
     return ".".join(str(part) for part in loc if not _is_branch(part))
 
 
+_MODEL_KINDS = ("network", "baseline")
+
+
 def _is_branch(part: object) -> bool:
     """Tell whether pydantic names a branch of a union here, rather than a key."""
-    return isinstance(part, str) and ("[" in part or "-" in part or part == "network")
+    return isinstance(part, str) and ("[" in part or "-" in part or part in _MODEL_KINDS)
 
 
 def _fields(kind: type[BaseModel], parts: Sequence[str | int]) -> tuple[list[str], str]:
     """Return the settings that exist at ``parts`` and the section's dotted name."""
+    sections: list[type[BaseModel]] = [kind]
     walked: list[str] = []
     for part in parts:
-        annotation = (
-            kind.model_fields[str(part)].annotation if str(part) in kind.model_fields else None
-        )
-        candidates = [annotation, *get_args(annotation)]
-        section = next(
-            (c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None
-        )
-        if section is None:
+        if part in _MODEL_KINDS:
+            sections = [sections[_MODEL_KINDS.index(str(part))]]
+            continue
+        field = sections[0].model_fields.get(str(part))
+        inner = _sections(field.annotation) if field else []
+        if not inner:
             break
-        kind = section
+        sections = inner
         walked.append(str(part))
-    return list(kind.model_fields), ".".join(walked)
+    return list(sections[0].model_fields), ".".join(walked)
+
+
+def _sections(annotation: Any) -> list[type[BaseModel]]:
+    """Return the sections that an annotation admits, however it wraps them."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [section for part in get_args(annotation) for section in _sections(part)]

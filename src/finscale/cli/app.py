@@ -1,0 +1,69 @@
+"""All verbs under one roof. Modules imported here import nothing heavy at their top."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from finscale import __version__
+from finscale.cli.audit import audit
+from finscale.cli.batch_size import find_batch_size
+from finscale.cli.controls import controls_app
+from finscale.cli.data import data_app
+from finscale.cli.evaluate import evaluate
+from finscale.cli.features import features_app
+from finscale.cli.law import law_app
+from finscale.cli.law_power import power
+from finscale.cli.model import model_app
+from finscale.cli.plan import plan
+from finscale.cli.runs import runs_app
+from finscale.cli.study import study_app
+from finscale.cli.train import train
+from finscale.cli.verify import verify
+
+app = typer.Typer(
+    name="finscale",
+    help="Measure whether scale pays on financial time series.",
+    epilog="First steps: finscale study run configs/studies/sp500_first.yaml, or "
+    "finscale train configs/daily/threshold_1pct.yaml --budget 250k",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"finscale {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Measure whether scale pays on financial time series."""
+
+
+law_app.command()(power)
+
+app.command(rich_help_panel="Train")(train)
+app.command("find-batch-size", rich_help_panel="Train")(find_batch_size)
+app.add_typer(model_app, name="model", rich_help_panel="Train")
+app.add_typer(runs_app, name="runs", rich_help_panel="Train")
+app.command(rich_help_panel="Judge")(evaluate)
+app.command(rich_help_panel="Judge")(audit)
+app.add_typer(study_app, name="study", rich_help_panel="Scale")
+app.add_typer(law_app, name="law", rich_help_panel="Scale")
+app.command(rich_help_panel="Scale")(plan)
+app.add_typer(controls_app, name="controls", rich_help_panel="Scale")
+app.add_typer(data_app, name="data", rich_help_panel="Data")
+app.add_typer(features_app, name="features", rich_help_panel="Data")
+app.command(rich_help_panel="Data")(verify)

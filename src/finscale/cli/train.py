@@ -1,0 +1,97 @@
+"""``finscale train``: one run, from a recipe to a run folder and a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from finscale.cli.options import (
+    RUNS,
+    AsJson,
+    ConfigFile,
+    DataRoot,
+    Quiet,
+    RunsFolder,
+    Settings,
+    console,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from finscale.study.preparation import Prepared
+    from finscale.study.scoring import Scorecard
+
+
+def train(
+    config: ConfigFile,
+    budget: Annotated[
+        str | None, typer.Option(help="Parameter count to meet: 250k, 2M, 20M or any number.")
+    ] = None,
+    symbol: Annotated[
+        str | None, typer.Option(help="Another symbol, once imported or downloaded: SPY.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, order and dropout.")] = None,
+    settings: Settings = None,
+    runs: RunsFolder = RUNS,
+    data_root: DataRoot = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train one model and score it on the sealed test windows.
+
+    A run that was stopped goes on where it was; a run that is finished is shown, not repeated.
+    """
+    from finscale.config import ExperimentConfig, load_config
+    from finscale.runs import RunStore
+    from finscale.study import run_experiment, scorecard
+    from finscale.training import ProgressBar
+
+    changes = list(settings or [])
+    changes += [f"model.budget={budget}"] if budget else []
+    changes += [f"data.symbols={symbol}"] if symbol else []
+    changes += [f"seed={seed}"] if seed is not None else []
+    changes += [f"data.root={data_root}"] if data_root else []
+    experiment = load_config(ExperimentConfig, config, changes)
+    silent = quiet or as_json
+    terminal = console(quiet=silent)
+    run = run_experiment(
+        experiment,
+        runs=RunStore(runs),
+        callbacks=[] if silent else [ProgressBar(terminal)],
+        announce=lambda prepared: _announce(prepared, terminal),
+    )
+    card = scorecard(run, RunStore(runs))
+    if as_json:
+        print_json({"run": run.id, "folder": str(run.folder), **card.to_dict()})
+        return
+    _print_scores(card, terminal)
+    console().print(
+        f"run       {run.folder}   finscale evaluate {run.id[:4]} · finscale runs show {run.id[:4]}"
+        if not quiet
+        else str(run.folder),
+        soft_wrap=True,
+    )
+
+
+def _announce(prepared: Prepared, terminal: Console) -> None:
+    """Say what was decided, and where it came from, before anything is trained."""
+    from finscale.study.announce import announcement
+
+    for name, text in announcement(prepared):
+        terminal.print(f"[bold]{name:<10}[/bold]{text}", soft_wrap=True)
+
+
+def _print_scores(card: Scorecard, terminal: Console) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(f"test, {card.num_days:,} days")
+    table.add_column("value   [95 % interval]")
+    for row in card.rows():
+        table.add_row(*row)
+    terminal.print(table)
+    for sentence in card.sentences():
+        terminal.print(sentence)

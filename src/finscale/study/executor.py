@@ -1,0 +1,176 @@
+"""Where a study's runs are computed: an interface with one method, and worker processes here.
+
+Workers speak JSON lines over their standard streams (see :mod:`finscale.study.worker`), so any
+script or notebook can start a study without guarding its main module, and nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from finscale.config import ExperimentConfig
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to compute."""
+
+    index: int
+    label: str
+    config: ExperimentConfig
+    cost: float
+    """Training FLOPs if no run stops early: for the order and the time left."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a worker says: ``started``, ``progress``, ``done`` or ``failed``."""
+
+    kind: str
+    job: Job
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Executor(Protocol):
+    """Anything that can compute a study's runs."""
+
+    def run(self, jobs: Sequence[Job], runs: Path) -> Iterator[Event]:
+        """Compute every job into the run store at ``runs``; yield what happens, in any order."""
+        ...
+
+
+class LocalExecutor:
+    """Worker processes on this machine, the costliest run first.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Processes at a time; as many as fit beside one another with the threads that the runs ask
+        for, when absent.
+    attempts : int, default 2
+        How often a run is tried before it counts as failed; a killed worker uses up one.
+    """
+
+    def __init__(self, workers: int | None = None, *, attempts: int = 2) -> None:
+        self.workers = workers
+        self.attempts = attempts
+
+    def run(self, jobs: Sequence[Job], runs: Path) -> Iterator[Event]:
+        """Compute every job; a failed one yields ``failed`` and the rest goes on."""
+        waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        for job in sorted(jobs, key=lambda job: -job.cost):
+            waiting.put(job)
+        events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        count = min(self.workers or _workers_that_fit(jobs), len(jobs))
+        lanes = [_Lane(waiting, events, runs, self.attempts) for _ in range(count)]
+        for lane in lanes:
+            lane.start()
+        left = len(jobs)
+        try:
+            while left:
+                event = events.get()
+                left -= event.kind in ("done", "failed")
+                yield event
+        finally:
+            for lane in lanes:
+                lane.stop()
+
+
+def _workers_that_fit(jobs: Sequence[Job]) -> int:
+    threads = max((_threads(job) for job in jobs), default=1)
+    return max(1, (os.cpu_count() or 1) // threads)
+
+
+def _threads(job: Job) -> int:
+    threads = job.config.training.threads
+    return threads if isinstance(threads, int) else 1
+
+
+class _Lane(threading.Thread):
+    """Feeds one worker process, and replaces it when it dies."""
+
+    def __init__(
+        self,
+        waiting: queue.SimpleQueue[Job],
+        events: queue.SimpleQueue[Event],
+        runs: Path,
+        attempts: int,
+    ) -> None:
+        super().__init__(daemon=True)
+        self._waiting, self._events, self._runs, self._attempts = waiting, events, runs, attempts
+        self._process: subprocess.Popen[str] | None = None
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """End the worker; a run at work stays resumable."""
+        self._stopped.set()
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait()
+
+    def run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                job = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            self._attempt(job)
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def _attempt(self, job: Job) -> None:
+        failure = ""
+        for _ in range(self._attempts):
+            outcome = self._converse(job)
+            if outcome.kind == "done" or self._stopped.is_set():
+                self._events.put(outcome)
+                return
+            failure = outcome.facts["error"]
+        self._events.put(Event("failed", job, {"error": failure}))
+
+    def _converse(self, job: Job) -> Event:
+        """Hand the job to the worker and pass on its words until it is done, fails or dies."""
+        process = self._worker(_threads(job))
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._events.put(Event("started", job))
+        message = {"config": job.config.model_dump(mode="json"), "runs": str(self._runs)}
+        try:
+            process.stdin.write(json.dumps(message) + "\n")
+            process.stdin.flush()
+        except OSError:
+            return self._died(process, job)
+        for line in process.stdout:
+            event = Event(**{**json.loads(line), "job": job})
+            if event.kind != "progress":
+                return event
+            self._events.put(event)
+        return self._died(process, job)
+
+    def _died(self, process: subprocess.Popen[str], job: Job) -> Event:
+        status = process.wait()
+        self._process = None
+        cause = f"killed by signal {-status}" if status < 0 else f"exited with status {status}"
+        return Event("failed", job, {"error": f"the worker process was {cause}"})
+
+    def _worker(self, threads: int) -> subprocess.Popen[str]:
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "finscale.study.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+                # Ctrl-C reaches the coordinator alone, which then stops its workers
+                start_new_session=True,
+            )
+        return self._process

@@ -1,0 +1,125 @@
+"""A study's runs as one table: what was run, what it scored, what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from finscale.config import BaselineConfig
+from finscale.evaluation.bootstrap import Metric
+from finscale.files import atomic_path, write_bytes
+from finscale.study.scoring import is_collapsed, mean_loss, skill, test_scores
+
+if TYPE_CHECKING:
+    from finscale.runs import Run
+    from finscale.study.study import Planned
+
+
+def results_table(completed: Sequence[tuple[Planned, Run]]) -> pl.DataFrame:
+    """Return one row per run, baselines first, in the order of the grid.
+
+    Skill is the loss gained over a baseline, paired by decision day, with its 95 % interval:
+    columns ``skill_<baseline>``, ``…_low``, ``…_high``.
+    """
+    baselines = {
+        run.config.model.name: run
+        for _, run in completed
+        if isinstance(run.config.model, BaselineConfig)
+    }
+    rows = [
+        {**_place(planned, run), **_scores(run, baselines), **_cost(run)}
+        for planned, run in completed
+    ]
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _place(planned: Planned, run: Run) -> dict[str, Any]:
+    model = run.config.model
+    is_baseline = isinstance(model, BaselineConfig)
+    return {
+        "run_id": run.id,
+        "role": "baseline" if is_baseline else "network",
+        "model": model.name if isinstance(model, BaselineConfig) else model.kind,
+        **{f"size_{axis}": size for axis, size in planned.cell.sizes.items()},
+        "seed": run.config.seed,
+        "fold": run.config.split.fold,
+        "parameters": run.info["parameters"].get("total"),
+        "non_embedding": run.info["parameters"].get("non_embedding"),
+        "input_and_head": run.info["parameters"].get("input_and_head"),
+    }
+
+
+def _scores(run: Run, baselines: dict[str, Run]) -> dict[str, Any]:
+    scores = test_scores(run)
+    row: dict[str, Any] = {"validation_loss": mean_loss(run, "validation")}
+    for name, metric in scores.items():
+        row |= _metric(name, metric)
+    for name, baseline in baselines.items():
+        row |= _metric(f"skill_{name}", skill(run, baseline))
+    if run.config.task.kind == "classification":
+        row["collapsed"] = is_collapsed(run)
+    return row
+
+
+def _metric(name: str, metric: Metric) -> dict[str, float]:
+    return {name: metric.value, f"{name}_low": metric.low, f"{name}_high": metric.high}
+
+
+def _cost(run: Run) -> dict[str, Any]:
+    training = run.info["training"]
+    return {
+        "epochs": training.get("epochs"),
+        "best_epoch": training.get("best_epoch"),
+        "training_flops": training.get("flops"),
+        "seconds": run.info["seconds"],
+    }
+
+
+def write_results(table: pl.DataFrame, folder: Path) -> None:
+    """Write ``results.parquet`` and ``tables/results.csv`` atomically."""
+    with atomic_path(folder / "results.parquet") as path:
+        table.write_parquet(path)
+    write_bytes(folder / "tables" / "results.csv", table.write_csv().encode())
+
+
+def summary(table: pl.DataFrame, axis: str) -> list[dict[str, str]]:
+    """Return one printable row per baseline and per size of ``axis``: means over its runs."""
+    baselines = table.filter(pl.col("role") == "baseline")
+    networks = table.filter(pl.col("role") == "network").sort(axis)
+    groups = [
+        *baselines.partition_by("model", maintain_order=True),
+        *networks.partition_by(axis, maintain_order=True),
+    ]
+    return [_summary_row(group) for group in groups]
+
+
+def _summary_row(group: pl.DataFrame) -> dict[str, str]:
+    first = group.row(0, named=True)
+    network = first["role"] == "network"
+    row = {
+        "model": f"{first['parameters']:,} parameters" if network else first["model"],
+        "runs": str(len(group)),
+    }
+    if "log_loss" in group.columns:
+        row["log loss"] = _mean_and_range(group["log_loss"], digits=4)
+        row["AUC"] = _mean_and_range(group["auc"], digits=3)
+    else:
+        row["RMSE"] = _mean_and_range(group["rmse"], digits=5)
+    for name in group.columns:
+        if name.startswith("skill_") and f"{name}_low" in group.columns:
+            title = name.removeprefix("skill_").replace("_", " ")
+            row[f"over {title}"] = f"{sum(group[name]) / len(group):+.4f}"
+    if "collapsed" in group.columns:
+        row["collapsed"] = str(sum(group["collapsed"]))
+    return row
+
+
+def _mean_and_range(values: pl.Series, *, digits: int) -> str:
+    mean = f"{sum(values) / len(values):.{digits}f}"
+    if len(values) == 1:
+        return mean
+    ordered = sorted(values)
+    return f"{mean} [{ordered[0]:.{digits}f}, {ordered[-1]:.{digits}f}]"

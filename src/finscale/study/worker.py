@@ -1,0 +1,53 @@
+"""A worker process: reads jobs as JSON lines, computes them, says how it goes.
+
+Started by :class:`finscale.study.executor.LocalExecutor` as ``python -m finscale.study.worker``;
+it ends when its standard input does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, TextIO
+
+from finscale.config import ExperimentConfig
+from finscale.errors import FinscaleError
+from finscale.runs import RunStore
+
+
+def main() -> None:
+    """Compute jobs until standard input ends."""
+    # libraries that print must not disturb the conversation
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        _compute(json.loads(line), channel)
+
+
+def _compute(job: dict[str, Any], channel: TextIO) -> None:
+    from finscale.study.experiment import run_experiment
+    from finscale.study.progress import EpochReporter
+
+    def say(kind: str, **facts: Any) -> None:
+        channel.write(json.dumps({"kind": kind, "facts": facts}) + "\n")
+        channel.flush()
+
+    try:
+        run = run_experiment(
+            ExperimentConfig.model_validate(job["config"]),
+            runs=RunStore(Path(job["runs"])),
+            callbacks=[EpochReporter(lambda facts: say("progress", **facts))],
+        )
+    except FinscaleError as error:
+        say("failed", error=str(error))
+    except Exception:
+        say("failed", error=traceback.format_exc())
+    else:
+        say("done", run_id=run.id)
+
+
+if __name__ == "__main__":
+    main()
