@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from finscale.scaling.forms import FORMS, Form
 from finscale.scaling.forms.base import Array
+from finscale.scaling.robust import solve_huber
 from finscale.scaling.varpro import Precision, solve
 
 
@@ -93,7 +94,11 @@ def fit_batch(
     y_Rn = np.broadcast_to(y_Rn, (num_replicates, y_Rn.shape[1]))
     x0_d = form.reference_sizes(x_nd)
     scaled = x_nd / x0_d
-    solution = solve(form, scaled, y_Rn, Precision.of(len(x_nd), weights, covariance))
+    if loss == "huber":
+        ones = np.ones((1, len(x_nd)))
+        solution = solve_huber(form, scaled, y_Rn, ones if weights is None else weights)
+    else:
+        solution = solve(form, scaled, y_Rn, Precision.of(len(x_nd), weights, covariance))
     return BatchFit(
         form=form,
         params_Rp=form.publish(solution.internal_Rp, x0_d),

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from finscale.scaling.descent import Local, minimise
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.nnls import solve_nonnegative
 
 #: Elements of the largest temporary array; keeps a batch within about 100 MB.
 _CHUNK = 3_000_000
-_MAX_STEPS = 60
 
 
 @dataclass(frozen=True)
@@ -124,16 +124,20 @@ def profile(
 def solve(form: Form, x_nd: Array, y_Rn: Array, precision: Precision) -> Solution:
     """Fit every replicate: grid, then refinement from the best points of the grid."""
     grid_GQ = grid_points(form, x_nd)
-    num_starts = 1 if len(form.nonlinear) < 2 else 3
-    parts = [
-        _refined(form, x_nd, y_Rn[rows], precision.take(rows), grid_GQ, num_starts)
-        for rows in chunks(len(y_Rn), len(grid_GQ) * len(form.linear) ** 2)
-    ]
-    return Solution(
-        np.concatenate([part.internal_Rp for part in parts]),
-        np.concatenate([part.objective_R for part in parts]),
-        np.concatenate([part.converged_R for part in parts]),
-    )
+    num_starts = starts(form)
+
+    def fit(rows: slice) -> Solution:
+        y, metric = y_Rn[rows], precision.take(rows)
+        objective_RG, _ = profile(form, x_nd, y, metric, grid_GQ)
+        order = np.argsort(objective_RG, axis=-1)[:, :num_starts]
+        return best_of([refine(form, x_nd, y, metric, grid_GQ[start]) for start in order.T])
+
+    return joined([fit(rows) for rows in chunks(len(y_Rn), len(grid_GQ) * len(form.linear) ** 2)])
+
+
+def starts(form: Form) -> int:
+    """Return from how many of the best grid points to refine: forms that bend have side valleys."""
+    return 1 if len(form.nonlinear) < 3 else 3
 
 
 def chunks(num_rows: int, row_size: int) -> Iterator[slice]:
@@ -143,124 +147,73 @@ def chunks(num_rows: int, row_size: int) -> Iterator[slice]:
         yield slice(start, min(start + step, num_rows))
 
 
-def _refined(
-    form: Form, x_nd: Array, y_Rn: Array, precision: Precision, grid_GQ: Array, num_starts: int
-) -> Solution:
-    objective_RG, _ = profile(form, x_nd, y_Rn, precision, grid_GQ)
-    best: Solution | None = None
-    order = np.argsort(objective_RG, axis=-1)[:, :num_starts]
-    for start in range(order.shape[1]):
-        found = refine(form, x_nd, y_Rn, precision, grid_GQ[order[:, start]])
-        best = found if best is None else _better(best, found)
-    assert best is not None
-    return best
-
-
-def _better(a: Solution, b: Solution) -> Solution:
-    wins = b.objective_R < a.objective_R
+def joined(parts: list[Solution]) -> Solution:
+    """Return consecutive chunks as one."""
     return Solution(
-        np.where(wins[:, None], b.internal_Rp, a.internal_Rp),
-        np.where(wins, b.objective_R, a.objective_R),
-        np.where(wins, b.converged_R, a.converged_R),
+        np.concatenate([part.internal_Rp for part in parts]),
+        np.concatenate([part.objective_R for part in parts]),
+        np.concatenate([part.converged_R for part in parts]),
     )
 
 
-@dataclass
-class _State:
-    """Where each replicate stands: q, its projected residual and Jacobian."""
+def best_of(tries: list[Solution]) -> Solution:
+    """Return the better answer of every replicate."""
+    best = tries[0]
+    for other in tries[1:]:
+        wins = other.objective_R < best.objective_R
+        best = Solution(
+            np.where(wins[:, None], other.internal_Rp, best.internal_Rp),
+            np.where(wins, other.objective_R, best.objective_R),
+            np.where(wins, other.converged_R, best.converged_R),
+        )
+    return best
 
-    q_RQ: Array
-    c_RK: Array
-    objective_R: Array
-    residual_Rn: Array
-    phi_RnK: Array
-    slope_RnQ: Array
+
+def refine(form: Form, x_nd: Array, y_Rn: Array, precision: Precision, q_RQ: Array) -> Solution:
+    """Run Levenberg-Marquardt on the projected residual from q, all replicates side by side."""
+    root, free_K = precision.root(), signs(form)
+    yw_Rn = root.whiten(y_Rn)
+
+    def evaluate(q: Array, rows: NDArray[np.int64]) -> Local:
+        metric = root.take(rows)
+        phi = metric.whiten(form.basis(x_nd, q))
+        gram = np.swapaxes(phi, -1, -2) @ phi
+        c, residual = _coefficients(phi, gram, yw_Rn[rows], free_K)
+        slope = metric.whiten(np.einsum("rnkq,rk->rnq", form.basis_gradient(x_nd, q), c))
+        # Kaufman's Jacobian: the part of the slope that the coefficients cannot absorb.
+        across = np.swapaxes(phi, -1, -2) @ slope
+        projected = slope - phi @ _solve_on(gram, across, (c != 0.0) | free_K)
+        hessian = 2.0 * np.swapaxes(projected, -1, -2) @ projected
+        gradient = -2.0 * np.einsum("rnq,rn->rq", projected, residual)
+        diagonal = np.einsum("rqq->rq", hessian)
+        return Local(np.sum(residual**2, axis=-1), gradient, hessian, diagonal, c)
+
+    lower = np.array([parameter.lower for parameter in form.nonlinear])
+    upper = np.array([parameter.upper for parameter in form.nonlinear])
+    found = minimise(evaluate, q_RQ, lower, upper)
+    internal = np.concatenate([found.carry_RK, found.params_RP], axis=-1)
+    return Solution(internal, found.objective_R, found.converged_R)
 
 
-def _stand(form: Form, x_nd: Array, yw_Rn: Array, root: Precision, q_RQ: Array) -> _State:
-    phi = root.whiten(form.basis(x_nd, q_RQ))
-    gram = np.swapaxes(phi, -1, -2) @ phi
-    free_K = signs(form)
+def _coefficients(
+    phi: Array, gram: Array, yw_Rn: Array, free_K: NDArray[np.bool_]
+) -> tuple[Array, Array]:
+    """Return c and the residual, after one round of iterative refinement.
+
+    Normal equations alone lose half the digits; the second solve wins them back.
+    """
     c, _ = solve_nonnegative(gram, np.einsum("rnk,rn->rk", phi, yw_Rn), free_K)
     residual = yw_Rn - np.einsum("rnk,rk->rn", phi, c)
-    # One round of iterative refinement: normal equations alone lose half the digits.
-    on = (c != 0.0) | free_K
-    correction = _solve_on(gram, np.einsum("rnk,rn->rk", phi, residual)[..., None], on)[..., 0]
-    refined = c + correction
-    refined = np.where((refined < 0.0) & ~free_K, c, refined)
-    residual = yw_Rn - np.einsum("rnk,rk->rn", phi, refined)
-    slope = np.einsum("rnkq,rk->rnq", form.basis_gradient(x_nd, q_RQ), refined)
-    return _State(q_RQ, refined, np.sum(residual**2, axis=-1), residual, phi, root.whiten(slope))
+    left = np.einsum("rnk,rn->rk", phi, residual)[..., None]
+    refined = c + _solve_on(gram, left, (c != 0.0) | free_K)[..., 0]
+    c = np.where((refined < 0.0) & ~free_K, c, refined)
+    return c, yw_Rn - np.einsum("rnk,rk->rn", phi, c)
 
 
 def _solve_on(gram: Array, right: Array, on: NDArray[np.bool_]) -> Array:
     """Solve on the active columns; zero elsewhere."""
     both = on[..., :, None] & on[..., None, :]
+    ridge = 1e-14 * np.trace(gram, axis1=-2, axis2=-1)[..., None, None] + 1e-300
     eye = np.eye(gram.shape[-1])
-    ridge = 1e-14 * np.trace(gram, axis1=-2, axis2=-1)[..., None, None]
     system = np.where(both, gram, 0.0) + eye * np.where(on[..., None], ridge, 1.0)
     return np.asarray(np.linalg.solve(system, np.where(on[..., None], right, 0.0)))
-
-
-def refine(form: Form, x_nd: Array, y_Rn: Array, precision: Precision, q_RQ: Array) -> Solution:
-    """Run Levenberg-Marquardt on the projected residual from q, all replicates side by side."""
-    root = precision.root()
-    num_replicates = len(y_Rn)
-    lower = np.array([parameter.lower for parameter in form.nonlinear])
-    upper = np.array([parameter.upper for parameter in form.nonlinear])
-    state = _stand(form, x_nd, root.whiten(y_Rn), root, q_RQ)
-    answer = np.concatenate([state.c_RK, state.q_RQ], axis=-1)
-    objective = state.objective_R.copy()
-    done = np.full(num_replicates, not form.nonlinear)
-    damping = np.full(num_replicates, 1e-3)
-    live = np.flatnonzero(~done)
-    for _ in range(_MAX_STEPS):
-        if not len(live):
-            break
-        step, promised = _step(state, damping[live], lower, upper)
-        some = root.take(live)
-        trial = _stand(form, x_nd, some.whiten(y_Rn[live]), some, state.q_RQ + step)
-        better = trial.objective_R < state.objective_R
-        small = np.all(np.abs(step) <= 1e-11 * (1.0 + np.abs(state.q_RQ)), axis=-1)
-        small |= promised <= 1e-15 * state.objective_R
-        state = _choose(better, trial, state)
-        damping[live] = np.where(better, damping[live] * 0.1, damping[live] * 8.0)
-        answer[live] = np.concatenate([state.c_RK, state.q_RQ], axis=-1)
-        objective[live] = state.objective_R
-        finished = small | (damping[live] > 1e12)
-        done[live[finished]] = True
-        state = _keep(state, ~finished)
-        live = live[~finished]
-    return Solution(answer, objective, done)
-
-
-def _step(state: _State, damping: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
-    """Return a damped Gauss-Newton step within bounds and the decrease that it promises."""
-    gram = np.swapaxes(state.phi_RnK, -1, -2) @ state.phi_RnK
-    across = np.swapaxes(state.phi_RnK, -1, -2) @ state.slope_RnQ
-    projected = state.slope_RnQ - state.phi_RnK @ _solve_on(gram, across, state.c_RK != 0.0)
-    hessian = np.swapaxes(projected, -1, -2) @ projected
-    gradient = np.einsum("rnq,rn->rq", projected, state.residual_Rn)
-    q = state.q_RQ
-    # A parameter on its bound that wants to go further out stays there.
-    stuck = ((q <= lower) & (gradient < 0)) | ((q >= upper) & (gradient > 0))
-    diagonal = np.einsum("rqq->rq", hessian)
-    ridge = damping[:, None] * diagonal + 1e-300
-    eye = np.eye(q.shape[-1])
-    system = np.where(stuck[:, :, None] | stuck[:, None, :], 0.0, hessian)
-    system = system + eye * np.where(stuck, 1.0, ridge)[:, None, :]
-    gradient = np.where(stuck, 0.0, gradient)
-    step = np.linalg.solve(system, gradient[..., None])[..., 0]
-    step = np.clip(q + step, lower, upper) - q
-    return step, np.einsum("rq,rq->r", step, gradient)
-
-
-def _choose(better: NDArray[np.bool_], new: _State, old: _State) -> _State:
-    def pick(a: Array, b: Array) -> Array:
-        return np.where(better.reshape(-1, *[1] * (a.ndim - 1)), a, b)
-
-    return _State(*(pick(getattr(new, f), getattr(old, f)) for f in _State.__dataclass_fields__))
-
-
-def _keep(state: _State, rows: NDArray[np.bool_]) -> _State:
-    return _State(*(getattr(state, f)[rows] for f in _State.__dataclass_fields__))
