@@ -1,0 +1,63 @@
+"""`finscale law`: fit a scaling law to any table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from finscale.cli.options import AsJson, Quiet
+
+law_app = typer.Typer(
+    help="Fit scaling laws to any table, and ask what a study could see.", no_args_is_help=True
+)
+
+
+@law_app.callback()
+def _root() -> None:
+    """Fit scaling laws to any table, and ask what a study could see."""
+
+
+@law_app.command()
+def fit(
+    table: Annotated[Path, typer.Argument(help="CSV or parquet: sizes, losses, perhaps seeds.")],
+    x: Annotated[
+        list[str], typer.Option("--x", help="Column of sizes; twice for a surface: --x N --x D.")
+    ],
+    y: Annotated[str, typer.Option("--y", help="Column of losses.")] = "loss",
+    form: Annotated[
+        str, typer.Option(help="Law form; `auto`: power with a floor, Hoffmann's for two axes.")
+    ] = "auto",
+    loss: Annotated[
+        str, typer.Option(help="huber, least_squares, gls; `auto`: gls where days are given.")
+    ] = "auto",
+    seed: Annotated[str, typer.Option(help="Column that tells seeds apart.")] = "seed",
+    fold: Annotated[str, typer.Option(help="Column of folds.")] = "fold",
+    day: Annotated[str, typer.Option(help="Column of decision days.")] = "day",
+    holdout: Annotated[int, typer.Option(help="Largest sizes kept out and predicted.")] = 0,
+    replicates: Annotated[int, typer.Option(help="Bootstrap replicates.")] = 2000,
+    compare: Annotated[bool, typer.Option("--compare", help="Rank every form as well.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="Write the figure here (png, svg, pdf).")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fit a law and print its parameters, intervals and what cannot be told."""
+    from finscale.cli.law_fit import run_fit
+
+    run_fit(
+        table,
+        x=x,
+        y=y,
+        form=form,
+        loss=loss,
+        columns={"seed": seed, "fold": fold, "day": day},
+        holdout=holdout,
+        num_replicates=replicates,
+        compare=compare,
+        plot=plot,
+        as_json=as_json,
+        quiet=quiet,
+    )
