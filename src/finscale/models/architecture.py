@@ -1,4 +1,4 @@
-"""The sizes of a PatchTST as plain numbers: what is built, counted and solved for, without torch."""
+"""The sizes of a PatchTST as plain numbers, without torch: to build, to count, to solve for."""
 
 from __future__ import annotations
 

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor, nn
 
+from finscale.models.dropout import dropout
+
 #: Up to this many tokens ``auto`` multiplies explicitly on a CPU; see docs/performance.md.
 EXPLICIT_UP_TO = 64
 
@@ -55,8 +57,8 @@ class SelfAttention(nn.Module):
         if self._is_explicit(x_BTD):
             y_BHTE, scores_BHTT = self._explicit(q_BHTE, k_BHTE, v_BHTE, scores_BHTT)
         else:
-            dropout = self.dropout if self.training else 0.0
-            y_BHTE = F.scaled_dot_product_attention(q_BHTE, k_BHTE, v_BHTE, dropout_p=dropout)
+            probability = self.dropout if self.training else 0.0
+            y_BHTE = F.scaled_dot_product_attention(q_BHTE, k_BHTE, v_BHTE, dropout_p=probability)
         y_BTD = y_BHTE.transpose(1, 2).reshape(num_batch, num_tokens, width)
         return self.out(y_BTD), scores_BHTT
 
@@ -74,5 +76,5 @@ class SelfAttention(nn.Module):
         if previous_BHTT is not None:
             scores_BHTT = scores_BHTT + previous_BHTT
         weights_BHTT = scores_BHTT.softmax(-1)
-        weights_BHTT = F.dropout(weights_BHTT, self.dropout, self.training)
+        weights_BHTT = dropout(weights_BHTT, self.dropout, self.training)
         return torch.matmul(weights_BHTT, v_BHTE), scores_BHTT if self.residual else None

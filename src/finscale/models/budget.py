@@ -63,7 +63,7 @@ def solve_budget(
     shape: Literal["wide", "balanced", "deep"] = "wide",
     tolerance: float = 0.05,
     ff_ratio: float = 4.0,
-    feature_embedding: int | None | Literal["auto"] = "auto",
+    feature_embedding: int | Literal["auto"] | None = "auto",
     **options: Any,
 ) -> Architecture:
     """Return the architecture of a shape whose total parameter count meets the budget.
@@ -114,7 +114,7 @@ def _ladder(
     shape: Shape,
     budget: int,
     ff_ratio: float,
-    feature_embedding: int | None | Literal["auto"],
+    feature_embedding: int | Literal["auto"] | None,
     common: dict[str, Any],
 ) -> Iterator[Architecture]:
     """Yield ever larger rungs, until one is several times the budget."""

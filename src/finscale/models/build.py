@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from finscale.config.model import ModelConfig
@@ -85,8 +86,6 @@ def build_model(
     forecast_length : int, optional
         Rows of the forecast head.
     """
-    from dataclasses import asdict
-
     from finscale.models.patchtst import PatchTST
 
     architecture = design(
@@ -121,8 +120,8 @@ def design(
         if config.instance_stats == "auto"
         else config.instance_stats,
     }
-    if config.width is None:
-        assert config.budget is not None, "ModelConfig asks for a budget or sizes"
+    if config.depth is None or config.width is None or config.heads is None:
+        assert config.budget is not None, "ModelConfig asks for a budget or for sizes"
         return solve_budget(
             config.budget,
             shape=config.shape,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor, nn
 
 from finscale.models.architecture import Architecture
+from finscale.models.dropout import dropout
 from finscale.models.revin import Moments
 
 
@@ -47,33 +47,33 @@ class PatchEmbedding(nn.Module):
         x_BTD = self.patches(patches) + self.position_TD
         if self.stats is not None:
             x_BTD = x_BTD + self.stats(moments)
-        return F.dropout(x_BTD, self.dropout, self.training)
+        return dropout(x_BTD, self.dropout, self.training)
 
 
 class StatsEmbedding(nn.Module):
     """Tell the tokens how volatile their window is, which RevIN hides from them.
 
     Two numbers per channel, from the window as it came: the log of its standard deviation, and the
-    log of its relative spread ``std / (|mean| + std)``, which no rescaling changes. Both are
-    standardised by running moments over training batches and bounded, so that an unheard-of window
-    cannot throw the encoder.
+    log of its relative spread ``std / (|mean| + std)``, which no rescaling changes. Both are brought
+    to order one by fixed numbers and bounded, so that an unheard-of window cannot throw the encoder.
     """
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.independent = architecture.channels == "independent"
-        num_stats = architecture.num_stats
-        self.standardise = nn.BatchNorm1d(num_stats, affine=False)
-        bottleneck = architecture.feature_embedding
-        self.reduce = nn.Linear(num_stats, bottleneck, bias=False) if bottleneck else nn.Identity()
-        self.project = nn.Linear(bottleneck or num_stats, architecture.width, bias=False)
+        inputs, bottleneck = architecture.num_stats, architecture.feature_embedding
+        self.reduce = nn.Linear(inputs, bottleneck, bias=False) if bottleneck else nn.Identity()
+        self.project = nn.Linear(bottleneck or inputs, architecture.width, bias=False)
 
     def forward(self, moments: Moments) -> Tensor:
         """Return what is added to every token, ``[S, 1, D]``."""
-        std_BF, mean_BF = moments.std_B1F.squeeze(1), moments.mean_B1F.squeeze(1)
-        spread_BF = std_BF / (mean_BF.abs() + std_BF)
-        stats_BFk = torch.stack([std_BF.log(), spread_BF.log()], dim=2)
-        stats_Sk = stats_BFk.view(-1, 2) if self.independent else stats_BFk.flatten(1)
-        stats_Sk = self.standardise(stats_Sk).clamp(-4, 4)
-        result: Tensor = self.project(self.reduce(stats_Sk))
+        result: Tensor = self.project(self.reduce(self._stats(moments)))
         return result.unsqueeze(1)
+
+    def _stats(self, moments: Moments) -> Tensor:
+        mean_BF, std_BF = moments.mean.squeeze(1), moments.std.squeeze(1)
+        spread_BF = std_BF / (mean_BF.abs() + std_BF)
+        logs_BFk = torch.stack([std_BF, spread_BF], dim=2).log()
+        # in units of the training set's deviation, a window's spread is e^-5 … e
+        stats_BFk = ((logs_BFk + 3) / 2).clamp(-4, 4)
+        return stats_BFk.flatten(0, 1) if self.independent else stats_BFk.flatten(1)

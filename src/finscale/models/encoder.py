@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from finscale.models.architecture import Architecture
 from finscale.models.attention import SelfAttention
+from finscale.models.dropout import dropout
 
 
 class TokenBatchNorm(nn.BatchNorm1d):
@@ -49,10 +50,11 @@ class EncoderLayer(nn.Module):
         return self.ff_norm(x_BTD + self._drop(self._feed_forward(x_BTD))), scores
 
     def _feed_forward(self, x_BTD: Tensor) -> Tensor:
-        return self.ff_out(self._drop(F.gelu(self.ff_in(x_BTD))))
+        result: Tensor = self.ff_out(self._drop(F.gelu(self.ff_in(x_BTD))))
+        return result
 
     def _drop(self, x: Tensor) -> Tensor:
-        return F.dropout(x, self.dropout, self.training)
+        return dropout(x, self.dropout, self.training)
 
 
 class Encoder(nn.Module):
@@ -69,5 +71,5 @@ class Encoder(nn.Module):
         scores: Tensor | None = None
         for layer in self.layers:
             x_BTD, scores = layer(x_BTD, scores)
-        x_BTD = self.norm(x_BTD)
-        return x_BTD
+        result: Tensor = self.norm(x_BTD)
+        return result

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor, nn
 
 from finscale.models.architecture import Architecture
+from finscale.models.dropout import dropout
 from finscale.registry import Registry
 
 
@@ -14,13 +14,13 @@ class Head(nn.Module):
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        self.num_sequences = architecture.num_sequences
+        self.independent = architecture.channels == "independent"
         self.num_features = architecture.num_features
         self.dropout = architecture.head_dropout
         self.project = nn.Linear(architecture.head_inputs, architecture.head_outputs)
 
     def _project(self, features: Tensor) -> Tensor:
-        result: Tensor = self.project(F.dropout(features, self.dropout, self.training))
+        result: Tensor = self.project(dropout(features, self.dropout, self.training))
         return result
 
 
@@ -33,8 +33,8 @@ class NumberHead(Head):
 
     def forward(self, x_STD: Tensor) -> Tensor:
         """Return one number per window and output."""
-        if self.num_sequences > 1:
-            x_STD = x_STD.mean(1).unflatten(0, (-1, self.num_sequences))
+        if self.independent:
+            x_STD = x_STD.mean(1).view(-1, self.num_features, x_STD.shape[2])
         return self._project(x_STD.flatten(1)).squeeze(1)
 
 
@@ -44,9 +44,9 @@ class ForecastHead(Head):
     def forward(self, x_STD: Tensor) -> Tensor:
         """Return the forecast rows."""
         rows = self._project(x_STD.flatten(1))
-        if self.num_sequences > 1:
-            return rows.unflatten(0, (-1, self.num_sequences)).transpose(1, 2)
-        return rows.unflatten(1, (-1, self.num_features))
+        if self.independent:
+            return rows.view(-1, self.num_features, rows.shape[1]).transpose(1, 2)
+        return rows.view(len(rows), -1, self.num_features)
 
 
 HEADS: Registry[type[Head]] = Registry("head")

@@ -14,8 +14,8 @@ _RELATIVE_FLOOR = 1e-5
 class Moments(NamedTuple):
     """Mean and standard deviation of each window's channels, both ``[B, 1, F]``."""
 
-    mean_B1F: Tensor
-    std_B1F: Tensor
+    mean: Tensor
+    std: Tensor
 
 
 def window_moments(x_BLF: Tensor) -> Moments:
@@ -51,7 +51,7 @@ class RevIN(nn.Module):
 
     def forward(self, x_BLF: Tensor, moments: Moments) -> Tensor:
         """Return the window with mean 0 and standard deviation 1 per channel."""
-        x_BLF = (x_BLF - moments.mean_B1F) / moments.std_B1F
+        x_BLF = (x_BLF - moments.mean) / moments.std
         if self.scale_F is None or self.shift_F is None:
             return x_BLF
         return x_BLF * self.scale_F + self.shift_F
@@ -60,4 +60,4 @@ class RevIN(nn.Module):
         """Return a forecast in the window's own units."""
         if self.scale_F is not None and self.shift_F is not None:
             y_BHF = (y_BHF - self.shift_F) / self.scale_F
-        return y_BHF * moments.std_B1F + moments.mean_B1F
+        return y_BHF * moments.std + moments.mean
