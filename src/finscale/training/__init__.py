@@ -12,16 +12,25 @@ if TYPE_CHECKING:
     from finscale.config import ThermalConfig, TrackingConfig
     from finscale.training.callbacks import Callback, TrainingPaused
     from finscale.training.losses import LOSSES
+    from finscale.training.progress import ProgressCallback
     from finscale.training.resolve import resolve_training
+    from finscale.training.sensors import Reading
     from finscale.training.state import FitResult
+    from finscale.training.thermal import ThermalCallback
+    from finscale.training.tracking import TrackingCallback, TrackingManager
     from finscale.training.trainer import Trainer
 
 _HOMES = {
     "Callback": "finscale.training.callbacks",
     "FitResult": "finscale.training.state",
     "LOSSES": "finscale.training.losses",
+    "ProgressCallback": "finscale.training.progress",
+    "Reading": "finscale.training.sensors",
+    "ThermalCallback": "finscale.training.thermal",
     "ThermalConfig": "finscale.config",
+    "TrackingCallback": "finscale.training.tracking",
     "TrackingConfig": "finscale.config",
+    "TrackingManager": "finscale.training.tracking",
     "Trainer": "finscale.training.trainer",
     "TrainingPaused": "finscale.training.callbacks",
     "resolve_training": "finscale.training.resolve",
@@ -31,8 +40,13 @@ __all__ = [
     "LOSSES",
     "Callback",
     "FitResult",
+    "ProgressCallback",
+    "Reading",
+    "ThermalCallback",
     "ThermalConfig",
+    "TrackingCallback",
     "TrackingConfig",
+    "TrackingManager",
     "Trainer",
     "TrainingPaused",
     "resolve_training",

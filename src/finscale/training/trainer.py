@@ -104,6 +104,11 @@ class Trainer:
         return math.ceil(self.num_windows / self.windows_per_step)
 
     @property
+    def total_steps(self) -> int:
+        """Optimiser steps of all epochs, if training does not stop early."""
+        return int(self.config.epochs) * self.steps_per_epoch
+
+    @property
     def num_steps(self) -> int:
         """Optimiser steps taken so far."""
         return self.state.epoch * self.steps_per_epoch + self.state.step
@@ -151,7 +156,7 @@ class Trainer:
             )
         name = loss_name(config.loss, self.task.kind)
         self._loss = make_loss(name, self.task.kind, config.loss_options)
-        self._rates = learning_rates(config, config.epochs * self.steps_per_epoch)
+        self._rates = learning_rates(config, self.total_steps)
         self._ends_N = torch.from_numpy(self.split.train).to(self.device)
         # only whole batches are compiled: their shape never changes
         self._compiled = torch.compile(self.model) if config.compile else self.model

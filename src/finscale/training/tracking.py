@@ -1,0 +1,288 @@
+"""Metrics mirrored to Weights & Biases and MLflow; a tracker that fails never stops a training."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+from finscale.config import TrackingConfig
+from finscale.errors import FinscaleWarning, missing_extra
+from finscale.registry import Registry
+from finscale.training.callbacks import Callback, TrainingPaused
+
+if TYPE_CHECKING:
+    from finscale.training.state import EpochRecord
+    from finscale.training.trainer import Trainer
+
+Status = Literal["finished", "failed", "killed"]
+
+#: MLflow's oldest limit on a parameter's value; longer ones are cut and end with an ellipsis.
+_LONGEST_VALUE = 500
+_LONGEST_KEY = 250
+_PARAMS_PER_BATCH = 100
+
+_SECRET = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)
+_CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+_HIDDEN = "***"
+
+
+class Tracker(Protocol):
+    """One place that metrics are mirrored to."""
+
+    def start(self, run_name: str) -> None:
+        """Open a run."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
+        """Add one step's metrics."""
+
+    def log_config(self, config: Mapping[str, Any]) -> None:
+        """Add settings: nested, with their secrets hidden already."""
+
+    def finish(self, status: Status) -> None:
+        """Close the run."""
+
+
+#: Name → tracker, made from the config; None if the config leaves it off.
+TRACKERS: Registry[Callable[[TrackingConfig], Tracker | None]] = Registry("tracker")
+
+
+class TrackingManager:
+    """Sends metrics and settings to every tracker that the config turns on.
+
+    A tracker that fails (no network, no credential, not installed) is named in one warning and
+    switched off; the others and the training go on. Values under keys that look like secrets, and
+    credentials inside URLs, are hidden before anything leaves.
+
+    Parameters
+    ----------
+    config : TrackingConfig
+        A tracker is on when its project or experiment is named.
+
+    Examples
+    --------
+    >>> with TrackingManager(TrackingConfig()) as tracking:
+    ...     tracking.start(run_name="first", config={"seed": 0})
+    ...     tracking.log_metric("train/loss", 0.69, step=1)
+    """
+
+    def __init__(self, config: TrackingConfig) -> None:
+        self.config = config
+        self._trackers: dict[str, Tracker] = {}
+
+    @property
+    def active(self) -> tuple[str, ...]:
+        """Names of the trackers that are started and have not failed."""
+        return tuple(self._trackers)
+
+    def start(self, *, run_name: str, config: Mapping[str, Any] | None = None) -> None:
+        """Open one run in each tracker and log ``config`` there."""
+        made = {name: make(self.config) for name, make in TRACKERS.items()}
+        self._trackers = {name: tracker for name, tracker in made.items() if tracker is not None}
+        self._each(lambda tracker: tracker.start(run_name))
+        if config is not None:
+            self.log_config(config)
+
+    def log_metric(self, name: str, value: float, step: int) -> None:
+        """Log one metric."""
+        self.log_metrics({name: value}, step)
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
+        """Log several metrics of one step; steps rise."""
+        self._each(lambda tracker: tracker.log_metrics(metrics, step))
+
+    def log_config(self, config: Mapping[str, Any]) -> None:
+        """Log nested settings; secrets are hidden."""
+        safe = hide_secrets(config)
+        self._each(lambda tracker: tracker.log_config(safe))
+
+    def finish(self, status: Status = "finished") -> None:
+        """Close the runs; a second call does nothing."""
+        self._each(lambda tracker: tracker.finish(status))
+        self._trackers = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.finish("finished")
+        else:
+            stopped = issubclass(kind, KeyboardInterrupt | TrainingPaused)
+            self.finish("killed" if stopped else "failed")
+
+    def _each(self, action: Callable[[Tracker], None]) -> None:
+        for name, tracker in list(self._trackers.items()):
+            try:
+                action(tracker)
+            # whatever a tracker raises, the training is worth more
+            except Exception as error:
+                del self._trackers[name]
+                reason = _CREDENTIALS_IN_URL.sub(_HIDDEN, f"{error}".strip().partition("\n")[0])
+                warnings.warn(
+                    f"{name} failed and is switched off for this run "
+                    f"({type(error).__name__}: {reason}); training goes on",
+                    FinscaleWarning,
+                    stacklevel=3,
+                )
+
+
+class TrackingCallback(Callback):
+    """Feeds each epoch's figures to a :class:`TrackingManager`."""
+
+    def __init__(self, tracking: TrackingManager) -> None:
+        self.tracking = tracking
+
+    def on_epoch_end(self, trainer: Trainer, record: EpochRecord) -> None:
+        """Log losses, learning rate and speed under the epoch's number."""
+        self.tracking.log_metrics(
+            {
+                "train/loss": record["train_loss"],
+                "validation/loss": record["validation_loss"],
+                "train/learning_rate": record["learning_rate"],
+                "train/samples_per_second": record["samples_per_second"],
+                "train/samples": trainer.num_samples,
+            },
+            step=int(record["epoch"]),
+        )
+
+
+class WandbTracker:
+    """Weights & Biases, online or offline."""
+
+    def __init__(self, config: TrackingConfig) -> None:
+        self.config = config
+        self._run: Any = None
+
+    def start(self, run_name: str) -> None:
+        """Open a run; without a credential this fails instead of asking at the terminal."""
+        try:
+            import wandb
+        except ImportError:
+            raise missing_extra("wandb", "wandb") from None
+        config = self.config
+        if config.wandb_mode == "online" and not wandb.login(prompt=False):
+            raise PermissionError("no credential: `wandb login`, or tracking.wandb_mode: offline")
+        if config.wandb_dir is not None:
+            Path(config.wandb_dir).mkdir(parents=True, exist_ok=True)
+        self._run = wandb.init(
+            project=config.wandb_project,
+            name=config.wandb_run_name or run_name,
+            mode=config.wandb_mode,
+            dir=config.wandb_dir,
+            reinit="create_new",
+            settings=wandb.Settings(
+                console="off", silent=True, init_timeout=30, finish_timeout=60, disable_git=True
+            ),
+        )
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
+        """Add one step's metrics."""
+        self._run.log(dict(metrics), step=step)
+
+    def log_config(self, config: Mapping[str, Any]) -> None:
+        """Add settings, nested as they are."""
+        self._run.config.update(dict(config), allow_val_change=True)
+
+    def finish(self, status: Status) -> None:
+        """Flush and close the run."""
+        self._run.finish(exit_code=0 if status == "finished" else 1)
+
+
+class MlflowTracker:
+    """MLflow, on a database or a server."""
+
+    def __init__(self, config: TrackingConfig) -> None:
+        self.config = config
+        self._client: Any = None
+        self._run_id = ""
+        self._logged: set[str] = set()
+
+    def start(self, run_name: str) -> None:
+        """Open a run in the experiment, which is made if it is new."""
+        # no reports to third parties, and minutes of retries become seconds
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+        try:
+            from mlflow.tracking import MlflowClient
+        except ImportError:
+            raise missing_extra("mlflow", "mlflow") from None
+        config = self.config
+        self._client = MlflowClient(tracking_uri=config.mlflow_tracking_uri)
+        experiment = self._client.get_experiment_by_name(config.mlflow_experiment)
+        experiment_id = (
+            experiment.experiment_id
+            if experiment
+            else self._client.create_experiment(config.mlflow_experiment)
+        )
+        name = config.mlflow_run_name or run_name
+        self._run_id = self._client.create_run(experiment_id, run_name=name).info.run_id
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
+        """Add one step's metrics."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        batch = [Metric(_mlflow_name(name), float(v), now, step) for name, v in metrics.items()]
+        self._client.log_batch(self._run_id, metrics=batch)
+
+    def log_config(self, config: Mapping[str, Any]) -> None:
+        """Add settings as flat parameters; MLflow's are final, so a second value is left out."""
+        from mlflow.entities import Param
+
+        flat = {_mlflow_name(name): _cut(value) for name, value in flatten(config).items()}
+        fresh = [Param(name, value) for name, value in flat.items() if name not in self._logged]
+        for start in range(0, len(fresh), _PARAMS_PER_BATCH):
+            batch = fresh[start : start + _PARAMS_PER_BATCH]
+            self._client.log_batch(self._run_id, params=batch)
+        self._logged |= flat.keys()
+
+    def finish(self, status: Status) -> None:
+        """Close the run with its status."""
+        self._client.set_terminated(self._run_id, status.upper())
+
+
+TRACKERS.add("wandb", lambda config: WandbTracker(config) if config.wandb_project else None)
+TRACKERS.add("mlflow", lambda config: MlflowTracker(config) if config.mlflow_experiment else None)
+
+
+def hide_secrets(content: Any, *, name: str = "") -> Any:
+    """Return ``content`` with values under secret-looking keys and credentials in URLs hidden."""
+    if isinstance(content, Mapping):
+        return {str(key): hide_secrets(value, name=str(key)) for key, value in content.items()}
+    if _SECRET.search(name) and isinstance(content, str | bytes):
+        return _HIDDEN
+    if isinstance(content, list | tuple):
+        return [hide_secrets(item, name=name) for item in content]
+    if isinstance(content, str):
+        return _CREDENTIALS_IN_URL.sub(_HIDDEN, content)
+    return content
+
+
+def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as one: ``{"a": {"b": 1}}`` becomes ``{"a.b": 1}``."""
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        name = f"{prefix}.{key}" if prefix else str(key)
+        flat |= flatten(value, name) if isinstance(value, Mapping) and value else {name: value}
+    return flat
+
+
+def _mlflow_name(name: str) -> str:
+    return re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII)[:_LONGEST_KEY]
+
+
+def _cut(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
