@@ -1,0 +1,215 @@
+"""Configs: frozen, no unknown setting, one sentence per mistake, a stable identity."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from finscale.config import (
+    BaselineConfig,
+    ExperimentConfig,
+    ModelConfig,
+    SplitConfig,
+    StudyConfig,
+    ThermalConfig,
+    canonical_json,
+    format_count,
+    load_config,
+    parse_count,
+)
+from finscale.errors import ConfigError
+
+
+@pytest.fixture
+def recipe(root):
+    return root / "configs/daily/threshold_1pct.yaml"
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("2M", 2_000_000),
+        ("250k", 250_000),
+        ("1.5B", 1_500_000_000),
+        ("12_345", 12_345),
+        ("7", 7),
+        ("2e6", 2_000_000),
+    ],
+)
+def test_parse_count(text: str, count: int) -> None:
+    assert parse_count(text) == count
+
+
+@pytest.mark.parametrize("text", ["two", "2.5", "M", "-3", "1.0000001k"])
+def test_parse_count_refuses(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_count(text)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (999, "999"),
+        (10_000, "10k"),
+        (999_600, "1M"),
+        (1_998_337, "2M"),
+        (2e12, "2T"),
+        (54_321, "54.3k"),
+    ],
+)
+def test_format_count(count: float, text: str) -> None:
+    assert format_count(count) == text
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        (
+            "training.learning_rte=1e-3",
+            "training.learning_rte is not a setting.\n"
+            "       Did you mean training.learning_rate? (in --set)",
+        ),
+        ("training.thermal.wrn=3", "Did you mean training.thermal.warn?"),
+        ("model.budgt=3", "Did you mean model.budget?"),
+        ("modle.x=1", "Did you mean model?"),
+        ("training.lr=-1", "training.lr = -1: Input should be greater than 0."),
+        ("training.batch_size=x", "training.batch_size = 'x'"),
+        ("model.stride=99", "stride 99 exceeds patch_length"),
+        ("split.train_end=2020-01-01", "must follow one another"),
+        ("data.symbols=[SPY, SPY]", "each once"),
+        ("model.width=30", "all of depth, width and heads"),
+        ("noequals", "write a setting as name=value"),
+        ("seed.deep=1", "seed is a value, not a section"),
+        ("data.tier=a2", "data.tier = 'a2'"),
+        ("x={", "not valid YAML"),
+    ],
+)
+def test_a_mistake_is_one_sentence_with_a_way_out(recipe, setting: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(ExperimentConfig, recipe, [setting])
+    assert message in str(caught.value)
+
+
+def test_settings_are_laid_over_the_file(recipe) -> None:
+    config = load_config(
+        ExperimentConfig, recipe, ["training.lr=3e-4", "model.budget=20M", "data.symbols=SPY"]
+    )
+    assert config.training.learning_rate == 3e-4
+    assert config.network.budget == 20_000_000
+    assert config.data.symbols == ("SPY",)
+
+
+def test_alias_and_full_name_are_one_setting(recipe) -> None:
+    settings = ["training.learning_rate=1e-3", "training.lr=2e-3"]
+    assert load_config(ExperimentConfig, recipe, settings).training.learning_rate == 2e-3
+
+
+def test_files_that_cannot_be_read(tmp_path) -> None:
+    with pytest.raises(ConfigError, match="does not exist"):
+        load_config(ExperimentConfig, tmp_path / "no.yaml")
+    (tmp_path / "threshold.yaml").write_text("- 1\n- 2\n")
+    with pytest.raises(ConfigError, match="holds no settings"):
+        load_config(ExperimentConfig, tmp_path / "threshold.yaml")
+    with pytest.raises(ConfigError, match="Did you mean"):
+        load_config(ExperimentConfig, tmp_path / "treshold.yaml")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(ExperimentConfig, tmp_path)
+    (tmp_path / "broken.yaml").write_text("a: [1,\nb: 2")
+    with pytest.raises(ConfigError, match=r"broken\.yaml line \d"):
+        load_config(ExperimentConfig, tmp_path / "broken.yaml")
+
+
+def test_a_config_is_frozen() -> None:
+    with pytest.raises(ValidationError):
+        ExperimentConfig().seed = 3  # type: ignore[misc]
+
+
+def test_identity_ignores_what_cannot_change_a_result(recipe) -> None:
+    plain = load_config(ExperimentConfig, recipe)
+    same = [
+        "name=other",
+        "tracking.wandb_project=p",
+        "data.root=elsewhere",
+        "training.checkpoint_minutes=1",
+        "training.thermal.enabled=false",
+    ]
+    assert load_config(ExperimentConfig, recipe, same).hash() == plain.hash()
+    for setting in [
+        "seed=1",
+        "training.lr=0.1",
+        "task.horizon=2",
+        "split.embargo=6",
+        "data.context_length=81",
+    ]:
+        assert load_config(ExperimentConfig, recipe, [setting]).hash() != plain.hash()
+
+
+def test_identity_of_a_baseline_ignores_training() -> None:
+    one = ExperimentConfig(model=BaselineConfig(name="volatility"))
+    two = ExperimentConfig(model=BaselineConfig(name="volatility"), training={"epochs": 3})
+    assert one.hash() == two.hash()
+    with pytest.raises(ConfigError, match="not a network"):
+        _ = one.network
+
+
+def test_hash_survives_a_round_trip(recipe) -> None:
+    config = load_config(ExperimentConfig, recipe)
+    again = ExperimentConfig.model_validate_json(config.model_dump_json())
+    assert again == config
+    assert again.hash() == config.hash()
+
+
+def test_canonical_json_sorts_and_refuses_nan() -> None:
+    assert canonical_json({"b": 1, "a": "µ"}) == '{"a":"µ","b":1}'
+    with pytest.raises(ValueError):
+        canonical_json(float("nan"))
+
+
+def test_contradictions() -> None:
+    for wrong in [
+        {"method": "walk_forward", "window": "rolling"},
+        {"method": "walk_forward", "folds": 2, "fold": 2},
+        {"fold": 1},
+        {"method": "chunks", "validation_fraction": 0.5, "test_fraction": 0.5},
+        {"train_start": "2023-01-01"},
+    ]:
+        with pytest.raises(ValidationError):
+            SplitConfig.model_validate(wrong)
+    with pytest.raises(ValidationError):
+        ThermalConfig(warn=99)
+    for wrong in [
+        {},
+        {"depth": 1, "width": 30, "heads": 4},
+        {"budget": "2M", "channels": "independent", "feature_embedding": 8},
+    ]:
+        with pytest.raises(ValidationError):
+            ModelConfig.model_validate(wrong)
+
+
+def test_study_counts_and_seeds() -> None:
+    study = StudyConfig.model_validate(
+        {"name": "x", "axes": {"parameters": ["10k", "1M"]}, "seeds": 3}
+    )
+    assert study.axes == {"parameters": (10_000, 1_000_000)}
+    assert study.seeds == (0, 1, 2)
+    for wrong in [
+        {"axes": {}},
+        {"axes": {"parameters": []}},
+        {"axes": {"parameters": [1, 1]}},
+        {"seeds": []},
+        {"name": "a/b"},
+    ]:
+        with pytest.raises(ValidationError):
+            StudyConfig.model_validate({"name": "x", "axes": {"parameters": [1]}, **wrong})
+
+
+def recipes(root):
+    return sorted((root / "configs").rglob("*.yaml"))
+
+
+def test_every_recipe_loads(root) -> None:
+    kinds = {"daily": ExperimentConfig, "studies": StudyConfig, "model": ModelConfig}
+    paths = recipes(root)
+    assert paths
+    for path in paths:
+        assert load_config(kinds[path.parent.name], path)
