@@ -1,0 +1,147 @@
+"""The Sharpe ratio, what it is worth after T returns, and after N trials."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from finscale.evaluation.bootstrap import (
+    LEVEL,
+    NUM_REPLICATES,
+    Floats,
+    Metric,
+    optimal_block_length,
+    percentile_interval,
+    stationary_indices,
+)
+
+#: Trading days in a year.
+PERIODS = 252
+
+
+def sharpe_ratio(returns: ArrayLike, *, periods: int = PERIODS) -> float:
+    """Return the annualised Sharpe ratio of returns in excess of the risk-free rate.
+
+    Parameters
+    ----------
+    returns : array_like of shape (T,)
+        Returns per period.
+    periods : int
+        Periods in a year; 1 gives the ratio per period.
+    """
+    return float(_sharpe(np.asarray(returns, dtype=np.float64)[None])[0]) * math.sqrt(periods)
+
+
+def _sharpe(returns_RT: Floats) -> Floats:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(returns_RT.mean(axis=1) / returns_RT.std(axis=1, ddof=1))
+
+
+def sharpe_interval(
+    returns: ArrayLike,
+    *,
+    periods: int = PERIODS,
+    block_length: float | None = None,
+    num_replicates: int = NUM_REPLICATES,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> Metric:
+    """Return the annualised Sharpe ratio with its stationary-bootstrap interval.
+
+    The block length is the longer of those for the returns and for their squares, since the
+    denominator depends on volatility, which clusters.
+    """
+    returns_T = np.asarray(returns, dtype=np.float64)
+    if block_length is None:
+        block_length = optimal_block_length(np.column_stack([returns_T, returns_T**2]))
+    indices_RT = stationary_indices(len(returns_T), block_length, num_replicates, seed)
+    annual = math.sqrt(periods)
+    replicates_R = _sharpe(returns_T[indices_RT]) * annual
+    return percentile_interval(sharpe_ratio(returns_T, periods=periods), replicates_R, level=level)
+
+
+def probabilistic_sharpe(
+    returns: ArrayLike, *, benchmark: float = 0.0, periods: int = PERIODS
+) -> float:
+    """Return the probability that the true Sharpe ratio exceeds a benchmark.
+
+    Parameters
+    ----------
+    returns : array_like of shape (T,)
+        Returns per period.
+    benchmark : float
+        Annualised Sharpe ratio to exceed.
+    periods : int
+        Periods in a year.
+
+    References
+    ----------
+    Bailey and López de Prado (2012), The Sharpe ratio efficient frontier, Journal of Risk 15.
+    """
+    returns_T = np.asarray(returns, dtype=np.float64)
+    return sharpe_probability(
+        sharpe_ratio(returns_T, periods=1),
+        benchmark / math.sqrt(periods),
+        len(returns_T),
+        skewness=float(stats.skew(returns_T)),
+        kurtosis=float(stats.kurtosis(returns_T, fisher=False)),
+    )
+
+
+def sharpe_probability(
+    sharpe: float, benchmark: float, num_returns: int, *, skewness: float, kurtosis: float
+) -> float:
+    """Return P(true ratio > benchmark) from moments; ratios per period, kurtosis 3 for a normal."""
+    variance = 1 - skewness * sharpe + (kurtosis - 1) / 4 * sharpe**2
+    return float(stats.norm.cdf((sharpe - benchmark) * math.sqrt((num_returns - 1) / variance)))
+
+
+def expected_best_sharpe(num_trials: int, variance: float) -> float:
+    """Return the Sharpe ratio that the best of N worthless strategies is expected to show.
+
+    Parameters
+    ----------
+    num_trials : int
+        N, independent trials.
+    variance : float
+        Of the trials' Sharpe ratios, in the unit wanted squared.
+
+    References
+    ----------
+    Bailey and López de Prado (2014), The deflated Sharpe ratio, Journal of Portfolio Management 40.
+    """
+    if num_trials <= 1:
+        return 0.0
+    high = stats.norm.ppf(1 - 1 / num_trials)
+    higher = stats.norm.ppf(1 - 1 / (num_trials * math.e))
+    return math.sqrt(variance) * float((1 - np.euler_gamma) * high + np.euler_gamma * higher)
+
+
+def deflated_sharpe(
+    returns: ArrayLike,
+    *,
+    num_trials: int,
+    trial_variance: float | None = None,
+    periods: int = PERIODS,
+) -> float:
+    """Return the probability that the true Sharpe ratio is positive, given how many were tried.
+
+    Parameters
+    ----------
+    returns : array_like of shape (T,)
+        Returns per period of the strategy that was chosen.
+    num_trials : int
+        Every strategy that was looked at, the chosen one included.
+    trial_variance : float, optional
+        Variance of the trials' annualised Sharpe ratios; that of worthless strategies over T
+        returns, ``periods`` / T, when absent.
+    periods : int
+        Periods in a year.
+    """
+    num_returns = len(np.asarray(returns))
+    variance = periods / num_returns if trial_variance is None else trial_variance
+    benchmark = expected_best_sharpe(num_trials, variance)
+    return probabilistic_sharpe(returns, benchmark=benchmark, periods=periods)
