@@ -140,3 +140,13 @@ def test_what_is_no_feature_is_refused(feature, message, make_bars):
 def test_cuts_outside_the_bars_are_refused(cuts, make_bars):
     with pytest.raises(DataError, match="give cuts from 0 to 98"):
         prove_causality(CLOSE, make_bars(100), cuts=cuts)
+
+
+def test_a_value_that_appears_with_the_future_reads_well(make_bars):
+    feature = pl.when(CLOSE.max() > 1000).then(CLOSE)
+    leak = prove_causality(feature, make_bars(50), cuts=[20]).leak
+    assert leak.describe().split(": ")[1].startswith("nan becomes ")
+
+
+def test_a_declared_feature_is_found_by_its_name(sp500):
+    assert prove_causality("obv", sp500[:60]).feature == "obv"

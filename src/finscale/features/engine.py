@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -58,28 +58,30 @@ def compute_features(frame: pl.DataFrame, tier: str | Sequence[str | Feature]) -
         if isinstance(tier, str)
         else [FEATURES[entry] if isinstance(entry, str) else entry for entry in tier]
     )
-    _check(frame)
-    computed = compute_columns({name: frame[name].to_numpy() for name in INPUTS}, features)
-    return frame.with_columns([pl.Series(name, values) for name, values in computed.items()])
+    computed = compute_columns(_inputs(frame), features)
+    return frame.hstack([pl.Series(name, values) for name, values in computed])
 
 
-def compute_columns(columns: Mapping[str, Array], features: Iterable[Feature]) -> dict[str, Array]:
-    """Return each feature's values [T], computed from arrays ``columns[name]`` [T] of float64."""
+def compute_columns(
+    columns: Mapping[str, Array], features: Iterable[Feature]
+) -> Iterator[tuple[str, Array]]:
+    """Yield each feature's name and values [T], computed from float64 arrays ``columns[name]`` [T].
+
+    One at a time: what is copied away at once leaves its memory, still warm, to the next.
+    """
     num_rows = len(columns["close"])
     blocks: dict[int, dict[str, Array]] = {}
-    computed = {}
     for feature in features:
         if feature.sessions == 1:
             inputs = [columns[name] for name in feature.inputs]
-            computed[feature.name] = feature.compute(*inputs, **feature.parameters)
+            yield feature.name, feature.compute(*inputs, **feature.parameters)
             continue
         merged = blocks.setdefault(feature.sessions, {})
         for name in feature.inputs:
             if name not in merged:
                 merged[name] = finished_blocks(columns[name], name, feature.sessions)
         values = feature.compute(*(merged[name] for name in feature.inputs), **feature.parameters)
-        computed[feature.name] = seen_from_rows(values, feature.sessions, num_rows)
-    return computed
+        yield feature.name, seen_from_rows(values, feature.sessions, num_rows)
 
 
 def finished_blocks(values: Array, column: str, sessions: int) -> Array:
@@ -103,8 +105,8 @@ def seen_from_rows(values: Array, sessions: int, num_rows: int) -> Array:
     return seen
 
 
-def _check(frame: pl.DataFrame) -> None:
-    """Refuse a frame from which an indicator would compute silent nonsense."""
+def _inputs(frame: pl.DataFrame) -> dict[str, Array]:
+    """Return the input columns as arrays; refuse what an indicator would turn into nonsense."""
     missing = [name for name in ("date", *INPUTS) if name not in frame.columns]
     if missing:
         raise DataError(
@@ -117,13 +119,15 @@ def _check(frame: pl.DataFrame) -> None:
         )
     if not frame["date"].is_sorted():
         raise DataError("The bars are not in order of date.", hint="frame.sort('date')")
+    arrays = {}
     for name in INPUTS:
-        column = frame[name]
-        if column.dtype != pl.Float64:
-            raise DataError(f"Column {name} is {column.dtype}, not Float64.")
-        if column.has_nulls() or column.is_nan().any():
-            row = int((column.is_null() | column.is_nan()).arg_max() or 0)
+        if frame[name].dtype != pl.Float64:
+            raise DataError(f"Column {name} is {frame[name].dtype}, not Float64.")
+        arrays[name] = frame[name].to_numpy()  # no copy; a null becomes NaN
+        hole_R = np.isnan(arrays[name])
+        if hole_R.any():
             raise DataError(
-                f"Column {name} has no value on {frame['date'][row]}.",
+                f"Column {name} has no value on {frame['date'][int(hole_R.argmax())]}.",
                 hint="repair the bars first: an indicator would carry the hole on to later rows",
             )
+    return arrays

@@ -62,8 +62,10 @@ def rolling_vwap(high: Array, low: Array, close: Array, volume: Array, *, window
     typical = (high + low + close) / 3.0
     traded = window_sum(volume, window)
     value = window_sum(typical * volume, window)
-    mean = window_sum(typical, window) / window
-    return np.divide(value, traded, out=mean, where=traded > 0)
+    if (traded == 0).any():
+        value = np.where(traded == 0, window_sum(typical, window), value)
+        traded = np.where(traded == 0, float(window), traded)
+    return value / traded
 
 
 def window_sum(values: Array, window: int) -> Array:
