@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from finscale.config import ThermalConfig, TrackingConfig
+    from finscale.training.batch_size import BatchSizeReport, find_batch_size
     from finscale.training.callbacks import Callback, TrainingPaused
+    from finscale.training.checkpoint import save_tensors
+    from finscale.training.devices import require_memory
     from finscale.training.losses import LOSSES
-    from finscale.training.progress import ProgressCallback
+    from finscale.training.progress import ProgressBar
     from finscale.training.resolve import resolve_training
     from finscale.training.sensors import Reading
     from finscale.training.state import FitResult
@@ -21,10 +24,11 @@ if TYPE_CHECKING:
     from finscale.training.trainer import Trainer
 
 _HOMES = {
+    "BatchSizeReport": "finscale.training.batch_size",
     "Callback": "finscale.training.callbacks",
     "FitResult": "finscale.training.state",
     "LOSSES": "finscale.training.losses",
-    "ProgressCallback": "finscale.training.progress",
+    "ProgressBar": "finscale.training.progress",
     "Reading": "finscale.training.sensors",
     "ThermalCallback": "finscale.training.thermal",
     "ThermalConfig": "finscale.config",
@@ -33,14 +37,18 @@ _HOMES = {
     "TrackingManager": "finscale.training.tracking",
     "Trainer": "finscale.training.trainer",
     "TrainingPaused": "finscale.training.callbacks",
+    "find_batch_size": "finscale.training.batch_size",
+    "require_memory": "finscale.training.devices",
     "resolve_training": "finscale.training.resolve",
+    "save_tensors": "finscale.training.checkpoint",
 }
 
 __all__ = [
     "LOSSES",
+    "BatchSizeReport",
     "Callback",
     "FitResult",
-    "ProgressCallback",
+    "ProgressBar",
     "Reading",
     "ThermalCallback",
     "ThermalConfig",
@@ -49,7 +57,10 @@ __all__ = [
     "TrackingManager",
     "Trainer",
     "TrainingPaused",
+    "find_batch_size",
+    "require_memory",
     "resolve_training",
+    "save_tensors",
 ]
 
 

@@ -11,10 +11,14 @@ from pathlib import Path
 import psutil
 import torch
 
+from finscale.config import format_count
 from finscale.errors import TrainingError
 
 #: Below this many parameters a second thread costs more in synchronisation than it brings.
 _ONE_THREAD_BELOW = 300_000
+
+#: fp32 weight, gradient and AdamW's two moments; activations come on top.
+_BYTES_PER_PARAMETER = 16
 
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -112,6 +116,24 @@ def free_memory(device: str) -> int:
     free = int(psutil.virtual_memory().available)
     limit, used = _cgroup_memory()
     return free if limit is None else min(free, max(limit - used, 0))
+
+
+def require_memory(num_parameters: int, device: str) -> None:
+    """Refuse at once a model whose weights, gradients and optimiser alone exceed the memory.
+
+    Raises
+    ------
+    TrainingError
+        With the memory that it would need.
+    """
+    needed, there = _BYTES_PER_PARAMETER * num_parameters, total_memory(device)
+    if needed > there:
+        raise TrainingError(
+            f"{format_count(num_parameters)} parameters need at least {needed / 2**30:.1f} GiB to "
+            f"train ({_BYTES_PER_PARAMETER} bytes each for weight, gradient and two moments), and "
+            f"{device} has {there / 2**30:.1f} GiB.",
+            hint="a smaller budget, or a machine with more memory",
+        )
 
 
 def _cgroup_memory() -> tuple[int | None, int]:

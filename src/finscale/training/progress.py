@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SECONDS_BETWEEN_LOOKS = 0.25
 
 
-class ProgressCallback(Callback):
+class ProgressBar(Callback):
     """Shows epoch, speed, losses, temperature and time left, four times a second at most.
 
     Parameters

@@ -7,7 +7,6 @@ import os
 import platform
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -93,7 +92,7 @@ def _nvml() -> tuple[Any, list[Any]]:
 
 def read_powermetrics() -> Reading | None:
     """Read macOS through ``sudo -n powermetrics``, which needs a sudo rule without a password."""
-    if sys.platform != "darwin":
+    if platform.system() != "Darwin":
         return None
     sampler = "thermal" if platform.machine() == "arm64" else "smc"
     command = ["sudo", "-n", "powermetrics", "--samplers", sampler, "-i", "1", "-n", "1"]

@@ -1,0 +1,77 @@
+"""``finscale find-batch-size``: the batch that trains fastest here, measured and remembered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from finscale.cli.options import AsJson, DataRoot, Quiet, Settings, console, print_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from finscale.training.batch_size import BatchSizeReport, Probe
+
+
+def find_batch_size(
+    config: Annotated[
+        str, typer.Argument(help="The recipe whose data and shapes count.")
+    ] = "configs/daily/threshold_1pct.yaml",
+    budget: Annotated[
+        str | None, typer.Option(help="Parameter count: 250k, 2M, 20M or any number.")
+    ] = None,
+    symbol: Annotated[str | None, typer.Option(help="Another symbol, such as SPY.")] = None,
+    settings: Settings = None,
+    data_root: DataRoot = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure batch sizes from 8 upwards, each in its own process, and remember the best.
+
+    `train` uses the answer wherever training.batch_size is auto.
+    """
+    from finscale.config import ExperimentConfig, load_config
+    from finscale.study import prepare
+    from finscale.training import find_batch_size as find
+
+    changes = list(settings or [])
+    changes += [f"model.budget={budget}"] if budget else []
+    changes += [f"data.symbols={symbol}"] if symbol else []
+    changes += [f"data.root={data_root}"] if data_root else []
+    prepared = prepare(load_config(ExperimentConfig, config, changes))
+    assert prepared.counts is not None, "a baseline has no batches"
+    terminal = console(quiet=quiet or as_json)
+    terminal.print(f"{'batch':>8} {'samples/s':>12} {'peak':>10}", highlight=False)
+    report = find(
+        prepared.config.network,
+        training=prepared.config.training,
+        task=prepared.config.task,
+        num_parameters=prepared.counts.total,
+        num_features=len(prepared.dataset.features),
+        context_length=prepared.dataset.context_length,
+        num_windows=len(prepared.split.train),
+        watch=lambda probe: _print_probe(probe, terminal),
+    )
+    if as_json:
+        print_json(report.to_dict())
+    elif quiet:
+        console().print(report.batch_size)
+    else:
+        _print_report(report, terminal)
+
+
+def _print_probe(probe: Probe, terminal: Console) -> None:
+    speed = f"{probe.samples_per_second:,.0f}" if probe.samples_per_second else "–"
+    peak = f"{probe.peak_bytes / 2**30:.2f} GiB" if probe.peak_bytes else "–"
+    terminal.print(f"{probe.batch_size:>8} {speed:>12} {peak:>10}  {probe.note}".rstrip())
+
+
+def _print_report(report: BatchSizeReport, terminal: Console) -> None:
+    terminal.print(
+        f"batch {report.batch_size}: the smallest within 5 % of the best speed that fits in "
+        f"{report.allowed_bytes / 2**30:.1f} GiB (15 % stay free) and in "
+        f"{report.num_windows:,} training windows\n"
+        f"remembered for {report.device} in {report.remembered_in}",
+        soft_wrap=True,
+    )
