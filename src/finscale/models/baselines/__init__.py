@@ -1,0 +1,109 @@
+"""Models without scale, trained and scored on exactly the windows that transformers get.
+
+``BASELINES`` declares them; :func:`make_baseline` makes one. Each emits logits (classification) or
+predictions (regression), reads no row after the one that it decides at, and is deterministic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from finscale.config import TaskConfig
+from finscale.errors import FinscaleError
+from finscale.models.baselines import constant, momentum, tabular, volatility
+from finscale.models.baselines.baseline import Baseline, BaselineKind, LabelFunction, Setting
+from finscale.registry import Registry
+
+__all__ = ["BASELINES", "Baseline", "BaselineKind", "LabelFunction", "Setting", "make_baseline"]
+
+
+def _mlp(setting: Setting, **options: Any) -> Baseline:
+    from finscale.models.baselines.networks import MLP, NetworkBaseline
+
+    return NetworkBaseline(setting, MLP, **options)
+
+
+def _dlinear(setting: Setting, **options: Any) -> Baseline:
+    from finscale.models.baselines.networks import DLinear, NetworkBaseline
+
+    return NetworkBaseline(setting, DLinear, **options)
+
+
+BASELINES: Registry[BaselineKind] = Registry("baseline")
+for _name, _kind in {
+    "base_rate": BaselineKind(constant.BaseRate, "the train windows' base rate"),
+    "base_rate_expanding": BaselineKind(
+        constant.ExpandingBaseRate, "the base rate of all labels known so far", needs_label=True
+    ),
+    "volatility": BaselineKind(volatility.volatility, "logistic on EWMA volatility"),
+    "volatility_ranges": BaselineKind(
+        volatility.volatility_ranges, "logistic on volatility, ranges and the day's return"
+    ),
+    "volatility_garch": BaselineKind(
+        volatility.GarchVolatility, "logistic on GARCH(1,1) volatility"
+    ),
+    "persistence": BaselineKind(
+        momentum.persistence, "logistic on the last label that came true", needs_label=True
+    ),
+    "momentum": BaselineKind(momentum.momentum, "logistic on past returns over volatility"),
+    "logistic": BaselineKind(tabular.logistic, "logistic on the last row's features"),
+    "random_forest": BaselineKind(tabular.random_forest, "random forest on the last row"),
+    "lightgbm": BaselineKind(tabular.boosting, "gradient boosting on the last row"),
+    "random_fourier": BaselineKind(
+        tabular.RandomFourier, "ridge on random Fourier features, complexity its dial"
+    ),
+    "mlp": BaselineKind(_mlp, "one hidden layer on the window, of the budget's size"),
+    "dlinear": BaselineKind(_dlinear, "DLinear on the window, of the budget's size"),
+}.items():
+    BASELINES.add(_name, _kind)
+
+
+def make_baseline(
+    name: str,
+    *,
+    task: TaskConfig,
+    context_length: int,
+    features: Sequence[str],
+    budget: int = 10_000,
+    seed: int = 0,
+    label: LabelFunction | None = None,
+    **options: Any,
+) -> Baseline:
+    """Return a baseline that is ready to be fitted.
+
+    Parameters
+    ----------
+    name : str
+        A name in ``BASELINES``.
+    task : TaskConfig
+        The question; a regression task turns each logistic into a ridge.
+    context_length : int
+        L, bars that a window shows.
+    features : sequence of str
+        Channels of a window: columns of the frame.
+    budget : int
+        Parameters that the networks may spend, met as closely as their width allows.
+    seed : int
+        Of everything random.
+    label : callable, optional
+        ``finscale.data.label``, for the baselines that look at labels that have come true.
+    **options
+        The kind's own options: ``complexity`` of random_fourier, ``trees`` of random_forest …
+
+    Raises
+    ------
+    FinscaleError
+        For an unknown name, a missing ``label``, or an extra that is not installed.
+
+    Examples
+    --------
+    >>> model = make_baseline("base_rate", task=TaskConfig(), context_length=80, features=())
+    """
+    kind = BASELINES[name]
+    if kind.needs_label and label is None:
+        raise FinscaleError(
+            f"baseline {name} looks at past labels.", hint="pass label=finscale.data.label"
+        )
+    setting = Setting(task, context_length, tuple(features), budget, seed, label)
+    return kind.make(setting, **options)

@@ -1,0 +1,121 @@
+"""What a baseline is, and what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Protocol, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from finscale.config import TaskConfig
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+class Baseline(Protocol):
+    """A model without scale, trained and scored on exactly the windows that transformers get.
+
+    It reads the dataset's stacked frame (date, symbol, adjusted OHLCV, features; one symbol's rows
+    below another's, each sorted by date) and never a row after the one that it decides at.
+    """
+
+    def fit(self, frame: pl.DataFrame, ends: Ints, target: NDArray[Any]) -> Self:
+        """Learn from the windows that end at ``ends``, labelled ``target`` (one for each)."""
+        ...
+
+    def predict(self, frame: pl.DataFrame, ends: Ints) -> Floats:
+        """Return a finite logit (classification) or prediction (regression) for each window."""
+        ...
+
+
+class Labelled(Protocol):
+    """What a labelling function returns: a target for each row, NaN where there is none."""
+
+    @property
+    def target_R(self) -> NDArray[np.float32]:
+        """Labels, shape [R]."""
+        ...
+
+
+#: One symbol's rows and the task → their labels; ``finscale.data.label`` is one.
+LabelFunction = Callable[[pl.DataFrame, TaskConfig], Labelled]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every baseline is told about the job.
+
+    Parameters
+    ----------
+    task : TaskConfig
+        The question.
+    context_length : int
+        L, bars that a window shows.
+    features : tuple of str
+        Channels of a window, for baselines that read them.
+    budget : int
+        Parameters to spend, for the networks.
+    seed : int
+        Of everything random.
+    label : callable, optional
+        Labels of one symbol's rows, for baselines that look at what came true before.
+    """
+
+    task: TaskConfig
+    context_length: int
+    features: tuple[str, ...]
+    budget: int
+    seed: int
+    label: LabelFunction | None = None
+
+    @property
+    def classifies(self) -> bool:
+        """Whether logits are asked for."""
+        return self.task.kind == "classification"
+
+
+@dataclass(frozen=True)
+class BaselineKind:
+    """An entry of ``BASELINES``."""
+
+    make: Callable[..., Baseline]
+    """Called with the setting and the kind's own keyword options."""
+    summary: str
+    """One line for tables and help."""
+    needs_label: bool = False
+    """Whether it looks at labels that have come true."""
+
+
+def rate_logit(successes: float, count: float) -> float:
+    """Return the logit of a rate, drawn half an observation to each side so that it is finite.
+
+    Krichevsky and Trofimov (1981): ``(k + 1/2) / (n + 1)``.
+
+    Examples
+    --------
+    >>> rate_logit(0, 0), round(rate_logit(9, 9), 3)
+    (0.0, 2.944)
+    """
+    return float(np.log((successes + 0.5) / (count - successes + 0.5)))
+
+
+def symbol_slices(frame: pl.DataFrame) -> list[slice]:
+    """Return where each symbol's rows lie in a stacked frame."""
+    run_R = frame["symbol"].rle_id().to_numpy()
+    edges = np.flatnonzero(np.diff(run_R, prepend=-1, append=run_R[-1] + 1)).tolist()
+    return [slice(start, stop) for start, stop in pairwise(edges)]
+
+
+def columns_at(frame: pl.DataFrame, expressions: Sequence[pl.Expr], ends: Ints) -> Floats:
+    """Evaluate expressions within each symbol and return their values at rows, [B, K]."""
+    values = frame.select(
+        expression.over("symbol").cast(pl.Float64).alias(str(number))
+        for number, expression in enumerate(expressions)
+    )
+    result: Floats = values[ends].fill_null(float("nan")).to_numpy()
+    return result
