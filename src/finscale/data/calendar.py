@@ -16,6 +16,8 @@ NONE = "none"
 
 DEFAULT = "XNYS"
 
+_OTHER_NAMES = {"weekdays": "24/5"}
+
 # pandas, on which exchange_calendars builds, knows no recurring holiday before 1970 by itself
 _RULES_FROM = dt.date(1970, 1, 1)
 
@@ -38,7 +40,7 @@ def check_calendar(name: str) -> str:
     """Return the calendar's name, or raise a DataError with the nearest known one."""
     import exchange_calendars
 
-    known = [NONE, *exchange_calendars.get_calendar_names()]
+    known = [NONE, *_OTHER_NAMES, *exchange_calendars.get_calendar_names()]
     if name not in known:
         raise DataError(
             f"{name!r} is not an exchange calendar.",
@@ -124,7 +126,9 @@ def _calendar(name: str, first_year: int, last_year: int) -> Any:
 
     try:
         return exchange_calendars.get_calendar(
-            check_calendar(name), start=f"{first_year}-01-01", end=f"{last_year}-12-31"
+            _OTHER_NAMES.get(check_calendar(name), name),
+            start=f"{first_year}-01-01",
+            end=f"{last_year}-12-31",
         )
     except ValueError as error:
         raise DataError(
@@ -137,4 +141,4 @@ def _calendar(name: str, first_year: int, last_year: int) -> Any:
 def _timezone_key(name: str) -> str:
     import exchange_calendars
 
-    return str(exchange_calendars.get_calendar(check_calendar(name)).tz)
+    return str(exchange_calendars.get_calendar(_OTHER_NAMES.get(check_calendar(name), name)).tz)

@@ -1,0 +1,148 @@
+"""From the rows of a source to bars that can be trusted: dropped, mended, adjusted, listed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from finscale.data import calendar
+from finscale.data.adjustment import SplitTerms, settle
+from finscale.data.bars import ADJUSTMENTS, Adjustment, Bars, Repair, conform
+from finscale.data.repairs import Context, mend
+from finscale.errors import DataError, did_you_mean
+
+_LISTED = 5
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user says about a source's rows; the options of ``finscale data import``.
+
+    Parameters
+    ----------
+    adjustment : {"raw", "split", "split+dividend"}, optional
+        What has been done to open, high, low and close, where the rows do not tell.
+    splits : sequence of (datetime.date, float)
+        Splits that raw prices do not account for: first date at the new price, new shares for one
+        old.
+    drop : sequence of (datetime.date, datetime.date)
+        Ranges of dates to leave out, both ends included.
+    real_moves : sequence of datetime.date
+        Jumps by a split's ratio that did happen in the market.
+    calendar : str
+        Exchange calendar; bars on other days are left out. ``none`` accepts every day.
+    strict : bool
+        Refuse rows that need a repair instead of repairing them.
+    now : datetime.datetime
+        The present, with a zone: a session that is not over has no bar yet.
+    """
+
+    adjustment: Adjustment | None = None
+    splits: Sequence[SplitTerms] = ()
+    drop: Sequence[tuple[dt.date, dt.date]] = ()
+    real_moves: Sequence[dt.date] = ()
+    calendar: str = calendar.DEFAULT
+    strict: bool = False
+    now: dt.datetime = field(default_factory=_now)
+
+    def __post_init__(self) -> None:
+        if self.adjustment is not None and self.adjustment not in ADJUSTMENTS:
+            raise DataError(
+                f"{self.adjustment!r} is not an adjustment.",
+                hint=did_you_mean(self.adjustment, ADJUSTMENTS),
+            )
+        calendar.check_calendar(self.calendar)
+
+
+def accept(
+    symbol: str,
+    rows: pl.DataFrame,
+    wishes: Wishes,
+    *,
+    source: str,
+    place: str,
+    provenance: dict[str, str],
+    repairs: Sequence[Repair] = (),
+) -> Bars:
+    """Return bars made of a source's rows, or refuse them with one sentence.
+
+    Parameters
+    ----------
+    symbol : str
+        Upper-case symbol.
+    rows : polars.DataFrame
+        As :func:`finscale.data.repairs.mend` takes them; ``dividends`` may be among the columns.
+    wishes : Wishes
+        What the user says.
+    source, place : str
+        Registered name, and the file or address for messages.
+    provenance : dict of str to str
+        What the source knows; how adjustment and calendar were decided is added.
+    repairs : sequence of Repair
+        What the source has mended itself.
+
+    Raises
+    ------
+    DataError
+        If the rows cannot be trusted, or ``strict`` is wished and something had to be repaired.
+    """
+    provenance = {**provenance, "calendar": wishes.calendar}
+    for first, last in wishes.drop:
+        inside = pl.col("date").is_between(first, last)
+        count = rows.filter(inside).height
+        if not count:
+            raise DataError(f"{place} has no bars from {first} to {last} to drop.")
+        provenance[f"dropped {first} – {last}"] = f"{count} bars, as the user wished"
+        rows = rows.filter(~inside)
+    if not rows["date"].is_sorted():
+        provenance["order"] = "newest first" if rows["date"].is_sorted(descending=True) else "mixed"
+    rows, mended = mend(rows, Context(place, wishes.calendar, wishes.now))
+    found = (*repairs, *mended)
+    if wishes.strict and found:
+        raise DataError(_strictly(found, place), hint="leave --strict away to repair and list them")
+    if "volume" not in rows.columns:
+        provenance["volume"] = "none: 0 throughout"
+    settled = settle(
+        rows,
+        place=place,
+        declared=wishes.adjustment,
+        splits=wishes.splits,
+        real_moves=wishes.real_moves,
+    )
+    if wishes.real_moves:
+        provenance["real moves"] = ", ".join(str(day) for day in wishes.real_moves)
+    return Bars(
+        symbol=symbol,
+        frame=conform(symbol, settled.rows),
+        adjustment=settled.adjustment,
+        source=source,
+        repairs=found,
+        provenance={**provenance, **settled.notes},
+        splits=settled.splits,
+    )
+
+
+def wishes_from(options: dict[str, Any], source: str) -> Wishes:
+    """Return wishes from a source's keyword options; an unknown one is refused by name."""
+    known = list(Wishes.__dataclass_fields__)
+    for name in options:
+        if name not in known:
+            raise DataError(
+                f"the {source} source takes no option {name!r}.", hint=did_you_mean(name, known)
+            )
+    return Wishes(**options)
+
+
+def _strictly(repairs: Sequence[Repair], place: str) -> str:
+    shown = "".join(f"\n       {repair}" for repair in repairs[:_LISTED])
+    more = f"\n       … {len(repairs) - _LISTED:,} more" if len(repairs) > _LISTED else ""
+    rows = "1 row needs" if len(repairs) == 1 else f"{len(repairs):,} rows need"
+    return f"{place}: {rows} repair, and --strict was given. Nothing was imported.{shown}{more}"

@@ -1,0 +1,188 @@
+"""What has been done to prices: seen in the rows, or declared by the user, never guessed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from finscale.data.bars import Adjustment
+from finscale.data.jumps import find_jumps, refuse_jumps, terms
+from finscale.errors import DataError
+
+SplitTerms = tuple[dt.date, float]
+
+# A declared split must be seen in the prices to within this (log units): a day's own move.
+_NEAR_SPLIT = 0.25
+# Cents in single precision: 512.30 is given as 512.299987792969.
+_SINGLE_PRECISION = 2e-7
+_SHARE_ON_GRID = 0.99
+_FACTOR_DROP = 1e-3
+_CENT = 0.011
+
+
+class AdjustmentNeededError(DataError):
+    """The rows do not say what has been done to their prices: the user has to."""
+
+
+@dataclass(frozen=True)
+class Adjusted:
+    """Rows with an adjusted close, and what is known of them."""
+
+    rows: pl.DataFrame
+    adjustment: Adjustment
+    splits: tuple[SplitTerms, ...]
+    notes: dict[str, str]
+
+
+def settle(
+    rows: pl.DataFrame,
+    *,
+    place: str,
+    declared: Adjustment | None = None,
+    splits: Sequence[SplitTerms] = (),
+    real_moves: Collection[dt.date] = (),
+) -> Adjusted:
+    """Decide the adjustment of clean rows and give them an adjusted close.
+
+    Three kinds of rows are told apart: with an adjusted close that differs from the close; with
+    splits that the user names; and with neither, where only the prices themselves can tell.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        Clean rows; ``dividends`` marks a form that lists them (yfinance's ``Ticker.history``).
+    place : str
+        For messages.
+    declared : str, optional
+        What the user says has been done to open, high, low and close.
+    splits : sequence of (date, ratio)
+        Splits that the prices do not account for: first date at the new price, new shares for one
+        old.
+    real_moves : collection of datetime.date
+        Jumps that did happen in the market.
+
+    Raises
+    ------
+    AdjustmentNeededError
+        If nothing in the rows tells and nothing was declared.
+    DataError
+        If prices jump by a split's ratio without reason, or contradict what was declared.
+    """
+    if splits:
+        return _with_splits(rows, place, declared, splits, real_moves)
+    if "adj_close" in rows.columns:
+        return _with_adj_close(rows, place, declared, real_moves)
+    refuse_jumps(find_jumps(rows), rows, place=place, real=real_moves)
+    rows = rows.with_columns(pl.col("close").alias("adj_close"))
+    if declared is not None:
+        return Adjusted(rows, declared, (), {"adjustment": "declared by the user"})
+    if _is_cents_in_single_precision(rows["close"]):
+        note = "detected: every close is a whole cent, so no dividend has been taken off"
+        return Adjusted(rows, "split", (), {"adjustment": note})
+    if "dividends" in rows.columns:
+        note = "detected: dividends listed and no adjusted close, closes are not whole cents"
+        return Adjusted(rows, "split+dividend", (), {"adjustment": note})
+    raise AdjustmentNeededError(
+        f"{place} has no adjusted close, so nothing in it says what has been done to its prices.",
+        hint="say so: --adjustment split+dividend (most download scripts, yfinance by default), "
+        "split (exchanges, Stooq), or raw (as traded, and no split in this range)",
+    )
+
+
+def _with_adj_close(
+    rows: pl.DataFrame, place: str, declared: Adjustment | None, real: Collection[dt.date]
+) -> Adjusted:
+    refuse_jumps(find_jumps(rows, "adj_close"), rows, place=place, real=real)
+    if declared == "split+dividend" and not (rows["adj_close"] == rows["close"]).all():
+        raise DataError(
+            f"{place}: the adjusted close differs from the close, so open, high, low and close "
+            "are not split+dividend adjusted.",
+            hint="leave --adjustment away: the adjusted close says enough",
+        )
+    factor_T = (rows["adj_close"] / rows["close"]).to_numpy()
+    dates = rows["date"].to_list()
+    raw = [jump for jump in find_jumps(rows) if jump.date not in real]
+    splits = tuple(
+        (jump.date, round(factor_T[t] / factor_T[t - 1], 2))
+        for jump in raw
+        if (t := dates.index(jump.date))
+    )
+    _refuse_seam(rows, factor_T, place, {day for day, _ in splits})
+    if splits:
+        listed = ", ".join(f"{terms(ratio)} on {day}" for day, ratio in splits)
+        note = f"detected: the close jumps {listed} and the adjusted close does not"
+        return Adjusted(rows, "raw", splits, {"adjustment": note})
+    if declared is not None:
+        return Adjusted(rows, declared, (), {"adjustment": "declared by the user"})
+    note = "detected: an adjusted close beside a close without split jumps"
+    return Adjusted(rows, "split", (), {"adjustment": note})
+
+
+def _refuse_seam(
+    rows: pl.DataFrame,
+    factor_T: np.ndarray[tuple[int], np.dtype[np.float64]],
+    place: str,
+    splits: Collection[dt.date],
+) -> None:
+    """Refuse a file topped up with rows that know of later dividends than the rows before."""
+    close_T = rows["close"].to_numpy()[1:]
+    drop_T = 1 - factor_T[1:] / factor_T[:-1]
+    dates = rows["date"].to_list()[1:]
+    # a cheap price is rounded coarsely, and so is its factor
+    for t in np.flatnonzero(drop_T > np.maximum(_FACTOR_DROP, _CENT / close_T)).tolist():
+        if dates[t] not in splits:
+            raise DataError(
+                f"{place}: the adjusted close falls {drop_T[t]:.1%} against the close on "
+                f"{dates[t]}: the rows before were adjusted at an earlier time than the rows "
+                "after. Nothing was imported.".replace("%", " %"),
+                hint="fetch the whole file again: every new dividend changes all earlier rows",
+            )
+
+
+def _with_splits(
+    rows: pl.DataFrame,
+    place: str,
+    declared: Adjustment | None,
+    splits: Sequence[SplitTerms],
+    real: Collection[dt.date],
+) -> Adjusted:
+    if declared not in (None, "raw"):
+        raise DataError(
+            f"--split describes raw prices, and --adjustment says {declared}.",
+            hint="give one of the two",
+        )
+    factor = pl.lit(1.0)
+    for day, ratio in splits:
+        before = rows.filter(pl.col("date") < day)["close"]
+        after = rows.filter(pl.col("date") >= day)["open"]
+        if before.is_empty() or after.is_empty():
+            raise DataError(f"{place} has no bars on both sides of the split of {day}.")
+        if abs(np.log(after[0] / before[-1] * ratio)) > _NEAR_SPLIT:
+            raise DataError(
+                f"{place}: a {terms(ratio)} split on {day} would take the price from "
+                f"{before[-1]:g} to about {before[-1] / ratio:.4g}, and it opens at {after[0]:g}.",
+                hint="the date is the first one at the new price; the ratio is new shares for one "
+                "old (7, 1.5, 0.1)",
+            )
+        factor = factor * pl.when(pl.col("date") < day).then(1 / ratio).otherwise(1.0)
+    rows = rows.with_columns((pl.col("close") * factor).alias("adj_close"))
+    refuse_jumps(find_jumps(rows, "adj_close"), rows, place=place, real=real)
+    listed = ", ".join(f"{terms(ratio)} on {day}" for day, ratio in splits)
+    notes = {"adjustment": f"declared by the user: raw, with {listed}", "adj_close": "splits"}
+    return Adjusted(rows, "raw", tuple(sorted(splits)), notes)
+
+
+def _is_cents_in_single_precision(close: pl.Series) -> bool:
+    """Tell whether closes are cents as a 32-bit float holds them: Yahoo's unadjusted form.
+
+    Prices from which dividends have been taken off lie anywhere; prices rounded to cents, which
+    could be either, show no 32-bit noise.
+    """
+    cents = (close * 100).round() / 100
+    on_grid = ((close - cents).abs() <= close * _SINGLE_PRECISION).sum()
+    noisy = (close != cents).sum()
+    return on_grid >= _SHARE_ON_GRID * len(close) and noisy > len(close) / 2

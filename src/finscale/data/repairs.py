@@ -1,0 +1,254 @@
+"""What is mended in the rows of a source, one rule after the other, and listed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from finscale.data import calendar
+from finscale.data.bars import PRICES, Repair
+from finscale.errors import DataError
+
+#: Share of rows that may contradict themselves or fall on days without a session. Beyond it the
+#: columns or the calendar are mistaken, not the rows.
+_MOST_CONTRADICTIONS = 0.5
+_MOST_FOREIGN_DAYS = 0.05
+_FEW_ROWS = 20
+
+
+Reason = Callable[[dict[str, Any]], str]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the rules know besides the rows."""
+
+    place: str
+    """The file or the address, for messages."""
+    calendar: str
+    now: dt.datetime
+
+
+def mend(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[Repair]]:
+    """Apply every rule of :data:`RULES` in order.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        ``line`` (Int64, null where the source has none), ``date``, ``open``, ``high``, ``low``,
+        ``close``, and where the source has them ``adj_close`` and ``volume``.
+    context : Context
+        Place, calendar and time.
+
+    Returns
+    -------
+    tuple
+        The rows that remain, in date order, each date once, all prices positive, ``low`` ≤ ``open``
+        and ``close`` ≤ ``high``; and the list of what was changed.
+
+    Raises
+    ------
+    DataError
+        If something is wrong that only the user can decide, or no row remains.
+    """
+    repairs: list[Repair] = []
+    rows = rows.sort("date", maintain_order=True)
+    for rule in RULES:
+        rows, made = rule(rows, context)
+        repairs += made
+        if rows.is_empty():
+            reason = f": {made[-1]}" if made else ""
+            raise DataError(f"{context.place} has no bar that can be used{reason}.")
+    return rows, sorted(repairs, key=lambda r: (r.row is None, r.row or 0, r.date or dt.date.min))
+
+
+def _drop_missing(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[Repair]]:
+    prices = [column for column in (*PRICES, "adj_close") if column in rows.columns]
+    usable = pl.all_horizontal(pl.col(prices).is_finite().fill_null(False))
+
+    def reason(row: dict[str, Any]) -> str:
+        missing = [name for name in prices if _is_missing(row[name])]
+        return f"no {'prices' if missing == prices else ', '.join(missing)}: row left out"
+
+    return _drop(rows, ~usable, reason)
+
+
+def _drop_not_positive(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[Repair]]:
+    prices = [column for column in (*PRICES, "adj_close") if column in rows.columns]
+
+    def reason(row: dict[str, Any]) -> str:
+        name = next(name for name in prices if row[name] <= 0)
+        return f"{name} is {row[name]:g}: row left out"
+
+    return _drop(rows, pl.any_horizontal(pl.col(prices) <= 0), reason)
+
+
+def _mend_volume(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[Repair]]:
+    if "volume" not in rows.columns:
+        return rows, []
+    wrong = ~pl.col("volume").is_finite().fill_null(False) | (pl.col("volume") < 0)
+    repairs = [
+        Repair(
+            row["line"],
+            row["date"],
+            "no volume: set to 0"
+            if _is_missing(row["volume"])
+            else f"volume is {row['volume']:g}: set to 0",
+        )
+        for row in rows.filter(wrong).iter_rows(named=True)
+    ]
+    return rows.with_columns(pl.when(wrong).then(0.0).otherwise("volume").alias("volume")), repairs
+
+
+def _drop_duplicates(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[Repair]]:
+    repeated = rows.filter(pl.col("date").is_duplicated())
+    if repeated.is_empty():
+        return rows, []
+    if repeated.height > max(_FEW_ROWS, rows.height // 2):
+        day = repeated["date"][0]
+        count = rows.filter(pl.col("date") == day).height
+        raise DataError(
+            f"{context.place} has {count} rows for {day} and more than one for most days.",
+            hint="finscale reads daily bars of one symbol: resample intraday bars first",
+        )
+    kept = [rows.filter(~pl.col("date").is_duplicated())]
+    repairs = []
+    for _, group in repeated.group_by("date", maintain_order=True):
+        best, why = _best_of(rows, group, context)
+        kept.append(group[best])
+        repairs += [
+            Repair(line, day, f"the day stands {group.height} times, {why}: this row left out")
+            for index, (line, day) in enumerate(group.select("line", "date").iter_rows())
+            if index != best
+        ]
+    return pl.concat(kept).sort("date"), repairs
+
+
+def _best_of(rows: pl.DataFrame, group: pl.DataFrame, context: Context) -> tuple[int, str]:
+    """Return which of the rows of one date to keep, and why."""
+    values = [column for column in group.columns if column not in ("line", "date")]
+    if group.select(values).n_unique() == 1:
+        return 0, "with equal values"
+    day = group["date"][0]
+    if group.select(PRICES).n_unique() > 1:
+        closes = " and ".join(f"{close:g}" for close in group["close"])
+        lines = ", ".join(str(line) for line in group["line"])
+        raise DataError(
+            f"{context.place} has different prices for {day} (rows {lines}: closes {closes}).",
+            hint=f"delete the wrong row, or `--drop {day}:{day}` to leave the day out",
+        )
+    before = rows.filter(pl.col("date") < day)
+    if "adj_close" in rows.columns and not before.is_empty():
+        usual = before["adj_close"][-1] / before["close"][-1]
+        distance = (group["adj_close"] / group["close"] / usual).log().abs()
+        if distance.min() != distance.max():
+            best = distance.arg_min()
+            assert best is not None
+            return best, "and the row kept is adjusted like the day before"
+    return 0, "with equal prices (the first row is kept)"
+
+
+def _drop_unfinished(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[Repair]]:
+    cut = calendar.unfinished(context.calendar, context.now)
+    # east of the exchange it may be tomorrow already
+    horizon = context.now.date() + dt.timedelta(days=1)
+    future = rows.filter(pl.col("date") > max(cut, horizon))
+    if not future.is_empty():
+        line, day = future["line"][0], future["date"][0]
+        raise DataError(
+            f"{context.place} has a bar dated {day}, in the future{_at(line)}.",
+            hint="if day and month are mixed up, name the order: --date-format %d/%m/%Y",
+        )
+    reason = "the session is not over: partial bar left out"
+    return _drop(rows, pl.col("date") >= cut, lambda row: reason)
+
+
+def _drop_foreign_days(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[Repair]]:
+    if context.calendar == calendar.NONE:
+        return rows, []
+    known = calendar.sessions(context.calendar, rows["date"][0], rows["date"][-1])
+    foreign = ~pl.col("date").is_in(pl.Series(known, dtype=pl.Date).implode())
+    days = rows.filter(foreign)["date"]
+    if len(days) > max(_MOST_FOREIGN_DAYS * rows.height, 3):
+        raise DataError(
+            f"{context.place}: {len(days):,} of {rows.height:,} bars, such as {days[0]:%A %F}, "
+            f"fall on days without a session of {context.calendar}.",
+            hint="name the exchange's calendar, such as --calendar XLON, or --calendar none "
+            "for what trades every day",
+        )
+    reason = f"no session of {context.calendar} on this {{day}}: row left out"
+    return _drop(rows, foreign, lambda row: reason.format(day=f"{row['date']:%A}"))
+
+
+def _mend_ranges(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[Repair]]:
+    """Widen the range to hold the close, and pull the open into the range."""
+    crossed = pl.col("high") < pl.col("low")
+    outside = {
+        column: (pl.col(column) > pl.col("high")) | (pl.col(column) < pl.col("low"))
+        for column in ("open", "close")
+    }
+    wrong = rows.filter(crossed | outside["open"] | outside["close"])
+    if wrong.height > max(_MOST_CONTRADICTIONS * rows.height, _FEW_ROWS):
+        raise DataError(
+            f"{context.place}: open or close lies outside low … high in {wrong.height:,} of "
+            f"{rows.height:,} rows.",
+            hint="are the columns named rightly? open, high, low and close are read by name",
+        )
+    rows, repairs = _drop(
+        rows, crossed, lambda r: f"high {r['high']:g} is below low {r['low']:g}: row left out"
+    )
+    repairs += _listed(
+        rows,
+        outside["close"],
+        lambda r: f"close {r['close']:g} is outside {_range(r)}: range widened to hold it",
+    )
+    rows = rows.with_columns(
+        pl.max_horizontal("high", "close").alias("high"),
+        pl.min_horizontal("low", "close").alias("low"),
+    )
+    repairs += _listed(
+        rows,
+        outside["open"],
+        lambda r: f"open {r['open']:g} is outside {_range(r)}: moved to its edge",
+    )
+    return rows.with_columns(pl.col("open").clip(pl.col("low"), pl.col("high"))), repairs
+
+
+#: The rules in the order in which they apply; each returns the rows that remain and what it did.
+RULES = (
+    _drop_missing,
+    _drop_not_positive,
+    _drop_unfinished,
+    _drop_duplicates,
+    _drop_foreign_days,
+    _mend_volume,
+    _mend_ranges,
+)
+
+
+def _drop(rows: pl.DataFrame, wrong: pl.Expr, reason: Reason) -> tuple[pl.DataFrame, list[Repair]]:
+    repairs = _listed(rows, wrong, reason)
+    return (rows.filter(~wrong) if repairs else rows), repairs
+
+
+def _listed(rows: pl.DataFrame, wrong: pl.Expr, reason: Reason) -> list[Repair]:
+    return [
+        Repair(row["line"], row["date"], reason(row))
+        for row in rows.filter(wrong).iter_rows(named=True)
+    ]
+
+
+def _is_missing(value: float | None) -> bool:
+    return value is None or value != value or value in (float("inf"), float("-inf"))
+
+
+def _range(row: dict[str, Any]) -> str:
+    return f"low {row['low']:g} … high {row['high']:g}"
+
+
+def _at(line: int | None) -> str:
+    return f" (row {line})" if line is not None else ""

@@ -1,0 +1,140 @@
+"""Which column of a table is what, for the symbol wanted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from finscale.data.sources.csv_table import Table, looks_like_date
+from finscale.errors import DataError
+
+#: Names that people give to columns: without case, digits, spaces, signs and what is in brackets.
+ALIASES = {
+    "date": ("date", "datetime", "timestamp", "day", "tradedate", "tradingday", "time"),
+    "open": ("open", "openprice", "o"),
+    "high": ("high", "highprice", "h"),
+    "low": ("low", "lowprice", "l"),
+    "close": ("close", "closeprice", "closelast", "last", "lastprice", "c", "price"),
+    "adj_close": ("adjclose", "adjustedclose", "adjcloseprice", "closeadj", "closeadjusted"),
+    "volume": ("volume", "vol", "v", "tradedvolume", "totaltradequantity"),
+    "symbol": ("symbol", "ticker", "tic", "name", "code"),
+    "dividends": ("dividends", "dividend", "divcash"),
+}
+_FIELDS = {alias: field for field, aliases in ALIASES.items() for alias in aliases}
+# Names that count only where the field has no better one: "Time" beside "Date".
+_WEAK = ("price", "time", "last", "name", "code")
+_NEEDED = ("open", "high", "low", "close")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where a symbol's columns stand, which rows are its own, and what the file calls it."""
+
+    index: dict[str, int]
+    rows: tuple[int, ...]
+    ticker: str
+
+
+def find_columns(table: Table, symbol: str) -> Columns:
+    """Return where ``symbol``'s date, prices and volume stand.
+
+    One header line with the columns' names is enough; a second one may name a ticker for each
+    column (yfinance), or a column may name a ticker for each row.
+
+    Raises
+    ------
+    DataError
+        If a column is missing or stands twice, or the file holds other symbols only.
+    """
+    names = max(table.headers, key=lambda cells: sum(_field(c, symbol) is not None for c in cells))
+    fields = [_field(name, symbol) for name in names]
+    tickers = _tickers(table, names, fields)
+    ticker = _choose(tickers, symbol, table.place)
+    if any(tickers):
+        # the first column of such a file holds dates, whatever its first line says
+        fields = ["date", *fields[1:]]
+    elif "date" not in fields:
+        fields = _with_dates(table, fields)
+    index: dict[str, int] = {}
+    for field in ALIASES:
+        mine = [
+            i for i, f in enumerate(fields) if f == field and (not i or tickers[i] in ("", ticker))
+        ]
+        if mine:
+            index[field] = _one_of(mine, names, field, table.place)
+    _refuse_incomplete(index, names, table.place)
+    rows = tuple(range(len(table.rows)))
+    if "symbol" in index:
+        stated = [cells[index["symbol"]] for cells in table.rows]
+        ticker = _choose(stated, symbol, table.place)
+        rows = tuple(i for i, name in enumerate(stated) if name in (ticker, ""))
+    return Columns(index, rows, ticker)
+
+
+def _field(name: str, symbol: str) -> str | None:
+    """Return the field that a column's name means, with or without the symbol in it."""
+    bare = _bare(name)
+    if bare in _FIELDS:
+        return _FIELDS[bare]
+    # Close_SPY, SPY Close, ('Close', 'SPY'): headers flattened by pandas
+    own = _bare(symbol)
+    return _FIELDS.get(bare.removesuffix(own)) or _FIELDS.get(bare.removeprefix(own))
+
+
+def _bare(name: str) -> str:
+    inner = name if name.startswith("(") else re.sub(r"\(.*?\)", "", name)
+    return re.sub(r"[^a-z]", "", inner.lower())
+
+
+def _tickers(table: Table, names: Sequence[str], fields: Sequence[str | None]) -> list[str]:
+    """Return the ticker above or below each column's name; empty strings where there is none."""
+    known = [i for i, field in enumerate(fields) if field is not None and i > 0]
+    for cells in table.headers:
+        if cells is not names and known and all(cells[i] for i in known):
+            return ["", *cells[1:]]
+    return [""] * len(names)
+
+
+def _choose(tickers: Sequence[str], symbol: str, place: str) -> str:
+    """Return the file's own name for ``symbol``: the one equal to it, or the only one."""
+    known = sorted(set(tickers) - {""})
+    for ticker in known:
+        if ticker.upper() == symbol:
+            return ticker
+    if len(known) > 1:
+        some = ", ".join(known[:8]) + (" …" if len(known) > 8 else "")
+        raise DataError(
+            f"{place} holds {len(known)} symbols ({some}), and {symbol} is none of them.",
+            hint=f"choose one of them, such as --symbol {known[0]}",
+        )
+    return known[0] if known else ""
+
+
+def _with_dates(table: Table, fields: Sequence[str | None]) -> list[str | None]:
+    """Name the first column that has no name known and holds dates."""
+    for i, field in enumerate(fields):
+        if field is None and looks_like_date(table.rows[0][i]):
+            return [*fields[:i], "date", *fields[i + 1 :]]
+    return list(fields)
+
+
+def _one_of(candidates: Sequence[int], names: Sequence[str], field: str, place: str) -> int:
+    strong = [i for i in candidates if _bare(names[i]) not in _WEAK] or candidates
+    if len(strong) > 1:
+        listed = " and ".join(repr(names[i]) for i in strong)
+        raise DataError(
+            f"{place}: columns {listed} are all named like the {field}.",
+            hint="leave all but one of them out of the file",
+        )
+    return strong[0]
+
+
+def _refuse_incomplete(index: dict[str, int], names: Sequence[str], place: str) -> None:
+    missing = [field for field in ("date", *_NEEDED) if field not in index]
+    if missing:
+        have = ", ".join(name or "(no name)" for name in names)
+        raise DataError(
+            f"{place} has no column for {', '.join(missing)}; it has {have}.",
+            hint="bars need date, open, high, low, close (and, if known, adj close and volume)",
+        )
