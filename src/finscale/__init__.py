@@ -27,7 +27,7 @@ _HOMES = {
     "Trainer": "finscale.training",
     "RunStore": "finscale.runs",
     "Study": "finscale.study",
-    "train": "finscale.study",
+    "run_experiment": "finscale.study",
 }
 
 __all__ = sorted([*_HOMES, "__version__"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 
 def main() -> None:
@@ -10,6 +11,7 @@ def main() -> None:
     from finscale.cli.app import app
     from finscale.errors import FinscaleError
 
+    _show_warnings_as_sentences()
     try:
         app()
     except FinscaleError as error:
@@ -18,3 +20,21 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("\nstopped; the same command goes on from the last resume point\n")
         raise SystemExit(130) from None
+
+
+def _show_warnings_as_sentences() -> None:
+    """Print ours as one line, and leave other libraries' as they are."""
+    import warnings
+
+    from finscale.errors import FinscaleWarning
+
+    shown, usual = set(), warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
+        if not issubclass(category, FinscaleWarning):
+            usual(message, category, *place, **options)
+        elif str(message) not in shown:
+            shown.add(str(message))
+            sys.stderr.write(f"warning: {message}\n")
+
+    warnings.showwarning = show

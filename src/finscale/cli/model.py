@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,9 +25,9 @@ def show_model(
     from finscale.config import ModelConfig, format_count, validate
     from finscale.models import build_model, count_parameters, flops_per_sample, resolve_model
 
-    rows = []
-    for budget in budgets:
-        config = validate(ModelConfig, {"budget": budget, "shape": shape}, place="the command line")
+    rows: list[dict[str, Any]] = []
+    for wanted in budgets:
+        config = validate(ModelConfig, {"budget": wanted, "shape": shape}, place="the command line")
         network = resolve_model(config, num_features=features, context_length=context_length)
         with torch.device("meta"):
             model = build_model(network, num_features=features, context_length=context_length)
@@ -54,11 +54,11 @@ def show_model(
     for name in ("budget", "parameters", "off", "depth", "width", "heads", "FLOP a sample"):
         table.add_column(name, justify="right")
     for row in rows:
-        budget, total = row["budget"] or 0, row["total"]
+        total = row["total"]
         table.add_row(
-            format_count(budget),
+            format_count(row["budget"]),
             f"{total:,}",
-            f"{total / budget - 1:+.1%}",
+            f"{total / row['budget'] - 1:+.1%}",
             str(row["depth"]),
             str(row["width"]),
             str(row["heads"]),

@@ -47,7 +47,7 @@ def train(
     from finscale.config import ExperimentConfig, load_config
     from finscale.runs import RunStore
     from finscale.study import run_experiment, scorecard
-    from finscale.training import ProgressBar
+    from finscale.training import ProgressCallback
 
     changes = list(settings or [])
     changes += [f"model.budget={budget}"] if budget else []
@@ -60,7 +60,7 @@ def train(
     run = run_experiment(
         experiment,
         runs=RunStore(runs),
-        callbacks=[] if silent else [ProgressBar(terminal)],
+        callbacks=[] if silent else [ProgressCallback(terminal)],
         announce=lambda prepared: _announce(prepared, terminal),
     )
     card = scorecard(run, RunStore(runs))

@@ -73,10 +73,14 @@ def _draw_networks(axes: Axes, networks: pl.DataFrame, outcome: str) -> None:
         label="one run (seed, fold)",
         zorder=3,
     )
-    means = networks.group_by("parameters").agg(pl.col(outcome).mean()).sort("parameters")
+    means = (
+        networks.group_by("parameters")
+        .agg(pl.col(outcome).mean(), pl.col("size_parameters").first())
+        .sort("parameters")
+    )
     axes.plot(means["parameters"], means[outcome], color=_NETWORK, label="mean", zorder=2)
     sizes = means["parameters"].to_list()
-    axes.set_xticks(sizes, [format_count(size) for size in sizes])
+    axes.set_xticks(sizes, [format_count(size) for size in means["size_parameters"]])
     axes.minorticks_off()
     if len(sizes) > 1:
         # room for the baselines' names at the right
@@ -84,17 +88,39 @@ def _draw_networks(axes: Axes, networks: pl.DataFrame, outcome: str) -> None:
 
 
 def _draw_baselines(axes: Axes, baselines: pl.DataFrame, outcome: str) -> None:
-    rows = baselines.sort(outcome).iter_rows(named=True)
-    for row, color in zip(rows, _BASELINES * 4, strict=False):
+    """Draw a line for each baseline; one that is far off is named at the edge instead.
+
+    A base rate .09 nats above everything else would flatten the curve that the figure is about.
+    """
+    low, high = axes.get_ylim()
+    reach = 1.5 * (high - low)
+    near = baselines.filter(pl.col(outcome).is_between(low - reach, high + reach))
+    for row, color in zip(near.sort(outcome).iter_rows(named=True), _BASELINES * 4, strict=False):
         axes.axhline(row[outcome], color=color, linestyle="--", linewidth=1.1, zorder=1)
-        axes.annotate(
-            f"{row['model'].replace('_', ' ')} {row[outcome]:.4f}",
-            (1.0, row[outcome]),
-            xycoords=("axes fraction", "data"),
-            xytext=(-2, 3),
-            textcoords="offset points",
-            ha="right",
-            fontsize=8.5,
-            color=color,
-        )
-    axes.legend(frameon=False, fontsize=8.5, loc="best")
+        _name(axes, row["model"], row[outcome], color, at=(1.0, row[outcome]), above=True)
+    bounds = axes.get_ylim()
+    axes.set_ylim(bounds[0], bounds[1] + 0.08 * (bounds[1] - bounds[0]))
+    far = baselines.filter(~pl.col(outcome).is_between(low - reach, high + reach))
+    for place, row in enumerate(far.sort(outcome).iter_rows(named=True)):
+        side = 1.0 if row[outcome] > high else 0.0
+        at = (1.0, side - 0.05 * place if side else 0.05 * place)
+        arrow = "↑ off the scale:" if side else "↓ off the scale:"
+        _name(axes, f"{arrow} {row['model']}", row[outcome], "#57606a", at=at, above=not side)
+    axes.legend(frameon=False, fontsize=8.5, loc="upper left")
+
+
+def _name(
+    axes: Axes, name: str, value: float, color: str, *, at: tuple[float, float], above: bool
+) -> None:
+    on_line = at[1] == value
+    axes.annotate(
+        f"{name.replace('_', ' ')} {value:.4f}",
+        at,
+        xycoords=("axes fraction", "data" if on_line else "axes fraction"),
+        xytext=(-2, 3 if above else -3),
+        textcoords="offset points",
+        ha="right",
+        va="bottom" if above else "top",
+        fontsize=8.5,
+        color=color,
+    )

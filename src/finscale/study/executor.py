@@ -33,7 +33,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Event:
-    """What a worker says: ``started``, ``progress``, ``done`` or ``failed``."""
+    """What a worker says: ``started``, ``progress``, ``warning``, ``done`` or ``failed``."""
 
     kind: str
     job: Job
@@ -151,7 +151,7 @@ class _Lane(threading.Thread):
             return self._died(process, job)
         for line in process.stdout:
             event = Event(**{**json.loads(line), "job": job})
-            if event.kind != "progress":
+            if event.kind in ("done", "failed"):
                 return event
             self._events.put(event)
         return self._died(process, job)

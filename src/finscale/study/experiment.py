@@ -80,37 +80,48 @@ def run_experiment(
 
 
 def _fit_baseline(prepared: Prepared, folder: Path) -> None:
+    from finscale.data import label
     from finscale.models import make_baseline
 
     started = time.perf_counter()
     model, dataset, split = prepared.config.model, prepared.dataset, prepared.split
     assert isinstance(model, BaselineConfig)
+    options: dict[str, Any] = dict(model.options)
     baseline = make_baseline(
         model.name,
         task=prepared.config.task,
         context_length=dataset.context_length,
         features=dataset.features,
         seed=prepared.config.seed,
-        **model.options,
+        label=label,
+        **options,
     )
-    target = dataset.target_R[split.train].numpy()
-    baseline.fit(dataset.frame, split.train, target)
+    baseline.fit(dataset.frame, split.train, dataset.targets(split.train))
     _write_predictions(prepared, folder, lambda ends: baseline.predict(dataset.frame, ends))
-    _write_info(prepared, folder, seconds=time.perf_counter() - started, training={})
+    _write_info(prepared, folder, facts(prepared), training={}, started=started)
 
 
 def _train(prepared: Prepared, folder: Path, callbacks: Sequence[Callback]) -> None:
     import polars as pl
 
+    from finscale.training import ThermalCallback, TrackingCallback, TrackingManager
+
     started = time.perf_counter()
-    trainer = make_trainer(prepared, folder=folder / "resume", callbacks=callbacks)
-    result = trainer.fit()
-    with atomic_path(folder / "metrics.parquet") as path:
-        pl.DataFrame(result.history).write_parquet(path)
-    _write_predictions(prepared, folder, trainer.predict)
-    _write_weights(prepared, folder, trainer)
-    seconds = time.perf_counter() - started
-    _write_info(prepared, folder, seconds=seconds, training=_training_facts(prepared, result))
+    config, known = prepared.config, facts(prepared)
+    with TrackingManager(config.tracking) as tracking:
+        tracking.start(run_name=prepared.run_id, config=known)
+        watchers = [*callbacks, TrackingCallback(tracking)]
+        if config.training.thermal.enabled:
+            watchers.append(ThermalCallback(config.training.thermal))
+        trainer = make_trainer(prepared, folder=folder / "resume", callbacks=watchers)
+        result = trainer.fit()
+        with atomic_path(folder / "metrics.parquet") as path:
+            pl.DataFrame(result.history).write_parquet(path)
+        _write_predictions(prepared, folder, trainer.predict)
+        _write_weights(prepared, folder, trainer)
+        training = _training_facts(prepared, result)
+        tracking.log_config({"training_result": training})
+    _write_info(prepared, folder, known, training=training, started=started)
 
 
 def make_trainer(
@@ -170,7 +181,7 @@ def _prediction_table(
             "symbol": dataset.frame["symbol"].gather(ends),
             "fold": pl.repeat(prepared.split.fold, len(ends), dtype=pl.Int32, eager=True),
             "split": pl.repeat(split, len(ends), dtype=pl.String, eager=True),
-            "target": pl.Series(dataset.target_R[ends].cpu().numpy(), dtype=pl.Float32),
+            "target": pl.Series(dataset.targets(ends), dtype=pl.Float32),
             "logit": pl.Series(output, dtype=pl.Float64),
         }
     )
@@ -200,31 +211,43 @@ def _training_facts(prepared: Prepared, result: FitResult) -> dict[str, Any]:
     }
 
 
-def _write_info(
-    prepared: Prepared, folder: Path, *, seconds: float, training: dict[str, Any]
-) -> None:
+def facts(prepared: Prepared) -> dict[str, Any]:
+    """Return all that is known of a run before it starts: for ``run.json`` and the trackers."""
     dataset, split = prepared.dataset, prepared.split
-    write_json(
-        folder / "run.json",
-        {
-            "id": prepared.run_id,
-            "status": "complete",
-            "finished": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            "seconds": round(seconds, 3),
-            "config": prepared.config.model_dump(mode="json"),
-            "config_hash": prepared.config.hash(),
-            "data": [entry.model_dump(mode="json") for entry in dataset.entries],
-            "windows": {
-                "train": len(split.train),
-                "validation": len(split.validation),
-                "test": len(split.test),
-                "purged": split.num_purged,
-                "embargoed": split.num_embargoed,
-                "base_rate": float(dataset.target_R[split.train].mean()),
-            },
-            "parameters": asdict(prepared.counts) if prepared.counts else {},
-            "flops_per_sample": prepared.flops_per_sample,
-            "training": training,
-            "environment": environment(),
+    return {
+        "id": prepared.run_id,
+        "config": prepared.config.model_dump(mode="json"),
+        "config_hash": prepared.config.hash(),
+        "data": [entry.model_dump(mode="json") for entry in dataset.entries],
+        "windows": {
+            "train": len(split.train),
+            "validation": len(split.validation),
+            "test": len(split.test),
+            "purged": split.num_purged,
+            "embargoed": split.num_embargoed,
+            # the share of yes, or the mean return
+            "train_mean": dataset.base_rate(split.train),
         },
-    )
+        "parameters": asdict(prepared.counts) if prepared.counts else {},
+        "flops_per_sample": prepared.flops_per_sample,
+        "seed": prepared.config.seed,
+        "device": prepared.config.training.device,
+        "environment": environment(),
+    }
+
+
+def _write_info(
+    prepared: Prepared,
+    folder: Path,
+    known: dict[str, Any],
+    *,
+    training: dict[str, Any],
+    started: float,
+) -> None:
+    outcome = {
+        "status": "complete",
+        "finished": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.perf_counter() - started, 3),
+        "training": training,
+    }
+    write_json(folder / "run.json", {**known, **outcome})

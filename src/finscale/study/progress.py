@@ -9,6 +9,7 @@ from finscale.training import Callback
 
 if TYPE_CHECKING:
     from finscale.training import Trainer
+    from finscale.training.state import EpochRecord
 
 
 class EpochReporter(Callback):
@@ -17,6 +18,6 @@ class EpochReporter(Callback):
     def __init__(self, say: Callable[[dict[str, Any]], None]) -> None:
         self._say = say
 
-    def on_epoch_end(self, trainer: Trainer, metrics: dict[str, Any]) -> None:
+    def on_epoch_end(self, trainer: Trainer, record: EpochRecord) -> None:
         """Report one epoch."""
-        self._say({**metrics, "epochs": trainer.config.epochs})
+        self._say({**record, "epochs": trainer.config.epochs})

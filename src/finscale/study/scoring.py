@@ -146,7 +146,7 @@ def test_scores(run: Run) -> dict[str, Metric]:
     dates = test["date"].to_numpy()
     if run.config.task.kind == "classification":
         return classification_scores(target, output, dates, overlap=overlap)
-    mean = run.info["windows"]["base_rate"]
+    mean = run.info["windows"]["train_mean"]
     return regression_scores(target, output, dates, historical_mean=mean, overlap=overlap)
 
 

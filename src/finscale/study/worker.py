@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import traceback
+import warnings
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -35,6 +36,8 @@ def _compute(job: dict[str, Any], channel: TextIO) -> None:
         channel.write(json.dumps({"kind": kind, "facts": facts}) + "\n")
         channel.flush()
 
+    # the coordinator shows each warning once, however many workers give it
+    warnings.showwarning = lambda message, *_args, **_kwargs: say("warning", text=str(message))
     try:
         run = run_experiment(
             ExperimentConfig.model_validate(job["config"]),
