@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from finscale.data.bars import Bars
+from finscale.errors import DataError
 from finscale.registry import Registry
+
+
+class SourceUnavailableError(DataError):
+    """A source that does not answer for now: asking for the next symbol would not help."""
 
 
 class Fetch(Protocol):
@@ -31,12 +36,15 @@ class Source:
         Symbol and options → bars.
     symbols : tuple of str
         What it has, where that is a fixed list.
+    incremental : bool
+        Whether ``fetch`` takes ``start``, so that only new bars need to be fetched.
     """
 
     name: str
     summary: str
     fetch: Fetch
     symbols: tuple[str, ...] = ()
+    incremental: bool = False
 
 
 #: All sources by name.

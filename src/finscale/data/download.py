@@ -1,0 +1,129 @@
+"""Downloads that go on where they stopped and fetch only what is new."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import polars as pl
+
+from finscale.data import calendar
+from finscale.data.acceptance import Wishes, accept
+from finscale.data.bars import SCHEMA, Bars
+from finscale.data.manifest import ManifestEntry
+from finscale.data.sources import SOURCES, fetch_bars
+from finscale.data.store import DataStore
+
+_OVERLAP = dt.timedelta(days=30)
+_SAME = 1e-6
+
+
+@dataclass(frozen=True)
+class Download:
+    """What a download did for one symbol."""
+
+    entry: ManifestEntry
+    action: Literal["fetched", "topped up", "fetched anew", "kept"]
+    new_bars: int
+
+
+def download(store: DataStore, symbol: str, *, source: str = "yahoo", **options: Any) -> Download:
+    """Bring a symbol's bars up to date.
+
+    A symbol without bars is fetched whole. One with bars from the same source gets the sessions
+    that are missing at its end; if the overlap shows that older prices or their adjustment have
+    changed since (a split, a dividend), the whole series is fetched anew.
+
+    Parameters
+    ----------
+    store : DataStore
+        Where the bars are registered.
+    symbol : str
+        Such as SPY.
+    source : str
+        Registered source; one without a ``start`` option is always fetched whole.
+    **options
+        Of the source.
+    """
+    if not store.has_bars(symbol):
+        return _fetch_whole(store, symbol, source, options, "fetched")
+    entry = store.bars_entry(symbol)
+    old = store.bars(symbol)
+    if old.source != source or not SOURCES[source].incremental:
+        return _fetch_whole(store, symbol, source, options, "fetched anew")
+    now = options.get("now") or dt.datetime.now(dt.UTC)
+    if not _new_sessions(old, now):
+        return Download(entry, "kept", 0)
+    recent = fetch_bars(source, symbol, start=old.last_date - _OVERLAP, **options)
+    joined = append(old, recent, now)
+    if joined is None:
+        return _fetch_whole(store, symbol, source, options, "fetched anew")
+    if len(joined) == len(old):
+        return Download(entry, "kept", 0)
+    return Download(store.add_bars(joined), "topped up", len(joined) - len(old))
+
+
+def append(old: Bars, recent: Bars, now: dt.datetime) -> Bars | None:
+    """Return ``old`` followed by the later bars of ``recent``, validated as one series.
+
+    None is returned where the two disagree about a bar that both have: then the older prices or
+    their adjustment are out of date.
+    """
+    both = old.frame.join(recent.frame, on="date", suffix="_new")
+    prices = ("close", "adj_close")
+    if both.is_empty() or any(
+        ((both[f"{name}_new"] / both[name] - 1).abs() > _SAME).any() for name in prices
+    ):
+        return None
+    later = recent.frame.filter(pl.col("date") > old.last_date)
+    rows = pl.concat([old.frame, later]).with_columns(line=pl.lit(None, pl.Int64))
+    wishes = Wishes(
+        adjustment=old.adjustment,
+        calendar=old.provenance["calendar"],
+        real_moves=_real_moves(old),
+        now=now,
+    )
+    checked = accept(
+        old.symbol,
+        rows.drop("symbol"),
+        wishes,
+        source=old.source,
+        place=f"{old.symbol} topped up",
+        provenance=old.provenance,
+    )
+    new = tuple(r for r in recent.repairs if r.date is not None and r.date > old.last_date)
+    return dataclasses.replace(
+        checked,
+        frame=checked.frame.select(SCHEMA),
+        repairs=(*old.repairs, *new),
+        provenance=old.provenance,
+    )
+
+
+def _fetch_whole(
+    store: DataStore,
+    symbol: str,
+    source: str,
+    options: dict[str, Any],
+    action: Literal["fetched", "fetched anew"],
+) -> Download:
+    before = len(store.bars(symbol)) if store.has_bars(symbol) else 0
+    bars = fetch_bars(source, symbol, **options)
+    return Download(store.add_bars(bars), action, len(bars) - before)
+
+
+def _new_sessions(old: Bars, now: dt.datetime) -> bool:
+    """Tell whether a session has ended since the last bar."""
+    name = old.provenance.get("calendar", calendar.NONE)
+    last = calendar.unfinished(name, now) - dt.timedelta(days=1)
+    first = old.last_date + dt.timedelta(days=1)
+    if name == calendar.NONE:
+        return first <= last
+    return first <= last and bool(calendar.sessions(name, first, last))
+
+
+def _real_moves(bars: Bars) -> tuple[dt.date, ...]:
+    listed = bars.provenance.get("real moves", "")
+    return tuple(dt.date.fromisoformat(day) for day in listed.split(", ") if day)

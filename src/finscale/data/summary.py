@@ -1,0 +1,62 @@
+"""What a person wants to know of registered bars."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from finscale.data import calendar
+from finscale.data.bars import Bars
+from finscale.data.calendar import Gap
+from finscale.data.manifest import ManifestEntry
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Facts about one version of one symbol's bars."""
+
+    entry: ManifestEntry
+    bars: Bars
+    calendar: str
+    sessions: int
+    """Sessions of the calendar from the first bar to the last; the bars themselves without one."""
+    gaps: tuple[Gap, ...]
+
+    @property
+    def num_missing(self) -> int:
+        """Sessions without a bar."""
+        return sum(gap.sessions for gap in self.gaps)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as plain values, for JSON."""
+        return {
+            **self.entry.model_dump(mode="json"),
+            "adjusted_to": self.bars.adjusted_to,
+            "splits": [[day.isoformat(), ratio] for day, ratio in self.bars.splits],
+            "calendar": self.calendar,
+            "sessions": self.sessions,
+            "gaps": [_plain(gap) for gap in self.gaps],
+            "repairs": [_plain(repair) for repair in self.bars.repairs],
+            "provenance": self.bars.provenance,
+        }
+
+
+def summarise(bars: Bars, entry: ManifestEntry) -> Summary:
+    """Return what is known of bars: their gaps against the exchange calendar included."""
+    name = bars.provenance.get("calendar", calendar.NONE)
+    sessions = (
+        len(bars)
+        if name == calendar.NONE
+        else len(calendar.sessions(name, bars.first_date, bars.last_date))
+    )
+    gaps = calendar.gaps(bars.frame["date"].to_list(), name)
+    return Summary(entry, bars, name, sessions, tuple(gaps))
+
+
+def _plain(thing: Any) -> dict[str, Any]:
+    return {
+        key: value.isoformat() if isinstance(value, dt.date) else value
+        for key, value in dataclasses.asdict(thing).items()
+    }
