@@ -9,10 +9,24 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "SizeCovariance": "finscale.scaling.covariance",
+    "size_covariance": "finscale.scaling.covariance",
+    "VERDICTS": "finscale.scaling.decision",
+    "Verdict": "finscale.scaling.verdict",
+    "decide": "finscale.scaling.verdict",
+    "StudyDesign": "finscale.scaling.power",
+    "study_power": "finscale.scaling.power",
     "FORMS": "finscale.scaling.forms",
     "Form": "finscale.scaling.forms",
     "BatchFit": "finscale.scaling.batch",
     "fit_batch": "finscale.scaling.batch",
+    "Fit": "finscale.scaling.fit",
+    "fit_form": "finscale.scaling.fit",
+    "Problem": "finscale.scaling.problem",
+    "Law": "finscale.scaling.law",
+    "fit_law": "finscale.scaling.law",
+    "LawTable": "finscale.scaling.table",
+    "read_table": "finscale.scaling.table",
 }
 
 __all__ = sorted(_HOMES)

@@ -1,0 +1,79 @@
+"""`finscale law power`: what a study could find, before it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from finscale.cli.options import AsJson, console, print_json
+
+
+def power(
+    days: Annotated[int, typer.Option(help="Independent decision days of the test set.")],
+    base_rate: Annotated[float, typer.Option(help="Share of days on which the event happens.")],
+    sizes: Annotated[
+        str, typer.Option(help="Sizes along the axis, with commas: 10k,100k,1M,10M.")
+    ] = "10k,30k,100k,300k,1M,3M,10M",
+    seeds: Annotated[int, typer.Option(help="Runs of each size.")] = 5,
+    correlation: Annotated[
+        float, typer.Option(help="Correlation of the scores (log odds) of two sizes.")
+    ] = 0.9,
+    auc: Annotated[float, typer.Option(help="AUC that the models are expected to reach.")] = 0.6,
+    noise: Annotated[
+        float, typer.Option(help="Standard deviation over seeds of a run's mean loss, nats.")
+    ] = 0.001,
+    exponent: Annotated[float, typer.Option(help="Exponent of the law looked for.")] = 0.3,
+    sesoi: Annotated[float, typer.Option(help="Smallest effect of interest, nats.")] = 0.005,
+    level: Annotated[float, typer.Option(help="Significance level.")] = 0.05,
+    replicates: Annotated[int, typer.Option(help="Studies simulated for each gain.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Show how probable each verdict is, and the smallest gain that the study would see."""
+    from finscale.scaling.power import StudyDesign, study_power
+
+    design = StudyDesign(
+        sizes=_sizes(sizes),
+        num_seeds=seeds,
+        num_days=days,
+        base_rate=base_rate,
+        correlation=correlation,
+        auc=auc,
+        seed_noise=noise,
+        exponent=exponent,
+        sesoi=sesoi,
+        level=level,
+    )
+    found = study_power(design, num_replicates=replicates, seed=seed)
+    if as_json:
+        print_json(found.to_dict())
+        return
+    from rich.table import Table
+
+    from finscale.scaling.decision import VERDICTS
+    from finscale.scaling.sentences import number
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("true gain", *VERDICTS, "sees a fall"):
+        table.add_column(name, justify="right")
+    for row in found.rows:
+        chances = (*(row.rates[name] for name in VERDICTS), row.sees_fall)
+        table.add_row(number(row.gain), *(f"{chance:.0%}" for chance in chances))
+    terminal = console()
+    terminal.print(table)
+    terminal.print(
+        f"With 80 % power this study sees a fall of {number(found.smallest_fall)} nats from "
+        f"smallest to largest size, and a law, exponent and all, of "
+        f"{number(found.smallest_law)} nats. Smallest effect of interest: {number(sesoi)}."
+    )
+
+
+def _sizes(text: str) -> tuple[float, ...]:
+    from finscale.config import parse_count
+    from finscale.errors import FinscaleError
+
+    try:
+        return tuple(float(parse_count(part.strip())) for part in text.split(","))
+    except ValueError as error:
+        raise FinscaleError(f"--sizes {text}: {error}.") from None

@@ -1,0 +1,123 @@
+"""The sentence of each verdict and the reasons of an open one: numbers, units, intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from finscale.evaluation.bootstrap import Metric
+from finscale.scaling.power import Settlement
+
+#: A misfit rarer than this is said.
+_MISFIT = 0.01
+
+
+def number(value: float) -> str:
+    """Return three significant digits without a leading zero: ``.0123``."""
+    text = f"{value:.3g}"
+    if "e" in text:
+        text = f"{value:.2e}" if abs(value) < 1e-5 else f"{value:.5f}".rstrip("0")
+    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+
+
+def interval(metric: Metric, bounds: tuple[float, float] | None = None) -> str:
+    """Return ``.31 [.25, .37]``; an end on a bound is written as open."""
+    low, high = number(metric.low), number(metric.high)
+    if bounds is not None:
+        low = f"≤ {low}" if metric.low <= bounds[0] else low
+        high = f"≥ {high}" if metric.high >= bounds[1] else high
+    return f"{number(metric.value)} [{low}, {high}]"
+
+
+def size(value: float) -> str:
+    """Return a size as people write it: ``47k``."""
+    for unit, scale in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= scale * 0.9995:
+            return f"{value / scale:.3g}{unit}"
+    return f"{value:.3g}"
+
+
+def p_text(p: float) -> str:
+    """Return ``p = .031`` or ``p < .001``."""
+    return "p < .001" if p < 0.001 else f"p = {number(float(f'{p:.2g}'))}"
+
+
+def sentence(
+    name: str, facts: Mapping[str, Any], why: tuple[str, ...], settles: Settlement | None
+) -> str:
+    """Return the sentence that a paper could quote, with what weakens it."""
+    text = _claim(name, facts, why, settles)
+    if facts["covariance"].num_days == 0:
+        text += " The luck of the test days is not included: no daily losses were given."
+    if facts["fits"] < _MISFIT:
+        text += f" No curve tried here describes the losses well ({p_text(facts['fits'])})."
+    return text
+
+
+def _claim(
+    name: str, facts: Mapping[str, Any], why: tuple[str, ...], settles: Settlement | None
+) -> str:
+    said = facts["statement"]
+    first, last, unit = size(said.sizes[0]), size(said.sizes[-1]), said.unit
+    span = f"from {first} to {last} {said.axis}"
+    exponent = interval(facts["exponent"], facts["exponent_bounds"])
+    tenfold = f"the next tenfold would change it by {interval(_negated(facts['next_tenfold']))}"
+    gain = interval(facts["gain"])
+    if name == "LAW":
+        return (
+            f"LAW: loss falls {span} as a power law with exponent {exponent}, by {gain} {unit} in "
+            f"all; a constant is rejected ({p_text(facts['p_falls'])}), the largest size was "
+            f"foretold to {number(facts['held_out'][0])}, and {tenfold} {unit}."
+        )
+    if name == "INVERSE":
+        return (
+            f"INVERSE: loss rises {span}, by {interval(_negated(facts['gain']))} {unit} in all "
+            f"(exponent {exponent}); a constant is rejected ({p_text(facts['p_rises'])}), and "
+            f"{tenfold} {unit}."
+        )
+    if name == "TURNS":
+        best = facts["best_size"]
+        return (
+            f"TURNS: loss falls to a least value at {size(best.value)} "
+            f"[{size(best.low)}, {size(best.high)}] {said.axis} and rises beyond; within {first} "
+            f"to {last} this beats every monotone curve ({p_text(facts['p_turns'])})."
+        )
+    if name == "NO-LAW":
+        return (
+            f"NO-LAW: the gain {span} is {gain} {unit}, inside the ±{number(said.sesoi)} stated as "
+            f"the smallest effect of interest (equivalence {p_text(facts['p_equivalent'])})."
+        )
+    ending = f" Settled by {settles}." if settles else ""
+    return f"INDETERMINATE: {'; '.join(why)}; the gain {span} is {gain} {unit}.{ending}"
+
+
+def reasons(facts: Mapping[str, Any], *, pinned: bool) -> tuple[str, ...]:
+    """Return why a study that reached no other verdict did not."""
+    said = facts["statement"]
+    falling = facts["direction"] == "falling"
+    p = facts["p_falls"] if falling else facts["p_rises"]
+    verb = "falls" if falling else "rises"
+    found = []
+    if p >= said.level:
+        found.append(
+            f"neither a fall nor a rise can be told from a constant ({p_text(p)} for the likelier)"
+        )
+    else:
+        found.append(f"loss {verb} ({p_text(p)})")
+        if not pinned:
+            exponent = interval(facts["exponent"], facts["exponent_bounds"])
+            found.append(f"but its exponent cannot be pinned down ({exponent})")
+        law, constant = facts["held_out"]
+        if law >= constant:
+            found.append(
+                f"but the law missed the largest size by {number(law)}, a constant by "
+                f"{number(constant)}"
+            )
+    gain = facts["gain"]
+    if max(abs(gain.low), abs(gain.high)) >= said.sesoi:
+        found.append(f"a gain beyond ±{number(said.sesoi)} is not excluded")
+    return tuple(found)
+
+
+def _negated(metric: Metric) -> Metric:
+    return Metric(-metric.value, -metric.high, -metric.low)
