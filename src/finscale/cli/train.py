@@ -45,6 +45,7 @@ def train(
     A run that was stopped goes on where it was; a run that is finished is shown, not repeated.
     """
     from finscale.config import ExperimentConfig, load_config
+    from finscale.data import DataStore
     from finscale.runs import RunStore
     from finscale.study import run_experiment, scorecard
     from finscale.training import ProgressCallback
@@ -63,7 +64,7 @@ def train(
         callbacks=[] if silent else [ProgressCallback(terminal)],
         announce=lambda prepared: _announce(prepared, terminal),
     )
-    card = scorecard(run, RunStore(runs))
+    card = scorecard(run, RunStore(runs), data=DataStore(experiment.data.root))
     if as_json:
         print_json({"run": run.id, "folder": str(run.folder), **card.to_dict()})
         return

@@ -25,6 +25,8 @@ from finscale.runs import Run, RunStore
 if TYPE_CHECKING:
     import polars as pl
 
+    from finscale.data import DataStore
+
 #: Baselines that every run is held against, where the task admits them.
 REFERENCES = {"classification": ("base_rate", "volatility"), "regression": ("base_rate",)}
 _LOSSES = {"classification": log_losses, "regression": squared_errors}
@@ -115,11 +117,11 @@ class Scorecard:
         return [name for name in _TITLES if name in self.scores]
 
 
-def scorecard(run: Run, runs: RunStore) -> Scorecard:
+def scorecard(run: Run, runs: RunStore, *, data: DataStore | None = None) -> Scorecard:
     """Score a run on its test windows, computing the baselines that are not in the store yet."""
     kind = run.config.task.kind
     test = run.predictions("test")
-    references = {name: baseline_run(run, name, runs) for name in REFERENCES[kind]}
+    references = {name: baseline_run(run, name, runs, data=data) for name in REFERENCES[kind]}
     scores = test_scores(run)
     point = _operating_point(run, OperatingRule()) if kind == "classification" else {}
     return Scorecard(
@@ -131,12 +133,12 @@ def scorecard(run: Run, runs: RunStore) -> Scorecard:
     )
 
 
-def baseline_run(run: Run, name: str, runs: RunStore) -> Run:
+def baseline_run(run: Run, name: str, runs: RunStore, *, data: DataStore | None = None) -> Run:
     """Return the baseline's run on the same data, task and split; fitted if it is not there."""
     from finscale.study.experiment import run_experiment
 
     changes = {"name": name, "model": BaselineConfig(name=name), "seed": 0}
-    return run_experiment(run.config.model_copy(update=changes), runs=runs)
+    return run_experiment(run.config.model_copy(update=changes), runs=runs, data=data)
 
 
 def test_scores(run: Run) -> dict[str, Metric]:
