@@ -11,6 +11,8 @@ HeadName = Literal["classification", "regression", "forecast"]
 
 #: Statistics of a window that are fed back per channel: log standard deviation, relative spread.
 STATS_PER_CHANNEL = 2
+#: Up to this many tokens ``auto`` multiplies attention out on a CPU; see docs/performance.md.
+EXPLICIT_UP_TO = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,3 +140,10 @@ class Architecture:
         if self.forecast_length is None:
             return self.num_outputs
         return self.forecast_length * (1 if self.channels == "independent" else self.num_features)
+
+    @property
+    def explicit_attention(self) -> bool:
+        """Whether attention weights are multiplied out (on a CPU, where it is left to auto)."""
+        if self.attention == "auto":
+            return self.attention_residual or self.num_patches <= EXPLICIT_UP_TO
+        return self.attention == "explicit"

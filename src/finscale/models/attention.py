@@ -9,10 +9,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor, nn
 
+from finscale.models.architecture import EXPLICIT_UP_TO
 from finscale.models.dropout import dropout
-
-#: Up to this many tokens ``auto`` multiplies explicitly on a CPU; see docs/performance.md.
-EXPLICIT_UP_TO = 64
 
 
 class SelfAttention(nn.Module):

@@ -1,0 +1,42 @@
+"""Byte-wise dropout."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from finscale.models.dropout import dropout
+
+
+@pytest.mark.parametrize("probability", [0.001, 0.1, 0.5, 0.9])
+def test_share_and_expectation(probability: float) -> None:
+    torch.manual_seed(0)
+    dropped = dropout(torch.ones(1001, 999), probability, True)
+    rounded = max(1, round(256 * probability)) / 256
+    assert (dropped == 0).float().mean().item() == pytest.approx(rounded, abs=2e-3)
+    assert dropped.mean().item() == pytest.approx(1.0, rel=5e-3)
+    assert dropped.unique().numel() == 2
+
+
+def test_gradient_passes_where_the_value_did() -> None:
+    x = torch.randn(64, requires_grad=True)
+    y = dropout(x, 0.3, True)
+    y.sum().backward()
+    assert x.grad is not None
+    torch.testing.assert_close(x.grad, (y / x).detach())
+
+
+def test_seed_decides() -> None:
+    x = torch.randn(10, 13)
+    torch.manual_seed(5)
+    first = dropout(x, 0.3, True)
+    second = dropout(x, 0.3, True)
+    torch.manual_seed(5)
+    assert torch.equal(dropout(x, 0.3, True), first)
+    assert not torch.equal(first, second)
+
+
+def test_identity_outside_training_and_at_zero() -> None:
+    x = torch.randn(3)
+    assert dropout(x, 0.5, False) is x
+    assert dropout(x, 0.0, True) is x
