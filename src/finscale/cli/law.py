@@ -38,9 +38,7 @@ def fit(
     holdout: Annotated[int, typer.Option(help="Largest sizes kept out and predicted.")] = 0,
     replicates: Annotated[int, typer.Option(help="Bootstrap replicates.")] = 2000,
     compare: Annotated[bool, typer.Option("--compare", help="Rank every form as well.")] = False,
-    plot: Annotated[
-        Path | None, typer.Option(help="Write the figure here (png, svg, pdf).")
-    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write a figure: png, svg or pdf.")] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:

@@ -25,13 +25,16 @@ class Parameter:
     meaning : str
         One phrase for a reader of the summary.
     lower, upper : float
-        Bounds; a fit that ends on a finite bound other than a natural zero floor says so.
+        Bounds; a fit that ends on one says so.
+    nuisance : bool
+        The curve needs it and nobody asks for it: it may stay untold while the rest is.
     """
 
     name: str
     meaning: str
     lower: float = 0.0
     upper: float = np.inf
+    nuisance: bool = False
 
 
 def _same(theta: Array, x0_d: Array) -> Array:

@@ -108,7 +108,7 @@ BROKEN_POWER = Form(
         Parameter("c0", "exponent before the break", 0.0, 4.0),
         Parameter("c1", "change of exponent at the break; c0 + c1 < 0 turns", -4.0, 4.0),
         Parameter("d", "size at which the law breaks", *_LOG_RANGE),
-        Parameter("f", "width of the break in ln x", 0.05, 2.0),
+        Parameter("f", "width of the break in ln x", 0.05, 2.0, nuisance=True),
     ),
     basis=_broken_basis,
     basis_gradient=_broken_gradient,
@@ -199,7 +199,7 @@ M4 = Form(
     axes=("x",),
     linear=(FLOOR, Parameter("L0", "loss of chance, at vanishing size")),
     nonlinear=(
-        Parameter("alpha", "how slowly the loss leaves chance", 0.1, 4.0),
+        Parameter("alpha", "how slowly the loss leaves chance", 0.1, 4.0, nuisance=True),
         Parameter("beta", "level of the power law", *_LOG_RANGE),
         Parameter("c", "exponent, negative: loss falls as x^c", -4.0, -0.01),
     ),

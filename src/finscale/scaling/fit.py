@@ -1,0 +1,264 @@
+"""One form fitted to one table, with what can and cannot be told from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from finscale.scaling.forms import Form
+from finscale.scaling.forms.base import Array
+from finscale.scaling.problem import Problem
+from finscale.scaling.profile import open_ends
+
+#: A law through fewer sizes is a guess, whatever its form.
+FEWEST_SIZES = 4
+#: Sizes that span less than this say little of a power.
+LEAST_SPAN = 4.0
+#: A point with more leverage than this is fitted by itself.
+HIGH_LEVERAGE = 0.95
+#: Beyond this condition number parameters trade off freely.
+ILL_CONDITIONED = 1e7
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """What a reader needs in order to believe a fit.
+
+    Parameters
+    ----------
+    converged : bool
+        Whether the search came to rest.
+    at_bound : tuple of str
+        Parameters that rest on a bound.
+    open_profile : tuple of str
+        Parameters whose profile likelihood does not close before a bound: ``"alpha below"``.
+    condition_number : float
+        Of the Jacobian with columns of unit length, whitened: near 1 is good.
+    leverage_n : array, ``[n]``
+        How much each point fits itself, 0 to 1; they sum to the number of parameters.
+    """
+
+    converged: bool
+    at_bound: tuple[str, ...]
+    open_profile: tuple[str, ...]
+    condition_number: float
+    leverage_n: Array
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A form at its best parameters for one problem.
+
+    Parameters
+    ----------
+    form : Form
+        What was fitted.
+    problem : Problem
+        To what, and in which metric.
+    theta_p : array, ``[p]``
+        Where the search came to rest; use ``params``, which knows what is identified.
+    objective : float
+        Least value of the loss function.
+    diagnostics : Diagnostics
+        See there.
+    unidentified : dict of str to str
+        Parameter to the reason why the table does not tell it.
+    flags : tuple of str
+        Sentences about what to beware of.
+    """
+
+    form: Form
+    problem: Problem
+    theta_p: Array
+    objective: float
+    diagnostics: Diagnostics
+    unidentified: dict[str, str]
+    flags: tuple[str, ...]
+
+    @property
+    def identified(self) -> bool:
+        """Whether the table tells every parameter but nuisances and a floor that rests at zero."""
+        return not self.reason
+
+    @property
+    def params(self) -> dict[str, float]:
+        """Parameters by name; NaN where the table does not tell them."""
+        return {
+            name: float("nan") if name in self.unidentified else float(value)
+            for name, value in zip(self.form.names, self.theta_p, strict=True)
+        }
+
+    @property
+    def reason(self) -> str:
+        """Why the fit is not identified, in one sentence; empty when it is."""
+        key = [p.name for p in self.form.parameters if not p.nuisance and p.name != self.form.floor]
+        key = key or list(self.form.names)
+        return next((self.unidentified[name] for name in key if name in self.unidentified), "")
+
+    @property
+    def aicc(self) -> float:
+        """Corrected Akaike criterion; infinite when there are too few points for it.
+
+        -2 ln L + 2k + 2k(k+1)/(n-k-1) (Hurvich and Tsai 1989), k counting the error's variance
+        where it is estimated.
+        """
+        k = self.form.num_parameters + (self.problem.loss != "gls")
+        n = self.problem.num_points
+        if n - k - 1 <= 0:
+            return float("inf")
+        deviance = float(self.problem.deviance(self.objective))
+        return deviance + 2 * k + 2 * k * (k + 1) / (n - k - 1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything that JSON can hold; None where a number is not identified."""
+        return {
+            "form": self.form.as_dict(),
+            "loss": self.problem.loss,
+            "identified": self.identified,
+            "params": {k: None if np.isnan(v) else v for k, v in self.params.items()},
+            "unidentified": dict(self.unidentified),
+            "flags": list(self.flags),
+            "objective": self.objective,
+            "aicc": self.aicc if np.isfinite(self.aicc) else None,
+            "diagnostics": {
+                "converged": self.diagnostics.converged,
+                "at_bound": list(self.diagnostics.at_bound),
+                "open_profile": list(self.diagnostics.open_profile),
+                "condition_number": _finite(self.diagnostics.condition_number),
+                "leverage": [_finite(h) for h in self.diagnostics.leverage_n],
+            },
+        }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def fit_form(form: Form, problem: Problem, *, level: float = 0.95) -> Fit:
+    """Fit a form and judge what the points say of its parameters.
+
+    Parameters
+    ----------
+    form : Form
+        What to fit.
+    problem : Problem
+        Points and metric.
+    level : float
+        A profile that does not close at this confidence level is unbounded.
+
+    Returns
+    -------
+    Fit
+    """
+    hopeless = _hopeless(form, problem)
+    if hopeless:
+        nothing = np.full(form.num_parameters, np.nan)
+        unknown = Diagnostics(False, (), (), float("nan"), np.full(len(problem.y_n), np.nan))
+        return Fit(
+            form, problem, nothing, float("nan"), unknown, dict.fromkeys(form.names, hopeless), ()
+        )
+    batch = problem.batch(form)
+    theta_p, fitted_n = batch.params_Rp[0], batch.fitted_Rn[0]
+    objective = float(batch.objective_R[0])
+    at_bound = tuple(np.array(form.names)[batch.at_bound_Rp[0]])
+    resting = set(at_bound) - {form.floor}
+    openings = () if resting else open_ends(form, problem, objective, level)
+    condition, leverage_n = _geometry(form, problem, theta_p, fitted_n)
+    diagnostics = Diagnostics(bool(batch.converged_R[0]), at_bound, openings, condition, leverage_n)
+    unidentified = _unidentified(form, problem, diagnostics, level)
+    flags = _flags(form, problem, diagnostics)
+    return Fit(form, problem, theta_p, objective, diagnostics, unidentified, flags)
+
+
+def _hopeless(form: Form, problem: Problem) -> str:
+    """Return why no fit is worth trying, or nothing."""
+    num_sizes = len(np.unique(problem.x_nd, axis=0))
+    wanted = form.num_parameters + 1
+    if form.trend != "flat":
+        wanted = max(wanted, FEWEST_SIZES)
+        low, high = problem.y_n.min(), problem.y_n.max()
+        if high - low <= 1e-12 * max(abs(low), abs(high)):
+            return "every loss is the same: there is nothing that size explains"
+    if num_sizes < wanted:
+        return (
+            f"{num_sizes} sizes cannot tell the {form.num_parameters} parameters of {form.name} "
+            f"from noise; {wanted} are the fewest"
+        )
+    return ""
+
+
+def _unidentified(
+    form: Form, problem: Problem, diagnostics: Diagnostics, level: float
+) -> dict[str, str]:
+    reason = ""
+    nuisances = {parameter.name for parameter in form.parameters if parameter.nuisance}
+    resting = [name for name in diagnostics.at_bound if name not in nuisances | {form.floor}]
+    if not diagnostics.converged:
+        reason = "the search did not come to rest"
+    elif resting and form.trend == "falling" and _rises(problem):
+        reason = (
+            f"the loss rises with {form.axes[0]}: a falling law rests on its bound "
+            f"({', '.join(resting)}); power_rising is the form for that"
+        )
+    elif resting:
+        reason = f"{', '.join(resting)} rests on a bound of its range"
+    elif open_key := [end for end in diagnostics.open_profile if end.split()[0] not in nuisances]:
+        ends = ", ".join(open_key)
+        reason = f"the profile likelihood is unbounded ({ends}) at {level:.0%} confidence"
+    elif diagnostics.condition_number > ILL_CONDITIONED:
+        reason = (
+            f"parameters trade off freely (condition number {diagnostics.condition_number:.1e})"
+        )
+    if reason:
+        return dict.fromkeys(form.names, reason)
+    found = {
+        name: f"{name} may be anything in its range"
+        for name in nuisances
+        if name in diagnostics.at_bound
+        or any(e.split()[0] == name for e in diagnostics.open_profile)
+    }
+    if form.floor and form.floor in diagnostics.at_bound:
+        found[form.floor] = "no floor can be told from zero: the best one rests on 0"
+    return found
+
+
+def _rises(problem: Problem) -> bool:
+    slope = np.polyfit(np.log(problem.x_nd[:, 0]), problem.y_n, 1)[0]
+    return bool(slope > 0)
+
+
+def _flags(form: Form, problem: Problem, diagnostics: Diagnostics) -> tuple[str, ...]:
+    flags = []
+    for name, column in zip(form.axes, problem.x_nd.T, strict=True):
+        span = column.max() / column.min()
+        if span < LEAST_SPAN:
+            flags.append(
+                f"sizes ({name}) span a factor of {span:.3g}; under {LEAST_SPAN:g} an exponent is "
+                "an extrapolation of noise"
+            )
+    leverage_n = diagnostics.leverage_n
+    for i in np.flatnonzero(leverage_n > HIGH_LEVERAGE):
+        size = " × ".join(f"{value:.4g}" for value in problem.x_nd[i])
+        flags.append(f"the point at {size} is fitted by itself (leverage {leverage_n[i]:.2f})")
+    if form.floor and form.floor in diagnostics.at_bound:
+        flags.append("the floor rests on 0: power without a floor fits as well")
+    return tuple(flags)
+
+
+def _geometry(form: Form, problem: Problem, theta_p: Array, fitted_n: Array) -> tuple[float, Array]:
+    """Return the condition number of the scaled Jacobian, and the leverage of each point."""
+    x0_d = form.reference_sizes(problem.x_nd)
+    internal = form.internalise(theta_p, x0_d)
+    slope = form.jacobian(problem.x_nd / x0_d, internal)
+    slope = problem.whitened(slope, fitted_n)
+    length = np.linalg.norm(slope, axis=0)
+    moving = length > 1e-14 * max(length.max(), 1e-300)
+    columns = slope[:, moving] / length[moving]
+    singular = np.linalg.svd(columns, compute_uv=False)
+    known = moving.all() and singular[-1] > 1e-13 * singular[0]
+    # d fitted_i / d y_i: the diagonal of the hat matrix, also when points are correlated
+    to_whitened = problem.whitened(np.eye(len(fitted_n)), fitted_n)
+    hat = np.linalg.solve(to_whitened, columns) @ np.linalg.pinv(columns) @ to_whitened
+    return float(singular[0] / singular[-1] if known else np.inf), np.diagonal(hat).copy()

@@ -1,0 +1,431 @@
+"""`fit_law`: a scaling law from a table, in the manner of the field's estimators."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from finscale.errors import FinscaleError
+from finscale.scaling.covariance import long_run_covariance, size_covariance
+from finscale.scaling.fit import Fit, fit_form
+from finscale.scaling.forms import FORMS, Form
+from finscale.scaling.forms.base import Array
+from finscale.scaling.intervals import Estimate, bca_interval, percentile_interval
+from finscale.scaling.problem import Problem
+from finscale.scaling.profile import exponent_interval, region_interval
+from finscale.scaling.quantities import Quantity, quantities_of, replicate_values
+from finscale.scaling.resample import Replicates, left_out, resample
+from finscale.scaling.table import LawTable, read_table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class Prediction(NamedTuple):
+    """A law's loss at some sizes, with the interval of the curve (not of a single new run)."""
+
+    mean: Array
+    low: Array
+    high: Array
+
+
+@dataclass(frozen=True)
+class Heldout:
+    """A size that was kept out: what the law said and what was measured."""
+
+    x_d: Array
+    observed: float
+    predicted: float
+    low: float
+    high: float
+
+    @property
+    def error(self) -> float:
+        """Predicted minus observed."""
+        return self.predicted - self.observed
+
+
+@dataclass(frozen=True, repr=False)
+class Law:
+    """A fitted scaling law: parameters, intervals, and what the table cannot tell.
+
+    Made by :func:`fit_law`. A law that is not identified has NaN for every number that the table
+    does not tell, and ``reason`` says why.
+
+    Parameters
+    ----------
+    table : LawTable
+        Everything that was read, held-out sizes included.
+    fit : Fit
+        The fit to the sizes that were not held out.
+    estimates : dict of str to Estimate
+        Parameters and derived numbers, each with its intervals.
+    replicates_Rp : array, ``[R, p]``
+        Parameters of every bootstrap replicate.
+    scheme : str
+        What was resampled.
+    block_length : float or None
+        Mean block of days.
+    heldout_n : array of bool, ``[n]``
+        Sizes that were kept out of the fit.
+    level : float
+        Of every interval.
+    """
+
+    table: LawTable
+    fit: Fit
+    estimates: dict[str, Estimate]
+    replicates_Rp: Array
+    scheme: str
+    block_length: float | None
+    heldout_n: NDArray[np.bool_]
+    level: float
+
+    @property
+    def form(self) -> Form:
+        """The form that was fitted."""
+        return self.fit.form
+
+    @property
+    def identified(self) -> bool:
+        """Whether the table tells the law's parameters."""
+        return self.fit.identified
+
+    @property
+    def reason(self) -> str:
+        """Why the law is not identified; empty when it is."""
+        return self.fit.reason
+
+    @property
+    def params(self) -> dict[str, float]:
+        """Parameters by name; NaN where not identified."""
+        return self.fit.params
+
+    def __getitem__(self, name: str) -> Estimate:
+        """Return an estimate by name: a parameter, ``"gain_x10"``, ``"a"``."""
+        return self.estimates[name]
+
+    def predict(self, x: ArrayLike) -> Prediction:
+        """Return the loss at sizes x, with the interval of the curve.
+
+        Parameters
+        ----------
+        x : array, ``[m]`` or ``[m, d]``
+            Sizes in the units of the table.
+
+        Returns
+        -------
+        Prediction
+            ``mean, low, high``, each ``[m]``; NaN throughout when the law is not identified.
+        """
+        x_nd = self.form.columns(x)
+        if not self.identified:
+            unknown = np.full(len(x_nd), np.nan)
+            return Prediction(unknown, unknown, unknown)
+        mean = self.form.predict(x_nd, self.fit.theta_p)
+        curves_Rn = self.form.predict(x_nd, self.replicates_Rp)
+        tail = (1 - self.level) / 2
+        low, high = np.nanquantile(curves_Rn, [tail, 1 - tail], axis=0)
+        return Prediction(mean, low, high)
+
+    def size_for(self, loss: float, *others: float) -> float:
+        """Return the size at which the law reaches a loss; infinite where it never does."""
+        if not self.identified:
+            return float("nan")
+        return float(self.form.inverse(loss, self.fit.theta_p, others))
+
+    @property
+    def heldout(self) -> list[Heldout]:
+        """What the law says of the sizes that were kept out."""
+        if not self.heldout_n.any():
+            return []
+        kept_out = self.table.rows(self.heldout_n)
+        prediction = self.predict(kept_out.x_nd)
+        return [
+            Heldout(x_d, float(y), *(float(part[i]) for part in prediction))
+            for i, (x_d, y) in enumerate(zip(kept_out.x_nd, kept_out.y_n, strict=True))
+        ]
+
+    def summary(self) -> str:
+        """Return a table of estimates and diagnostics, 100 columns wide."""
+        from finscale.scaling.law_text import summary
+
+        return summary(self)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw points, curve, band and held-out sizes on matplotlib axes, and return them."""
+        from finscale.scaling.law_plot import plot
+
+        return plot(self, ax)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the law as plain values for JSON; None where a number is not known."""
+        return {
+            **self.fit.to_dict(),
+            "reason": self.reason,
+            "axes": list(self.table.axes),
+            "loss_column": self.table.loss,
+            "num_sizes": int(np.count_nonzero(~self.heldout_n)),
+            "num_runs": int(self.table.seeds_n.sum()),
+            "level": self.level,
+            "bootstrap": {
+                "resampled": self.scheme,
+                "replicates": len(self.replicates_Rp),
+                "block_length": self.block_length,
+            },
+            "estimates": {name: e.to_dict() for name, e in self.estimates.items()},
+            "heldout": [
+                {
+                    "x": h.x_d.tolist(),
+                    "observed": h.observed,
+                    **{k: _known(getattr(h, k)) for k in ("predicted", "low", "high", "error")},
+                }
+                for h in self.heldout
+            ],
+            "notes": list(self.table.notes),
+        }
+
+    def __repr__(self) -> str:
+        from finscale.scaling.law_text import one_line
+
+        return one_line(self)
+
+
+def _known(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def fit_law(
+    table: Any,
+    x: str | Sequence[str] = "parameters",
+    y: str = "loss",
+    *,
+    form: str | Form = "auto",
+    loss: str = "auto",
+    seed: str = "seed",
+    fold: str = "fold",
+    day: str = "day",
+    signed: bool = False,
+    covariance: ArrayLike | None = None,
+    holdout: int = 0,
+    horizon: int = 1,
+    block_length: float | None = None,
+    num_replicates: int = 2000,
+    level: float = 0.95,
+    random_seed: int = 0,
+) -> Law:
+    r"""Fit a scaling law to a table of runs, with honest intervals.
+
+    Rows of equal size are one point, their mean; seeds, days and folds come back in the bootstrap.
+
+    Parameters
+    ----------
+    table : path, polars or pandas DataFrame, mapping of columns, or LawTable
+        One row a run; or one row a run and day, with a ``day`` column.
+    x : str or sequence of str
+        Size column, or two for a surface: ``("parameters", "tokens")``.
+    y : str
+        Loss column.
+    form : str or Form
+        A name of ``FORMS``; ``"auto"``: a power with a floor, Hoffmann's surface for two axes.
+    loss : {"auto", "least_squares", "gls", "huber"}
+        What is minimised. ``"auto"``: GLS with the covariance across sizes where daily losses or a
+        ``covariance`` are given, else Huber for surfaces (as the literature has it) and least
+        squares for one axis: at financial signal sizes Huber's 1e-3 is as large as the signal.
+    seed, fold, day : str
+        Columns used when the table has them.
+    signed : bool
+        Losses are differences from a baseline: they, and the floor, may be negative.
+    covariance : array, ``[n, n]``, optional
+        Covariance of the mean losses across sizes (ascending), when it is known.
+    holdout : int
+        How many of the largest sizes (first axis) to keep out and predict.
+    horizon : int
+        Bars that a label looks ahead: labels of neighbouring days overlap.
+    block_length : float, optional
+        Mean block of days; Politis and White's choice by default.
+    num_replicates, level, random_seed
+        Of the bootstrap.
+
+    Returns
+    -------
+    Law
+
+    Raises
+    ------
+    DataError
+        For a table that cannot be read as sizes and losses; see :func:`read_table`.
+
+    References
+    ----------
+    Hoffmann et al. 2022, Training Compute-Optimal Large Language Models; Besiroglu et al. 2024,
+    Chinchilla Scaling: A replication attempt; Golub and Pereyra 1973 for variable projection.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sizes = np.geomspace(1e4, 1e7, 8)
+    >>> rows = {"parameters": np.repeat(sizes, 3), "loss": 0.5 + 4 * np.repeat(sizes, 3) ** -0.4}
+    >>> rows["loss"] = rows["loss"] + 1e-4 * np.tile([-1.0, 0.0, 1.0], 8)
+    >>> law = fit_law(rows, num_replicates=200)
+    >>> round(law.params["alpha"], 3)
+    0.4
+    """
+    if not isinstance(table, LawTable):
+        table = read_table(table, x=x, y=y, seed=seed, fold=fold, day=day, signed=signed)
+    form = _form(form, table, signed)
+    heldout_n = table.largest(holdout)
+    kept = table.rows(~heldout_n)
+    known = None if covariance is None else np.asarray(covariance, dtype=np.float64)
+    if known is not None:
+        known = known[np.ix_(~heldout_n, ~heldout_n)]
+    problem = problem_of(kept, loss, covariance=known, horizon=horizon, signed=signed)
+    fit = fit_form(form, problem, level=level)
+    if len(kept.axes) == 1 and (kept.seeds_n.max() == 1):
+        fit = replace(fit, flags=(*fit.flags, "one seed a size: luck of the seed is not seen"))
+    if not fit.identified:
+        return _unidentified_law(table, fit, heldout_n, level)
+    draws = resample(
+        kept,
+        num_replicates=num_replicates,
+        seed=random_seed,
+        block_length=block_length,
+        fitted_n=form.predict(problem.x_nd, fit.theta_p),
+        leverage_n=fit.diagnostics.leverage_n,
+        covariance_nn=known,
+    )
+    batch = problem.batch(form, draws.y_Rn, draws.weights_Rn)
+    jackknife = None if known is not None else left_out(kept)
+    estimates = {
+        quantity.name: _estimate(
+            quantity, fit, batch.params_Rp, batch.at_bound_Rp, jackknife, level
+        )
+        for quantity in quantities_of(form, problem.x_nd, table.axes)
+    }
+    return Law(
+        table, fit, estimates, batch.params_Rp, draws.scheme, draws.block_length, heldout_n, level
+    )
+
+
+def _form(form: str | Form, table: LawTable, signed: bool) -> Form:
+    if isinstance(form, str):
+        auto = {1: "power_floor", 2: "hoffmann", 3: "data_constrained"}
+        if form == "auto" and len(table.axes) not in auto:
+            raise FinscaleError(
+                f"no form has {len(table.axes)} size axes.", hint="name at most three"
+            )
+        form = FORMS[auto[len(table.axes)] if form == "auto" else form]
+    form.columns(table.x_nd)
+    return form.relaxed(form.floor) if signed and form.floor else form
+
+
+def problem_of(
+    table: LawTable,
+    loss: str = "auto",
+    *,
+    covariance: Array | None = None,
+    horizon: int = 1,
+    signed: bool = False,
+) -> Problem:
+    """Return the fitting problem of a table, its covariance across sizes estimated if needed.
+
+    Parameters
+    ----------
+    table : LawTable
+        Sizes to fit.
+    loss : str
+        As in :func:`fit_law`.
+    covariance : array, ``[n, n]``, optional
+        Used instead of the estimate.
+    horizon : int
+        Overlap of labels, for the long-run covariance.
+    signed : bool
+        Losses may be negative, which Huber on the logarithm cannot take.
+    """
+    daily = table.has_days and table.losses_nST.shape[-1] > 1
+    if loss == "auto":
+        surface = len(table.axes) > 1 and not signed
+        known = daily or covariance is not None
+        loss = "gls" if known else "huber" if surface else "least_squares"
+    if loss == "huber" and signed:
+        raise FinscaleError(
+            "huber works on ln L; signed losses have none.", hint="use least_squares or gls"
+        )
+    if loss == "gls" and covariance is None:
+        covariance = _covariance(table, horizon)
+    weights_n = table.seeds_n.astype(np.float64)
+    return Problem(table.x_nd, table.y_n, loss, weights_n, covariance if loss == "gls" else None)
+
+
+def _covariance(table: LawTable, horizon: int) -> Array:
+    if table.seeds_n.max() > 1:
+        losses = table.losses_nST if table.has_days else table.runs_nS
+        between_nn = size_covariance(losses, horizon=horizon).matrix_GG
+        return between_nn + (_common_variance(table, horizon) if table.has_days else 0.0)
+    if not table.has_days:
+        raise FinscaleError(
+            "gls needs a covariance across sizes, and the table has neither days nor seeds.",
+            hint="add a day or a seed column, pass covariance=, or use least_squares",
+        )
+    return long_run_covariance(table.losses_nST[:, 0, :], horizon - 1)[0]
+
+
+def _common_variance(table: LawTable, horizon: int) -> float:
+    """Return the variance of the level that all sizes share: no exponent needs it, the floor does."""
+    daily_1T = np.nanmean(table.losses_nST, axis=(0, 1))[None]
+    return float(long_run_covariance(daily_1T, horizon - 1)[0][0, 0])
+
+
+def _unidentified_law(table: LawTable, fit: Fit, heldout_n: NDArray[np.bool_], level: float) -> Law:
+    unknown = (float("nan"), float("nan"))
+    estimates = {
+        q.name: Estimate(q.name, q.meaning, float("nan"), unknown, unknown)
+        for q in quantities_of(fit.form, fit.problem.x_nd, table.axes)
+    }
+    nothing = np.full((0, fit.form.num_parameters), np.nan)
+    return Law(table, fit, estimates, nothing, "nothing", None, heldout_n, level)
+
+
+def _estimate(
+    quantity: Quantity,
+    fit: Fit,
+    params_Rp: Array,
+    at_bound_Rp: NDArray[np.bool_],
+    jackknife: Replicates | None,
+    level: float,
+) -> Estimate:
+    form, problem = fit.form, fit.problem
+    untold = quantity.name in fit.unidentified
+    value = float("nan") if untold else float(quantity.of(fit.theta_p[None])[0])
+    values_R = replicate_values(quantity, form, params_Rp, at_bound_Rp)
+    percentile = percentile_interval(values_R, level)
+    left = np.array([])
+    if jackknife is not None:
+        left = quantity.of(problem.batch(form, jackknife.y_Rn, jackknife.weights_Rn).params_Rp)
+    bca = bca_interval(value, values_R, left, level)
+    return Estimate(
+        quantity.name,
+        quantity.meaning,
+        value,
+        percentile,
+        bca,
+        None if untold else _profile(quantity, fit, level),
+    )
+
+
+def _profile(quantity: Quantity, fit: Fit, level: float) -> tuple[float, float] | None:
+    form, problem = fit.form, fit.problem
+    quadratic = problem.loss != "huber" and len(form.nonlinear) in (1, 2)
+    if quadratic and (quantity.of_q or quantity.weights):
+        return region_interval(
+            form, problem, fit.objective, level, weights=quantity.weights, value=quantity.of_q
+        )
+    internal = form.internalise(fit.theta_p, form.reference_sizes(problem.x_nd))
+    if quantity.name in {p.name for p in form.nonlinear} and len(form.nonlinear) < 3:
+        at = float(internal[form.index(quantity.name)])
+        return exponent_interval(form, problem, quantity.name, at, fit.objective, level)
+    return None

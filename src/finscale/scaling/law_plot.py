@@ -1,0 +1,167 @@
+"""A law as a figure: every seed a dot, means, curve and band, held-out sizes hollow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from finscale.config.quantities import format_count
+from finscale.scaling.forms.base import Array
+from finscale.scaling.law_text import interval, number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from finscale.scaling.law import Law
+
+INK = "#1b1b1f"
+CURVE = "#2457a6"
+DOT = "#7a7f87"
+FLOOR = "#b3541e"
+
+
+def plot(law: Law, ax: Axes | None = None) -> Axes:
+    """Draw a law; one axis as loss over size, a surface as loss over N·D.
+
+    Parameters
+    ----------
+    law : Law
+        What to draw.
+    ax : matplotlib Axes, optional
+        Where; a new figure of 7 by 4.4 inches by default.
+
+    Returns
+    -------
+    Axes
+    """
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        ax = plt.subplots(figsize=(7.0, 4.4), layout="constrained")[1]
+    if len(law.table.axes) == 1:
+        _curve(law, ax)
+    else:
+        _surface(law, ax)
+    _dress(law, ax)
+    return ax
+
+
+def _curve(law: Law, ax: Axes) -> None:
+    table, out = law.table, law.heldout_n
+    size_n = table.x_nd[:, 0]
+    for seed in range(table.runs_nS.shape[1]):
+        ax.plot(size_n, table.runs_nS[:, seed], ".", color=DOT, alpha=0.45, ms=5, zorder=2)
+    ax.plot(size_n[~out], table.y_n[~out], "o", color=INK, ms=6, zorder=4, label="mean over seeds")
+    if out.any():
+        ax.plot(
+            size_n[out],
+            table.y_n[out],
+            "o",
+            mfc="white",
+            mec=INK,
+            mew=1.4,
+            ms=7,
+            zorder=4,
+            label="held out",
+        )
+    if not law.identified:
+        return
+    x_m = np.geomspace(size_n.min(), size_n.max() * 10, 240)
+    mean, low, high = law.predict(x_m)
+    fitted = x_m <= size_n[~out].max()
+    ax.fill_between(x_m, low, high, color=CURVE, alpha=0.14, lw=0, zorder=1)
+    ax.plot(x_m[fitted], mean[fitted], color=CURVE, lw=2, zorder=3, label=_curve_label(law))
+    ax.plot(x_m[~fitted], mean[~fitted], color=CURVE, lw=1.6, ls=(0, (4, 2)), zorder=3)
+    floor = law.params.get(law.form.floor, np.nan)
+    if np.isfinite(floor) and law.form.trend == "falling":
+        ax.axhline(floor, color=FLOOR, lw=1, ls=":", zorder=1)
+        ax.annotate(
+            f"floor {number(floor)}",
+            (size_n.min(), floor),
+            xytext=(0, 3),
+            textcoords="offset points",
+            color=FLOOR,
+            fontsize=8,
+        )
+
+
+def _curve_label(law: Law) -> str:
+    name = law.form.exponent
+    if not name:
+        return law.form.equation
+    return (
+        f"{law.form.equation},  {name} = {number(law[name].value)} {interval(law[name].percentile)}"
+    )
+
+
+def _surface(law: Law, ax: Axes) -> None:
+    table = law.table
+    volume_n = table.x_nd[:, 0] * table.x_nd[:, 1]
+    kept = ~law.heldout_n
+    dots = ax.scatter(
+        volume_n[kept],
+        table.y_n[kept],
+        c=np.log10(table.x_nd[kept, 0]),
+        cmap="viridis",
+        s=16,
+        zorder=3,
+    )
+    ax.scatter(
+        volume_n[~kept], table.y_n[~kept], facecolors="white", edgecolors=INK, s=26, zorder=3
+    )
+    bar = ax.figure.colorbar(dots, ax=ax, pad=0.01)
+    bar.set_label(f"log10 {table.axes[0]}")
+    bar.outline.set_visible(False)
+    if law.identified and law.form.name == "hoffmann":
+        volume_m = np.geomspace(volume_n.min(), volume_n.max() * 10, 200)
+        split_md = frontier(law, volume_m)
+        mean, low, high = law.predict(split_md)
+        ax.fill_between(volume_m, low, high, color=CURVE, alpha=0.16, lw=0, zorder=1)
+        a = law["a"]
+        label = f"best split: {table.axes[0]} grows as compute^{number(a.value)}"
+        ax.plot(
+            volume_m, mean, color=CURVE, lw=2, zorder=2, label=f"{label} {interval(a.percentile)}"
+        )
+
+
+def frontier(law: Law, volume_m: Array) -> Array:
+    r"""Return the sizes ``[m, 2]`` of least loss for each product N·D.
+
+    :math:`N = (\alpha A / \beta B)^{1/(\alpha+\beta)} (ND)^{\beta/(\alpha+\beta)}` (Hoffmann et al.
+    2022, equation 4).
+    """
+    p = law.params
+    total = p["alpha"] + p["beta"]
+    scale = (p["alpha"] * p["A"] / (p["beta"] * p["B"])) ** (1 / total)
+    size_m = scale * volume_m ** (p["beta"] / total)
+    return np.stack([size_m, volume_m / size_m], axis=-1)
+
+
+def _dress(law: Law, ax: Axes) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+    axes = law.table.axes
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(numticks=12))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    y_n = law.table.y_n
+    # A power of ten on the y axis says nothing about losses that differ in the third decimal.
+    if y_n.min() > 0:
+        ax.set_yscale("log")
+        ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
+        ax.yaxis.set_minor_formatter(NullFormatter())
+        ax.yaxis.set_minor_locator(LogLocator(numticks=1))
+    ax.set_xlabel(axes[0] if len(axes) == 1 else f"{axes[0]} × {axes[1]}")
+    ax.set_ylabel(law.table.loss)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(True, which="major", color="#d9dbe0", lw=0.6, zorder=0)
+    ax.set_axisbelow(True)
+    if not law.identified:
+        ax.set_title(
+            "not identified: " + law.reason, fontsize=9, loc="left", color=FLOOR, wrap=True
+        )
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(frameon=False, fontsize=8.5, loc="upper right")

@@ -1,0 +1,140 @@
+"""A law in words: the summary's table and the one line of `repr`."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from finscale.config.quantities import format_count
+from finscale.scaling.intervals import Interval
+
+if TYPE_CHECKING:
+    from finscale.scaling.law import Law
+
+_WIDTH = 100
+_LABEL = 12
+
+
+def number(value: float) -> str:
+    """Return a number as people read it: ``0.3651``, ``477.8``, ``2.1e+06``, ``–`` if unknown."""
+    if np.isnan(value):
+        return "–"
+    return f"{value:.4g}"
+
+
+def interval(ends: Interval | None) -> str:
+    """Return ``[.31, .42]``; an end that does not close is ``open``, an absent interval a dash."""
+    if ends is None or np.isnan(ends).any():
+        return "–"
+    low, high = ("open" if np.isinf(end) else f"{end:.3g}" for end in ends)
+    return f"[{low}, {high}]"
+
+
+def one_line(law: Law) -> str:
+    """Return the law's `repr`."""
+    shape = f"{np.count_nonzero(~law.heldout_n)} sizes, {law.table.seeds_n.sum()} runs"
+    if not law.identified:
+        return f"Law({law.form.name}, NOT IDENTIFIED: {law.reason}; {shape})"
+    told = [
+        f"{name} = {number(law[name].value)} {interval(law[name].percentile)}"
+        for name in law.form.names
+        if name not in law.fit.unidentified
+    ]
+    untold = [f"{name} not identified" for name in law.fit.unidentified]
+    return f"Law({law.form.name}: {', '.join(told + untold)}; {shape})"
+
+
+def summary(law: Law) -> str:
+    """Return what was fitted to what, estimates with intervals, diagnostics and warnings."""
+    lines = [f"{law.form.name:<{_LABEL}} {law.form.equation}", *_facts(law), ""]
+    if law.identified:
+        lines += [*_estimates(law), "", *_bootstrap(law)]
+    else:
+        lines += _row("result", f"NOT IDENTIFIED: {law.reason}")
+    lines += _diagnostics(law)
+    for held in law.heldout if law.identified else []:
+        inside = "inside" if held.low <= held.observed <= held.high else "outside"
+        lines += _row(
+            "held out",
+            f"at {_size(held.x_d)} the law says {number(held.predicted)} "
+            f"{interval((held.low, held.high))}, measured {number(held.observed)}: {inside}",
+        )
+    for name, why in law.fit.unidentified.items():
+        if law.identified:
+            lines += _row("not told", f"{name}: {why}")
+    for flag in law.fit.flags:
+        lines += _row("beware", flag)
+    for note in law.table.notes:
+        lines += _row("note", note)
+    return "\n".join(lines)
+
+
+def _row(label: str, text: str) -> list[str]:
+    wrapped = textwrap.wrap(text, _WIDTH - _LABEL - 1) or [""]
+    return [
+        f"{label if i == 0 else '':<{_LABEL}} {line}".rstrip() for i, line in enumerate(wrapped)
+    ]
+
+
+def _size(x_d: np.ndarray) -> str:
+    return " × ".join(format_count(float(value)) for value in x_d)
+
+
+def _facts(law: Law) -> list[str]:
+    from finscale.scaling.problem import LOSSES
+
+    kept = law.table.rows(~law.heldout_n)
+    spans = ", ".join(
+        f"{axis} {format_count(float(column.min()))} … {format_count(float(column.max()))}"
+        for axis, column in zip(kept.axes, kept.x_nd.T, strict=True)
+    )
+    seeds = sorted(set(kept.seeds_n.tolist()))
+    each = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]}–{seeds[-1]}"
+    cells = kept.losses_nST.shape[-1]
+    unit = "days" if kept.has_days else "folds"
+    days = f" · {cells:,} {unit}" if cells > 1 else ""
+    loss = law.fit.problem.loss
+    return [
+        *_row(
+            "points",
+            f"{kept.num_sizes} sizes × {each} seed{'' if each == '1' else 's'}{days} · {spans}",
+        ),
+        *_row("fitted", f"{kept.loss} by {loss}: {LOSSES[loss]}"),
+    ]
+
+
+def _estimates(law: Law) -> list[str]:
+    level = f"{law.level:.0%}"
+    head = f"{'':<{_LABEL}} {'estimate':>10}   {level + ' percentile':<20} {'BCa':<20} profile"
+    rows = [head]
+    for e in law.estimates.values():
+        rows.append(
+            f"{e.name:<{_LABEL}} {number(e.value):>10}   {interval(e.percentile):<20} "
+            f"{interval(e.bca):<20} {interval(e.profile)}"
+        )
+    return rows
+
+
+def _bootstrap(law: Law) -> list[str]:
+    blocks = (
+        "" if law.block_length is None else f", blocks of {law.block_length:.1f} days on average"
+    )
+    text = f"{len(law.replicates_Rp):,} replicates of {law.scheme}{blocks}"
+    return _row("bootstrap", text)
+
+
+def _diagnostics(law: Law) -> list[str]:
+    found = law.fit.diagnostics
+    if np.isnan(found.leverage_n).all():
+        return []
+    top = int(np.argmax(found.leverage_n))
+    parts = [
+        "converged" if found.converged else "NOT CONVERGED",
+        f"at bound: {', '.join(found.at_bound) or 'none'}",
+        f"open profile: {', '.join(found.open_profile) or 'none'}",
+        f"condition {found.condition_number:.3g}",
+        f"largest leverage {found.leverage_n[top]:.2f} at {_size(law.fit.problem.x_nd[top])}",
+    ]
+    return _row("diagnostics", " · ".join(parts))

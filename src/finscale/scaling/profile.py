@@ -1,0 +1,168 @@
+"""Profile likelihood: how far a number can move before the other parameters cannot follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from scipy.optimize import brentq
+
+from finscale.scaling.forms import Form
+from finscale.scaling.forms.base import Array
+from finscale.scaling.nnls import solve_nonnegative
+from finscale.scaling.problem import Problem
+from finscale.scaling.varpro import Precision, profile, signs
+
+#: Grid of exponents for numbers that are linear given the exponents.
+_FINE = {1: 1201, 2: 91}
+
+
+def pinned(form: Form, name: str, value: float) -> Form:
+    """Return the form with one non-linear parameter held at an (internal) value."""
+    at = form.index(name) - len(form.linear)
+
+    def insert(q: Array) -> Array:
+        return np.insert(q, at, value, axis=-1)
+
+    return replace(
+        form,
+        nonlinear=tuple(p for p in form.nonlinear if p.name != name),
+        basis=lambda x_nd, q: form.basis(x_nd, insert(q)),
+        basis_gradient=lambda x_nd, q: np.delete(form.basis_gradient(x_nd, insert(q)), at, axis=-1),
+        grid=lambda x_nd: tuple(g for i, g in enumerate(form.grid(x_nd)) if i != at),
+        publish=lambda theta, x0_d: theta,
+        internalise=lambda theta, x0_d: theta,
+    )
+
+
+def pinned_objective(form: Form, problem: Problem, name: str, value: float) -> float:
+    """Return the least objective when one non-linear parameter is held."""
+    return float(problem.batch(pinned(form, name, value)).objective_R[0])
+
+
+def open_ends(form: Form, problem: Problem, objective: float, level: float) -> tuple[str, ...]:
+    """Return the ends at which a parameter may run to its bound inside the confidence set."""
+    best = float(problem.deviance(objective))
+    allowed = problem.cutoff(form.num_parameters, level)
+    openings = []
+    for parameter in form.nonlinear:
+        for bound, side in ((parameter.lower, "below"), (parameter.upper, "above")):
+            rise = float(problem.deviance(pinned_objective(form, problem, parameter.name, bound)))
+            if rise - best <= allowed:
+                openings.append(f"{parameter.name} {side}")
+    return tuple(openings)
+
+
+def exponent_interval(
+    form: Form, problem: Problem, name: str, internal: float, objective: float, level: float
+) -> tuple[float, float]:
+    """Return the profile-likelihood interval of a non-linear parameter, any loss.
+
+    Parameters
+    ----------
+    form, problem : Form, Problem
+        What was fitted to what.
+    name : str
+        A non-linear parameter.
+    internal, objective : float
+        Its best value and the least objective.
+    level : float
+        Confidence.
+
+    Returns
+    -------
+    low, high : float
+        Infinite on a side that does not close before the parameter's bound.
+    """
+    parameter = form.parameters[form.index(name)]
+    wanted = float(problem.deviance(objective)) + problem.cutoff(form.num_parameters, level)
+
+    def excess(value: float) -> float:
+        return float(problem.deviance(pinned_objective(form, problem, name, value))) - wanted
+
+    def end(bound: float, open_end: float) -> float:
+        if excess(bound) <= 0:
+            return open_end
+        return float(brentq(excess, internal, bound, rtol=1e-6))
+
+    return end(parameter.lower, -np.inf), end(parameter.upper, np.inf)
+
+
+def region_interval(
+    form: Form,
+    problem: Problem,
+    objective: float,
+    level: float,
+    *,
+    weights: Callable[[Array], Array] | None = None,
+    value: Callable[[Array], Array] | None = None,
+) -> tuple[float, float]:
+    r"""Return the profile-likelihood interval of a function of the parameters, quadratic losses.
+
+    For fixed exponents q the confidence set of the linear part is an ellipsoid, so the extremes of
+    :math:`a(q)^\top c` over it have a closed form; what is left is a scan over q.
+
+    Parameters
+    ----------
+    form, problem, objective, level
+        As in :func:`exponent_interval`; the form has one or two non-linear parameters.
+    weights : callable, optional
+        ``q_GQ -> a_GK``: a linear combination of the linear coefficients (in units x/x0).
+    value : callable, optional
+        ``q_GQ -> [G]``: a function of the exponents alone.
+
+    Returns
+    -------
+    low, high : float
+    """
+    num_q = len(form.nonlinear)
+    x0_d = form.reference_sizes(problem.x_nd)
+    x_nd = problem.x_nd / x0_d
+    metric = Precision.of(
+        len(x_nd),
+        None if problem.loss == "gls" else problem.weights_n,
+        problem.covariance_nn if problem.loss == "gls" else None,
+    )
+    slack = _slack(problem, objective, form.num_parameters, level)
+    axes = [_dense(axis, _FINE[num_q]) for axis in form.grid(x_nd)]
+    for _ in range(2):
+        grid_GQ = np.stack([m.ravel() for m in np.meshgrid(*axes, indexing="ij")], axis=-1)
+        objective_G, c_GK = (a[0] for a in profile(form, x_nd, problem.y_n[None], metric, grid_GQ))
+        room_G = objective + slack - objective_G
+        inside = room_G >= 0
+        if not inside.any():
+            return float("nan"), float("nan")
+        axes = [_zoomed(axis, grid_GQ[inside, i]) for i, axis in enumerate(axes)]
+    grid_GQ, c_GK, room_G = grid_GQ[inside], c_GK[inside], room_G[inside]
+    if value is not None:
+        numbers = value(grid_GQ)
+        return float(numbers.min()), float(numbers.max())
+    assert weights is not None
+    a_GK = weights(grid_GQ)
+    gram = metric.gram(form.basis(x_nd, grid_GQ))[0]
+    # a' G^-1 a, columns scaled: c has no sign here, only its extremes do
+    spread, _ = solve_nonnegative(gram, a_GK, np.ones(len(form.linear), dtype=bool))
+    half = np.sqrt(np.maximum(room_G * np.sum(a_GK * spread, axis=-1), 0.0))
+    centre = np.sum(a_GK * c_GK, axis=-1)
+    low, high = float(np.min(centre - half)), float(np.max(centre + half))
+    return (low if signs(form).any() else max(low, 0.0)), high
+
+
+def _slack(problem: Problem, objective: float, num_parameters: int, level: float) -> float:
+    """Return by how much the objective itself may rise."""
+    allowed = problem.cutoff(num_parameters, level)
+    if problem.loss == "gls":
+        return allowed
+    return objective * float(np.expm1(allowed / problem.num_points))
+
+
+def _dense(axis: Array, num: int) -> Array:
+    return np.interp(np.linspace(0, len(axis) - 1, num), np.arange(len(axis)), axis)
+
+
+def _zoomed(axis: Array, accepted: Array) -> Array:
+    """Return as many values between the accepted ones and one step beyond."""
+    low = max(int(np.searchsorted(axis, accepted.min())) - 1, 0)
+    high = min(int(np.searchsorted(axis, accepted.max())) + 1, len(axis) - 1)
+    return np.linspace(axis[low], axis[high], len(axis))

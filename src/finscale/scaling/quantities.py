@@ -1,0 +1,122 @@
+"""What a reader asks of a law: exponent, floor, gain at ×10, the compute-optimal split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finscale.scaling.forms import Form
+from finscale.scaling.forms.base import Array
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number derived from the parameters.
+
+    ``of`` maps parameters ``[R, p]`` to ``[R]``. Where the number is linear given the exponents,
+    ``weights`` gives the combination of linear coefficients (units x/x0, ``q_GQ -> a_GK``); where
+    it depends on the exponents alone, ``of_q`` gives it.
+    """
+
+    name: str
+    meaning: str
+    of: Callable[[Array], Array]
+    weights: Callable[[Array], Array] | None = None
+    of_q: Callable[[Array], Array] | None = None
+
+
+def quantities_of(form: Form, x_nd: Array, axes: tuple[str, ...]) -> list[Quantity]:
+    """Return every parameter, then the derived numbers that the form has.
+
+    Parameters
+    ----------
+    form : Form
+        The law's form.
+    x_nd : array, ``[n, d]``
+        Fitted sizes: gains start at the largest of each axis.
+    axes : tuple of str
+        Names of the size columns, for the words.
+    """
+    found = [_parameter(form, i) for i in range(form.num_parameters)]
+    top_d = x_nd.max(axis=0)
+    num_moving = 2 if form.name in ("hoffmann", "data_constrained") else 1
+    if form.trend != "flat":
+        for axis in range(num_moving):
+            found.append(_gain(form, x_nd, top_d, axis, axes[axis]))
+    if form.turning is not None:
+        found.append(
+            Quantity(
+                "best_size", f"{axes[0]} of least loss, if the curve turns", form.turning_point
+            )
+        )
+    if form.name == "hoffmann":
+        alpha, beta = form.index("alpha"), form.index("beta")
+        found.append(
+            Quantity(
+                "a",
+                f"compute-optimal exponent: {axes[0]} grows as compute^a, a = beta/(alpha+beta)",
+                lambda theta: theta[:, beta] / (theta[:, alpha] + theta[:, beta]),
+                of_q=lambda q: q[:, 1] / (q[:, 0] + q[:, 1]),
+            )
+        )
+    return found
+
+
+def _parameter(form: Form, at: int) -> Quantity:
+    parameter, num_linear = form.parameters[at], len(form.linear)
+    weights = of_q = None
+    if parameter.name == form.floor:
+        # the floor is the coefficient of the constant column, the first of every form
+        def weights(q: Array) -> Array:
+            return np.tile(np.eye(num_linear)[at], (len(q), 1))
+
+    if at >= num_linear:
+
+        def of_q(q: Array) -> Array:
+            return q[:, at - num_linear]
+
+    return Quantity(parameter.name, parameter.meaning, lambda theta: theta[:, at], weights, of_q)
+
+
+def _gain(form: Form, x_nd: Array, top_d: Array, axis: int, name: str) -> Quantity:
+    here_1d = top_d[None].copy()
+    there_1d = here_1d.copy()
+    there_1d[0, axis] *= 10.0
+    x0_d = form.reference_sizes(x_nd)
+
+    def of(theta: Array) -> Array:
+        return np.asarray(form.predict(here_1d, theta) - form.predict(there_1d, theta))[:, 0]
+
+    def weights(q: Array) -> Array:
+        return np.asarray(form.basis(here_1d / x0_d, q) - form.basis(there_1d / x0_d, q))[:, 0, :]
+
+    label = "gain_x10" if len(form.axes) == 1 else f"gain_x10_{form.axes[axis]}"
+    return Quantity(label, f"loss that ten times the largest {name} removes", of, weights)
+
+
+def replicate_values(
+    quantity: Quantity, form: Form, params_Rp: Array, at_bound_Rp: NDArray[np.bool_]
+) -> Array:
+    """Return the quantity of every replicate; an exponent at a bound counts as unbounded.
+
+    A replicate whose exponent ran to a bound says "as small (or large) as can be", and one whose
+    scale is zero says that any exponent will do: half of those count at each end.
+    """
+    values = np.array(quantity.of(params_Rp), dtype=np.float64)
+    names = form.names
+    if quantity.name not in {parameter.name for parameter in form.nonlinear}:
+        return values
+    at = names.index(quantity.name)
+    resting = at_bound_Rp[:, at]
+    # At zero a pure power is the constant: a value like any other.
+    if form.parameters[at].lower != 0.0:
+        small = values <= np.nanmedian(values)
+        values[resting & small] = -np.inf
+        values[resting & ~small] = np.inf
+    scales = [i for i, p in enumerate(form.linear) if p.name != form.floor and p.lower == 0.0]
+    empty = np.flatnonzero(at_bound_Rp[:, scales].all(axis=1)) if scales else np.array([], int)
+    values[empty[::2]], values[empty[1::2]] = -np.inf, np.inf
+    return values

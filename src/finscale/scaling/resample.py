@@ -1,0 +1,201 @@
+"""Resample decision days, seeds and folds: replicates of the mean loss at each size.
+
+The hierarchy of a study is days (shared by every run, dependent in time), folds (blocks of days
+with a training set of their own) and seeds (independent at every size). Each replicate draws all
+three: days by the stationary bootstrap *once for all runs*, which keeps the pairing; folds with
+replacement; seeds with replacement, pooled over sizes, since three draws from three seeds know
+little of a spread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finscale.evaluation.bootstrap import day_weights, optimal_block_length, stationary_indices
+from finscale.scaling.forms.base import Array
+from finscale.scaling.table import LawTable
+
+#: Below this many sizes without seeds or days, residuals are redrawn instead of points.
+FEW_POINTS = 20
+
+Scheme = Literal["days and seeds", "days", "seeds", "points", "residuals", "parametric"]
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """What a bootstrap refits.
+
+    Parameters
+    ----------
+    y_Rn : array, ``[R, n]`` or ``[1, n]``
+        Mean losses of each replicate.
+    weights_Rn : array, ``[R, n]``, or None
+        How often each point was drawn, when points are resampled.
+    scheme : str
+        What was resampled.
+    block_length : float or None
+        Mean length of blocks of days.
+    """
+
+    y_Rn: Array
+    weights_Rn: Array | None
+    scheme: Scheme
+    block_length: float | None = None
+
+
+def scheme_of(table: LawTable) -> Scheme:
+    """Return what the table allows to resample, the most honest first."""
+    seeds = bool(table.seeds_n.max() > 1)
+    cells = table.losses_nST.shape[-1] > 1
+    if cells:
+        return "days and seeds" if seeds else "days"
+    if seeds:
+        return "seeds"
+    return "points" if table.num_sizes >= FEW_POINTS else "residuals"
+
+
+def resample(
+    table: LawTable,
+    *,
+    num_replicates: int,
+    seed: int = 0,
+    block_length: float | None = None,
+    fitted_n: Array | None = None,
+    leverage_n: Array | None = None,
+    covariance_nn: Array | None = None,
+) -> Replicates:
+    """Draw replicates of the losses by size.
+
+    Parameters
+    ----------
+    table : LawTable
+        What was measured.
+    num_replicates, seed : int
+        R, and the seed of the generator: equal seeds give equal replicates.
+    block_length : float, optional
+        Mean block of days; by default Politis and White's choice for the loss differences.
+    fitted_n, leverage_n : array, ``[n]``
+        Needed by the residual scheme: the curve, and each point's leverage.
+    covariance_nn : array, ``[n, n]``, optional
+        A known covariance: replicates are drawn from it around the curve.
+
+    Returns
+    -------
+    Replicates
+
+    References
+    ----------
+    Politis and Romano (1994), stationary bootstrap; Rao and Wu (1988), rescaling for few draws;
+    Davison and Hinkley (1997), section 6.2, for residuals divided by sqrt(1 - leverage).
+    """
+    rng = np.random.default_rng(seed)
+    if covariance_nn is not None and fitted_n is not None:
+        normal = rng.standard_normal((num_replicates, len(fitted_n)))
+        noise = normal @ np.linalg.cholesky(covariance_nn).T
+        return Replicates(fitted_n + noise, None, "parametric")
+    scheme = scheme_of(table)
+    if scheme == "points":
+        n = table.num_sizes
+        counts = rng.multinomial(n, np.full(n, 1.0 / n), size=num_replicates)
+        return Replicates(table.y_n[None], counts.astype(np.float64), scheme)
+    if scheme == "residuals":
+        if fitted_n is None or leverage_n is None:
+            raise ValueError("residuals are resampled around a fitted curve")
+        scaled = (table.y_n - fitted_n) / np.sqrt(np.maximum(1.0 - leverage_n, 0.05))
+        scaled = scaled - scaled.mean()
+        drawn = rng.integers(0, len(scaled), size=(num_replicates, len(scaled)))
+        return Replicates(fitted_n + scaled[drawn], None, scheme)
+    y_Rn = np.broadcast_to(table.y_n, (num_replicates, table.num_sizes))
+    if scheme != "seeds":
+        block_length = block_length or block_length_of(table)
+        y_Rn = day_replicates(table, num_replicates, block_length, seed)
+    if table.seeds_n.max() > 1:
+        y_Rn = y_Rn + seed_replicates(table, num_replicates, rng)
+    return Replicates(y_Rn, None, scheme, block_length if scheme != "seeds" else None)
+
+
+def block_length_of(table: LawTable) -> float:
+    """Return the mean block length for the differences between sizes, in days."""
+    if not table.has_days:
+        return 1.0
+    daily_nT = np.nanmean(table.losses_nST, axis=1)
+    return optimal_block_length((daily_nT - daily_nT.mean(axis=0)).T)
+
+
+def cell_weights(
+    fold_T: NDArray[np.int64], block_length: float, num_replicates: int, seed: int
+) -> Array:
+    """Return how often each cell counts in each replicate, ``[R, T]``.
+
+    Days are drawn in blocks within their fold; of several folds each replicate then draws as many
+    as there are, with replacement.
+    """
+    folds = np.unique(fold_T)
+    weights = np.zeros((num_replicates, len(fold_T)))
+    for fold in folds:
+        inside = np.flatnonzero(fold_T == fold)
+        indices = stationary_indices(
+            len(inside), block_length, num_replicates, seed=seed * 1009 + int(fold)
+        )
+        weights[:, inside] = day_weights(indices)
+    if len(folds) > 1:
+        rng = np.random.default_rng([seed, len(folds)])
+        share = np.full(len(folds), 1.0 / len(folds))
+        drawn = rng.multinomial(len(folds), share, size=num_replicates)
+        weights *= drawn[:, np.searchsorted(folds, fold_T)]
+    return weights
+
+
+def day_replicates(
+    table: LawTable, num_replicates: int, block_length: float, seed: int = 0
+) -> Array:
+    """Return mean losses ``[R, n]`` with days (and folds) redrawn, the same for every run."""
+    daily_nT = np.nanmean(table.losses_nST, axis=1)
+    weights = cell_weights(table.fold_T, block_length, num_replicates, seed)
+    return np.asarray(weights @ daily_nT.T / weights.sum(axis=-1, keepdims=True))
+
+
+def seed_replicates(table: LawTable, num_replicates: int, rng: np.random.Generator) -> Array:
+    """Return what another draw of seeds adds to each size's mean, ``[R, n]``, mean zero.
+
+    Deviations from their size's mean are multiplied by sqrt(S/(S-1)), so that their spread is that
+    of the seeds and not of the seeds around their own mean, and are pooled over sizes.
+    """
+    seeds_n = table.seeds_n
+    many = seeds_n > 1
+    deviations = (table.runs_nS - table.y_n[:, None])[many]
+    deviations = deviations * np.sqrt(seeds_n[many] / (seeds_n[many] - 1.0))[:, None]
+    pool = deviations[~np.isnan(deviations)]
+    out = np.empty((num_replicates, table.num_sizes))
+    for size, num_seeds in enumerate(seeds_n):
+        out[:, size] = pool[rng.integers(0, len(pool), (num_replicates, num_seeds))].mean(axis=-1)
+    return out
+
+
+def left_out(table: LawTable) -> Replicates:
+    """Return jackknife replicates for the acceleration of BCa intervals.
+
+    One group is left out at a time: a tenth of the days, or one seed of one size, or one point.
+    """
+    scheme = scheme_of(table)
+    y_n = table.y_n
+    if scheme in ("points", "residuals"):
+        return Replicates(y_n[None], 1.0 - np.eye(table.num_sizes), scheme)
+    parts = []
+    if scheme != "seeds":
+        daily_nT = np.nanmean(table.losses_nST, axis=1)
+        num_cells = daily_nT.shape[-1]
+        for block in np.array_split(np.arange(num_cells), min(num_cells, 20)):
+            parts.append(np.delete(daily_nT, block, axis=-1).mean(axis=-1))
+    if scheme != "days":
+        runs_nS = table.runs_nS
+        for size, seed in zip(*np.nonzero(~np.isnan(runs_nS)), strict=True):
+            if table.seeds_n[size] > 1:
+                kept = y_n.copy()
+                kept[size] = np.nanmean(np.delete(runs_nS[size], seed))
+                parts.append(kept)
+    return Replicates(np.stack(parts), None, scheme)

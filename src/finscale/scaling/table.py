@@ -1,0 +1,287 @@
+"""Read any table of sizes and losses, check it, and say what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from finscale.errors import DataError, did_you_mean
+from finscale.scaling.forms.base import Array
+
+
+@dataclass(frozen=True)
+class LawTable:
+    """Losses by size, seed and cell; a cell is one decision day of one fold.
+
+    Parameters
+    ----------
+    axes : tuple of str
+        Names of the size columns.
+    loss : str
+        Name of the loss column.
+    x_nd : array, ``[n, d]``
+        Distinct sizes, ascending.
+    losses_nST : array, ``[n, S, T]``
+        Losses; NaN where a size has fewer seeds. T is 1 when neither days nor folds are given.
+    fold_T : array of int, ``[T]``
+        Which fold each cell belongs to.
+    has_days : bool
+        Whether cells are days (in order of time within their fold).
+    notes : tuple of str
+        What was done on reading: "6 rows of one size are read as seeds".
+    """
+
+    axes: tuple[str, ...]
+    loss: str
+    x_nd: Array
+    losses_nST: Array
+    fold_T: NDArray[np.int64]
+    has_days: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def runs_nS(self) -> Array:
+        """Mean loss of each run over its cells, NaN where there is none."""
+        return np.asarray(self.losses_nST.mean(axis=-1))
+
+    @property
+    def y_n(self) -> Array:
+        """Mean loss of each size over its seeds."""
+        return np.asarray(np.nanmean(self.runs_nS, axis=-1))
+
+    @property
+    def seeds_n(self) -> NDArray[np.int64]:
+        """Number of seeds at each size."""
+        return np.asarray(np.sum(~np.isnan(self.runs_nS), axis=-1))
+
+    @property
+    def num_sizes(self) -> int:
+        """Number of distinct sizes."""
+        return len(self.x_nd)
+
+    @property
+    def span(self) -> float:
+        """Largest over smallest size: the least of it over axes that vary."""
+        spans = self.x_nd.max(axis=0) / self.x_nd.min(axis=0)
+        return float(np.min(spans))
+
+    def rows(self, keep: NDArray[np.bool_]) -> LawTable:
+        """Return the table with some of its sizes."""
+        return replace(self, x_nd=self.x_nd[keep], losses_nST=self.losses_nST[keep])
+
+    def largest(self, count: int) -> NDArray[np.bool_]:
+        """Return which rows hold the ``count`` largest sizes of the first axis."""
+        sizes = np.unique(self.x_nd[:, 0])
+        return (
+            np.asarray(self.x_nd[:, 0] >= sizes[-count])
+            if count
+            else np.zeros(len(self.x_nd), bool)
+        )
+
+
+def read_table(
+    source: Any,
+    *,
+    x: str | Sequence[str],
+    y: str = "loss",
+    seed: str = "seed",
+    fold: str = "fold",
+    day: str = "day",
+    signed: bool = False,
+) -> LawTable:
+    """Read and check a table of losses.
+
+    Parameters
+    ----------
+    source : path, polars or pandas DataFrame, or mapping of columns
+        One row a run, or one row a run and day. Several rows of one run and day (symbols) are
+        averaged first: the day is the unit of evidence.
+    x : str or sequence of str
+        Size columns.
+    y : str
+        Loss column.
+    seed, fold, day : str
+        Columns used when present. Without a seed column, rows of equal size are its seeds.
+    signed : bool
+        Losses are differences and may be zero or negative.
+
+    Returns
+    -------
+    LawTable
+
+    Raises
+    ------
+    DataError
+        For a missing column, text where numbers belong, NaN or infinite values, sizes or losses
+        that are not positive, one size only, or runs that were not scored on the same days.
+    """
+    frame, place = _frame(source)
+    axes = (x,) if isinstance(x, str) else tuple(x)
+    for column in (*axes, y):
+        if column not in frame.columns:
+            raise DataError(
+                f"{place} has no column {column!r}.", hint=did_you_mean(column, frame.columns)
+            )
+    frame = _numbers(frame, (*axes, y), place)
+    _check_sizes(frame, axes, place)
+    _check_losses(frame, y, place, signed=signed)
+    notes: list[str] = []
+    columns = _Columns(
+        axes,
+        y,
+        seed,
+        fold if fold in frame.columns else "",
+        day if day in frame.columns else "",
+    )
+    cells = columns.cells
+    if seed not in frame.columns:
+        frame = frame.with_columns(pl.int_range(pl.len()).over([*axes, *cells]).alias(seed))
+        repeated = int(frame[seed].max() or 0)  # type: ignore[arg-type]
+        if repeated:
+            notes.append(f"no column {seed!r}: up to {repeated + 1} rows of one size are its seeds")
+    frame = frame.group_by([*axes, seed, *cells]).agg(pl.col(y).mean()).sort([*axes, seed, *cells])
+    return _stacked(frame, columns, tuple(notes), place)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Names of the columns in use; an empty fold or day is absent."""
+
+    axes: tuple[str, ...]
+    loss: str
+    seed: str
+    fold: str
+    day: str
+
+    @property
+    def cells(self) -> list[str]:
+        return [column for column in (self.fold, self.day) if column]
+
+
+def _frame(source: Any) -> tuple[pl.DataFrame, str]:
+    if isinstance(source, pl.DataFrame):
+        return source, "the table"
+    if isinstance(source, Mapping):
+        return pl.DataFrame(dict(source)), "the table"
+    if isinstance(source, str | Path):
+        return _file(Path(source)), str(source)
+    if type(source).__module__.startswith("pandas"):
+        return pl.from_pandas(source), "the table"
+    raise DataError(
+        f"a {type(source).__name__} is not a table.",
+        hint="give a CSV or parquet file, a polars or pandas DataFrame, or a dict of columns",
+    )
+
+
+def _file(path: Path) -> pl.DataFrame:
+    if not path.is_file():
+        raise DataError(f"{path} is not a file.", hint="give a CSV or parquet file of results")
+    try:
+        if path.suffix == ".parquet":
+            return pl.read_parquet(path)
+        return pl.read_csv(path, infer_schema_length=10_000, try_parse_dates=True)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{path} cannot be read as a table: {reason}.") from error
+
+
+def _numbers(frame: pl.DataFrame, columns: Sequence[str], place: str) -> pl.DataFrame:
+    if frame.is_empty():
+        raise DataError(f"{place} has no rows.")
+    for column in columns:
+        if not frame.schema[column].is_numeric():
+            values = frame[column].cast(pl.String)
+            wrong = values.filter(values.cast(pl.Float64, strict=False).is_null())
+            example = repr(wrong[0]) if len(wrong) else "text"
+            raise DataError(f"{place}: column {column!r} holds {example}, which is not a number.")
+    return frame.with_columns(pl.col(column).cast(pl.Float64) for column in columns)
+
+
+def _first_bad(frame: pl.DataFrame, good: pl.Expr) -> int | None:
+    bad = frame.select((~good.fill_null(False)).alias("bad"))["bad"].arg_true()
+    return int(bad[0]) + 1 if len(bad) else None
+
+
+def _check_sizes(frame: pl.DataFrame, axes: Sequence[str], place: str) -> None:
+    for axis in axes:
+        size = pl.col(axis)
+        row = _first_bad(frame, size.is_finite() & (size > 0))
+        if row is not None:
+            raise DataError(
+                f"{place}: {axis} is {frame[axis][row - 1]} in row {row}; sizes must be positive.",
+                hint="drop the row, or count what it stands for",
+            )
+    if frame.select(axes).unique().height < 2:
+        raise DataError(
+            f"{place} has one size only ({axes[0]} = {frame[axes[0]][0]:g}); "
+            "a law needs several, four at the least.",
+            hint="duplicate sizes are seeds, not sizes",
+        )
+
+
+def _check_losses(frame: pl.DataFrame, y: str, place: str, *, signed: bool) -> None:
+    loss = pl.col(y)
+    row = _first_bad(frame, loss.is_finite())
+    if row is not None:
+        raise DataError(
+            f"{place}: {y} is {frame[y][row - 1]} in row {row}.",
+            hint="a run that diverged is a result: say how it is counted, or drop the row",
+        )
+    row = _first_bad(frame, loss > 0)
+    if row is not None and not signed:
+        raise DataError(
+            f"{place}: {y} is {frame[y][row - 1]:g} in row {row}; a loss is positive.",
+            hint="for differences of losses say signed=True (terminal: --signed)",
+        )
+
+
+def _stacked(
+    frame: pl.DataFrame, columns: _Columns, notes: tuple[str, ...], place: str
+) -> LawTable:
+    """Put sorted rows into ``[n, S, T]``; every run must have the same cells."""
+    axes, cells = columns.axes, columns.cells
+    runs = frame.group_by([*axes, columns.seed], maintain_order=True).agg(
+        pl.col(columns.loss), *([pl.struct(cells).alias("_cells")] if cells else [])
+    )
+    if cells:
+        _check_pairing(runs, columns, place)
+    sizes = runs.select(axes).unique(maintain_order=True)
+    position = {size: i for i, size in enumerate(sizes.iter_rows())}
+    of_run = [position[size] for size in runs.select(axes).iter_rows()]
+    num_cells = len(runs[columns.loss][0])
+    losses = np.full((len(sizes), int(np.bincount(of_run).max()), num_cells), np.nan)
+    filled = np.zeros(len(sizes), dtype=np.int64)
+    for at, values in zip(of_run, runs[columns.loss], strict=True):
+        losses[at, filled[at]] = values.to_numpy()
+        filled[at] += 1
+    fold_T = np.zeros(num_cells, dtype=np.int64)
+    if columns.fold:
+        fold_T = runs["_cells"][0].struct.field(columns.fold).rank("dense").to_numpy() - 1
+    return LawTable(
+        axes=axes,
+        loss=columns.loss,
+        x_nd=np.asarray(sizes.to_numpy(), dtype=np.float64),
+        losses_nST=losses,
+        fold_T=fold_T.astype(np.int64),
+        has_days=bool(columns.day),
+        notes=notes,
+    )
+
+
+def _check_pairing(runs: pl.DataFrame, columns: _Columns, place: str) -> None:
+    shared = runs["_cells"][0]
+    unit = "days" if columns.day else "folds"
+    for run, own in zip(runs.iter_rows(named=True), runs["_cells"], strict=True):
+        if not own.equals(shared):
+            raise DataError(
+                f"{place}: the run {columns.axes[0]} = {run[columns.axes[0]]:g}, seed "
+                f"{run[columns.seed]} covers {len(own)} {unit}, not the {len(shared)} of the first "
+                "run.",
+                hint="score every run on the same days: comparisons are paired by day",
+            )
