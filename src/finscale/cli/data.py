@@ -140,7 +140,9 @@ def download_symbols(
     failed: list[FinscaleError] = []
     terminal = console(quiet=quiet)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
-    with Progress(*columns, console=terminal, transient=True) as progress:
+    with Progress(
+        *columns, console=terminal, transient=True, disable=not terminal.is_terminal
+    ) as progress:
         task = progress.add_task("download", total=len(symbols))
         for symbol in symbols:
             progress.update(task, description=f"{symbol:<10}")
@@ -222,7 +224,9 @@ def show(
         print_json(summary.as_dict())
         return
     _print_summary(summary, store.raw.folder)
-    _line("file", f"{store.raw.folder / entry.path} · {entry.key} · {entry.created:%Y-%m-%d %H:%M}")
+    _line(
+        "stored", f"{store.raw.folder / entry.path} · {entry.key} · {entry.created:%Y-%m-%d %H:%M}"
+    )
     _line("md5", f"{entry.md5} ✓ manifest")
     _line("sha256", entry.sha256)
     close = bars.adjusted()["close"].to_list()

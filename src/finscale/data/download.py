@@ -11,7 +11,7 @@ import polars as pl
 
 from finscale.data import calendar
 from finscale.data.acceptance import Wishes, accept
-from finscale.data.bars import SCHEMA, Bars
+from finscale.data.bars import Bars
 from finscale.data.manifest import ManifestEntry
 from finscale.data.sources import SOURCES, fetch_bars
 from finscale.data.store import DataStore
@@ -96,7 +96,6 @@ def append(old: Bars, recent: Bars, now: dt.datetime) -> Bars | None:
     new = tuple(r for r in recent.repairs if r.date is not None and r.date > old.last_date)
     return dataclasses.replace(
         checked,
-        frame=checked.frame.select(SCHEMA),
         repairs=(*old.repairs, *new),
         provenance=old.provenance,
     )
@@ -109,9 +108,11 @@ def _fetch_whole(
     options: dict[str, Any],
     action: Literal["fetched", "fetched anew"],
 ) -> Download:
-    before = len(store.bars(symbol)) if store.has_bars(symbol) else 0
-    bars = fetch_bars(source, symbol, **options)
-    return Download(store.add_bars(bars), action, len(bars) - before)
+    before = store.bars_entry(symbol) if store.has_bars(symbol) else None
+    entry = store.add_bars(fetch_bars(source, symbol, **options))
+    if entry == before:
+        return Download(entry, "kept", 0)
+    return Download(entry, action, entry.rows - (before.rows if before else 0))
 
 
 def _new_sessions(old: Bars, now: dt.datetime) -> bool:

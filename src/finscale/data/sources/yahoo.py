@@ -158,11 +158,7 @@ def _retry(
         try:
             return request()
         except (errors.YFTzMissingError, errors.YFPricesMissingError) as error:
-            raise DataError(
-                f"Yahoo has no bars of {symbol} ({error.rationale}).",
-                hint="look the symbol up at finance.yahoo.com; share classes are written BRK-B, "
-                "indices ^GSPC",
-            ) from error
+            raise _unknown(symbol, error.rationale) from error
         except errors.YFRateLimitError:
             failure = SourceUnavailableError(
                 f"Yahoo limits requests: {symbol} was refused {attempts} times.",
@@ -170,8 +166,18 @@ def _retry(
                 "stopped",
             )
         except (OSError, ValueError, errors.YFDataException) as error:
+            if getattr(getattr(error, "response", None), "status_code", None) == 404:
+                raise _unknown(symbol, "not found") from error
             failure = _unreachable(symbol, error)
     raise failure
+
+
+def _unknown(symbol: str, reason: str) -> DataError:
+    return DataError(
+        f"Yahoo has no bars of {symbol} ({reason}).",
+        hint="look the symbol up at finance.yahoo.com; share classes are written BRK-B, "
+        "indices ^GSPC",
+    )
 
 
 def _unreachable(symbol: str, error: Exception) -> SourceUnavailableError:
