@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from finscale.evaluation.bootstrap import (
     Days,
@@ -13,6 +14,7 @@ from finscale.evaluation.bootstrap import (
     optimal_block_length,
     paired_difference_interval,
     percentile_interval,
+    small_sample_stretch,
     stationary_indices,
 )
 
@@ -72,14 +74,14 @@ def test_block_length_follows_dependence_and_overlap():
     dependent = autoregression(rng, 1, 2000, 0.9)[0]
     assert optimal_block_length(independent) < 5
     assert optimal_block_length(dependent) > 20
-    assert optimal_block_length(independent, overlap=20) == 40
+    assert optimal_block_length(independent, overlap=20) == 80
     both = np.column_stack([independent, dependent])
     assert optimal_block_length(both) == optimal_block_length(dependent)
 
 
 def test_block_length_of_what_cannot_be_measured():
     assert optimal_block_length(np.ones(500)) == 1.0
-    assert optimal_block_length(np.ones(500), overlap=5) == 10.0
+    assert optimal_block_length(np.ones(500), overlap=5) == 20.0
     assert optimal_block_length([0.0, 1.0, 0.5]) == 1.0
     assert optimal_block_length(np.arange(30.0), overlap=50) == 10.0  # three blocks at least
 
@@ -118,6 +120,16 @@ def test_a_paired_difference_removes_what_both_share():
     )
     assert skill.value == pytest.approx(0.1, abs=0.02)
     assert 0.05 < skill.low < skill.high < 0.15
+
+
+def test_small_samples_stretch_intervals_and_large_ones_do_not():
+    assert small_sample_stretch(500, 20.0) == pytest.approx(
+        stats.t.ppf(0.975, 25) / stats.norm.ppf(0.975) / np.sqrt(0.92)
+    )
+    assert small_sample_stretch(1_000_000, 20.0) == pytest.approx(1.0, abs=1e-4)
+    assert small_sample_stretch(30, 10.0) < 3
+    metric = percentile_interval(1.0, [0.0, 3.0], level=0.999999, stretch=2.0)
+    assert (metric.low, metric.high) == pytest.approx((-1.0, 5.0), abs=1e-4)
 
 
 def test_undefined_replicates_are_left_out():

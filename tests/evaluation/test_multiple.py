@@ -45,6 +45,27 @@ def test_the_good_models_are_found_among_the_worthless():
     assert none.p_value > 0.1
 
 
+def test_all_models_may_be_better():
+    models = losses(4, benchmark=0, good=0.2, better=0.5, best=0.9)
+    result = superior_models(np.arange(NUM_DAYS), models.pop("benchmark"), models)
+    assert result.better == ("good", "better", "best")
+
+
+def test_a_noisy_model_does_not_hide_a_good_one():
+    """Raw means would need a gain of the noisy model's size; studentised ones do not."""
+    models = losses(5, benchmark=0, good=0.2)
+    noisy = models["benchmark"] + 20 * np.random.default_rng(6).standard_normal(NUM_DAYS)
+    benchmark = models.pop("benchmark")
+    result = superior_models(np.arange(NUM_DAYS), benchmark, models | {"noisy": noisy})
+    assert result.better == ("good",)
+
+
+def test_a_copy_of_the_benchmark_is_not_better():
+    benchmark = losses(7, benchmark=0)["benchmark"]
+    result = superior_models(np.arange(NUM_DAYS), benchmark, {"copy": benchmark})
+    assert result.better == ()
+
+
 def test_the_confidence_set_keeps_what_cannot_be_told_from_the_best():
     models = losses(1, best=0.3, equal=0.3, worse=0.0, worst=-0.3)
     result = confidence_set(np.arange(NUM_DAYS), models)
@@ -66,7 +87,7 @@ def test_rows_of_one_day_are_averaged():
 def test_overlap_lengthens_blocks():
     models = losses(3, benchmark=0, a=0.1)
     result = confidence_set(np.arange(NUM_DAYS), models, overlap=10, num_replicates=100)
-    assert result.block_length >= 20
+    assert result.block_length >= 40
 
 
 def false_discoveries(num_replicates: int) -> tuple[float, float, float]:

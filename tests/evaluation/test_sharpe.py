@@ -7,7 +7,7 @@ import pytest
 
 from finscale.evaluation.sharpe import (
     deflated_sharpe,
-    expected_best_sharpe,
+    expected_best,
     probabilistic_sharpe,
     sharpe_interval,
     sharpe_probability,
@@ -17,12 +17,12 @@ from finscale.evaluation.sharpe import (
 
 def test_the_example_of_bailey_and_lopez_de_prado():
     """(2014), section "A numerical example": 5 years, 100 trials, annual ratio 2.5."""
-    best = expected_best_sharpe(100, 0.5 / 250)
+    best = math.sqrt(0.5 / 250) * expected_best(100)
     assert best == pytest.approx(0.1132, abs=5e-5)
     probability = sharpe_probability(2.5 / math.sqrt(250), best, 1250, skewness=-3.0, kurtosis=10.0)
     assert probability == pytest.approx(0.9004, abs=5e-5)
     # with 46 trials it is .9505, the paper's break-even at 95 %
-    fewer = expected_best_sharpe(46, 0.5 / 250)
+    fewer = math.sqrt(0.5 / 250) * expected_best(46)
     assert sharpe_probability(
         2.5 / math.sqrt(250), fewer, 1250, skewness=-3.0, kurtosis=10.0
     ) == pytest.approx(0.9505, abs=5e-5)

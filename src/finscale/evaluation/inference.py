@@ -163,7 +163,8 @@ def bootstrap_test(
     """Test whether two models have the same score, whatever the score.
 
     Both are scored on the same resampled days. The p-value is the share of replicates that lie
-    further from the observed difference than that lies from zero.
+    further from the observed difference than that lies from zero, once they are stretched as
+    intervals are.
 
     Parameters
     ----------
@@ -183,7 +184,8 @@ def bootstrap_test(
     # the last call is the one on the sample itself
     values_R = np.concatenate(replicates[:-1])
     values_R = values_R[np.isfinite(values_R)]
-    further = np.count_nonzero(np.abs(values_R - metric.value) >= abs(metric.value))
+    deviations_R = resampler.stretch * np.abs(values_R - metric.value)
+    further = np.count_nonzero(deviations_R >= abs(metric.value))
     return PairedTest(metric, math.nan, (1 + further) / (1 + len(values_R)))
 
 

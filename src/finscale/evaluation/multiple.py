@@ -6,6 +6,7 @@ StepM which ones do, the model confidence set which models cannot be told from t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from finscale.evaluation.bootstrap import NUM_REPLICATES, Days, Floats, optimal_block_length
+from finscale.evaluation.bootstrap import (
+    NUM_REPLICATES,
+    Days,
+    Floats,
+    day_weights,
+    optimal_block_length,
+    stationary_indices,
+)
 
 
 @dataclass(frozen=True)
@@ -90,20 +98,33 @@ def superior_models(
     Hansen (2005), A test for superior predictive ability, JBES 23; Romano and Wolf (2005),
     Econometrica 73.
     """
-    from arch.bootstrap import SPA, StepM
-
     days = Days.of(dates)
-    benchmark_T = days.means(benchmark_losses)
-    losses_TK = _daily(days, losses)
-    length = block_length or _block_length(losses_TK - benchmark_T[:, None], overlap)
-    options: dict[str, Any] = {"block_size": length, "reps": num_replicates, "seed": seed}
-    spa = SPA(benchmark_T, losses_TK, **options)
+    gains_TK = days.means(benchmark_losses)[:, None] - _daily(days, losses)
+    length = block_length or _block_length(gains_TK, overlap)
+    # arch's SPA compares raw means, and one noisy model would hide the others: studentise first
+    weights_RT = day_weights(stationary_indices(len(days), length, num_replicates, seed))
+    error_K = (weights_RT @ gains_TK / len(days)).std(axis=0)
+    gains_TK = gains_TK / np.where(error_K > 0, error_K, 1.0)
+    names, better = list(losses), list[str]()
+    p_value = math.nan
+    # Romano and Wolf's steps: take out the models that were found, and ask again
+    while remaining := [i for i, name in enumerate(names) if name not in better]:
+        spa = _superiority(gains_TK[:, remaining], length, num_replicates, seed)
+        p_value = float(spa.pvalues["consistent"]) if not better else p_value
+        found = [names[remaining[int(i)]] for i in spa.better_models(size)]
+        if not found:
+            break
+        better += found
+    members = tuple(name for name in names if name in better)
+    return SuperiorModels(p_value, members, size, length)
+
+
+def _superiority(gains_TK: Floats, length: int, num_replicates: int, seed: int) -> Any:
+    from arch.bootstrap import SPA
+
+    spa = SPA(np.zeros(len(gains_TK)), -gains_TK, block_size=length, reps=num_replicates, seed=seed)
     spa.compute()
-    stepm = StepM(benchmark_T, losses_TK, size=size, **options)
-    stepm.compute()
-    names = list(losses)
-    better = tuple(names[int(index)] for index in stepm.superior_models)
-    return SuperiorModels(float(spa.pvalues["consistent"]), better, size, length)
+    return spa
 
 
 def confidence_set(

@@ -15,6 +15,7 @@ from finscale.evaluation.bootstrap import (
     Metric,
     optimal_block_length,
     percentile_interval,
+    small_sample_stretch,
     stationary_indices,
 )
 
@@ -60,7 +61,9 @@ def sharpe_interval(
     indices_RT = stationary_indices(len(returns_T), block_length, num_replicates, seed)
     annual = math.sqrt(periods)
     replicates_R = _sharpe(returns_T[indices_RT]) * annual
-    return percentile_interval(sharpe_ratio(returns_T, periods=periods), replicates_R, level=level)
+    value = sharpe_ratio(returns_T, periods=periods)
+    stretch = small_sample_stretch(len(returns_T), block_length, level)
+    return percentile_interval(value, replicates_R, level=level, stretch=stretch)
 
 
 def probabilistic_sharpe(
@@ -99,15 +102,8 @@ def sharpe_probability(
     return float(stats.norm.cdf((sharpe - benchmark) * math.sqrt((num_returns - 1) / variance)))
 
 
-def expected_best_sharpe(num_trials: int, variance: float) -> float:
-    """Return the Sharpe ratio that the best of N worthless strategies is expected to show.
-
-    Parameters
-    ----------
-    num_trials : int
-        N, independent trials.
-    variance : float
-        Of the trials' Sharpe ratios, in the unit wanted squared.
+def expected_best(num_trials: int) -> float:
+    """Return the expected maximum of N independent standard normal draws, approximately.
 
     References
     ----------
@@ -117,7 +113,7 @@ def expected_best_sharpe(num_trials: int, variance: float) -> float:
         return 0.0
     high = stats.norm.ppf(1 - 1 / num_trials)
     higher = stats.norm.ppf(1 - 1 / (num_trials * math.e))
-    return math.sqrt(variance) * float((1 - np.euler_gamma) * high + np.euler_gamma * higher)
+    return float((1 - np.euler_gamma) * high + np.euler_gamma * higher)
 
 
 def deflated_sharpe(
@@ -143,5 +139,5 @@ def deflated_sharpe(
     """
     num_returns = len(np.asarray(returns))
     variance = periods / num_returns if trial_variance is None else trial_variance
-    benchmark = expected_best_sharpe(num_trials, variance)
+    benchmark = math.sqrt(variance) * expected_best(num_trials)
     return probabilistic_sharpe(returns, benchmark=benchmark, periods=periods)
