@@ -43,6 +43,8 @@ class SizeCovariance:
         T; 0 where no daily losses were given, and then the days' part is unknown and left out.
     bandwidth : int
         Days over which losses were taken to be correlated.
+    common_variance : float
+        Variance of the grand mean from the test days: what all sizes share.
     """
 
     mean_G: Float
@@ -51,11 +53,13 @@ class SizeCovariance:
     seeds_G: NDArray[np.int64]
     num_days: int
     bandwidth: int
+    common_variance: float = 0.0
 
     @property
     def matrix_GG(self) -> Float:
-        """Both parts together, ``[G, G]``."""
-        return self.day_GG + np.diag(self.seed_variance / self.seeds_G)
+        """Both parts and what all sizes share, ``[G, G]``."""
+        own_GG = self.day_GG + np.diag(self.seed_variance / self.seeds_G)
+        return np.asarray(own_GG + self.common_variance)
 
     @property
     def day_degrees(self) -> float:
@@ -93,6 +97,7 @@ class SizeCovariance:
             seeds_G,
             round(num_days) if self.num_days else 0,
             self.bandwidth,
+            self.common_variance * factor,
         )
 
 
@@ -143,11 +148,13 @@ def size_covariance(losses: ArrayLike, *, horizon: int = 1) -> SizeCovariance:
     deviation_GS = np.where(present_GS, run_GS - daily_GT.mean(axis=1)[:, None], 0.0)
     seed_variance = float((deviation_GS**2).sum() / (seeds_G - 1).sum())
     num_days = loss_GST.shape[2] if daily else 0
-    day_GG, bandwidth = np.zeros((len(seeds_G), len(seeds_G))), 0
+    day_GG, bandwidth, common = np.zeros((len(seeds_G), len(seeds_G))), 0, 0.0
     if daily:
-        day_GG, bandwidth = long_run_covariance(daily_GT - daily_GT.mean(axis=0), horizon - 1)
+        shared_1T = daily_GT.mean(axis=0, keepdims=True)
+        day_GG, bandwidth = long_run_covariance(daily_GT - shared_1T, horizon - 1)
+        common = float(long_run_covariance(shared_1T, horizon - 1)[0][0, 0])
     return SizeCovariance(
-        daily_GT.mean(axis=1), day_GG, seed_variance, seeds_G, num_days, bandwidth
+        daily_GT.mean(axis=1), day_GG, seed_variance, seeds_G, num_days, bandwidth, common
     )
 
 

@@ -240,10 +240,7 @@ def _predicts_largest(
     """Tell where a curve fitted without the largest size foretells it better than a constant."""
     inner_BGG = covariance_BGG[:, :-1, :-1]
     trends = axis.without_largest().fit(mean_BG[:, :-1], inner_BGG)
-    weight_BG = np.linalg.inv(inner_BGG).sum(axis=2)
-    weight_BG = weight_BG / weight_BG.sum(axis=1, keepdims=True)
-    level_B = (mean_BG[:, :-1] * weight_BG).sum(axis=1)
-    miss_B = np.abs(mean_BG[:, -1] - level_B)
+    miss_B = np.abs(mean_BG[:, -1] - trends.constant_B)
     largest = np.array([axis.sizes[-1]])
     return {
         fit.sign: np.abs(mean_BG[:, -1] - fit.predict(largest)[:, 0]) < miss_B

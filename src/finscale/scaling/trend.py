@@ -132,11 +132,12 @@ class TurningFit:
 
 @dataclass(frozen=True)
 class Trends:
-    """Falling, rising and turning fit of the same B replicates."""
+    """Falling, rising and turning fit of the same B replicates, and the constant's level."""
 
     fall: MonotoneFit
     rise: MonotoneFit
     turn: TurningFit
+    constant_B: Float
     misfit_B: Float
 
     @property
@@ -191,7 +192,10 @@ class SizeAxis:
         covariance_BGG : array [B, G, G] or [1, G, G]
             Their covariance, up to a part that all sizes share.
         """
-        precision_BGG = np.linalg.inv(covariance_BGG)
+        # the curves' level is free, so a part that all sizes share changes nothing; with it the
+        # inverse exists even where no seed differs and the days' part alone has no full rank
+        shared_B11 = np.trace(covariance_BGG, axis1=1, axis2=2)[:, None, None]
+        precision_BGG = np.linalg.inv(covariance_BGG + shared_B11)
         weight_BG = precision_BGG.sum(axis=2)
         weight_BG /= weight_BG.sum(axis=1, keepdims=True)
         # sweep the level out: what is left sees contrasts between sizes only
@@ -203,7 +207,8 @@ class SizeAxis:
         turn = swept.turning(fall, rise)
         total_B = np.einsum("bg,bg->b", mean_BG, target_BG)
         misfit_B = np.maximum(total_B - turn.statistic_B, 0.0)
-        return Trends(fall, rise, turn, misfit_B)
+        constant_B = (mean_BG * weight_BG).sum(axis=1)
+        return Trends(fall, rise, turn, constant_B, misfit_B)
 
 
 @dataclass(frozen=True)

@@ -434,9 +434,7 @@ class _Judge:
     def _held_out(self, falls: bool) -> tuple[float, float]:
         inner = self.axis.without_largest().fit(self.mean_1G[:, :-1], self.matrix_1GG[:, :-1, :-1])
         fit = inner.fall if falls else inner.rise
-        weight_G = np.linalg.inv(self.matrix_1GG[0, :-1, :-1]).sum(axis=1)
-        largest = float(self.mean_1G[0, -1])
-        constant = float(self.mean_1G[0, :-1] @ weight_G / weight_G.sum())
+        largest, constant = float(self.mean_1G[0, -1]), float(inner.constant_B[0])
         foretold = float(fit.predict(self.size_G[-1:])[0, 0])
         return abs(largest - foretold), abs(largest - constant)
 
@@ -452,6 +450,7 @@ class _Judge:
             whole.seeds_G[keep],
             whole.num_days,
             whole.bandwidth,
+            whole.common_variance,
         )
         statement = Statement(
             **{**vars(self.statement), "sizes": tuple(self.size_G[keep].tolist())}

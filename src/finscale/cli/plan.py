@@ -1,0 +1,92 @@
+"""`finscale plan`: what a budget buys, and the price of the next tenfold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from finscale.cli.options import AsJson, Quiet, console, print_json
+
+
+def plan(
+    table: Annotated[Path, typer.Argument(help="CSV or parquet: sizes, losses, perhaps days.")],
+    x: Annotated[
+        list[str] | None,
+        typer.Option("--x", help="Parameters, then samples where varied: --x N --x D."),
+    ] = None,
+    y: Annotated[str, typer.Option("--y", help="Column of losses.")] = "loss",
+    hours: Annotated[float | None, typer.Option(help="Budget of time.")] = None,
+    money: Annotated[float | None, typer.Option(help="Budget of money; needs --price.")] = None,
+    price: Annotated[float, typer.Option(help="Price of an hour of the machine.")] = 0.0,
+    flops: Annotated[
+        float | None,
+        typer.Option(help="Operations a second that training reaches; measured here if absent."),
+    ] = None,
+    cost: Annotated[
+        float, typer.Option(help="Operations per parameter and sample; 6 × patches a window.")
+    ] = 6.0,
+    samples: Annotated[
+        float | None, typer.Option(help="Samples a training sees, where --x is parameters alone.")
+    ] = None,
+    max_samples: Annotated[float | None, typer.Option(help="Most samples there are.")] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=FILE", help="Another axis' table: features=features.csv."),
+    ] = None,
+    test_days: Annotated[
+        int | None, typer.Option(help="Days of your test set; those of the table if absent.")
+    ] = None,
+    noise: Annotated[
+        float | None, typer.Option(help="Standard error of two models' difference on it.")
+    ] = None,
+    signed: Annotated[
+        bool, typer.Option("--signed", help="Losses are differences and may be negative.")
+    ] = False,
+    replicates: Annotated[int, typer.Option(help="Bootstrap replicates.")] = 1000,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Plan a budget: the best size, what ten times more would bring, whether you could see it."""
+    from finscale.scaling.law import fit_law
+    from finscale.scaling.plan import UTILIZATION, CostModel, measure_flops
+    from finscale.scaling.plan import plan as make_plan
+
+    axes = tuple(x or ["parameters"])
+    law = fit_law(table, axes, y, signed=signed, num_replicates=replicates)
+    others = {}
+    for pair in also or []:
+        axis, file = _pair(pair)
+        others[axis] = fit_law(file, axis, y, signed=signed, num_replicates=replicates)
+    measured = flops is None
+    speed = measure_flops() if flops is None else flops
+    found = make_plan(
+        law,
+        CostModel(speed, price, cost),
+        hours=hours,
+        money=money,
+        num_samples=samples,
+        max_samples=max_samples,
+        also=others,
+        test_days=test_days,
+        noise=noise,
+    )
+    if as_json:
+        print_json(found.to_dict())
+        return
+    terminal = console()
+    if not quiet:
+        source = f"measured here at {UTILIZATION:.0%} of a matrix product" if measured else "given"
+        terminal.print(f"law       {law!r}")
+        terminal.print(f"speed     {speed:.3g} FLOP/s ({source})")
+    terminal.print(found.summary())
+
+
+def _pair(text: str) -> tuple[str, Path]:
+    from finscale.errors import FinscaleError
+
+    axis, separator, file = text.partition("=")
+    if not separator:
+        raise FinscaleError(f"--also {text}: write COLUMN=FILE, such as features=features.csv.")
+    return axis, Path(file)

@@ -1,0 +1,375 @@
+r"""What a budget buys, and what the next tenfold would bring: from a law and a cost model.
+
+Training N parameters on D samples costs :math:`C = k N D` operations, k = 6 for a dense network
+(two forward, four backward). Under :math:`L = E + A N^{-\alpha} + B D^{-\beta}` the least loss for
+C has :math:`N \propto C^{\beta / (\alpha + \beta)}` (Hoffmann et al. 2022, equation 4); here it is
+found on a grid, so that any form, a cap on the data and every replicate are treated alike.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finscale.errors import FinscaleError
+from finscale.evaluation.bootstrap import Metric
+from finscale.scaling.covariance import size_covariance
+from finscale.scaling.sentences import interval, number, size
+
+if TYPE_CHECKING:
+    from finscale.scaling.law import Law
+
+Float = NDArray[np.float64]
+
+#: Share of a matrix product's speed that training reaches, unless told.
+UTILIZATION = 0.3
+#: Standard errors between a gain and its detection: 5 % two-sided, 80 % power.
+_DETECTABLE = 1.959964 + 0.841621
+_GRID = 600
+
+
+@dataclass(frozen=True)
+class CostModel:
+    """What training costs.
+
+    Parameters
+    ----------
+    flops_per_second : float
+        Operations a second that training reaches.
+    price_per_hour : float
+        Price of an hour of the machine; 0 for one's own.
+    flops_per_parameter_sample : float
+        k: operations for one parameter and one sample, forward and backward. A sample that is cut
+        into P patches passes each weight of the encoder P times: 6 P.
+    currency : str
+        Of the price, for people.
+    """
+
+    flops_per_second: float
+    price_per_hour: float = 0.0
+    flops_per_parameter_sample: float = 6.0
+    currency: str = "$"
+
+    def seconds(self, num_parameters: float, num_samples: float) -> float:
+        """Return the time that one training takes."""
+        flops = self.flops_per_parameter_sample * num_parameters * num_samples
+        return flops / self.flops_per_second
+
+    def products(self, *, hours: float | None, money: float | None) -> float:
+        """Return how large N·D may be for a budget of time or money."""
+        if (hours is None) == (money is None):
+            raise FinscaleError("give a budget in hours or in money, one of the two.")
+        if money is not None:
+            if self.price_per_hour <= 0:
+                raise FinscaleError(
+                    "a budget of money needs the price of an hour.", hint="--price 2.50"
+                )
+            hours = money / self.price_per_hour
+        assert hours is not None
+        if not hours > 0:
+            raise FinscaleError(f"the budget must be positive, not {hours:g} hours.")
+        return hours * 3600 * self.flops_per_second / self.flops_per_parameter_sample
+
+
+def measure_flops(*, seconds: float = 1.0, utilization: float = UTILIZATION) -> float:
+    """Return operations a second that training can expect on this machine's processor.
+
+    The best of repeated float32 matrix products, times ``utilization``. A GPU is not seen from
+    here: take samples a second from a run there, times the operations of a sample.
+    """
+    rng = np.random.default_rng(0)
+    side = 1024
+    a = rng.standard_normal((side, side), dtype=np.float32)
+    fastest, end = np.inf, time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        a @ a
+        fastest = min(fastest, time.perf_counter() - start)
+    return utilization * 2 * side**3 / fastest
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What ten times one axis would bring.
+
+    Parameters
+    ----------
+    axis : str
+        What grows tenfold.
+    start : float
+        From this size.
+    gain : Metric
+        Loss saved.
+    seconds : float or None
+        Training time of the grown model; None where the cost does not follow from the axis.
+    price : float or None
+        The same in money.
+    detectable : float or None
+        Smallest gain that the test set can see (80 % power); None where its noise is unknown.
+    """
+
+    axis: str
+    start: float
+    gain: Metric
+    seconds: float | None
+    price: float | None
+    detectable: float | None
+
+    @property
+    def clears(self) -> bool | None:
+        """Whether the test set could see the gain; None where its noise is unknown."""
+        return None if self.detectable is None else self.gain.value >= self.detectable
+
+
+@dataclass(frozen=True, repr=False)
+class Plan:
+    """The best model for a budget, and the price of the next tenfold.
+
+    Parameters
+    ----------
+    num_parameters, num_samples : Metric
+        Best N, and D, for the budget.
+    loss : Metric
+        Loss expected there.
+    seconds, price : float
+        What that training costs: less than the budget where data run out.
+    limited_by_data : bool
+        Whether more data than there are would have been used.
+    beyond : float
+        Best N over the largest N measured: above 1 the plan extrapolates.
+    gains : tuple of Gain
+        One for each axis.
+    cost : CostModel
+        What was assumed.
+    """
+
+    num_parameters: Metric
+    num_samples: Metric
+    loss: Metric
+    seconds: float
+    price: float
+    limited_by_data: bool
+    beyond: float
+    gains: tuple[Gain, ...]
+    cost: CostModel
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers for JSON."""
+        content = asdict(self)
+        for entry, gain in zip(content["gains"], self.gains, strict=True):
+            entry["clears_test_noise"] = gain.clears
+        return content
+
+    def summary(self) -> str:
+        """Return the plan in sentences."""
+        low, high = size(self.num_parameters.low), size(self.num_parameters.high)
+        lines = [
+            f"best      {size(self.num_parameters.value)} parameters [{low}, {high}] on "
+            f"{size(self.num_samples.value)} samples: loss {interval(self.loss)}, "
+            f"{_duration(self.seconds)}{self._money(self.price)}"
+        ]
+        if self.limited_by_data:
+            lines.append("          all the data there are; the rest of the budget buys nothing")
+        if self.beyond > 1:
+            trust = "" if self.beyond <= 10 else ": nothing measured says that the law holds there"
+            lines.append(f"          ×{self.beyond:.2g} beyond the largest size measured{trust}")
+        for gain in self.gains:
+            cost = ""
+            if gain.seconds is not None:
+                cost = f", {_duration(gain.seconds)}{self._money(gain.price or 0.0)}"
+            lines.append(
+                f"×10       {gain.axis} from {size(gain.start)}: loss falls by "
+                f"{interval(gain.gain)}{cost}; {_visibility(gain)}"
+            )
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _money(self, price: float) -> str:
+        return f", {self.cost.currency}{price:,.2f}" if self.cost.price_per_hour else ""
+
+
+def _visibility(gain: Gain) -> str:
+    if gain.detectable is None:
+        return "whether the test set could see it is unknown without daily losses or noise"
+    seen = "the test set could see it" if gain.clears else "below what the test set can see"
+    return f"{seen} ({number(gain.detectable)})"
+
+
+def _duration(seconds: float) -> str:
+    for unit, scale in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def plan(
+    law: Law,
+    cost: CostModel,
+    *,
+    hours: float | None = None,
+    money: float | None = None,
+    num_samples: float | None = None,
+    max_samples: float | None = None,
+    also: Mapping[str, Law] | None = None,
+    test_days: int | None = None,
+    noise: float | None = None,
+) -> Plan:
+    """Plan for a budget of time or money.
+
+    Parameters
+    ----------
+    law : Law
+        A law whose first axis is parameters; its second, where it has one, the samples that a
+        training sees (rows × epochs). A third (unique samples) is held at ``max_samples``.
+    cost : CostModel
+        Speed and price.
+    hours, money : float
+        The budget: one of the two.
+    num_samples : float, optional
+        Samples of a training, where the law has parameters alone.
+    max_samples : float, optional
+        Most samples there are; the largest measured for a law with unique samples.
+    also : mapping of str to Law, optional
+        Laws along other axes (features, symbols) whose tenfold is priced beside.
+    test_days : int, optional
+        Decision days of the user's test set; those of the law's table when absent.
+    noise : float, optional
+        Standard error (in units of the loss) of the difference of two models on that test set;
+        estimated from the table's daily losses and seeds when absent.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    FinscaleError
+        If a law is not identified, the budget is missing or given twice, or D is unknown.
+    """
+    for name, each in {"the law": law, **(also or {})}.items():
+        if not each.identified:
+            raise FinscaleError(
+                f"{name} is not identified: {each.reason}.", hint="no plan can rest on it"
+            )
+    products = cost.products(hours=hours, money=money)
+    sizes = _Sizes(law, num_samples, max_samples)
+    best_R, data_R, loss_R = sizes.best(products, law.replicates_Rp)
+    best_1, data_1, loss_1 = sizes.best(products, law.fit.theta_p[None])
+    best, data = float(best_1[0]), float(data_1[0])
+    spent = cost.seconds(best, data)
+    detectable = _detectable(law, test_days, noise)
+    gains = [_gain_of(law, sizes, axis, best, data, cost, detectable) for axis in sizes.moving]
+    for name, other in (also or {}).items():
+        estimate = other.estimates["gain_x10"]
+        gain = Metric(estimate.value, *estimate.percentile)
+        top = float(other.table.x_nd[:, 0].max())
+        gains.append(Gain(name, top, gain, None, None, _detectable(other, test_days, noise)))
+    return Plan(
+        num_parameters=_metric(best, best_R, law.level),
+        num_samples=_metric(data, data_R, law.level),
+        loss=_metric(float(loss_1[0]), loss_R, law.level),
+        seconds=spent,
+        price=spent / 3600 * cost.price_per_hour,
+        limited_by_data=best * data < 0.98 * products,
+        beyond=best / float(law.table.x_nd[:, 0].max()),
+        gains=tuple(gains),
+        cost=cost,
+    )
+
+
+class _Sizes:
+    """A law as a function of parameters and samples, whatever axes it has."""
+
+    def __init__(self, law: Law, num_samples: float | None, max_samples: float | None) -> None:
+        self.law = law
+        self.num_axes = len(law.table.axes)
+        if self.num_axes == 1 and num_samples is None:
+            raise FinscaleError(
+                "the law has one axis: how many samples a training sees is not known.",
+                hint="--samples, or a table with a column of samples as second --x",
+            )
+        self.num_samples = num_samples
+        self.unique = max_samples
+        if self.num_axes == 3 and max_samples is None:
+            self.unique = float(law.table.x_nd[:, 2].max())
+        # repeated samples are allowed where the law knows what they are worth
+        self.most = max_samples if self.num_axes == 2 else None
+        self.moving = (0,) if self.num_axes == 1 else (0, 1)
+
+    def predict(self, parameters_X: Float, samples_X: Float, theta_Rp: Float) -> Float:
+        """Return losses ``[R, X]``."""
+        columns = [parameters_X, samples_X][: min(self.num_axes, 2)]
+        if self.num_axes == 3:
+            columns.append(np.full_like(parameters_X, self.unique))
+        return self.law.form.predict(np.stack(columns, axis=1), theta_Rp)
+
+    def best(self, products: float, theta_Rp: Float) -> tuple[Float, Float, Float]:
+        """Return the best N, its D and the loss there, ``[R]`` each, for N·D within a budget."""
+        if self.num_axes == 1:
+            assert self.num_samples is not None
+            ceiling = products / self.num_samples
+            parameters_X = np.geomspace(ceiling * 1e-4, ceiling, _GRID)
+            samples_X = np.full(_GRID, self.num_samples)
+        else:
+            centre = np.sqrt(products)
+            parameters_X = np.geomspace(centre * 1e-5, centre * 1e5, _GRID)
+            samples_X = products / parameters_X
+            if self.most is not None:
+                samples_X = np.minimum(samples_X, self.most)
+        loss_RX = self.predict(parameters_X, samples_X, theta_Rp)
+        at_R = loss_RX.argmin(axis=1)
+        return parameters_X[at_R], samples_X[at_R], loss_RX[np.arange(len(at_R)), at_R]
+
+
+def _gain_of(
+    law: Law,
+    sizes: _Sizes,
+    axis: int,
+    best: float,
+    data: float,
+    cost: CostModel,
+    detectable: float | None,
+) -> Gain:
+    factor = np.array([1.0, 10.0])
+    parameters = best * (factor if axis == 0 else np.ones(2))
+    samples = data * (factor if axis == 1 else np.ones(2))
+    here_R, there_R = sizes.predict(parameters, samples, law.replicates_Rp).T
+    here, there = sizes.predict(parameters, samples, law.fit.theta_p[None])[0]
+    seconds = cost.seconds(float(parameters[1]), float(samples[1]))
+    return Gain(
+        axis=law.table.axes[axis],
+        start=(best, data)[axis],
+        gain=_metric(float(here - there), here_R - there_R, law.level),
+        seconds=seconds,
+        price=seconds / 3600 * cost.price_per_hour,
+        detectable=detectable,
+    )
+
+
+def _detectable(law: Law, test_days: int | None, noise: float | None) -> float | None:
+    """Return the smallest gain that two models' losses on the test set can show."""
+    table = law.table
+    if noise is None:
+        if not table.has_days or table.seeds_n.max() < 2:
+            return None
+        covariance = size_covariance(table.losses_nST)
+        days = test_days or covariance.num_days
+        planned = covariance.scaled(num_days=days, num_seeds=float(covariance.seeds_G.mean()))
+        # the two largest sizes are what the next comparison will most resemble
+        contrast = np.zeros(table.num_sizes)
+        contrast[[-2, -1]] = 1.0, -1.0
+        noise = planned.contrast(contrast)[1]
+    return _DETECTABLE * noise
+
+
+def _metric(value: float, replicates_R: Float, level: float) -> Metric:
+    tail = (1 - level) / 2
+    low, high = np.nanquantile(replicates_R, [tail, 1 - tail])
+    return Metric(value, float(low), float(high))
