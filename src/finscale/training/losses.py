@@ -72,9 +72,9 @@ def make_loss(name: str, kind: str, options: Mapping[str, Any]) -> LossFunction:
         )
     for option in options:
         if option not in loss.options:
-            known = did_you_mean(option, loss.options) if loss.options else "It has no options."
             raise ConfigError(
-                f"training.loss_options.{option}: {name} has no {option}.", hint=known
+                f"training.loss_options.{option}: the loss {name} has no option {option}.",
+                hint=did_you_mean(option, loss.options) if loss.options else "it has none at all",
             )
     settings = {**loss.options, **options}
 

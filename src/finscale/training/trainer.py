@@ -17,7 +17,7 @@ from finscale.config import TaskConfig, TrainingConfig
 from finscale.errors import TrainingError
 from finscale.training.callbacks import Callback, TrainingPaused
 from finscale.training.checkpoint import CheckpointFolder
-from finscale.training.devices import choose_device, use_threads
+from finscale.training.devices import require_memory, use_threads
 from finscale.training.environment import on_signal, own_random_state
 from finscale.training.identity import training_identity
 from finscale.training.losses import loss_name, make_loss
@@ -76,7 +76,8 @@ class Trainer:
         folder: Path | None = None,
     ) -> None:
         self.config = resolve_for_model(config, model, dataset, split)
-        self.device = torch.device(choose_device(self.config.device))
+        self.device = torch.device(self.config.device)
+        require_memory(sum(p.numel() for p in model.parameters()), self.device.type)
         self.model = model.to(self.device)
         self.dataset = dataset.to(self.device)
         self.split = split
