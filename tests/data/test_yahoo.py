@@ -70,7 +70,9 @@ class Yahoo:
         close = [self.closes[i] for i in kept]
         quote = {
             "open": [c and c - 0.5 for c in close],
-            "high": [self.highs.get(self.days[i], c and c + 1) for i, c in zip(kept, close)],
+            "high": [
+                self.highs.get(self.days[i], c and c + 1) for i, c in zip(kept, close, strict=True)
+            ],
             "low": [c and c - 1 for c in close],
             "close": close,
             "volume": [self.volumes[i] for i in kept],

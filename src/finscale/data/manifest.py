@@ -150,7 +150,7 @@ class ManifestStore:
         path: Callable[[str], str],
         write: Callable[[Path], None],
     ) -> ManifestEntry:
-        """Write a file and register it; content that the id's newest version has changes nothing.
+        """Write a file and register it; content that the id's newest version has is no new version.
 
         A process killed on the way leaves the manifest as it was.
 
@@ -177,15 +177,19 @@ class ManifestStore:
             entries = self.entries()
             versions = [entry for entry in entries if entry.id == description.id]
             newest = versions[-1] if versions else None
-            if newest and newest.sha256 == digests.sha256 and self._problem(newest) is None:
-                staged.unlink()
+            if newest and newest.sha256 == digests.sha256:
+                # where the file is missing or damaged, this is the cure
+                self._place(staged, newest)
                 return newest
             entry = _entry(description, f"v{len(versions) + 1}", path, digests)
-            target = self.folder / entry.path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            staged.replace(target)
+            self._place(staged, entry)
             self._write((*entries, entry))
         return entry
+
+    def _place(self, staged: Path, entry: ManifestEntry) -> None:
+        target = self.folder / entry.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staged.replace(target)
 
     def content(self, entry: ManifestEntry) -> bytes:
         """Return the bytes of an entry's file, verified.
@@ -207,6 +211,10 @@ class ManifestStore:
                 f"{file} ({entry.key}) has changed since it was registered.", hint=_MEND
             )
         return content
+
+    def is_intact(self, entry: ManifestEntry) -> bool:
+        """Tell whether an entry's file is there and has the registered digests."""
+        return self._problem(entry) is None
 
     def verify(self) -> list[Mismatch]:
         """Return every missing, changed or unregistered file; an empty list is a clean bill."""

@@ -51,7 +51,7 @@ class DataStore:
         id = bars_id(bars.symbol)
         if self.has_bars(bars.symbol):
             newest = self.raw.get(id)
-            if read_bars(self.raw.content(newest), id).same_content(bars):
+            if self.raw.is_intact(newest) and self.bars(bars.symbol).same_content(bars):
                 return newest
         description = Description(
             id=id,

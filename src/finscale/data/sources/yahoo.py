@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -137,14 +138,16 @@ def _yfinance() -> ModuleType:
 
 @contextmanager
 def _raising(yfinance: ModuleType) -> Iterator[None]:
-    """Let yfinance raise what it would print."""
-    debug = yfinance.config.debug
-    before = debug.hide_exceptions
+    """Let yfinance raise what it would print, and print nothing."""
+    debug, log = yfinance.config.debug, logging.getLogger("yfinance")
+    before = debug.hide_exceptions, log.level
     debug.hide_exceptions = False
+    log.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        debug.hide_exceptions = before
+        debug.hide_exceptions, level = before
+        log.setLevel(level)
 
 
 def _retry(
@@ -181,9 +184,10 @@ def _unknown(symbol: str, reason: str) -> DataError:
 
 
 def _unreachable(symbol: str, error: Exception) -> SourceUnavailableError:
-    reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+    # curl adds an address to read about its error numbers
+    reason = str(error).partition(" See http")[0].partition("\n")[0].rstrip(".")
     return SourceUnavailableError(
-        f"Yahoo did not answer for {symbol}: {reason}.",
+        f"Yahoo did not answer for {symbol}: {reason or type(error).__name__}.",
         hint="check the network; the same command goes on where it stopped. The bundled source "
         "needs none: SP500, NASDAQ, VIX",
     )
