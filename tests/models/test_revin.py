@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finscale.models.revin import RevIN, window_moments
+from finscale.models.revin import RevIN, window_moments, window_statistics
 
 
 def test_moments_are_those_of_each_channel_over_the_window() -> None:
@@ -55,3 +55,27 @@ def test_rescaling_a_channel_changes_nothing(factor: float) -> None:
         atol=1e-4,
         rtol=1e-4,
     )
+
+
+def test_statistics_of_a_window_worked_out_by_hand() -> None:
+    x_BLF = torch.tensor([10.0, 12.0, 14.0, 12.0]).view(1, 4, 1)
+    # standard deviation √2, mean 12, every change 2
+    sizes = torch.tensor([2**0.5, 2**0.5 / (12 + 2**0.5), 2 / (12 + 2**0.5)])
+    stats_BF3 = window_statistics(x_BLF, window_moments(x_BLF))
+    torch.testing.assert_close(stats_BF3, ((sizes.log() + 3) / 2).view(1, 1, 3))
+
+
+def test_units_change_the_first_statistic_only_and_volatility_all() -> None:
+    x_BLF = 3 + 0.1 * torch.randn(2, 40, 4, generator=torch.Generator().manual_seed(0))
+    stats = window_statistics(x_BLF, window_moments(x_BLF))
+    in_cents = window_statistics(100 * x_BLF, window_moments(100 * x_BLF))
+    torch.testing.assert_close(in_cents[..., 1:], stats[..., 1:])
+    assert (in_cents[..., 0] > stats[..., 0] + 2).all()
+    wild_BLF = 3 + 2 * (x_BLF - 3)
+    assert (window_statistics(wild_BLF, window_moments(wild_BLF)) > stats + 0.2).all()
+
+
+def test_statistics_of_a_constant_or_enormous_window_are_bounded() -> None:
+    for x_BLF in (torch.zeros(1, 9, 2), torch.full((1, 9, 2), 5.0), 1e18 * torch.randn(1, 9, 2)):
+        stats = window_statistics(x_BLF, window_moments(x_BLF))
+        assert stats.abs().max() <= 4

@@ -9,8 +9,8 @@ from finscale.errors import ConfigError
 
 HeadName = Literal["classification", "regression", "forecast"]
 
-#: Statistics of a window that are fed back per channel: log standard deviation, relative spread.
-STATS_PER_CHANNEL = 2
+#: Statistics of a window that are fed back per channel; see ``revin.window_statistics``.
+STATS_PER_CHANNEL = 3
 #: Up to this many tokens ``auto`` multiplies attention out on a CPU; see docs/performance.md.
 EXPLICIT_UP_TO = 64
 

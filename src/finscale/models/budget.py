@@ -95,7 +95,7 @@ def solve_budget(
     --------
     >>> found = solve_budget(2_000_000, num_features=25, context_length=80)
     >>> found.depth, found.width, found.heads
-    (3, 240, 15)
+    (2, 256, 8)
     """
     common = {**options, "num_features": num_features, "context_length": context_length}
     rungs = list(_ladder(SHAPES[shape], budget, ff_ratio, feature_embedding, common))
@@ -105,9 +105,10 @@ def solve_budget(
     # equal ratios, not equal distances, so that no rung is preferred for being large
     neighbours.sort(key=lambda i: abs(math.log(sizes[i] / budget)))
     filled = [_fill(rungs[i], budget) for i in neighbours]
-    if abs(_total(filled[0]) / budget - 1) > tolerance:
-        raise _unreachable(budget, [_total(f) for f in filled], shape, num_features)
-    return filled[0]
+    for found in filled:
+        if abs(_total(found) / budget - 1) <= tolerance:
+            return found
+    raise _unreachable(budget, [_total(found) for found in filled], shape, num_features)
 
 
 def _ladder(

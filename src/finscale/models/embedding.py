@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from finscale.models.architecture import Architecture
 from finscale.models.dropout import dropout
-from finscale.models.revin import Moments
 
 
 class PatchEmbedding(nn.Module):
@@ -31,7 +30,7 @@ class PatchEmbedding(nn.Module):
         self.position_TD = nn.Parameter(torch.empty(architecture.num_patches, architecture.width))
         self.stats = StatsEmbedding(architecture) if architecture.instance_stats else None
 
-    def forward(self, x_BLF: Tensor, moments: Moments) -> Tensor:
+    def forward(self, x_BLF: Tensor, stats_BFk: Tensor | None = None) -> Tensor:
         """Return tokens ``[S, T, D]``: S is B, or B·F with independent channels."""
         if self.features is not None:
             x_BLF = self.features(x_BLF)
@@ -45,18 +44,13 @@ class PatchEmbedding(nn.Module):
         rows = x_BLF[:, surplus:].flatten(1)
         patches = rows.unfold(1, self.patch_length * channels, self.stride * channels)
         x_BTD = self.patches(patches) + self.position_TD
-        if self.stats is not None:
-            x_BTD = x_BTD + self.stats(moments)
+        if self.stats is not None and stats_BFk is not None:
+            x_BTD = x_BTD + self.stats(stats_BFk)
         return dropout(x_BTD, self.dropout, self.training)
 
 
 class StatsEmbedding(nn.Module):
-    """Tell the tokens how volatile their window is, which RevIN hides from them.
-
-    Two numbers per channel, from the window as it came: the log of its standard deviation, and the
-    log of its relative spread ``std / (|mean| + std)``, which no rescaling changes. Both are brought
-    to order one by fixed numbers and bounded, so that an unheard-of window cannot throw the encoder.
-    """
+    """Project a window's statistics to the model's width, to be added to each of its tokens."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -65,15 +59,8 @@ class StatsEmbedding(nn.Module):
         self.reduce = nn.Linear(inputs, bottleneck, bias=False) if bottleneck else nn.Identity()
         self.project = nn.Linear(bottleneck or inputs, architecture.width, bias=False)
 
-    def forward(self, moments: Moments) -> Tensor:
+    def forward(self, stats_BFk: Tensor) -> Tensor:
         """Return what is added to every token, ``[S, 1, D]``."""
-        result: Tensor = self.project(self.reduce(self._stats(moments)))
+        stats_Sk = stats_BFk.flatten(0, 1) if self.independent else stats_BFk.flatten(1)
+        result: Tensor = self.project(self.reduce(stats_Sk))
         return result.unsqueeze(1)
-
-    def _stats(self, moments: Moments) -> Tensor:
-        mean_BF, std_BF = moments.mean.squeeze(1), moments.std.squeeze(1)
-        spread_BF = std_BF / (mean_BF.abs() + std_BF)
-        logs_BFk = torch.stack([std_BF, spread_BF], dim=2).log()
-        # in units of the training set's deviation, a window's spread is e^-5 … e
-        stats_BFk = ((logs_BFk + 3) / 2).clamp(-4, 4)
-        return stats_BFk.flatten(0, 1) if self.independent else stats_BFk.flatten(1)

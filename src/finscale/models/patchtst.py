@@ -12,7 +12,7 @@ from finscale.models.architecture import Architecture
 from finscale.models.embedding import PatchEmbedding
 from finscale.models.encoder import Encoder, EncoderLayer
 from finscale.models.heads import HEADS
-from finscale.models.revin import RevIN, window_moments
+from finscale.models.revin import RevIN, window_moments, window_statistics
 
 
 class PatchTST(nn.Module):
@@ -80,9 +80,10 @@ class PatchTST(nn.Module):
     def forward(self, x_BLF: Tensor) -> Tensor:
         """Return logits ``[B]``, numbers ``[B]`` or ``[B, Q]``, or a forecast ``[B, H, F]``."""
         moments = window_moments(x_BLF)
+        stats_BFk = window_statistics(x_BLF, moments) if self.architecture.instance_stats else None
         if self.revin is not None:
             x_BLF = self.revin(x_BLF, moments)
-        y: Tensor = self.head(self.encoder(self.embedding(x_BLF, moments)))
+        y: Tensor = self.head(self.encoder(self.embedding(x_BLF, stats_BFk)))
         if self.revin is not None and self.architecture.head == "forecast":
             y = self.revin.undo(y, moments)
         return y

@@ -61,3 +61,29 @@ class RevIN(nn.Module):
         if self.scale_F is not None and self.shift_F is not None:
             y_BHF = (y_BHF - self.shift_F) / self.scale_F
         return y_BHF * moments.std + moments.mean
+
+
+def window_statistics(x_BLF: Tensor, moments: Moments) -> Tensor:
+    """Return what RevIN hides: how volatile each channel of a window is.
+
+    Three numbers per channel, of order one and bounded, so that an unheard-of window cannot throw
+    the encoder. Those after the first are relative to the channel's level, and no rescaling changes
+    them:
+
+    - the log of the standard deviation over the window,
+    - the log of the relative spread, standard deviation over level,
+    - the log of the roughness, root mean square of one-row changes over level: on prices the
+      volatility of daily returns,
+
+    where the level is the absolute mean plus the standard deviation.
+
+    Returns
+    -------
+    Tensor, shape [B, F, 3]
+    """
+    mean_BF, std_BF = moments.mean.squeeze(1), moments.std.squeeze(1)
+    level_BF = mean_BF.abs() + std_BF
+    change_BF = (x_BLF[:, 1:] - x_BLF[:, :-1]).square().mean(1).sqrt()
+    sizes_BF3 = torch.stack([std_BF, std_BF / level_BF, change_BF / level_BF], dim=2)
+    # in units of the training rows' deviation, windows spread from about e^-7 to e
+    return ((sizes_BF3.clamp_min(1e-12).log() + 3) / 2).clamp(-4, 4)
