@@ -12,13 +12,17 @@ from finscale.data.windows import FinancialDataset
 from finscale.errors import DataError
 
 
-def panel(spans: list[tuple[int, int]], length: int, horizon: int) -> FinancialDataset:
-    """Symbols that trade on every weekday between two positions of one calendar."""
+def panel(
+    spans: list[tuple[int, int]], length: int, horizon: int, closed: tuple[set[int], ...] = ()
+) -> FinancialDataset:
+    """Symbols that trade on weekdays between two positions of one calendar, but for some days."""
     start = np.datetime64("2020-01-01")
     frames = []
     for number, (first, last) in enumerate(spans):
-        days = np.busday_offset(start, np.arange(first, last), roll="forward")
-        price = 100.0 + np.arange(last - first) % 7
+        missing = closed[number] if closed else set()
+        positions = [day for day in range(first, last) if day not in missing]
+        days = np.busday_offset(start, positions, roll="forward")
+        price = 100.0 + np.arange(days.size) % 7
         frames.append(
             pl.DataFrame(
                 {"date": days, "symbol": [f"S{number}"] * len(days), "high": price, "close": price}
@@ -191,11 +195,12 @@ def configs(draw):
 @st.composite
 def panels(draw):
     length, horizon = draw(st.integers(2, 9)), draw(st.integers(1, 7))
-    spans = []
+    spans, closed = [], []
     for _ in range(draw(st.integers(1, 3))):
         first = draw(st.integers(0, 40))
         spans.append((first, first + draw(st.integers(length + horizon + 30, 180))))
-    return panel(spans, length, horizon)
+        closed.append(draw(st.sets(st.integers(0, 220), max_size=25)))
+    return panel(spans, length, horizon, tuple(closed))
 
 
 @settings(max_examples=150, deadline=None)

@@ -6,11 +6,12 @@ predictions (regression), reads no row after the one that it decides at, and is 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
 from finscale.config import TaskConfig
-from finscale.errors import FinscaleError
+from finscale.errors import FinscaleError, did_you_mean
 from finscale.models.baselines import constant, momentum, tabular, volatility
 from finscale.models.baselines.baseline import Baseline, BaselineKind, LabelFunction, Setting
 from finscale.registry import Registry
@@ -18,16 +19,20 @@ from finscale.registry import Registry
 __all__ = ["BASELINES", "Baseline", "BaselineKind", "LabelFunction", "Setting", "make_baseline"]
 
 
-def _mlp(setting: Setting, **options: Any) -> Baseline:
+def _mlp(
+    setting: Setting, *, epochs: int = 8, learning_rate: float = 1e-3, weight_decay: float = 1e-2
+) -> Baseline:
     from finscale.models.baselines.networks import MLP, NetworkBaseline
 
-    return NetworkBaseline(setting, MLP, **options)
+    return NetworkBaseline(setting, MLP, epochs, learning_rate, weight_decay)
 
 
-def _dlinear(setting: Setting, **options: Any) -> Baseline:
+def _dlinear(
+    setting: Setting, *, epochs: int = 8, learning_rate: float = 1e-3, weight_decay: float = 1e-2
+) -> Baseline:
     from finscale.models.baselines.networks import DLinear, NetworkBaseline
 
-    return NetworkBaseline(setting, DLinear, **options)
+    return NetworkBaseline(setting, DLinear, epochs, learning_rate, weight_decay)
 
 
 BASELINES: Registry[BaselineKind] = Registry("baseline")
@@ -94,7 +99,7 @@ def make_baseline(
     Raises
     ------
     FinscaleError
-        For an unknown name, a missing ``label``, or an extra that is not installed.
+        For an unknown name or option, a missing ``label``, or an extra that is not installed.
 
     Examples
     --------
@@ -105,5 +110,14 @@ def make_baseline(
         raise FinscaleError(
             f"baseline {name} looks at past labels.", hint="pass label=finscale.data.label"
         )
+    known = [
+        parameter.name
+        for parameter in inspect.signature(kind.make).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    ]
+    for option in options:
+        if option not in known:
+            hint = did_you_mean(option, known) if known else "it has no options"
+            raise FinscaleError(f"baseline {name} has no option {option!r}.", hint=hint)
     setting = Setting(task, context_length, tuple(features), budget, seed, label)
     return kind.make(setting, **options)

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from finscale.models.baselines.baseline import Floats, Ints, Setting, rate_logit
 
+#: Share of the variance of returns that a ridge expects to explain before it has seen any.
+_EXPECTED_R2 = 0.01
+
 #: Stacked frame and decision rows → the inputs of each decision, [B, K]; NaN counts as average.
 Design = Callable[[pl.DataFrame, Ints], Floats]
 
@@ -45,10 +48,15 @@ class LinearHead:
 
     @classmethod
     def fit(cls, x_BK: Floats, y_B: Floats, *, classifies: bool, penalty: float) -> Self:
-        """Minimise log loss or half the squared error, summed, plus ``penalty/2·|weights|²``."""
+        """Minimise the summed log loss plus ``penalty/2·|weights|²``, or a ridge's squared error.
+
+        A ridge takes its penalty from what returns are like: all columns together are expected to
+        explain 1 % of the variance. Cross-validation on train is no guide there: a few crash days
+        decide it.
+        """
         if classifies:
             return cls(*_logistic(x_BK, y_B, penalty))
-        return cls(*_ridge(x_BK, y_B, penalty))
+        return cls(*_ridge(x_BK, y_B))
 
     def __call__(self, x_BK: Floats) -> Floats:
         """Return a logit or prediction for each row."""
@@ -66,7 +74,7 @@ class LinearBaseline:
     design : callable
         The inputs of each decision.
     penalty : float
-        L2 penalty on the standardised weights.
+        L2 penalty on the standardised weights of a classification.
     """
 
     def __init__(self, setting: Setting, design: Design, *, penalty: float = 1e-3) -> None:
@@ -104,10 +112,12 @@ def _logistic(x_BK: Floats, y_B: Floats, penalty: float) -> tuple[Floats, float]
     return model.coef_[0].astype(np.float64), float(model.intercept_[0])
 
 
-def _ridge(x_BK: Floats, y_B: Floats, penalty: float) -> tuple[Floats, float]:
+def _ridge(x_BK: Floats, y_B: Floats) -> tuple[Floats, float]:
     mean_K, mean = x_BK.mean(axis=0), y_B.mean()
     x_BK, y_B = x_BK - mean_K, y_B - mean
     num_rows, num_columns = x_BK.shape
+    # independent weights that explain this share together have this penalty: noise over signal
+    penalty = num_columns / _EXPECTED_R2
     if num_columns <= num_rows:
         gram = x_BK.T @ x_BK + penalty * np.eye(num_columns)
         weight_K = np.linalg.solve(gram, x_BK.T @ y_B)

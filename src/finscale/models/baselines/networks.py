@@ -2,8 +2,8 @@
 
 Both see what a transformer sees: the whole window, each channel normalised by the window's own mean
 and standard deviation (RevIN without its affine part), with the logs of those standard deviations
-relative to the means beside it. They stop on the latest part of their own train windows; validation
-and test stay untouched.
+relative to the means beside it. They start from the base rate and train for a fixed number of
+epochs on a falling learning rate: no window is needed to decide when to stop.
 """
 
 from __future__ import annotations
@@ -18,12 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from finscale.models.baselines.baseline import Floats, Ints, Setting
+from finscale.models.baselines.baseline import Floats, Ints, Setting, rate_logit
 
 _TREND = 25  # bars of DLinear's moving average
 _BATCH = 64
-_HELD_BACK = 0.15  # share of train windows, the latest, that decides when to stop
-_PATIENCE = 5
 
 
 class NetworkBaseline:
@@ -36,9 +34,9 @@ class NetworkBaseline:
     network : type
         Built with ``(context_length, num_channels, budget)``; maps x_BLF and statistics to [B].
     epochs : int
-        Most passes over the train windows.
+        Passes over the train windows.
     learning_rate : float
-        Of AdamW.
+        Of AdamW at the start; it falls to zero along a cosine.
     weight_decay : float
         Of AdamW.
     """
@@ -47,10 +45,9 @@ class NetworkBaseline:
         self,
         setting: Setting,
         network: type[MLP] | type[DLinear],
-        *,
-        epochs: int = 40,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 1e-2,
+        epochs: int,
+        learning_rate: float,
+        weight_decay: float,
     ) -> None:
         self.setting = setting
         self.network = network
@@ -59,24 +56,22 @@ class NetworkBaseline:
         self.weight_decay = weight_decay
 
     def fit(self, frame: pl.DataFrame, ends: Ints, target: NDArray[Any]) -> Self:
-        """Train with AdamW, keeping the weights that are best on the latest train windows."""
-        ends = np.asarray(ends)
-        order = np.argsort(frame["date"].to_numpy()[ends], kind="stable")
-        ends = ends[order]
-        y_W = torch.from_numpy(np.asarray(target, dtype=np.float32)[order])
+        """Train with AdamW on the windows that end at ``ends``."""
+        y_W = torch.from_numpy(np.asarray(target, dtype=np.float32))
         self.centre, self.spread = 0.0, 1.0
-        if not self.setting.classifies:
+        start = 0.0
+        if self.setting.classifies:
+            start = rate_logit(float(y_W.sum()), len(y_W))
+        else:
             self.centre, self.spread = float(y_W.mean()), float(y_W.std(correction=0)) or 1.0
             y_W = (y_W - self.centre) / self.spread
-        rows_RF = self._rows(frame)
-        early, late = _two_parts(frame["date"].to_numpy()[ends], self.setting.task.horizon)
-
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.setting.seed)
             self.model = self.network(
-                self.setting.context_length, rows_RF.shape[1], self.setting.budget
+                self.setting.context_length, len(self.setting.features), self.setting.budget
             )
-            self._train(rows_RF, torch.from_numpy(ends), y_W, early, late)
+            nn.init.constant_(self.model.output.bias, start)
+            self._train(self._rows(frame), torch.from_numpy(np.asarray(ends)), y_W)
         return self
 
     def predict(self, frame: pl.DataFrame, ends: Ints) -> Floats:
@@ -84,34 +79,26 @@ class NetworkBaseline:
         result_B = self._forward(self._rows(frame), torch.from_numpy(np.asarray(ends)))
         return result_B.double().numpy() * self.spread + self.centre
 
-    def _train(self, rows_RF: Tensor, ends_W: Tensor, y_W: Tensor, early: int, late: int) -> None:
-        loss = (
-            functional.binary_cross_entropy_with_logits
-            if self.setting.classifies
-            else functional.mse_loss
-        )
+    def _train(self, rows_RF: Tensor, ends_W: Tensor, y_W: Tensor) -> None:
+        classifies = self.setting.classifies
+        loss = functional.binary_cross_entropy_with_logits if classifies else functional.mse_loss
         optimiser = torch.optim.AdamW(
             self.model.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
         )
-        best, best_state, waited = math.inf, _copy(self.model), 0
+        num_steps = self.epochs * math.ceil(len(y_W) / _BATCH)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, num_steps)
+        self.model.train()
         for _ in range(self.epochs):
-            self.model.train()
-            for index_B in torch.split(torch.randperm(early), _BATCH):
+            for index_B in torch.split(torch.randperm(len(y_W)), _BATCH):
                 predicted_B = self.model(*normalised(rows_RF, ends_W[index_B], self._length))
                 optimiser.zero_grad()
                 loss(predicted_B, y_W[index_B]).backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
-            held_back = loss(self._forward(rows_RF, ends_W[late:]), y_W[late:]).item()
-            waited += 1
-            if held_back < best:
-                best, best_state, waited = held_back, _copy(self.model), 0
-            if waited == _PATIENCE:
-                break
-        self.model.load_state_dict(best_state)
+                schedule.step()
+        self.model.eval()
 
     @torch.no_grad()
     def _forward(self, rows_RF: Tensor, ends_W: Tensor) -> Tensor:
-        self.model.eval()
         parts = [
             self.model(*normalised(rows_RF, ends_B, self._length))
             for ends_B in torch.split(ends_W, 1024)
@@ -183,18 +170,3 @@ class DLinear(nn.Module):
         mapped_BFD = self.trend(trend_BFL) + self.remainder(x_BFL - trend_BFL)
         inputs = torch.cat([mapped_BFD.flatten(1), s_BF], dim=1)
         return self.output(inputs).squeeze(1)  # type: ignore[no-any-return]
-
-
-def _two_parts(date_W: NDArray[Any], horizon: int) -> tuple[int, int]:
-    """Return where the first part ends and the second, the latest days, begins.
-
-    The gap of ``horizon`` days between them keeps the labels of the first out of the second.
-    """
-    days, day_W = np.unique(date_W, return_inverse=True)
-    cut = min(round(days.size * (1 - _HELD_BACK)), days.size - 1)
-    early, late = np.searchsorted(day_W, [max(cut - horizon, 1), cut])
-    return int(early), int(late)
-
-
-def _copy(model: nn.Module) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in model.state_dict().items()}

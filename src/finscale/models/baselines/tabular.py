@@ -48,8 +48,9 @@ class RandomFourier(LinearBaseline):
         P, an even number: sines and cosines of P/2 random projections (Rahimi and Recht 2007).
     bandwidth : float
         Length scale of the Gaussian kernel, in units of the typical distance of two rows.
-    penalty : float
-        L2 penalty on the weights.
+    ridge : float
+        L2 penalty on the weights in units of P, so that it means the same kernel at every P
+        (classification).
     view : {"window", "last"}
         How the last row is shown.
     """
@@ -60,10 +61,10 @@ class RandomFourier(LinearBaseline):
         *,
         complexity: int = 512,
         bandwidth: float = 2.0,
-        penalty: float = 10.0,
+        ridge: float = 4.0,
         view: View = "window",
     ) -> None:
-        super().__init__(setting, self._waves, penalty=penalty)
+        super().__init__(setting, self._waves, penalty=ridge * complexity)
         self.inputs = design(setting, view)
         self.complexity = complexity
         self.bandwidth = bandwidth
@@ -133,7 +134,7 @@ class TreeBaseline:
 
 
 def random_forest(
-    setting: Setting, *, trees: int = 300, min_leaf: int = 20, view: View = "window"
+    setting: Setting, *, trees: int = 200, min_leaf: int = 50, view: View = "last"
 ) -> TreeBaseline:
     """Return a random forest (Breiman 2001) whose leaves hold at least ``min_leaf`` windows."""
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -149,7 +150,7 @@ def boosting(
     leaves: int = 8,
     learning_rate: float = 0.03,
     min_leaf: int = 40,
-    view: View = "window",
+    view: View = "last",
 ) -> TreeBaseline:
     """Return LightGBM's gradient-boosted trees (Ke et al. 2017), shallow and slow.
 

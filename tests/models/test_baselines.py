@@ -1,0 +1,183 @@
+"""Every baseline: causal, deterministic, finite, and able to learn what it is made for."""
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from finscale.config import TaskConfig
+from finscale.data.targets import label
+from finscale.errors import FinscaleError
+from finscale.models.baselines import BASELINES, make_baseline
+from finscale.models.baselines.baseline import rate_logit, symbol_slices
+
+LENGTH = 12
+FEATURES = ("close", "signal", "noise")
+COUNTS = (420, 380)
+FAST = {"random_forest": {"trees": 20}, "random_fourier": {"complexity": 32}}
+SEEDED = ("random_forest", "lightgbm", "random_fourier", "mlp", "dlinear")
+READ_FEATURES = ("logistic", *SEEDED)
+
+
+def panel(seed: int = 0) -> pl.DataFrame:
+    """Two symbols; the feature ``signal`` foretells the next day's return."""
+    rng = np.random.default_rng(seed)
+    frames = []
+    for symbol, count in zip("AB", COUNTS, strict=True):
+        signal = rng.normal(size=count)
+        returns = 0.004 * rng.standard_t(5, size=count)
+        returns[1:] += 0.01 * signal[:-1]
+        close = 100 * np.exp(np.cumsum(returns))
+        spread = np.abs(rng.normal(0.005, 0.002, count)) + 1e-4
+        frames.append(
+            pl.DataFrame(
+                {
+                    "date": np.busday_offset("2015-01-01", np.arange(count), roll="forward"),
+                    "symbol": [symbol] * count,
+                    "open": close,
+                    "high": close * (1 + spread),
+                    "low": close * (1 - spread),
+                    "close": close,
+                    "signal": signal,
+                    "noise": rng.normal(size=count),
+                }
+            )
+        )
+    return pl.concat(frames)
+
+
+FRAME = panel()
+STARTS = np.array([0, COUNTS[0]])
+
+
+def windows(first: int, last: int) -> np.ndarray:
+    """Decision rows first … last - 1 of each symbol."""
+    return np.concatenate([start + np.arange(first, last) for start in STARTS])
+
+
+TRAIN, LATER = windows(LENGTH - 1, 250), windows(260, 340)
+
+
+def targets(task: TaskConfig, ends: np.ndarray) -> np.ndarray:
+    parts = [label(FRAME[rows], task).target_R for rows in symbol_slices(FRAME)]
+    return np.concatenate(parts)[ends]
+
+
+def make(name: str, task: TaskConfig, **options):
+    given = {"task": task, "context_length": LENGTH, "features": FEATURES, "budget": 800}
+    return make_baseline(name, **given, label=label, **FAST.get(name, {}), **options)
+
+
+def fitted(name: str, task: TaskConfig, frame: pl.DataFrame = FRAME, **options):
+    return make(name, task, **options).fit(frame, TRAIN, targets(task, TRAIN))
+
+
+def changed_after(row: int) -> pl.DataFrame:
+    """Return the frame with every value of every symbol after its own ``row`` changed."""
+    other = panel(seed=1)
+    age = np.concatenate([np.arange(count) for count in COUNTS])
+    late = pl.Series(age > row)
+    values = [name for name in FRAME.columns if name not in ("date", "symbol")]
+    return FRAME.with_columns(
+        pl.when(late).then(other[name] * 1.7).otherwise(FRAME[name]).alias(name) for name in values
+    )
+
+
+@pytest.mark.parametrize("name", list(BASELINES))
+@pytest.mark.parametrize("task_name", ["direction", "regression"])
+def test_a_prediction_depends_on_no_later_row(name, task_name):
+    task = TaskConfig(name=task_name, horizon=3)
+    changed = changed_after(300)
+    model, other = fitted(name, task), fitted(name, task, changed)
+    known, unknown = windows(260, 301), windows(301, 340)
+    expected = model.predict(FRAME, known)
+    np.testing.assert_array_equal(model.predict(changed, known), expected)
+    np.testing.assert_array_equal(other.predict(changed, known), expected)
+    if name != "base_rate":  # the change is large enough to be seen by whoever may see it
+        assert not np.array_equal(model.predict(changed, unknown), model.predict(FRAME, unknown))
+
+
+@pytest.mark.parametrize("name", list(BASELINES))
+@pytest.mark.parametrize("task_name", ["threshold_1pct", "regression"])
+def test_fitting_again_gives_the_same_bits(name, task_name):
+    task = TaskConfig(name=task_name)
+    torch.manual_seed(1)
+    first = fitted(name, task, seed=3).predict(FRAME, LATER)
+    torch.manual_seed(2)
+    np.random.seed(2)  # noqa: NPY002 - the global state must not matter
+    model = fitted(name, task, seed=3)
+    np.testing.assert_array_equal(model.predict(FRAME, LATER), first)
+    assert first.dtype == np.float64
+    assert first.shape == LATER.shape
+    assert np.isfinite(first).all()
+    # fitting the same object on other rows and back leaves nothing behind
+    model.fit(FRAME, TRAIN[::2], targets(task, TRAIN[::2]))
+    model.fit(FRAME, TRAIN, targets(task, TRAIN))
+    np.testing.assert_array_equal(model.predict(FRAME, LATER), first)
+
+
+@pytest.mark.parametrize("name", SEEDED)
+def test_the_seed_matters_where_something_is_random(name):
+    task = TaskConfig(name="direction")
+    first, second = (fitted(name, task, seed=seed).predict(FRAME, LATER) for seed in (0, 1))
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("name", READ_FEATURES)
+def test_a_feature_that_foretells_is_found(name):
+    options = {"epochs": 60, "learning_rate": 1e-2} if name in ("mlp", "dlinear") else {}
+    logit = fitted(name, TaskConfig(name="direction"), **options).predict(FRAME, LATER)
+    rises = targets(TaskConfig(name="direction"), LATER) > 0.5
+    ranked_right = (logit[rises][:, None] > logit[~rises][None, :]).mean()
+    assert ranked_right > 0.85
+    forecast = fitted(name, TaskConfig(name="regression"), **options).predict(FRAME, LATER)
+    assert np.corrcoef(forecast, targets(TaskConfig(name="regression"), LATER))[0, 1] > 0.6
+
+
+@pytest.mark.parametrize("name", list(BASELINES))
+def test_a_train_set_of_one_class_still_gives_finite_logits(name):
+    model = make(name, TaskConfig(name="threshold_5pct"))
+    logit = model.fit(FRAME, TRAIN, np.zeros(TRAIN.size, np.float32)).predict(FRAME, LATER)
+    assert np.isfinite(logit).all()
+    assert logit.max() < 0
+
+
+@pytest.mark.parametrize(
+    "name", ["volatility", "volatility_ranges", "volatility_garch", "momentum"]
+)
+def test_symbols_stacked_are_seen_as_symbols_alone(name):
+    task = TaskConfig(name="direction")
+    model = fitted(name, task)
+    second = FRAME[COUNTS[0] :]
+    own = LATER[LATER > COUNTS[0]]
+    np.testing.assert_allclose(
+        model.predict(second, own - COUNTS[0]), model.predict(FRAME, own), rtol=1e-12
+    )
+
+
+def test_rates_are_finite_logits():
+    assert rate_logit(1, 2) == 0
+    assert rate_logit(0, 10) == pytest.approx(np.log(0.5 / 10.5))
+    assert rate_logit(10, 10) == -rate_logit(0, 10)
+
+
+def test_slices_of_symbols():
+    assert symbol_slices(FRAME) == [slice(0, 420), slice(420, 800)]
+
+
+def test_mistakes_get_one_sentence(monkeypatch):
+    job = {"task": TaskConfig(), "context_length": LENGTH, "features": FEATURES}
+    with pytest.raises(FinscaleError, match="'volatilty' is not a baseline") as error:
+        make_baseline("volatilty", **job)
+    assert error.value.hint == "Did you mean volatility?"
+    with pytest.raises(FinscaleError, match="persistence looks at past labels"):
+        make_baseline("persistence", **job)
+    with pytest.raises(FinscaleError, match="random_forest has no option 'tres'") as error:
+        make_baseline("random_forest", **job, tres=3)
+    assert error.value.hint == "Did you mean trees?"
+    with pytest.raises(FinscaleError, match="volatility has no option 'x'"):
+        make_baseline("volatility", **job, x=3)
+    monkeypatch.setitem(__import__("sys").modules, "lightgbm", None)
+    with pytest.raises(FinscaleError, match="lightgbm is not installed") as error:
+        make_baseline("lightgbm", **job)
+    assert error.value.hint == "pip install 'finscale[boosting]' brings it"
