@@ -9,7 +9,7 @@ distributed length, and every row of a drawn day comes with it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -263,13 +263,22 @@ class Resampler:
         """How much wider than the replicates intervals are."""
         return small_sample_stretch(self.weights.shape[1], self.block_length, self.level)
 
-    def metrics(self, scores: Mapping[str, Callable[[Floats], Floats]]) -> dict[str, Metric]:
+    def metrics(
+        self,
+        scores: Mapping[str, Callable[[Floats], Floats]],
+        *,
+        centred: Collection[str] = (),
+    ) -> dict[str, Metric]:
         """Return the value and interval of each score.
 
         Parameters
         ----------
         scores : mapping of str to callable
             Each takes weights of shape (replicates, N) and returns one value a replicate.
+        centred : collection of str
+            Scores that noise can only raise, such as distances. A replicate carries the sample's
+            noise and its own, so its score lies above the sample's: its replicates are moved to
+            have the sample's value as their mean.
         """
         num_rows = len(self.row_day)
         ones_1N = np.ones((1, num_rows))
@@ -281,15 +290,15 @@ class Resampler:
             weights_RN = weights_RN[weights_RN.any(axis=1)]
             for name, score in scores.items():
                 chunks[name].append(score(weights_RN))
-        return {
-            name: percentile_interval(
-                float(score(ones_1N)[0]),
-                np.concatenate([*chunks[name], []]),
-                level=self.level,
-                stretch=self.stretch,
+        metrics = {}
+        for name, score in scores.items():
+            value, replicates_R = float(score(ones_1N)[0]), np.concatenate([*chunks[name], []])
+            if name in centred and len(replicates_R):
+                replicates_R = replicates_R + (value - np.nanmean(replicates_R))
+            metrics[name] = percentile_interval(
+                value, replicates_R, level=self.level, stretch=self.stretch
             )
-            for name, score in scores.items()
-        }
+        return metrics
 
 
 def mean_interval(

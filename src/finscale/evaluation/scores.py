@@ -205,14 +205,15 @@ class Score(Generic[Rows]):
         Which way is good; empty for a description.
     of : callable
         ``of(rows, weights_RN)`` gives one value for each replicate.
-    resampled : bool
-        Whether resampling says anything about it; a minimum or maximum has no interval.
+    interval : {"percentile", "centred", "none"}
+        How its replicates become an interval. Noise can only raise a distance, so its replicates
+        are centred on the value; for a minimum or maximum resampling says nothing.
     """
 
     title: str
     better: Literal["lower", "higher", ""]
     of: Callable[[Rows, Floats], Floats]
-    resampled: bool = True
+    interval: Literal["percentile", "centred", "none"] = "percentile"
 
 
 CLASSIFICATION: Registry[Score[Classified]] = Registry("classification score")
@@ -237,7 +238,7 @@ def ratio(top: Floats, bottom: Floats) -> Floats:
 
 
 def _reliability(rows: Classified, weights_RN: Floats) -> Floats:
-    weight_RK, forecast_RK, outcome_RK = _bin_means(rows, weights_RN)
+    weight_RK, forecast_RK, outcome_RK = bin_means(rows, weights_RN)
     return np.asarray((weight_RK * (forecast_RK - outcome_RK) ** 2).sum(axis=1))
 
 
@@ -248,7 +249,7 @@ def _resolution(rows: Classified, weights_RN: Floats) -> Floats:
     and Jolliffe (2008) add the forecasts' variance inside bins and their covariance with the
     outcome, and it holds for every forecast: Brier = reliability − resolution + uncertainty.
     """
-    weight_RK, forecast_RK, outcome_RK = _bin_means(rows, weights_RN)
+    weight_RK, forecast_RK, outcome_RK = bin_means(rows, weights_RN)
     base_R1 = (weight_RK * outcome_RK).sum(axis=1, keepdims=True)
     between_R = (weight_RK * (outcome_RK - base_R1) ** 2).sum(axis=1)
     p, y = rows.probability, rows.target
@@ -265,8 +266,8 @@ def _uncertainty(rows: Classified, weights_RN: Floats) -> Floats:
     return rate_R * (1 - rate_R)
 
 
-def _bin_means(rows: Classified, weights_RN: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return share of rows, mean forecast and mean outcome of each bin, each (R, K)."""
+def bin_means(rows: Classified, weights_RN: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return share of rows, mean forecast and mean outcome of each forecast bin, each (R, K)."""
     weight_RK = weights_RN @ rows.bins
     filled_RK = np.maximum(weight_RK, 1.0)  # an empty bin has weight 0 and no say
     forecast_RK = weights_RN @ (rows.bins * rows.probability[:, None]) / filled_RK
@@ -309,8 +310,8 @@ CLASSIFICATION.add(
     "brier",
     Score("Brier", "lower", lambda r, w: weighted_mean(squared_errors(r.target, r.probability), w)),
 )
-CLASSIFICATION.add("reliability", Score("  reliability", "lower", _reliability))
-CLASSIFICATION.add("resolution", Score("  resolution", "higher", _resolution))
+CLASSIFICATION.add("reliability", Score("  reliability", "lower", _reliability, "centred"))
+CLASSIFICATION.add("resolution", Score("  resolution", "higher", _resolution, "centred"))
 CLASSIFICATION.add("uncertainty", Score("  uncertainty", "", _uncertainty))
 CLASSIFICATION.add("auc", Score("AUC", "higher", lambda r, w: weighted_auc(r.ranking, r.target, w)))
 CLASSIFICATION.add(
@@ -324,11 +325,11 @@ CLASSIFICATION.add(
 CLASSIFICATION.add("base_rate", Score("base rate", "", lambda r, w: weighted_mean(r.target, w)))
 CLASSIFICATION.add(
     "prediction_min",
-    Score("lowest p", "", lambda r, w: np.full(len(w), r.probability.min()), resampled=False),
+    Score("lowest p", "", lambda r, w: np.full(len(w), r.probability.min()), interval="none"),
 )
 CLASSIFICATION.add(
     "prediction_max",
-    Score("highest p", "", lambda r, w: np.full(len(w), r.probability.max()), resampled=False),
+    Score("highest p", "", lambda r, w: np.full(len(w), r.probability.max()), interval="none"),
 )
 CLASSIFICATION.add("spread", Score("spread of p", "", _spread))
 CLASSIFICATION.add("spread_share", Score("  of the outcome's", "", _spread_share))
@@ -365,11 +366,12 @@ def measure(
     resampler : Resampler
         Replicates of the days that the same rows lie on.
     """
-    metrics = resampler.metrics({name: partial(score.of, rows) for name, score in scores.items()})
-    return {
-        name: metric if scores[name].resampled else replace(metric, low=math.nan, high=math.nan)
-        for name, metric in metrics.items()
-    }
+    metrics = resampler.metrics(
+        {name: partial(score.of, rows) for name, score in scores.items()},
+        centred=[name for name, score in scores.items() if score.interval == "centred"],
+    )
+    without = [name for name, score in scores.items() if score.interval == "none"]
+    return metrics | {name: replace(metrics[name], low=math.nan, high=math.nan) for name in without}
 
 
 def classification_scores(

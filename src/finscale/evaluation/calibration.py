@@ -1,0 +1,314 @@
+"""Do events happen as often as said? Calibrators fitted on validation, and diagrams with bands.
+
+All calibrators map logits to logits, so that whatever comes after still turns logits into
+probabilities in one place. Three of them are logistic regressions on functions of the logit and
+differ in nothing else; isotonic regression is the fourth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+from scipy import optimize
+
+from finscale.errors import DataError
+from finscale.evaluation.bootstrap import LEVEL, NUM_REPLICATES, Floats, Metric, Resampler
+from finscale.evaluation.predictions import check_predictions, part
+from finscale.evaluation.scores import Classified, bin_means, probabilities
+from finscale.registry import Registry
+
+
+class Calibrator(Protocol):
+    """A monotone map from logits to logits."""
+
+    def __call__(self, logit: ArrayLike) -> Floats:
+        """Return calibrated logits."""
+        ...
+
+
+@dataclass(frozen=True)
+class Link:
+    """A calibration map that is linear in functions of the logit.
+
+    Attributes
+    ----------
+    features : callable
+        Logits of shape (N,) to features of shape (N, K).
+    names : tuple of str
+        Names of the K coefficients.
+    lowest : tuple of float
+        Lowest value of each coefficient; zero keeps the map monotone.
+    """
+
+    features: Callable[[Floats], Floats]
+    names: tuple[str, ...]
+    lowest: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class LinkCalibrator:
+    """A fitted :class:`Link`."""
+
+    link: Link
+    coefficients: Floats
+
+    def __call__(self, logit: ArrayLike) -> Floats:
+        """Return calibrated logits."""
+        return self.link.features(np.asarray(logit, dtype=np.float64)) @ self.coefficients
+
+
+@dataclass(frozen=True)
+class StepCalibrator:
+    """Isotonic regression: a rising line through ``knots``, constant beyond its ends."""
+
+    knots: Floats
+    values: Floats
+
+    def __call__(self, logit: ArrayLike) -> Floats:
+        """Return calibrated logits."""
+        return np.interp(np.asarray(logit, dtype=np.float64), self.knots, self.values)
+
+
+_TEMPERATURE = Link(lambda z: z[:, None], ("inverse_temperature",), (0.0,))
+_PLATT = Link(lambda z: np.column_stack([z, np.ones_like(z)]), ("slope", "intercept"), (0, -np.inf))
+# log p and −log(1 − p) of the uncalibrated probability, exact in logits
+_BETA = Link(
+    lambda z: np.column_stack([-np.logaddexp(0, -z), np.logaddexp(0, z), np.ones_like(z)]),
+    ("a", "b", "c"),
+    (0, 0, -np.inf),
+)
+
+
+def _fit_link(link: Link, target_N: Floats, logit_N: Floats) -> LinkCalibrator:
+    """Minimise log loss; Platt's softened targets keep separable classes finite."""
+    num_events = target_N.sum()
+    num_others = len(target_N) - num_events
+    soft_N = np.where(target_N > 0.5, (num_events + 1) / (num_events + 2), 1 / (num_others + 2))
+    features_NK = link.features(logit_N)
+
+    def loss(coefficients_K: Floats) -> tuple[float, Floats]:
+        z_N = features_NK @ coefficients_K
+        residual_N = probabilities(z_N) - soft_N
+        value = np.logaddexp(0, z_N) - soft_N * z_N
+        return float(value.mean()), features_NK.T @ residual_N / len(z_N)
+
+    start = np.array([1.0 if low == 0 else 0.0 for low in link.lowest])
+    fit = optimize.minimize(
+        loss,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(low, None) for low in link.lowest],
+        options={"ftol": 1e-14, "gtol": 1e-10, "maxiter": 1000},
+    )
+    return LinkCalibrator(link, np.asarray(fit.x))
+
+
+def _fit_isotonic(target_N: Floats, logit_N: Floats) -> StepCalibrator:
+    """Pool adjacent violators; a frequency of 0 or 1 is drawn in as far as N rows can tell."""
+    from sklearn.isotonic import IsotonicRegression
+
+    edge = 1 / (len(target_N) + 2)
+    fit = IsotonicRegression(y_min=edge, y_max=1 - edge).fit(logit_N, target_N)
+    p = fit.y_thresholds_
+    return StepCalibrator(fit.X_thresholds_, np.log(p) - np.log1p(-p))
+
+
+#: Calibration methods; each entry fits validation targets and logits.
+CALIBRATORS: Registry[Callable[[Floats, Floats], Calibrator]] = Registry("calibration method")
+CALIBRATORS.add("temperature", lambda target, logit: _fit_link(_TEMPERATURE, target, logit))
+CALIBRATORS.add("platt", lambda target, logit: _fit_link(_PLATT, target, logit))
+CALIBRATORS.add("beta", lambda target, logit: _fit_link(_BETA, target, logit))
+CALIBRATORS.add("isotonic", _fit_isotonic)
+
+
+def fit_calibrator(method: str, target: ArrayLike, logit: ArrayLike) -> Calibrator:
+    """Return a calibrator fitted on validation rows.
+
+    Parameters
+    ----------
+    method : {"temperature", "platt", "beta", "isotonic"}
+        One parameter, two, three, or a free monotone map.
+    target, logit : array_like of shape (N,)
+        Validation rows; never test rows.
+
+    Raises
+    ------
+    DataError
+        If the rows hold one class only.
+
+    References
+    ----------
+    Guo et al. (2017), On calibration of modern neural networks; Platt (1999); Kull, Silva Filho
+    and Flach (2017), Beta calibration; Zadrozny and Elkan (2002).
+    """
+    target_N, logit_N = np.asarray(target, np.float64), np.asarray(logit, np.float64)
+    if len(np.unique(target_N)) < 2:
+        raise DataError("validation holds one class only, so nothing can be calibrated on it.")
+    return CALIBRATORS[method](target_N, logit_N)
+
+
+def calibrated(predictions: pl.DataFrame, method: str) -> pl.DataFrame:
+    """Return predictions with every fold's logits calibrated on its own validation rows.
+
+    Parameters
+    ----------
+    predictions : polars.DataFrame
+        With validation and test rows.
+    method : str
+        See :func:`fit_calibrator`.
+
+    Raises
+    ------
+    DataError
+        If a fold has no validation rows to calibrate on.
+    """
+    folds = check_predictions(predictions).partition_by("fold", maintain_order=True)
+    parts = []
+    for fold in folds:
+        rows = part(fold, "validation")
+        if rows.is_empty():
+            raise DataError(f"fold {fold['fold'][0]} has no validation rows to calibrate on.")
+        calibrator = fit_calibrator(method, rows["target"].to_numpy(), rows["logit"].to_numpy())
+        parts.append(fold.with_columns(logit=pl.Series(calibrator(fold["logit"].to_numpy()))))
+    return pl.concat(parts)
+
+
+def reliability_diagram(
+    target: ArrayLike,
+    logit: ArrayLike,
+    *,
+    level: float = LEVEL,
+    num_replicates: int = NUM_REPLICATES,
+    seed: int = 0,
+) -> pl.DataFrame:
+    """Return how often events happened in each bin of the forecast, with consistency bands.
+
+    A band holds the frequency that a *perfectly calibrated* model with these forecasts would show:
+    forecasts are resampled and outcomes drawn from them. A point outside its band is a surprise.
+    Bins are equally filled.
+
+    Parameters
+    ----------
+    target, logit : array_like of shape (N,)
+        Test rows. Bands take outcomes as independent given the forecasts, so that with many
+        correlated symbols a day they are too narrow.
+    level : float
+        Of the bands, each bin by itself.
+    num_replicates, seed
+        Of the simulation.
+
+    Returns
+    -------
+    polars.DataFrame
+        bin, count, forecast (mean), frequency (observed), band_low, band_high.
+
+    References
+    ----------
+    Bröcker and Smith (2007), Increasing the reliability of reliability diagrams, Weather and
+    Forecasting 22.
+    """
+    rows = Classified.of(target, logit)
+    weight_1K, forecast_1K, outcome_1K = bin_means(rows, np.ones((1, len(rows.target))))
+    _, frequency_RK = _consistent(rows, num_replicates, seed)
+    tail = (1 - level) / 2
+    band = np.nanquantile(frequency_RK, [tail, 1 - tail], axis=0)
+    return pl.DataFrame(
+        {
+            "bin": np.arange(weight_1K.shape[1]),
+            "count": np.round(weight_1K[0] * len(rows.target)).astype(np.int64),
+            "forecast": forecast_1K[0],
+            "frequency": outcome_1K[0],
+            "band_low": band[0],
+            "band_high": band[1],
+        }
+    )
+
+
+def _consistent(rows: Classified, num_replicates: int, seed: int) -> tuple[Floats, Floats]:
+    """Return calibration error (R,) and frequency in each bin (R, K) of calibrated worlds."""
+    rng = np.random.default_rng(seed)
+    num_rows, p_N = len(rows.target), rows.probability
+    errors_R, frequencies_RK = [], []
+    for _ in range(num_replicates):
+        drawn_N = rng.integers(0, num_rows, num_rows)
+        outcome_N = rng.random(num_rows) < p_N[drawn_N]
+        bins_NK = rows.bins[drawn_N]
+        count_K = bins_NK.sum(axis=0)
+        with np.errstate(invalid="ignore"):
+            frequency_K = outcome_N @ bins_NK / count_K
+        gap_K = np.abs(outcome_N @ bins_NK - p_N[drawn_N] @ bins_NK)
+        errors_R.append(gap_K.sum() / num_rows)
+        frequencies_RK.append(frequency_K)
+    return np.array(errors_R), np.array(frequencies_RK)
+
+
+@dataclass(frozen=True)
+class CalibrationError:
+    """Adaptive expected calibration error.
+
+    Attributes
+    ----------
+    error : Metric
+        Mean distance of forecast and frequency over equally filled bins, in probability.
+    expected : float
+        What a perfectly calibrated model with these forecasts shows on as many rows.
+    p_value : float
+        Share of calibrated worlds with an error as large.
+    """
+
+    error: Metric
+    expected: float
+    p_value: float
+
+
+def calibration_error(
+    target: ArrayLike,
+    logit: ArrayLike,
+    dates: Sequence[Any] | NDArray[Any],
+    *,
+    overlap: int = 1,
+    num_replicates: int = NUM_REPLICATES,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> CalibrationError:
+    """Return the adaptive expected calibration error with a day-resampled interval.
+
+    Sampling noise alone gives every model a positive error; ``expected`` says how much.
+
+    Parameters
+    ----------
+    target, logit, dates : array_like of shape (N,)
+        Test rows.
+    overlap, num_replicates, level, seed
+        Of the bootstrap.
+
+    References
+    ----------
+    Nguyen and O'Connor (2015), adaptive binning; Nixon et al. (2019), Measuring calibration in deep
+    learning.
+    """
+    rows = Classified.of(target, logit)
+
+    def error(weights_RN: Floats) -> Floats:
+        weight_RK, forecast_RK, outcome_RK = bin_means(rows, weights_RN)
+        return np.asarray((weight_RK * np.abs(forecast_RK - outcome_RK)).sum(axis=1))
+
+    resampler = Resampler.over(
+        dates,
+        rows.target - rows.probability,
+        overlap=overlap,
+        num_replicates=num_replicates,
+        level=level,
+        seed=seed,
+    )
+    metric = resampler.metrics({"ece": error}, centred=("ece",))["ece"]
+    metric = Metric(metric.value, max(0.0, metric.low), metric.high)
+    errors_R, _ = _consistent(rows, num_replicates, seed)
+    p_value = (1 + np.count_nonzero(errors_R >= metric.value)) / (1 + num_replicates)
+    return CalibrationError(metric, float(errors_R.mean()), float(p_value))

@@ -1,0 +1,168 @@
+"""Calibration: known distortions are undone, and bands hold what they promise."""
+
+import datetime as dt
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+
+from finscale.errors import DataError, FinscaleError
+from finscale.evaluation.calibration import (
+    CALIBRATORS,
+    calibrated,
+    calibration_error,
+    fit_calibrator,
+    reliability_diagram,
+)
+from finscale.evaluation.scores import log_losses, probabilities
+
+
+def world(seed: int = 0, num_rows: int = 4000):
+    """Return targets and the true log odds."""
+    rng = np.random.default_rng(seed)
+    truth = -1.0 + rng.standard_normal(num_rows)
+    return (rng.random(num_rows) < probabilities(truth)).astype(float), truth
+
+
+def test_temperature_undoes_overconfidence():
+    target, truth = world()
+    calibrator = fit_calibrator("temperature", target, 3 * truth)
+    assert calibrator.coefficients[0] == pytest.approx(1 / 3, rel=0.07)
+
+
+def test_platt_agrees_with_scikit_learn():
+    target, truth = world(1)
+    distorted = 2 * truth + 1.5
+    outside = LogisticRegression(C=np.inf).fit(distorted[:, None], target)
+    calibrator = fit_calibrator("platt", target, distorted)
+    slope, intercept = calibrator.coefficients
+    assert slope == pytest.approx(outside.coef_[0, 0], rel=5e-3)
+    assert intercept == pytest.approx(outside.intercept_[0], rel=5e-3)
+
+
+def test_beta_undoes_a_beta_distortion():
+    """A map of the family: a = 2, b = .5, c = .3."""
+    target, truth = world(2, 20_000)
+    # distort so that log odds = 2 ln p − .5 ln(1 − p) + .3 of what the model says
+    p = np.linspace(1e-4, 1 - 1e-4, 20_001)
+    says = np.interp(truth, 2 * np.log(p) - 0.5 * np.log1p(-p) + 0.3, p)
+    calibrator = fit_calibrator("beta", target, np.log(says / (1 - says)))
+    assert calibrator.coefficients == pytest.approx([2.0, 0.5, 0.3], abs=0.35)
+    error = calibrator(np.log(says / (1 - says))) - truth
+    assert np.sqrt(np.mean(error**2)) < 0.05
+
+
+@pytest.mark.parametrize("method", list(CALIBRATORS))
+def test_every_method_helps_a_distorted_model_on_new_data(method):
+    target, truth = world(3)
+    calibrator = fit_calibrator(method, target, 2.5 * truth)
+    target, truth = world(4)
+    before = log_losses(target, 2.5 * truth).mean()
+    after = log_losses(target, calibrator(2.5 * truth)).mean()
+    best = log_losses(target, truth).mean()
+    assert best - 0.002 < after < before - 0.05
+    assert after - best < 0.01
+
+
+@pytest.mark.parametrize("method", list(CALIBRATORS))
+@given(seed=st.integers(0, 200), sign=st.sampled_from([-1, 1]))
+def test_calibration_never_reverses_an_order(method, seed, sign):
+    target, truth = world(seed, 80)
+    calibrator = fit_calibrator(method, target, sign * truth)
+    grid = np.linspace(-6, 6, 50)
+    assert (np.diff(calibrator(grid)) >= -1e-9).all()
+
+
+@pytest.mark.parametrize("method", list(CALIBRATORS))
+def test_separable_validation_stays_finite(method):
+    logit = np.linspace(-3, 3, 40)
+    calibrator = fit_calibrator(method, logit > 0, logit)
+    assert np.isfinite(calibrator([-50.0, 0.0, 50.0])).all()
+    assert log_losses([0.0], calibrator([3.0]))[0] < 10
+
+
+def predictions(num_folds: int = 2) -> pl.DataFrame:
+    frames = []
+    for fold in range(num_folds):
+        target, truth = world(10 + fold, 1000)
+        days = [dt.date(2000 + 5 * fold, 1, 1) + dt.timedelta(days=i) for i in range(1000)]
+        frames.append(
+            pl.DataFrame(
+                {
+                    "date": days,
+                    "symbol": "A",
+                    "fold": fold,
+                    "split": ["validation"] * 500 + ["test"] * 500,
+                    "target": target,
+                    "logit": truth * (2 + 2 * fold),
+                }
+            )
+        )
+    return pl.concat(frames)
+
+
+def test_each_fold_is_calibrated_on_its_own_validation():
+    before = predictions()
+    after = calibrated(before, "temperature").sort("fold", "date")
+    ratio = (after["logit"] / before["logit"]).to_numpy()
+    assert ratio[:1000] == pytest.approx(ratio[0])
+    assert ratio[1000:] == pytest.approx(ratio[1000])
+    assert ratio[0] == pytest.approx(0.5, abs=0.1)
+    assert ratio[1000] == pytest.approx(0.25, abs=0.05)
+
+
+def test_test_targets_change_nothing():
+    before = predictions()
+    upside = before.with_columns(
+        target=pl.when(pl.col("split") == "test").then(1 - pl.col("target")).otherwise("target")
+    )
+    for method in CALIBRATORS:
+        assert calibrated(before, method)["logit"].equals(calibrated(upside, method)["logit"])
+
+
+def test_what_cannot_be_calibrated_is_refused():
+    with pytest.raises(DataError, match="one class only"):
+        fit_calibrator("platt", np.zeros(10), np.arange(10))
+    with pytest.raises(DataError, match="fold 0 has no validation rows"):
+        calibrated(predictions(1).filter(split="test"), "platt")
+    with pytest.raises(FinscaleError, match="Did you mean isotonic"):
+        fit_calibrator("isotonc", [0, 1], [0.0, 1.0])
+
+
+def test_reliability_bands_hold_a_calibrated_model():
+    inside = []
+    for seed in range(60):
+        diagram = reliability_diagram(*world(seed, 800), num_replicates=200, level=0.9)
+        inside += (
+            diagram.select(pl.col("frequency").is_between("band_low", "band_high"))
+            .to_series()
+            .to_list()
+        )
+    assert np.mean(inside) == pytest.approx(0.90, abs=0.04)
+
+
+def test_reliability_diagram_of_an_overconfident_model():
+    target, truth = world(5)
+    diagram = reliability_diagram(target, 3 * truth, num_replicates=200)
+    assert diagram["count"].to_list() == [400] * 10
+    assert diagram["frequency"][0] > diagram["band_high"][0]
+    assert diagram["frequency"][-1] < diagram["band_low"][-1]
+    assert diagram["forecast"].is_sorted()
+
+
+def test_calibration_error_against_what_noise_alone_gives():
+    target, truth = world(6, 1500)
+    dates = np.arange(1500)
+    good = calibration_error(target, truth, dates, num_replicates=300)
+    assert good.p_value > 0.05
+    assert good.error.value == pytest.approx(good.expected, abs=0.012)
+    bad = calibration_error(target, 3 * truth, dates, num_replicates=300)
+    assert bad.p_value < 0.01
+    assert bad.error.low > bad.expected
+    p = probabilities(3 * truth)
+    order = np.argsort(p).reshape(10, 150)
+    by_hand = np.abs(p[order].mean(axis=1) - target[order].mean(axis=1)).mean()
+    assert bad.error.value == pytest.approx(by_hand, abs=1e-3)
