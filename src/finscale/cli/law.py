@@ -35,9 +35,15 @@ def fit(
     seed: Annotated[str, typer.Option(help="Column that tells seeds apart.")] = "seed",
     fold: Annotated[str, typer.Option(help="Column of folds.")] = "fold",
     day: Annotated[str, typer.Option(help="Column of decision days.")] = "day",
+    signed: Annotated[
+        bool, typer.Option("--signed", help="Losses are differences and may be negative.")
+    ] = False,
     holdout: Annotated[int, typer.Option(help="Largest sizes kept out and predicted.")] = 0,
+    horizon: Annotated[int, typer.Option(help="Bars that a label looks ahead.")] = 1,
     replicates: Annotated[int, typer.Option(help="Bootstrap replicates.")] = 2000,
-    compare: Annotated[bool, typer.Option("--compare", help="Rank every form as well.")] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Rank every form, and three ways for a surface.")
+    ] = False,
     plot: Annotated[Path | None, typer.Option(help="Write a figure: png, svg or pdf.")] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -52,7 +58,9 @@ def fit(
         form=form,
         loss=loss,
         columns={"seed": seed, "fold": fold, "day": day},
+        signed=signed,
         holdout=holdout,
+        horizon=horizon,
         num_replicates=replicates,
         compare=compare,
         plot=plot,

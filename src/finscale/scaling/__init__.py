@@ -20,6 +20,8 @@ _HOMES = {
     "Form": "finscale.scaling.forms",
     "BatchFit": "finscale.scaling.batch",
     "fit_batch": "finscale.scaling.batch",
+    "compare_forms": "finscale.scaling.compare",
+    "compare_approaches": "finscale.scaling.approaches",
     "Fit": "finscale.scaling.fit",
     "fit_form": "finscale.scaling.fit",
     "Problem": "finscale.scaling.problem",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from finscale.config.quantities import format_count
+from finscale.errors import FinscaleError
+from finscale.files import atomic_path
 from finscale.scaling.forms.base import Array
 from finscale.scaling.law_text import interval, number
 
@@ -45,6 +48,25 @@ def plot(law: Law, ax: Axes | None = None) -> Axes:
         _surface(law, ax)
     _dress(law, ax)
     return ax
+
+
+def save(law: Law, path: Path) -> None:
+    """Write the figure to a file whose ending names the format: png, svg or pdf."""
+    from matplotlib.figure import Figure
+
+    suffix = path.suffix.lstrip(".")
+    if suffix not in ("png", "svg", "pdf"):
+        raise FinscaleError(f"{path} is no figure.", hint="end it in .png, .svg or .pdf")
+    figure = Figure(figsize=(7.0, 4.4), layout="constrained")
+    plot(law, figure.subplots())
+    # The date would make equal laws different files.
+    dated: dict[str, dict[str, Any]] = {
+        "png": {},
+        "svg": {"Date": None},
+        "pdf": {"CreationDate": None},
+    }
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format=suffix, dpi=130, metadata=dated[suffix])
 
 
 def _curve(law: Law, ax: Axes) -> None:
@@ -119,7 +141,7 @@ def _surface(law: Law, ax: Axes) -> None:
         mean, low, high = law.predict(split_md)
         ax.fill_between(volume_m, low, high, color=CURVE, alpha=0.16, lw=0, zorder=1)
         a = law["a"]
-        label = f"best split: {table.axes[0]} grows as compute^{number(a.value)}"
+        label = f"best split: {table.axes[0]} ∝ compute^{number(a.value)}"
         ax.plot(
             volume_m, mean, color=CURVE, lw=2, zorder=2, label=f"{label} {interval(a.percentile)}"
         )
@@ -144,7 +166,8 @@ def _dress(law: Law, ax: Axes) -> None:
     axes = law.table.axes
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(LogLocator(numticks=12))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
+    if len(axes) == 1:
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
     ax.xaxis.set_minor_formatter(NullFormatter())
     y_n = law.table.y_n
     # A power of ten on the y axis says nothing about losses that differ in the third decimal.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from finscale.errors import FinscaleError, did_you_mean
@@ -83,7 +84,7 @@ class Problem:
             scale_n = scale_n / fitted_n
         return np.asarray(values_n_ * scale_n.reshape(-1, *[1] * (values_n_.ndim - 1)))
 
-    def subset(self, keep: Array) -> Problem:
+    def subset(self, keep: NDArray[np.bool_]) -> Problem:
         """Return the problem of some of its points."""
         covariance = self.covariance_nn
         return replace(

@@ -92,10 +92,10 @@ def _refine(
     def evaluate(theta: Array, rows: NDArray[np.int64]) -> Local:
         weight = weights if len(weights) == 1 else weights[rows]
         loss = form.evaluate(x_nd, theta)
-        # A step that leaves nothing of the loss has an infinite objective and is refused.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            residual = np.log(loss) - log_y_Rn[rows]
-            slope = form.jacobian(x_nd, theta) / loss[..., None]
+        # A step that leaves nothing of the loss has no objective, and is refused for it.
+        loss = np.where(loss > 0, loss, np.nan)
+        residual = np.log(loss) - log_y_Rn[rows]
+        slope = form.jacobian(x_nd, theta) / loss[..., None]
         size = np.abs(residual)
         pull = weight * np.clip(residual, -delta, delta)
         quadratic = weight * (size <= delta)

@@ -1,0 +1,202 @@
+"""Every form on one table: AICc, and the error at the largest size, held out before fitting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finscale.errors import FinscaleError
+from finscale.scaling.fit import fit_form
+from finscale.scaling.forms import FORMS, Form
+from finscale.scaling.law import problem_of
+from finscale.scaling.problem import Problem
+from finscale.scaling.table import LawTable, read_table
+
+
+@dataclass(frozen=True)
+class FormScore:
+    """How one form does on a table.
+
+    Parameters
+    ----------
+    name : str
+        The form; with its axis where the table has several: ``"power_floor(N)"``.
+    num_parameters : int
+        p.
+    aicc : float
+        Infinite where there are too few sizes for the correction.
+    weight : float
+        Akaike weight among the forms compared.
+    heldout_error : float
+        Mean absolute error at the sizes held out; NaN where the rest cannot be fitted.
+    identified : bool
+        Whether all sizes together tell the form's parameters.
+    reason : str
+        Why not.
+    """
+
+    name: str
+    num_parameters: int
+    aicc: float
+    weight: float
+    heldout_error: float
+    identified: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Scores of all forms, the best AICc first."""
+
+    scores: tuple[FormScore, ...]
+    loss: str
+    heldout_sizes: tuple[float, ...]
+
+    @property
+    def by_aicc(self) -> FormScore | None:
+        """The identified form of least AICc; None where no form is identified."""
+        found = [s for s in self.scores if s.identified and np.isfinite(s.aicc)]
+        return min(found, key=lambda s: s.aicc, default=None)
+
+    @property
+    def by_heldout(self) -> FormScore | None:
+        """The identified form that predicts the held-out sizes best."""
+        found = [s for s in self.scores if s.identified and np.isfinite(s.heldout_error)]
+        return min(found, key=lambda s: s.heldout_error, default=None)
+
+    @property
+    def sentence(self) -> str:
+        """Return what both criteria say, and whether they agree."""
+        first, second = self.by_aicc, self.by_heldout
+        if first is None or second is None:
+            return "No form can be told from these sizes."
+        if first.name == second.name:
+            return f"Both AICc and the held-out size choose {first.name}."
+        return (
+            f"AICc chooses {first.name}, the held-out size {second.name}: "
+            "neither form is established."
+        )
+
+    def summary(self) -> str:
+        """Return the scores as a text table."""
+        sizes = ", ".join(f"{size:.4g}" for size in self.heldout_sizes)
+        rows = [f"{'form':<22} {'p':>2} {'AICc':>10} {'weight':>7} {'error at ' + sizes:>20}  "]
+        rows += [
+            f"{s.name:<22} {s.num_parameters:>2} {_short(s.aicc):>10} {s.weight:>7.2f} "
+            f"{_short(s.heldout_error):>20}  {'' if s.identified else 'not identified'}".rstrip()
+            for s in self.scores
+        ]
+        return "\n".join([*rows, self.sentence])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        rows = [
+            {key: _plain(value) for key, value in score.__dict__.items()} for score in self.scores
+        ]
+        return {
+            "forms": rows,
+            "loss": self.loss,
+            "heldout_sizes": list(self.heldout_sizes),
+            "sentence": self.sentence,
+        }
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _short(value: float) -> str:
+    return f"{value:.4g}" if np.isfinite(value) else "–"
+
+
+def compare_forms(
+    table: Any,
+    x: str | Sequence[str] = "parameters",
+    y: str = "loss",
+    *,
+    forms: Sequence[str | Form] | None = None,
+    loss: str = "auto",
+    holdout: int = 1,
+    signed: bool = False,
+    horizon: int = 1,
+    **columns: str,
+) -> Comparison:
+    """Fit every form and rank them by AICc and by their error at the largest size.
+
+    The covariance across sizes is estimated once and shared, so AICc values are comparable; the
+    held-out size takes no part in the fits that predict it.
+
+    Parameters
+    ----------
+    table, x, y, loss, signed, horizon
+        As in :func:`fit_law`; ``columns`` names ``seed``, ``fold`` and ``day`` columns.
+    forms : sequence of str or Form, optional
+        What to compare; every registered form that suits the axes by default. On a table with
+        several axes forms of one axis are fitted along each.
+    holdout : int
+        How many of the largest sizes (first axis) are held out.
+
+    Returns
+    -------
+    Comparison
+
+    References
+    ----------
+    Hurvich and Tsai 1989 (AICc); Alabdulmohsin et al. 2022 (judge a law by extrapolation).
+    """
+    if not isinstance(table, LawTable):
+        table = read_table(table, x=x, y=y, signed=signed, **columns)
+    problem = problem_of(table, loss, horizon=horizon, signed=signed)
+    heldout_n = table.largest(holdout)
+    scores = []
+    for name, form, axes in _candidates(forms, table, signed):
+        own = replace(problem, x_nd=problem.x_nd[:, axes])
+        fit = fit_form(form, own)
+        error = _heldout_error(form, own, heldout_n) if holdout else float("nan")
+        aicc = fit.aicc if np.isfinite(fit.objective) else float("inf")
+        scores.append(
+            FormScore(name, form.num_parameters, aicc, 0.0, error, fit.identified, fit.reason)
+        )
+    if not scores:
+        raise FinscaleError(f"no form has the {len(table.axes)} axes of this table.")
+    best = min(score.aicc for score in scores)
+    raw = [np.exp(-0.5 * (s.aicc - best)) if np.isfinite(s.aicc) else 0.0 for s in scores]
+    total = sum(raw) or 1.0
+    weighted = [replace(s, weight=float(w / total)) for s, w in zip(scores, raw, strict=True)]
+    sizes = np.unique(table.x_nd[heldout_n, 0])
+    return Comparison(
+        tuple(sorted(weighted, key=lambda s: s.aicc)), problem.loss, tuple(sizes.tolist())
+    )
+
+
+def _candidates(
+    forms: Sequence[str | Form] | None, table: LawTable, signed: bool
+) -> list[tuple[str, Form, list[int]]]:
+    """Return (label, form, columns of x) for every form that suits the table."""
+    found: list[tuple[str, Form, list[int]]] = []
+    num_axes = len(table.axes)
+    for entry in FORMS.values() if forms is None else forms:
+        form = FORMS[entry] if isinstance(entry, str) else entry
+        form = form.relaxed(form.floor) if signed and form.floor else form
+        if len(form.axes) == num_axes:
+            found.append((form.name, form, list(range(num_axes))))
+        elif len(form.axes) == 1:
+            along = range(1 if form.trend == "flat" else num_axes)
+            found += [
+                (form.name if form.trend == "flat" else f"{form.name}({table.axes[i]})", form, [i])
+                for i in along
+            ]
+    return found
+
+
+def _heldout_error(form: Form, problem: Problem, heldout_n: NDArray[np.bool_]) -> float:
+    kept = problem.subset(~heldout_n)
+    if len(np.unique(kept.x_nd, axis=0)) < form.num_parameters:
+        return float("nan")
+    theta_p = kept.batch(form).params_Rp[0]
+    predicted = form.predict(problem.x_nd[heldout_n], theta_p)
+    return float(np.mean(np.abs(predicted - problem.y_n[heldout_n])))
