@@ -105,15 +105,13 @@ def prove(
     """Change all bars after t and compare every value up to t; exit 1 if one moves."""
     from dataclasses import asdict
 
-    from finscale.features import prove_causality, tier_features
+    from finscale.features import prove_all, tier_features
 
     bars = _adjusted_bars(_store(data_root), symbol)
     out = console(quiet=quiet or as_json)
-    reports = []
-    for feature in tier_features(tier):
-        report = prove_causality(feature, bars, seed=seed)
+    reports = prove_all({f.name: f for f in tier_features(tier)}, bars, seed=seed)
+    for report in reports:
         out.print(f"{'✓' if report.causal else '✗'} {report.describe()}", soft_wrap=True)
-        reports.append(report)
     caught = [report for report in reports if not report.causal]
     if as_json:
         print_json([asdict(report) | {"causal": report.causal} for report in reports])

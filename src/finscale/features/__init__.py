@@ -23,8 +23,11 @@ _HOMES = {
     "compute_features": "engine",
     "compute_columns": "engine",
     "CHANGES": "causality",
+    "Computation": "causality",
+    "as_function": "causality",
     "CausalityReport": "causality",
     "Leak": "causality",
+    "prove_all": "causality",
     "prove_causality": "causality",
     "build_dataset": "build",
 }

@@ -7,7 +7,7 @@ follows them, so there is no tolerance to choose and nothing small enough to be 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,35 +146,65 @@ def prove_causality(
     >>> print(prove_causality(pl.col("close").shift(-1), bars, name="next").leak.describe())
     row 0 (2024-01-01): 2.84147 moves by 25.6 when the bars after row 0 are scaled
     """
-    compute, name = _as_function(feature, name)
+    _, called = as_function(feature, name)
+    return prove_all({called: feature}, bars, cuts=cuts, seed=seed)[0]
+
+
+def prove_all(
+    features: Mapping[str, Computation],
+    bars: pl.DataFrame,
+    *,
+    cuts: Sequence[int] | None = None,
+    seed: int = 0,
+) -> list[CausalityReport]:
+    """Prove several features on the same changed bars; see :func:`prove_causality`."""
     rng = np.random.default_rng(seed)
     rows = tuple(cuts) if cuts is not None else _telling_cuts(bars, rng)
     if not rows or min(rows) < 0 or max(rows) > bars.height - 2:
         raise DataError(
-            f"{name}: the future of a series of {bars.height} bars cannot be changed after rows "
-            f"{rows}.",
+            f"the future of a series of {bars.height} bars cannot be changed after rows {rows}.",
             hint=f"give cuts from 0 to {bars.height - 2}",
         )
-    value_R = _values(compute, bars, name)
-    if _first_difference(value_R, _values(compute, bars, name)) is not None:
-        raise DataError(f"{name} gives different values for the same bars.", hint="seed it")
-
-    num_compared, leak = 0, None
+    trials = [_Trial(name, as_function(feature)[0], bars) for name, feature in features.items()]
     for cut, change, changed_bars in _changed_futures(bars, rows, rng):
-        changed_R = _values(compute, changed_bars, f"{name}, bars after row {cut} {change}")
-        row = _first_difference(value_R[: cut + 1], changed_R[: cut + 1])
-        num_compared += cut + 1
+        for trial in trials:
+            trial.compare(cut, change, changed_bars)
+    return [
+        CausalityReport(t.name, bars.height, rows, tuple(CHANGES), t.num_compared, t.leak)
+        for t in trials
+    ]
+
+
+class _Trial:
+    """One feature while the future is changed under it."""
+
+    def __init__(
+        self, name: str, compute: Callable[[pl.DataFrame], Any], bars: pl.DataFrame
+    ) -> None:
+        self.name, self.compute, self.bars = name, compute, bars
+        self.num_compared = 0
+        self.leak: Leak | None = None
+        self.value_R = _values(compute, bars, name)
+        if _first_difference(self.value_R, _values(compute, bars, name)) is not None:
+            raise DataError(f"{name} gives different values for the same bars.", hint="seed it")
+
+    def compare(self, cut: int, change: str, changed_bars: pl.DataFrame) -> None:
+        """Compare the values up to ``cut``; after the first leak there is nothing left to find."""
+        if self.leak is not None:
+            return
+        place = f"{self.name}, bars after row {cut} {change}"
+        changed_R = _values(self.compute, changed_bars, place)
+        row = _first_difference(self.value_R[: cut + 1], changed_R[: cut + 1])
+        self.num_compared += cut + 1
         if row is not None:
-            before, after = float(value_R[row]), float(changed_R[row])
-            leak = Leak(cut, change, row, bars["date"][row], before, after)
-            break
-    return CausalityReport(name, bars.height, rows, tuple(CHANGES), num_compared, leak)
+            before, after = float(self.value_R[row]), float(changed_R[row])
+            self.leak = Leak(cut, change, row, self.bars["date"][row], before, after)
 
 
-def _as_function(
-    feature: Computation, name: str | None
+def as_function(
+    feature: Computation, name: str | None = None
 ) -> tuple[Callable[[pl.DataFrame], Any], str]:
-    """Return the function from bars to values, and what the report calls it."""
+    """Return a feature of any kind as a function from bars to values, and its name."""
     if isinstance(feature, str):
         feature = FEATURES[feature]
     if isinstance(feature, Feature):

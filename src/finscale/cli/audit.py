@@ -1,0 +1,131 @@
+"""``finscale audit``: what was proven about leaks, how, and what was found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from finscale.cli.options import RUNS, AsJson, DataRoot, Quiet, RunsFolder, Settings, console
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from finscale.config import ExperimentConfig
+    from finscale.data import DataStore, FinancialDataset
+    from finscale.study.audit import Certificate
+
+
+def audit(
+    subject: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATASET|CONFIG",
+            help="A registered dataset (SP500.dataset.a20, or SP500), or a YAML file of an "
+            "experiment or a study.",
+        ),
+    ],
+    settings: Settings = None,
+    task: Annotated[str, typer.Option(help="For a dataset: the label to audit.")] = (
+        "threshold_1pct"
+    ),
+    horizon: Annotated[int, typer.Option(help="For a dataset: bars that the label counts.")] = 1,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Run one check. May be repeated.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 1 also where something could not be proven.")
+    ] = False,
+    runs: RunsFolder = RUNS,
+    data_root: DataRoot = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Look for leaks and print a certificate; exit 1 on a finding.
+
+    A dataset is audited with its first 60 % of days as train and the next 20 % as validation; a
+    config with its own task and split, every fold.
+    """
+    from finscale.data import DataStore
+    from finscale.runs import RunStore
+    from finscale.study import audit as audit_room
+
+    path = Path(subject)
+    audited: ExperimentConfig | FinancialDataset
+    if path.suffix in (".yaml", ".yml"):
+        audited = _experiment(path, settings or [])
+        store = DataStore(data_root or audited.data.root)
+    else:
+        store = DataStore(data_root) if data_root else DataStore()
+        audited = _registered(store, subject, task, horizon)
+
+    with console(quiet=quiet or as_json, stderr=True).status("gathering the evidence") as status:
+        certificate = audit_room.audit(
+            audited,
+            data=store,
+            runs=RunStore(runs),
+            only=only or None,
+            progress=lambda check: status.update(check.question),
+        )
+    if as_json:
+        from finscale.cli.options import print_json
+
+        print_json(certificate.to_dict())
+    else:
+        _print(certificate, console(), quiet=quiet)
+    if not certificate.clean or (strict and not certificate.complete):
+        raise typer.Exit(1)
+
+
+def _experiment(path: Path, settings: list[str]) -> ExperimentConfig:
+    """Read an experiment; of a study, the experiment that its runs share."""
+    from finscale.config import ExperimentConfig, StudyConfig, load_config
+
+    if path.is_file() and "\naxes:" in f"\n{path.read_text(encoding='utf-8')}":
+        return load_config(StudyConfig, path, settings).experiment
+    return load_config(ExperimentConfig, path, settings)
+
+
+def _registered(store: DataStore, name: str, task: str, horizon: int) -> FinancialDataset:
+    """Return the windows of a registered dataset; a bare symbol means its daily a20."""
+    from finscale.config import DataConfig, TaskConfig, validate
+    from finscale.data import FinancialDataset
+    from finscale.data.store import dataset_id
+
+    id, _, version = name.partition("@")
+    if ".dataset." not in id:
+        id = dataset_id(id, "a20", "daily")
+    frame, entry = store.frame(id, version or None)
+    return FinancialDataset.from_frames(
+        [frame],
+        context_length=DataConfig().context_length,
+        task=validate(TaskConfig, {"name": task, "horizon": horizon}, place="--task"),
+        entries=[entry],
+    )
+
+
+def _print(certificate: Certificate, out: Console, *, quiet: bool) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from finscale.study.audit.certificate import MARKS
+
+    styles = {"proven": "green", "finding": "bold red", "unproven": "yellow"}
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for _ in range(2):
+        table.add_column(no_wrap=True)
+    table.add_column(ratio=1)
+    for outcome in certificate.outcomes:
+        style = styles[outcome.status]
+        mark = f"[{style}]{MARKS[outcome.status]}[/{style}]"
+        text = [escape(outcome.statement)]
+        text += [f"[bold red]✗[/bold red] {escape(finding)}" for finding in outcome.findings]
+        text += [f"[yellow]?[/yellow] {escape(gap)}" for gap in outcome.unproven]
+        if outcome.status != "proven":
+            text.append(f"[dim]→ {escape(outcome.mend)}[/dim]")
+        table.add_row(mark, outcome.check, "\n".join(text))
+    if not quiet:
+        out.print(f"[bold]{escape(certificate.subject)}[/bold]")
+        out.print(table)
+    out.print(certificate.verdict(), style="bold red" if not certificate.clean else "bold")
