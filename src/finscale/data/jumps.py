@@ -21,7 +21,9 @@ _NEAR_RATIO = 0.12
 _NEAR_OPEN = 0.15
 # Traded value over its median of the 20 bars before that explains a jump. Measured on the overnight
 # moves of more than 29 % in 19 US series 1962–2026: 5.0, 10 and 17; on splits: 0.9, 1.2, 2.3, 2.9.
-_EXPLAINS = 4.0
+# More shares must be traded too: value rises by itself where prices were multiplied and volume not.
+_EXPLAINING_VALUE = 4.0
+_EXPLAINING_VOLUME = 2.5
 _USUAL_BARS = 20
 # Without volume only whole ratios count: the VIX opens 40 to 52 % apart on five days.
 _SMALLEST_WITHOUT_VOLUME = 1.75
@@ -95,12 +97,12 @@ def find_jumps(rows: pl.DataFrame, price: str = "close") -> list[Jump]:
         now, ratio = before + 1, float(nearest_T[before])
         usual = slice(max(0, now - _USUAL_BARS), now)
         value = _over_median(value_T[now], value_T[usual])
+        volume = _over_median(volume_T[now], volume_T[usual])
         if np.isnan(value):
             explained = max(ratio, 1 / ratio) < _SMALLEST_WITHOUT_VOLUME
         else:
-            explained = value >= _EXPLAINS
+            explained = value >= _EXPLAINING_VALUE and volume >= _EXPLAINING_VOLUME
         if not explained and dates[now] - dates[before] <= _LONGEST_PAUSE:
-            volume = _over_median(volume_T[now], volume_T[usual])
             found.append(Jump(dates[now], dates[before], float(move_T[before]), ratio, volume))
     return found
 
