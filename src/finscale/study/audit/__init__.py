@@ -9,7 +9,7 @@ import importlib
 from typing import Any
 
 _HOMES = {
-    "audit": "audit",
+    "audit": "certify",
     "CHECKS": "checks",
     "Certificate": "certificate",
     "Check": "certificate",

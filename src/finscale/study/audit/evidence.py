@@ -123,6 +123,7 @@ def collect(
     features: Mapping[str, Computation] | None = None,
     fitted: Mapping[str, Fitted] | None = None,
     calendars: Mapping[str, str] | None = None,
+    timescale: str | None = None,
     data: DataStore | None = None,
     runs: RunStore | None = None,
     seed: int = 0,
@@ -133,10 +134,10 @@ def collect(
         store = store or DataStore(subject.data.root)
         dataset = _dataset(subject, store)
         split = split if split is not None else subject.split
-        timescale: str = subject.data.timescale
+        timescale = subject.data.timescale
     else:
         dataset = subject
-        timescale = dataset.entries[0].timescale if dataset.entries else "daily"
+        timescale = timescale or (dataset.entries[0].timescale if dataset.entries else "daily")
     split = split if split is not None else ordinary_split(dataset)
     folds = dataset.splits(split) if isinstance(split, SplitConfig) else list(split)
 

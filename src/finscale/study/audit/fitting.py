@@ -100,8 +100,8 @@ def _some_predictions(evidence: Evidence, fold: Split) -> pl.DataFrame:
 def _changed_test(table: pl.DataFrame) -> pl.DataFrame:
     in_test = pl.col("split") == "test"
     return table.with_columns(
-        pl.when(in_test).then(1 - pl.col("target")).otherwise(pl.col("target")),
-        pl.when(in_test).then(3 - 2 * pl.col("logit")).otherwise(pl.col("logit")),
+        target=pl.when(in_test).then(1 - pl.col("target")).otherwise("target"),
+        logit=pl.when(in_test).then(3 - 2 * pl.col("logit")).otherwise("logit"),
     )
 
 

@@ -52,9 +52,10 @@ def examine_calendar(evidence: Evidence) -> Outcome:
                 f"{symbol} has {len(foreign):,} bars, first {foreign[0]}, on days without a "
                 f"session of {calendar}"
             )
-    note = f"; {missing:,} single sessions are missing" if missing else ""
+    note = f"; {_number(missing, 'session')} missing one by one" if missing else ""
     if without:
-        note += f"; {without} symbols without a calendar: breaks over {_LONG_BREAK} days only"
+        symbols = _number(without, "symbol")
+        note += f"; {symbols} without a calendar: breaks over {_LONG_BREAK} days only"
     return Outcome(
         "calendar",
         f"{compared:,} bars compared with the exchange's sessions"
@@ -88,13 +89,16 @@ def examine_finished(evidence: Evidence) -> Outcome:
     )
     return Outcome(
         "finished",
-        f"last bars of {len(evidence.dataset.symbols)} symbols: over before they were registered, "
-        f"volume as usual{slower}"
-        if not findings
-        else f"last bars of {len(evidence.dataset.symbols)} symbols",
+        f"the last bar of {_number(len(evidence.dataset.symbols), 'symbol')} compared with the "
+        "clock and the usual volume"
+        + (f": over before it was registered, not thin{slower}" if not findings else ""),
         tuple(findings),
         mend="leave the last bar out: finscale data import FILE --drop FROM:TO",
     )
+
+
+def _number(count: int, word: str) -> str:
+    return f"{count:,} {word}{'s' * (count != 1)}"
 
 
 def _daily_dates(evidence: Evidence, symbol: str) -> list[dt.date]:

@@ -26,6 +26,7 @@ def audit(
     features: Mapping[str, Computation] | None = None,
     fitted: Mapping[str, Fitted] | None = None,
     calendars: Mapping[str, str] | None = None,
+    timescale: str | None = None,
     data: DataStore | None = None,
     runs: RunStore | None = None,
     only: Sequence[str] | None = None,
@@ -52,6 +53,8 @@ def audit(
         Your own scalers, selections and calibrators.
     calendars : mapping of str to str, optional
         Symbol → exchange calendar, such as ``XNYS``; registered bars bring theirs.
+    timescale : str, optional
+        Of the rows of a dataset in memory; daily when absent.
     data : DataStore, optional
         Where the data lie; ``subject.data.root`` when absent.
     runs : RunStore, optional
@@ -88,6 +91,7 @@ def audit(
         features=features,
         fitted=fitted,
         calendars=calendars,
+        timescale=timescale,
         data=data,
         runs=runs,
         seed=seed,
