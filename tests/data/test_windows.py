@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from finscale.config import ExperimentConfig, SplitConfig, TaskConfig
 from finscale.data.bars import Bars
 from finscale.data.store import DataStore
-from finscale.data.windows import FinancialDataset, gather_windows, rows_seen
+from finscale.data.windows import (
+    FinancialDataset,
+    _gather_blocks,
+    _gather_rows,
+    gather_windows,
+    rows_seen,
+)
 from finscale.errors import DataError
 
 DIRECTION = TaskConfig(name="direction")
@@ -98,6 +104,17 @@ def test_gather_serves_forecasting_and_slices_of_a_table():
     assert future[1, :, 1].tolist() == [29.0, 31.0]
     with pytest.raises((IndexError, RuntimeError)):
         gather_windows(later, torch.tensor([1]), 3)
+
+
+@pytest.mark.parametrize("gather", [_gather_blocks, _gather_rows])
+def test_both_ways_of_gathering_agree(gather):
+    table = torch.randn(50, 3)[7:]
+    ends = torch.tensor([4, 42, 20, 4])
+    expected = torch.stack([table[end - 4 : end + 1] for end in ends.tolist()])
+    assert torch.equal(gather(table, ends, 5, None), expected)
+    buffer = torch.empty(4, 5, 3)
+    assert gather(table, ends, 5, buffer).data_ptr() == buffer.data_ptr()
+    assert torch.equal(buffer, expected)
 
 
 def test_map_style_items_equal_the_batch():

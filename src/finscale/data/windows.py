@@ -55,17 +55,31 @@ def gather_windows(
     >>> gather_windows(rows, torch.tensor([2, 4]), 3)[:, :, 0].tolist()
     [[0.0, 1.0, 2.0], [2.0, 3.0, 4.0]]
     """
+    x_BLF = out[: ends_B.shape[0]] if out is not None else None
+    # strided views are indexed without a copy on the CPU only: elsewhere all windows would be made
+    gather = _gather_blocks if rows_RF.device.type == "cpu" else _gather_rows
+    return gather(rows_RF, ends_B, length, x_BLF)
+
+
+def _gather_blocks(rows_RF: Tensor, ends_B: Tensor, length: int, out: Tensor | None) -> Tensor:
+    """Gather each window as one block: its ``length * F`` numbers follow one another in memory."""
     num_rows, num_channels = rows_RF.shape
-    # a window is `length * F` consecutive numbers: a strided view without a copy, indexed by start
-    windows = rows_RF.as_strided(
-        (num_rows - length + 1, length * num_channels), (num_channels, 1), rows_RF.storage_offset()
+    size = length * num_channels
+    blocks = rows_RF.as_strided(
+        (num_rows - length + 1, size), (num_channels, 1), rows_RF.storage_offset()
     )
-    starts_B = ends_B - (length - 1)
-    if out is None:
-        return windows.index_select(0, starts_B).view(-1, length, num_channels)
-    x_BLF = out[: ends_B.shape[0]]
-    torch.index_select(windows, 0, starts_B, out=x_BLF.view(-1, length * num_channels))
-    return x_BLF
+    flat = None if out is None else out.view(-1, size)
+    gathered = torch.index_select(blocks, 0, ends_B - (length - 1), out=flat)
+    return gathered.view(-1, length, num_channels)
+
+
+def _gather_rows(rows_RF: Tensor, ends_B: Tensor, length: int, out: Tensor | None) -> Tensor:
+    """Gather each window row by row."""
+    num_channels = rows_RF.shape[1]
+    row_L = torch.arange(1 - length, 1, device=rows_RF.device)
+    row_BL = (ends_B[:, None] + row_L).flatten()
+    flat = None if out is None else out.view(-1, num_channels)
+    return torch.index_select(rows_RF, 0, row_BL, out=flat).view(-1, length, num_channels)
 
 
 @dataclass(frozen=True, eq=False)
