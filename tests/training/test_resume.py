@@ -116,7 +116,7 @@ def test_without_an_undamaged_point_it_refuses(make_trainer, tmp_path):
     with (
         pytest.warns(FinscaleWarning, match="is damaged"),
         pytest.warns(FinscaleWarning, match="is missing"),
-        pytest.raises(TrainingError, match="No resume point in .* is undamaged") as error,
+        pytest.raises(TrainingError, match=r"No resume point in .* is undamaged") as error,
     ):
         make_trainer(tmp_path).fit()
     assert "delete that folder" in error.value.hint

@@ -108,7 +108,11 @@ class ThermalCallback(Callback):
 
     def _watch(self, done: threading.Event) -> None:
         while not done.is_set():
-            reading = self._read()
+            try:
+                reading = self._read()
+            # a sensor's fault must not end a training
+            except Exception:
+                reading = None
             if reading is None:
                 # what is absent now will be absent in five seconds
                 self._is_missing = self.reading is None
