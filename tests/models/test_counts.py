@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -129,6 +130,28 @@ def test_activations_are_those_that_autograd_keeps(options: dict[str, Any], prec
     assert activation_memory(model.architecture, precision) == pytest.approx(
         measured / 64, rel=0.03
     )
+
+
+@pytest.mark.parametrize("batch_size", [8, 512])
+def test_training_memory_is_the_peak_of_a_step(batch_size: int) -> None:
+    model = PatchTST(**SIZES)
+    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+    x_BLF = torch.randn(batch_size, 80, 25)
+
+    def step() -> None:
+        model(x_BLF).sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    step()
+    with torch.profiler.profile(profile_memory=True) as profile:
+        step()
+    assert profile.profiler is not None
+    events = profile.profiler.kineto_results.events()
+    live = list(accumulate(e.nbytes() for e in events if e.name() == "[memory]"))
+    weights_and_moments = 12 * count_parameters(model).total
+    measured = weights_and_moments + max(live)
+    assert training_memory(model, batch_size) == pytest.approx(measured, rel=0.1)
 
 
 def test_training_memory_of_the_presets_sizes() -> None:

@@ -116,6 +116,11 @@ class Architecture:
         return self.num_features if self.channels == "independent" else 1
 
     @property
+    def num_tokens(self) -> int:
+        """Tokens of one window, all its sequences together."""
+        return self.num_sequences * self.num_patches
+
+    @property
     def token_channels(self) -> int:
         """Channels inside one token."""
         return 1 if self.channels == "independent" else self.feature_embedding or self.num_features

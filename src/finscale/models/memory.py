@@ -22,8 +22,8 @@ def training_memory(
 ) -> int:
     """Return the bytes at the peak of a training step: weights, AdamW, gradients, activations.
 
-    What the process itself takes (interpreter, libraries: some hundred MB) and the data come on
-    top.
+    These are the bytes of live tensors. The process (interpreter, libraries: some hundred MB), the
+    data, and what an allocator holds in pieces too small to use come on top.
 
     Parameters
     ----------
@@ -50,9 +50,12 @@ def training_memory(
     weights = (_FP32 + (2 if half else 0)) * parameters
     moments, gradients = 2 * _FP32 * parameters, _FP32 * parameters
     activations = batch_size * activation_memory(architecture, precision)
+    # what one feed-forward block's backward pass holds at once, beside what was kept for it
+    size = 2 if half else _FP32
+    working = 2 * size * batch_size * architecture.num_tokens * architecture.ff_width
     # backward frees activations while it makes gradients, so that the two do not add up
     passing = gradients + activations if accumulate > 1 else max(gradients, activations)
-    return weights + moments + passing
+    return weights + moments + passing + working
 
 
 def activation_memory(
