@@ -213,3 +213,12 @@ def test_every_recipe_loads(root) -> None:
     assert paths
     for path in paths:
         assert load_config(kinds[path.parent.name], path)
+
+
+def test_a_section_may_change_its_base(root) -> None:
+    study = load_config(StudyConfig, root / "configs/studies/sp500_first.yaml")
+    base = load_config(ExperimentConfig, root / "configs/daily/threshold_1pct.yaml")
+    assert study.experiment.training.threads == 1
+    assert study.experiment.split == base.split
+    changed = {"training": base.training}
+    assert study.experiment.model_copy(update=changed) == base

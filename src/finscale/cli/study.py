@@ -123,8 +123,18 @@ def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
         )
         return
     _print_summary(study.summary(), terminal)
+    terminal.print(_conclusion(study), markup=False)
     terminal.print(f"table     {study.folder / 'results.parquet'}", soft_wrap=True)
     terminal.print(f"figure    {figure}", soft_wrap=True)
+
+
+def _conclusion(study: Study) -> str:
+    from finscale.errors import FinscaleError
+
+    try:
+        return str(study.verdict().sentence)
+    except FinscaleError as error:
+        return f"No verdict: {error.message}"
 
 
 def _print_summary(rows: list[dict[str, Any]], terminal: Console) -> None:

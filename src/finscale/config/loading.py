@@ -25,7 +25,8 @@ def load_config(kind: type[S], path: Path | str, settings: Iterable[str] = ()) -
         ``ExperimentConfig`` or ``StudyConfig``.
     path : path
         A YAML file. A section given as the path of another YAML file, relative to this one, is
-        read from there: ``model: ../model/patchtst_2m.yaml``.
+        read from there: ``model: ../model/patchtst_2m.yaml``. One given as a section with a
+        ``base`` takes that file and lays its other settings over it.
     settings : iterable of str
         Overrides such as ``"training.lr=3e-4"``; the value is read as YAML.
 
@@ -103,7 +104,17 @@ def _read(path: Path) -> dict[str, Any]:
 def _include(value: Any, path: Path) -> Any:
     if isinstance(value, str) and value.endswith((".yaml", ".yml")):
         return _read((path.parent / value).resolve())
+    if isinstance(value, dict) and "base" in value:
+        changes = {key: part for key, part in value.items() if key != "base"}
+        return _merged(_include(value["base"], path), changes)
     return value
+
+
+def _merged(below: Any, above: Any) -> Any:
+    """Return ``above`` laid over ``below``, section by section."""
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return {**below, **{key: _merged(below.get(key), part) for key, part in above.items()}}
 
 
 def _neighbours(path: Path) -> str:

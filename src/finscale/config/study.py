@@ -31,6 +31,11 @@ class StudyConfig(Section):
     """One run per size and seed."""
     baselines: tuple[str, ...] = ("base_rate", "volatility")
     """Models without scale, scored on the same windows."""
+    sesoi: Annotated[float, Field(gt=0)] = 0.005
+    """Smallest effect of interest: loss saved over the whole range of sizes (nats a decision, or
+    squared return) below which a gain would not be worth having."""
+    level: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    """Significance level of every test behind the verdict."""
 
     @field_validator("axes", mode="before")
     @classmethod

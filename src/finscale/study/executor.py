@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,8 +55,8 @@ class LocalExecutor:
     Parameters
     ----------
     workers : int, optional
-        Processes at a time; as many as fit beside one another with the threads that the runs ask
-        for, when absent.
+        Processes at a time; one per core when absent. Runs at work never ask for more threads
+        together than there are cores: one that takes all of them runs alone.
     attempts : int, default 2
         How often a run is tried before it counts as failed; a killed worker uses up one.
     """
@@ -70,8 +71,9 @@ class LocalExecutor:
         for job in sorted(jobs, key=lambda job: -job.cost):
             waiting.put(job)
         events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        count = min(self.workers or _workers_that_fit(jobs), len(jobs))
-        lanes = [_Lane(waiting, events, runs, self.attempts) for _ in range(count)]
+        cores = _Cores(os.cpu_count() or 1)
+        count = min(self.workers or cores.total, len(jobs))
+        lanes = [_Lane(waiting, events, runs, self.attempts, cores) for _ in range(count)]
         for lane in lanes:
             lane.start()
         left = len(jobs)
@@ -85,14 +87,32 @@ class LocalExecutor:
                 lane.stop()
 
 
-def _workers_that_fit(jobs: Sequence[Job]) -> int:
-    threads = max((_threads(job) for job in jobs), default=1)
-    return max(1, (os.cpu_count() or 1) // threads)
-
-
 def _threads(job: Job) -> int:
     threads = job.config.training.threads
     return threads if isinstance(threads, int) else 1
+
+
+class _Cores:
+    """The machine's cores, taken by runs and given back."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self._free = total
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, wanted: int) -> Iterator[None]:
+        """Hold as many cores as a run has threads, at most all; wait until they are free."""
+        wanted = min(wanted, self.total)
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= wanted)
+            self._free -= wanted
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += wanted
+                self._changed.notify_all()
 
 
 class _Lane(threading.Thread):
@@ -104,9 +124,11 @@ class _Lane(threading.Thread):
         events: queue.SimpleQueue[Event],
         runs: Path,
         attempts: int,
+        cores: _Cores,
     ) -> None:
         super().__init__(daemon=True)
         self._waiting, self._events, self._runs, self._attempts = waiting, events, runs, attempts
+        self._cores = cores
         self._process: subprocess.Popen[str] | None = None
         self._stopped = threading.Event()
 
@@ -123,7 +145,8 @@ class _Lane(threading.Thread):
                 job = self._waiting.get_nowait()
             except queue.Empty:
                 break
-            self._attempt(job)
+            with self._cores.taken(_threads(job)):
+                self._attempt(job)
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from finscale.config import BaselineConfig
 from finscale.evaluation.bootstrap import Metric, paired_difference_interval
@@ -23,8 +24,6 @@ from finscale.evaluation.scores import (
 from finscale.runs import Run, RunStore
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from finscale.data import DataStore
 
 #: Baselines that every run is held against, where the task admits them.
@@ -166,23 +165,24 @@ def skill(run: Run, baseline: Run) -> Metric:
     own, other = run.predictions("test"), baseline.predictions("test")
     # same data and split: the same windows in the same order
     assert own.select("date", "symbol").equals(other.select("date", "symbol"))
-    kind = run.config.task.kind
-    overlap = run.config.task.horizon
     return paired_difference_interval(
-        own["date"].to_numpy(), _losses(other, kind), _losses(own, kind), overlap=overlap
+        own["date"].to_numpy(),
+        losses(baseline, "test"),
+        losses(run, "test"),
+        overlap=run.config.task.horizon,
     )
 
 
 def mean_loss(run: Run, split: str) -> float:
     """Return the run's mean loss on a part: log loss in nats, or squared error."""
-    return float(_losses(run.predictions(split), run.config.task.kind).mean())
+    return float(losses(run, split).mean())
 
 
-def _losses(predictions: pl.DataFrame, kind: str) -> np.ndarray:
-    losses: np.ndarray = _LOSSES[kind](
-        predictions["target"].to_numpy(), predictions["logit"].to_numpy()
-    )
-    return losses
+def losses(run: Run, split: str) -> NDArray[np.float64]:
+    """Return each prediction's loss: log loss in nats, or squared error."""
+    predictions = run.predictions(split)
+    loss = _LOSSES[run.config.task.kind]
+    return loss(predictions["target"].to_numpy(), predictions["logit"].to_numpy())
 
 
 def _operating_point(run: Run, rule: OperatingRule) -> dict[str, float]:

@@ -13,7 +13,7 @@ import yaml
 from finscale.config import StudyConfig, load_config
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
-from finscale.files import write_bytes
+from finscale.files import write_bytes, write_json
 from finscale.runs import Run, RunStore
 from finscale.study.executor import Event, Executor, Job, LocalExecutor
 from finscale.study.grid import Cell, expand
@@ -21,6 +21,8 @@ from finscale.study.preparation import Prepared, prepare
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from finscale.scaling import Verdict
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,20 @@ class Study:
         from finscale.study.results import summary
 
         return summary(self.results(), f"size_{next(iter(self.config.axes))}")
+
+    def verdict(self) -> Verdict:
+        """Judge the finished runs and write ``law.json``.
+
+        Raises
+        ------
+        FinscaleError
+            If too few runs are finished to judge.
+        """
+        from finscale.study.analysis import verdict
+
+        judged = verdict(self.config, self.completed())
+        write_json(self.folder / "law.json", {"verdict": judged.to_dict()})
+        return judged
 
     def _write_resolved(self) -> None:
         text = yaml.safe_dump(self.config.model_dump(mode="json"), sort_keys=False)
