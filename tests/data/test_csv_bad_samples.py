@@ -83,7 +83,7 @@ def test_06_split_seam_klac(bad):
     with pytest.raises(DataError) as caught:
         bad(name, "KLAC")
     assert caught.value.message == (
-        f"{name}: the close falls 89.6 % on 2026-06-03 and rises 1,029.2 % on 2026-06-11 while "
+        f"{name}: the close falls 89.6 % on 2026-06-03 and rises 1,029 % on 2026-06-11 while "
         "volume rises tenfold: a 10:1 split applied to part of the file. Nothing was imported."
     )
     assert "`--drop 2026-06-03:2026-06-10`" in caught.value.hint

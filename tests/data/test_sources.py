@@ -247,6 +247,8 @@ class TestAdjustment:
         )
         assert bars.adjusted()["close"].to_list() == self.CLOSE.tolist()
         assert bars.adjusted()["volume"].to_list() == pytest.approx([4e6] * 40)
+        with pytest.raises(DataError, match="so prices are raw, not split-adjusted"):
+            _accept(rows, adjustment="split")
 
     def test_what_contradicts_the_adjusted_close_is_refused(self):
         rows = _rows(self.CLOSE, adj_close=self.CLOSE * np.linspace(0.9, 1, 40))

@@ -132,11 +132,15 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_old_state(tmp_path):
     store.add_bars(_bars())
     before = (tmp_path / "raw" / "manifest.json").read_bytes()
     child = """
-import sys
-from finscale.data import DataStore, fetch_bars
+import datetime as dt, random, sys
+import polars as pl
+from finscale.data.bars import PRICES, Bars, conform
+from finscale.data.store import DataStore
 from finscale.errors import FinscaleError
+days = [dt.date(2000, 1, 1) + dt.timedelta(days=i) for i in range(5000)]
+frame = pl.DataFrame({"date": days, **{n: [random.random() for _ in days] for n in PRICES}})
 try:
-    DataStore(sys.argv[1]).add_bars(fetch_bars("bundled", "SP500"))
+    DataStore(sys.argv[1]).add_bars(Bars("SPY", conform("SPY", frame), "raw", "csv"))
 except FinscaleError as error:
     sys.exit(error.message)
 """

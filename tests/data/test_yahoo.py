@@ -245,6 +245,33 @@ def test_an_unknown_option_is_named(yahoo):
         _fetch(strickt=True)
 
 
+def test_the_verb_waits_longer_each_time_stops_and_goes_on_where_it_stopped(
+    yahoo, tmp_path, monkeypatch
+):
+    import time
+
+    from typer.testing import CliRunner
+
+    from finscale.cli.data import data_app
+
+    def run():
+        return CliRunner().invoke(
+            data_app, ["download", "SPY", "NOPE", "--data-root", str(tmp_path)]
+        )
+
+    pauses = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    yahoo.failures = [429] * 100
+    assert "limits requests: SPY was refused 5 times" in str(run().exception)
+    assert pauses == [1.0, 2.0, 4.0, 8.0]
+    yahoo.failures = []
+    stopped = run()
+    assert "SPY        fetched · 10 bars · 2024-03-11 – 2024-03-22 (+10)" in stopped.output
+    assert "Yahoo has no bars of NOPE" in str(stopped.exception)
+    assert DataStore(tmp_path).symbols() == ("SPY",)
+    assert "SPY        kept" in run().output
+
+
 class TestDownload:
     def _run(self, store, now=AFTER_LAST, **options):
         return download(store, "SPY", pause=0.0, now=now, **options)

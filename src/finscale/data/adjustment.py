@@ -17,6 +17,7 @@ SplitTerms = tuple[dt.date, float]
 
 # A declared split must be seen in the prices to within this (log units): a day's own move.
 _NEAR_SPLIT = 0.25
+_NEAR_USUAL = 0.02
 # Cents in single precision: 512.30 is given as 512.299987792969.
 _SINGLE_PRECISION = 2e-7
 _SHARE_ON_GRID = 0.99
@@ -105,21 +106,31 @@ def _with_adj_close(
         )
     factor_T = (rows["adj_close"] / rows["close"]).to_numpy()
     dates = rows["date"].to_list()
-    raw = [jump for jump in find_jumps(rows) if jump.date not in real]
     splits = tuple(
-        (jump.date, round(factor_T[t] / factor_T[t - 1], 2))
-        for jump in raw
-        if (t := dates.index(jump.date))
+        (jump.date, _snapped(factor_T[t] / factor_T[t - 1], jump.ratio))
+        for jump in find_jumps(rows)
+        if jump.date not in real and (t := dates.index(jump.date))
     )
     _refuse_seam(rows, factor_T, place, {day for day, _ in splits})
     if splits:
         listed = ", ".join(f"{terms(ratio)} on {day}" for day, ratio in splits)
         note = f"detected: the close jumps {listed} and the adjusted close does not"
+        if declared == "split":
+            raise DataError(
+                f"{place}: the close jumps {listed} and the adjusted close does not, so prices are "
+                "raw, not split-adjusted.",
+                hint="leave --adjustment away, or `--real-move DATE` for a jump in the market",
+            )
         return Adjusted(rows, "raw", splits, {"adjustment": note})
     if declared is not None:
         return Adjusted(rows, declared, (), {"adjustment": "declared by the user"})
     note = "detected: an adjusted close beside a close without split jumps"
     return Adjusted(rows, "split", (), {"adjustment": note})
+
+
+def _snapped(ratio: float, usual: float) -> float:
+    """Return the usual ratio where the measured one, which holds a dividend too, is near it."""
+    return usual if abs(ratio / usual - 1) < _NEAR_USUAL else float(ratio)
 
 
 def _refuse_seam(

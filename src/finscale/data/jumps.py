@@ -54,7 +54,8 @@ class Jump:
 
     def __str__(self) -> str:
         verb = "falls" if self.move < 1 else "rises"
-        return f"{verb} {abs(self.move - 1):,.1%} on {self.date}".replace("%", " %")
+        size = abs(self.move - 1)
+        return f"{verb} {100 * size:,.{0 if size >= 1 else 1}f} % on {self.date}"
 
     @property
     def terms(self) -> str:
