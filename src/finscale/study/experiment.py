@@ -131,9 +131,12 @@ def make_trainer(
     import torch
 
     from finscale.models import build_model
-    from finscale.training import Trainer
+    from finscale.training import Trainer, require_memory
 
     config = prepared.config
+    assert prepared.counts is not None
+    # before the weights take any: 2B would need 32 GB for themselves and AdamW
+    require_memory(prepared.counts.total, config.training.device)
     torch.manual_seed(config.seed)
     model = build_model(
         config.network,
