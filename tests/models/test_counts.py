@@ -167,4 +167,4 @@ def test_memory_grows_with_what_it_should() -> None:
     assert training_memory(small, 512) > training_memory(small, 256)
     assert training_memory(small, 256, "bf16-mixed") < training_memory(small, 256)
     assert training_memory(small, 256, accumulate=2) > training_memory(small, 256)
-    assert training_memory(replace(small, depth=6), 256) > 1.8 * training_memory(small, 256)
+    assert training_memory(replace(small, depth=6), 256) > 1.7 * training_memory(small, 256)
