@@ -3,10 +3,12 @@
 import numpy as np
 import polars as pl
 import pytest
+from scipy import stats
 
 from finscale.errors import DataError
 from finscale.evaluation.conformal import (
     adaptive_intervals,
+    adaptive_sets,
     coverage,
     prediction_sets,
     split_intervals,
@@ -68,17 +70,42 @@ def weekly_coverage(rng) -> float:
     return adaptive_coverage(rng, overlap=5)
 
 
-def set_coverage(rng) -> float:
-    """Will tomorrow fall by more than 1 %? The true volatility gives the probability."""
+def fall(rng):
+    """Will tomorrow fall by more than 1 %? Targets, and the true log odds."""
     returns, volatility = garch(rng)
-    logit = -0.5 - 0.011 / volatility + 0.5 * (volatility / 0.011)
-    target = (returns < -0.01).astype(int)
-    before, after = slice(None, NUM_VALIDATION), slice(NUM_VALIDATION, None)
+    p = stats.t.cdf(-0.01 / volatility * np.sqrt(5 / 3), 5)
+    return (returns < -0.01).astype(int), np.log(p / (1 - p))
+
+
+def set_coverage(rng) -> float:
+    target, logit = fall(rng)
+    sets = adaptive_sets(
+        target[:NUM_VALIDATION],
+        logit[:NUM_VALIDATION],
+        np.arange(NUM_TEST),
+        target[NUM_VALIDATION:],
+        logit[NUM_VALIDATION:],
+    )
+    return float(sets[np.arange(NUM_TEST), target[NUM_VALIDATION:]].mean())
+
+
+def exchangeable_set_coverage(rng) -> float:
+    """Split sets promise nothing under clustering; where days are exchangeable they hold."""
+    target, logit = fall(rng)
+    order = rng.permutation(len(target))
+    before, after = order[:NUM_VALIDATION], order[NUM_VALIDATION:]
     sets = prediction_sets(target[before], logit[before], logit[after])
     return float(sets[np.arange(NUM_TEST), target[after]].mean())
 
 
-METHODS = [split_coverage, scaled_coverage, adaptive_coverage, weekly_coverage, set_coverage]
+METHODS = [
+    split_coverage,
+    scaled_coverage,
+    adaptive_coverage,
+    weekly_coverage,
+    set_coverage,
+    exchangeable_set_coverage,
+]
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda x: x.__name__)
@@ -177,8 +204,8 @@ def test_coverage_by_year():
 
 
 def test_too_few_rows_are_refused():
-    assert split_intervals(np.arange(9.0), np.zeros(9), [0.0]).high[0] == 8.0
-    with pytest.raises(DataError, match="8 validation rows cannot give intervals at 90%"):
-        split_intervals(np.zeros(8), np.zeros(8), [0.0])
-    with pytest.raises(DataError, match="it takes 9 at least"):
+    assert split_intervals(np.arange(11.0), np.zeros(11), [0.0]).high[0] == 10.0
+    with pytest.raises(DataError, match="10 validation rows cannot give intervals at 90%"):
+        split_intervals(np.zeros(10), np.zeros(10), [0.0])
+    with pytest.raises(DataError, match="it takes 11 at least"):
         prediction_sets([0, 1], [0.0, 1.0], [0.0])

@@ -1,0 +1,362 @@
+"""What predictions would have earned, after costs, with positions that only the past decides.
+
+Everything is arrays of shape (T, S): T sessions, S symbols. A position is decided at the close of
+session t from what is known then, and taken at that close or at the next open. Weights are shares
+of equity, set anew at every decision; between decisions they drift with prices, and the drift is
+traded back. Cash earns nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from finscale.errors import DataError
+from finscale.evaluation.bootstrap import Floats
+from finscale.evaluation.predictions import part
+from finscale.evaluation.sharpe import PERIODS
+from finscale.registry import Registry
+
+_BP = 1e-4
+
+
+@dataclass(frozen=True)
+class Market:
+    """Adjusted prices of all symbols on a common calendar.
+
+    Attributes
+    ----------
+    dates : ndarray of shape (T,)
+        Sessions, ascending.
+    symbols : tuple of str
+        S columns.
+    open, close : ndarray of shape (T, S)
+        Adjusted by one factor a bar; NaN where a symbol has no bar.
+    """
+
+    dates: NDArray[np.datetime64]
+    symbols: tuple[str, ...]
+    open: Floats
+    close: Floats
+
+    @classmethod
+    def of(cls, bars: pl.DataFrame) -> Market:
+        """Arrange stacked bars (date, symbol, open, close) on a common calendar."""
+        symbols = tuple(bars["symbol"].unique(maintain_order=True))
+        wide = {
+            price: bars.pivot("symbol", index="date", values=price).sort("date").select(symbols)
+            for price in ("open", "close")
+        }
+        dates = bars["date"].cast(pl.Date).unique().sort().to_numpy()
+        open_TS, close_TS = (
+            wide[price].cast(pl.Float64).fill_null(np.nan).to_numpy() for price in ("open", "close")
+        )
+        return cls(dates, symbols, open_TS, close_TS)
+
+    def margins(
+        self, predictions: pl.DataFrame, thresholds: Mapping[int, float] | float = 0.5
+    ) -> Floats:
+        """Return how far each test prediction lies above its threshold, in logits: shape (T, S).
+
+        Parameters
+        ----------
+        predictions : polars.DataFrame
+            Rows of split ``test`` are taken; where there is none the result is NaN.
+        thresholds : float or mapping of int to float
+            Probability at which to act, of all folds or of each: chosen on validation, as in
+            :attr:`finscale.evaluation.evaluation.Evaluation.thresholds`.
+
+        Raises
+        ------
+        DataError
+            If a prediction has no bar.
+        """
+        test = part(predictions, "test")
+        dates_N = test["date"].cast(pl.Date).to_numpy()
+        day_N = np.searchsorted(self.dates, dates_N)
+        column = {symbol: i for i, symbol in enumerate(self.symbols)}
+        column_N = np.array([column.get(symbol, -1) for symbol in test["symbol"]], dtype=np.int64)
+        lost_N = (self.dates[np.minimum(day_N, len(self.dates) - 1)] != dates_N) | (column_N < 0)
+        if lost_N.any():
+            first = test.row(int(np.argmax(lost_N)), named=True)
+            raise DataError(f"{first['symbol']} has a prediction but no bar on {first['date']}.")
+        if isinstance(thresholds, Mapping):
+            limit_N = np.array([thresholds[int(fold)] for fold in test["fold"]])
+        else:
+            limit_N = np.full(test.height, thresholds)
+        margin_TS = np.full(self.close.shape, np.nan)
+        margin_TS[day_N, column_N] = test["logit"].to_numpy() - np.log(limit_N / (1 - limit_N))
+        return margin_TS
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What trading costs, in basis points.
+
+    Attributes
+    ----------
+    commission, half_spread, slippage : float
+        Of the value traded, each way.
+    borrow : float
+        Of the value held short, a year.
+    """
+
+    commission: float = 0.5
+    half_spread: float = 1.0
+    slippage: float = 1.0
+    borrow: float = 50.0
+
+    @property
+    def one_way(self) -> float:
+        """Cost of trading one unit of value, as a fraction."""
+        return (self.commission + self.half_spread + self.slippage) * _BP
+
+
+FREE = Costs(0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """How margins become positions.
+
+    Attributes
+    ----------
+    rule : str
+        An entry of :data:`RULES`.
+    entry : {"close", "open"}
+        Take the position at the close at which it is decided, or at the next open.
+    holding : int
+        Sessions that a decision lasts; positions average the last so many decisions. The label's
+        horizon is the natural choice.
+    target_volatility : float
+        Annualised, for rules that scale by volatility.
+    most : float
+        Largest weight of a symbol before symbols share the equity: 1 borrows nothing.
+    """
+
+    rule: str = "long_flat"
+    entry: Literal["close", "open"] = "close"
+    holding: int = 1
+    target_volatility: float = 0.15
+    most: float = 1.0
+
+
+def _scaled(margin_TS: Floats, volatility_TS: Floats, strategy: Strategy) -> Floats:
+    with np.errstate(divide="ignore"):
+        return np.minimum(strategy.target_volatility / volatility_TS, strategy.most)
+
+
+#: margins, volatility known at the close, strategy -> exposure of each symbol, all (T, S).
+PositionRule = Callable[[Floats, Floats, Strategy], Floats]
+RULES: Registry[PositionRule] = Registry("position rule")
+RULES.add("long_flat", lambda m, v, strategy: np.where(m >= 0, 1.0, 0.0))
+RULES.add("long_short", lambda m, v, strategy: np.where(m >= 0, 1.0, -1.0))
+RULES.add("volatility_scaled", lambda m, v, strategy: (m >= 0) * _scaled(m, v, strategy))
+#: The baseline without predictions: always long, less of it when markets are wild.
+RULES.add("volatility_timing", _scaled)
+RULES.add("always_long", lambda m, v, strategy: np.ones_like(m))
+
+
+def ewma_volatility(close_TS: Floats, *, decay: float = 0.94, periods: int = PERIODS) -> Floats:
+    """Return the annualised volatility known at each close: shape (T, S), NaN before two bars.
+
+    Exponentially weighted squared returns (RiskMetrics), weights normalised over the bars there
+    are.
+    """
+    squared_TS = _returns(close_TS[:-1], close_TS[1:]) ** 2
+    known_TS = np.isfinite(squared_TS)
+    with np.errstate(invalid="ignore"):
+        variance_TS = _decayed(np.where(known_TS, squared_TS, 0.0), decay) / _decayed(
+            known_TS.astype(np.float64), decay
+        )
+    volatility_TS = np.full(close_TS.shape, np.nan)
+    volatility_TS[1:] = np.sqrt(variance_TS * periods)
+    return volatility_TS
+
+
+def _decayed(values_TS: Floats, decay: float) -> Floats:
+    """Return Σ decay^k · value at t − k."""
+    from scipy.signal import lfilter
+
+    return np.asarray(lfilter(np.array([1.0]), np.array([1.0, -decay]), values_TS, axis=0))
+
+
+def _returns(before_TS: Floats, after_TS: Floats) -> Floats:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(after_TS / before_TS - 1.0)
+
+
+def positions(market: Market, margin_TS: Floats, strategy: Strategy) -> Floats:
+    """Return the weights decided at each close: shares of equity, shape (T, S).
+
+    Row t is a function of prices and margins up to row t alone. Symbols with a prediction and a
+    bar share the equity equally; the others have no position.
+    """
+    live_TS = np.isfinite(margin_TS) & np.isfinite(market.close)
+    volatility_TS = ewma_volatility(market.close)
+    exposure_TS = RULES[strategy.rule](margin_TS, volatility_TS, strategy)
+    exposure_TS = np.where(live_TS & np.isfinite(exposure_TS), exposure_TS, 0.0)
+    share_T1 = np.maximum(live_TS.sum(axis=1, keepdims=True), 1)
+    weights_TS: Floats = exposure_TS / share_T1
+    if strategy.holding == 1:
+        return weights_TS
+    total_TS = np.cumsum(weights_TS, axis=0)
+    total_TS[strategy.holding :] -= total_TS[: -strategy.holding].copy()
+    return np.asarray(total_TS / strategy.holding)
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Daily results of a strategy; entry t belongs to the session that ends at the close of t.
+
+    Attributes
+    ----------
+    name : str
+        Of the strategy or benchmark.
+    dates : ndarray of shape (T,)
+        Sessions.
+    returns : ndarray of shape (T,)
+        Net of all costs.
+    gross : ndarray of shape (T,)
+        Before trading costs, net of borrowing.
+    turnover : ndarray of shape (T,)
+        Value traded over equity: 1 when all cash is invested, 2 when long turns to short.
+    exposure : ndarray of shape (T,)
+        Sum of absolute weights held into the next session.
+    """
+
+    name: str
+    dates: NDArray[np.datetime64]
+    returns: Floats
+    gross: Floats
+    turnover: Floats
+    exposure: Floats
+
+
+def backtest(
+    market: Market,
+    margin_TS: Floats,
+    strategy: Strategy | None = None,
+    costs: Costs | None = None,
+    *,
+    name: str = "",
+    periods: int = PERIODS,
+) -> Backtest:
+    """Simulate a strategy over the sessions from the first decision to the one after the last.
+
+    Parameters
+    ----------
+    market : Market
+        Prices. A symbol whose next bar is missing keeps its value until it trades again.
+    margin_TS : ndarray of shape (T, S)
+        Predictions over their thresholds, in logits; NaN where there is no decision.
+    strategy, costs
+        Long or flat at the close, at 2.5 bp a way, when absent.
+    name : str
+        Of the result; the rule's when empty.
+    periods : int
+        Sessions in a year, over which borrowing is spread.
+
+    Raises
+    ------
+    DataError
+        If no decision has a session after it.
+    """
+    strategy, costs = strategy or Strategy(), costs or Costs()
+    decided = np.flatnonzero(np.isfinite(margin_TS).any(axis=1))
+    if not len(decided) or decided[0] + 1 >= len(market.dates):
+        raise DataError("no prediction is followed by a session in which it could earn anything.")
+    # the last decision is held to its end, and left at the open where it was entered at one
+    length = 1 + strategy.holding + (strategy.entry == "open")
+    span = slice(decided[0], min(len(market.dates), decided[-1] + length))
+    # volatility is estimated on all earlier bars, so positions come before the span is cut
+    target_TS = positions(market, margin_TS, strategy)[span].copy()
+    return _settled(market, span, target_TS, strategy.entry, costs, name or strategy.rule, periods)
+
+
+def buy_and_hold(
+    market: Market, margin_TS: Floats, costs: Costs | None = None, *, periods: int = PERIODS
+) -> Backtest:
+    """Buy all symbols at the close of the first decision, hold to the session after the last.
+
+    Equal shares at the start, drifting freely after it: two trades in all. Parameters are those of
+    :func:`backtest`.
+    """
+    decided = np.flatnonzero(np.isfinite(margin_TS).any(axis=1))
+    span = slice(decided[0], min(len(market.dates), decided[-1] + 2))
+    close_TS = _filled(market.close[span])
+    value_TS = np.nan_to_num(close_TS / close_TS[0])
+    target_TS = value_TS / value_TS.sum(axis=1, keepdims=True)
+    return _settled(market, span, target_TS, "close", costs or Costs(), "buy and hold", periods)
+
+
+def _settled(
+    market: Market,
+    span: slice,
+    target_TS: Floats,
+    entry: str,
+    costs: Costs,
+    name: str,
+    periods: int,
+) -> Backtest:
+    """Simulate target weights over a span of sessions and take the costs off."""
+    target_TS[-1] = 0.0  # the last session only closes what is open
+    path = _simulate(market.open[span], market.close[span], target_TS, entry)
+    short_T = np.append(0.0, np.maximum(-target_TS[:-1], 0).sum(axis=1))
+    borrowed_T = costs.borrow * _BP / periods * short_T
+    net_T = (1 + path.gross - borrowed_T) * (1 - costs.one_way * path.turnover) - 1
+    return Backtest(
+        name,
+        market.dates[span],
+        net_T,
+        path.gross - borrowed_T,
+        path.turnover,
+        np.abs(target_TS).sum(axis=1),
+    )
+
+
+@dataclass(frozen=True)
+class _Path:
+    gross: Floats
+    turnover: Floats
+
+
+def _simulate(open_TS: Floats, close_TS: Floats, target_TS: Floats, entry: str) -> _Path:
+    """Return gross returns and turnover of target weights, decided at each close."""
+    close_TS = _filled(close_TS)
+    held_TS = np.vstack([np.zeros((1, target_TS.shape[1])), target_TS[:-1]])
+    if entry == "close":
+        # yesterday's weights earn from close to close, and are traded to today's at today's close
+        gross_T, drifted_TS = _earn(held_TS[1:], close_TS[:-1], close_TS[1:])
+        gross_T = np.append(0.0, gross_T)
+        drifted_TS = np.vstack([held_TS[:1], drifted_TS])
+        return _Path(gross_T, np.abs(target_TS - drifted_TS).sum(axis=1))
+    # yesterday's decision is carried out at today's open; until then what was left is held
+    last_close_TS = np.vstack([close_TS[:1], close_TS[:-1]])
+    open_TS = np.where(np.isfinite(open_TS), open_TS, last_close_TS)
+    day_T, closing_TS = _earn(held_TS, open_TS, close_TS)
+    overnight_TS = np.vstack([np.zeros((1, target_TS.shape[1])), closing_TS[:-1]])
+    night_T, drifted_TS = _earn(overnight_TS, last_close_TS, open_TS)
+    turnover_T = np.abs(held_TS - drifted_TS).sum(axis=1)
+    turnover_T[-1] += np.abs(closing_TS[-1]).sum()
+    return _Path((1 + night_T) * (1 + day_T) - 1, turnover_T)
+
+
+def _earn(weights_TS: Floats, before_TS: Floats, after_TS: Floats) -> tuple[Floats, Floats]:
+    """Return what weights earn between two prices, and what prices then make of them."""
+    growth_TS = _returns(before_TS, after_TS)
+    growth_TS = np.where(np.isfinite(growth_TS), growth_TS, 0.0)
+    earned_T = np.einsum("ts,ts->t", weights_TS, growth_TS)
+    return earned_T, weights_TS * (1 + growth_TS) / (1 + earned_T)[:, None]
+
+
+def _filled(close_TS: Floats) -> Floats:
+    """Carry the last close over sessions without a bar."""
+    known_TS = np.isfinite(close_TS)
+    row_TS = np.where(known_TS, np.arange(len(close_TS))[:, None], 0)
+    return np.take_along_axis(close_TS, np.maximum.accumulate(row_TS, axis=0), axis=0)
