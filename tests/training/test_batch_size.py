@@ -19,14 +19,13 @@ def cache(monkeypatch, tmp_path):
     monkeypatch.setenv("FINSCALE_CACHE", str(tmp_path / "cache"))
 
 
-def find(num_windows, code=None, training=TRAINING, num_parameters=1000):
+def find(num_windows, code=None, network=NETWORK, training=TRAINING):
     """Search with real probes, or with ``code`` in place of the probe's program."""
     stand_in = {"command": (sys.executable, "-S", "-c", code)} if code else {}
     return find_batch_size(
-        NETWORK,
+        network,
         training=training,
         task=TaskConfig(),
-        num_parameters=num_parameters,
         num_windows=num_windows,
         **SHAPE,
         **stand_in,
@@ -149,13 +148,24 @@ def test_a_probe_that_breaks_is_an_error_with_its_last_line():
 
 def test_two_billion_parameters_are_refused_with_the_memory_they_need(monkeypatch):
     monkeypatch.setattr(devices, "total_memory", lambda device: 24 * 2**30)
-    with pytest.raises(TrainingError, match=r"2B parameters need at least 29.8 GiB .* 24.0 GiB"):
-        find(1000, code="raise SystemExit('never run')", num_parameters=2 * 10**9)
+    two_billion = ModelConfig(budget=2_000_000_000, patch_length=8, stride=4)
+    with pytest.raises(TrainingError, match=r"2B parameters need at least [23]\d.\d GiB .* 24.0 GiB"):
+        find(1000, code="raise SystemExit('never run')", network=two_billion)
 
 
 def test_200_million_parameters_are_not_refused(monkeypatch):
     monkeypatch.setattr(devices, "total_memory", lambda device: 24 * 2**30)
     devices.require_memory(200 * 10**6, "cpu")
+
+
+def test_a_batch_that_cannot_fit_is_not_even_probed(monkeypatch):
+    monkeypatch.setattr(batch_size, "free_memory", lambda device: 10**8)
+    monkeypatch.setattr(batch_size, "total_memory", lambda device: 10**8)
+    ever_faster = {2**power: 2.0**power for power in range(3, 20)}
+    report = find(10**6, code=speeds(ever_faster).replace("10**9", "10**5"))
+    assert report.probes[-1].note == "would need 0.1 GiB"
+    assert report.probes[-1].samples_per_second is None
+    assert report.batch_size == report.probes[-2].batch_size
 
 
 def resolve(architecture=NETWORK, **changes):

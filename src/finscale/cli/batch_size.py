@@ -40,14 +40,12 @@ def find_batch_size(
     changes += [f"data.symbols={symbol}"] if symbol else []
     changes += [f"data.root={data_root}"] if data_root else []
     prepared = prepare(load_config(ExperimentConfig, config, changes))
-    assert prepared.counts is not None, "a baseline has no batches"
     terminal = console(quiet=quiet or as_json)
     terminal.print(f"{'batch':>8} {'samples/s':>12} {'peak':>10}", highlight=False)
     report = find(
         prepared.config.network,
         training=prepared.config.training,
         task=prepared.config.task,
-        num_parameters=prepared.counts.total,
         num_features=len(prepared.dataset.features),
         context_length=prepared.dataset.context_length,
         num_windows=len(prepared.split.train),

@@ -20,6 +20,7 @@ import psutil
 
 from finscale.config import ModelConfig, TaskConfig, TrainingConfig
 from finscale.errors import TrainingError
+from finscale.models import count_parameters, design, training_memory
 from finscale.training.batch_memory import remember_batch_size
 from finscale.training.devices import (
     device_name,
@@ -77,7 +78,6 @@ def find_batch_size(
     *,
     training: TrainingConfig,
     task: TaskConfig,
-    num_parameters: int,
     num_features: int,
     context_length: int,
     num_windows: int,
@@ -94,8 +94,6 @@ def find_batch_size(
         Resolved: device, precision, threads and loss are those of the training to come.
     task : TaskConfig
         Classification or regression.
-    num_parameters : int
-        For refusing at once what cannot fit.
     num_features, context_length : int
         F and L.
     num_windows : int
@@ -111,10 +109,12 @@ def find_batch_size(
         If the model is too large for the machine, or not even the smallest batch fits.
     """
     device = training.device
-    require_memory(num_parameters, device)
+    sizes = list(_sizes(num_windows))
+    memory = _memory_of(network, training, task, num_features, context_length)
+    require_memory(memory.num_parameters, device, memory.needed(sizes[0]))
     allowed = free_memory(device) - int(KEPT_FREE * total_memory(device))
     probes: list[Probe] = []
-    for batch_size in _sizes(num_windows):
+    for batch_size in sizes:
         request = {
             "network": network.model_dump(mode="json"),
             "training": training.model_dump(mode="json") | {"batch_size": batch_size},
@@ -122,7 +122,11 @@ def find_batch_size(
             "num_features": num_features,
             "context_length": context_length,
         }
-        probe = _run_probe(command, json.dumps(request), batch_size, allowed, device)
+        if memory.needed(batch_size) > allowed:
+            note = f"would need {memory.needed(batch_size) / 2**30:.1f} GiB"
+            probe = Probe(batch_size, None, None, note)
+        else:
+            probe = _run_probe(command, json.dumps(request), batch_size, allowed, device)
         probes.append(probe)
         watch(probe)
         if probe.note or not _still_rising(probes):
@@ -149,6 +153,35 @@ def find_batch_size(
         allowed_bytes=allowed,
         num_windows=num_windows,
         remembered_in=path,
+    )
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """What training is bound to need, before anything is measured."""
+
+    num_parameters: int
+    needed: Callable[[int], int]
+    """Batch size → bytes at the peak of a step."""
+
+
+def _memory_of(
+    network: ModelConfig,
+    training: TrainingConfig,
+    task: TaskConfig,
+    num_features: int,
+    context_length: int,
+) -> _Memory:
+    architecture = design(
+        network, num_features=num_features, context_length=context_length, head=task.kind
+    )
+    assert training.precision != "auto", "resolve_training comes first"
+    precision = training.precision
+    return _Memory(
+        count_parameters(architecture).total,
+        lambda batch_size: training_memory(
+            architecture, batch_size, precision, accumulate=training.accumulate
+        ),
     )
 
 

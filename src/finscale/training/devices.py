@@ -118,20 +118,30 @@ def free_memory(device: str) -> int:
     return free if limit is None else min(free, max(limit - used, 0))
 
 
-def require_memory(num_parameters: int, device: str) -> None:
-    """Refuse at once a model whose weights, gradients and optimiser alone exceed the memory.
+def require_memory(num_parameters: int, device: str, needed: int | None = None) -> None:
+    """Refuse at once a model that cannot be trained in the device's memory.
+
+    Parameters
+    ----------
+    num_parameters : int
+        What is to be trained.
+    device : {"cpu", "cuda", "mps"}
+        Where.
+    needed : int, optional
+        Bytes at the peak of a step; weights, gradients and optimiser alone when absent.
 
     Raises
     ------
     TrainingError
         With the memory that it would need.
     """
-    needed, there = _BYTES_PER_PARAMETER * num_parameters, total_memory(device)
+    needed = needed or _BYTES_PER_PARAMETER * num_parameters
+    there = total_memory(device)
     if needed > there:
         raise TrainingError(
             f"{format_count(num_parameters)} parameters need at least {needed / 2**30:.1f} GiB to "
-            f"train ({_BYTES_PER_PARAMETER} bytes each for weight, gradient and two moments), and "
-            f"{device} has {there / 2**30:.1f} GiB.",
+            f"train ({_BYTES_PER_PARAMETER} bytes each for weight, gradient and two moments, and "
+            f"the activations); {device} has {there / 2**30:.1f} GiB.",
             hint="a smaller budget, or a machine with more memory",
         )
 
