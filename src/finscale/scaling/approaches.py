@@ -220,7 +220,7 @@ def _draws(num_runs: int, rng: np.random.Generator, num: int) -> Array:
 
 def _slopes(optima_Rm2: Array) -> Array:
     """Return the least-squares slope of log N by log C of each replicate; NaN points drop out."""
-    known = ~np.isnan(optima_Rm2).any(axis=-1)
+    known = np.asarray(~np.isnan(optima_Rm2).any(axis=-1))
     weight = known / np.maximum(known.sum(axis=-1, keepdims=True), 1)
     centred = np.where(known[..., None], optima_Rm2, 0.0)
     centred = centred - np.sum(weight[..., None] * centred, axis=1, keepdims=True)

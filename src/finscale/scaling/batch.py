@@ -23,6 +23,10 @@ class BatchFit:
         What was fitted.
     params_Rp : array, ``[R, p]``
         Parameters in the order of ``form.names``, in the units of x.
+    internal_Rp : array, ``[R, p]``
+        The same as the fitter has them: in units x/x0, which keep numbers near one.
+    x0_d : array, ``[d]``
+        Those units.
     objective_R : array, ``[R]``
         Least objective: (weighted) sum of squares, Mahalanobis distance, or summed Huber.
     fitted_Rn : array, ``[R, n]``
@@ -35,6 +39,8 @@ class BatchFit:
 
     form: Form
     params_Rp: Array
+    internal_Rp: Array
+    x0_d: Array
     objective_R: Array
     fitted_Rn: Array
     converged_R: NDArray[np.bool_]
@@ -46,7 +52,7 @@ class BatchFit:
 
     def predict(self, x: ArrayLike) -> Array:
         """Return predictions ``[R, m]`` at new sizes."""
-        return self.form.predict(x, self.params_Rp)
+        return self.form.evaluate(self.form.columns(x) / self.x0_d, self.internal_Rp)
 
 
 def fit_batch(
@@ -102,6 +108,8 @@ def fit_batch(
     return BatchFit(
         form=form,
         params_Rp=form.publish(solution.internal_Rp, x0_d),
+        internal_Rp=solution.internal_Rp,
+        x0_d=x0_d,
         objective_R=solution.objective_R,
         fitted_Rn=form.evaluate(scaled, solution.internal_Rp),
         converged_R=solution.converged_R,

@@ -197,6 +197,5 @@ def _heldout_error(form: Form, problem: Problem, heldout_n: NDArray[np.bool_]) -
     kept = problem.subset(~heldout_n)
     if len(np.unique(kept.x_nd, axis=0)) < form.num_parameters:
         return float("nan")
-    theta_p = kept.batch(form).params_Rp[0]
-    predicted = form.predict(problem.x_nd[heldout_n], theta_p)
+    predicted = kept.batch(form).predict(problem.x_nd[heldout_n])[0]
     return float(np.mean(np.abs(predicted - problem.y_n[heldout_n])))

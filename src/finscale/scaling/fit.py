@@ -120,7 +120,7 @@ class Fit:
             "params": {k: None if np.isnan(v) else v for k, v in self.params.items()},
             "unidentified": dict(self.unidentified),
             "flags": list(self.flags),
-            "objective": self.objective,
+            "objective": _finite(self.objective),
             "aicc": self.aicc if np.isfinite(self.aicc) else None,
             "diagnostics": {
                 "converged": self.diagnostics.converged,
@@ -165,7 +165,7 @@ def fit_form(form: Form, problem: Problem, *, level: float = 0.95) -> Fit:
     at_bound = tuple(np.array(form.names)[batch.at_bound_Rp[0]])
     resting = set(at_bound) - {form.floor}
     openings = () if resting else open_ends(form, problem, objective, level)
-    condition, leverage_n = _geometry(form, problem, theta_p, fitted_n)
+    condition, leverage_n = _geometry(form, problem, batch.internal_Rp[0], fitted_n)
     diagnostics = Diagnostics(bool(batch.converged_R[0]), at_bound, openings, condition, leverage_n)
     unidentified = _unidentified(form, problem, diagnostics, level)
     flags = _flags(form, problem, diagnostics)
@@ -247,11 +247,12 @@ def _flags(form: Form, problem: Problem, diagnostics: Diagnostics) -> tuple[str,
     return tuple(flags)
 
 
-def _geometry(form: Form, problem: Problem, theta_p: Array, fitted_n: Array) -> tuple[float, Array]:
+def _geometry(
+    form: Form, problem: Problem, internal_p: Array, fitted_n: Array
+) -> tuple[float, Array]:
     """Return the condition number of the scaled Jacobian, and the leverage of each point."""
     x0_d = form.reference_sizes(problem.x_nd)
-    internal = form.internalise(theta_p, x0_d)
-    slope = form.jacobian(problem.x_nd / x0_d, internal)
+    slope = form.jacobian(problem.x_nd / x0_d, internal_p)
     slope = problem.whitened(slope, fitted_n)
     length = np.linalg.norm(slope, axis=0)
     moving = length > 1e-14 * max(length.max(), 1e-300)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from finscale.errors import FinscaleError
+from finscale.scaling.batch import BatchFit
 from finscale.scaling.covariance import long_run_covariance, size_covariance
 from finscale.scaling.fit import Fit, fit_form
 from finscale.scaling.forms import FORMS, Form
@@ -18,7 +19,7 @@ from finscale.scaling.intervals import Estimate, bca_interval, percentile_interv
 from finscale.scaling.problem import Problem
 from finscale.scaling.profile import exponent_interval, region_interval
 from finscale.scaling.quantities import Quantity, quantities_of, replicate_values
-from finscale.scaling.resample import Replicates, left_out, resample
+from finscale.scaling.resample import left_out, resample
 from finscale.scaling.table import LawTable, read_table
 
 if TYPE_CHECKING:
@@ -299,11 +300,12 @@ def fit_law(
         covariance_nn=known,
     )
     batch = problem.batch(form, draws.y_Rn, draws.weights_Rn)
-    jackknife = None if known is not None else left_out(kept)
+    jackknife_Jp = None
+    if known is None:
+        left = left_out(kept)
+        jackknife_Jp = problem.batch(form, left.y_Rn, left.weights_Rn).params_Rp
     estimates = {
-        quantity.name: _estimate(
-            quantity, fit, batch.params_Rp, batch.at_bound_Rp, jackknife, level
-        )
+        quantity.name: _estimate(quantity, fit, batch, jackknife_Jp, level)
         for quantity in quantities_of(form, problem.x_nd, table.axes)
     }
     return Law(
@@ -375,7 +377,7 @@ def _covariance(table: LawTable, horizon: int) -> Array:
 
 
 def _common_variance(table: LawTable, horizon: int) -> float:
-    """Return the variance of the level that all sizes share: no exponent needs it, the floor does."""
+    """Return the variance of the level that all sizes share: only the floor needs it."""
     daily_1T = np.nanmean(table.losses_nST, axis=(0, 1))[None]
     return float(long_run_covariance(daily_1T, horizon - 1)[0][0, 0])
 
@@ -391,28 +393,18 @@ def _unidentified_law(table: LawTable, fit: Fit, heldout_n: NDArray[np.bool_], l
 
 
 def _estimate(
-    quantity: Quantity,
-    fit: Fit,
-    params_Rp: Array,
-    at_bound_Rp: NDArray[np.bool_],
-    jackknife: Replicates | None,
-    level: float,
+    quantity: Quantity, fit: Fit, batch: BatchFit, jackknife_Jp: Array | None, level: float
 ) -> Estimate:
-    form, problem = fit.form, fit.problem
     untold = quantity.name in fit.unidentified
     value = float("nan") if untold else float(quantity.of(fit.theta_p[None])[0])
-    values_R = replicate_values(quantity, form, params_Rp, at_bound_Rp)
-    percentile = percentile_interval(values_R, level)
-    left = np.array([])
-    if jackknife is not None:
-        left = quantity.of(problem.batch(form, jackknife.y_Rn, jackknife.weights_Rn).params_Rp)
-    bca = bca_interval(value, values_R, left, level)
+    values_R = replicate_values(quantity, fit.form, batch.params_Rp, batch.at_bound_Rp)
+    left_J = np.array([]) if jackknife_Jp is None else quantity.of(jackknife_Jp)
     return Estimate(
         quantity.name,
         quantity.meaning,
         value,
-        percentile,
-        bca,
+        percentile_interval(values_R, level),
+        bca_interval(value, values_R, left_J, level),
         None if untold else _profile(quantity, fit, level),
     )
 

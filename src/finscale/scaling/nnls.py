@@ -52,11 +52,11 @@ def solve_nonnegative(gram: Array, moment: Array, free_K: NDArray[np.bool_]) -> 
         if not active or any(free_K[k] and not chosen[k] for k in range(num_columns)):
             continue
         c, regular = _solve_spd([[G[k][j] for j in active] for k in active], [m[k] for k in active])
-        gain = sum(m[k] * c[i] for i, k in enumerate(active))
-        better = regular & (gain > best_gain)
+        gain = np.asarray(sum(m[k] * c[i] for i, k in enumerate(active)))
+        better = np.asarray(regular & (gain > best_gain))
         for i, k in enumerate(active):
             if not free_K[k]:
-                better = better & (c[i] >= 0.0)
+                better &= c[i] >= 0.0
         best_gain = np.where(better, gain, best_gain)
         for k in range(num_columns):
             value = c[active.index(k)] / scale[k] if k in active else 0.0
@@ -64,7 +64,7 @@ def solve_nonnegative(gram: Array, moment: Array, free_K: NDArray[np.bool_]) -> 
     return np.moveaxis(best_c, 0, -1), best_gain
 
 
-def _solve_spd(G: list[list[Array]], m: list[Array]) -> tuple[list[Array], Array]:
+def _solve_spd(G: list[list[Array]], m: list[Array]) -> tuple[list[Array], NDArray[np.bool_]]:
     """Solve G c = m by an unrolled Cholesky factorisation over components."""
     size = len(m)
     L: list[list[Array]] = [[np.zeros(())] * size for _ in range(size)]
@@ -81,4 +81,4 @@ def _solve_spd(G: list[list[Array]], m: list[Array]) -> tuple[list[Array], Array
     c: list[Array] = [np.zeros(())] * size
     for i in reversed(range(size)):
         c[i] = (forward[i] - sum(L[k][i] * c[k] for k in range(i + 1, size))) / L[i][i]
-    return c, np.asarray(regular)
+    return c, np.asarray(regular, dtype=np.bool_)

@@ -23,6 +23,7 @@ from finscale.scaling.varpro import (
     grid_points,
     joined,
     profile,
+    refine,
     starts,
 )
 
@@ -64,23 +65,14 @@ def solve_huber(
 
     def fit(rows: slice) -> Solution:
         y, metric = y_Rn[rows], relative.take(rows)
-        objective_RG, c = profile(form, x_nd, y, metric, grid_GQ)
+        objective_RG, _ = profile(form, x_nd, y, metric, grid_GQ)
         order = np.argsort(objective_RG, axis=-1)[:, :num_starts]
-        replicate = np.arange(len(y))
         weight = weights if len(weights) == 1 else weights[rows]
-        return best_of(
-            [
-                _refine(
-                    form,
-                    x_nd,
-                    np.log(y),
-                    weight,
-                    np.concatenate([c[replicate, start], grid_GQ[start]], axis=-1),
-                    delta,
-                )
-                for start in order.T
-            ]
-        )
+        tries = []
+        for start in order.T:
+            near = refine(form, x_nd, y, metric, grid_GQ[start]).internal_Rp
+            tries.append(_refine(form, x_nd, np.log(y), weight, near, delta))
+        return best_of(tries)
 
     row_size = max(len(grid_GQ) * len(form.linear) ** 2, len(x_nd) * form.num_parameters)
     return joined([fit(rows) for rows in chunks(len(y_Rn), row_size)])
@@ -102,9 +94,9 @@ def _refine(
         reweighted = weight * np.minimum(1.0, delta / np.maximum(size, 1e-300))
         return Local(
             objective_R=np.sum(weight * huber(residual, delta), axis=-1),
-            gradient_RP=np.einsum("rn,rnp->rp", pull, slope),
+            gradient_RP=(pull[:, None, :] @ slope)[:, 0],
             hessian_RPP=np.swapaxes(slope, -1, -2) @ (quadratic[..., None] * slope),
-            curvature_RP=np.einsum("rn,rnp->rp", reweighted, slope**2),
+            curvature_RP=(reweighted[:, None, :] @ slope**2)[:, 0],
             carry_RK=np.zeros((len(theta), 0)),
         )
 

@@ -52,7 +52,7 @@ class Precision:
     def apply(self, y_Rn: Array) -> Array:
         """Return P y."""
         if self.matrix is not None:
-            return np.asarray(np.einsum("rij,rj->ri", self.matrix, y_Rn))
+            return np.asarray((self.matrix @ y_Rn[..., None])[..., 0])
         assert self.weights is not None
         return self.weights * y_Rn
 
@@ -66,7 +66,8 @@ class Precision:
     def whiten(self, a_Rn_: Array) -> Array:
         """Return W a for arrays ``[R, n, ...]``."""
         if self.matrix is not None:
-            return np.asarray(np.einsum("rij,rj...->ri...", self.matrix, a_Rn_))
+            flat = self.matrix @ a_Rn_.reshape(*a_Rn_.shape[:2], -1)
+            return np.asarray(flat.reshape(a_Rn_.shape))
         assert self.weights is not None
         return self.weights.reshape(*self.weights.shape, *[1] * (a_Rn_.ndim - 2)) * a_Rn_
 
@@ -179,12 +180,12 @@ def refine(form: Form, x_nd: Array, y_Rn: Array, precision: Precision, q_RQ: Arr
         phi = metric.whiten(form.basis(x_nd, q))
         gram = np.swapaxes(phi, -1, -2) @ phi
         c, residual = _coefficients(phi, gram, yw_Rn[rows], free_K)
-        slope = metric.whiten(np.einsum("rnkq,rk->rnq", form.basis_gradient(x_nd, q), c))
+        slope = metric.whiten(form.slope(x_nd, c, q))
         # Kaufman's Jacobian: the part of the slope that the coefficients cannot absorb.
         across = np.swapaxes(phi, -1, -2) @ slope
         projected = slope - phi @ _solve_on(gram, across, (c != 0.0) | free_K)
         hessian = 2.0 * np.swapaxes(projected, -1, -2) @ projected
-        gradient = -2.0 * np.einsum("rnq,rn->rq", projected, residual)
+        gradient = -2.0 * (residual[:, None, :] @ projected)[:, 0]
         diagonal = np.einsum("rqq->rq", hessian)
         return Local(np.sum(residual**2, axis=-1), gradient, hessian, diagonal, c)
 
@@ -202,12 +203,12 @@ def _coefficients(
 
     Normal equations alone lose half the digits; the second solve wins them back.
     """
-    c, _ = solve_nonnegative(gram, np.einsum("rnk,rn->rk", phi, yw_Rn), free_K)
-    residual = yw_Rn - np.einsum("rnk,rk->rn", phi, c)
-    left = np.einsum("rnk,rn->rk", phi, residual)[..., None]
+    c, _ = solve_nonnegative(gram, (yw_Rn[:, None, :] @ phi)[:, 0], free_K)
+    residual = yw_Rn - (phi @ c[..., None])[..., 0]
+    left = (residual[:, None, :] @ phi)[:, 0, :, None]
     refined = c + _solve_on(gram, left, (c != 0.0) | free_K)[..., 0]
     c = np.where((refined < 0.0) & ~free_K, c, refined)
-    return c, yw_Rn - np.einsum("rnk,rk->rn", phi, c)
+    return c, yw_Rn - (phi @ c[..., None])[..., 0]
 
 
 def _solve_on(gram: Array, right: Array, on: NDArray[np.bool_]) -> Array:

@@ -217,14 +217,20 @@ class Form:
     def evaluate(self, x_nd: Array, internal: Array) -> Array:
         """Return predictions ``[..., n]`` from the fitter's own parameters."""
         c, q = self.split(internal)
-        return np.asarray(np.einsum("...nk,...k->...n", self.basis(x_nd, q), c))
+        return np.asarray((self.basis(x_nd, q) @ c[..., None])[..., 0])
 
     def jacobian(self, x_nd: Array, internal: Array) -> Array:
         """Return ``[..., n, p]``: derivative by the fitter's own parameters."""
         c, q = self.split(internal)
         phi = self.basis(x_nd, q)
-        slope = np.einsum("...nkq,...k->...nq", self.basis_gradient(x_nd, q), c)
+        slope = self.slope(x_nd, c, q)
         return np.concatenate([phi, slope], axis=-1)
+
+    def slope(self, x_nd: Array, c: Array, q: Array) -> Array:
+        """Return ``[..., n, Q]``: derivative of the loss by the non-linear parameters."""
+        by_q = self.basis_gradient(x_nd, q)
+        terms = (by_q[..., k, :] * c[..., None, k, None] for k in range(c.shape[-1]))
+        return np.asarray(sum(terms))
 
     def split(self, theta: Array) -> tuple[Array, Array]:
         """Return (linear, non-linear) halves of theta."""
