@@ -48,7 +48,7 @@ def train(
     from finscale.data import DataStore
     from finscale.runs import RunStore
     from finscale.study import run_experiment, scorecard
-    from finscale.training import ProgressCallback
+    from finscale.training import ProgressBar
 
     changes = list(settings or [])
     changes += [f"model.budget={budget}"] if budget else []
@@ -61,7 +61,7 @@ def train(
     run = run_experiment(
         experiment,
         runs=RunStore(runs),
-        callbacks=[] if silent else [ProgressCallback(terminal)],
+        callbacks=[] if silent else [ProgressBar(terminal)],
         announce=lambda prepared: _announce(prepared, terminal),
     )
     card = scorecard(run, RunStore(runs), data=DataStore(experiment.data.root))

@@ -29,7 +29,7 @@ class StudyConfig(Section):
     """Scale axis → its sizes: ``parameters: [10k, 50k, 250k, 1M]``."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """One run per size and seed."""
-    baselines: tuple[str, ...] = ("base_rate", "volatility")
+    baselines: tuple[str, ...] = ("base_rate", "volatility", "logistic")
     """Models without scale, scored on the same windows."""
     sesoi: Annotated[float, Field(gt=0)] = 0.005
     """Smallest effect of interest: loss saved over the whole range of sizes (nats a decision, or

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from finscale.data import DataStore
 
 #: Baselines that every run is held against, where the task admits them.
-REFERENCES = {"classification": ("base_rate", "volatility"), "regression": ("base_rate",)}
+REFERENCES = {
+    "classification": ("base_rate", "volatility", "logistic"),
+    "regression": ("base_rate",),
+}
 _LOSSES = {"classification": log_losses, "regression": squared_errors}
 
 _TITLES = {
