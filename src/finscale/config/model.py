@@ -69,6 +69,8 @@ class ModelConfig(Section):
             raise ValueError("give a budget, or depth, width and heads")
         if self.budget is not None and any(size is not None for size in sizes) and None in sizes:
             raise ValueError("give a budget alone, or all of depth, width and heads")
+        if self.ff_width is not None and self.width is None:
+            raise ValueError("ff_width needs depth, width and heads: the solver fills it itself")
         if self.width is not None and self.heads is not None and self.width % self.heads:
             raise ValueError(f"width {self.width} is not divisible by heads {self.heads}")
         if self.stride > self.patch_length:
