@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TORCH  := $(shell grep '^torch==' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help study test test-slow verify lint format bench clean
+.PHONY: help study test test-slow verify lint format bench controls clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,10 +24,17 @@ $(VENV)/.dev: $(VENV)/.core
 	@$(PIP) -c constraints.txt -e '.[dev]'
 	@touch $@
 
+# Browser tests drive Debian's chromium; where it cannot be had they are skipped with a reason.
+$(VENV)/.browser: $(VENV)/.core
+	@command -v chromium >/dev/null 2>&1 \
+	  || { apt-get update -qq && apt-get install -y -qq -o DPkg::Lock::Timeout=120 chromium; } >/dev/null 2>&1 \
+	  || echo "chromium cannot be installed here: browser tests will be skipped"
+	@touch $@
+
 study: $(VENV)/.core  ## Run the first study on real bundled bars (resumes where it stopped)
 	$(BIN)/finscale study run configs/studies/sp500_first.yaml
 
-test: $(VENV)/.dev lint  ## Lint, types, import contracts and all tests but the slow ones
+test: $(VENV)/.dev $(VENV)/.browser lint  ## Lint, types, import contracts and all tests but the slow ones
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term --cov-fail-under=90
 
 test-slow: $(VENV)/.dev  ## The tests that need minutes
@@ -48,6 +55,9 @@ format: $(VENV)/.dev  ## Format the code
 
 bench: $(VENV)/.dev  ## Measure against peers; writes under benchmarks/results
 	$(BIN)/python benchmarks/ett.py
+
+controls: $(VENV)/.core  ## Calibrate the instrument: the whole suite of known answers (under 30 minutes)
+	$(BIN)/finscale controls run --full
 
 clean:  ## Remove the environment and caches; data, runs and studies stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis htmlcov .coverage*
