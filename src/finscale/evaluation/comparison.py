@@ -1,0 +1,146 @@
+"""Models against each other on the same windows: every pair, and all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import combinations
+from typing import Any, Literal
+
+import polars as pl
+
+from finscale.evaluation.bootstrap import LEVEL, NUM_REPLICATES, Floats, Resampler
+from finscale.evaluation.inference import PairedTest, bootstrap_test, delong, diebold_mariano
+from finscale.evaluation.multiple import ConfidenceSet, benjamini_hochberg, confidence_set, holm
+from finscale.evaluation.predictions import aligned, check_predictions, part
+from finscale.evaluation.ranking import Ranking, weighted_auc
+from finscale.evaluation.scores import log_losses, squared_errors, weighted_mean
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Paired tests of models on the same test windows.
+
+    Attributes
+    ----------
+    pairs : polars.DataFrame
+        One line for each pair and test: first, second, score (loss or auc), test
+        (diebold_mariano, bootstrap or delong), value (first minus second), low, high, p_value, and
+        the p-value adjusted over all pairs of that test: holm (any false rejection) and
+        benjamini_hochberg (their share).
+    confidence : ConfidenceSet or None
+        Models that cannot be told from the best by their losses; None for two models.
+    """
+
+    pairs: pl.DataFrame
+    confidence: ConfidenceSet | None
+
+
+def compare(
+    models: Mapping[str, pl.DataFrame],
+    *,
+    kind: Literal["classification", "regression"] = "classification",
+    overlap: int = 1,
+    num_replicates: int = NUM_REPLICATES,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> Comparison:
+    """Compare models in pairs.
+
+    Losses are log losses or squared errors. DeLong's test takes the rows of a day as one cluster,
+    and labels of different days as independent: for overlapping labels the bootstrap is the test
+    to read.
+
+    Parameters
+    ----------
+    models : mapping of str to polars.DataFrame
+        Predictions of two models at least, on the same test windows.
+    kind : {"classification", "regression"}
+        What ``logit`` holds.
+    overlap : int
+        H, days that one label spans.
+    num_replicates, level, seed
+        Of the bootstrap.
+
+    Raises
+    ------
+    DataError
+        If the models were tested on different windows.
+    """
+    first_name, *_ = models
+    checked = {name: check_predictions(table, name) for name, table in models.items()}
+    reference = checked[first_name]
+    tests = {name: aligned(reference, table, name) for name, table in checked.items()}
+    test = part(reference, "test")
+    dates_N, target_N = test["date"].to_numpy(), test["target"].cast(pl.Float64).to_numpy()
+    outputs = {name: table["logit"].to_numpy() for name, table in tests.items()}
+    loss = log_losses if kind == "classification" else squared_errors
+    losses = {name: loss(target_N, output_N) for name, output_N in outputs.items()}
+    bootstrap: dict[str, Any] = {
+        "overlap": overlap,
+        "num_replicates": num_replicates,
+        "level": level,
+        "seed": seed,
+    }
+
+    lines: list[dict[str, Any]] = []
+    for first, second in combinations(models, 2):
+        pair = {"first": first, "second": second}
+        difference_N = losses[first] - losses[second]
+        resampler = Resampler.over(dates_N, difference_N, **bootstrap)
+        results = {
+            ("loss", "diebold_mariano"): diebold_mariano(
+                dates_N, losses[first], losses[second], horizon=overlap, level=level
+            ),
+            ("loss", "bootstrap"): bootstrap_test(
+                partial(weighted_mean, losses[first]),
+                partial(weighted_mean, losses[second]),
+                resampler,
+            ),
+        }
+        if kind == "classification" and 0 < target_N.mean() < 1:
+            pair_outputs = outputs[first], outputs[second]
+            results[("auc", "delong")] = delong(target_N, *pair_outputs, dates=dates_N, level=level)
+            results[("auc", "bootstrap")] = _auc_test(target_N, *pair_outputs, resampler)
+        lines += [_line(pair, score, test, result) for (score, test), result in results.items()]
+    return Comparison(
+        _adjusted(pl.DataFrame(lines)),
+        confidence_set(dates_N, losses, overlap=overlap, num_replicates=num_replicates, seed=seed)
+        if len(models) > 2
+        else None,
+    )
+
+
+def _auc_test(
+    target_N: Floats, first_N: Floats, second_N: Floats, resampler: Resampler
+) -> PairedTest:
+    first, second = (
+        partial(weighted_auc, Ranking.of(output_N), target_N) for output_N in (first_N, second_N)
+    )
+    return bootstrap_test(first, second, resampler)
+
+
+def _line(pair: dict[str, Any], score: str, test: str, result: PairedTest) -> dict[str, Any]:
+    metric = result.difference
+    return {
+        **pair,
+        "score": score,
+        "test": test,
+        "value": metric.value,
+        "low": metric.low,
+        "high": metric.high,
+        "p_value": result.p_value,
+    }
+
+
+def _adjusted(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Add adjusted p-values: each score's test is a family of its own."""
+    families = [
+        family.with_columns(
+            holm=pl.Series(holm(family["p_value"].to_numpy())),
+            benjamini_hochberg=pl.Series(benjamini_hochberg(family["p_value"].to_numpy())),
+        )
+        for family in pairs.partition_by("score", "test", maintain_order=True)
+    ]
+    return pl.concat(families)
