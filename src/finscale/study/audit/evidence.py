@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -163,7 +164,7 @@ def collect(
         bars=given,
         features=declared | dict(features or {}),
         timescale=timescale,
-        fitted={"channel scale": Fitted(channel_scale)} | dict(fitted or {}),
+        fitted=_own_fits(dataset, folds) | dict(fitted or {}),
         calendars=zones,
         registered=registered,
         runs=tuple(_runs_on(dataset, runs)) if runs is not None else (),
@@ -171,6 +172,24 @@ def collect(
         bar_entries=tuple(entries),
         seed=seed,
     )
+
+
+def _own_fits(dataset: FinancialDataset, folds: Sequence[Split]) -> dict[str, Fitted]:
+    """Return what finscale itself fits: the channels' scale, and each calibration method."""
+    fits = {"channel scale": Fitted(channel_scale)}
+    if dataset.task.kind == "regression":
+        return fits
+    if any(np.ptp(dataset.targets(fold.validation)) == 0 for fold in folds):
+        return fits  # a validation block with labels of one kind calibrates nothing
+    from finscale.evaluation.calibration import CALIBRATORS, calibrated
+
+    def calibrate(method: str, predictions: pl.DataFrame) -> NDArray[np.float64]:
+        logits = calibrated(predictions, method).filter(pl.col("split") == "validation")["logit"]
+        return logits.to_numpy()
+
+    for method in CALIBRATORS:
+        fits[f"{method} calibration"] = Fitted(partial(calibrate, method), "validation")
+    return fits
 
 
 def ordinary_split(dataset: FinancialDataset) -> SplitConfig:
