@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from finscale.scaling.covariance import SizeCovariance
+from finscale.scaling.covariance import SizeCovariance, seed_variances
 from finscale.scaling.trend import Float, MonotoneFit, SizeAxis, Trends
 
 VerdictName = Literal["LAW", "TURNS", "INVERSE", "NO-LAW", "INDETERMINATE"]
@@ -60,23 +60,26 @@ def redraw(
 ) -> tuple[Float, Float]:
     """Draw studies around a true curve: their means ``[B, G]`` and *estimated* covariances.
 
-    The covariance is estimated anew in each replicate (days' part Wishart, seeds' part chi-square,
-    with the degrees of freedom of ``covariance``): a test that forgot this would reject too often.
+    The covariance is estimated anew in each replicate (days' part Wishart, seeds' parts chi-square
+    and smoothed over sizes like the observed ones): a test that forgot this would reject too often.
     """
     num_sizes = len(truth_G)
     value_G, vector_GG = np.linalg.eigh(covariance.day_GG)
     root_GG = vector_GG * np.sqrt(np.maximum(value_G, 0.0))
-    seed_error_G = np.sqrt(covariance.seed_variance / covariance.seeds_G)
+    seed_error_G = np.sqrt(covariance.seed_variance_G / covariance.seeds_G)
     shape_BG = (num_replicates, num_sizes)
     mean_BG = truth_G + rng.standard_normal(shape_BG) @ root_GG.T
     mean_BG += rng.standard_normal(shape_BG) * seed_error_G
-    degrees = covariance.seed_degrees
-    seed_B = covariance.seed_variance * rng.chisquare(degrees, num_replicates) / degrees
+    degrees_G = covariance.seeds_G - 1
+    # a size with one seed has no sample variance; a gamma of shape 0 is not drawn for it
+    chance_BG = 2 * rng.gamma(np.maximum(degrees_G, 1) / 2, size=shape_BG)
+    sample_BG = covariance.seed_variance_G * chance_BG / np.maximum(degrees_G, 1)
+    seed_BG, _ = seed_variances(sample_BG, degrees_G)
     covariance_BGG = np.broadcast_to(covariance.day_GG, (num_replicates, num_sizes, num_sizes))
     if covariance.num_days:
         factor_BGG = root_GG @ _wishart_root(covariance.day_degrees, shape_BG, rng)
         covariance_BGG = factor_BGG @ factor_BGG.transpose(0, 2, 1)
-    diagonal_BG = seed_B[:, None] / covariance.seeds_G
+    diagonal_BG = seed_BG / covariance.seeds_G
     return mean_BG, covariance_BGG + diagonal_BG[:, :, None] * np.eye(num_sizes)
 
 

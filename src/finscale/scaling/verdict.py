@@ -154,7 +154,7 @@ class Verdict:
         content["mean_loss"] = covariance.mean_G.tolist()
         content["covariance"] = covariance.matrix_GG.tolist()
         content["num_days"] = covariance.num_days
-        content["seed_deviation"] = float(np.sqrt(covariance.seed_variance))
+        content["seed_deviation"] = np.sqrt(covariance.seed_variance_G).tolist()
         return content
 
 
@@ -233,11 +233,12 @@ def decide(
     if not sesoi > 0:
         raise FinscaleError(f"the smallest effect of interest must be positive, not {sesoi:g}.")
     covariance = size_covariance(losses_GS, horizon=horizon)
-    if np.ptp(covariance.mean_G) == 0 and covariance.seed_variance == 0:
+    if np.ptp(covariance.mean_G) == 0 and not covariance.seed_variance_G.any():
         raise FinscaleError(
             "all losses are equal: these are the same run over and over.",
             hint="check that the axis reaches the model and that seeds differ",
         )
+    _check_distinct(covariance, size_G)
     statement = Statement(
         axis,
         tuple(size_G.tolist()),
@@ -274,6 +275,20 @@ def _array_and_sizes(
             hint="runs of one size are its seeds",
         )
     return losses[order_G], size_G
+
+
+def _check_distinct(covariance: SizeCovariance, size_G: Float) -> None:
+    """Refuse two sizes whose runs are the same on every day: their difference has no error."""
+    own_GG = covariance.matrix_GG
+    variance_G = np.diag(own_GG)
+    difference_GG = variance_G[:, None] + variance_G - 2 * own_GG
+    same = np.argwhere(np.triu(difference_GG <= 1e-12 * variance_G.max(), 1))
+    if len(same):
+        first, second = (f"{size_G[index]:g}" for index in same[0])
+        raise FinscaleError(
+            f"sizes {first} and {second} have the same loss in every run and on every day.",
+            hint="is it one run read twice?",
+        )
 
 
 class _Judge:
@@ -446,7 +461,8 @@ class _Judge:
         part = SizeCovariance(
             whole.mean_G[keep],
             whole.day_GG[np.ix_(keep, keep)],
-            whole.seed_variance,
+            whole.seed_variance_G[keep],
+            whole.seed_degrees_G[keep],
             whole.seeds_G[keep],
             whole.num_days,
             whole.bandwidth,

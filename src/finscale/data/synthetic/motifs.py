@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from finscale.data.synthetic.bars import ORDINARY_VOLUME
 from finscale.data.synthetic.processes import DAILY_VOLATILITY, Draw, Float, Streams
+from finscale.errors import ConfigError
 
 # How a kind is written into a bar. The jitters stay well inside one step of the code, so that
 # reading it back is exact.
@@ -56,6 +57,14 @@ class ZipfMotifs:
     num_wicks: int = 16
     num_volumes: int = 512
     volatility: float = DAILY_VOLATILITY
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.num_volumes <= 1024 and 1 <= self.num_wicks <= 1024):
+            raise ConfigError(
+                f"{self.num_wicks} wicks and {self.num_volumes} volumes cannot be told apart in "
+                "a bar.",
+                hint="1 to 1,024 of each",
+            )
 
     @property
     def num_motifs(self) -> int:
