@@ -1,4 +1,4 @@
-"""Controls made of noise alone: flat curves, and a law of the size that the power table promises."""
+"""Controls made of noise alone: flat curves, and the smallest law that the power table promises."""
 
 from __future__ import annotations
 

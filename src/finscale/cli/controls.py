@@ -1,0 +1,100 @@
+"""``finscale controls``: calibrate the instrument before it is believed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from finscale.cli.options import AsJson, Quiet, console, print_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from finscale.study.controls import ControlsReport
+
+controls_app = typer.Typer(
+    help="Judge worlds of known truth, and count the mistakes.", no_args_is_help=True
+)
+
+
+@controls_app.callback()
+def _root() -> None:
+    """Judge worlds of known truth, and count the mistakes."""
+
+
+@controls_app.command()
+def run(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Controls; a quick selection when absent.")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="All controls, 400 worlds each.")] = False,
+    replicates: Annotated[int | None, typer.Option(help="Worlds of each control.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+    seed: Annotated[int, typer.Option(help="Seed of the suite.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Write the results as JSON here.")] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Write the figure here: png, svg or pdf.")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run controls; exits with status 1 when an acceptance figure is missed.
+
+    The quick selection takes under a minute, ``--full`` some tens of minutes.
+    """
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from finscale.files import write_json
+    from finscale.study.controls import draw_figure, run_controls
+    from finscale.study.controls.suite import FULL, QUICK, QUICK_CONTROLS
+
+    chosen = names or (None if full else list(QUICK_CONTROLS))
+    worlds = replicates or (FULL if full else QUICK)
+    terminal = console(quiet=quiet or as_json)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=terminal, transient=True) as bar:
+        tasks = {}
+
+        def advance(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=total)
+            bar.update(tasks[name], completed=done)
+
+        report = run_controls(
+            chosen, num_replicates=worlds, workers=workers, seed=seed, progress=advance
+        )
+    if out is not None:
+        write_json(out, report.to_dict())
+    if figure is not None:
+        draw_figure(report, figure)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        _show(report, console())
+    raise typer.Exit(0 if report.passed else 1)
+
+
+def _show(report: ControlsReport, terminal: Console) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("control", "LAW", "INVERSE", "TURNS", "NO-LAW", "open", "exponent (true)"):
+        table.add_column(name, justify="left" if name == "control" else "right")
+    table.add_column("acceptance")
+    for result in report.results:
+        rates = (
+            result.rates[name] for name in ("LAW", "INVERSE", "TURNS", "NO-LAW", "INDETERMINATE")
+        )
+        exponent = ""
+        if result.exponent is not None and result.truth is not None:
+            exponent = f"{result.exponent:.3f} ({result.truth.exponent:.3f})"
+        marks = []
+        for check in result.checks:
+            mark = "✓" if check.passed else "(✓)" if check.excused else "✗"
+            marks.append(f"{mark} {check.measure} {check.rate:.1%} {check.limits}")
+        table.add_row(result.name, *(f"{rate:.1%}" for rate in rates), exponent, "\n".join(marks))
+    terminal.print(table)
+    verdict = "every figure met" if report.passed else "FIGURES MISSED"
+    terminal.print(f"{verdict} · {report.num_replicates} worlds a control · {report.seconds:.0f} s")
