@@ -229,7 +229,7 @@ def test_gls_sees_the_pairing_that_least_squares_does_not():
     # the market's share of the loss cancels: alpha is told as if it were not there
     alone = problem_of(table, "gls").covariance_nn
     difference = np.array([1.0, -1, 0, 0, 0, 0, 0, 0])
-    assert difference @ alone @ difference < 0.1 * alone[0, 0]
+    assert difference @ alone @ difference < 0.2 * alone[0, 0]
     assert paired["alpha"].low < 0.45 < paired["alpha"].high
 
 

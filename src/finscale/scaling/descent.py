@@ -96,6 +96,6 @@ def _step(
     coupled = np.where(stuck[:, :, None] | stuck[:, None, :], 0.0, here.hessian_RPP)
     system = coupled + np.eye(params.shape[-1]) * np.where(stuck, 1.0, ridge)[:, None, :]
     gradient = np.where(stuck, 0.0, gradient)
-    step = -np.linalg.solve(system, gradient[..., None])[..., 0]
-    step = np.asarray(np.clip(params + step, lower, upper) - params, dtype=np.float64)
+    full = -np.linalg.solve(system, gradient[..., None])[..., 0]
+    step = np.asarray(np.clip(params + full, lower, upper) - params, dtype=np.float64)
     return step, -0.5 * np.sum(step * gradient, axis=-1)

@@ -366,20 +366,13 @@ def problem_of(
 def _covariance(table: LawTable, horizon: int) -> Array:
     if table.seeds_n.max() > 1:
         losses = table.losses_nST if table.has_days else table.runs_nS
-        between_nn = size_covariance(losses, horizon=horizon).matrix_GG
-        return between_nn + (_common_variance(table, horizon) if table.has_days else 0.0)
+        return size_covariance(losses, horizon=horizon).matrix_GG
     if not table.has_days:
         raise FinscaleError(
             "gls needs a covariance across sizes, and the table has neither days nor seeds.",
             hint="add a day or a seed column, pass covariance=, or use least_squares",
         )
     return long_run_covariance(table.losses_nST[:, 0, :], horizon - 1)[0]
-
-
-def _common_variance(table: LawTable, horizon: int) -> float:
-    """Return the variance of the level that all sizes share: only the floor needs it."""
-    daily_1T = np.nanmean(table.losses_nST, axis=(0, 1))[None]
-    return float(long_run_covariance(daily_1T, horizon - 1)[0][0, 0])
 
 
 def _unidentified_law(table: LawTable, fit: Fit, heldout_n: NDArray[np.bool_], level: float) -> Law:

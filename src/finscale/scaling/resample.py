@@ -3,8 +3,8 @@
 The hierarchy of a study is days (shared by every run, dependent in time), folds (blocks of days
 with a training set of their own) and seeds (independent at every size). Each replicate draws all
 three: days by the stationary bootstrap *once for all runs*, which keeps the pairing; folds with
-replacement; seeds with replacement, pooled over sizes, since three draws from three seeds know
-little of a spread.
+replacement; seeds with replacement, pooled over sizes, since three draws from three seeds
+know little of a spread.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finscale.evaluation.bootstrap import day_weights, optimal_block_length, stationary_indices
+from finscale.scaling.covariance import seed_variances
 from finscale.scaling.forms.base import Array
 from finscale.scaling.table import LawTable
 
@@ -163,16 +164,26 @@ def seed_replicates(table: LawTable, num_replicates: int, rng: np.random.Generat
     """Return what another draw of seeds adds to each size's mean, ``[R, n]``, mean zero.
 
     Deviations from their size's mean are multiplied by sqrt(S/(S-1)), so that their spread is that
-    of the seeds and not of the seeds around their own mean, and are pooled over sizes.
+    of the seeds and not of the seeds around their own mean. They are divided by their size's
+    standard deviation, pooled over sizes and multiplied by that of the size that draws them;
+    along one axis that deviation may follow a trend, as in the covariance behind GLS.
     """
-    seeds_n = table.seeds_n
-    many = seeds_n > 1
-    deviations = (table.runs_nS - table.y_n[:, None])[many]
-    deviations = deviations * np.sqrt(seeds_n[many] / (seeds_n[many] - 1.0))[:, None]
+    seeds_n, runs_nS = table.seeds_n, table.runs_nS
+    degrees_n = seeds_n - 1
+    squares_n = np.nansum((runs_nS - table.y_n[:, None]) ** 2, axis=-1)
+    variance_n = np.full(len(seeds_n), squares_n.sum() / degrees_n.sum())
+    if len(table.axes) == 1:
+        sample_n = squares_n / np.maximum(degrees_n, 1)
+        variance_n = seed_variances(sample_n[None], degrees_n)[0][0]
+    spread_n = np.sqrt(np.maximum(variance_n, np.finfo(np.float64).tiny))
+    many = degrees_n > 0
+    deviations = (runs_nS - table.y_n[:, None])[many] / spread_n[many, None]
+    deviations = deviations * np.sqrt(seeds_n[many] / degrees_n[many])[:, None]
     pool = deviations[~np.isnan(deviations)]
     out = np.empty((num_replicates, table.num_sizes))
     for size, num_seeds in enumerate(seeds_n):
-        out[:, size] = pool[rng.integers(0, len(pool), (num_replicates, num_seeds))].mean(axis=-1)
+        drawn = pool[rng.integers(0, len(pool), (num_replicates, num_seeds))]
+        out[:, size] = spread_n[size] * drawn.mean(axis=-1)
     return out
 
 
