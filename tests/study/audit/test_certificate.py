@@ -68,8 +68,8 @@ def test_runs_that_read_the_test_set_once_are_counted(store, tmp_path):
     outcome = certify(store, tmp_path, "test reads", "fitting")
     assert outcome.clean
     assert outcome["test reads"].statement == (
-        "3 runs read the test set 3 times; the best of 3 worthless models would show an AUC of "
-        "0.522 there"
+        "3 runs, 3 of which say that they read the test set, 3 times together; the best of 3 "
+        "worthless models would show an AUC of 0.522 there"
     )
     assert (
         "the scales stored in 3 runs are those of their train rows" in outcome["fitting"].statement

@@ -282,3 +282,33 @@ def test_a_file_changed_after_it_was_registered(tmp_path):
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     certificate = audit(dataset, data=store, only=["files"])
     caught(certificate, "files", "SP500_dataset_a20.parquet")
+
+
+def test_another_symbol_that_is_the_same_history_later(case):
+    """2001 of SP500 sold as 2008 of a symbol of its own, at another price level."""
+    days = case.bars["date"]
+    copy = case.bars[500:700].with_columns(
+        pl.lit("COPY").alias("symbol"),
+        days[2280:2480].alias("date"),
+        *(pl.col(name) * 0.37 for name in ("open", "high", "low", "close")),
+    )
+    dataset = FinancialDataset.from_frames(
+        [case.bars, copy], context_length=20, task=TaskConfig(name="direction")
+    )
+    certificate = audit(dataset, split=case.split, only=["duplicates", "plausibility"])
+    caught(
+        certificate, "duplicates", "runs of 5 held-out bars", "first COPY to 2008", "SP500 to 2001"
+    )
+    assert certificate["plausibility"].status == "proven"
+
+
+def test_a_signal_in_a_panel(sp500, rng):
+    other = sp500.with_columns(pl.lit("OTHER").alias("symbol"), CLOSE * 2, pl.col("high") * 2)
+    frames = [
+        bars.with_columns((CLOSE.log().diff().shift(-1).fill_null(0) + noise).alias("signal"))
+        for bars, noise in ((sp500, rng.normal(0, 0.01, 2500)), (other, rng.normal(0, 0.01, 2500)))
+    ]
+    dataset = FinancialDataset.from_frames(
+        frames, context_length=20, task=TaskConfig(name="direction")
+    )
+    caught(audit(dataset, only=["plausibility"]), "plausibility", "signal")

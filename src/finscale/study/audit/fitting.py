@@ -42,7 +42,7 @@ def examine_fitting(evidence: Evidence) -> Outcome:
         f"refitted with everything else changed, {len(evidence.folds)} fold"
         f"{'s' * (len(evidence.folds) > 1)}: {names}"
         + ("; parameters identical to the bit" if not findings else "")
-        + (f"; the scales stored in {stored} runs are those of their train rows" if stored else ""),
+        + (f"; scales stored beside weights compared with train rows: {stored}" if stored else ""),
         tuple(findings),
         mend="fit scalers and selections on train rows, calibrators on validation",
     )

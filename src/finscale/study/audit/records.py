@@ -59,7 +59,8 @@ def examine_reads(evidence: Evidence) -> Outcome:
         return Outcome("test reads", "no run on this dataset and task: its test set is unread")
     return Outcome(
         "test reads",
-        f"{len(evidence.runs)} runs read the test set {reads} times{_inflation(evidence)}",
+        f"{len(evidence.runs)} runs, {len(evidence.runs) - len(unproven)} of which say that they "
+        f"read the test set, {reads} times together{_inflation(evidence)}",
         tuple(findings),
         tuple(unproven),
         mend="choose by validation; a claim about the best of several runs counts them all",
