@@ -84,6 +84,16 @@ def test_separable_validation_stays_finite(method):
     assert log_losses([0.0], calibrator([3.0]))[0] < 10
 
 
+def test_isotonic_by_hand():
+    """Blocks of 3 rows with 0, 2 and 3 events: 1/8, 5/8 and 7/8."""
+    logit = np.arange(9.0)
+    target = [0, 0, 0, 1, 1, 0, 1, 1, 1]
+    calibrator = fit_calibrator("isotonic", target, logit)
+    assert probabilities(calibrator([-9.0, 0, 2, 3, 5, 6, 8, 99])).tolist() == pytest.approx(
+        [1 / 8, 1 / 8, 1 / 8, 5 / 8, 5 / 8, 7 / 8, 7 / 8, 7 / 8]
+    )
+
+
 def predictions(num_folds: int = 2) -> pl.DataFrame:
     frames = []
     for fold in range(num_folds):

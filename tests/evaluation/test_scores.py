@@ -240,3 +240,11 @@ def test_weighted_rank_correlation_is_that_of_the_repeated_sample():
 
 def test_pinball_by_hand():
     assert pinball_losses([1.0, -1.0], [0.0, 0.0], 0.9).tolist() == pytest.approx([0.9, 0.1])
+
+
+def test_intervals_stay_where_the_score_can_be():
+    """Forty days in long blocks stretch intervals widely; a share still ends at 1."""
+    target, logit = market(2)
+    scores = classification_scores(target[:40], 3 * logit[:40], np.arange(40), block_length=13.0)
+    for name in ("auc", "average_precision", "brier", "base_rate"):
+        assert 0 <= scores[name].low <= scores[name].high <= 1, name

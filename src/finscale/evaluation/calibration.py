@@ -110,13 +110,21 @@ def _fit_link(link: Link, target_N: Floats, logit_N: Floats) -> LinkCalibrator:
 
 
 def _fit_isotonic(target_N: Floats, logit_N: Floats) -> StepCalibrator:
-    """Pool adjacent violators; a frequency of 0 or 1 is drawn in as far as N rows can tell."""
+    """Pool adjacent violators, each block's frequency drawn in as far as its rows can tell.
+
+    Three events in the top three rows are no probability of one: a block of n rows with k events
+    counts as (k + 1/2) / (n + 1), after Krichevsky and Trofimov, and blocks are pooled again.
+    """
     from sklearn.isotonic import IsotonicRegression
 
-    edge = 1 / (len(target_N) + 2)
-    fit = IsotonicRegression(y_min=edge, y_max=1 - edge).fit(logit_N, target_N)
-    p = fit.y_thresholds_
-    return StepCalibrator(fit.X_thresholds_, np.log(p) - np.log1p(-p))
+    fitted_N = IsotonicRegression().fit_transform(logit_N, target_N)
+    _, block_N, rows_B = np.unique(fitted_N, return_inverse=True, return_counts=True)
+    drawn_B = (np.bincount(block_N, weights=target_N) + 0.5) / (rows_B + 1)
+    again = IsotonicRegression().fit(
+        logit_N, drawn_B[block_N], sample_weight=((rows_B + 1) / rows_B)[block_N]
+    )
+    p = again.y_thresholds_
+    return StepCalibrator(again.X_thresholds_, np.log(p) - np.log1p(-p))
 
 
 #: Calibration methods; each entry fits validation targets and logits.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -40,10 +41,12 @@ _FEWEST_FLAGGED = 10
 
 #: Scores of rows flagged by an operating point.
 OPERATING: Registry[Score[Classified]] = Registry("operating score")
-OPERATING.add("precision", Score("precision", "higher", _precision))
-OPERATING.add("recall", Score("recall", "higher", _recall))
-OPERATING.add("lift", Score("lift", "higher", _lift))
-OPERATING.add("flagged", Score("flagged", "", lambda r, w: weighted_mean(r.flagged, w)))
+OPERATING.add("precision", Score("precision", "higher", _precision, range=(0, 1)))
+OPERATING.add("recall", Score("recall", "higher", _recall, range=(0, 1)))
+OPERATING.add("lift", Score("lift", "higher", _lift, range=(0, math.inf)))
+OPERATING.add(
+    "flagged", Score("flagged", "", lambda r, w: weighted_mean(r.flagged, w), range=(0, 1))
+)
 
 
 @dataclass(frozen=True)

@@ -208,16 +208,20 @@ class Score(Generic[Rows]):
     interval : {"percentile", "centred", "none"}
         How its replicates become an interval. Noise can only raise a distance, so its replicates
         are centred on the value; for a minimum or maximum resampling says nothing.
+    range : tuple of float
+        Values that it can take; intervals stay inside.
     """
 
     title: str
     better: Literal["lower", "higher", ""]
     of: Callable[[Rows, Floats], Floats]
     interval: Literal["percentile", "centred", "none"] = "percentile"
+    range: tuple[float, float] = (-math.inf, math.inf)
 
 
 CLASSIFICATION: Registry[Score[Classified]] = Registry("classification score")
 REGRESSION: Registry[Score[Regressed]] = Registry("regression score")
+_SHARE = (0.0, 1.0)
 
 
 def _membership(label_N: NDArray[Any]) -> Floats:
@@ -304,25 +308,41 @@ def _r2_out_of_sample(rows: Regressed, weights_RN: Floats) -> Floats:
 
 
 CLASSIFICATION.add(
-    "log_loss", Score("log loss (nats)", "lower", lambda r, w: weighted_mean(r.log_loss, w))
+    "log_loss",
+    Score(
+        "log loss (nats)",
+        "lower",
+        lambda r, w: weighted_mean(r.log_loss, w),
+        range=(0, math.inf),
+    ),
 )
 CLASSIFICATION.add(
     "brier",
-    Score("Brier", "lower", lambda r, w: weighted_mean(squared_errors(r.target, r.probability), w)),
+    Score(
+        "Brier",
+        "lower",
+        lambda r, w: weighted_mean(squared_errors(r.target, r.probability), w),
+        range=_SHARE,
+    ),
 )
-CLASSIFICATION.add("reliability", Score("  reliability", "lower", _reliability, "centred"))
-CLASSIFICATION.add("resolution", Score("  resolution", "higher", _resolution, "centred"))
+CLASSIFICATION.add("reliability", Score("  reliability", "lower", _reliability, "centred", _SHARE))
+CLASSIFICATION.add("resolution", Score("  resolution", "higher", _resolution, "centred", _SHARE))
 CLASSIFICATION.add("uncertainty", Score("  uncertainty", "", _uncertainty))
-CLASSIFICATION.add("auc", Score("AUC", "higher", lambda r, w: weighted_auc(r.ranking, r.target, w)))
+CLASSIFICATION.add(
+    "auc", Score("AUC", "higher", lambda r, w: weighted_auc(r.ranking, r.target, w), range=_SHARE)
+)
 CLASSIFICATION.add(
     "average_precision",
     Score(
         "average precision",
         "higher",
         lambda r, w: weighted_average_precision(r.ranking, r.target, w),
+        range=_SHARE,
     ),
 )
-CLASSIFICATION.add("base_rate", Score("base rate", "", lambda r, w: weighted_mean(r.target, w)))
+CLASSIFICATION.add(
+    "base_rate", Score("base rate", "", lambda r, w: weighted_mean(r.target, w), range=_SHARE)
+)
 CLASSIFICATION.add(
     "prediction_min",
     Score("lowest p", "", lambda r, w: np.full(len(w), r.probability.min()), interval="none"),
@@ -370,8 +390,14 @@ def measure(
         {name: partial(score.of, rows) for name, score in scores.items()},
         centred=[name for name, score in scores.items() if score.interval == "centred"],
     )
-    without = [name for name, score in scores.items() if score.interval == "none"]
-    return metrics | {name: replace(metrics[name], low=math.nan, high=math.nan) for name in without}
+    return {name: _bounded(metrics[name], score) for name, score in scores.items()}
+
+
+def _bounded(metric: Metric, score: Score[Rows]) -> Metric:
+    if score.interval == "none":
+        return replace(metric, low=math.nan, high=math.nan)
+    low, high = np.clip([metric.low, metric.high], *score.range)
+    return replace(metric, low=float(low), high=float(high))
 
 
 def classification_scores(

@@ -1,0 +1,488 @@
+"""Finished runs, judged again from their predictions: nothing is trained but missing baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import polars as pl
+
+from finscale.config import ExperimentConfig, content_hash
+from finscale.errors import DataError
+from finscale.evaluation.backtest import Costs, Market, Strategy, backtest, buy_and_hold
+from finscale.evaluation.bootstrap import (
+    LEVEL,
+    NUM_REPLICATES,
+    Metric,
+    paired_difference_interval,
+)
+from finscale.evaluation.calibration import (
+    CALIBRATORS,
+    calibrated,
+    calibration_error,
+    reliability_diagram,
+)
+from finscale.evaluation.comparison import Comparison, compare
+from finscale.evaluation.conformal import CONFIDENCE, adaptive_intervals, adaptive_sets, coverage
+from finscale.evaluation.evaluation import Evaluation
+from finscale.evaluation.evaluation import evaluate as evaluate_predictions
+from finscale.evaluation.inference import diebold_mariano
+from finscale.evaluation.operating import OperatingRule
+from finscale.evaluation.performance import performance, performance_table, sharpe_difference
+from finscale.evaluation.power import power_table, same_day_correlation, smallest_difference
+from finscale.evaluation.predictions import aligned, part
+from finscale.evaluation.scores import log_losses, squared_errors
+from finscale.files import write_json
+from finscale.runs import Run, RunStore
+from finscale.study.scoring import baseline_run
+
+if TYPE_CHECKING:
+    from finscale.data import DataStore
+
+#: Baselines whose skill is reported unless others are named; all fit in seconds.
+BASELINES = {
+    "classification": ("base_rate", "volatility", "volatility_ranges", "logistic"),
+    "regression": ("base_rate", "logistic"),
+}
+#: Strategies that are shown; each counts as a trial.
+STRATEGIES = ("long_flat", "long_short", "volatility_scaled")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How runs are judged.
+
+    Attributes
+    ----------
+    baselines : tuple of str or None
+        Names in ``finscale.models.baselines``; :data:`BASELINES` when None.
+    rule : OperatingRule
+        How the threshold is chosen on validation.
+    entry : {"close", "open"}
+        When the backtest takes its positions.
+    costs : Costs
+        Of the backtest.
+    num_replicates, level, seed
+        Of every bootstrap.
+    """
+
+    baselines: tuple[str, ...] | None = None
+    rule: OperatingRule = field(default_factory=OperatingRule)
+    entry: Literal["close", "open"] = "close"
+    costs: Costs = field(default_factory=Costs)
+    num_replicates: int = NUM_REPLICATES
+    level: float = LEVEL
+    seed: int = 0
+
+    @property
+    def bootstrap(self) -> dict[str, Any]:
+        """Options of every bootstrap."""
+        return {"num_replicates": self.num_replicates, "level": self.level, "seed": self.seed}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One model to be judged: a run, or the runs of a walk-forward, one a fold.
+
+    Attributes
+    ----------
+    runs : tuple of Run
+        Of equal config but for the fold.
+    """
+
+    runs: tuple[Run, ...]
+
+    @property
+    def id(self) -> str:
+        """The run's id; several folds are joined by a plus."""
+        return "+".join(run.id for run in self.runs)
+
+    @property
+    def config(self) -> ExperimentConfig:
+        """The config, of the first fold."""
+        return self.runs[0].config
+
+    @property
+    def title(self) -> str:
+        """Model, size and seed: what tells candidates apart for a reader."""
+        model, info = self.config.model, self.runs[0].info
+        if model.kind == "baseline":
+            return model.name
+        return f"{model.kind} {info['parameters']['total']:,} seed {self.config.seed}"
+
+    def predictions(self) -> pl.DataFrame:
+        """Return the predictions of all folds."""
+        return pl.concat(run.predictions() for run in self.runs)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one model's predictions are worth.
+
+    Attributes
+    ----------
+    id, title : str
+        See :class:`Candidate`.
+    config : ExperimentConfig
+    evaluation : Evaluation
+        Scores by group, skill over each baseline, the operating point.
+    baselines : polars.DataFrame
+        name, loss, auc, skill with low and high, p_value (Diebold–Mariano), smallest (the gain that
+        this test could have seen over that baseline).
+    calibration : polars.DataFrame
+        method, gain over the uncalibrated logits with low and high, ece with low and high, expected
+        ece of a calibrated model, p_value; empty for regression.
+    reliability : polars.DataFrame
+        The reliability diagram with consistency bands; empty for regression.
+    coverage : polars.DataFrame
+        Adaptive conformal sets or intervals: year, rows, value, low, high.
+    power : polars.DataFrame
+        What this test set, and longer ones, can see; empty for regression.
+    backtest : polars.DataFrame
+        One line a strategy and benchmark; ``versus_hold`` is its Sharpe ratio less buy-and-hold's.
+    num_trials : int
+        Runs in the store on the same test windows, times strategies shown.
+    """
+
+    id: str
+    title: str
+    config: ExperimentConfig
+    evaluation: Evaluation
+    baselines: pl.DataFrame
+    calibration: pl.DataFrame
+    reliability: pl.DataFrame
+    coverage: pl.DataFrame
+    power: pl.DataFrame
+    backtest: pl.DataFrame
+    num_trials: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as plain values; what is undefined or infinite is None."""
+        tables = {
+            name: _plain(value)
+            for name, value in vars(self).items()
+            if isinstance(value, pl.DataFrame)
+        }
+        return {
+            "id": self.id,
+            "title": self.title,
+            "config": self.config.model_dump(mode="json"),
+            "evaluation": self.evaluation.to_json(),
+            "num_trials": self.num_trials,
+            **tables,
+        }
+
+
+def _plain(table: pl.DataFrame) -> list[dict[str, Any]]:
+    finite = pl.selectors.float()
+    return table.with_columns(pl.when(finite.is_finite()).then(finite)).to_dicts()
+
+
+def candidates(runs: Sequence[Run]) -> list[Candidate]:
+    """Join runs that differ only in the fold of their split, in the order of their first run."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        identity = run.config.identity()
+        identity["split"].pop("fold")
+        groups.setdefault(repr(identity), []).append(run)
+    return [Candidate(tuple(group)) for group in groups.values()]
+
+
+def judge(
+    candidate: Candidate,
+    runs: RunStore,
+    *,
+    data: DataStore | None = None,
+    options: Options | None = None,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Judgement:
+    """Judge one model from its predictions.
+
+    Parameters
+    ----------
+    candidate : Candidate
+        Of one run, or of the folds of a walk-forward.
+    runs : RunStore
+        Where baselines on the same windows are found, or written once they are fitted.
+    data : DataStore, optional
+        Where bars and datasets lie; the config's when absent.
+    options : Options, optional
+    progress : callable
+        Told what is being done.
+
+    Raises
+    ------
+    FinscaleError
+        If predictions are incomplete, or the data are not what the run was made from.
+    """
+    options = options or Options()
+    config, predictions = candidate.config, candidate.predictions()
+    kind, overlap = config.task.kind, config.task.horizon
+    names = BASELINES[kind] if options.baselines is None else options.baselines
+    references: dict[str, pl.DataFrame] = {}
+    for name in names:
+        progress(f"baseline {name.replace('_', ' ')}")
+        fitted = [baseline_run(run, name, runs, data=data) for run in candidate.runs]
+        references[name] = pl.concat(run.predictions() for run in fitted)
+    progress("bars")
+    frame = _bars(config, data)
+    progress("scores")
+    evaluation = evaluate_predictions(
+        predictions,
+        references,
+        kind=kind,
+        overlap=overlap,
+        rule=options.rule,
+        volatility=_volatility(frame),
+        expected=sum(run.info["windows"]["test"] for run in candidate.runs),
+        **options.bootstrap,
+    )
+    progress("baselines")
+    baselines = _baseline_table(predictions, references, evaluation, options)
+    classified = kind == "classification"
+    progress("calibration")
+    calibration = (
+        _calibration_table(predictions, overlap, options) if classified else pl.DataFrame()
+    )
+    progress("backtest")
+    num_trials = count_trials(candidate, runs) * len(STRATEGIES)
+    return Judgement(
+        id=candidate.id,
+        title=candidate.title,
+        config=config,
+        evaluation=evaluation,
+        baselines=baselines,
+        calibration=calibration,
+        reliability=_reliability(predictions, options) if classified else pl.DataFrame(),
+        coverage=_coverage_table(predictions, kind, overlap),
+        power=_power_table(predictions, overlap, options) if classified else pl.DataFrame(),
+        backtest=_backtest_table(predictions, frame, evaluation, num_trials, options),
+        num_trials=num_trials,
+    )
+
+
+def judge_pairs(judged: Sequence[Candidate], *, options: Options | None = None) -> Comparison:
+    """Compare two or more models on the same windows, in pairs.
+
+    Raises
+    ------
+    FinscaleError
+        If their tasks or windows differ.
+    """
+    options = options or Options()
+    task = judged[0].config.task
+    for other in judged[1:]:
+        if other.config.task != task:
+            raise DataError(
+                f"{other.id} answers {other.config.task.name} over {other.config.task.horizon}, "
+                f"{judged[0].id} {task.name} over {task.horizon}: they cannot be compared."
+            )
+    tables = {candidate.id: candidate.predictions() for candidate in judged}
+    return compare(tables, kind=task.kind, overlap=task.horizon, **options.bootstrap)
+
+
+def write_judgement(judgement: Judgement, folder: Path) -> Path:
+    """Write ``evaluation.json`` under ``folder/<run-id>``; run folders themselves are sealed."""
+    path = folder / judgement.id / "evaluation.json"
+    write_json(path, judgement.to_json())
+    return path
+
+
+def write_comparison(judged: Sequence[Candidate], comparison: Comparison, folder: Path) -> Path:
+    """Write ``comparison-<hash>.json``, the hash that of the ids compared."""
+    ids = [candidate.id for candidate in judged]
+    confidence = comparison.confidence
+    content = {
+        "models": {candidate.id: candidate.title for candidate in judged},
+        "pairs": _plain(comparison.pairs),
+        "confidence_set": None if confidence is None else asdict(confidence),
+    }
+    path = folder / f"comparison-{content_hash(sorted(ids))[:8]}.json"
+    write_json(path, content)
+    return path
+
+
+def count_trials(candidate: Candidate, runs: RunStore) -> int:
+    """Return how many runs of the store were tested on the same data, task and split."""
+    mine = _windows(candidate.config)
+    return max(1, sum(_windows(run.config) == mine for run in runs))
+
+
+def _windows(config: ExperimentConfig) -> dict[str, Any]:
+    identity = config.identity()
+    split = {name: value for name, value in identity["split"].items() if name != "fold"}
+    data = {name: identity["data"][name] for name in ("symbols", "timescale")}
+    return {"data": data, "task": identity["task"], "split": split}
+
+
+def _bars(config: ExperimentConfig, data: DataStore | None) -> pl.DataFrame:
+    """Return the adjusted bars of the run's dataset, rows of all symbols stacked."""
+    from finscale.study.preparation import prepare
+
+    frame: pl.DataFrame = prepare(config, data).dataset.frame
+    return frame.select("date", "symbol", "open", "close")
+
+
+def _volatility(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the EWMA volatility of close-to-close returns known at each close (λ = .94)."""
+    squares = pl.col("close").log().diff() ** 2
+    volatility = squares.ewm_mean(alpha=0.06, ignore_nulls=True).sqrt().over("symbol")
+    volatilities: pl.DataFrame = frame.select("date", "symbol", volatility=volatility)
+    return volatilities
+
+
+def _columns(table: pl.DataFrame) -> tuple[Any, Any, Any]:
+    return table["date"].to_numpy(), table["target"].to_numpy(), table["logit"].to_numpy()
+
+
+def _baseline_table(
+    predictions: pl.DataFrame,
+    references: Mapping[str, pl.DataFrame],
+    evaluation: Evaluation,
+    options: Options,
+) -> pl.DataFrame:
+    """Return each baseline's own scores and the skill over it."""
+    loss = log_losses if evaluation.kind == "classification" else squared_errors
+    first = "log_loss" if evaluation.kind == "classification" else "rmse"
+    second = "auc" if evaluation.kind == "classification" else "rank_correlation"
+    dates_N, target_N, output_N = _columns(part(predictions, "test"))
+    lines = []
+    for name, table in references.items():
+        own = evaluate_predictions(
+            table, kind=evaluation.kind, overlap=evaluation.overlap, num_replicates=0
+        )
+        other_N = aligned(predictions, table, name)["logit"].to_numpy()
+        test = diebold_mariano(
+            dates_N, loss(target_N, other_N), loss(target_N, output_N), horizon=evaluation.overlap
+        )
+        skill = evaluation.metric("skill", over=name)
+        lines.append(
+            {
+                "name": name,
+                first: own.metric(first).value,
+                second: own.metric(second).value,
+                "skill": skill.value,
+                "skill_low": skill.low,
+                "skill_high": skill.high,
+                "p_value": test.p_value,
+                "smallest": smallest_difference(_standard_error(skill, options.level)),
+            }
+        )
+    return pl.DataFrame(lines)
+
+
+def _standard_error(metric: Metric, level: float) -> float:
+    """Return the standard error that an interval of this width stands for."""
+    from scipy.stats import norm
+
+    return (metric.high - metric.low) / (2 * float(norm.ppf((1 + level) / 2)))
+
+
+def _calibration_table(predictions: pl.DataFrame, overlap: int, options: Options) -> pl.DataFrame:
+    """Return what each calibration would have brought on test, fitted on validation."""
+    validation = part(predictions, "validation")
+    one_class = validation.group_by("fold").agg(pl.col("target").n_unique())["target"] < 2
+    if validation.is_empty() or one_class.any():
+        return pl.DataFrame()
+    dates_N, target_N, raw_N = _columns(part(predictions, "test"))
+    lines = []
+    for method in ("none", *CALIBRATORS):
+        after = predictions if method == "none" else calibrated(predictions, method)
+        logit_N = part(after, "test")["logit"].to_numpy()
+        gain = paired_difference_interval(
+            dates_N,
+            log_losses(target_N, raw_N),
+            log_losses(target_N, logit_N),
+            overlap=overlap,
+            **options.bootstrap,
+        )
+        error = calibration_error(target_N, logit_N, dates_N, overlap=overlap, **options.bootstrap)
+        lines.append(
+            {
+                "method": method,
+                "gain": gain.value,
+                "gain_low": gain.low,
+                "gain_high": gain.high,
+                "ece": error.error.value,
+                "ece_low": error.error.low,
+                "ece_high": error.error.high,
+                "ece_expected": error.expected,
+                "p_value": error.p_value,
+            }
+        )
+    return pl.DataFrame(lines)
+
+
+def _reliability(predictions: pl.DataFrame, options: Options) -> pl.DataFrame:
+    _, target_N, logit_N = _columns(part(predictions, "test"))
+    return reliability_diagram(
+        target_N, logit_N, level=options.level, num_replicates=max(1, options.num_replicates)
+    )
+
+
+def _coverage_table(predictions: pl.DataFrame, kind: str, overlap: int) -> pl.DataFrame:
+    """Return how often adaptive sets or intervals held the outcome; each fold starts afresh."""
+    covered, dates = [], []
+    for fold in predictions.partition_by("fold", maintain_order=True):
+        validation, test = part(fold, "validation"), part(fold, "test")
+        _, known_target, known_output = _columns(validation)
+        dates_N, target_N, output_N = _columns(test)
+        rows = known_target, known_output, dates_N, target_N, output_N
+        if kind == "classification":
+            sets = adaptive_sets(*rows, overlap=overlap)
+            held_N = sets[np.arange(len(target_N)), (target_N > 0.5).astype(int)]
+        else:
+            held_N = adaptive_intervals(*rows, overlap=overlap).covers(target_N)
+        covered.append(held_N)
+        dates.append(dates_N)
+    table = coverage(np.concatenate(covered), np.concatenate(dates), overlap=overlap)
+    return table.with_columns(nominal=pl.lit(CONFIDENCE))
+
+
+def _power_table(predictions: pl.DataFrame, overlap: int, options: Options) -> pl.DataFrame:
+    dates_N, target_N, _ = _columns(part(predictions, "test"))
+    num_days = len(np.unique(dates_N))
+    return power_table(
+        num_days,
+        base_rate=float(target_N.mean()),
+        overlap=overlap,
+        num_symbols=len(target_N) / num_days,
+        correlation=same_day_correlation(dates_N, target_N),
+    )
+
+
+def _backtest_table(
+    predictions: pl.DataFrame,
+    frame: pl.DataFrame,
+    evaluation: Evaluation,
+    num_trials: int,
+    options: Options,
+) -> pl.DataFrame:
+    """Return the strategies at the operating point, and two that need no predictions."""
+    market = Market.of(frame)
+    if evaluation.kind == "classification":
+        margin_TS = market.margins(predictions, evaluation.thresholds or 0.5)
+    else:
+        # the prediction is a return: long where it is positive
+        margin_TS = market.margins(predictions, 0.5)
+    hold = buy_and_hold(market, margin_TS, options.costs)
+    results = [
+        backtest(
+            market,
+            margin_TS,
+            Strategy(rule, entry=options.entry, holding=evaluation.overlap),
+            options.costs,
+        )
+        for rule in (*STRATEGIES, "volatility_timing")
+    ]
+    figures, differences = [], []
+    for result in (*results, hold):
+        worth = 1 if result.name in ("volatility_timing", hold.name) else num_trials
+        figures.append(performance(result, num_trials=worth, **options.bootstrap))
+        difference = sharpe_difference(result, hold, **options.bootstrap)
+        differences.append({f"versus_hold_{k}": v for k, v in asdict(difference).items()})
+    table = performance_table(figures)
+    return pl.concat([table, pl.DataFrame(differences)], how="horizontal")
