@@ -3,7 +3,7 @@
 A level of AUC proves nothing: volatility alone tells a 3 % threshold at .93. But what is legitimate
 fades slowly: the value of one horizon ago knows nearly as much. Knowledge of the bars that the
 label counts is gone one horizon earlier. So the **fall of the AUC over one horizon** is judged, not
-its height. On 24 daily series and 7 simulated markets, a clean channel's fall stayed below .05 plus
+its height. On 23 daily series and 7 simulated markets, a clean channel's fall stayed below .05 plus
 its noise (docs/leakage.md).
 """
 
