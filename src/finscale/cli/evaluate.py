@@ -86,12 +86,14 @@ def evaluate(
             contents.append(judgement.to_json())
             if not as_json:
                 _print_judgement(judgement, terminal, quiet=quiet)
+            if not (as_json or quiet):
                 terminal.print(f"written   {path}\n", soft_wrap=True)
         comparison = room.judge_pairs(judged, options=options) if len(judged) > 1 else None
     if comparison is not None:
         path = room.write_comparison(judged, comparison, out)
         if not as_json:
             _print_comparison(judged, comparison, terminal)
+        if not (as_json or quiet):
             terminal.print(f"written   {path}", soft_wrap=True)
     if as_json:
         from finscale.files import read_json

@@ -1,0 +1,111 @@
+"""finscale evaluate, as a person and as a program would call it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from finscale.cli.evaluate import evaluate
+from finscale.config import BaselineConfig, ExperimentConfig, TaskConfig, load_config
+from finscale.data import DataStore
+from finscale.errors import ConfigError, FinscaleError
+from finscale.runs import RunStore
+from finscale.study.experiment import run_experiment
+
+
+@pytest.fixture(scope="module")
+def folder(root, tmp_path_factory):
+    """Return a folder with three runs: volatility, logistic, and a regression."""
+    folder = tmp_path_factory.mktemp("verb")
+    base = load_config(
+        ExperimentConfig,
+        root / "configs/daily/threshold_1pct.yaml",
+        [f"data.root={folder / 'data'}"],
+    )
+    ids = {}
+    for name, task in (("volatility", {}), ("logistic", {}), ("base_rate", {"name": "regression"})):
+        changes = {"model": BaselineConfig(name=name)}
+        if task:
+            changes["task"] = TaskConfig(**task)
+        run = run_experiment(
+            base.model_copy(update=changes),
+            runs=RunStore(folder / "runs"),
+            data=DataStore(folder / "data"),
+        )
+        ids[name] = run.id
+    return folder, ids
+
+
+@pytest.fixture
+def finscale(folder, tmp_path):
+    app = typer.Typer()
+    app.command()(evaluate)
+    options = ["--data-root", folder[0] / "data", "--runs", folder[0] / "runs"]
+    options += ["--out", tmp_path / "out", "--replicates", 100]
+    runner = CliRunner()
+    return lambda *words: runner.invoke(app, [str(word) for word in (*words, *options)])
+
+
+def test_one_run_fits_a_terminal_of_100_columns(finscale, folder, tmp_path):
+    _, ids = folder
+    done = finscale(ids["volatility"][:6])
+    assert done.exit_code == 0, done.output
+    # a path may be longer than the terminal, so that it can be clicked
+    lines = [line for line in done.output.splitlines() if not line.startswith("written")]
+    assert max(len(line.rstrip()) for line in lines) <= 100
+    assert "…" not in "".join(lines[3:])  # no column was cut short
+    for words in (
+        "1,005 windows on 1,005 days",
+        "log loss (nats)",
+        "Skill over base rate is seen with 1,005 test days.",
+        "volatility turbulent",
+        "temperature",
+        "adaptive sets at 90 %",
+        "80 % power at",
+        "buy and hold",
+    ):
+        assert words in done.output
+    written = json.loads((tmp_path / "out" / ids["volatility"] / "evaluation.json").read_text())
+    assert written["id"] == ids["volatility"]
+
+
+def test_two_runs_are_compared(finscale, folder, tmp_path):
+    _, ids = folder
+    done = finscale(ids["volatility"], ids["logistic"], "--baseline", "base_rate", "-q")
+    assert done.exit_code == 0, done.output
+    assert "Diebold–Mariano" in done.output
+    assert "delong" in done.output
+    assert "buy and hold" not in done.output
+    assert len(list((tmp_path / "out").glob("comparison-*.json"))) == 1
+
+
+def test_json_is_one_document(finscale, folder):
+    _, ids = folder
+    done = finscale(ids["volatility"], ids["logistic"], "--baseline", "base_rate", "--json")
+    content = json.loads(done.stdout)
+    assert [run["title"] for run in content["runs"]] == ["volatility", "logistic"]
+    assert content["comparison"]["confidence_set"] is None
+    assert len(content["comparison"]["pairs"]) == 4
+
+
+def test_a_constant_forecast_of_returns(finscale, folder):
+    _, ids = folder
+    done = finscale(ids["base_rate"], "--baseline", "base_rate", "--entry", "open", "--cost", 2)
+    assert done.exit_code == 0, done.output
+    assert "R² out of sample" in done.output
+    assert "adaptive intervals at 90 %" in done.output
+
+
+def test_mistakes_are_named(finscale, folder):
+    _, ids = folder
+    for words, message in (
+        ((ids["volatility"], "--threshold", "recal=.5"), "Did you mean recall"),
+        ((ids["volatility"], "--entry", "noon"), "neither close nor open"),
+        (("ffff",), "starts with 'ffff'"),
+    ):
+        done = finscale(*words)
+        assert isinstance(done.exception, ConfigError | FinscaleError)
+        assert message in str(done.exception)

@@ -1,0 +1,176 @@
+"""Finished runs judged again: baselines are runs too, so that nothing here has to be trained."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from finscale.config import BaselineConfig, ExperimentConfig, SplitConfig, TaskConfig, load_config
+from finscale.data import DataStore
+from finscale.errors import DataError
+from finscale.evaluation.operating import OperatingRule
+from finscale.runs import RunStore
+from finscale.study.evaluate import (
+    Options,
+    candidates,
+    count_trials,
+    judge,
+    judge_pairs,
+    write_comparison,
+    write_judgement,
+)
+from finscale.study.experiment import run_experiment
+
+FAST = Options(num_replicates=100)
+
+
+@pytest.fixture(scope="module")
+def world(root, tmp_path_factory):
+    """Return (run by name, store, data): a function that fits a baseline as a run of its own."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    store, data = RunStore(folder / "runs"), DataStore(folder / "data")
+    base = load_config(
+        ExperimentConfig,
+        root / "configs/daily/threshold_1pct.yaml",
+        [f"data.root={folder / 'data'}"],
+    )
+
+    def run(name: str, **changes):
+        config = base.model_copy(update={"model": BaselineConfig(name=name), **changes})
+        return run_experiment(config, runs=store, data=data)
+
+    return run, store, data
+
+
+def test_a_run_is_judged_on_every_window(world):
+    run, store, data = world
+    (candidate,) = candidates([run("volatility_ranges")])
+    judged = judge(candidate, store, data=data, options=FAST)
+    evaluation = judged.evaluation
+    assert (judged.title, evaluation.num_rows, evaluation.num_days) == (
+        "volatility_ranges",
+        1005,
+        1005,
+    )
+    # the figures of the design notes: base rate .4594 nats, volatility .3705 and AUC .777
+    table = {line["name"]: line for line in judged.baselines.to_dicts()}
+    assert list(table) == ["base_rate", "volatility", "volatility_ranges", "logistic"]
+    assert table["base_rate"]["log_loss"] == pytest.approx(0.4594, abs=5e-4)
+    assert table["volatility"]["log_loss"] == pytest.approx(0.3705, abs=5e-4)
+    assert table["volatility"]["auc"] == pytest.approx(0.777, abs=1e-3)
+    assert table["volatility"]["skill_low"] > 0
+    # over itself a model has no skill, and the test says so
+    assert (table["volatility_ranges"]["skill"], table["volatility_ranges"]["p_value"]) == (0, 1)
+    groups = evaluation.scores["group"].unique(maintain_order=True).to_list()
+    assert groups == ["all", "year", "volatility"]
+    assert judged.power["days"][0] == 1005
+
+
+def test_calibration_coverage_and_backtest_are_tables(world):
+    run, store, data = world
+    (candidate,) = candidates([run("volatility")])
+    options = Options(("base_rate",), OperatingRule("top", 0.2), "open", num_replicates=100)
+    judged = judge(candidate, store, data=data, options=options)
+    assert judged.calibration["method"].to_list() == [
+        "none", "temperature", "platt", "beta", "isotonic"
+    ]  # fmt: skip
+    assert judged.calibration["gain"][0] == 0
+    assert judged.reliability["count"].sum() == 1005
+    assert judged.coverage["year"].to_list() == ["all", "2015", "2016", "2017", "2018"]
+    assert judged.coverage["value"][0] == pytest.approx(0.9, abs=0.02)
+    assert judged.backtest["name"].to_list() == [
+        "long_flat",
+        "long_short",
+        "volatility_scaled",
+        "volatility_timing",
+        "buy and hold",
+    ]
+    hold = judged.backtest.filter(name="buy and hold").row(0, named=True)
+    assert (hold["versus_hold_low"], hold["versus_hold_high"]) == (0, 0)
+    assert hold["cagr"] == pytest.approx(0.05, abs=0.01)
+    assert judged.num_trials == 3 * count_trials(candidate, store)
+
+
+def test_trials_are_counted_on_the_same_windows_only(world):
+    run, store, _ = world
+    (candidate,) = candidates([run("volatility")])
+    before = count_trials(candidate, store)
+    run("momentum")
+    run("momentum", task=TaskConfig(name="direction"))
+    assert count_trials(candidate, store) == before + 1
+
+
+def test_folds_of_a_walk_forward_are_one_candidate(world):
+    run, store, data = world
+    runs = []
+    for fold in (0, 1):
+        split = SplitConfig(method="walk_forward", folds=4, fold=fold, test_days=120)
+        runs.append(run("volatility", split=split))
+    (candidate,) = candidates(runs)
+    assert candidate.id == f"{runs[0].id}+{runs[1].id}"
+    judged = judge(candidate, store, data=data, options=Options(("base_rate",), num_replicates=100))
+    assert judged.evaluation.num_rows == 240
+    assert set(judged.evaluation.thresholds) == {0, 1}
+    folds = judged.evaluation.table("fold").filter(score="log_loss")
+    assert folds["label"].to_list() == ["0", "1"]
+
+
+def test_regression_is_judged_by_its_errors(world):
+    run, store, data = world
+    task = TaskConfig(name="regression", horizon=5)
+    (candidate,) = candidates([run("logistic", task=task)])
+    judged = judge(candidate, store, data=data, options=Options(("base_rate",), num_replicates=100))
+    assert judged.baselines.columns[1:3] == ["rmse", "rank_correlation"]
+    assert judged.evaluation.metric("r2_oos").value < 0.1
+    assert judged.calibration.is_empty()
+    assert judged.power.is_empty()
+    assert judged.coverage["value"][0] == pytest.approx(0.9, abs=0.03)
+    assert judged.evaluation.block_length >= 20
+
+
+def test_pairs_are_compared_on_the_same_windows(world, tmp_path):
+    run, _, _ = world
+    judged = candidates([run("volatility"), run("base_rate"), run("volatility_ranges")])
+    comparison = judge_pairs(judged, options=FAST)
+    assert comparison.pairs.height == 12
+    best = judged[2].id
+    assert comparison.confidence is not None
+    assert comparison.confidence.members == (best,)
+    path = write_comparison(judged, comparison, tmp_path)
+    content = json.loads(path.read_text())
+    assert content["models"][best] == "volatility_ranges"
+    assert len(content["pairs"]) == 12
+    other = candidates([run("volatility", task=TaskConfig(name="direction"))])
+    with pytest.raises(DataError, match="answers direction over 1"):
+        judge_pairs([*judged, *other], options=FAST)
+
+
+def test_a_judgement_is_written_beside_the_sealed_run(world, tmp_path):
+    run, store, data = world
+    (candidate,) = candidates([run("base_rate")])
+    sealed = sorted(path.name for path in candidate.runs[0].folder.iterdir())
+    judged = judge(candidate, store, data=data, options=FAST)
+    path = write_judgement(judged, tmp_path)
+    assert path == tmp_path / candidate.id / "evaluation.json"
+    content = json.loads(path.read_text())
+    assert content["evaluation"]["collapsed"] is True
+    assert content["evaluation"]["num_rows"] == 1005
+    assert {line["method"] for line in content["calibration"]} >= {"none", "platt"}
+    assert sorted(path.name for path in candidate.runs[0].folder.iterdir()) == sealed
+
+
+def test_predictions_that_lost_windows_are_refused(world):
+    run, store, data = world
+    whole = run("persistence")
+    path = whole.folder / "predictions.parquet"
+    table = pl.read_parquet(path)
+    try:
+        table.filter(pl.int_range(pl.len()) != table.height - 1).write_parquet(path)
+        with pytest.raises(DataError, match="1,004 windows were tested, 1,005 should have been"):
+            judge(candidates([whole])[0], store, data=data, options=Options((), num_replicates=100))
+    finally:
+        table.write_parquet(path)
+    assert np.isfinite(table["logit"].to_numpy()).all()
