@@ -18,6 +18,8 @@ FEWEST_SIZES = 4
 LEAST_SPAN = 4.0
 #: A point with more leverage than this is fitted by itself.
 HIGH_LEVERAGE = 0.95
+#: A loss whose correlation with ln x exceeds this is called rising.
+RISING = 0.7
 #: Beyond this condition number parameters trade off freely.
 ILL_CONDITIONED = 1e7
 
@@ -197,11 +199,14 @@ def _unidentified(
     resting = [name for name in diagnostics.at_bound if name not in nuisances | {form.floor}]
     if not diagnostics.converged:
         reason = "the search did not come to rest"
-    elif resting and form.trend == "falling" and _rises(problem):
+    elif resting and form.trend == "falling" and (towards := _correlation(problem)) >= 0:
+        verb = "rises" if towards > RISING else "does not fall"
         reason = (
-            f"the loss rises with {form.axes[0]}: a falling law rests on its bound "
-            f"({', '.join(resting)}); power_rising is the form for that"
+            f"the loss {verb} with {form.axes[0]}: a falling law rests on its bound "
+            f"({', '.join(resting)})"
         )
+        if verb == "rises":
+            reason += "; power_rising is the form for that"
     elif resting:
         reason = f"{', '.join(resting)} rests on a bound of its range"
     elif open_key := [end for end in diagnostics.open_profile if end.split()[0] not in nuisances]:
@@ -224,9 +229,9 @@ def _unidentified(
     return found
 
 
-def _rises(problem: Problem) -> bool:
-    slope = np.polyfit(np.log(problem.x_nd[:, 0]), problem.y_n, 1)[0]
-    return bool(slope > 0)
+def _correlation(problem: Problem) -> float:
+    """Return the correlation of the loss with the logarithm of the first size."""
+    return float(np.corrcoef(np.log(problem.x_nd[:, 0]), problem.y_n)[0, 1])
 
 
 def _flags(form: Form, problem: Problem, diagnostics: Diagnostics) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,7 @@ def plot(law: Law, ax: Axes | None = None) -> Axes:
 
 def save(law: Law, path: Path) -> None:
     """Write the figure to a file whose ending names the format: png, svg or pdf."""
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     suffix = path.suffix.lstrip(".")
@@ -59,13 +61,13 @@ def save(law: Law, path: Path) -> None:
         raise FinscaleError(f"{path} is no figure.", hint="end it in .png, .svg or .pdf")
     figure = Figure(figsize=(7.0, 4.4), layout="constrained")
     plot(law, figure.subplots())
-    # The date would make equal laws different files.
+    # A date, or random ids, would make equal laws different files.
     dated: dict[str, dict[str, Any]] = {
         "png": {},
         "svg": {"Date": None},
         "pdf": {"CreationDate": None},
     }
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, rc_context({"svg.hashsalt": "finscale"}):
         figure.savefig(temporary, format=suffix, dpi=130, metadata=dated[suffix])
 
 
@@ -183,8 +185,7 @@ def _dress(law: Law, ax: Axes) -> None:
     ax.grid(True, which="major", color="#d9dbe0", lw=0.6, zorder=0)
     ax.set_axisbelow(True)
     if not law.identified:
-        ax.set_title(
-            "not identified: " + law.reason, fontsize=9, loc="left", color=FLOOR, wrap=True
-        )
+        reason = textwrap.fill("not identified: " + law.reason, 80)
+        ax.set_title(reason, fontsize=9, loc="left", color=FLOOR)
     if ax.get_legend_handles_labels()[0]:
         ax.legend(frameon=False, fontsize=8.5, loc="upper right")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 from finscale.errors import FinscaleError, did_you_mean
 from finscale.scaling.batch import BatchFit, fit_batch
@@ -117,8 +117,8 @@ class Problem:
         F-based value (Bates and Watts 1988, section 6.1).
         """
         if self.loss == "gls":
-            return float(stats.chi2.ppf(level, 1))
+            return float(ndtri(0.5 + level / 2) ** 2)
         freedom = max(self.num_points - num_parameters, 1)
-        t = float(stats.t.ppf(0.5 + level / 2, freedom))
+        t = float(stdtrit(freedom, 0.5 + level / 2))
         factor = 2.0 if self.loss == "huber" else 1.0
         return factor * self.num_points * float(np.log1p(t**2 / freedom / factor))
