@@ -9,7 +9,9 @@ import typer
 from finscale import __version__
 from finscale.cli.audit import audit
 from finscale.cli.batch_size import find_batch_size
+from finscale.cli.controls import controls_app
 from finscale.cli.data import data_app
+from finscale.cli.evaluate import evaluate
 from finscale.cli.features import features_app
 from finscale.cli.law import law_app
 from finscale.cli.law_power import power
@@ -56,10 +58,12 @@ app.command(rich_help_panel="Train")(train)
 app.command("find-batch-size", rich_help_panel="Train")(find_batch_size)
 app.add_typer(model_app, name="model", rich_help_panel="Train")
 app.add_typer(runs_app, name="runs", rich_help_panel="Train")
+app.command(rich_help_panel="Judge")(evaluate)
 app.command(rich_help_panel="Judge")(audit)
 app.add_typer(study_app, name="study", rich_help_panel="Scale")
 app.add_typer(law_app, name="law", rich_help_panel="Scale")
 app.command(rich_help_panel="Scale")(plan)
+app.add_typer(controls_app, name="controls", rich_help_panel="Scale")
 app.add_typer(data_app, name="data", rich_help_panel="Data")
 app.add_typer(features_app, name="features", rich_help_panel="Data")
 app.command(rich_help_panel="Data")(verify)
