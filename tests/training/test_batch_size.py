@@ -149,7 +149,9 @@ def test_a_probe_that_breaks_is_an_error_with_its_last_line():
 def test_two_billion_parameters_are_refused_with_the_memory_they_need(monkeypatch):
     monkeypatch.setattr(devices, "total_memory", lambda device: 24 * 2**30)
     two_billion = ModelConfig(budget=2_000_000_000, patch_length=8, stride=4)
-    with pytest.raises(TrainingError, match=r"2B parameters need at least [23]\d.\d GiB .* 24.0 GiB"):
+    with pytest.raises(
+        TrainingError, match=r"2B parameters need at least [23]\d.\d GiB .* 24.0 GiB"
+    ):
         find(1000, code="raise SystemExit('never run')", network=two_billion)
 
 

@@ -4,6 +4,7 @@ import socket
 import sqlite3
 import struct
 import sys
+import time
 
 import pytest
 
@@ -51,7 +52,17 @@ def mlflow_runs(uri, experiment):
 
 
 def wandb_records(folder):
-    """Return all that an offline run holds: settings, metrics by step, exit code."""
+    """Return all that an offline run holds, once its last record is on disk."""
+    deadline = time.monotonic() + 60
+    while (found := read_wandb(folder))[2] is None:
+        # W&B's own process writes the file, and may still do so after `finish`
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
+
+
+def read_wandb(folder):
+    """Return settings, metrics by step and the exit code: None while that is not written."""
     from wandb.proto import wandb_internal_pb2
 
     (path,) = folder.glob("wandb/offline-run-*/run-*.wandb")

@@ -48,7 +48,7 @@ class ProbeRequest(Section):
 
 def measure(request: ProbeRequest) -> dict[str, float]:
     """Take real optimiser steps on random windows of the real shapes and time them."""
-    trainer = _trainer(request)
+    trainer = make_trainer(request)
     batch_size = int(request.training.batch_size)
     ends_B = torch.from_numpy(trainer.split.train[:batch_size]).to(trainer.device)
     seconds: list[float] = []
@@ -70,7 +70,8 @@ def measure(request: ProbeRequest) -> dict[str, float]:
     }
 
 
-def _trainer(request: ProbeRequest) -> Trainer:
+def make_trainer(request: ProbeRequest) -> Trainer:
+    """Return a trainer on random windows of the real shapes."""
     name = loss_name(request.training.loss, request.task.kind)
     model = build_model(
         request.network,

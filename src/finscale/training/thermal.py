@@ -113,12 +113,13 @@ class ThermalCallback(Callback):
             # a sensor's fault must not end a training
             except Exception:
                 reading = None
-            if reading is None:
-                # what is absent now will be absent in five seconds
-                self._is_missing = self.reading is None
-            else:
+            if reading is not None:
                 self.reading = reading
                 self.band = self.band_of(reading)
+            elif self.reading is None:
+                # what is absent now will be absent in five seconds
+                self._is_missing = True
+                return
             done.wait(self.config.interval)
 
     def _enter(self, band: Band, trainer: Trainer) -> None:
