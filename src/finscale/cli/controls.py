@@ -29,7 +29,7 @@ def run(
     names: Annotated[
         list[str] | None, typer.Argument(help="Controls; a quick selection when absent.")
     ] = None,
-    full: Annotated[bool, typer.Option("--full", help="All controls, 400 worlds each.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="All controls, 200 worlds each.")] = False,
     replicates: Annotated[int | None, typer.Option(help="Worlds of each control.")] = None,
     workers: Annotated[int, typer.Option(help="Processes.")] = 2,
     seed: Annotated[int, typer.Option(help="Seed of the suite.")] = 0,
@@ -42,7 +42,7 @@ def run(
 ) -> None:
     """Run controls; exits with status 1 when an acceptance figure is missed.
 
-    The quick selection takes under a minute, ``--full`` some tens of minutes.
+    The quick selection takes under a minute, ``--full`` up to half an hour on two cores.
     """
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

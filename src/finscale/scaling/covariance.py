@@ -10,7 +10,9 @@ losses after the part common to all sizes is taken away. *Seeds*: another seed g
 One bootstrap over days × seeds was tried first and rejects a true null 7.5–8 % of the time at 3 to
 5 seeds; the two-part design keeps its level. A seed variance pooled over all sizes came next: its
 intervals for the whole gain held the truth in 78 % of worlds where small models vary more, hence
-the trend of :func:`seed_variances` (docs/controls.md).
+the trend of :func:`seed_variances` (docs/controls.md). Daily noise that a run shares with no other
+enters both parts, so where seeds of one size hardly agree the intervals are too wide, never too
+narrow.
 """
 
 from __future__ import annotations

@@ -11,13 +11,13 @@ from finscale.study.controls.case import CONTROLS, HONEST_INTERVALS, Check, Cont
 
 _TIERS = np.array([20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0])
 _TIER_TEACHER = LinearTeacher(b=1.5, num_features=2_000_000, signal=0.5)
-_TIER_SEEDS, _TIER_DAYS = 3, 20_000
+_TIER_SEEDS, _TIER_DAYS = 3, 6000
 #: Training rows of each model of the tier control: so many that its curve is the population's.
 _MANY_ROWS = 10_000_000
 
-_SAMPLES = np.array([50.0, 100.0, 200.0, 400.0, 800.0, 1600.0, 3200.0])
-_DATA_TEACHER = LinearTeacher(a=1.0, b=1.5, num_features=400, signal=0.8)
-_DATA_SEEDS, _DATA_DAYS = 4, 6000
+_SAMPLES = np.array([25.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1600.0])
+_DATA_TEACHER = LinearTeacher(a=1.0, b=1.5, num_features=200, signal=0.8)
+_DATA_SEEDS, _DATA_DAYS = 4, 3000
 
 _MOTIFS = ZipfMotifs(alpha=0.6, drift=1.0, num_wicks=128)
 _KNOWN = np.array([20.0, 60.0, 200.0, 600.0, 2000.0, 6000.0])
@@ -163,7 +163,7 @@ for _control in (
     ),
     Control(
         name="teacher, data",
-        about="linear teacher, tuned ridge on 50 to 3,200 rows: the deterministic equivalent",
+        about="linear teacher, tuned ridge on 25 to 1,600 rows: the deterministic equivalent",
         kind="exact",
         draw=_data,
         checks=(Check("LAW", at_least=0.80), *HONEST_INTERVALS),

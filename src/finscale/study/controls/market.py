@@ -19,9 +19,9 @@ from finscale.models.baselines import Baseline, make_baseline
 from finscale.scaling.covariance import long_run_covariance
 from finscale.study.controls.case import CONTROLS, Check, Control, Float, Losses
 
-_COMPLEXITIES = (4, 8, 16, 32, 64, 128)
+_COMPLEXITIES = (4, 8, 16, 32, 64)
 _NUM_SEEDS = 3
-_NUM_SYMBOLS, _TRAIN_DAYS, _TEST_DAYS = 2, 1500, 1000
+_TRAIN_DAYS, _TEST_DAYS = 1500, 1000
 _WARM_UP = 40
 #: Length of the blocks within which labels are permuted: a quarter.
 _BLOCK = 63
@@ -126,7 +126,7 @@ _SIZES = np.array(_COMPLEXITIES, dtype=np.float64)
 
 def _direction(market: str, *, permute: bool = False) -> Control:
     def draw(rng: np.random.Generator) -> Losses:
-        windows = Windows.draw(market, _DIRECTION, rng, _NUM_SYMBOLS)
+        windows = Windows.draw(market, _DIRECTION, rng, 1)
         windows = windows.permuted(rng) if permute else windows
         losses_GST = _grid(windows, _DIRECTION)
         best_T = losses_GST[-1].mean(axis=0)
@@ -146,7 +146,7 @@ def _direction(market: str, *, permute: bool = False) -> Control:
 
 def _volatility_timing(rng: np.random.Generator) -> Losses:
     task = TaskConfig(name="threshold_1pct", touch="close")
-    windows = Windows.draw("garch", task, rng, _NUM_SYMBOLS)
+    windows = Windows.draw("garch", task, rng, 1)
     losses_GST = _grid(windows, task, ridge=4.0)
     best_T = losses_GST[-1].mean(axis=0)
     return Losses(
@@ -160,7 +160,7 @@ def _volatility_timing(rng: np.random.Generator) -> Losses:
 
 
 def _reversal(rng: np.random.Generator) -> Losses:
-    windows = Windows.draw("reversal", _DIRECTION, rng, 4)
+    windows = Windows.draw("reversal", _DIRECTION, rng, 2)
     losses_GST = _grid(windows, _DIRECTION, ridge=4.0)
     base_T = windows.scored(_plain("base_rate", _DIRECTION))
     last_move_B = windows.frame["r0"].to_numpy()[windows.test_B]

@@ -23,7 +23,7 @@ from finscale.study.controls.case import CONTROLS, Check, Control
 SOURCES = (noise, market, exact)
 
 #: Replicates of the whole suite, and of the quick one.
-FULL, QUICK = 400, 24
+FULL, QUICK = 200, 24
 #: Cheap controls that the quick suite runs: one of each kind.
 QUICK_CONTROLS = ("flat, 5 seeds", "garch, direction", "advertised law", "motifs, size")
 

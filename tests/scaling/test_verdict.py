@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from finscale.errors import FinscaleError
+from finscale.scaling.trend import SizeAxis, shape
+from finscale.scaling.verdict import Verdict, decide
+
+SIZES = np.geomspace(1e4, 1e7, 7)
+_X = SIZES / SIZES[0]
+
+
+def _losses(curve: np.ndarray, *, seed: int = 0, own: float = 0.02) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    common = 0.3 * rng.standard_normal(1000)
+    of_size = own * rng.standard_normal((len(curve), 1, 1000))
+    of_run = 0.3 * own * rng.standard_normal((len(curve), 5, 1000))
+    of_seed = 0.001 * rng.standard_normal((len(curve), 5, 1))
+    return curve[:, None, None] + common + of_size + of_run + of_seed
+
+
+def _decide(curve: np.ndarray, **options: object) -> Verdict:
+    options = {"sesoi": 0.005, "num_replicates": 500} | options
+    return decide(_losses(curve), SIZES, **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def law() -> Verdict:
+    return _decide(0.6 + 0.05 * _X**-0.3)
+
+
+def test_a_falling_power_law_is_a_law(law: Verdict):
+    assert law.name == "LAW"
+    assert law.exponent.low <= 0.3 <= law.exponent.high
+    assert law.exponent.high - law.exponent.low < 0.2
+    true_gain = 0.05 * (1 - _X[-1] ** -0.3)
+    assert law.gain.low <= true_gain <= law.gain.high
+    true_tenfold = 0.05 * _X[-1] ** -0.3 * (1 - 10**-0.3)
+    assert law.next_tenfold.low <= true_tenfold <= law.next_tenfold.high
+    assert law.p_falls < 0.01 < law.p_turns
+    assert law.held_out[0] < law.held_out[1]
+    assert law.settles is None
+    assert repr(law).startswith("LAW: loss falls from 10k to 10M parameters as a power law with")
+
+
+def test_a_rising_loss_is_inverse():
+    verdict = _decide(0.6 - 0.05 * _X**-0.3)
+    assert verdict.name == "INVERSE"
+    assert verdict.exponent.low <= -0.3 <= verdict.exponent.high
+    assert verdict.next_tenfold.high < 0
+    assert "INVERSE: loss rises from 10k to 10M parameters, by .04" in verdict.sentence
+
+
+def test_a_valley_turns_and_the_law_up_to_it_is_told():
+    curve = 0.6 + 0.05 * _X**-0.4 + 0.01 * _X**0.15
+    verdict = _decide(curve)
+    fine = np.geomspace(1, _X[-1], 1000)
+    bottom = SIZES[0] * fine[(0.05 * fine**-0.4 + 0.01 * fine**0.15).argmin()]
+    assert verdict.name == "TURNS"
+    assert verdict.best_size is not None
+    assert verdict.best_size.low <= bottom <= verdict.best_size.high
+    assert verdict.up_to_best is not None
+    assert verdict.up_to_best.statement.sizes[-1] <= verdict.best_size.value
+    assert verdict.to_dict()["up_to_best"]["name"] == verdict.up_to_best.name
+
+
+def test_no_effect_is_no_law_when_the_sesoi_is_excluded():
+    verdict = _decide(np.full(7, 0.6))
+    assert verdict.name == "NO-LAW"
+    assert verdict.p_equivalent < 0.05
+    assert "inside the ±.005 stated as the smallest effect of interest" in verdict.sentence
+
+
+def test_a_small_fall_is_indeterminate_and_says_what_would_settle_it():
+    verdict = _decide(0.6 + 0.006 * _X**-0.3)
+    assert verdict.name == "INDETERMINATE"
+    assert verdict.settles is not None
+    both = verdict.settles.both
+    assert both is not None
+    assert both[0] > 1000
+    assert both[1] > 5
+    assert any("exponent cannot be pinned down" in reason for reason in verdict.reasons)
+    assert "Settled by about" in verdict.sentence
+
+
+def test_what_would_settle_it_does():
+    verdict = decide(
+        _losses(np.full(7, 0.6), own=0.1), SIZES, sesoi=0.005, num_replicates=500, seed=1
+    )
+    assert verdict.name == "INDETERMINATE"
+    assert verdict.settles is not None
+    assert verdict.settles.assumption == "if there is no effect"
+    assert verdict.settles.num_days is not None
+    days = int(verdict.settles.num_days * 1.2)
+    rng = np.random.default_rng(5)
+    settled = 0
+    for _ in range(10):
+        daily = rng.standard_normal((7, 1, days)) * 0.1 + 0.03 * rng.standard_normal((7, 5, days))
+        daily = 0.6 + daily + 0.001 * rng.standard_normal((7, 5, 1))
+        again = decide(daily, SIZES, sesoi=0.005, num_replicates=300, settle=False)
+        settled += again.name == "NO-LAW"
+    assert settled >= 6
+
+
+def test_too_few_or_too_close_sizes_never_make_a_law():
+    three = decide(_losses(0.6 + 0.05 * _X[:3] ** -0.3), SIZES[:3], sesoi=0.005)
+    assert three.name == "INDETERMINATE"
+    assert "3 sizes identify no exponent" in three.sentence
+    close = decide(_losses(0.6 + 0.05 * _X**-0.3), np.linspace(10, 30, 7), sesoi=0.005)
+    assert close.name == "INDETERMINATE"
+    assert "the sizes span ×3" in close.sentence
+
+
+def test_sizes_may_come_in_any_order(law: Verdict):
+    losses = _losses(0.6 + 0.05 * _X**-0.3)
+    shuffled = np.array([3, 0, 6, 1, 5, 2, 4])
+    verdict = decide(losses[shuffled], SIZES[shuffled], sesoi=0.005, num_replicates=500)
+    assert verdict.exponent.value == pytest.approx(law.exponent.value)
+    assert verdict.statement.sizes == law.statement.sizes
+
+
+def test_a_table_is_read_like_an_array(law: Verdict):
+    losses = _losses(0.6 + 0.05 * _X**-0.3)
+    size, seed, day = np.meshgrid(SIZES, np.arange(5), np.arange(1000), indexing="ij")
+    table = pl.DataFrame(
+        {
+            "parameters": size.ravel(),
+            "seed": seed.ravel(),
+            "day": day.ravel(),
+            "loss": losses.ravel(),
+        }
+    )
+    verdict = decide(table, sesoi=0.005, num_replicates=500)
+    assert verdict.sentence == law.sentence
+
+
+def test_without_daily_losses_the_sentence_says_what_is_missing():
+    means = _losses(0.6 + 0.05 * _X**-0.3).mean(axis=2)
+    verdict = decide(means, SIZES, sesoi=0.005, num_replicates=300, settle=False)
+    assert "no daily losses were given" in verdict.sentence
+    assert verdict.covariance.num_days == 0
+
+
+def test_a_curve_that_no_form_describes_is_said():
+    curve = 0.6 + 0.02 * np.array([0, 1, 0, 1, 0, 1, 0])
+    assert "No curve tried here describes the losses well" in _decide(curve).sentence
+
+
+def test_differences_from_a_baseline_give_the_same_verdict(law: Verdict):
+    losses = _losses(0.6 + 0.05 * _X**-0.3)
+    paired = losses - losses.mean(axis=(0, 1)) - 1.0
+    verdict = decide(paired, SIZES, sesoi=0.005, num_replicates=500)
+    assert verdict.exponent.value == pytest.approx(law.exponent.value, rel=1e-6)
+    assert verdict.gain.value == pytest.approx(law.gain.value)
+
+
+def test_to_dict_is_json_and_complete(law: Verdict):
+    content = json.loads(json.dumps(law.to_dict(), allow_nan=False))
+    assert content["name"] == "LAW"
+    assert content["statement"]["sesoi"] == 0.005
+    assert len(content["covariance"]) == 7
+    assert content["exponent"]["value"] == law.exponent.value
+
+
+@pytest.mark.parametrize(
+    ("losses", "sizes", "options", "message"),
+    [
+        (np.ones((4, 2, 5)), [1, 2, 3, 4], {}, "all losses are equal"),
+        (np.ones((2, 2, 5)), [1, 2, 3], {}, "losses of 2 sizes need as many sizes"),
+        (np.ones((2, 2, 5)), [1, 1], {}, "positive and each once"),
+        (np.ones((1, 2, 5)), [1], {}, "two sizes or more"),
+        (np.ones((2, 2, 5)), [0, 1], {}, "positive and each once"),
+        (np.ones((2, 2, 5)), [1, 2], {"sesoi": 0.0}, "must be positive, not 0"),
+    ],
+)
+def test_refuses(losses: np.ndarray, sizes: list[float], options: dict, message: str):
+    with pytest.raises(FinscaleError, match=message):
+        decide(losses, sizes, **({"sesoi": 0.01} | options))
+
+
+def test_refuses_one_run_read_twice():
+    losses = np.random.default_rng(0).standard_normal((4, 2, 50))
+    losses[:, 1] = losses[:, 0]
+    losses[2] = losses[1]
+    with pytest.raises(FinscaleError, match="sizes 2 and 3 have the same loss"):
+        decide(losses, [1, 2, 3, 4], sesoi=0.01)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    exponent=st.floats(0.1, 2.5),
+    gain=st.floats(0.01, 10),
+    level=st.floats(-5, 5),
+    scale=st.floats(1, 1e6),
+)
+def test_a_noise_free_law_is_recovered(exponent: float, gain: float, level: float, scale: float):
+    sizes = scale * np.array([1.0, 3, 10, 40, 100, 1000])
+    curve = level + gain * (sizes / sizes[0]) ** -exponent
+    fit = SizeAxis(tuple(sizes), 1536).fit(curve[None], np.eye(6)[None] * 1e-6).fall
+    assert -fit.exponent_B[0] == pytest.approx(exponent, rel=0.005)
+    np.testing.assert_allclose(fit.predict(sizes)[0], curve, atol=2e-3 * gain)
+
+
+def test_shapes_run_from_zero_to_one_and_bend_as_their_exponent():
+    x = np.array([1.0, 10.0, 100.0])
+    np.testing.assert_allclose(shape(np.array(-1e-6), x, 1.0, 100.0), [0, 0.5, 1], atol=1e-5)
+    np.testing.assert_allclose(shape(np.array(-1.0), x, 1.0, 100.0), [0, 0.9 / 0.99, 1])
+    np.testing.assert_allclose(shape(np.array(1.0), x, 1.0, 100.0), [0, 9 / 99, 1])
