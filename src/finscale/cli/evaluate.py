@@ -27,7 +27,9 @@ def evaluate(
     ],
     baseline: Annotated[
         list[str] | None,
-        typer.Option("--baseline", help="Report the skill over this baseline. May be repeated."),
+        typer.Option(
+            "--baseline", help="Report the skill over this baseline, or all. May be repeated."
+        ),
     ] = None,
     threshold: Annotated[
         str,
@@ -320,27 +322,44 @@ def _print_power(judgement: Judgement, terminal: Console) -> None:
 
 
 def _print_backtest(judgement: Judgement, terminal: Console) -> None:
-    rows = []
-    for line in judgement.backtest.to_dicts():
-        rows.append(
-            [
-                line["name"].replace("_", " "),
-                _number(100 * line["cagr"], 1),
-                _number(line["sharpe"], 2),
-                _interval(line["sharpe_low"], line["sharpe_high"], 2),
-                _number(line["deflated"], 2),
-                _number(100 * line["max_drawdown"], 1),
-                _number(line["turnover"], 0),
-                _number(line["break_even"], 1),
-                _interval(line["versus_hold_low"], line["versus_hold_high"], 2),
-            ]
-        )
-    columns = ["backtest", "CAGR %", "Sharpe", "interval", "DSR", "worst %"]
-    _table(terminal, [*columns, "turns/y", "b.e. bp", "− hold"], rows)
+    lines = judgement.backtest.to_dicts()
+    rows = [
+        [
+            line["name"].replace("_", " "),
+            _number(100 * line["cagr"], 1),
+            _number(line["sharpe"], 2),
+            _interval(line["sharpe_low"], line["sharpe_high"], 2),
+            _number(line["deflated"], 2),
+            _number(100 * line["max_drawdown"], 1),
+            _number(100 * line["hit_rate"], 0),
+            _number(line["exposure"], 2),
+            _number(line["turnover"], 1),
+            _number(line["break_even"], 0),
+        ]
+        for line in lines
+    ]
+    columns = ["backtest", "CAGR %", "Sharpe", "interval", "DSR", "worst %", "hits %", "held"]
+    _table(terminal, [*columns, "turns/y", "b.e. bp"], rows)
+    rows = [
+        [
+            line["name"].replace("_", " "),
+            *(
+                cell
+                for other in ("hold", "timing")
+                for cell in (
+                    _number(line[f"versus_{other}"], 2, sign=True),
+                    _interval(line[f"versus_{other}_low"], line[f"versus_{other}_high"], 2),
+                )
+            ),
+        ]
+        for line in lines
+    ]
+    columns = ["Sharpe less that of", "buy and hold", "interval", "volatility timing", "interval"]
+    _table(terminal, columns, rows)
     terminal.print(
         f"DSR: probability that the true Sharpe ratio is positive, given {judgement.num_trials} "
-        "trials (runs × strategies).\nb.e.: one-way cost that leaves nothing.  "
-        "− hold: interval of the Sharpe ratio less buy and hold's.\n"
+        "trials (runs × strategies).\n"
+        "b.e.: one-way cost that leaves nothing. turns/y: value traded over equity, a year.\n"
     )
 
 

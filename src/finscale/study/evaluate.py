@@ -31,7 +31,12 @@ from finscale.evaluation.evaluation import Evaluation
 from finscale.evaluation.evaluation import evaluate as evaluate_predictions
 from finscale.evaluation.inference import diebold_mariano
 from finscale.evaluation.operating import OperatingRule
-from finscale.evaluation.performance import performance, performance_table, sharpe_difference
+from finscale.evaluation.performance import (
+    break_even_cost,
+    performance,
+    performance_table,
+    sharpe_difference,
+)
 from finscale.evaluation.power import power_table, same_day_correlation, smallest_difference
 from finscale.evaluation.predictions import aligned, part
 from finscale.evaluation.scores import log_losses, squared_errors
@@ -58,7 +63,8 @@ class Options:
     Attributes
     ----------
     baselines : tuple of str or None
-        Names in ``finscale.models.baselines``; :data:`BASELINES` when None.
+        Names in ``finscale.models.baselines``; :data:`BASELINES` when None, every one of them for
+        ``("all",)``.
     rule : OperatingRule
         How the threshold is chosen on validation.
     entry : {"close", "open"}
@@ -142,7 +148,9 @@ class Judgement:
     power : polars.DataFrame
         What this test set, and longer ones, can see; empty for regression.
     backtest : polars.DataFrame
-        One line a strategy and benchmark; ``versus_hold`` is its Sharpe ratio less buy-and-hold's.
+        One line a strategy and benchmark. ``versus_hold`` and ``versus_timing``: its Sharpe ratio
+        less that of buy-and-hold and of volatility timing; ``break_even_…``: the one-way cost (bp)
+        at which it ends where they do.
     num_trials : int
         Runs in the store on the same test windows, times strategies shown.
     """
@@ -221,9 +229,8 @@ def judge(
     options = options or Options()
     config, predictions = candidate.config, candidate.predictions()
     kind, overlap = config.task.kind, config.task.horizon
-    names = BASELINES[kind] if options.baselines is None else options.baselines
     references: dict[str, pl.DataFrame] = {}
-    for name in names:
+    for name in _baseline_names(kind, options):
         progress(f"baseline {name.replace('_', ' ')}")
         fitted = [baseline_run(run, name, runs, data=data) for run in candidate.runs]
         references[name] = pl.concat(run.predictions() for run in fitted)
@@ -262,6 +269,14 @@ def judge(
         backtest=_backtest_table(predictions, frame, evaluation, num_trials, options),
         num_trials=num_trials,
     )
+
+
+def _baseline_names(kind: str, options: Options) -> tuple[str, ...]:
+    from finscale.models.baselines import BASELINES as KNOWN
+
+    if options.baselines == ("all",):
+        return tuple(KNOWN)
+    return BASELINES[kind] if options.baselines is None else options.baselines
 
 
 def judge_pairs(judged: Sequence[Candidate], *, options: Options | None = None) -> Comparison:
@@ -469,20 +484,28 @@ def _backtest_table(
         # the prediction is a return: long where it is positive
         margin_TS = market.margins(predictions, 0.5)
     hold = buy_and_hold(market, margin_TS, options.costs)
-    results = [
-        backtest(
+    results = {
+        rule: backtest(
             market,
             margin_TS,
             Strategy(rule, entry=options.entry, holding=evaluation.overlap),
             options.costs,
         )
         for rule in (*STRATEGIES, "volatility_timing")
-    ]
-    figures, differences = [], []
-    for result in (*results, hold):
-        worth = 1 if result.name in ("volatility_timing", hold.name) else num_trials
-        figures.append(performance(result, num_trials=worth, **options.bootstrap))
-        difference = sharpe_difference(result, hold, **options.bootstrap)
-        differences.append({f"versus_hold_{k}": v for k, v in asdict(difference).items()})
-    table = performance_table(figures)
-    return pl.concat([table, pl.DataFrame(differences)], how="horizontal")
+    }
+    benchmarks = {"hold": hold, "timing": results["volatility_timing"]}
+    lines = []
+    for result in (*results.values(), hold):
+        trials = num_trials if result.name in STRATEGIES else 1
+        figures = performance(result, num_trials=trials, **options.bootstrap)
+        (line,) = performance_table([figures]).to_dicts()
+        for name, benchmark in benchmarks.items():
+            difference = sharpe_difference(result, benchmark, **options.bootstrap)
+            line |= {
+                f"versus_{name}": difference.value,
+                f"versus_{name}_low": difference.low,
+                f"versus_{name}_high": difference.high,
+                f"break_even_{name}": break_even_cost(result, benchmark),
+            }
+        lines.append(line)
+    return pl.DataFrame(lines)
