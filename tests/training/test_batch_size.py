@@ -1,11 +1,20 @@
+import io
 import json
 import sys
 
 import pytest
+import torch
 
 from finscale.config import ModelConfig, TaskConfig, TrainingConfig
-from finscale.errors import TrainingError
-from finscale.training import batch_memory, batch_size, devices, find_batch_size, resolve_training
+from finscale.errors import ConfigError, TrainingError
+from finscale.training import (
+    batch_memory,
+    batch_size,
+    devices,
+    find_batch_size,
+    probe,
+    resolve_training,
+)
 
 NETWORK = ModelConfig(depth=1, width=8, heads=2, ff_width=32, patch_length=8, stride=4)
 TRAINING = TrainingConfig(
@@ -45,12 +54,48 @@ def speeds(table, *, otherwise="{}"):
 
 def test_real_probes_measure_real_steps():
     report = find(num_windows=15)
-    (probe,) = report.probes
-    assert probe.samples_per_second > 0
+    (found,) = report.probes
+    assert found.samples_per_second > 0
     # torch alone takes this much
-    assert 50e6 < probe.peak_bytes < 4e9
-    assert not probe.note
-    assert report.batch_size == probe.batch_size == 8
+    assert 50e6 < found.peak_bytes < 4e9
+    assert not found.note
+    assert report.batch_size == found.batch_size == 8
+
+
+def test_a_probe_answers_on_standard_output(monkeypatch, capsys):
+    request = probe.ProbeRequest(
+        network=NETWORK, training=TRAINING, task=TaskConfig(), seconds=0.01, **SHAPE
+    )
+    monkeypatch.setattr(sys, "stdin", io.StringIO(request.model_dump_json()))
+    probe.main()
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["samples_per_second"] > 0
+    assert answer["peak_bytes"] > 50e6
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), torch.OutOfMemoryError(), RuntimeError("can't allocate memory: you")]
+)
+def test_a_probe_without_memory_ends_with_its_own_status(monkeypatch, error):
+    def fail(request):
+        raise error
+
+    request = probe.ProbeRequest(network=NETWORK, training=TRAINING, task=TaskConfig(), **SHAPE)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(request.model_dump_json()))
+    monkeypatch.setattr(probe, "measure", fail)
+    with pytest.raises(SystemExit) as ended:
+        probe.main()
+    assert ended.value.code == probe.OUT_OF_MEMORY == batch_size._OUT_OF_MEMORY
+
+
+def test_another_error_of_a_probe_is_not_hidden(monkeypatch):
+    request = probe.ProbeRequest(
+        network=NETWORK, training=TRAINING, task=TaskConfig(name="regression"), **SHAPE
+    )
+    wrong = request.model_dump_json().replace('"loss":null', '"loss":"focal"')
+    monkeypatch.setattr(sys, "stdin", io.StringIO(wrong))
+    with pytest.raises(ConfigError, match="focal is for classification"):
+        probe.main()
 
 
 @pytest.mark.parametrize(
@@ -114,10 +159,10 @@ def test_a_real_probe_without_memory_says_so():
 
 def test_a_probe_is_stopped_before_it_takes_what_stays_free():
     greedy = "import sys, time\nsys.stdin.read()\nhoard = bytearray(300 * 2**20)\ntime.sleep(60)"
-    probe = batch_size._run_probe(
+    stopped = batch_size._run_probe(
         (sys.executable, "-S", "-c", greedy), "{}", 8, allowed=100 * 2**20, device="cpu"
     )
-    assert probe.note == "needs more than 0.1 GiB"
+    assert stopped.note == "needs more than 0.1 GiB"
 
 
 def test_a_peak_beyond_what_may_be_used_does_not_fit(monkeypatch):

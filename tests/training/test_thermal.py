@@ -1,5 +1,7 @@
+import sys
 import threading
 import time
+from types import ModuleType
 
 import psutil
 import pytest
@@ -226,22 +228,54 @@ def test_a_platform_without_psutil_sensors_is_no_sensor(monkeypatch):
     assert sensors.read_psutil() is None
 
 
-class Nvml:
-    """Stands for the NVIDIA library and two GPUs."""
+class Nvml(ModuleType):
+    """Stands for the NVIDIA library and three GPUs."""
 
     NVML_TEMPERATURE_GPU = 0
+    NVMLError = RuntimeError
+
+    def __init__(self, *, works=True):
+        super().__init__("pynvml")
+        self.works = works
+
+    def nvmlInit(self):
+        if not self.works:
+            raise self.NVMLError("Driver Not Loaded")
+
+    def nvmlDeviceGetCount(self):
+        return 3
+
+    def nvmlDeviceGetHandleByIndex(self, index):
+        return index
 
     def nvmlDeviceGetTemperature(self, device, kind):
-        return (60, 72)[device]
+        return (60, 72, 81)[device]
 
 
-def test_nvidia_gives_the_hottest_gpu(monkeypatch):
-    monkeypatch.setattr(sensors, "_nvml", lambda: (Nvml(), [0, 1]))
-    assert sensors.read_nvml() == Reading(celsius=72.0)
+@pytest.fixture
+def nvidia(monkeypatch):
+    """Return a function that installs a library (None: none) and says which GPUs are visible."""
+
+    def set_up(library, visible=None):
+        monkeypatch.setitem(sys.modules, "pynvml", library)
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        if visible is not None:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        sensors._nvml.cache_clear()
+
+    yield set_up
+    sensors._nvml.cache_clear()
 
 
-def test_without_an_nvidia_gpu_there_is_no_sensor(monkeypatch):
-    monkeypatch.setattr(sensors, "_nvml", lambda: (None, []))
+@pytest.mark.parametrize(("visible", "celsius"), [(None, 81.0), ("0,1", 72.0), ("0", 60.0)])
+def test_nvidia_gives_the_hottest_gpu_that_may_be_used(nvidia, visible, celsius):
+    nvidia(Nvml(), visible)
+    assert sensors.read_nvml() == Reading(celsius=celsius)
+
+
+@pytest.mark.parametrize("library", [None, Nvml(works=False)])
+def test_without_an_nvidia_driver_there_is_no_sensor(nvidia, library):
+    nvidia(library)
     assert sensors.read_nvml() is None
 
 

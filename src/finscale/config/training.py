@@ -39,8 +39,8 @@ class TrainingConfig(Section):
     epochs: Annotated[int, Field(ge=1)] = 20
     """Most passes over the training windows."""
     batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
-    """Windows a step; auto takes what find-batch-size remembered for this device and
-    architecture, else 64."""
+    """Windows a forward and backward pass, and a step where accumulate is 1; auto takes what
+    find-batch-size remembered for this device and architecture, else 64."""
     accumulate: Annotated[int, Field(ge=1)] = 1
     """Micro-batches whose gradients are averaged into one optimiser step."""
     learning_rate: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
@@ -75,5 +75,6 @@ class TrainingConfig(Section):
     evaluation_batch_size: Annotated[int, Field(ge=1)] = 512
     """Windows at once when nothing is learned."""
     checkpoint_minutes: Annotated[float, Field(ge=0)] = 5.0
-    """Minutes between resume points within an epoch; each epoch's end has one too."""
+    """Minutes between resume points; an epoch's end has one too, unless epochs are so short that
+    writing would cost more than 2 % of the time."""
     thermal: ThermalConfig = ThermalConfig()

@@ -132,6 +132,7 @@ class Trainer:
             If Ctrl-C, heat or a callback stopped it; calling ``fit`` again goes on.
         """
         result = None
+        self._pause = self._stop = ""
         with self._environment():
             self.setup()
             try:
@@ -162,7 +163,6 @@ class Trainer:
         # only whole batches are compiled: their shape never changes
         self._compiled = torch.compile(self.model) if config.compile else self.model
         self._step_callbacks = [c for c in self.callbacks if _overrides_step(c)]
-        self._pause = self._stop = ""
         self.state = TrainState(
             model=self.model,
             optimizer=make_optimizer(self.model, config),
