@@ -84,6 +84,14 @@ def test_a_run_that_read_the_test_set_often_is_a_finding(store, tmp_path):
     )
 
 
+def test_runs_on_another_split_do_not_count(store, tmp_path):
+    write_run(tmp_path / "00000000000000aa", store, test_reads=9)
+    other = {"train_end": "2009-12-31", "validation_end": "2012-12-31"}
+    config = ExperimentConfig(split=other)
+    certificate = audit(config, data=store, runs=RunStore(tmp_path), only=["test reads"])
+    assert certificate["test reads"].statement.startswith("no run on this dataset")
+
+
 def test_a_run_that_does_not_say_is_unproven(store, tmp_path):
     write_run(tmp_path / "00000000000000aa", store)
     certificate = certify(store, tmp_path, "test reads")
@@ -102,6 +110,13 @@ def test_a_stored_scale_of_all_rows_is_a_finding(store, tmp_path):
     [(check, finding)] = certify(store, tmp_path, "fitting").findings
     assert check == "fitting"
     assert finding == "run 00000000000000aa stores an input scale that is not of its train rows"
+
+
+def test_a_dataset_alone_says_nothing_of_the_scales_of_runs(store, tmp_path):
+    write_run(tmp_path / "00000000000000aa", store, test_reads=1, scale="all")
+    dataset = FinancialDataset.from_config(ExperimentConfig(**CONFIG), store)
+    certificate = audit(dataset, data=store, runs=RunStore(tmp_path), only=["fitting"])
+    assert certificate.clean, str(certificate)
 
 
 def test_a_correctly_scaled_dataset_is_no_finding(store):

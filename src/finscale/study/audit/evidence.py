@@ -58,7 +58,7 @@ class Evidence:
     folds : tuple of Split
         Every fold; a leak in any is a leak.
     split : SplitConfig or None
-        The settings that made the folds, where known.
+        The settings that made the folds; None where nobody named any.
     bars : mapping of str to polars.DataFrame
         Symbol → adjusted daily bars, the warm-up included; without some symbols in memory.
     features : mapping of str to Computation
@@ -139,6 +139,7 @@ def collect(
     else:
         dataset = subject
         timescale = timescale or (dataset.entries[0].timescale if dataset.entries else "daily")
+    asked = split if isinstance(split, SplitConfig) else None
     split = split if split is not None else ordinary_split(dataset)
     folds = dataset.splits(split) if isinstance(split, SplitConfig) else list(split)
 
@@ -160,14 +161,14 @@ def collect(
         subject=_in_words(dataset, timescale, len(folds)),
         dataset=dataset,
         folds=tuple(folds),
-        split=split if isinstance(split, SplitConfig) else None,
+        split=asked,
         bars=given,
         features=declared | dict(features or {}),
         timescale=timescale,
         fitted=_own_fits(dataset, folds) | dict(fitted or {}),
         calendars=zones,
         registered=registered,
-        runs=tuple(_runs_on(dataset, runs)) if runs is not None else (),
+        runs=tuple(_runs_on(dataset, asked, runs)) if runs is not None else (),
         store=store,
         bar_entries=tuple(entries),
         seed=seed,
@@ -211,8 +212,8 @@ def _dataset(config: ExperimentConfig, store: DataStore) -> FinancialDataset:
     return FinancialDataset.from_config(config, store)
 
 
-def _runs_on(dataset: FinancialDataset, runs: RunStore) -> list[Run]:
-    """Return the finished runs that saw the same files and answered the same task."""
+def _runs_on(dataset: FinancialDataset, split: SplitConfig | None, runs: RunStore) -> list[Run]:
+    """Return the finished runs on the same files and task, and on the split, where one is given."""
     digests = {entry.sha256 for entry in dataset.entries}
     return [
         run
@@ -220,7 +221,12 @@ def _runs_on(dataset: FinancialDataset, runs: RunStore) -> list[Run]:
         if {entry["sha256"] for entry in run.info["data"]} == digests
         and run.config.task == dataset.task
         and run.config.data.context_length == dataset.context_length
+        and (split is None or _any_fold(run.config.split) == _any_fold(split))
     ]
+
+
+def _any_fold(split: SplitConfig) -> SplitConfig:
+    return split.model_copy(update={"fold": 0})
 
 
 def _in_words(dataset: FinancialDataset, timescale: str, num_folds: int) -> str:

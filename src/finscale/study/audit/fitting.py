@@ -120,7 +120,7 @@ def _scales_of_runs(evidence: Evidence) -> tuple[int, list[str]]:
     findings, stored = [], 0
     for run in evidence.runs:
         weights = run.folder / "model.safetensors"
-        if not weights.is_file() or run.config.split != evidence.split:
+        if not weights.is_file() or evidence.split is None:
             continue
         from safetensors.numpy import load_file
 
