@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 from finscale.errors import FinscaleError
 from finscale.scaling import FORMS, fit_batch, fit_law
 from finscale.scaling.fit import fit_form
-from finscale.scaling.law import problem_of
 from finscale.scaling.law_plot import frontier, save
-from finscale.scaling.problem import Problem
+from finscale.scaling.problem import Problem, problem_of
 from finscale.scaling.profile import exponent_interval, region_interval
 from finscale.scaling.table import read_table
 

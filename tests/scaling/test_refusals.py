@@ -151,3 +151,11 @@ def test_a_loss_that_does_not_exist():
 def test_gls_without_days_or_seeds():
     with pytest.raises(FinscaleError, match="neither days nor seeds"):
         fit_law(rows(seeds=1), loss="gls")
+
+
+def test_gls_with_fewer_days_than_sizes():
+    rng = np.random.default_rng(0)
+    i, d = (a.ravel() for a in np.meshgrid(range(8), range(5), indexing="ij"))
+    table = {"parameters": SIZES[i], "day": d, "loss": 0.5 + 0.01 * rng.standard_normal(40)}
+    with pytest.raises(FinscaleError, match="covariance of 8 sizes cannot be inverted"):
+        fit_law(table)

@@ -37,6 +37,9 @@ def test_scheme_is_the_most_honest_one_possible():
     many = RNG.uniform(1, 2, (4, 3, 10))
     assert scheme_of(table(many)) == "days and seeds"
     assert scheme_of(table(many[:, :1])) == "days"
+    folds = np.repeat(range(5), 2)
+    assert scheme_of(table(many, folds=folds, days=False)) == "folds and seeds"
+    assert scheme_of(table(many[:, :1], folds=folds, days=False)) == "folds"
     assert scheme_of(table(many[..., :1], days=False)) == "seeds"
     assert scheme_of(table(many[:, :1, :1], days=False)) == "residuals"
     wide = RNG.uniform(1, 2, (25, 1, 1))

@@ -85,10 +85,9 @@ def test_runs_must_share_their_days(daily):
     assert "paired by day" in error.value.hint
 
 
-def test_two_axes_and_spans():
+def test_two_axes_and_the_largest():
     table = read_table({"N": [1, 1, 4, 4], "D": [1, 2, 1, 2], "loss": [4, 3, 2, 1]}, x=("N", "D"))
     assert table.x_nd.tolist() == [[1, 1], [1, 2], [4, 1], [4, 2]]
-    assert table.span == 2.0
     assert table.largest(1).tolist() == [False, False, True, True]
     assert table.largest(0).tolist() == [False] * 4
     assert table.rows(table.largest(1)).y_n.tolist() == [2.0, 1.0]

@@ -184,3 +184,25 @@ def test_predict_of_a_batch():
 def test_gls_wants_its_covariance():
     with pytest.raises(ValueError, match="go together"):
         fit_batch("power", X, X**-0.1, loss="gls")
+
+
+@pytest.mark.parametrize(
+    ("num_sizes", "num_seeds", "low", "high"), [(8, 3, 0.16, 0.45), (8, 10, 0.22, 0.39)]
+)
+def test_what_sizes_and_seeds_buy(num_sizes, num_seeds, low, high):
+    """Sampling interval of alpha = .3 over three decades, noise 10 % of the range."""
+    ends = _sampling_interval(num_sizes, num_seeds)
+    np.testing.assert_allclose(ends, [low, high], atol=0.015)
+
+
+def test_four_sizes_with_one_seed_identify_nothing():
+    low, high = _sampling_interval(4, 1)
+    assert high - low > 0.6
+
+
+def _sampling_interval(num_sizes, num_seeds):
+    x = np.geomspace(1, 1000, num_sizes)
+    y = 1 + x**-0.3
+    noise = 0.1 * (y[0] - y[-1]) / np.sqrt(num_seeds)
+    draws = y + noise * np.random.default_rng(0).standard_normal((4000, num_sizes))
+    return np.percentile(fit_batch("power_floor", x, draws)["alpha"], [2.5, 97.5])

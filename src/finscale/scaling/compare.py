@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from finscale.errors import FinscaleError
 from finscale.scaling.fit import fit_form
 from finscale.scaling.forms import FORMS, Form
-from finscale.scaling.law import problem_of
-from finscale.scaling.problem import Problem
+from finscale.scaling.problem import Problem, problem_of
 from finscale.scaling.table import LawTable, read_table
 
 

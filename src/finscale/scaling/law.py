@@ -10,15 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from finscale.errors import FinscaleError
-from finscale.scaling.batch import BatchFit
-from finscale.scaling.covariance import long_run_covariance, size_covariance
+from finscale.scaling.estimates import estimates_of
 from finscale.scaling.fit import Fit, fit_form
 from finscale.scaling.forms import FORMS, Form
 from finscale.scaling.forms.base import Array
-from finscale.scaling.intervals import Estimate, bca_interval, percentile_interval
-from finscale.scaling.problem import Problem
-from finscale.scaling.profile import exponent_interval, region_interval
-from finscale.scaling.quantities import Quantity, quantities_of, replicate_values
+from finscale.scaling.intervals import Estimate
+from finscale.scaling.problem import problem_of
+from finscale.scaling.quantities import quantities_of
 from finscale.scaling.resample import left_out, resample
 from finscale.scaling.table import LawTable, read_table
 
@@ -300,14 +298,8 @@ def fit_law(
         covariance_nn=known,
     )
     batch = problem.batch(form, draws.y_Rn, draws.weights_Rn)
-    jackknife_Jp = None
-    if known is None:
-        left = left_out(kept)
-        jackknife_Jp = problem.batch(form, left.y_Rn, left.weights_Rn).params_Rp
-    estimates = {
-        quantity.name: _estimate(quantity, fit, batch, jackknife_Jp, level)
-        for quantity in quantities_of(form, problem.x_nd, table.axes)
-    }
+    left = None if known is not None else left_out(kept)
+    estimates = estimates_of(fit, batch, left, table.axes, level)
     return Law(
         table, fit, estimates, batch.params_Rp, draws.scheme, draws.block_length, heldout_n, level
     )
@@ -325,56 +317,6 @@ def _form(form: str | Form, table: LawTable, signed: bool) -> Form:
     return form.relaxed(form.floor) if signed and form.floor else form
 
 
-def problem_of(
-    table: LawTable,
-    loss: str = "auto",
-    *,
-    covariance: Array | None = None,
-    horizon: int = 1,
-    signed: bool = False,
-) -> Problem:
-    """Return the fitting problem of a table, its covariance across sizes estimated if needed.
-
-    Parameters
-    ----------
-    table : LawTable
-        Sizes to fit.
-    loss : str
-        As in :func:`fit_law`.
-    covariance : array, ``[n, n]``, optional
-        Used instead of the estimate.
-    horizon : int
-        Overlap of labels, for the long-run covariance.
-    signed : bool
-        Losses may be negative, which Huber on the logarithm cannot take.
-    """
-    daily = table.has_days and table.losses_nST.shape[-1] > 1
-    if loss == "auto":
-        surface = len(table.axes) > 1 and not signed
-        known = daily or covariance is not None
-        loss = "gls" if known else "huber" if surface else "least_squares"
-    if loss == "huber" and signed:
-        raise FinscaleError(
-            "huber works on ln L; signed losses have none.", hint="use least_squares or gls"
-        )
-    if loss == "gls" and covariance is None:
-        covariance = _covariance(table, horizon)
-    weights_n = table.seeds_n.astype(np.float64)
-    return Problem(table.x_nd, table.y_n, loss, weights_n, covariance if loss == "gls" else None)
-
-
-def _covariance(table: LawTable, horizon: int) -> Array:
-    if table.seeds_n.max() > 1:
-        losses = table.losses_nST if table.has_days else table.runs_nS
-        return size_covariance(losses, horizon=horizon).matrix_GG
-    if not table.has_days:
-        raise FinscaleError(
-            "gls needs a covariance across sizes, and the table has neither days nor seeds.",
-            hint="add a day or a seed column, pass covariance=, or use least_squares",
-        )
-    return long_run_covariance(table.losses_nST[:, 0, :], horizon - 1)[0]
-
-
 def _unidentified_law(table: LawTable, fit: Fit, heldout_n: NDArray[np.bool_], level: float) -> Law:
     unknown = (float("nan"), float("nan"))
     estimates = {
@@ -383,34 +325,3 @@ def _unidentified_law(table: LawTable, fit: Fit, heldout_n: NDArray[np.bool_], l
     }
     nothing = np.full((0, fit.form.num_parameters), np.nan)
     return Law(table, fit, estimates, nothing, "nothing", None, heldout_n, level)
-
-
-def _estimate(
-    quantity: Quantity, fit: Fit, batch: BatchFit, jackknife_Jp: Array | None, level: float
-) -> Estimate:
-    untold = quantity.name in fit.unidentified
-    value = float("nan") if untold else float(quantity.of(fit.theta_p[None])[0])
-    values_R = replicate_values(quantity, fit.form, batch.params_Rp, batch.at_bound_Rp)
-    left_J = np.array([]) if jackknife_Jp is None else quantity.of(jackknife_Jp)
-    return Estimate(
-        quantity.name,
-        quantity.meaning,
-        value,
-        percentile_interval(values_R, level),
-        bca_interval(value, values_R, left_J, level),
-        None if untold else _profile(quantity, fit, level),
-    )
-
-
-def _profile(quantity: Quantity, fit: Fit, level: float) -> tuple[float, float] | None:
-    form, problem = fit.form, fit.problem
-    quadratic = problem.loss != "huber" and len(form.nonlinear) in (1, 2)
-    if quadratic and (quantity.of_q or quantity.weights):
-        return region_interval(
-            form, problem, fit.objective, level, weights=quantity.weights, value=quantity.of_q
-        )
-    internal = form.internalise(fit.theta_p, form.reference_sizes(problem.x_nd))
-    if quantity.name in {p.name for p in form.nonlinear} and len(form.nonlinear) < 3:
-        at = float(internal[form.index(quantity.name)])
-        return exponent_interval(form, problem, quantity.name, at, fit.objective, level)
-    return None

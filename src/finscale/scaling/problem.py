@@ -10,9 +10,11 @@ from scipy.special import ndtri, stdtrit
 
 from finscale.errors import FinscaleError, did_you_mean
 from finscale.scaling.batch import BatchFit, fit_batch
+from finscale.scaling.covariance import long_run_covariance, size_covariance
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.robust import DELTA
+from finscale.scaling.table import LawTable
 
 #: Loss functions: what is added up over points.
 LOSSES = {
@@ -122,3 +124,64 @@ class Problem:
         t = float(stdtrit(freedom, 0.5 + level / 2))
         factor = 2.0 if self.loss == "huber" else 1.0
         return factor * self.num_points * float(np.log1p(t**2 / freedom / factor))
+
+
+def problem_of(
+    table: LawTable,
+    loss: str = "auto",
+    *,
+    covariance: Array | None = None,
+    horizon: int = 1,
+    signed: bool = False,
+) -> Problem:
+    """Return the fitting problem of a table, its covariance across sizes estimated if needed.
+
+    Parameters
+    ----------
+    table : LawTable
+        Sizes to fit.
+    loss : str
+        As in :func:`fit_law`.
+    covariance : array, ``[n, n]``, optional
+        Used instead of the estimate.
+    horizon : int
+        Overlap of labels, for the long-run covariance.
+    signed : bool
+        Losses may be negative, which Huber on the logarithm cannot take.
+    """
+    daily = table.has_days and table.losses_nST.shape[-1] > 1
+    if loss == "auto":
+        surface = len(table.axes) > 1 and not signed
+        known = daily or covariance is not None
+        loss = "gls" if known else "huber" if surface else "least_squares"
+    if loss == "huber" and signed:
+        raise FinscaleError(
+            "huber works on ln L; signed losses have none.", hint="use least_squares or gls"
+        )
+    if loss == "gls":
+        covariance = _covariance(table, horizon) if covariance is None else covariance
+        _check_invertible(covariance)
+    weights_n = table.seeds_n.astype(np.float64)
+    return Problem(table.x_nd, table.y_n, loss, weights_n, covariance if loss == "gls" else None)
+
+
+def _covariance(table: LawTable, horizon: int) -> Array:
+    if table.seeds_n.max() > 1:
+        losses = table.losses_nST if table.has_days else table.runs_nS
+        return size_covariance(losses, horizon=horizon).matrix_GG
+    if not table.has_days:
+        raise FinscaleError(
+            "gls needs a covariance across sizes, and the table has neither days nor seeds.",
+            hint="add a day or a seed column, pass covariance=, or use least_squares",
+        )
+    return long_run_covariance(table.losses_nST[:, 0, :], horizon - 1)[0]
+
+
+def _check_invertible(covariance: Array) -> None:
+    scale = np.sqrt(np.diagonal(covariance))
+    if not (scale > 0).all() or np.linalg.cond(covariance / np.outer(scale, scale)) > 1e12:
+        raise FinscaleError(
+            f"the covariance of {len(covariance)} sizes cannot be inverted: some of their "
+            "differences have no error at all.",
+            hint="give more days than sizes, more seeds, or use least_squares",
+        )

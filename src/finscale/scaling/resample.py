@@ -23,7 +23,16 @@ from finscale.scaling.table import LawTable
 #: Below this many sizes without seeds or days, residuals are redrawn instead of points.
 FEW_POINTS = 20
 
-Scheme = Literal["days and seeds", "days", "seeds", "points", "residuals", "parametric"]
+Scheme = Literal[
+    "days and seeds",
+    "days",
+    "folds and seeds",
+    "folds",
+    "seeds",
+    "points",
+    "residuals",
+    "parametric",
+]
 
 
 @dataclass(frozen=True)
@@ -52,8 +61,10 @@ def scheme_of(table: LawTable) -> Scheme:
     """Return what the table allows to resample, the most honest first."""
     seeds = bool(table.seeds_n.max() > 1)
     cells = table.losses_nST.shape[-1] > 1
-    if cells:
+    if cells and table.has_days:
         return "days and seeds" if seeds else "days"
+    if cells:
+        return "folds and seeds" if seeds else "folds"
     if seeds:
         return "seeds"
     return "points" if table.num_sizes >= FEW_POINTS else "residuals"
@@ -116,7 +127,7 @@ def resample(
         y_Rn = day_replicates(table, num_replicates, block_length, seed)
     if table.seeds_n.max() > 1:
         y_Rn = y_Rn + seed_replicates(table, num_replicates, rng)
-    return Replicates(y_Rn, None, scheme, block_length if scheme != "seeds" else None)
+    return Replicates(y_Rn, None, scheme, block_length if table.has_days else None)
 
 
 def block_length_of(table: LawTable) -> float:
@@ -202,7 +213,7 @@ def left_out(table: LawTable) -> Replicates:
         num_cells = daily_nT.shape[-1]
         for block in np.array_split(np.arange(num_cells), min(num_cells, 20)):
             parts.append(np.delete(daily_nT, block, axis=-1).mean(axis=-1))
-    if scheme != "days":
+    if table.seeds_n.max() > 1:
         runs_nS = table.runs_nS
         for size, seed in zip(*np.nonzero(~np.isnan(runs_nS)), strict=True):
             if table.seeds_n[size] > 1:

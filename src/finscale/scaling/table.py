@@ -65,12 +65,6 @@ class LawTable:
         """Number of distinct sizes."""
         return len(self.x_nd)
 
-    @property
-    def span(self) -> float:
-        """Largest over smallest size: the least of it over axes that vary."""
-        spans = self.x_nd.max(axis=0) / self.x_nd.min(axis=0)
-        return float(np.min(spans))
-
     def rows(self, keep: NDArray[np.bool_]) -> LawTable:
         """Return the table with some of its sizes."""
         return replace(self, x_nd=self.x_nd[keep], losses_nST=self.losses_nST[keep])
