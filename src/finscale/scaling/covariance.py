@@ -177,7 +177,8 @@ def seed_variances(sample_BG: Float, degrees_G: NDArray[np.int64]) -> tuple[Floa
     With three seeds a size's own sample variance is nearly worthless, and one variance for all
     sizes is wrong where larger models vary less. So the logarithm of the variance is a straight
     line over the sizes' ranks; its slope is the weighted least-squares one, shrunk by
-    :math:`(1 - 2 \operatorname{var}(b) / b^2)_+`, and the line's level is set by the pooled variance.
+    :math:`(1 - 2 \operatorname{var}(b) / b^2)_+`, and the line's level is set by the pooled
+    variance.
 
     Parameters
     ----------
