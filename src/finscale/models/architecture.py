@@ -73,7 +73,7 @@ class Architecture:
     norm: Literal["layer", "batch"] = "layer"
     attention: Literal["auto", "fused", "explicit"] = "auto"
     attention_residual: bool = False
-    dropout: float = 0.1
+    dropout: float = 0.3
     attention_dropout: float = 0.0
     head_dropout: float = 0.0
     revin: bool = True
