@@ -7,6 +7,7 @@ from finscale.config.loading import load_config, override, validate
 from finscale.config.model import BaselineConfig, ModelConfig
 from finscale.config.quantities import format_count, parse_count
 from finscale.config.study import StudyConfig
+from finscale.config.study_file import load_study
 from finscale.config.tracking import TrackingConfig
 from finscale.config.training import ThermalConfig, TrainingConfig
 
@@ -27,6 +28,7 @@ __all__ = [
     "content_hash",
     "format_count",
     "load_config",
+    "load_study",
     "override",
     "parse_count",
     "validate",

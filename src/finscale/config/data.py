@@ -62,6 +62,13 @@ class TaskConfig(Section):
     """H: bars ahead that the label looks at."""
     touch: Literal["high", "close"] = "high"
     """Threshold tasks: the price of t+1 … t+H that must reach the threshold."""
+    control: Literal["none", "permuted", "planted"] = "none"
+    """Labels whose relation to the window is known: shuffled within calendar quarters, or drawn
+    from a known function of the last 21 bars."""
+    control_seed: Annotated[int, Field(ge=0)] = 0
+    """Which shuffle, or which draw."""
+    control_strength: Annotated[float, Field(gt=0)] = 1.0
+    """``planted``: log odds (regression: signal over noise) per standard deviation."""
 
     @property
     def kind(self) -> Literal["classification", "regression"]:

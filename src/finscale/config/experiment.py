@@ -67,6 +67,9 @@ class ExperimentConfig(Section):
             del section[leaf]
         if isinstance(self.model, BaselineConfig):
             del content["training"]
+        if self.task.control == "none":
+            for name in ("control", "control_seed", "control_strength"):
+                del content["task"][name]
         return content
 
     @property

@@ -36,7 +36,7 @@ def load_config(kind: type[S], path: Path | str, settings: Iterable[str] = ()) -
         For a file that cannot be read, an unknown setting (with the nearest right name), a wrong
         value or a contradiction.
     """
-    content = _read(Path(path))
+    content = read_yaml(Path(path))
     origins = {setting.split("=", 1)[0].strip() for setting in settings}
     return validate(kind, override(content, settings), place=str(path), overridden=origins)
 
@@ -87,7 +87,8 @@ def _number(value: Any) -> Any:
     return value
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the settings of a YAML file, the files that it names included."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -103,18 +104,18 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _include(value: Any, path: Path) -> Any:
     if isinstance(value, str) and value.endswith((".yaml", ".yml")):
-        return _read((path.parent / value).resolve())
+        return read_yaml((path.parent / value).resolve())
     if isinstance(value, dict) and "base" in value:
         changes = {key: part for key, part in value.items() if key != "base"}
-        return _merged(_include(value["base"], path), changes)
+        return merged(_include(value["base"], path), changes)
     return value
 
 
-def _merged(below: Any, above: Any) -> Any:
+def merged(below: Any, above: Any) -> Any:
     """Return ``above`` laid over ``below``, section by section."""
     if not (isinstance(below, dict) and isinstance(above, dict)):
         return above
-    return {**below, **{key: _merged(below.get(key), part) for key, part in above.items()}}
+    return {**below, **{key: merged(below.get(key), part) for key, part in above.items()}}
 
 
 def _neighbours(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What a study is: one experiment, one or two scale axes, seeds, baselines."""
+"""What a study is: one experiment, one or two scale axes, seeds, folds, baselines, controls."""
 
 from __future__ import annotations
 
@@ -6,18 +6,73 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from finscale.config.axes import AxisName, check_sizes, parse_sizes
 from finscale.config.base import Section, content_hash
 from finscale.config.experiment import ExperimentConfig
-from finscale.config.quantities import parse_count
+from finscale.config.model import BaselineConfig
 
-AxisName = Literal["parameters"]
+ControlName = Literal["permuted_labels", "planted_signal"]
+Size = int | str
 
-#: The setting that each axis varies.
-AXIS_SETTINGS: dict[str, str] = {"parameters": "model.budget"}
+#: What has to come out of each control; part of what is registered before the first run.
+EXPECTED: dict[ControlName, str] = {
+    "permuted_labels": "no skill beyond the drift of the base rate, and no LAW",
+    "planted_signal": "skill over the base rate is seen",
+}
+
+_TWO_SIZES_OF_A_MODEL = {"parameters", "compute"}
+
+
+class TuningConfig(Section):
+    """How the learning rate (and weight decay) of each size is found."""
+
+    rule: Literal["transfer", "sweep", "fixed"] = "transfer"
+    """transfer: by width, from the smallest size (``training.learning_rate`` is its rate; auto is
+    the house rule). sweep: the best of a short sweep per size, by validation loss. fixed:
+    ``training.learning_rate`` for every size."""
+    rate_factors: tuple[Annotated[float, Field(gt=0)], ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
+    """``sweep``: learning rates tried, as multiples of the transferred one, rising."""
+    weight_decays: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    """``sweep``: weight decays tried with each rate; the experiment's own when empty."""
+    seed: int = Field(default=0, ge=0)
+    """``sweep``: the seed of its runs."""
+
+    @model_validator(mode="after")
+    def _rising(self) -> TuningConfig:
+        if self.rule == "sweep" and len(self.rate_factors) < 3:
+            raise ValueError("a sweep needs three rate_factors or more: an optimum has neighbours")
+        for name in ("rate_factors", "weight_decays"):
+            values = getattr(self, name)
+            if list(values) != sorted(set(values)):
+                raise ValueError(f"{name} must rise, each value once")
+        return self
+
+
+class ControlsConfig(Section):
+    """Runs beside the real data whose outcome is known: the instrument must reproduce it."""
+
+    kinds: tuple[ControlName, ...] = ()
+    """permuted_labels: labels shuffled within calendar quarters, nothing to learn but the drift of
+    the base rate. planted_signal: labels drawn from a known function of the window."""
+    sizes: tuple[Size, ...] | None = None
+    """Sizes of the first axis; the four smallest when absent (fewer show no law)."""
+    seeds: tuple[int, ...] | None = None
+    """Seeds; the first two of the study when absent."""
+    strength: Annotated[float, Field(gt=0)] = 1.0
+    """``planted_signal``: log odds (regression: signal over noise) per standard deviation."""
+    level: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
+    """Significance level of the controls' own tests."""
+
+    @field_validator("sizes", mode="before")
+    @classmethod
+    def _sizes(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple) and not any(str(v).startswith("a") for v in value):
+            return parse_sizes("parameters", value)
+        return value
 
 
 class StudyConfig(Section):
-    """A grid of runs along a scale axis, fixed before the first run."""
+    """A grid of runs along one or two scale axes, fixed before the first run."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     """The study's folder under ``studies/``."""
@@ -25,46 +80,118 @@ class StudyConfig(Section):
     """What the study asks, for the top of the report."""
     experiment: ExperimentConfig = ExperimentConfig()
     """What all runs share."""
-    axes: dict[AxisName, tuple[int, ...]]
-    """Scale axis → its sizes: ``parameters: [10k, 50k, 250k, 1M]``."""
+    axes: dict[AxisName, tuple[Size, ...]]
+    """One or two scale axes → sizes: ``parameters: [10k, 50k, 250k, 1M]``. The verdict is about
+    the first, at each level of the second."""
     seeds: tuple[int, ...] = (0, 1, 2)
-    """One run per size and seed."""
+    """One run per size, fold and seed; ``seeds: 5`` means 0 … 4."""
+    folds: tuple[int, ...] | Literal["all"] = "all"
+    """Folds of a walk-forward split that are run; their test days make one series."""
+    tuning: TuningConfig = TuningConfig()
+    """What is tuned anew for each size."""
     baselines: tuple[str, ...] = ("base_rate", "volatility", "logistic")
     """Models without scale, scored on the same windows."""
+    controls: ControlsConfig = ControlsConfig()
+    """Negative and positive controls; a list of their names will do."""
+    exclusions: tuple[Literal["collapsed"], ...] = ()
+    """Rules by which finished runs are left out of the verdict: those whose predictions hug the
+    base rate."""
     sesoi: Annotated[float, Field(gt=0)] = 0.005
     """Smallest effect of interest: loss saved over the whole range of sizes (nats a decision, or
     squared return) below which a gain would not be worth having."""
     level: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Significance level of every test behind the verdict."""
+    quick: dict[str, Any] = Field(default_factory=dict)
+    """Settings that ``--quick`` lays over the others: a rehearsal in minutes under another name."""
 
     @field_validator("axes", mode="before")
     @classmethod
     def _counts(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        return {
-            axis: tuple(parse_count(size) for size in sizes)
-            if isinstance(sizes, list | tuple)
-            else sizes
-            for axis, sizes in value.items()
-        }
+        return {axis: parse_sizes(str(axis), sizes) for axis, sizes in value.items()}
 
     @field_validator("seeds", mode="before")
     @classmethod
     def _seed_count(cls, value: Any) -> Any:
         return tuple(range(value)) if isinstance(value, int) else value
 
+    @field_validator("controls", mode="before")
+    @classmethod
+    def _control_names(cls, value: Any) -> Any:
+        return {"kinds": value} if isinstance(value, list | tuple) else value
+
+    @field_validator("tuning", mode="before")
+    @classmethod
+    def _tuning_rule(cls, value: Any) -> Any:
+        return {"rule": value} if isinstance(value, str) else value
+
     @model_validator(mode="after")
     def _whole(self) -> StudyConfig:
         if not self.axes:
             raise ValueError("name one axis, such as parameters: [10k, 50k, 250k, 1M]")
+        if len(self.axes) > 2 or set(self.axes) >= _TWO_SIZES_OF_A_MODEL:
+            raise ValueError("a study has one axis or two, and parameters and compute are one")
         for axis, sizes in self.axes.items():
-            if not sizes or len(set(sizes)) != len(sizes):
-                raise ValueError(f"axis {axis} needs at least one size, each once")
+            check_sizes(axis, sizes)
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise ValueError("seeds must be given, each once")
+        if isinstance(self.experiment.model, BaselineConfig):
+            raise ValueError("a study scales a network: experiment.model is a baseline")
+        self._check_assets()
+        self._check_folds()
+        self._check_tuning()
+        self._check_controls()
         return self
+
+    def _check_assets(self) -> None:
+        most = max((int(size) for size in self.axes.get("assets", ())), default=0)
+        if most > len(self.experiment.data.symbols):
+            raise ValueError(
+                f"axis assets goes to {most} and experiment.data.symbols names "
+                f"{len(self.experiment.data.symbols)}"
+            )
+
+    def _check_folds(self) -> None:
+        if self.folds == "all":
+            return
+        known = range(self.num_folds)
+        if not self.folds or len(set(self.folds)) != len(self.folds):
+            raise ValueError("folds must be given, each once, or be all")
+        if not set(self.folds) <= set(known):
+            raise ValueError(f"the split has folds 0 … {self.num_folds - 1}")
+
+    def _check_tuning(self) -> None:
+        rate = self.experiment.training.learning_rate
+        if self.tuning.rule == "fixed" and rate == "auto":
+            raise ValueError("tuning: fixed needs a number for experiment.training.learning_rate")
+
+    def _check_controls(self) -> None:
+        sizes = self.axes[next(iter(self.axes))]
+        unknown = [size for size in self.controls.sizes or () if size not in sizes]
+        if unknown:
+            raise ValueError(f"controls.sizes: {unknown[0]} is no size of the first axis")
+        if not set(self.controls.seeds or ()) <= set(self.seeds):
+            raise ValueError("controls.seeds must be among the study's seeds")
+
+    @property
+    def num_folds(self) -> int:
+        """Folds that the experiment's split has."""
+        split = self.experiment.split
+        return split.folds if split.method == "walk_forward" else 1
+
+    @property
+    def run_folds(self) -> tuple[int, ...]:
+        """Folds that are run."""
+        return tuple(range(self.num_folds)) if self.folds == "all" else self.folds
+
+    def resolved(self) -> dict[str, Any]:
+        """Return everything that matters to the outcome, as plain values; folders do not."""
+        content = self.model_dump(mode="json", exclude={"quick"})
+        content["experiment"] = self.experiment.identity()
+        content["controls"]["expected"] = {kind: EXPECTED[kind] for kind in self.controls.kinds}
+        return content
 
     def hash(self) -> str:
         """Return the SHA-256 of the whole resolved study: its pre-registration."""
-        return content_hash(self.model_dump(mode="json"))
+        return content_hash(self.resolved())

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from finscale.config import ExperimentConfig, SplitConfig, TaskConfig
+from finscale.data.controls import controlled_label
 from finscale.data.frames import channels, prepared, to_array
 from finscale.data.splits import Split, WindowTimes, make_splits
 from finscale.data.store import DataStore, dataset_id
-from finscale.data.targets import label
 from finscale.errors import DataError
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class FinancialDataset:
 
         heights = np.array([part.height for part in parts])
         offsets = np.r_[0, np.cumsum(heights)]
-        labels = [label(part, task) for part in parts]
+        labels = [controlled_label(part, task) for part in parts]
         target_R = np.concatenate([part.target_R for part in labels])
         frame = pl.concat(parts, how="vertical", rechunk=False)
         age_R = np.concatenate([np.arange(height) for height in heights])  # rows of its symbol

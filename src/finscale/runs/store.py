@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from finscale.config import ExperimentConfig
 from finscale.errors import FinscaleError
-from finscale.files import read_json
+from finscale.files import file_digests, read_json
 from finscale.runs.identity import ID_LENGTH
 
 if TYPE_CHECKING:
@@ -90,8 +91,31 @@ class RunStore:
         self.folder = Path(folder)
 
     def __contains__(self, run_id: str) -> bool:
-        """Tell whether the run is there and whole; a damaged folder does not count."""
+        """Tell whether the run is there with all its files; :meth:`is_whole` reads them too."""
         return all((self.folder / run_id / name).is_file() for name in RUN_FILES)
+
+    def is_whole(self, run_id: str) -> bool:
+        """Tell whether every file of the run is what was written when the run was finished.
+
+        ``run.json``, which is written last, holds the digests of the others.
+        """
+        if run_id not in self:
+            return False
+        folder = self.folder / run_id
+        try:
+            written = read_json(folder / "run.json").get("files", {})
+        except FinscaleError:
+            return False
+        return all(
+            (folder / name).is_file()
+            and (folder / name).stat().st_size == file["bytes"]
+            and file_digests(folder / name).sha256 == file["sha256"]
+            for name, file in written.items()
+        )
+
+    def discard(self, run_id: str) -> None:
+        """Remove what is left of a damaged run, so that it can be computed again."""
+        shutil.rmtree(self.folder / run_id, ignore_errors=True)
 
     def __iter__(self) -> Iterator[Run]:
         """Yield every whole run, ordered by id."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finscale.config import BaselineConfig, ExperimentConfig
-from finscale.files import atomic_path, write_json
+from finscale.files import atomic_path, file_digests, write_json
 from finscale.runs import Run, RunStore, environment, exclusive, partial_folder, publish
 from finscale.study.preparation import Prepared, prepare
 
@@ -67,8 +67,9 @@ def run_experiment(
     if announce is not None:
         announce(prepared)
     with exclusive(store.folder, prepared.run_id):
-        if prepared.run_id in store:
+        if store.is_whole(prepared.run_id):
             return store[prepared.run_id]
+        store.discard(prepared.run_id)
         partial = partial_folder(store.folder, prepared.run_id)
         partial.mkdir(parents=True, exist_ok=True)
         if isinstance(prepared.config.model, BaselineConfig):
@@ -252,5 +253,11 @@ def _write_info(
         "finished": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - started, 3),
         "training": training,
+        # what each file was when the run was finished: a damaged one is noticed and made again
+        "files": {
+            path.name: {"bytes": path.stat().st_size, "sha256": file_digests(path).sha256}
+            for path in sorted(folder.iterdir())
+            if path.is_file() and path.suffix in (".parquet", ".safetensors")
+        },
     }
     write_json(folder / "run.json", {**known, **outcome})

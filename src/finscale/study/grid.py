@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from finscale.config import BaselineConfig, ExperimentConfig, StudyConfig, override, validate
-from finscale.config.study import AXIS_SETTINGS
+from finscale.config import BaselineConfig, ExperimentConfig, StudyConfig, validate
+from finscale.study.axes import AXES, Look, Size, look_at_windows
 
 
 @dataclass(frozen=True)
@@ -17,44 +19,84 @@ class Cell:
     ----------
     config : ExperimentConfig
         What is run.
-    sizes : dict of str to int
-        Scale axis → size; empty for a baseline.
+    sizes : dict of str to int or str
+        Scale axis → size; of a baseline, only the axes that change what it is fitted to.
     """
 
     config: ExperimentConfig
-    sizes: dict[str, int]
+    sizes: dict[str, Size]
 
     @property
     def label(self) -> str:
         """Return a short name for progress lines."""
         return self.config.name
 
+    @property
+    def is_baseline(self) -> bool:
+        """Whether the run is a model without scale."""
+        return isinstance(self.config.model, BaselineConfig)
 
-def expand(study: StudyConfig) -> list[Cell]:
-    """Return the baselines, then every size with every seed, in the order of the study file."""
-    return [*_baselines(study), *_networks(study)]
+
+def expand(study: StudyConfig, look: Look = look_at_windows) -> list[Cell]:
+    """Return the baselines, then every size with every seed and fold, in the order of the file."""
+    return [*_baselines(study, look), *_networks(study, look)]
 
 
-def _baselines(study: StudyConfig) -> list[Cell]:
+def grid_sizes(study: StudyConfig, *, of_data: bool = False) -> Iterator[dict[str, Size]]:
+    """Yield every combination of sizes; with ``of_data``, of the axes that change the data only."""
+    axes = [axis for axis in study.axes if AXES[axis].of_data or not of_data]
+    for sizes in itertools.product(*(study.axes[axis] for axis in axes)):
+        yield dict(zip(map(str, axes), sizes, strict=True))
+
+
+def at_sizes(
+    config: ExperimentConfig, sizes: dict[str, Size], look: Look, *, place: str
+) -> ExperimentConfig:
+    """Return the experiment at some sizes; axes that change the data come first.
+
+    The compute axis counts the windows of the data that the other axis has chosen.
+    """
+    for axis in sorted(sizes, key=lambda name: not AXES[name].of_data):
+        config = AXES[axis].apply(config, sizes[axis], look)
+    content = config.model_dump(mode="json")
+    return validate(ExperimentConfig, content, place=place)
+
+
+def _baselines(study: StudyConfig, look: Look) -> Iterator[Cell]:
     base = study.experiment
-    return [
-        Cell(
-            base.model_copy(update={"name": name, "model": BaselineConfig(name=name), "seed": 0}),
-            {},
-        )
-        for name in study.baselines
-    ]
+    for name, sizes in itertools.product(study.baselines, grid_sizes(study, of_data=True)):
+        sized = at_sizes(base, sizes, look, place=study.name)
+        for fold in study.run_folds:
+            changes = {
+                "name": _name([name, *_written(sizes)], study, fold),
+                "model": BaselineConfig(name=name),
+                "split": _fold(sized, fold),
+                "seed": 0,
+            }
+            yield Cell(sized.model_copy(update=changes), sizes)
 
 
-def _networks(study: StudyConfig) -> list[Cell]:
-    axes: list[str] = list(study.axes)
-    content = study.experiment.model_dump(mode="json")
-    cells = []
-    for sizes in itertools.product(*study.axes.values()):
-        for seed in study.seeds:
-            place: dict[str, int] = dict(zip(axes, sizes, strict=True))
-            settings = [f"{AXIS_SETTINGS[axis]}={size}" for axis, size in place.items()]
-            name = "-".join(f"{axis}{size}" for axis, size in place.items()) + f"-seed{seed}"
-            changed = override(content, [*settings, f"seed={seed}", f"name={name}"])
-            cells.append(Cell(validate(ExperimentConfig, changed, place=study.name), place))
-    return cells
+def _networks(study: StudyConfig, look: Look) -> Iterator[Cell]:
+    for sizes in grid_sizes(study):
+        sized = at_sizes(study.experiment, sizes, look, place=study.name)
+        for seed, fold in itertools.product(study.seeds, study.run_folds):
+            changes = {
+                "name": _name([*_written(sizes), f"seed{seed}"], study, fold),
+                "split": _fold(sized, fold),
+                "seed": seed,
+            }
+            yield Cell(sized.model_copy(update=changes), sizes)
+
+
+def _fold(config: ExperimentConfig, fold: int) -> Any:
+    return config.split.model_copy(update={"fold": fold})
+
+
+def _written(sizes: dict[str, Size]) -> list[str]:
+    return [f"{axis}{size}" for axis, size in sizes.items()]
+
+
+def _name(parts: list[str], study: StudyConfig, fold: int) -> str:
+    if study.num_folds > 1:
+        parts = [*parts, f"fold{fold}"]
+    return "-".join(parts)

@@ -8,47 +8,61 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from finscale.config import BaselineConfig
+from finscale.config import BaselineConfig, format_count
 from finscale.evaluation.bootstrap import Metric
 from finscale.files import atomic_path, write_bytes
+from finscale.study.analysis import windows_key
+from finscale.study.axes import AXES
 from finscale.study.scoring import is_collapsed, mean_loss, skill, test_scores
 
 if TYPE_CHECKING:
     from finscale.runs import Run
-    from finscale.study.study import Planned
+    from finscale.study.planned import Planned
 
 
 def results_table(completed: Sequence[tuple[Planned, Run]]) -> pl.DataFrame:
     """Return one row per run, baselines first, in the order of the grid.
 
-    Skill is the loss gained over a baseline, paired by decision day, with its 95 % interval:
-    columns ``skill_<baseline>``, ``…_low``, ``…_high``.
+    Skill is the loss gained over a baseline on the same windows, paired by decision day, with its
+    95 % interval: columns ``skill_<baseline>``, ``…_low``, ``…_high``. ``size_<axis>`` is the size
+    as the study file names it, ``x_<axis>`` what was measured of the run.
     """
-    baselines = {
-        run.config.model.name: run
-        for _, run in completed
-        if isinstance(run.config.model, BaselineConfig)
-    }
+    baselines: dict[str, dict[str, Run]] = {}
+    for _, run in completed:
+        if isinstance(run.config.model, BaselineConfig):
+            baselines.setdefault(windows_key(run.config), {})[run.config.model.name] = run
     rows = [
-        {**_place(planned, run), **_scores(run, baselines), **_cost(run)}
+        {
+            **_place(planned, run),
+            **_scores(run, baselines.get(windows_key(run.config), {})),
+            **_cost(run),
+        }
         for planned, run in completed
     ]
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def _place(planned: Planned, run: Run) -> dict[str, Any]:
-    model = run.config.model
+    model, sizes = run.config.model, planned.cell.sizes
     is_baseline = isinstance(model, BaselineConfig)
+    training = None if is_baseline else run.config.training
     return {
         "run_id": run.id,
         "role": "baseline" if is_baseline else "network",
         "model": model.name if isinstance(model, BaselineConfig) else model.kind,
+        "label": planned.cell.label,
         **{f"size_{axis}": size for axis, size in planned.cell.sizes.items()},
+        **{f"x_{axis}": AXES[axis].measure(run) for axis in sizes if not is_baseline},
         "seed": run.config.seed,
         "fold": run.config.split.fold,
         "parameters": run.info["parameters"].get("total"),
         "non_embedding": run.info["parameters"].get("non_embedding"),
         "input_and_head": run.info["parameters"].get("input_and_head"),
+        "train_windows": run.info["windows"]["train"],
+        "test_windows": run.info["windows"]["test"],
+        "learning_rate": training.learning_rate if training else None,
+        "weight_decay": training.weight_decay if training else None,
+        "batch_size": training.batch_size if training else None,
     }
 
 
@@ -85,24 +99,24 @@ def write_results(table: pl.DataFrame, folder: Path) -> None:
     write_bytes(folder / "tables" / "results.csv", table.write_csv().encode())
 
 
-def summary(table: pl.DataFrame, axis: str) -> list[dict[str, str]]:
-    """Return one printable row per baseline and per size of ``axis``: means over its runs."""
+def summary(table: pl.DataFrame, axes: Sequence[str]) -> list[dict[str, str]]:
+    """Return one printable row per baseline and per size: means over its seeds and folds."""
+    sizes = [f"size_{axis}" for axis in axes]
     baselines = table.filter(pl.col("role") == "baseline")
-    networks = table.filter(pl.col("role") == "network").sort(axis)
+    networks = table.filter(pl.col("role") == "network").sort(
+        [f"x_{axis}" if f"x_{axis}" in table.columns else "parameters" for axis in axes]
+    )
+    of_data = [size for size, axis in zip(sizes, axes, strict=True) if AXES[axis].of_data]
     groups = [
-        *baselines.partition_by("model", maintain_order=True),
-        *networks.partition_by(axis, maintain_order=True),
+        *baselines.partition_by(["model", *of_data], maintain_order=True),
+        *(networks.partition_by(sizes, maintain_order=True) if len(networks) else ()),
     ]
-    return [_summary_row(group) for group in groups]
+    return [_summary_row(group, axes) for group in groups]
 
 
-def _summary_row(group: pl.DataFrame) -> dict[str, str]:
+def _summary_row(group: pl.DataFrame, axes: Sequence[str]) -> dict[str, str]:
     first = group.row(0, named=True)
-    network = first["role"] == "network"
-    row = {
-        "model": f"{first['parameters']:,} parameters" if network else first["model"],
-        "runs": str(len(group)),
-    }
+    row = {"model": _title(first, axes), "runs": str(len(group))}
     if "log_loss" in group.columns:
         row["log loss"] = _mean_and_range(group["log_loss"], digits=4)
         row["AUC"] = _mean_and_range(group["auc"], digits=3)
@@ -111,10 +125,27 @@ def _summary_row(group: pl.DataFrame) -> dict[str, str]:
     for name in group.columns:
         if name.startswith("skill_") and f"{name}_low" in group.columns:
             title = name.removeprefix("skill_").replace("_", " ")
-            row[f"over {title}"] = f"{sum(group[name]) / len(group):+.4f}"
+            known = group[name].drop_nulls()
+            row[f"over {title}"] = f"{sum(known) / len(known):+.4f}" if len(known) else "–"
     if "collapsed" in group.columns:
         row["collapsed"] = str(sum(group["collapsed"]))
     return row
+
+
+def _title(row: dict[str, Any], axes: Sequence[str]) -> str:
+    """Return a row's name: its sizes in words, or the baseline and what it was fitted to."""
+    network = row["role"] == "network"
+    of_data = [
+        AXES[axis].words(row[f"size_{axis}"])
+        for axis in axes
+        if AXES[axis].of_data and row.get(f"size_{axis}") is not None
+    ]
+    if not network:
+        return " · ".join([row["model"], *of_data])
+    scaled = [axis for axis in axes if not AXES[axis].of_data]
+    compute = [f"{format_count(row['size_compute'])}FLOP"] if "compute" in scaled else []
+    count = [f"{row['parameters']:,} parameters"] if scaled else []
+    return " · ".join([*compute, *count, *of_data])
 
 
 def _mean_and_range(values: pl.Series, *, digits: int) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finscale.config import BaselineConfig
-from finscale.evaluation.bootstrap import Metric, paired_difference_interval
+from finscale.evaluation.bootstrap import LEVEL, Metric, paired_difference_interval
 from finscale.evaluation.operating import OperatingRule
 from finscale.evaluation.scores import (
     Classified,
@@ -160,7 +160,7 @@ def is_collapsed(run: Run) -> bool:
     return collapsed(Classified.of(test["target"].to_numpy(), test["logit"].to_numpy()))
 
 
-def skill(run: Run, baseline: Run) -> Metric:
+def skill(run: Run, baseline: Run, *, level: float = LEVEL) -> Metric:
     """Return the test loss gained over a baseline, paired by decision day, with its interval.
 
     Nats per decision for classification, squared error for regression.
@@ -173,6 +173,7 @@ def skill(run: Run, baseline: Run) -> Metric:
         losses(baseline, "test"),
         losses(run, "test"),
         overlap=run.config.task.horizon,
+        level=level,
     )
 
 
@@ -184,8 +185,16 @@ def mean_loss(run: Run, split: str) -> float:
 def losses(run: Run, split: str) -> NDArray[np.float64]:
     """Return each prediction's loss: log loss in nats, or squared error."""
     predictions = run.predictions(split)
-    loss = _LOSSES[run.config.task.kind]
-    return loss(predictions["target"].to_numpy(), predictions["logit"].to_numpy())
+    return losses_of(
+        run.config.task.kind, predictions["target"].to_numpy(), predictions["logit"].to_numpy()
+    )
+
+
+def losses_of(
+    kind: str, target: NDArray[np.floating], output: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Return the loss of each output: log loss of a logit in nats, or squared error."""
+    return _LOSSES[kind](target, output)
 
 
 def _operating_point(run: Run, rule: OperatingRule) -> dict[str, float]:

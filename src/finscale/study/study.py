@@ -1,52 +1,36 @@
-"""A study: one file in, runs on disk, a table and a figure out."""
+"""A study: one file in, runs on disk, a table, a verdict and a figure out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from finscale.config import StudyConfig, load_config
+from finscale.config import StudyConfig, load_study
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
-from finscale.files import write_bytes, write_json
+from finscale.files import write_json
 from finscale.runs import Run, RunStore
+from finscale.study.axes import look_at_windows
+from finscale.study.control_runs import ControlOutcome, control_outcome, control_study
 from finscale.study.executor import Event, Executor, Job, LocalExecutor
+from finscale.study.failures import Failures
 from finscale.study.grid import Cell, expand
-from finscale.study.preparation import Prepared, prepare
+from finscale.study.planned import Planned, plan_cells
+from finscale.study.registration import Registration
+from finscale.study.tuning import Tuner
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from finscale.scaling import Verdict
+    from finscale.scaling import Law, Verdict
 
-
-@dataclass(frozen=True)
-class Planned:
-    """A cell of the grid, resolved: its run's identity is known before it is computed."""
-
-    cell: Cell
-    prepared: Prepared
-
-    @property
-    def run_id(self) -> str:
-        """The run's identity."""
-        return self.prepared.run_id
-
-    @property
-    def cost(self) -> float:
-        """Training FLOPs if no epoch is saved by early stopping."""
-        prepared = self.prepared
-        epochs = prepared.config.training.epochs
-        return 3.0 * prepared.flops_per_sample * len(prepared.split.train) * epochs
+__all__ = ["Planned", "Study"]
 
 
 class Study:
-    """A grid of runs along a scale axis, its baselines and its results.
+    """A grid of runs along one or two scale axes, its baselines, controls and results.
 
     Parameters
     ----------
@@ -79,6 +63,9 @@ class Study:
         self.folder = Path(studies) / config.name
         self.runs = runs or RunStore()
         self.data = data or DataStore(config.experiment.data.root)
+        self.tuner = Tuner(config, self.data, self.runs)
+        self.registration = Registration(self.folder, config)
+        self.failures = Failures(self.folder)
 
     @classmethod
     def from_file(
@@ -86,25 +73,59 @@ class Study:
         path: Path | str,
         settings: Iterable[str] = (),
         *,
+        quick: bool = False,
         studies: Path | str = "studies",
         runs: RunStore | None = None,
         data: DataStore | None = None,
     ) -> Study:
-        """Read a study file; ``settings`` are laid over it, as ``--set`` does."""
-        config = load_config(StudyConfig, path, settings)
+        """Read a study file; ``settings`` are laid over it, as ``--set`` does.
+
+        With ``quick``, the file's ``quick`` section is laid over it first.
+        """
+        config = load_study(path, settings, quick=quick)
         return cls(config, studies=studies, runs=runs, data=data)
 
     @cached_property
+    def cells(self) -> list[Cell]:
+        """The grid before anything is tuned or resolved."""
+        return expand(self.config, look_at_windows)
+
+    @cached_property
     def plan(self) -> list[Planned]:
-        """Every run of the study, resolved, in the order of the grid."""
-        return [Planned(cell, prepare(cell.config, self.data)) for cell in expand(self.config)]
+        """Every run of the study, resolved, in the order of the grid; sweeps and controls apart.
+
+        While a sweep is not finished, sizes that it has not settled stand with the transferred
+        learning rate, and their identities will change.
+        """
+        return plan_cells(self.tuner.tune(self.cells), self.data)
+
+    @cached_property
+    def controls(self) -> dict[str, Study]:
+        """The studies beside this one whose outcome is known, by name of the control."""
+        return {
+            kind: Study(
+                control_study(self.config, kind),
+                studies=self.folder / "controls",
+                runs=self.runs,
+                data=self.data,
+            )
+            for kind in self.config.controls.kinds
+        }
 
     def missing(self) -> list[Planned]:
-        """Return the runs that are not in the store yet."""
-        return [planned for planned in self.plan if planned.run_id not in self.runs]
+        """Return the runs that are not in the store yet: sweeps, the grid, then the controls.
+
+        A run whose files are not what was written counts as missing.
+        """
+        wanted = [*self.plan, *(one for study in self.controls.values() for one in study.plan)]
+        return [*self.tuner.missing(self.cells), *self._absent(wanted)]
 
     def run(
-        self, *, executor: Executor | None = None, observe: Callable[[Event], None] | None = None
+        self,
+        *,
+        executor: Executor | None = None,
+        observe: Callable[[Event], None] | None = None,
+        amend: bool = False,
     ) -> dict[str, str]:
         """Compute what is missing; interrupted, the next call goes on where this one stopped.
 
@@ -114,25 +135,29 @@ class Study:
             Where runs are computed; worker processes on this machine when absent.
         observe : callable, optional
             Told of every event, for progress displays.
+        amend : bool
+            Go on although the study differs from what was registered before its first run; the
+            amendment is recorded.
 
         Returns
         -------
         dict of str to str
             Label → reason of each run that failed; empty when all is well.
+
+        Raises
+        ------
+        FinscaleError
+            If the study is not what was registered and ``amend`` is not given.
         """
-        self._write_resolved()
-        missing = self.missing()
-        jobs = [
-            Job(index, planned.cell.label, planned.prepared.config, planned.cost)
-            for index, planned in enumerate(missing)
-        ]
-        failures = {}
-        for event in (executor or LocalExecutor()).run(jobs, self.runs.folder) if jobs else ():
-            if event.kind == "failed":
-                failures[event.job.label] = event.facts["error"]
-            if observe is not None:
-                observe(event)
-        return failures
+        self.registration.register(amend=amend)
+        engine = executor or LocalExecutor()
+        failed: dict[str, str] = {}
+        while waiting := [one for one in self.tuner.missing(self.cells) if _new(one, failed)]:
+            failed |= self._compute(waiting, engine, observe)
+        self.__dict__.pop("plan", None)
+        self._write_tuning()
+        failed |= self._compute(self.missing(), engine, observe)
+        return failed
 
     def completed(self) -> list[tuple[Planned, Run]]:
         """Return every planned run that is in the store, with its run."""
@@ -161,10 +186,13 @@ class Study:
         """Return the results as printable rows: one per baseline and size."""
         from finscale.study.results import summary
 
-        return summary(self.results(), f"size_{next(iter(self.config.axes))}")
+        return summary(self.results(), list(self.config.axes))
 
     def verdict(self) -> Verdict:
         """Judge the finished runs and write ``law.json``.
+
+        With two axes the verdict is along the first at the largest size of the second;
+        :meth:`verdicts` and ``law.json`` have the others, :meth:`surface` fits both.
 
         Raises
         ------
@@ -174,10 +202,62 @@ class Study:
         from finscale.study.analysis import verdict
 
         judged = verdict(self.config, self.completed())
-        write_json(self.folder / "law.json", {"verdict": judged.to_dict()})
+        content: dict[str, Any] = {"verdict": judged.to_dict()}
+        if len(self.config.axes) > 1:
+            content["verdicts"] = {
+                str(size): along.to_dict() for size, along in self.verdicts().items()
+            }
+        write_json(self.folder / "law.json", content)
         return judged
 
-    def _write_resolved(self) -> None:
-        text = yaml.safe_dump(self.config.model_dump(mode="json"), sort_keys=False)
-        header = f"# resolved before the first run; sha256 {self.config.hash()}\n"
-        write_bytes(self.folder / "study.yaml", (header + text).encode())
+    def verdicts(self) -> dict[int | str, Verdict]:
+        """Return the verdict along the first axis at each size of the second."""
+        from finscale.study.analysis import verdicts
+
+        return verdicts(self.config, self.completed())
+
+    def surface(self) -> Law:
+        """Return the law fitted over both axes."""
+        from finscale.study.analysis import surface
+
+        return surface(self.config, self.completed())
+
+    def control_outcomes(self) -> list[ControlOutcome]:
+        """Return each control: what had to come out, what did, and whether they agree."""
+        return [
+            control_outcome(kind, study, level=self.config.controls.level)
+            for kind, study in self.controls.items()
+        ]
+
+    def _absent(self, wanted: Iterable[Planned]) -> list[Planned]:
+        return [planned for planned in wanted if not self.runs.is_whole(planned.run_id)]
+
+    def _compute(
+        self,
+        wanted: Sequence[Planned],
+        engine: Executor,
+        observe: Callable[[Event], None] | None,
+    ) -> dict[str, str]:
+        """Compute runs; those that fail are recorded, and the others go on."""
+        jobs = [
+            Job(index, planned.cell.label, planned.prepared.config, planned.cost)
+            for index, planned in enumerate(wanted)
+        ]
+        failed: dict[str, str] = {}
+        for event in engine.run(jobs, self.runs.folder) if jobs else ():
+            if event.kind == "failed":
+                failed[event.job.label] = event.facts["error"]
+            if event.kind in ("done", "failed"):
+                self.failures.note(wanted[event.job.index], event)
+            if observe is not None:
+                observe(event)
+        return failed
+
+    def _write_tuning(self) -> None:
+        record = self.tuner.record(self.cells)
+        if record:
+            write_json(self.folder / "tuning.json", record)
+
+
+def _new(planned: Planned, failed: dict[str, str]) -> bool:
+    return planned.cell.label not in failed

@@ -1,0 +1,50 @@
+"""The scale axes that a study may vary, and how their sizes are written."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from finscale.config.data import TIERS
+from finscale.config.quantities import parse_count
+
+AxisName = Literal["parameters", "compute", "rows", "assets", "tier", "context_length", "horizon"]
+
+#: Axes whose sizes are written as counts: 250k, 2M, 1e15.
+COUNTED = ("parameters", "compute")
+
+
+def parse_sizes(axis: str, sizes: Any) -> Any:
+    """Return an axis' sizes as numbers, or as tier names; what is no list passes through.
+
+    Examples
+    --------
+    >>> parse_sizes("parameters", ["10k", "2M"])
+    (10000, 2000000)
+    >>> parse_sizes("tier", "a20")
+    ('a20',)
+    """
+    if isinstance(sizes, int | str):
+        sizes = [sizes]
+    if not isinstance(sizes, list | tuple):
+        return sizes
+    if axis == "tier":
+        return tuple(sizes)
+    return tuple(_whole_number(axis, size) for size in sizes)
+
+
+def _whole_number(axis: str, size: Any) -> int:
+    number = parse_count(size) if axis in COUNTED or not isinstance(size, str) else None
+    if isinstance(number, float) and number.is_integer():
+        number = int(number)
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise ValueError(f"{size!r} is no size of axis {axis}: write a whole number above 0")
+    return number
+
+
+def check_sizes(axis: str, sizes: tuple[int | str, ...]) -> None:
+    """Refuse an axis without sizes, with one twice, or with a tier that does not exist."""
+    if not sizes or len(set(sizes)) != len(sizes):
+        raise ValueError(f"axis {axis} needs at least one size, each once")
+    unknown = [size for size in sizes if axis == "tier" and size not in TIERS]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is not a tier; known: {', '.join(TIERS)}")

@@ -1,0 +1,276 @@
+"""The scale axes: what each sets, what it holds fixed, and the number that a law is fitted to.
+
+An axis is an entry of ``AXES``; adding one is adding an entry (and its name to ``AxisName``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from finscale.config import BaselineConfig, ExperimentConfig, ModelConfig, format_count, validate
+from finscale.errors import BudgetError, ConfigError
+from finscale.registry import Registry
+
+if TYPE_CHECKING:
+    from finscale.runs import Run
+
+Size = int | str
+TRADING_DAYS = 252
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What an axis may need to know of the data before it can say what a size means."""
+
+    num_features: int
+    num_train: int
+
+
+#: Looks at an experiment's windows; reads the data, and so is asked only when needed.
+Look = Callable[[ExperimentConfig], Windows]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One scale axis.
+
+    Parameters
+    ----------
+    title : str
+        What grows, in words for a figure's axis.
+    unit : str
+        Of the law's x.
+    sets : str
+        The setting that a size decides.
+    fixed : str
+        What is held fixed while it grows.
+    measured : str
+        What the law's x is.
+    apply : callable
+        Experiment, size and a look at the windows → the experiment of that size.
+    measure : callable
+        A finished run → its x.
+    of_data : bool
+        Whether a size changes data, task or split, so that baselines are fitted anew for it.
+    relative : bool
+        Whether sizes ask different questions, so that losses are compared as differences from the
+        base rate's.
+    words : callable
+        A size as people write it.
+    """
+
+    title: str
+    unit: str
+    sets: str
+    fixed: str
+    measured: str
+    apply: Callable[[ExperimentConfig, Size, Look], ExperimentConfig]
+    measure: Callable[[Run], float]
+    of_data: bool = False
+    relative: bool = False
+    words: Callable[[Size], str] = str
+
+
+AXES: Registry[Axis] = Registry("scale axis")
+
+
+def look_at_windows(config: ExperimentConfig) -> Windows:
+    """Read the data of an experiment and count its channels and training windows."""
+    from finscale.study.preparation import prepare
+
+    prepared = prepare(config.model_copy(update={"model": BaselineConfig(name="base_rate")}))
+    return Windows(len(prepared.dataset.features), len(prepared.split.train))
+
+
+def nominal(axis: str, size: Size) -> float:
+    """Return a size as a number to sort and group by: a20 is 20."""
+    return float(str(size).removeprefix("a")) if axis == "tier" else float(size)
+
+
+def _section(config: ExperimentConfig, section: str, **changes: Any) -> ExperimentConfig:
+    """Return the config with settings of one section changed, validated as if read from a file."""
+    old = getattr(config, section)
+    content = {**old.model_dump(mode="json"), **changes}
+    new = validate(type(old), content, place=f"{section}, as a scale axis sets it")
+    return config.model_copy(update={section: new})
+
+
+def _parameters(config: ExperimentConfig, size: Size, _: Look) -> ExperimentConfig:
+    # sizes that a config states would contradict the budget
+    solved = {"depth": None, "width": None, "heads": None, "ff_width": None}
+    return _section(config, "model", budget=int(size), **solved)
+
+
+def _compute(config: ExperimentConfig, size: Size, look: Look) -> ExperimentConfig:
+    windows = look(config)
+    whole = _section(config, "training", patience=None)
+    samples = windows.num_train * config.training.epochs
+    budget = budget_for_flops(config, windows.num_features, float(size) / (3 * samples))
+    return _parameters(whole, budget, look)
+
+
+def budget_for_flops(config: ExperimentConfig, num_features: int, flops: float) -> int:
+    """Return the parameter budget whose forward pass takes ``flops`` a window, within 10 %.
+
+    Raises
+    ------
+    BudgetError
+        If no budget from 500 to 20 billion parameters does.
+    """
+    from finscale.models.build import design
+    from finscale.models.counts import flops_per_sample
+
+    def cost(budget: float) -> float:
+        settings = {"depth": None, "width": None, "heads": None, "ff_width": None}
+        model = ModelConfig.model_validate(
+            {**config.network.model_dump(), **settings, "budget": round(budget)}
+        )
+        try:
+            architecture = design(
+                model,
+                num_features=num_features,
+                context_length=config.data.context_length,
+                head=config.task.kind,
+            )
+        except BudgetError:
+            return 0.0  # smaller than any architecture
+        return float(flops_per_sample(architecture))
+
+    low, high = math.log(500), math.log(2e10)
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if cost(math.exp(middle)) < flops else (low, middle)
+    budget = min((math.exp(low), math.exp(high)), key=lambda b: abs(cost(b) / flops - 1))
+    if abs(cost(budget) / flops - 1) > 0.1:
+        raise BudgetError(
+            f"No architecture takes {format_count(flops)}FLOP a window: the nearest takes "
+            f"{format_count(cost(budget))}FLOP.",
+            hint="choose other sizes for axis compute, or other training.epochs",
+        )
+    return round(budget)
+
+
+def _rows(config: ExperimentConfig, size: Size, _: Look) -> ExperimentConfig:
+    years, split = int(size), config.split
+    if split.method == "walk_forward":
+        return _section(config, "split", window="rolling", train_days=years * TRADING_DAYS)
+    if split.method == "dates":
+        start = split.train_end - dt.timedelta(days=round(365.25 * years) - 1)
+        return _section(config, "split", train_start=start)
+    raise ConfigError(
+        f"axis rows cannot shorten the history of a split by {split.method}.",
+        hint="split.method: dates or walk_forward",
+    )
+
+
+def _assets(config: ExperimentConfig, size: Size, _: Look) -> ExperimentConfig:
+    return _section(config, "data", symbols=config.data.symbols[: int(size)])
+
+
+def _setting(
+    section: str, name: str, config: ExperimentConfig, size: Size, _: Look
+) -> ExperimentConfig:
+    return _section(config, section, **{name: size})
+
+
+AXES.add(
+    "parameters",
+    Axis(
+        title="parameters",
+        unit="parameters",
+        sets="model.budget",
+        fixed="data, features, windows and epochs",
+        measured="parameters of the built model",
+        apply=_parameters,
+        measure=lambda run: float(run.info["parameters"]["total"]),
+        words=lambda size: format_count(int(size)),
+    ),
+)
+AXES.add(
+    "compute",
+    Axis(
+        title="training compute",
+        unit="FLOP",
+        sets="model.budget, solved so that the whole training takes that many FLOPs",
+        fixed="data, features, windows and epochs; no run stops early",
+        measured="FLOPs that the training took",
+        apply=_compute,
+        measure=lambda run: float(run.info["training"]["flops"]),
+        words=lambda size: format_count(int(size)),
+    ),
+)
+AXES.add(
+    "rows",
+    Axis(
+        title="training windows",
+        unit="windows",
+        sets="the years of history before validation that training sees",
+        fixed="model, features, validation and test days; epochs over the shorter history",
+        measured="training windows",
+        apply=_rows,
+        measure=lambda run: float(run.info["windows"]["train"]),
+        of_data=True,
+        words=lambda size: f"{size} years",
+    ),
+)
+AXES.add(
+    "assets",
+    Axis(
+        title="symbols",
+        unit="symbols",
+        sets="data.symbols: the first n of them",
+        fixed="model, features, and the symbols judged: those that the smallest size has",
+        measured="symbols trained on",
+        apply=_assets,
+        measure=lambda run: float(len(run.config.data.symbols)),
+        of_data=True,
+        words=lambda size: f"{size} symbols",
+    ),
+)
+AXES.add(
+    "tier",
+    Axis(
+        title="features",
+        unit="features",
+        sets="data.tier",
+        fixed="model budget, bars, windows and labels",
+        measured="features of the tier",
+        apply=partial(_setting, "data", "tier"),
+        measure=lambda run: nominal("tier", run.config.data.tier),
+        of_data=True,
+    ),
+)
+AXES.add(
+    "context_length",
+    Axis(
+        title="context length",
+        unit="bars",
+        sets="data.context_length",
+        fixed="model budget, features, validation and test days",
+        measured="bars that a window sees",
+        apply=partial(_setting, "data", "context_length"),
+        measure=lambda run: float(run.config.data.context_length),
+        of_data=True,
+        words=lambda size: f"{size} bars",
+    ),
+)
+AXES.add(
+    "horizon",
+    Axis(
+        title="horizon",
+        unit="bars ahead",
+        sets="task.horizon",
+        fixed="model budget, features; losses are differences from the base rate of each horizon",
+        measured="bars that the label looks ahead",
+        apply=partial(_setting, "task", "horizon"),
+        measure=lambda run: float(run.config.task.horizon),
+        of_data=True,
+        relative=True,
+        words=lambda size: f"{size} bars ahead",
+    ),
+)

@@ -1,0 +1,241 @@
+"""A study's controls: the same grid, smaller, on labels whose relation to the window is known.
+
+What has to come out is stated before the first run; afterwards it is held against what did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from finscale.config import StudyConfig
+from finscale.config.study import EXPECTED
+from finscale.errors import FinscaleError
+from finscale.registry import Registry
+from finscale.study.axes import nominal
+
+if TYPE_CHECKING:
+    from finscale.runs import Run
+    from finscale.scaling import Verdict
+    from finscale.study.planned import Planned
+    from finscale.study.study import Study
+
+Floats = NDArray[np.float64]
+_NUM_SIZES, _NUM_SEEDS = 4, 2
+_NUM_SHUFFLES = 2_000
+
+
+@dataclass(frozen=True)
+class ControlOutcome:
+    """A control, held against what is known of it.
+
+    Parameters
+    ----------
+    control : str
+        ``permuted_labels`` or ``planted_signal``.
+    label : str
+        The control in words.
+    expected : str
+        What has to come out; stated before the first run.
+    found : str
+        What did; why nothing can be said when ``ok`` is None.
+    ok : bool or None
+        Whether they agree; None while runs are missing.
+    facts : dict
+        The numbers behind ``found``.
+    """
+
+    control: str
+    label: str
+    expected: str
+    found: str
+    ok: bool | None
+    facts: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Control:
+    """One kind of control: what it does to the labels, what must follow, how it is judged."""
+
+    task: str
+    label: str
+    expected: str
+    judge: Callable[[Study, float], tuple[str, bool, dict[str, Any]]]
+
+
+CONTROL_RUNS: Registry[Control] = Registry("control")
+
+
+def control_study(study: StudyConfig, kind: str) -> StudyConfig:
+    """Return a control as a study of its own: fewer sizes and seeds, other labels."""
+    axis, sizes = next(iter(study.axes.items()))
+    chosen = study.controls.sizes or sorted(sizes, key=lambda size: nominal(axis, size))
+    axes: dict[str, Sequence[int | str]] = {axis: tuple(chosen)[:_NUM_SIZES]}
+    if study.controls.sizes:
+        axes[axis] = study.controls.sizes
+    for other in list(study.axes)[1:]:
+        axes[other] = (max(study.axes[other], key=lambda size: nominal(other, size)),)
+    task = study.experiment.task.model_copy(
+        update={"control": CONTROL_RUNS[kind].task, "control_strength": study.controls.strength}
+    )
+    changes = {
+        "name": kind,
+        "question": CONTROL_RUNS[kind].label,
+        "experiment": study.experiment.model_copy(update={"task": task}),
+        "axes": axes,
+        "seeds": study.controls.seeds or study.seeds[:_NUM_SEEDS],
+        "controls": {},
+        "tuning": {"rule": "fixed" if study.tuning.rule == "fixed" else "transfer"},
+        "baselines": tuple(dict.fromkeys(("base_rate", *study.baselines))),
+        "quick": {},
+    }
+    return StudyConfig.model_validate({**dict(study), **changes})
+
+
+def control_outcome(kind: str, study: Study, *, level: float) -> ControlOutcome:
+    """Hold a control's finished runs against what is known of it."""
+    control = CONTROL_RUNS[kind]
+    missing = [planned for planned in study.plan if planned.run_id not in study.runs]
+    if missing:
+        found = f"{len(missing)} of {len(study.plan)} runs are missing"
+        return ControlOutcome(kind, control.label, control.expected, found, None, {})
+    found, ok, facts = control.judge(study, level)
+    return ControlOutcome(kind, control.label, control.expected, found, ok, facts)
+
+
+def _judge_permuted(study: Study, level: float) -> tuple[str, bool, dict[str, Any]]:
+    verdict = _verdict(study)
+    p_value = within_quarters(_networks(study))
+    claims = verdict is not None and verdict.name == "LAW"
+    name = verdict.name if verdict else "no verdict"
+    found = f"{name}; ranking of days within quarters better than chance: p = {p_value:.2g}"
+    facts = {"verdict": name, "p_within_quarters": p_value, "level": level}
+    return found, p_value > level and not claims, facts
+
+
+def _judge_planted(study: Study, level: float) -> tuple[str, bool, dict[str, Any]]:
+    from finscale.study.scoring import skill
+
+    skills, shares = [], []
+    best = _best_possible(study)
+    base_rates = {
+        run.config.split.fold: run
+        for planned, run in study.completed()
+        if planned.cell.is_baseline and getattr(run.config.model, "name", "") == "base_rate"
+    }
+    for _, run in _networks(study, largest=True):
+        base_rate = base_rates[run.config.split.fold]
+        skills.append(skill(run, base_rate, level=1 - level))
+        shares.append(skills[-1].value / best[run.config.split.fold])
+    seen = sum(gain.low > 0 for gain in skills)
+    share = float(np.mean(shares))
+    found = (
+        f"skill seen in {seen} of {len(skills)} runs of the largest size; "
+        f"{share:.0%} of what the best possible model gains"
+    )
+    facts = {"seen": seen, "runs": len(skills), "share_of_bayes": share, "level": level}
+    return found, seen > len(skills) / 2, facts
+
+
+def within_quarters(networks: Sequence[tuple[Planned, Run]], *, seed: int = 0) -> float:
+    """Return the p value of models ranking the days within calendar quarters better than chance.
+
+    Within a quarter shuffled labels are exchangeable whatever the models know of its level, so the
+    test shuffles them again and counts how often the association is as strong. The outputs of all
+    runs are averaged first.
+    """
+    from finscale.data.controls import quarters
+
+    table = (
+        pl.concat(run.predictions("test") for _, run in networks)
+        .group_by("date", "symbol", maintain_order=True)
+        .agg(pl.col("target").first(), pl.col("logit").mean())
+        .sort("symbol", "date")
+    )
+    quarter_N = quarters(table["date"].to_numpy().astype("datetime64[D]"))
+    group_N = np.unique(
+        np.stack([quarter_N, table["symbol"].rank("dense").to_numpy()]), axis=1, return_inverse=True
+    )[1].ravel()
+    order_N = np.argsort(group_N, kind="stable")
+    group_N = group_N[order_N]
+    score_N = _centred(table["logit"].to_numpy()[order_N], group_N)
+    target_N = table["target"].to_numpy().astype(np.float64)[order_N]
+    rng = np.random.default_rng(seed)
+    observed = float(score_N @ target_N)
+    # sorting random numbers within each group shuffles within groups
+    as_strong = sum(
+        float(score_N @ target_N[np.lexsort((rng.random(len(group_N)), group_N))]) >= observed
+        for _ in range(_NUM_SHUFFLES)
+    )
+    return (1 + as_strong) / (1 + _NUM_SHUFFLES)
+
+
+def _centred(values_N: Floats, group_N: NDArray[np.int64]) -> Floats:
+    means = np.bincount(group_N, weights=values_N) / np.bincount(group_N)
+    centred_N: Floats = values_N - means[group_N]
+    return centred_N
+
+
+def _best_possible(study: Study) -> dict[int, float]:
+    """Return for each fold what the best possible model gains over the base rate on its test."""
+    from finscale.data.controls import optimum
+    from finscale.study.scoring import losses_of, mean_loss
+
+    gains = {}
+    for planned, run in study.completed():
+        if not planned.cell.is_baseline or getattr(run.config.model, "name", "") != "base_rate":
+            continue
+        frame, task = planned.prepared.dataset.frame, run.config.task
+        best = pl.concat(
+            part.select("date", "symbol", best=pl.Series(optimum(part, task)))
+            for part in frame.partition_by("symbol", maintain_order=True)
+        )
+        test = run.predictions("test").join(best, on=["date", "symbol"], maintain_order="left")
+        least = losses_of(task.kind, test["target"].to_numpy(), test["best"].to_numpy()).mean()
+        gains[run.config.split.fold] = mean_loss(run, "test") - float(least)
+    return gains
+
+
+def _networks(study: Study, *, largest: bool = False) -> list[tuple[Planned, Run]]:
+    networks = [(p, run) for p, run in study.completed() if not p.cell.is_baseline]
+    if largest:
+        axis = next(iter(study.config.axes))
+        most = max(nominal(axis, planned.cell.sizes[axis]) for planned, _ in networks)
+        networks = [(p, run) for p, run in networks if nominal(axis, p.cell.sizes[axis]) == most]
+    return networks
+
+
+def _verdict(study: Study) -> Verdict | None:
+    try:
+        return study.verdict()
+    except FinscaleError:
+        return None  # too few sizes or seeds: no law is claimed
+
+
+CONTROL_RUNS.add(
+    "permuted_labels",
+    Control(
+        task="permuted",
+        label="labels shuffled within calendar quarters",
+        expected=EXPECTED["permuted_labels"],
+        judge=_judge_permuted,
+    ),
+)
+CONTROL_RUNS.add(
+    "planted_signal",
+    Control(
+        task="planted",
+        label="labels drawn from a known function of the last 21 bars",
+        expected=EXPECTED["planted_signal"],
+        judge=_judge_planted,
+    ),
+)
