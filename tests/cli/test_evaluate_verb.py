@@ -78,6 +78,7 @@ def test_two_runs_are_compared(finscale, folder, tmp_path):
     assert done.exit_code == 0, done.output
     assert "Diebold–Mariano" in done.output
     assert "delong" in done.output
+    assert "Better than base rate, given 2 tried: " in done.output
     assert "buy and hold" not in done.output
     assert len(list((tmp_path / "out").glob("comparison-*.json"))) == 1
 

@@ -131,21 +131,25 @@ def test_regression_is_judged_by_its_errors(world):
     assert judged.evaluation.block_length >= 20
 
 
-def test_pairs_are_compared_on_the_same_windows(world, tmp_path):
-    run, _, _ = world
+def test_models_are_compared_on_the_same_windows(world, tmp_path):
+    run, store, data = world
     judged = candidates([run("volatility"), run("base_rate"), run("volatility_ranges")])
-    comparison = judge_pairs(judged, options=FAST)
+    options = Options(("base_rate", "logistic"), num_replicates=100)
+    comparison = judge_pairs(judged, store, data=data, options=options)
     assert comparison.pairs.height == 12
     best = judged[2].id
     assert comparison.confidence is not None
     assert comparison.confidence.members == (best,)
+    assert comparison.superior["base_rate"].better == (judged[0].id, best)
+    assert comparison.superior["logistic"].better == ()
     path = write_comparison(judged, comparison, tmp_path)
     content = json.loads(path.read_text())
     assert content["models"][best] == "volatility_ranges"
     assert len(content["pairs"]) == 12
+    assert content["superior"]["logistic"]["p_value"] > 0.05
     other = candidates([run("volatility", task=TaskConfig(name="direction"))])
     with pytest.raises(DataError, match="answers direction over 1"):
-        judge_pairs([*judged, *other], options=FAST)
+        judge_pairs([*judged, *other], store, data=data, options=options)
 
 
 def test_a_judgement_is_written_beside_the_sealed_run(world, tmp_path):

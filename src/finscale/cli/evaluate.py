@@ -72,6 +72,7 @@ def evaluate(
         num_replicates=replicates,
     )
     store = RunStore(runs_folder)
+    data = DataStore(data_root) if data_root else None
     judged = room.candidates([store.find(prefix) for prefix in dict.fromkeys(runs)])
     contents: list[dict[str, Any]] = []
     terminal = console()
@@ -80,7 +81,7 @@ def evaluate(
             judgement = room.judge(
                 candidate,
                 store,
-                data=DataStore(data_root) if data_root else None,
+                data=data,
                 options=options,
                 progress=lambda step: status.update(step),
             )
@@ -90,7 +91,9 @@ def evaluate(
                 _print_judgement(judgement, terminal, quiet=quiet)
             if not (as_json or quiet):
                 terminal.print(f"written   {path}\n", soft_wrap=True)
-        comparison = room.judge_pairs(judged, options=options) if len(judged) > 1 else None
+        comparison = (
+            room.judge_pairs(judged, store, data=data, options=options) if len(judged) > 1 else None
+        )
     if comparison is not None:
         path = room.write_comparison(judged, comparison, out)
         if not as_json:
@@ -380,6 +383,12 @@ def _print_comparison(
         terminal.print(
             f"Cannot be told from the best (model confidence set, "
             f"{1 - comparison.confidence.size:.0%}): {members}"
+        )
+    for name, found in comparison.superior.items():
+        better = ", ".join(short[model] for model in found.better) or "none"
+        terminal.print(
+            f"Better than {name.replace('_', ' ')}, given {len(judged)} tried: {better} "
+            f"(StepM at {found.size:.0%}; SPA p {_p_value(found.p_value)})"
         )
 
 

@@ -12,7 +12,14 @@ import polars as pl
 
 from finscale.evaluation.bootstrap import LEVEL, NUM_REPLICATES, Floats, Resampler
 from finscale.evaluation.inference import PairedTest, bootstrap_test, delong, diebold_mariano
-from finscale.evaluation.multiple import ConfidenceSet, benjamini_hochberg, confidence_set, holm
+from finscale.evaluation.multiple import (
+    ConfidenceSet,
+    SuperiorModels,
+    benjamini_hochberg,
+    confidence_set,
+    holm,
+    superior_models,
+)
 from finscale.evaluation.predictions import aligned, check_predictions, part
 from finscale.evaluation.ranking import Ranking, weighted_auc
 from finscale.evaluation.scores import log_losses, squared_errors, weighted_mean
@@ -31,14 +38,18 @@ class Comparison:
         benjamini_hochberg (their share).
     confidence : ConfidenceSet or None
         Models that cannot be told from the best by their losses; None for two models.
+    superior : dict of str to SuperiorModels
+        Benchmark to the models that beat it, given how many were tried.
     """
 
     pairs: pl.DataFrame
     confidence: ConfidenceSet | None
+    superior: dict[str, SuperiorModels]
 
 
 def compare(
     models: Mapping[str, pl.DataFrame],
+    benchmarks: Mapping[str, pl.DataFrame] | None = None,
     *,
     kind: Literal["classification", "regression"] = "classification",
     overlap: int = 1,
@@ -56,6 +67,8 @@ def compare(
     ----------
     models : mapping of str to polars.DataFrame
         Predictions of two models at least, on the same test windows.
+    benchmarks : mapping of str to polars.DataFrame, optional
+        Predictions that all models together are tested against, by SPA and StepM.
     kind : {"classification", "regression"}
         What ``logit`` holds.
     overlap : int
@@ -104,12 +117,13 @@ def compare(
             results[("auc", "delong")] = delong(target_N, *pair_outputs, dates=dates_N, level=level)
             results[("auc", "bootstrap")] = _auc_test(target_N, *pair_outputs, resampler)
         lines += [_line(pair, score, test, result) for (score, test), result in results.items()]
-    return Comparison(
-        _adjusted(pl.DataFrame(lines)),
-        confidence_set(dates_N, losses, overlap=overlap, num_replicates=num_replicates, seed=seed)
-        if len(models) > 2
-        else None,
-    )
+    options = {"overlap": overlap, "num_replicates": num_replicates, "seed": seed}
+    superior = {}
+    for name, table in (benchmarks or {}).items():
+        other_N = aligned(reference, check_predictions(table, name), name)["logit"].to_numpy()
+        superior[name] = superior_models(dates_N, loss(target_N, other_N), losses, **options)
+    confidence = confidence_set(dates_N, losses, **options) if len(models) > 2 else None
+    return Comparison(_adjusted(pl.DataFrame(lines)), confidence, superior)
 
 
 def _auc_test(

@@ -232,8 +232,7 @@ def judge(
     references: dict[str, pl.DataFrame] = {}
     for name in _baseline_names(kind, options):
         progress(f"baseline {name.replace('_', ' ')}")
-        fitted = [baseline_run(run, name, runs, data=data) for run in candidate.runs]
-        references[name] = pl.concat(run.predictions() for run in fitted)
+        references[name] = _baseline(candidate, name, runs, data)
     progress("bars")
     frame = _bars(config, data)
     progress("scores")
@@ -279,8 +278,20 @@ def _baseline_names(kind: str, options: Options) -> tuple[str, ...]:
     return BASELINES[kind] if options.baselines is None else options.baselines
 
 
-def judge_pairs(judged: Sequence[Candidate], *, options: Options | None = None) -> Comparison:
-    """Compare two or more models on the same windows, in pairs.
+def judge_pairs(
+    judged: Sequence[Candidate],
+    runs: RunStore,
+    *,
+    data: DataStore | None = None,
+    options: Options | None = None,
+) -> Comparison:
+    """Compare two or more models on the same windows: in pairs, and all against each baseline.
+
+    Parameters
+    ----------
+    judged : sequence of Candidate
+    runs, data, options
+        As for :func:`judge`.
 
     Raises
     ------
@@ -288,15 +299,29 @@ def judge_pairs(judged: Sequence[Candidate], *, options: Options | None = None) 
         If their tasks or windows differ.
     """
     options = options or Options()
-    task = judged[0].config.task
+    first = judged[0]
+    task = first.config.task
     for other in judged[1:]:
         if other.config.task != task:
             raise DataError(
                 f"{other.id} answers {other.config.task.name} over {other.config.task.horizon}, "
-                f"{judged[0].id} {task.name} over {task.horizon}: they cannot be compared."
+                f"{first.id} {task.name} over {task.horizon}: they cannot be compared."
             )
-    tables = {candidate.id: candidate.predictions() for candidate in judged}
-    return compare(tables, kind=task.kind, overlap=task.horizon, **options.bootstrap)
+    return compare(
+        {candidate.id: candidate.predictions() for candidate in judged},
+        {name: _baseline(first, name, runs, data) for name in _baseline_names(task.kind, options)},
+        kind=task.kind,
+        overlap=task.horizon,
+        **options.bootstrap,
+    )
+
+
+def _baseline(
+    candidate: Candidate, name: str, runs: RunStore, data: DataStore | None
+) -> pl.DataFrame:
+    """Return a baseline's predictions for every fold of the candidate."""
+    fitted = [baseline_run(run, name, runs, data=data) for run in candidate.runs]
+    return pl.concat(run.predictions() for run in fitted)
 
 
 def write_judgement(judgement: Judgement, folder: Path) -> Path:
@@ -314,6 +339,7 @@ def write_comparison(judged: Sequence[Candidate], comparison: Comparison, folder
         "models": {candidate.id: candidate.title for candidate in judged},
         "pairs": _plain(comparison.pairs),
         "confidence_set": None if confidence is None else asdict(confidence),
+        "superior": {name: asdict(value) for name, value in comparison.superior.items()},
     }
     path = folder / f"comparison-{content_hash(sorted(ids))[:8]}.json"
     write_json(path, content)
