@@ -25,7 +25,7 @@ def unidentified(law):
     assert law.reason in repr(law)
     assert "NOT IDENTIFIED" in law.summary()
     assert np.isnan(list(law.params.values())).all()
-    assert np.isnan(law.predict([1e6]).mean).all()
+    assert np.isnan(law.predict(np.full((1, len(law.table.axes)), 1e6)).mean).all()
     assert np.isnan([e.value for e in law.estimates.values()]).all()
     assert np.isnan(law.size_for(0.6))
     content = json.loads(json.dumps(law.to_dict(), allow_nan=False))
@@ -159,3 +159,13 @@ def test_gls_with_fewer_days_than_sizes():
     table = {"parameters": SIZES[i], "day": d, "loss": 0.5 + 0.01 * rng.standard_normal(40)}
     with pytest.raises(FinscaleError, match="covariance of 8 sizes cannot be inverted"):
         fit_law(table)
+
+
+@pytest.mark.parametrize("lockstep", [0.0, 1.0])
+def test_a_surface_whose_axes_do_not_move_apart(lockstep):
+    """D held constant, or grown with N: no table of this kind tells alpha from beta."""
+    N = np.geomspace(1e4, 1e7, 30)
+    D = 1e5 * (N / 1e4) ** lockstep
+    noise = 1e-4 * np.random.default_rng(0).standard_normal(30)
+    loss = 0.5 + 4 * N**-0.4 + 3 * D**-0.35 + noise
+    assert "bound" in unidentified(fit_law({"N": N, "D": D, "loss": loss}, x=("N", "D")))

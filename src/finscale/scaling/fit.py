@@ -164,7 +164,7 @@ def fit_form(form: Form, problem: Problem, *, level: float = 0.95) -> Fit:
     batch = problem.batch(form)
     theta_p, fitted_n = batch.params_Rp[0], batch.fitted_Rn[0]
     objective = float(batch.objective_R[0])
-    at_bound = tuple(np.array(form.names)[batch.at_bound_Rp[0]])
+    at_bound = tuple(name for name, at in zip(form.names, batch.at_bound_Rp[0], strict=True) if at)
     resting = set(at_bound) - {form.floor}
     openings = () if resting else open_ends(form, problem, objective, level)
     condition, leverage_n = _geometry(form, problem, batch.internal_Rp[0], fitted_n)
