@@ -26,18 +26,31 @@ _HOMES = {
     "TrackingManager": "finscale.training",
     "Trainer": "finscale.training",
     "RunStore": "finscale.runs",
+    "Law": "finscale.scaling",
+    "fit_law": "finscale.scaling",
+    "compare_forms": "finscale.scaling",
+    "compare_approaches": "finscale.scaling",
+    "decide": "finscale.scaling",
+    "plan": "finscale.scaling.plan",
+    "study_power": "finscale.scaling",
+    "audit": "finscale.study.audit",
+    "judge": "finscale.study.evaluate",
     "Study": "finscale.study",
     "run_experiment": "finscale.study",
 }
 
-__all__ = sorted([*_HOMES, "__version__"])
+_MODULES = {"synthetic": "finscale.data.synthetic"}
+
+__all__ = sorted([*_HOMES, *_MODULES, "__version__"])
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
+    if name in _MODULES:
+        value: Any = importlib.import_module(_MODULES[name])
+    elif name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    else:
         raise AttributeError(f"module 'finscale' has no attribute {name!r}")
-    value = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value
 
