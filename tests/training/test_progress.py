@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from finscale.training import ProgressBar, Reading, ThermalCallback, progress
-from finscale.training.progress import clock, short
+from finscale.training.progress import clock, rate, short
 
 
 @pytest.fixture
@@ -57,6 +57,14 @@ def test_a_resumed_training_starts_where_it_was(make_trainer, screen, monkeypatc
 )
 def test_losses_have_four_decimals(value, text):
     assert short(value) == text
+
+
+@pytest.mark.parametrize(
+    ("speed", "text"),
+    [(2380.4, "2,380 samples/s"), (12.3, "12 samples/s"), (0.41, "0.41 samples/s")],
+)
+def test_speed_keeps_two_digits_when_it_is_slow(speed, text):
+    assert rate(speed) == text
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(41, "0:41"), (727.4, "12:07"), (11100, "3:05:00")])

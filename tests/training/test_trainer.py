@@ -259,6 +259,12 @@ def test_regression_trains_and_predicts_one_number_or_one_a_quantile(
     assert trainer.predict(trainer.split.test).shape == (len(trainer.split.test), *shape)
 
 
+def test_compiling_without_a_compiler_is_refused(make_trainer, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(TrainingError, match=r"needs the C\+\+ compiler no-such-compiler"):
+        make_trainer(compile=True).fit()
+
+
 @pytest.mark.slow
 def test_a_compiled_model_trains_like_the_plain_one(make_trainer):
     plain, compiled = (make_trainer(compile=flag, seed=0).fit() for flag in (False, True))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,6 +118,22 @@ def free_memory(device: str) -> int:
     free = int(psutil.virtual_memory().available)
     limit, used = _cgroup_memory()
     return free if limit is None else min(free, max(limit - used, 0))
+
+
+def require_compiler(device: str) -> None:
+    """Refuse ``compile`` on a CPU without the C++ compiler that torch calls for it.
+
+    Raises
+    ------
+    TrainingError
+        With the compiler that is missing.
+    """
+    compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
+    if device == "cpu" and shutil.which(compiler) is None:
+        raise TrainingError(
+            f"training.compile needs the C++ compiler {compiler}, which is not installed.",
+            hint="install it, name another one in CXX, or leave training.compile off",
+        )
 
 
 def require_memory(num_parameters: int, device: str, needed: int | None = None) -> None:

@@ -81,10 +81,10 @@ class ProgressBar(Callback):
             speed = state.step * trainer.windows_per_step / state.seconds
             # the only look at a loss on the device, four times a second
             train_loss = state.losses_S[: state.step].mean().item()
-            figures += [f"{speed:,.0f} samples/s", f"train {short(train_loss)}"]
+            figures += [rate(speed), f"train {short(train_loss)}"]
         elif last is not None:
             speed = float(last["samples_per_second"])
-            figures += [f"{speed:,.0f} samples/s", f"train {short(float(last['train_loss']))}"]
+            figures += [rate(speed), f"train {short(float(last['train_loss']))}"]
         if last is not None:
             best = "best" if last["best"] else f"(best {short(state.best_loss or 0.0)})"
             figures.append(f"val {short(float(last['validation_loss']))} {best}")
@@ -103,6 +103,11 @@ class ProgressBar(Callback):
             return "time left unknown yet"
         seconds_per_step = (time.perf_counter() - self._started) / num_done
         return f"{clock(seconds_per_step * (trainer.total_steps - trainer.num_steps))} left"
+
+
+def rate(speed: float) -> str:
+    """Return 2,380 samples/s, or 3.1 samples/s for the large and slow."""
+    return f"{speed:,.0f} samples/s" if speed >= 10 else f"{speed:.2g} samples/s"
 
 
 def short(value: float) -> str:

@@ -17,7 +17,7 @@ from finscale.config import TaskConfig, TrainingConfig
 from finscale.errors import TrainingError
 from finscale.training.callbacks import Callback, TrainingPaused
 from finscale.training.checkpoint import CheckpointFolder
-from finscale.training.devices import require_memory, use_threads
+from finscale.training.devices import require_compiler, require_memory, use_threads
 from finscale.training.environment import on_signal, own_random_state
 from finscale.training.identity import training_identity
 from finscale.training.losses import loss_name, make_loss
@@ -160,6 +160,8 @@ class Trainer:
         self._loss = make_loss(name, self.task.kind, config.loss_options)
         self._rates = learning_rates(config, self.total_steps)
         self._ends_N = torch.from_numpy(self.split.train).to(self.device)
+        if config.compile:
+            require_compiler(self.device.type)
         # only whole batches are compiled: their shape never changes
         self._compiled = torch.compile(self.model) if config.compile else self.model
         self._step_callbacks = [c for c in self.callbacks if _overrides_step(c)]
