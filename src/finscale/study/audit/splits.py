@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from finscale.data.controls import controlled_label
 from finscale.data.splits import PARTS, Split
-from finscale.data.targets import label
 from finscale.study.audit.certificate import Check, Outcome
 from finscale.study.audit.evidence import Evidence
 
@@ -21,7 +21,7 @@ def examine_labels(evidence: Evidence) -> Outcome:
     for symbol in dataset.symbols:
         part = evidence.part(symbol)
         rows = slice(offset, offset + part.height)
-        expected = label(part, dataset.task)
+        expected = controlled_label(part, dataset.task)
         differ = ~(
             (target_R[rows] == expected.target_R)
             | (np.isnan(target_R[rows]) & np.isnan(expected.target_R))
