@@ -9,8 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from finscale.errors import FinscaleError
+from finscale.scaling.cost import CostModel, measure_flops
 from finscale.scaling.law import Law, fit_law
-from finscale.scaling.plan import CostModel, measure_flops, plan
+from finscale.scaling.plan import plan
 
 _A, _B, _ALPHA, _BETA = 4.0, 0.9, 0.4, 0.3
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -212,3 +213,26 @@ def test_shapes_run_from_zero_to_one_and_bend_as_their_exponent():
     np.testing.assert_allclose(shape(np.array(-1e-6), x, 1.0, 100.0), [0, 0.5, 1], atol=1e-5)
     np.testing.assert_allclose(shape(np.array(-1.0), x, 1.0, 100.0), [0, 0.9 / 0.99, 1])
     np.testing.assert_allclose(shape(np.array(1.0), x, 1.0, 100.0), [0, 9 / 99, 1])
+
+
+def test_terminal(tmp_path: Path):
+    import typer
+    from typer.testing import CliRunner
+
+    from finscale.cli.law_decide import decide as verb
+
+    app = typer.Typer()
+    app.command()(verb)
+    means = _losses(0.6 + 0.05 * _X**-0.4 + 0.01 * _X**0.15).mean(axis=2)
+    table = tmp_path / "runs.csv"
+    size, seed = np.meshgrid(SIZES, np.arange(5), indexing="ij")
+    columns = {"parameters": size.ravel(), "seed": seed.ravel(), "loss": means.ravel()}
+    pl.DataFrame(columns).write_csv(table)
+    shown = CliRunner().invoke(app, [str(table), "--sesoi", "0.005"])
+    assert shown.exit_code == 0, shown.output
+    assert shown.output.startswith("TURNS: loss falls to a least value at")
+    assert "up to there" in shown.output
+    quiet = CliRunner().invoke(app, [str(table), "--sesoi", "0.005", "-q"])
+    assert "whole gain" not in quiet.output
+    as_json = CliRunner().invoke(app, [str(table), "--sesoi", "0.005", "--json"])
+    assert json.loads(as_json.stdout)["name"] == "TURNS"

@@ -49,8 +49,8 @@ def plan(
     quiet: Quiet = False,
 ) -> None:
     """Plan a budget: the best size, what ten times more would bring, whether you could see it."""
+    from finscale.scaling.cost import UTILIZATION, CostModel, measure_flops
     from finscale.scaling.law import fit_law
-    from finscale.scaling.plan import UTILIZATION, CostModel, measure_flops
     from finscale.scaling.plan import plan as make_plan
 
     axes = tuple(x or ["parameters"])

@@ -203,6 +203,15 @@ def decide_batch(
     )
 
 
+def equivalence_margin(covariance: SizeCovariance, level: float) -> float:
+    """Return the one-sided quantile of Student's t for the contrast of first and last size."""
+    from scipy.stats import t
+
+    contrast = np.zeros(len(covariance.mean_G))
+    contrast[[0, -1]] = 1.0, -1.0
+    return float(t.ppf(1 - level, covariance.contrast(contrast)[2]))
+
+
 def _turns(
     axis: SizeAxis,
     trends: Trends,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from finscale.evaluation.bootstrap import Metric
-from finscale.scaling.power import Settlement
+from finscale.scaling.settlement import Settlement
 
 #: A misfit rarer than this is said.
 _MISFIT = 0.01

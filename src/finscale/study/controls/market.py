@@ -19,7 +19,7 @@ from finscale.models.baselines import Baseline, make_baseline
 from finscale.scaling.covariance import long_run_covariance
 from finscale.study.controls.case import CONTROLS, Check, Control, Float, Losses
 
-_COMPLEXITIES = (4, 8, 16, 32, 64)
+_COMPLEXITIES = (4, 8, 16, 32)
 _NUM_SEEDS = 3
 _TRAIN_DAYS, _TEST_DAYS = 1500, 1000
 _WARM_UP = 40

@@ -1,0 +1,49 @@
+"""`finscale law decide`: LAW, TURNS, INVERSE, NO-LAW or INDETERMINATE, from any table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from finscale.cli.options import AsJson, Quiet, console, print_json
+
+
+def decide(
+    table: Annotated[Path, typer.Argument(help="CSV or parquet: sizes, losses, seeds, days.")],
+    sesoi: Annotated[
+        float, typer.Option(help="Smallest effect of interest, stated before the runs.")
+    ],
+    axis: Annotated[str, typer.Option("--x", help="Column of sizes.")] = "parameters",
+    y: Annotated[str, typer.Option("--y", help="Column of losses.")] = "loss",
+    level: Annotated[float, typer.Option(help="Significance level.")] = 0.05,
+    horizon: Annotated[int, typer.Option(help="Bars that a label looks ahead.")] = 1,
+    unit: Annotated[str, typer.Option(help="Of the losses.")] = "nats",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say what the runs of a table allow to be claimed, and what would settle it if nothing."""
+    from finscale.scaling.sentences import interval, number, p_text
+    from finscale.scaling.verdict import decide as judge
+
+    verdict = judge(table, sesoi=sesoi, axis=axis, loss=y, level=level, horizon=horizon, unit=unit)
+    if as_json:
+        print_json(verdict.to_dict())
+        return
+    terminal = console()
+    terminal.print(verdict.sentence)
+    if quiet:
+        return
+    law, constant = verdict.held_out
+    terminal.print(
+        f"falls {p_text(verdict.p_falls)} · rises {p_text(verdict.p_rises)} · "
+        f"turns {p_text(verdict.p_turns)} · within ±{number(sesoi)} {p_text(verdict.p_equivalent)}"
+    )
+    terminal.print(
+        f"whole gain {interval(verdict.gain)} {unit} · next tenfold "
+        f"{interval(verdict.next_tenfold)} · largest size missed by {number(law)} "
+        f"(constant: {number(constant)})"
+    )
+    if verdict.up_to_best is not None:
+        terminal.print(f"up to there  {verdict.up_to_best.sentence}")

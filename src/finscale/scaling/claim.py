@@ -1,0 +1,135 @@
+"""What was stated beforehand, and what may be claimed afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from finscale.evaluation.bootstrap import Metric
+from finscale.scaling.covariance import SizeCovariance
+from finscale.scaling.decision import VerdictName
+from finscale.scaling.settlement import Settlement
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What was fixed before the first run; a verdict repeats it.
+
+    Parameters
+    ----------
+    axis : str
+        What grows: ``"parameters"``, ``"features"``, ``"symbols"``, ``"days"``.
+    sizes : tuple of float
+        Sizes along the axis, rising.
+    num_seeds : int
+        Runs of each size (the fewest of any size).
+    sesoi : float
+        Smallest effect of interest, in ``unit``.
+    level : float
+        Significance level of every test.
+    exclusions : tuple of str
+        Runs left out, and the rule that was stated for it.
+    unit : str
+        Of the losses.
+    """
+
+    axis: str
+    sizes: tuple[float, ...]
+    num_seeds: int
+    sesoi: float
+    level: float = 0.05
+    exclusions: tuple[str, ...] = ()
+    unit: str = "nats"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A verdict with everything it rests on.
+
+    Parameters
+    ----------
+    name : str
+        LAW, TURNS, INVERSE, NO-LAW or INDETERMINATE.
+    sentence : str
+        What a paper could quote.
+    statement : Statement
+        What was fixed beforehand.
+    gain : Metric
+        Loss saved from the smallest size to the largest, with its interval (no curve assumed).
+    next_tenfold : Metric
+        Loss saved by ten times the largest size, extrapolated along the better monotone curve.
+    direction : {"falling", "rising"}
+        Which monotone curve fits better.
+    exponent : Metric
+        Exponent of that curve: loss falls as ``x^-exponent`` towards its floor; of a rising curve,
+        ``x^exponent``. An interval that ends on a bound of ``exponent_bounds`` is open there.
+    best_size : Metric or None
+        Size of least loss when the verdict is TURNS.
+    p_falls, p_rises, p_turns, p_equivalent : float
+        P values: falling and rising law against the constant, turning curve against both monotone
+        ones, and the equivalence test.
+    held_out : tuple of float
+        Error on the largest size of the curve and of the constant, both fitted without it.
+    fits : float
+        P value of the curves' misfit: a small one says that no curve here describes the losses.
+    reasons : tuple of str
+        Why nothing stronger could be said.
+    settles : Settlement or None
+        What would settle it, when INDETERMINATE.
+    up_to_best : Verdict or None
+        When the verdict is TURNS and enough sizes are left: the verdict on the sizes up to the
+        best one.
+    covariance : SizeCovariance
+        Mean losses and their covariance.
+    """
+
+    name: VerdictName
+    sentence: str
+    statement: Statement
+    gain: Metric
+    next_tenfold: Metric
+    direction: Literal["falling", "rising"]
+    exponent: Metric
+    exponent_bounds: tuple[float, float]
+    best_size: Metric | None
+    p_falls: float
+    p_rises: float
+    p_turns: float
+    p_equivalent: float
+    held_out: tuple[float, float]
+    fits: float
+    reasons: tuple[str, ...]
+    settles: Settlement | None
+    up_to_best: Verdict | None
+    covariance: SizeCovariance
+
+    def __repr__(self) -> str:
+        return self.sentence
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers and text for JSON."""
+        covariance = self.covariance
+        content = {
+            key: _plain(value)
+            for key, value in vars(self).items()
+            if key not in ("covariance", "up_to_best")
+        }
+        content["up_to_best"] = self.up_to_best.to_dict() if self.up_to_best else None
+        content["mean_loss"] = covariance.mean_G.tolist()
+        content["covariance"] = covariance.matrix_GG.tolist()
+        content["num_days"] = covariance.num_days
+        content["seed_deviation"] = np.sqrt(covariance.seed_variance_G).tolist()
+        return content
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Metric | Statement | Settlement):
+        return {key: _plain(item) for key, item in asdict(value).items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        # JSON has no infinity: an open end is null
+        return value if np.isfinite(value) else None
+    return value

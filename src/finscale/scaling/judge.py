@@ -1,0 +1,245 @@
+"""One study's tests, in the order in which they depend on each other."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from finscale.evaluation.bootstrap import Metric
+from finscale.scaling.claim import Statement, Verdict
+from finscale.scaling.covariance import SizeCovariance
+from finscale.scaling.decision import (
+    VERDICTS,
+    Decisions,
+    Thresholds,
+    decide_batch,
+    equivalence_margin,
+    exponent_threshold,
+    redraw,
+)
+from finscale.scaling.sentences import reasons, sentence
+from finscale.scaling.settlement import Settlement, settlement
+from finscale.scaling.trend import FINE_EXPONENTS, Float, MonotoneFit, SizeAxis, Trends, shape
+
+#: Fewer sizes identify no exponent and no valley; sizes closer than this, nothing at all.
+LEAST_SIZES, LEAST_SPAN = 4, 4.0
+
+
+class Judge:
+    """One study: its best curves, redrawn studies around each, and what they allow to be said.
+
+    Parameters
+    ----------
+    statement : Statement
+        What was fixed beforehand.
+    covariance : SizeCovariance
+        Mean losses and their covariance.
+    num_replicates, seed : int
+        Of the parametric bootstrap.
+    """
+
+    def __init__(
+        self, statement: Statement, covariance: SizeCovariance, num_replicates: int, seed: int
+    ) -> None:
+        self.statement, self.covariance = statement, covariance
+        self.num_replicates, self.seed = num_replicates, seed
+        self.axis = SizeAxis(statement.sizes)
+        self.size_G = np.asarray(statement.sizes)
+        self.mean_1G = covariance.mean_G[None]
+        self.matrix_1GG = covariance.matrix_GG[None]
+        self.observed = self.axis.fit(self.mean_1G, self.matrix_1GG)
+        self.falls = bool(self.observed.fall.statistic_B[0] >= self.observed.rise.statistic_B[0])
+        self.monotone_G = self._better(self.observed).predict(self.size_G)[0]
+        # studies as they would be if the loss were flat, followed the better monotone curve, or
+        # the turning one
+        rng = np.random.default_rng(seed)
+        self.if_flat = self._redrawn(np.zeros(len(self.size_G)), rng)
+        self.if_monotone = self._redrawn(self.monotone_G, rng)
+        self.if_turning = self._redrawn(self.observed.turn.predict(self.size_G)[0], rng)
+
+    def verdict(self, *, settle: bool) -> Verdict:
+        """Return the verdict; ``settle`` works out what would settle an open one."""
+        limits = self._limits()
+        decisions = self._decisions(limits)
+        few = self._too_little()
+        name = VERDICTS[int(decisions.code_B[0])]
+        if few and name != "NO-LAW":
+            name = "INDETERMINATE"
+        facts = self._facts(limits)
+        why: tuple[str, ...] = ()
+        settles = None
+        if name == "INDETERMINATE":
+            why = (*few, *reasons(facts, pinned=bool(decisions.pinned_B[0])))
+            if settle and not few:
+                seen = bool(decisions.falls_B[0] or decisions.rises_B[0])
+                settles = self._settlement(facts["exponent"] if seen else None)
+        turns = name == "TURNS"
+        facts["best_size"] = self._best_size() if turns else None
+        return Verdict(
+            name=name,
+            sentence=sentence(name, facts, why, settles),
+            reasons=why,
+            settles=settles,
+            up_to_best=self._up_to(facts["best_size"]) if turns else None,
+            **facts,
+        )
+
+    def _better(self, trends: Trends) -> MonotoneFit:
+        """Return the falling or the rising fit, whichever the observed losses prefer."""
+        return trends.fall if self.falls else trends.rise
+
+    @cached_property
+    def _fine(self) -> MonotoneFit:
+        """The better monotone curve on a grid fine enough to be reported."""
+        axis = SizeAxis(self.statement.sizes, FINE_EXPONENTS)
+        return self._better(axis.fit(self.mean_1G, self.matrix_1GG))
+
+    def _redrawn(self, truth_G: Float, rng: np.random.Generator) -> Trends:
+        return self.axis.fit(*redraw(self.covariance, truth_G, self.num_replicates, rng))
+
+    def _limits(self) -> Thresholds:
+        upper = 1 - self.statement.level
+        return Thresholds(
+            fall=float(np.quantile(self.if_flat.fall.statistic_B, upper)),
+            rise=float(np.quantile(self.if_flat.rise.statistic_B, upper)),
+            turn=float(np.quantile(self.if_monotone.turn_over_monotone_B, upper)),
+            exponent=exponent_threshold(
+                self.axis, self.covariance, self.monotone_G, self.if_monotone, upper
+            ),
+        )
+
+    def _decisions(self, limits: Thresholds) -> Decisions:
+        return decide_batch(
+            self.axis,
+            self.mean_1G,
+            self.matrix_1GG,
+            limits,
+            sesoi=self.statement.sesoi,
+            margin=equivalence_margin(self.covariance, self.statement.level),
+            trends=self.observed,
+        )
+
+    def _facts(self, limits: Thresholds) -> dict[str, Any]:
+        observed, flat, monotone = self.observed, self.if_flat, self.if_monotone
+        return {
+            "statement": self.statement,
+            "covariance": self.covariance,
+            "p_falls": _p_value(observed.fall.statistic_B, flat.fall.statistic_B),
+            "p_rises": _p_value(observed.rise.statistic_B, flat.rise.statistic_B),
+            "p_turns": _p_value(observed.turn_over_monotone_B, monotone.turn_over_monotone_B),
+            "fits": _p_value(observed.misfit_B, self.if_turning.misfit_B),
+            **self._gain(),
+            "direction": "falling" if self.falls else "rising",
+            "exponent": self._exponent(limits.exponent),
+            "exponent_bounds": _exponent_bounds(self._fine),
+            "next_tenfold": self._next_tenfold(),
+            "held_out": self._held_out(),
+        }
+
+    def _settlement(self, exponent: Metric | None) -> Settlement:
+        """Return what would settle it: if nothing is there, or if the trend seen is real.
+
+        An exponent that is not known is taken from the middle of its interval: the estimate itself
+        often lies on a bound, where no amount of data would ever pin it down.
+        """
+        truth_G = np.zeros(len(self.size_G))
+        assumption = "if there is no effect"
+        if exponent is not None:
+            sign, total = self._fine.sign, float(self._fine.total_B[0])
+            middle = np.array(sign * (exponent.low + exponent.high) / 2)
+            first, last = self.statement.sizes[0], self.statement.sizes[-1]
+            truth_G = sign * total * shape(middle, self.size_G, first, last)
+            assumption = f"if the trend is real, with exponent {abs(float(middle)):.2g}"
+        return settlement(
+            self.statement.sizes,
+            self.covariance,
+            truth_G,
+            sesoi=self.statement.sesoi,
+            level=self.statement.level,
+            assumption=assumption,
+            seed=self.seed,
+        )
+
+    def _too_little(self) -> tuple[str, ...]:
+        sizes, span = self.statement.sizes, self.statement.sizes[-1] / self.statement.sizes[0]
+        few = []
+        if len(sizes) < LEAST_SIZES:
+            few.append(
+                f"{len(sizes)} sizes identify no exponent: at least {LEAST_SIZES} are needed"
+            )
+        if span < LEAST_SPAN:
+            few.append(f"the sizes span ×{span:.2g}, and less than ×{LEAST_SPAN:g} shows no law")
+        return tuple(few)
+
+    def _gain(self) -> dict[str, Any]:
+        from scipy.stats import t
+
+        contrast_G = np.zeros(len(self.size_G))
+        contrast_G[[0, -1]] = 1.0, -1.0
+        value, error, degrees = self.covariance.contrast(contrast_G)
+        half = error * float(t.ppf(1 - self.statement.level / 2, degrees))
+        beyond = (self.statement.sesoi - abs(value)) / error if error > 0 else np.inf
+        return {
+            "gain": Metric(value, value - half, value + half),
+            "p_equivalent": float(t.sf(beyond, degrees)),
+        }
+
+    def _exponent(self, threshold: float) -> Metric:
+        best = self._fine
+        low_B, high_B = best.exponent_interval(threshold)
+        ends = float(low_B[0]), float(high_B[0])
+        value = float(best.exponent_B[0])
+        if best.sign < 0:
+            return Metric(-value, -ends[1], -ends[0])
+        return Metric(value, *ends)
+
+    def _next_tenfold(self) -> Metric:
+        redrawn = self.if_monotone
+        falls_B = redrawn.fall.statistic_B >= redrawn.rise.statistic_B
+        saved_B = -np.where(falls_B, redrawn.fall.step(10.0), redrawn.rise.step(10.0))
+        tail = self.statement.level / 2
+        low, high = np.quantile(saved_B, [tail, 1 - tail])
+        return Metric(float(-self._fine.step(10.0)[0]), float(low), float(high))
+
+    def _best_size(self) -> Metric:
+        tail = self.statement.level / 2
+        low, high = np.quantile(self.if_turning.turn.best_size(), [tail, 1 - tail])
+        return Metric(float(self.observed.turn.best_size()[0]), float(low), float(high))
+
+    def _held_out(self) -> tuple[float, float]:
+        inner = self.axis.without_largest().fit(self.mean_1G[:, :-1], self.matrix_1GG[:, :-1, :-1])
+        fit = self._better(inner)
+        largest, constant = float(self.mean_1G[0, -1]), float(inner.constant_B[0])
+        foretold = float(fit.predict(self.size_G[-1:])[0, 0])
+        return abs(largest - foretold), abs(largest - constant)
+
+    def _up_to(self, best_size: Metric) -> Verdict | None:
+        keep = self.size_G <= best_size.value * 1.0001
+        if keep.sum() < LEAST_SIZES:
+            return None
+        whole = self.covariance
+        part = SizeCovariance(
+            whole.mean_G[keep],
+            whole.day_GG[np.ix_(keep, keep)],
+            whole.seed_variance_G[keep],
+            whole.seed_degrees_G[keep],
+            whole.seeds_G[keep],
+            whole.num_days,
+            whole.bandwidth,
+            whole.common_variance,
+        )
+        statement = Statement(
+            **{**vars(self.statement), "sizes": tuple(self.size_G[keep].tolist())}
+        )
+        return Judge(statement, part, self.num_replicates, self.seed).verdict(settle=False)
+
+
+def _exponent_bounds(best: MonotoneFit) -> tuple[float, float]:
+    lowest, highest = best.bounds
+    return (-highest, -lowest) if best.sign < 0 else (lowest, highest)
+
+
+def _p_value(observed_1: Float, null_B: Float) -> float:
+    return float((1 + (null_B >= observed_1[0]).sum()) / (1 + len(null_B)))

@@ -1,0 +1,106 @@
+"""What would settle an open study: more days, more seeds, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from finscale.scaling.covariance import SizeCovariance
+from finscale.scaling.simulation import simulate_verdicts
+from finscale.scaling.trend import Float
+
+_WANTED_POWER = 0.8
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """What would settle an open study with 80 % probability.
+
+    Parameters
+    ----------
+    num_days : int or None
+        Test days, with as many seeds as now; None where days alone cannot settle it.
+    num_seeds : int or None
+        Seeds a size, with as many days as now; None where seeds alone cannot settle it.
+    both : tuple of int, or None
+        Days and seeds, both multiplied alike; None where even a hundredfold would not do.
+    assumption : str
+        What is taken for the truth.
+    """
+
+    num_days: int | None
+    num_seeds: int | None
+    both: tuple[int, int] | None
+    assumption: str
+
+    def __str__(self) -> str:
+        ways = []
+        if self.num_days is not None:
+            ways.append(f"about {_two_digits(self.num_days):,} test days")
+        if self.num_seeds is not None:
+            ways.append(f"{self.num_seeds} seeds a size")
+        if not ways and self.both is not None:
+            ways = [
+                f"about {_two_digits(self.both[0]):,} test days and {self.both[1]} seeds a size"
+            ]
+        means = " or ".join(ways) or "nothing within a hundred times the days and seeds"
+        return f"{means}, {self.assumption}"
+
+
+def _two_digits(count: int) -> int:
+    unit = int(10 ** max(len(str(count)) - 2, 0))
+    return -(-count // unit) * unit
+
+
+def settlement(
+    sizes: Sequence[float],
+    covariance: SizeCovariance,
+    truth_G: Float,
+    *,
+    sesoi: float,
+    level: float = 0.05,
+    assumption: str = "if the curve given is the truth",
+    num_replicates: int = 300,
+    seed: int = 0,
+) -> Settlement:
+    """Return how many days and seeds would lead to a verdict other than INDETERMINATE."""
+    num_days, num_seeds = covariance.num_days, float(covariance.seeds_G.mean())
+
+    def settles(days_factor: float, seeds_factor: float) -> bool:
+        planned = covariance.scaled(
+            num_days=num_days * days_factor, num_seeds=num_seeds * seeds_factor
+        )
+        rates = simulate_verdicts(
+            sizes,
+            planned,
+            truth_G,
+            sesoi=sesoi,
+            level=level,
+            num_replicates=num_replicates,
+            seed=seed,
+        ).rates()
+        return 1 - rates["INDETERMINATE"] >= _WANTED_POWER
+
+    days = _least_factor(lambda f: settles(f, 1)) if num_days else None
+    seeds = _least_factor(lambda f: settles(1, f))
+    both = _least_factor(lambda f: settles(f, f)) if num_days else None
+    return Settlement(
+        num_days=None if days is None else int(np.ceil(num_days * days)),
+        num_seeds=None if seeds is None else int(np.ceil(num_seeds * seeds)),
+        both=None
+        if both is None
+        else (int(np.ceil(num_days * both)), int(np.ceil(num_seeds * both))),
+        assumption=assumption,
+    )
+
+
+def _least_factor(settles: Callable[[float], bool]) -> float | None:
+    low, high = 0.0, np.log(100.0)
+    if not settles(100.0):
+        return None
+    for _ in range(6):
+        middle = (low + high) / 2
+        low, high = (low, middle) if settles(float(np.exp(middle))) else (middle, high)
+    return float(np.exp(high))
