@@ -92,12 +92,22 @@ def test_two_week_bars_do_not_depend_on_where_the_data_start():
     assert np.diff(np.array(whole, dtype="datetime64[D]")).astype(int).tolist() == [14] * 4
 
 
-def test_a_market_open_at_weekends_closes_its_week_on_sunday():
-    frame = bars([dt.date(2024, 1, 1) + dt.timedelta(i) for i in range(20)])
+def test_a_market_seen_to_trade_on_weekends_closes_its_week_on_sunday():
+    frame = bars([dt.date(2024, 1, 1) + dt.timedelta(i) for i in range(30)])
     assert resample(frame, "weekly")["date"].to_list() == [
-        dt.date(2024, 1, 7),
-        dt.date(2024, 1, 14),
+        dt.date(2024, 1, 5),  # nothing has told yet that Saturday is a session
+        dt.date(2024, 1, 12),
+        dt.date(2024, 1, 21),
+        dt.date(2024, 1, 28),
     ]
+
+
+def test_one_late_saturday_changes_nothing_before_it():
+    days = [*weekdays(dt.date(2024, 1, 1), 40), dt.date(2024, 2, 24)]
+    for timescale in ("weekly", "2wk", "monthly"):
+        for cut in range(1, len(days)):
+            whole = last_finished(bars(days), timescale)[:cut]
+            assert whole.tolist() == last_finished(bars(days[:cut]), timescale).tolist()
 
 
 def test_daily_bars_stay_as_they_are():

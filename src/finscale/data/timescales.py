@@ -141,7 +141,7 @@ def _finished_bars(
     if scale.sessions is not None:
         return _count_bars(date_R.size, scale.sessions)
     assert scale.period is not None
-    return _calendar_bars(frame["date"], date_R, scale.period)
+    return _calendar_bars(date_R, scale.period)
 
 
 def _count_bars(num_rows: int, sessions: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -152,21 +152,45 @@ def _count_bars(num_rows: int, sessions: int) -> tuple[NDArray[np.int64], NDArra
 
 
 def _calendar_bars(
-    dates: pl.Series, date_R: NDArray[np.datetime64], period: str
+    date_R: NDArray[np.datetime64], period: str
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    starts = dates.dt.truncate(period)
-    start_R = starts.to_numpy().astype("datetime64[D]")
-    next_R = starts.dt.offset_by(period).to_numpy().astype("datetime64[D]")
-    # a market with weekend sessions can trade on any day; others on weekdays only
-    week = "1111111" if np.any(~np.is_busday(date_R)) else "1111100"
+    trades_weekends_R = _weekends_by_then(date_R, period)
+    # before a market is known to trade on weekends, a bar ends with its last weekday, and what
+    # follows on a weekend falls to the next bar: the finished bar was known and must not change
+    weekday_R = np.busday_offset(date_R, 0, roll="forward")
+    counted_R = np.where(trades_weekends_R, date_R, weekday_R)
+    start_R = _period_start(counted_R, period)
+    next_R = _period_start(counted_R, period, later=1)
 
     first_G = np.flatnonzero(np.r_[True, start_R[1:] != start_R[:-1]])
     last_G = np.r_[first_G[1:], date_R.size] - 1
-    final_day_G = np.busday_offset(next_R[first_G], -1, roll="forward", weekmask=week)
+    weekends_G = trades_weekends_R[last_G]
+    last_weekday_G = np.busday_offset(next_R[first_G], -1, roll="forward")
+    final_day_G = np.where(weekends_G, next_R[first_G] - np.timedelta64(1, "D"), last_weekday_G)
     known_G = np.where(date_R[last_G] >= final_day_G, last_G, last_G + 1)
 
     keep_G = known_G < date_R.size
-    first_day = np.busday_offset(start_R[0], 0, roll="forward", weekmask=week)
-    keep_G[0] &= date_R[0] <= first_day
+    keep_G[0] &= date_R[0] <= np.busday_offset(start_R[0], 0, roll="forward")
     number_G = np.where(keep_G, np.cumsum(keep_G) - 1, -1).astype(np.int64)
     return np.repeat(number_G, last_G - first_G + 1), known_G[keep_G].astype(np.int64)
+
+
+def _weekends_by_then(date_R: NDArray[np.datetime64], period: str) -> NDArray[np.bool_]:
+    """Tell for each row whether an earlier period has shown that the market trades on weekends."""
+    weekends = np.flatnonzero(~np.is_busday(date_R))
+    if not weekends.size:
+        return np.zeros(date_R.size, dtype=bool)
+    monday = np.busday_offset(date_R[weekends[:1]], 0, roll="forward")
+    known: NDArray[np.bool_] = date_R >= _period_start(monday, period, later=1)[0]
+    return known
+
+
+def _period_start(
+    date_R: NDArray[np.datetime64], period: str, *, later: int = 0
+) -> NDArray[np.datetime64]:
+    """Return the first day of each date's calendar period, or of a later one."""
+    starts = pl.Series(date_R.astype("datetime64[D]")).cast(pl.Date).dt.truncate(period)
+    for _ in range(later):
+        starts = starts.dt.offset_by(period)
+    days: NDArray[np.datetime64] = starts.to_numpy().astype("datetime64[D]")
+    return days

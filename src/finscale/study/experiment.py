@@ -253,6 +253,8 @@ def _write_info(
         "finished": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - started, 3),
         "training": training,
+        # how often the sealed windows were read to make this run: once, when all was decided
+        "test_reads": 1,
         # what each file was when the run was finished: a damaged one is noticed and made again
         "files": {
             path.name: {"bytes": path.stat().st_size, "sha256": file_digests(path).sha256}
