@@ -133,6 +133,8 @@ def test_markets_are_sources():
     direct = simulate("garch", ["SPY"], seed=3, num_days=100, alpha=0.05).frame("SPY")
     assert bars.frame["close"].equals(direct["close"])
     assert bars.adjusted()["close"].equals(bars.frame["close"])
+    # as `finscale data download` asks
+    assert len(fetch_bars("synthetic:garch", "spy", strict=False)) == 7560
 
 
 @pytest.mark.parametrize("market", list(MARKETS))

@@ -26,7 +26,7 @@ _SUMMARIES = {
 _OPTIONS: dict[str, Callable[[Any], Any]] = {"seed": int, "num_days": int}
 
 
-def fetch(symbol: str, *, market: str, **options: Any) -> Bars:
+def fetch(symbol: str, *, market: str, strict: bool = True, **options: Any) -> Bars:
     """Return one symbol of a simulated market.
 
     Parameters
@@ -35,6 +35,8 @@ def fetch(symbol: str, *, market: str, **options: Any) -> Bars:
         Any name; the name is the random stream, so each symbol has a history of its own.
     market : str
         A name in ``finscale.data.synthetic.MARKETS``.
+    strict : bool
+        Taken for the sake of other sources: there is nothing to repair here.
     **options
         ``seed`` (0), ``num_days`` (7560: thirty years) and the parameters of the market's process,
         as numbers or text.
