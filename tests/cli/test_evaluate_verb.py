@@ -77,7 +77,7 @@ def test_two_runs_are_compared(finscale, folder, tmp_path):
     done = finscale(ids["volatility"], ids["logistic"], "--baseline", "base_rate", "-q")
     assert done.exit_code == 0, done.output
     assert "Diebold–Mariano" in done.output
-    assert "delong" in done.output
+    assert "DeLong" in done.output
     assert "Better than base rate, given 2 tried: " in done.output
     assert "buy and hold" not in done.output
     assert len(list((tmp_path / "out").glob("comparison-*.json"))) == 1

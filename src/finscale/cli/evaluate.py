@@ -382,21 +382,28 @@ def _print_comparison(
         members = ", ".join(short[name] for name in comparison.confidence.members)
         terminal.print(
             f"Cannot be told from the best (model confidence set, "
-            f"{1 - comparison.confidence.size:.0%}): {members}"
+            f"{100 * (1 - comparison.confidence.size):.0f} %): {members}"
         )
     for name, found in comparison.superior.items():
         better = ", ".join(short[model] for model in found.better) or "none"
         terminal.print(
             f"Better than {name.replace('_', ' ')}, given {len(judged)} tried: {better} "
-            f"(StepM at {found.size:.0%}; SPA p {_p_value(found.p_value)})"
+            f"(StepM at {100 * found.size:.0f} %; SPA p {_p_value(found.p_value)})"
         )
+
+
+_TESTS = {
+    "diebold_mariano": "Diebold–Mariano",
+    "delong": "DeLong",
+    "bootstrap": "block bootstrap",
+}
 
 
 def _pair_row(line: dict[str, Any], short: dict[str, str]) -> list[str]:
     return [
         f"{short[line['first']]} − {short[line['second']]}",
         line["score"],
-        line["test"].replace("_", "–").title() if "_" in line["test"] else line["test"],
+        _TESTS[line["test"]],
         _number(line["value"], sign=True),
         _interval(line["low"], line["high"], sign=True),
         _p_value(line["p_value"]),

@@ -22,8 +22,8 @@ Integers = NDArray[np.int64]
 #: Replicates behind every interval unless a caller asks for another number.
 NUM_REPLICATES = 1000
 LEVEL = 0.95
-#: Weights held at once while replicates are scored: 32 MB of doubles.
-_CELLS = 4_000_000
+#: Weights held at once while replicates are scored: 8 MB of doubles.
+_CELLS = 1_000_000
 
 
 @dataclass(frozen=True)
