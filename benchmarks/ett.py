@@ -3,9 +3,11 @@
 Nie et al. (2023), table 3: look-back 336, horizon 96, test MSE .375. The paper's architecture:
 independent channels, patches of 16 every 8 rows with the end padded, three layers of width 16 with
 four heads and a feed-forward dimension of 128, batch norm, dropout .3, RevIN without affine. The
-schedule is ours, chosen on validation: Adam with one cycle, the best epoch by validation loss.
+schedule is ours, chosen on validation: Adam with one cycle of four epochs, which gave a better
+validation loss than one of ten, and the best epoch by validation loss. Seconds per epoch are wall
+time; CPU seconds say what it costs where other work shares the machine.
 
-    python benchmarks/ett.py [--data ETTh1.csv] [--seeds 3] [--epochs 10] [--threads 2]
+    python benchmarks/ett.py [--data ETTh1.csv] [--seeds 3] [--epochs 4] [--threads 2]
 """
 
 from __future__ import annotations
@@ -112,10 +114,11 @@ def train(series: Series, seed: int, args: argparse.Namespace) -> dict[str, floa
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, max_lr=args.lr, total_steps=steps * args.epochs, pct_start=0.3
     )
-    best, best_epoch, weights, seconds = float("inf"), 0, {}, []
+    best, best_epoch, weights = float("inf"), 0, {}
+    seconds, cpu_seconds = [], []
     for epoch in range(1, args.epochs + 1):
         model.train()
-        began, total = time.perf_counter(), 0.0
+        began, cpu_began, total = time.perf_counter(), time.process_time(), 0.0
         for part in series.train[torch.randperm(len(series.train))].split(args.batch)[:steps]:
             x_BLF, y_BHF = series.batch(part)
             loss = F.mse_loss(model(x_BLF), y_BHF)
@@ -125,6 +128,7 @@ def train(series: Series, seed: int, args: argparse.Namespace) -> dict[str, floa
             schedule.step()
             total += loss.item()
         seconds.append(time.perf_counter() - began)
+        cpu_seconds.append(time.process_time() - cpu_began)
         validation, _ = errors(model, series, series.validation)
         print(
             f"seed {seed} epoch {epoch:3d}  train {total / steps:.4f}  "
@@ -146,6 +150,7 @@ def train(series: Series, seed: int, args: argparse.Namespace) -> dict[str, floa
         "best_epoch": best_epoch,
         "epochs": len(seconds),
         "seconds_per_epoch": float(np.median(seconds)),
+        "cpu_seconds_per_epoch": float(np.median(cpu_seconds)),
     }
 
 
@@ -153,7 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/bench/ETTh1.csv")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--patience", type=int, default=4)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--lr", type=float, default=1e-3)
@@ -168,11 +173,12 @@ def main() -> None:
     )
     runs = [train(series, seed, args) for seed in range(args.seeds)]
     mean = float(np.mean([run["test_mse"] for run in runs]))
-    print("\nseed  validation  test MSE  test MAE  best epoch  s/epoch")
+    print("\nseed  validation  test MSE  test MAE  best epoch  s/epoch  CPU s/epoch")
     for run in runs:
         print(
             f"{run['seed']:4d}  {run['validation_mse']:10.4f}  {run['test_mse']:8.4f}  "
-            f"{run['test_mae']:8.4f}  {run['best_epoch']:10d}  {run['seconds_per_epoch']:7.1f}"
+            f"{run['test_mae']:8.4f}  {run['best_epoch']:10d}  {run['seconds_per_epoch']:7.1f}  "
+            f"{run['cpu_seconds_per_epoch']:11.1f}"
         )
     reached = mean <= PUBLISHED_MSE * (1 + MARGIN)
     print(
