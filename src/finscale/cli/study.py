@@ -22,11 +22,12 @@ from finscale.cli.options import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from finscale.study import Study
+    from finscale.study import Planned, Study
 
 study_app = typer.Typer(help="Run a scaling study from one file.", no_args_is_help=True)
 
 StudiesFolder = Annotated[Path, typer.Option("--studies", help="Folder that holds the studies.")]
+Quick = Annotated[bool, typer.Option("--quick", help="The file's `quick` rehearsal.")]
 STUDIES = Path("studies")
 
 
@@ -34,6 +35,10 @@ STUDIES = Path("studies")
 def run_study(
     config: ConfigFile,
     settings: Settings = None,
+    quick: Quick = False,
+    amend: Annotated[
+        bool, typer.Option("--amend", help="Go on although the file has changed; recorded.")
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(help="Runs at a time; as many as fit when absent.")
     ] = None,
@@ -51,81 +56,142 @@ def run_study(
     from finscale.study import LocalExecutor
 
     terminal = console(quiet=quiet or as_json)
-    study = _open(config, settings, runs, studies, data_root)
-    planned, missing = len(study.plan), len(study.missing())
+    study = open_study(config, settings, runs, studies, data_root, quick=quick)
+    study.registration.register(amend=amend)
+    missing = study.missing()
     terminal.print(f"[bold]{study.config.name}[/bold]  {study.config.question}", soft_wrap=True)
-    terminal.print(f"{planned} runs, {planned - missing} there already", soft_wrap=True)
-    with StudyProgress(study.missing(), terminal) as progress:
-        failures = study.run(executor=LocalExecutor(workers), observe=progress)
+    terminal.print(
+        f"{len(missing)} runs to compute · registered {study.config.hash()[:8]}", soft_wrap=True
+    )
+    try:
+        with StudyProgress(missing, terminal) as progress:
+            failures = study.run(executor=LocalExecutor(workers), observe=progress)
+    except KeyboardInterrupt:
+        _say_how_to_go_on(study, missing)
+        raise typer.Exit(130) from None
     _show(study, as_json=as_json, terminal=terminal)
     for label, reason in failures.items():
-        console(stderr=True).print(f"failed: {label}: {reason}", markup=False, soft_wrap=True)
+        last = reason.strip().splitlines()[-1]
+        console(stderr=True).print(f"failed: {label}: {last}", markup=False, soft_wrap=True)
     if failures:
         raise typer.Exit(1)
+
+
+def _say_how_to_go_on(study: Study, missing: list[Planned]) -> None:
+    left = sum(planned.run_id not in study.runs for planned in missing)
+    words = f"stopped: {len(missing) - left} runs finished, {left} are left"
+    console(stderr=True).print(
+        f"{words}. The same command goes on where each run was.", soft_wrap=True
+    )
 
 
 @study_app.command("status")
 def status(
     config: ConfigFile,
     settings: Settings = None,
+    quick: Quick = False,
     runs: RunsFolder = RUNS,
     studies: StudiesFolder = STUDIES,
     data_root: DataRoot = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say which runs of the study are there and which are missing."""
-    study = _open(config, settings, runs, studies, data_root)
-    missing = {planned.run_id for planned in study.missing()}
+    """Say which runs of the study are there, which are missing and which failed."""
+    study = open_study(config, settings, runs, studies, data_root, quick=quick)
+    failed = study.failures.read()
     rows = [
-        {"run": p.run_id, "label": p.cell.label, "done": p.run_id not in missing}
-        for p in study.plan
+        {
+            "run": planned.run_id,
+            "label": label,
+            "done": done,
+            "failed": "" if done else failed.get(planned.run_id, {}).get("error", ""),
+        }
+        for label, planned, done in _everything(study)
     ]
     if as_json:
         print_json(rows)
         return
     for row in rows:
-        console().print(f"{'✓' if row['done'] else '·'} {row['run']}  {row['label']}")
+        mark = "✓" if row["done"] else "✗" if row["failed"] else "·"
+        console().print(f"{mark} {row['run']}  {row['label']}", markup=False)
+        if row["failed"]:
+            console().print(f"  {row['failed'].strip().splitlines()[-1]}", markup=False)
+    done = sum(bool(row["done"]) for row in rows)
+    console().print(f"{done} of {len(rows)} runs are there")
+    for change in study.registration.changes():
+        console().print(f"changed since it was registered: {change}", markup=False, soft_wrap=True)
+
+
+def _everything(study: Study) -> list[tuple[str, Planned, bool]]:
+    """Return every run of the grid and the controls with its name and whether it is there."""
+    named = [(planned.cell.label, planned) for planned in study.plan]
+    named += [
+        (f"{kind} {planned.cell.label}", planned)
+        for kind, control in study.controls.items()
+        for planned in control.plan
+    ]
+    waiting = [(planned.cell.label, planned, False) for planned in study.tuner.missing(study.cells)]
+    return waiting + [(name, one, study.runs.is_whole(one.run_id)) for name, one in named]
 
 
 @study_app.command("report")
 def report(
     config: ConfigFile,
     settings: Settings = None,
+    quick: Quick = False,
     runs: RunsFolder = RUNS,
     studies: StudiesFolder = STUDIES,
     data_root: DataRoot = None,
     as_json: AsJson = False,
 ) -> None:
     """Make the table and the figure again from the finished runs."""
-    study = _open(config, settings, runs, studies, data_root)
+    study = open_study(config, settings, runs, studies, data_root, quick=quick)
     _show(study, as_json=as_json, terminal=console(quiet=as_json))
 
 
-def _open(
-    config: Path, settings: list[str] | None, runs: Path, studies: Path, data_root: Path | None
+def open_study(
+    config: Path,
+    settings: list[str] | None,
+    runs: Path,
+    studies: Path,
+    data_root: Path | None,
+    *,
+    quick: bool = False,
 ) -> Study:
+    """Return the study of a file with what the command line lays over it."""
     from finscale.runs import RunStore
     from finscale.study import Study
 
     changes = list(settings or [])
     changes += [f"experiment.data.root={data_root}"] if data_root else []
-    return Study.from_file(config, changes, studies=studies, runs=RunStore(runs))
+    return Study.from_file(config, changes, quick=quick, studies=studies, runs=RunStore(runs))
 
 
 def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
     from finscale.report import draw_loss_by_size
 
     table = study.results()
-    figure = draw_loss_by_size(table, study.config, study.folder / "figures")
+    figure = None
+    if "size_parameters" in table.columns:
+        figure = draw_loss_by_size(table, study.config, study.folder / "figures")
     if as_json:
         print_json(
-            {"study": study.config.name, "hash": study.config.hash(), "runs": table.to_dicts()}
+            {
+                "study": study.config.name,
+                "hash": study.config.hash(),
+                "verdict": _conclusion(study),
+                "controls": [outcome.to_dict() for outcome in study.control_outcomes()],
+                "runs": table.to_dicts(),
+            }
         )
         return
     _print_summary(study.summary(), terminal)
     terminal.print(_conclusion(study), markup=False)
+    for outcome in study.control_outcomes():
+        mark = {True: "✓", False: "✗", None: "·"}[outcome.ok]
+        terminal.print(f"control   {outcome.label}: {outcome.found} {mark}", markup=False)
     terminal.print(f"table     {study.folder / 'results.parquet'}", soft_wrap=True)
-    terminal.print(f"figure    {figure}", soft_wrap=True)
+    if figure is not None:
+        terminal.print(f"figure    {figure}", soft_wrap=True)
 
 
 def _conclusion(study: Study) -> str:

@@ -1,0 +1,216 @@
+"""``finscale study new | plan | diff | export``: before a study runs, and after."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from finscale.cli.options import (
+    RUNS,
+    AsJson,
+    ConfigFile,
+    DataRoot,
+    RunsFolder,
+    Settings,
+    console,
+    print_json,
+)
+from finscale.cli.study import STUDIES, Quick, StudiesFolder, open_study, study_app
+
+#: This module adds its verbs to the study's; who wants them all takes it from here.
+__all__ = ["study_app"]
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from finscale.study.planning import PowerPlan, StudyPlan
+
+
+@study_app.command("new")
+def new(
+    name: Annotated[str, typer.Argument(help="The study's name: spy_parameters.")],
+    axis: Annotated[
+        str | None,
+        typer.Option(
+            help="What grows: parameters, compute, rows, assets, tier, context_length, horizon."
+        ),
+    ] = None,
+    symbols: Annotated[
+        str | None, typer.Option(help="Symbols, separated by commas: SPY,QQQ.")
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(help="direction, threshold_1pct, regression …")
+    ] = None,
+    sizes: Annotated[str, typer.Option(help="Sizes along the axis: 5k,50k,500k.")] = "",
+    horizon: Annotated[int, typer.Option(help="Bars ahead that the label looks at.")] = 1,
+    seeds: Annotated[int, typer.Option(help="Runs of each size and fold.")] = 5,
+    folds: Annotated[int, typer.Option(help="Test years, one after the other.")] = 3,
+    budget: Annotated[str, typer.Option(help="Parameters, where another axis grows.")] = "50k",
+    sesoi: Annotated[float, typer.Option(help="Smallest effect of interest, nats.")] = 0.005,
+    question: Annotated[str, typer.Option(help="For the top of the report.")] = "",
+    controls: Annotated[bool, typer.Option(help="Shuffled labels and a planted signal.")] = True,
+    out: Annotated[Path | None, typer.Option(help="The file; <name>.yaml when absent.")] = None,
+) -> None:
+    """Write a commented study file from flags, or from the answers to three questions."""
+    from finscale.study.new import Answers, write_study
+
+    answers = Answers(
+        name=name,
+        question=question,
+        symbols=[s.strip() for s in _ask(symbols, "symbols", "SP500").split(",")],
+        task=_ask(task, "task", "threshold_1pct"),
+        axis=_ask(axis, "what grows", "parameters"),
+        sizes=sizes,
+        horizon=horizon,
+        seeds=seeds,
+        folds=folds,
+        budget=budget,
+        sesoi=sesoi,
+        controls=controls,
+    )
+    path = write_study(answers, out or Path(f"{name}.yaml"))
+    console().print(f"{path}   next: finscale study plan {path}", soft_wrap=True)
+
+
+def _ask(given: str | None, words: str, default: str) -> str:
+    if given is not None or not sys.stdin.isatty():
+        return given or default
+    return str(typer.prompt(words, default=default))
+
+
+@study_app.command("plan")
+def plan(
+    config: ConfigFile,
+    settings: Settings = None,
+    quick: Quick = False,
+    workers: Annotated[int | None, typer.Option(help="Runs at a time.")] = None,
+    runs: RunsFolder = RUNS,
+    studies: StudiesFolder = STUDIES,
+    data_root: DataRoot = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what the study takes and what it could find, before anything is spent.
+
+    Each size takes real steps for a second: its time is measured on this machine.
+    """
+    from finscale.study.planning import plan_study
+
+    study = open_study(config, settings, runs, studies, data_root, quick=quick)
+    found = plan_study(study, workers=workers)
+    if as_json:
+        print_json(found.to_dict())
+        return
+    _print_plan(found, console())
+
+
+def _print_plan(found: StudyPlan, terminal: Console) -> None:
+    from rich.table import Table
+
+    from finscale.config import format_count
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("size")
+    for column in ("runs", "there", "each", "memory", "FLOP", "sees a gain of*"):
+        table.add_column(column, justify="right")
+    for size in found.sizes:
+        table.add_row(
+            size.label,
+            str(size.runs),
+            str(size.there),
+            _duration(size.seconds),
+            f"{size.memory / 2**30:.1f} GB",
+            format_count(size.flops) if size.flops else "–",
+            f"{size.sees:.4f}" if size.sees else "",
+        )
+    terminal.print(table)
+    terminal.print(
+        f"total  {found.runs} runs · at most {_duration(found.seconds)} on this machine "
+        f"({found.workers} workers, no run stopping early) · {found.flops:.2g} FLOP · "
+        f"{found.disk / 1e6:.0f} MB of disk",
+        soft_wrap=True,
+    )
+    if found.power is None:
+        terminal.print(f"power  not said: {found.why_no_power}", soft_wrap=True)
+        return
+    for line in _power_lines(found.power):
+        terminal.print(line, soft_wrap=True, markup=False)
+
+
+def _power_lines(power: PowerPlan) -> list[str]:
+    lines = [
+        f"*  nats a decision over the smallest size, 80 % power, {power.num_days:,} test days; "
+        f"assumed: {power.assumed}",
+        f"power  a fall of {power.smallest_fall:.4f} over the whole range would be seen, and its "
+        f"power law established from {power.smallest_law:.4f}",
+    ]
+    if power.smallest_fall <= power.sesoi:
+        return [*lines, f"       your SESOI of {power.sesoi:g} lies within what it sees"]
+    ways = []
+    if power.days_for_sesoi:
+        ways.append(f"about {power.days_for_sesoi:,} test days (add symbols or folds)")
+    if power.seeds_for_sesoi:
+        ways.append(f"{power.seeds_for_sesoi} seeds")
+    way = " or ".join(ways) or "more days and more seeds than 256 times as many"
+    return [*lines, f"       your SESOI is {power.sesoi:g}; to see it: {way}"]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+@study_app.command("diff")
+def diff(
+    first: Annotated[str, typer.Argument(help="A study's name, or its folder.")],
+    second: Annotated[str, typer.Argument(help="Another's.")],
+    studies: StudiesFolder = STUDIES,
+    as_json: AsJson = False,
+) -> None:
+    """Say in what two studies differ: what was asked, and what came out."""
+    from finscale.study.comparison import StudyRecord, compare
+
+    records = [StudyRecord.read(_study_folder(name, studies)) for name in (first, second)]
+    found = compare(*records)
+    if as_json:
+        print_json(found.to_dict())
+        return
+    terminal = console()
+    for record, sentence in zip(records, found.verdicts, strict=True):
+        terminal.print(f"{record.name} {record.hash[:8]}  {sentence}", markup=False, soft_wrap=True)
+    terminal.print("settings" if found.settings else "the settings are the same")
+    for change in found.settings:
+        terminal.print(f"  {change}", markup=False, soft_wrap=True)
+    for row in found.losses:
+        terminal.print(
+            f"  {row['model']:<32} {row['first']:.4f} → {row['second']:.4f}  {row['change']:+.4f}",
+            markup=False,
+        )
+
+
+def _study_folder(name: str, studies: Path) -> Path:
+    return Path(name) if Path(name).is_dir() else studies / name
+
+
+@study_app.command("export")
+def export(
+    config: ConfigFile,
+    settings: Settings = None,
+    quick: Quick = False,
+    out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
+    file_format: Annotated[
+        Literal["csv", "parquet"], typer.Option("--format", help="Of the tables.")
+    ] = "csv",
+    runs: RunsFolder = RUNS,
+    studies: StudiesFolder = STUDIES,
+    data_root: DataRoot = None,
+) -> None:
+    """Write tidy tables: one row per run, and one per run and test day."""
+    from finscale.study.export import export_study
+
+    study = open_study(config, settings, runs, studies, data_root, quick=quick)
+    for path in export_study(study, out, format=file_format):
+        console().print(str(path), soft_wrap=True)

@@ -1,0 +1,130 @@
+"""Two studies side by side: what differs in what was asked, and in what came out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from finscale.errors import FinscaleError
+from finscale.files import read_json
+from finscale.study.registration import differences
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """What a study's folder tells without computing anything.
+
+    Parameters
+    ----------
+    name : str
+    hash : str
+        Of the registered study.
+    study : dict
+        The resolved settings.
+    verdict : dict or None
+        Of ``law.json``.
+    results : pl.DataFrame or None
+        One row per run.
+    """
+
+    name: str
+    hash: str
+    study: dict[str, Any]
+    verdict: dict[str, Any] | None
+    results: pl.DataFrame | None
+
+    @classmethod
+    def read(cls, folder: Path) -> StudyRecord:
+        """Read ``studies/<name>``.
+
+        Raises
+        ------
+        FinscaleError
+            If the folder holds no registered study.
+        """
+        path = folder / "registration.json"
+        if not path.exists():
+            raise FinscaleError(
+                f"{folder} holds no registered study.", hint="finscale study run FILE makes one"
+            )
+        registered = read_json(path)
+        law, results = folder / "law.json", folder / "results.parquet"
+        return cls(
+            name=folder.name,
+            hash=registered["hash"],
+            study=registered["study"],
+            verdict=read_json(law)["verdict"] if law.exists() else None,
+            results=pl.read_parquet(results) if results.exists() else None,
+        )
+
+    def mean_losses(self) -> dict[str, float]:
+        """Return the mean test loss of each model: a baseline's name, or a size."""
+        if self.results is None:
+            return {}
+        outcome = "log_loss" if "log_loss" in self.results.columns else "rmse"
+        sizes = sorted(name for name in self.results.columns if name.startswith("size_"))
+        means: dict[str, list[float]] = {}
+        for row in self.results.iter_rows(named=True):
+            place = [
+                f"{size.removeprefix('size_')} {row[size]}"
+                for size in sizes
+                if row[size] is not None
+            ]
+            first = [row["model"]] if row["role"] == "baseline" else []
+            means.setdefault(" · ".join([*first, *place]), []).append(row[outcome])
+        return {name: sum(values) / len(values) for name, values in means.items()}
+
+
+@dataclass(frozen=True)
+class StudyDifference:
+    """What differs between two studies.
+
+    Parameters
+    ----------
+    settings : tuple of str
+        ``seeds: [0, 1] → [0, 1, 2]``.
+    verdicts : tuple of str
+        The sentence of each; what is missing is said.
+    losses : tuple of dict
+        Models that both have: name, mean test loss of each, and the second minus the first.
+    """
+
+    settings: tuple[str, ...]
+    verdicts: tuple[str, str]
+    losses: tuple[dict[str, Any], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+def compare(first: StudyRecord, second: StudyRecord) -> StudyDifference:
+    """Return what differs between two studies, in what was asked and in what came out.
+
+    Mean losses are of each study's own test days: where the splits differ they are not paired.
+    """
+    own, other = first.mean_losses(), second.mean_losses()
+    losses = [
+        {"model": name, "first": own[name], "second": other[name], "change": change}
+        for name in own
+        if name in other
+        for change in [other[name] - own[name]]
+    ]
+    return StudyDifference(
+        settings=tuple(differences(_asked(first), _asked(second))),
+        verdicts=(_sentence(first), _sentence(second)),
+        losses=tuple(losses),
+    )
+
+
+def _asked(record: StudyRecord) -> dict[str, Any]:
+    return {key: part for key, part in record.study.items() if key not in ("name", "question")}
+
+
+def _sentence(record: StudyRecord) -> str:
+    if record.verdict is None:
+        return "no verdict yet: finscale study report FILE"
+    return str(record.verdict["sentence"])
