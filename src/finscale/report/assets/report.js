@@ -1,0 +1,85 @@
+"use strict";
+(() => {
+  const { figures, palettes } = JSON.parse(document.getElementById("specification").textContent);
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+
+  // "@model/0.5" -> the theme's colour of that role, half transparent
+  const paint = (value, palette) => {
+    if (Array.isArray(value)) return value.map((item) => paint(item, palette));
+    if (value && typeof value === "object")
+      return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, paint(v, palette)]));
+    const match = typeof value === "string" && /^@([a-z0-9]+)(?:\/([\d.]+))?$/.exec(value);
+    if (!match) return value;
+    const hex = palette[match[1]];
+    if (!match[2]) return hex;
+    const [r, g, b] = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+    return `rgba(${r},${g},${b},${match[2]})`;
+  };
+
+  const config = { displayModeBar: false, responsive: true, doubleClick: false };
+  const draw = (palette) => Promise.all(
+    Object.entries(figures).map(([id, { data, layout }]) =>
+      Plotly.react(id, paint(data, palette), paint(layout, palette), config)));
+  const theme = () => (dark.matches ? palettes.dark : palettes.light);
+
+  const lead = (run) => {
+    const row = document.getElementById(`run-${run}`);
+    if (!row) return;
+    document.querySelectorAll("tr.found").forEach((old) => old.classList.remove("found"));
+    row.closest("details")?.setAttribute("open", "");
+    row.classList.add("found");
+    row.focus({ preventScroll: true });
+    row.scrollIntoView({ block: "center", inline: "start" });
+  };
+
+  draw(theme()).then(() => {
+    for (const id of Object.keys(figures))
+      document.getElementById(id).on("plotly_click", ({ points }) => {
+        const run = points.find((point) => point.customdata)?.customdata;
+        if (run) lead(run);
+      });
+    document.body.dataset.drawn = "yes";
+  });
+  dark.addEventListener("change", () => draw(theme()));
+
+  // on paper everything is open and on white
+  let closed = [];
+  addEventListener("beforeprint", () => {
+    closed = [...document.querySelectorAll("details:not([open])")];
+    closed.forEach((item) => item.setAttribute("open", ""));
+    draw(palettes.light);
+  });
+  addEventListener("afterprint", () => {
+    closed.forEach((item) => item.removeAttribute("open"));
+    draw(theme());
+  });
+
+  // a link to something inside a closed part opens it
+  addEventListener("hashchange", () => {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    target?.closest("details")?.setAttribute("open", "");
+    if (target?.matches("tr")) lead(target.id.replace(/^run-/, ""));
+  });
+
+  // meanings: by pointer, by touch and by keyboard
+  const tip = document.getElementById("tip");
+  const explain = (term) => {
+    tip.textContent = term.dataset.meaning;
+    tip.hidden = false;
+    const at = term.getBoundingClientRect(), own = tip.getBoundingClientRect();
+    const left = Math.min(Math.max(12, at.left), innerWidth - own.width - 12);
+    const below = at.bottom + 8 + own.height < innerHeight;
+    tip.style.left = `${left}px`;
+    tip.style.top = `${below ? at.bottom + 8 : Math.max(8, at.top - own.height - 8)}px`;
+  };
+  const hide = () => { tip.hidden = true; };
+  for (const term of document.querySelectorAll(".term")) {
+    term.addEventListener("mouseenter", () => explain(term));
+    term.addEventListener("focus", () => explain(term));
+    term.addEventListener("click", () => explain(term));
+    term.addEventListener("mouseleave", hide);
+    term.addEventListener("blur", hide);
+  }
+  addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
+  addEventListener("scroll", hide, { passive: true });
+})();

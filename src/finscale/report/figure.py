@@ -1,0 +1,157 @@
+"""What a figure shows, apart from who draws it: plotly on the page, matplotlib on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Dash = Literal["solid", "dash", "dot"]
+Shape = Literal["circle", "diamond", "cross", "square"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a panel.
+
+    Parameters
+    ----------
+    title : str
+        With its unit.
+    kind : {"linear", "log", "category", "date"}
+        Of the scale.
+    ticks : sequence of (value, label), optional
+        Named ticks; chosen by the renderer when empty.
+    limits : (float, float), optional
+        Lowest and highest value shown.
+    form : {"plain", "percent"}
+        How numbers are written.
+    """
+
+    title: str
+    kind: Literal["linear", "log", "category", "date"] = "linear"
+    ticks: tuple[tuple[float, str], ...] = ()
+    limits: tuple[float, float] | None = None
+    form: Literal["plain", "percent"] = "plain"
+
+
+@dataclass(frozen=True)
+class Points:
+    """Dots, with intervals where ``low`` and ``high`` are given.
+
+    Parameters
+    ----------
+    name : str
+        In the legend; empty for none.
+    hover : sequence of str
+        What each dot says, lines parted by newlines.
+    runs : sequence of str
+        Run that each dot belongs to: a click leads to its row.
+    """
+
+    name: str
+    x: Sequence[float | str]
+    y: Sequence[float]
+    role: str
+    hover: Sequence[str] = ()
+    runs: Sequence[str] = ()
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+    shape: Shape = "circle"
+    size: float = 9.0
+    hollow: bool = False
+    faint: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line through points; NaN breaks it."""
+
+    name: str
+    x: Sequence[float | str]
+    y: Sequence[float]
+    role: str
+    dash: Dash = "solid"
+    width: float = 2.0
+    faint: bool = False
+    hover: Sequence[str] = ()
+    runs: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Band:
+    """The area between two lines."""
+
+    name: str
+    x: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+    role: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A horizontal line across the panel, at one value."""
+
+    name: str
+    y: float
+    role: str
+    dash: Dash = "dash"
+
+
+Mark = Points | Line | Band | Rule
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes.
+
+    Parameters
+    ----------
+    title : str
+        What sets this panel apart; empty for a figure with one panel.
+    above, below : sequence of str
+        What lies beyond the top or the bottom of the panel, named at that edge.
+    """
+
+    title: str
+    x: Axis
+    y: Axis
+    marks: tuple[Mark, ...]
+    above: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A question and the panels that answer it.
+
+    Parameters
+    ----------
+    name : str
+        Of its files.
+    question : str
+        The title.
+    answer : str
+        What is seen, in a sentence or two.
+    caption : str
+        How to read it: what marks and bands are.
+    wide : bool
+        Whether it takes the page's whole width.
+    """
+
+    name: str
+    question: str
+    answer: str
+    caption: str
+    panels: tuple[Panel, ...]
+    wide: bool = False
+
+    def legend(self) -> list[Mark]:
+        """Return one mark for each name, in order of appearance."""
+        named: dict[str, Mark] = {}
+        for panel in self.panels:
+            for mark in panel.marks:
+                if mark.name:
+                    named.setdefault(mark.name, mark)
+        return list(named.values())

@@ -1,0 +1,38 @@
+"""The report's figures, in its order: each answers the question in its title."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from finscale.registry import Registry
+from finscale.report.figure import Figure
+from finscale.report.figures.prediction import calibration, precision_recall, spread
+from finscale.report.figures.scaling import scaling
+from finscale.report.figures.skill import regimes, skill, years
+from finscale.report.figures.trading import trading
+from finscale.report.figures.training import learning
+
+if TYPE_CHECKING:
+    from finscale.study.findings import Findings
+
+#: Findings to figure; None where the study has nothing to draw.
+FIGURES: Registry[Callable[[Findings], Figure | None]] = Registry("figure")
+for _make in (
+    scaling,
+    skill,
+    years,
+    regimes,
+    calibration,
+    precision_recall,
+    learning,
+    spread,
+    trading,
+):
+    FIGURES.add(_make.__name__, _make)
+
+
+def figures(findings: Findings) -> dict[str, Figure]:
+    """Return every figure that the findings fill, by name."""
+    drawn = {name: make(findings) for name, make in FIGURES.items()}
+    return {name: figure for name, figure in drawn.items() if figure is not None}

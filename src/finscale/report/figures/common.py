@@ -1,0 +1,90 @@
+"""What several figures share: the size axis, hover texts, roles of baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from finscale.report.figure import Axis
+from finscale.report.numbers import fixed
+from finscale.report.palette import BASELINE_ROLES
+from finscale.study.axes import AXES
+
+if TYPE_CHECKING:
+    from finscale.study.findings import Findings
+
+#: Scale axis → what a question calls a larger one, and the noun after a size that lacks one.
+NOUNS = {
+    "parameters": ("larger network", " parameters"),
+    "compute": ("network trained with more computing", " FLOP"),
+    "rows": ("network that learns from more years", ""),
+    "assets": ("network that learns from more symbols", ""),
+    "tier": ("network with more features", " features"),
+    "context_length": ("network that looks further back", ""),
+    "horizon": ("forecast of a longer horizon", ""),
+}
+#: Decimals of a loss: what sizes differ in is the third and fourth.
+DIGITS = 4
+#: More labels than this crowd a narrow screen.
+_MOST_TICKS = 7
+
+
+def size_axis(findings: Findings, *, reach: float = 1.0) -> Axis:
+    """Return the axis of sizes, named ticks at the sizes that were run and at ten times the last.
+
+    Parameters
+    ----------
+    reach : float
+        How far beyond the largest size the axis goes.
+    """
+    sizes = sorted(findings.seeds["size"].unique().to_list())
+    shown = sizes[:: -(-len(sizes) // _MOST_TICKS)] if len(sizes) > _MOST_TICKS else sizes
+    ticks = [(value, findings.words(value)) for value in shown]
+    last = sizes[-1] * reach
+    if reach > 1:
+        ticks.append((last, findings.words(last)))
+    pad = (last / sizes[0]) ** 0.06 if last > sizes[0] else 1.5
+    return Axis(
+        AXES[findings.axis].title,
+        kind="log",
+        ticks=tuple(ticks),
+        limits=(sizes[0] / pad, last * pad),
+    )
+
+
+def sized(findings: Findings, size: float) -> str:
+    """Return a size with its noun: ``5k parameters``, ``10 years``."""
+    return findings.words(size) + NOUNS[findings.axis][1]
+
+
+def seed_hover(findings: Findings, row: Mapping[str, Any]) -> str:
+    """Return what a run's dot says."""
+    return (
+        f"{sized(findings, row['size'])}, seed {row['seed']}\n"
+        f"test loss {fixed(row['loss'], DIGITS)} {findings.unit}\n"
+        f"validation loss {fixed(row['validation_loss'], DIGITS)} {findings.unit}\n"
+        f"run {row['run_id']} (click for its row)"
+    )
+
+
+def baseline_roles(findings: Findings) -> dict[str, str]:
+    """Return baseline → colour role."""
+    count = len(BASELINE_ROLES)
+    return {b.name: BASELINE_ROLES[i % count] for i, b in enumerate(findings.baselines)}
+
+
+def title(name: str) -> str:
+    """Return a name as people write it: ``base_rate`` as ``base rate``."""
+    return name.replace("_", " ")
+
+
+def padded(low: float, high: float, share: float = 0.08) -> tuple[float, float]:
+    """Return limits with some air on both sides."""
+    air = share * (high - low) or 0.05 * abs(high) or 1.0
+    return low - air, high + air
+
+
+def chosen_words(findings: Findings) -> str:
+    """Return which run single-run figures show, in words."""
+    chosen = findings.chosen
+    return f"{sized(findings, chosen.sizes[findings.axis])}, seed {chosen.seed}"

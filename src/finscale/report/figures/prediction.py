@@ -1,0 +1,215 @@
+"""What the predictions are like: calibrated, precise, varied or collapsed."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from finscale.evaluation.scores import COLLAPSE_RATIO
+from finscale.report.figure import Axis, Band, Figure, Line, Mark, Panel, Points, Rule
+from finscale.report.figures.common import chosen_words, padded, size_axis, sized
+from finscale.report.numbers import interval, number, percent
+
+if TYPE_CHECKING:
+    from finscale.study.findings import Findings
+
+
+def calibration(findings: Findings) -> Figure | None:
+    """Draw the reliability diagram of the chosen run."""
+    bins, error = findings.reliability, findings.calibration
+    if error is None or bins.height < 2:
+        return None
+    forecast = bins["forecast"].to_list()
+    top = max(*forecast, bins["frequency"].max(), bins["band_high"].max())  # type: ignore[type-var]
+    limits = padded(0.0, float(top), 0.05)  # type: ignore[arg-type]
+    run = findings.chosen.runs[0].id
+    marks: tuple[Mark, ...] = (
+        Band(
+            "consistency band",
+            forecast,
+            bins["band_low"].to_list(),
+            bins["band_high"].to_list(),
+            "null",
+        ),
+        Line("calibrated", [0.0, limits[1]], [0.0, limits[1]], "null", dash="dot", width=1.5),
+        Points(
+            "a tenth of the test days",
+            forecast,
+            bins["frequency"].to_list(),
+            "model",
+            hover=[
+                f"forecast {percent(row['forecast'])}, happened {percent(row['frequency'])}\n"
+                f"{row['count']:,} decisions; calibrated: {percent(row['band_low'])} to "
+                f"{percent(row['band_high'])}"
+                for row in bins.iter_rows(named=True)
+            ],
+            runs=[run] * len(forecast),
+            size=10,
+        ),
+    )
+    panel = Panel(
+        "",
+        Axis("forecast probability", form="percent", limits=limits),
+        Axis("how often it happened", form="percent", limits=limits),
+        marks,
+    )
+    outside = bins.filter(
+        (pl.col("frequency") < pl.col("band_low")) | (pl.col("frequency") > pl.col("band_high"))
+    ).height
+    answer = (
+        f"{outside} of {bins.height} groups of days lie outside the consistency band; the "
+        f"calibration error is {interval(error.error)}, where a calibrated model with as many days "
+        f"shows {number(error.expected)} by chance (p = {number(error.p_value)})."
+    )
+    return Figure(
+        "calibration",
+        "When the network says 30 %, does it happen 30 % of the time?",
+        answer,
+        f"The run with {chosen_words(findings)}: least validation loss, median seed. A point "
+        "outside the band is a surprise; on the diagonal, forecasts can be taken at their word.",
+        (panel,),
+    )
+
+
+def precision_recall(findings: Findings) -> Figure | None:
+    """Draw precision against recall, with the operating point that validation chose."""
+    sweep = findings.sweep
+    if sweep.height < 2 or not findings.evaluation.thresholds or findings.base_rate is None:
+        return None
+    precision, recall = (findings.evaluation.metric(name) for name in ("precision", "recall"))
+    flagged = findings.evaluation.metric("flagged")
+    threshold = " / ".join(percent(p) for p in findings.evaluation.thresholds.values())
+    run = findings.chosen.runs[0].id
+    kept = sweep.gather_every(max(1, sweep.height // 300))
+    marks: tuple[Mark, ...] = (
+        Rule(
+            f"alarm every day {percent(findings.base_rate.value)}",
+            findings.base_rate.value,
+            "null",
+            "dot",
+        ),
+        Line(
+            "every threshold",
+            kept["recall"].to_list(),
+            kept["precision"].to_list(),
+            "model",
+            hover=[
+                f"alarm from {percent(row['threshold'])} on\nright {percent(row['precision'])} of "
+                f"{percent(row['flagged'])} of days\nfinds {percent(row['recall'])} of events"
+                for row in kept.iter_rows(named=True)
+            ],
+            runs=[run] * kept.height,
+        ),
+        Points(
+            "operating point, chosen on validation",
+            [recall.value],
+            [precision.value],
+            "bad",
+            hover=[
+                f"alarm from {threshold} on\nprecision {interval(precision)}\n"
+                f"recall {interval(recall)}"
+            ],
+            runs=[run],
+            low=[precision.low],
+            high=[precision.high],
+            shape="diamond",
+            size=12,
+        ),
+    )
+    answer = (
+        f"At the operating point (alarm from {threshold} on, chosen on validation days so that "
+        f"half of the events there are caught) precision is {interval(precision)} and recall "
+        f"{interval(recall)}, with alarms on {percent(flagged.value)} of the days; the event "
+        f"happens on {percent(findings.base_rate.value)}."
+    )
+    panel = Panel(
+        "",
+        Axis("recall: events that an alarm preceded", form="percent", limits=(0.0, 1.02)),
+        Axis("precision: alarms that were right", form="percent", limits=(0.0, 1.02)),
+        marks,
+    )
+    return Figure(
+        "precision_recall",
+        "How many alarms are right, and how many events do they catch?",
+        answer,
+        f"The run with {chosen_words(findings)}. The curve is drawn on test days and nothing is "
+        "chosen from it; fewer than ten alarms are left out as luck.",
+        (panel,),
+    )
+
+
+def spread(findings: Findings) -> Figure | None:
+    """Draw spread and range of every run's predictions, collapsed runs marked."""
+    if "spread" not in findings.runs.columns or findings.base_rate is None:
+        return None
+    runs = findings.runs.filter(pl.col("role") == "network").join(
+        findings.learning.select("run_id", "size").unique(), on="run_id"
+    )
+    rate = findings.base_rate.value
+    limit = COLLAPSE_RATIO * math.sqrt(rate * (1 - rate))
+    collapsed = runs.filter(pl.col("collapsed"))
+    parts = (
+        ("one run", runs.filter(~pl.col("collapsed")), "model"),
+        ("collapsed run", collapsed, "bad"),
+    )
+    spreads: list[Mark] = [Rule("below this a run has collapsed", limit, "bad", "dot")]
+    ranges: list[Mark] = [Rule(f"base rate {percent(rate)}", rate, "null", "dot")]
+    for name, rows, role in parts:
+        if rows.is_empty():
+            continue
+        hover = [
+            f"{sized(findings, row['size'])}, seed {row['seed']}\n"
+            f"predictions {percent(row['prediction_min'])} to {percent(row['prediction_max'])}, "
+            f"spread {percent(row['spread'])}\nrun {row['run_id']} (click for its row)"
+            for row in rows.iter_rows(named=True)
+        ]
+        x, ids = rows["size"].to_list(), rows["run_id"].to_list()
+        spreads.append(
+            Points(name, x, rows["spread"].to_list(), role, hover=hover, runs=ids, faint=True)
+        )
+        for column, shape in (("prediction_min", "circle"), ("prediction_max", "diamond")):
+            ranges.append(
+                Points(
+                    f"{'lowest' if column.endswith('min') else 'highest'} prediction",
+                    x,
+                    rows[column].to_list(),
+                    role,
+                    hover=hover,
+                    runs=ids,
+                    shape=shape,  # type: ignore[arg-type]
+                    faint=True,
+                )
+            )
+    panels = (
+        Panel(
+            "standard deviation",
+            size_axis(findings),
+            Axis("spread of predictions", form="percent", limits=padded(0.0, _top(runs, limit))),
+            tuple(spreads),
+        ),
+        Panel(
+            "lowest and highest",
+            size_axis(findings),
+            Axis("predicted probability", form="percent", limits=(-0.02, 1.02)),
+            tuple(ranges),
+        ),
+    )
+    answer = (
+        f"{collapsed.height} of {runs.height} runs collapsed."
+        if collapsed.height
+        else f"None of the {runs.height} runs collapsed."
+    )
+    return Figure(
+        "spread",
+        "Do the predictions vary, or do they repeat the base rate?",
+        answer,
+        "A network that has found nothing predicts the base rate every day and still looks decent "
+        "by its loss; its spread gives it away.",
+        panels,
+    )
+
+
+def _top(runs: pl.DataFrame, limit: float) -> float:
+    return max(limit, float(runs["spread"].max()))  # type: ignore[arg-type]

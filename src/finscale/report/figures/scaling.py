@@ -1,0 +1,220 @@
+"""The figure that the study is about: test loss against size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from finscale.report.figure import Axis, Band, Figure, Line, Mark, Panel, Points, Rule
+from finscale.report.figures.common import (
+    DIGITS,
+    NOUNS,
+    baseline_roles,
+    padded,
+    seed_hover,
+    size_axis,
+    sized,
+    title,
+)
+from finscale.report.numbers import fixed, interval, percent
+from finscale.report.palette import ramp
+
+if TYPE_CHECKING:
+    from finscale.study.findings import Findings
+    from finscale.study.findings.findings import Baseline
+
+
+def scaling(findings: Findings) -> Figure:
+    """Draw every seed, means, curve and band, baselines, the held-out size and the null."""
+    curve = findings.curve
+    reach = 1.0 if curve is None else curve.x[-1] / curve.size_G[-1]
+    low, high = _limits(findings)
+    near = [b for b in _held_against(findings) if low <= b.loss.value <= high]
+    roles = baseline_roles(findings)
+    marks: list[Mark] = [*_fit(findings)]
+    marks += [
+        Rule(f"{title(b.name)} baseline {fixed(b.loss.value, DIGITS)}", b.loss.value, roles[b.name])
+        for b in near
+    ]
+    marks += [*_seeds(findings), *_means(findings)]
+    panel = Panel(
+        "",
+        size_axis(findings, reach=reach),
+        Axis(_loss_title(findings), limits=(low, high)),
+        tuple(marks),
+        above=_far(findings, above=high),
+        below=_far(findings, below=low),
+    )
+    return Figure(
+        "scaling",
+        f"Does a {NOUNS[findings.axis][0]} lose less on days that it has never seen?",
+        _answer(findings),
+        _caption(findings),
+        (panel,),
+        wide=True,
+    )
+
+
+def _loss_title(findings: Findings) -> str:
+    what = "test loss less the base rate's" if findings.is_relative else "test loss"
+    return f"{what} ({findings.unit} per decision)"
+
+
+def _held_against(findings: Findings) -> tuple[Baseline, ...]:
+    """Return the baselines on the figure's scale; differences leave none but their zero."""
+    return () if findings.is_relative else findings.baselines
+
+
+def _answer(findings: Findings) -> str:
+    verdict = findings.verdict
+    if verdict is None:
+        return f"No verdict yet: {findings.no_verdict}"
+    sizes, mean_G = verdict.statement.sizes, verdict.covariance.mean_G
+    ends = (f"{fixed(mean_G[i], DIGITS)} at {sized(findings, sizes[i])}" for i in (0, -1))
+    return (
+        f"Mean test loss is {' and '.join(ends)}: a gain of {interval(verdict.gain)} "
+        f"{findings.unit}."
+    )
+
+
+def _caption(findings: Findings) -> str:
+    text = "Each small dot is one seed; click it for its row in the table of runs. "
+    if findings.verdict is None:
+        return text
+    level = percent(1 - findings.verdict.statement.level)
+    return (
+        f"{text}Bars and band: {level} intervals of differences between sizes; what all sizes "
+        "share, easy or hard test days, is left out because it cannot tell them apart. "
+        "The largest size is hollow: the cross is where the curve fitted without it, held out, "
+        "says that it should lie."
+    )
+
+
+def _limits(findings: Findings) -> tuple[float, float]:
+    """Return a range round the runs that takes in baselines which do not flatten the curve."""
+    values = findings.seeds["loss"].to_list()
+    curve = findings.curve
+    if curve is not None:
+        inside = curve.x <= curve.size_G[-1]
+        values += [*curve.low[inside], *curve.high[inside], curve.null, curve.foretold]
+        values += [*(curve.mean_G - curve.reach_G), *(curve.mean_G + curve.reach_G)]
+    low, high = min(values), max(values)
+    far = 1.0 * (high - low)
+    near = [
+        b.loss.value for b in _held_against(findings) if low - far <= b.loss.value <= high + far
+    ]
+    return padded(min(low, *near, low), max(high, *near, high))
+
+
+def _far(findings: Findings, *, above: float = np.inf, below: float = -np.inf) -> tuple[str, ...]:
+    return tuple(
+        f"{title(b.name)} baseline {fixed(b.loss.value, DIGITS)}, off the scale"
+        for b in _held_against(findings)
+        if b.loss.value > above or b.loss.value < below
+    )
+
+
+def _fit(findings: Findings) -> list[Mark]:
+    curve = findings.curve
+    if curve is None:
+        return []
+    measured = curve.x <= curve.size_G[-1] * 1.0001
+    beyond = curve.x >= curve.size_G[-1] * 0.9999
+    marks: list[Mark] = [
+        Band(
+            "interval of the curve",
+            curve.x.tolist(),
+            curve.low.tolist(),
+            curve.high.tolist(),
+            "model",
+        ),
+        Line("fitted curve", curve.x[measured].tolist(), curve.loss[measured].tolist(), "model"),
+    ]
+    if beyond.sum() > 1:
+        marks.append(
+            Line(
+                "carried on to ×10",
+                curve.x[beyond].tolist(),
+                curve.loss[beyond].tolist(),
+                "model",
+                dash="dash",
+            )
+        )
+    return [
+        *marks,
+        Rule(f"null: no effect of size {fixed(curve.null, DIGITS)}", curve.null, "null", "dot"),
+    ]
+
+
+def _seeds(findings: Findings) -> list[Mark]:
+    others = [name for name in findings.seeds.columns if name.startswith("at_")]
+    if not others:
+        return [_dots(findings, findings.seeds, "one seed", "model")]
+    parts = findings.seeds.partition_by(others, as_dict=True, maintain_order=True)
+    return [
+        _dots(
+            findings,
+            part,
+            f"one seed, {others[0].removeprefix('at_')} {level}",
+            ramp(index, len(parts)),
+        )
+        for index, ((level, *_), part) in enumerate(parts.items())
+    ]
+
+
+def _dots(findings: Findings, rows: pl.DataFrame, name: str, role: str) -> Points:
+    return Points(
+        name,
+        rows["size"].to_list(),
+        rows["loss"].to_list(),
+        role,
+        hover=[seed_hover(findings, row) for row in rows.iter_rows(named=True)],
+        runs=rows["run_id"].to_list(),
+        size=8,
+        faint=True,
+    )
+
+
+def _means(findings: Findings) -> list[Mark]:
+    curve = findings.curve
+    if curve is None:
+        return []
+    size_G, mean_G, reach_G = curve.size_G, curve.mean_G, curve.reach_G
+    hover = [
+        f"{sized(findings, x)}, mean over seeds\n"
+        f"test loss {fixed(mean, DIGITS)} ± {fixed(half, DIGITS)} {findings.unit}"
+        for x, mean, half in zip(size_G, mean_G, reach_G, strict=True)
+    ]
+    parts = (
+        ("mean over seeds", slice(None, -1), False),
+        ("largest size, held out", slice(-1, None), True),
+    )
+    marks: list[Mark] = [
+        Points(
+            name,
+            size_G[part].tolist(),
+            mean_G[part].tolist(),
+            "ink",
+            hover=hover[part],
+            low=(mean_G - reach_G)[part].tolist(),
+            high=(mean_G + reach_G)[part].tolist(),
+            size=11,
+            hollow=hollow,
+        )
+        for name, part, hollow in parts
+    ]
+    foretold = Points(
+        "foretold without it",
+        [float(size_G[-1])],
+        [curve.foretold],
+        "bad",
+        hover=[
+            f"foretold {fixed(curve.foretold, DIGITS)}, measured {fixed(mean_G[-1], DIGITS)} "
+            f"{findings.unit}"
+        ],
+        shape="cross",
+        size=10,
+    )
+    return [*marks, foretold]

@@ -1,0 +1,175 @@
+"""Skill over baselines: by size, by year and by how wild the market was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from finscale.evaluation.bootstrap import Metric
+from finscale.report.figure import Axis, Band, Figure, Mark, Panel, Points, Rule
+from finscale.report.figures.common import seed_hover, size_axis, sized, title
+from finscale.report.numbers import interval, number, percent
+
+if TYPE_CHECKING:
+    from finscale.study.findings import Findings
+
+#: Baselines that years and regimes are held against, where the study has them.
+_MAIN = ("base_rate", "volatility")
+
+
+def skill(findings: Findings) -> Figure | None:
+    """Draw the skill of each size over each baseline."""
+    overs = [b.name for b in findings.baselines]
+    if not overs:
+        return None
+    return Figure(
+        "skill",
+        "Does the network know more than plain models do?",
+        " ".join(_sentence(findings, over) for over in overs),
+        f"Skill above zero: less loss than the baseline on the same days. Bars: "
+        f"{percent(1 - findings.study.level)} intervals, luck of days and of seeds. Grey: gains "
+        f"within ± the smallest effect of interest, {number(findings.study.sesoi)} "
+        f"{findings.unit}.",
+        tuple(_by_size(findings, over) for over in overs),
+    )
+
+
+def _sentence(findings: Findings, over: str) -> str:
+    metric = findings.skill(over)
+    if metric is None:
+        return ""
+    seen = "is seen" if metric.low > 0 else "is negative" if metric.high < 0 else "is not seen"
+    return f"Skill over {title(over)} {seen}: {interval(metric, sign=True)} {findings.unit}."
+
+
+def _by_size(findings: Findings, over: str) -> Panel:
+    rows = findings.skills.filter(pl.col("over") == over, *_same_level(findings)).sort(
+        findings.axis
+    )
+    seeds, column = findings.seeds, f"skill_{over}"
+    x = rows[findings.axis].to_list()
+    marks: list[Mark] = [*_zero(findings, min(x), max(x))]
+    if column in seeds.columns and len(findings.chosen.sizes) == 1:
+        seeds = seeds.drop_nulls(column)
+        marks.append(
+            Points(
+                "one seed",
+                seeds["size"].to_list(),
+                seeds[column].to_list(),
+                "model",
+                hover=[
+                    f"skill {number(row[column], sign=True)} {findings.unit}\n"
+                    + seed_hover(findings, row)
+                    for row in seeds.iter_rows(named=True)
+                ],
+                runs=seeds["run_id"].to_list(),
+                size=7,
+                faint=True,
+            )
+        )
+    marks.append(
+        _estimates(
+            rows,
+            x,
+            [sized(findings, value) for value in x],
+            findings.unit,
+        )
+    )
+    return Panel(
+        f"over the {title(over)} baseline",
+        size_axis(findings),
+        Axis(f"skill ({findings.unit} per decision)"),
+        tuple(marks),
+    )
+
+
+def _same_level(findings: Findings) -> list[pl.Expr]:
+    """Return which rows have the chosen series' size of the second axis."""
+    sizes = findings.chosen.sizes.items()
+    return [pl.col(axis) == size for axis, size in sizes if axis != findings.axis]
+
+
+def years(findings: Findings) -> Figure | None:
+    """Draw the skill of the chosen size in each test year."""
+    return _grouped(
+        findings,
+        "years",
+        "year",
+        "Is the skill there in every year?",
+        "test year",
+        f"Mean over the seeds of the size with the least validation loss, "
+        f"{sized(findings, findings.chosen.sizes[findings.axis])}. "
+        f"Bars: {percent(1 - findings.study.level)} intervals, luck of days.",
+    )
+
+
+def regimes(findings: Findings) -> Figure | None:
+    """Draw the skill of the chosen size in each volatility tercile."""
+    return _grouped(
+        findings,
+        "regimes",
+        "volatility",
+        "Is the skill there in calm and in turbulent markets?",
+        "volatility known at the decision, in thirds of the test days",
+        "Each third holds as many test days. A model that only times volatility has no skill over "
+        "the volatility baseline in any of them.",
+    )
+
+
+def _grouped(
+    findings: Findings, name: str, group: str, question: str, x_title: str, caption: str
+) -> Figure | None:
+    rows = findings.groups.filter(pl.col("group") == group)
+    overs = [over for over in _MAIN if over in rows["over"].unique().to_list()]
+    if not overs or rows["label"].n_unique() < 2:
+        return None
+    panels = tuple(
+        _by_label(findings, rows.filter(pl.col("over") == over), over, x_title) for over in overs
+    )
+    answer = " ".join(_count(rows.filter(pl.col("over") == over), over, group) for over in overs)
+    return Figure(name, question, answer, caption, panels)
+
+
+def _count(rows: pl.DataFrame, over: str, group: str) -> str:
+    seen = rows.filter(pl.col("low") > 0).height
+    worse = rows.filter(pl.col("high") < 0).height
+    noun = "years" if group == "year" else "thirds"
+    text = f"Skill over {title(over)} is seen in {seen} of {rows.height} {noun}"
+    return f"{text}, and is negative in {worse}." if worse else f"{text}."
+
+
+def _by_label(findings: Findings, rows: pl.DataFrame, over: str, x_title: str) -> Panel:
+    labels = rows["label"].to_list()
+    hover = [f"{label}: {days:,} days" for label, days in rows.select("label", "days").iter_rows()]
+    marks: tuple[Mark, ...] = (
+        Rule("no skill", 0.0, "null", "dot"),
+        _estimates(rows, labels, hover, findings.unit),
+    )
+    return Panel(
+        f"over the {title(over)} baseline",
+        Axis(x_title, kind="category"),
+        Axis(f"skill ({findings.unit} per decision)"),
+        marks,
+    )
+
+
+def _zero(findings: Findings, first: float, last: float) -> list[Mark]:
+    sesoi = findings.study.sesoi
+    pad = (last / first) ** 0.06 if last > first else 1.5
+    x = [first / pad, last * pad]
+    return [
+        Band("within ± the smallest effect of interest", x, [-sesoi] * 2, [sesoi] * 2, "null"),
+        Rule("no skill", 0.0, "null", "dot"),
+    ]
+
+
+def _estimates(
+    rows: pl.DataFrame, x: list[float] | list[str], what: list[str], unit: str
+) -> Points:
+    low, value, high = (rows[name].to_list() for name in ("low", "value", "high"))
+    hover = [
+        f"{text}\nskill {interval(Metric(v, a, b), sign=True)} {unit}"
+        for text, v, a, b in zip(what, value, low, high, strict=True)
+    ]
+    return Points("mean over seeds", x, value, "ink", hover=hover, low=low, high=high, size=10)

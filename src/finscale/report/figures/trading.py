@@ -1,0 +1,73 @@
+"""What acting on the predictions would have earned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from finscale.report.figure import Axis, Figure, Line, Panel
+from finscale.report.figures.common import chosen_words
+from finscale.report.numbers import interval, number, percent
+
+if TYPE_CHECKING:
+    from finscale.study.findings import Findings
+
+_ROLES = ("model", "other", "third", "null")
+_DASHES = ("solid", "dash", "dot", "solid")
+
+
+def trading(findings: Findings) -> Figure | None:
+    """Draw the value of the chosen run, of the volatility baseline, and of two without a model."""
+    from finscale.evaluation.bootstrap import Metric
+    from finscale.study.findings.trading import MODEL
+
+    trading = findings.trading
+    if trading is None:
+        return None
+    equity = trading.equity()
+    lines = []
+    for index, (name, rows) in enumerate(
+        equity.partition_by("strategy", as_dict=True, maintain_order=True).items()
+    ):
+        rows = rows.gather_every(max(1, rows.height // 500))
+        label = str(name[0])
+        lines.append(
+            Line(
+                label,
+                [str(date) for date in rows["date"]],
+                rows["equity"].to_list(),
+                _ROLES[index % len(_ROLES)],
+                dash=_DASHES[index % len(_DASHES)],  # type: ignore[arg-type]
+                width=2.4 if index == 0 else 1.8,
+                hover=[
+                    f"{label}\n{date}: {percent(value - 1, sign=True)}"
+                    for date, value in rows.select("date", "equity").iter_rows()
+                ],
+            )
+        )
+    model = trading.measured[MODEL]
+    difference = Metric(*trading.over_hold[MODEL])
+    costs = trading.costs
+    answer = (
+        f"After costs the chosen network earned {percent(model.cagr)} a year with a Sharpe ratio "
+        f"of {interval(model.sharpe)}; less that of buy and hold: "
+        f"{interval(difference, sign=True)}. "
+        + (
+            "No difference is seen."
+            if difference.low <= 0 <= difference.high
+            else "The difference is seen."
+        )
+    )
+    caption = (
+        f"Long while the forecast lies at or above the operating point, else in cash "
+        f"({chosen_words(findings)}). Costs each way: {number(costs.commission)} commission, "
+        f"{number(costs.half_spread)} half-spread, {number(costs.slippage)} slippage, in basis "
+        "points; no borrowing; cash earns nothing. A study of forecasts is no advice to trade."
+    )
+    panel = Panel(
+        "",
+        Axis("", kind="date"),
+        Axis("value of 1 invested at the start of the test"),
+        tuple(lines),
+    )
+    question = "Would acting on it have paid, after costs?"
+    return Figure("trading", question, answer, caption, (panel,), wide=True)

@@ -1,0 +1,105 @@
+"""Learning curves: whether training converged or learnt by heart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from finscale.report.figure import Axis, Figure, Line, Mark, Panel, Points
+from finscale.report.figures.common import DIGITS, padded, sized
+from finscale.report.numbers import fixed
+from finscale.report.palette import ramp
+
+if TYPE_CHECKING:
+    from finscale.study.findings import Findings
+
+
+def learning(findings: Findings) -> Figure | None:
+    """Draw training and validation loss of every run, by epoch."""
+    rows = findings.learning
+    if rows.is_empty():
+        return None
+    sizes = sorted(rows["size"].unique().to_list())
+    panels = tuple(
+        _panel(findings, rows, sizes, column, title)
+        for column, title in (("train_loss", "training"), ("validation_loss", "validation"))
+    )
+    last = rows.group_by("run_id").agg(
+        pl.col("epoch").max(), epoch_best=pl.col("epoch").filter("best").max()
+    )
+    at_end = last.filter(pl.col("epoch") == pl.col("epoch_best")).height
+    answer = (
+        f"{last.height - at_end} of {last.height} runs had their best validation loss before the "
+        "last epoch"
+    )
+    answer += (
+        f"; {at_end} were still improving when training ended, so more epochs might help them."
+        if at_end
+        else ": training was long enough."
+    )
+    return Figure(
+        "learning",
+        "Did training converge, or did it learn by heart?",
+        answer,
+        "One line a run; the dot is the epoch whose weights were kept, by validation loss. "
+        "Training loss that keeps falling while validation loss rises is learning by heart. "
+        "Darker (on a dark page: brighter) lines are larger networks.",
+        panels,
+    )
+
+
+def _panel(
+    findings: Findings, rows: pl.DataFrame, sizes: list[float], column: str, name: str
+) -> Panel:
+    marks: list[Mark] = []
+    for index, value in enumerate(sizes):
+        role, label = ramp(index, len(sizes)), sized(findings, value)
+        own = rows.filter(pl.col("size") == value)
+        for number_of_run, run in enumerate(own.partition_by("run_id", maintain_order=True)):
+            marks.append(_line(findings, run, column, role, label if number_of_run == 0 else ""))
+        best = own.filter("best").unique("run_id", keep="last", maintain_order=True)
+        marks.append(_kept(findings, best, column, role))
+    values = rows[column].drop_nulls().drop_nans()
+    limits = padded(float(values.min()), float(values.quantile(0.995)))  # type: ignore[arg-type]
+    epochs = rows["epoch"].max()
+    step = max(1, round(int(epochs) / 6))  # type: ignore[call-overload]
+    ticks = tuple((float(e), str(e)) for e in range(1, int(epochs) + 1, step))  # type: ignore[call-overload]
+    return Panel(
+        f"{name} days",
+        Axis("epoch: one pass over the training days", ticks=ticks),
+        Axis(f"{name} loss ({findings.unit})", limits=limits),
+        tuple(marks),
+    )
+
+
+def _hover(findings: Findings, row: dict[str, float | int | str], column: str) -> str:
+    return (
+        f"{sized(findings, float(row['size']))}, seed {row['seed']}, fold {row['fold']}\n"
+        f"epoch {row['epoch']}: {fixed(float(row[column]), DIGITS)} {findings.unit}\n"
+        f"run {row['run_id']} (click for its row)"
+    )
+
+
+def _line(findings: Findings, run: pl.DataFrame, column: str, role: str, label: str) -> Line:
+    return Line(
+        label,
+        run["epoch"].to_list(),
+        run[column].to_list(),
+        role,
+        width=1.6,
+        hover=[_hover(findings, row, column) for row in run.iter_rows(named=True)],
+        runs=run["run_id"].to_list(),
+    )
+
+
+def _kept(findings: Findings, best: pl.DataFrame, column: str, role: str) -> Points:
+    return Points(
+        "",
+        best["epoch"].to_list(),
+        best[column].to_list(),
+        role,
+        hover=[_hover(findings, row, column) for row in best.iter_rows(named=True)],
+        runs=best["run_id"].to_list(),
+        size=8,
+    )

@@ -1,0 +1,118 @@
+"""Numbers as a reader wants them: three significant digits, an interval beside, a unit always."""
+
+from __future__ import annotations
+
+import math
+
+from finscale.evaluation.bootstrap import Metric
+from finscale.scaling.sentences import number as plain
+
+MINUS = "−"
+
+
+def number(value: float | None, *, sign: bool = False) -> str:
+    """Return three significant digits, ``.0123``; what is not known is an n-dash.
+
+    Examples
+    --------
+    >>> number(-0.01234)
+    '−.0123'
+    >>> number(0.25, sign=True)
+    '+.25'
+    """
+    if value is None or math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    if abs(value) >= 1000:
+        text = f"{value:,.0f}"
+    elif abs(value) < 5e-6 and value != 0:
+        text = f"{value:.2e}"
+    else:
+        text = plain(float(f"{value:.3g}"))
+    text = text.rstrip(".").replace("-", MINUS)
+    return f"+{text}" if sign and value > 0 else text
+
+
+def interval(metric: Metric, *, sign: bool = False, digits: int | None = None) -> str:
+    """Return ``.0123 [.0046, .0201]``: as many decimals at the ends as the estimate deserves.
+
+    Parameters
+    ----------
+    metric : Metric
+        Estimate and interval; not known ends leave the estimate alone.
+    sign : bool
+        Whether a plus is written.
+    digits : int, optional
+        Decimals; three significant digits of the estimate, or of half the interval where that is
+        wider, when absent.
+
+    Examples
+    --------
+    >>> interval(Metric(0.0142, -0.00643, 0.0349), sign=True)
+    '+.0142 [−.0064, +.0349]'
+    >>> interval(Metric(0.0147, 6e-8, 0.0237))
+    '.0147 [.0000, .0237]'
+    """
+    values = (metric.value, metric.low, metric.high)
+    if not all(map(math.isfinite, values)):
+        return number(metric.value, sign=sign)
+    scale = max(abs(metric.value), (metric.high - metric.low) / 2)
+    if digits is None:
+        digits = 2 - math.floor(math.log10(scale)) if scale > 0 else 3
+    value, low, high = (fixed(v, max(0, digits), sign=sign) for v in values)
+    return f"{value} [{low}, {high}]"
+
+
+def fixed(value: float, digits: int, *, sign: bool = False) -> str:
+    """Return a number with so many decimals and no zero before the point.
+
+    Examples
+    --------
+    >>> fixed(-0.36684, 4), fixed(0.02, 2, sign=True), fixed(1234.5, 0)
+    ('−.3668', '+.02', '1,234')
+    """
+    text = f"{abs(value):,.{digits}f}"
+    zero = not text.strip("0.,")
+    text = text.replace("0.", ".", 1) if text.startswith("0.") else text
+    before = "" if zero else MINUS if value < 0 else "+" if sign else ""
+    return before + text
+
+
+def percent(value: float | None, *, sign: bool = False) -> str:
+    """Return a share as per cent: ``21.8 %``.
+
+    Examples
+    --------
+    >>> percent(0.2178)
+    '21.8 %'
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    text = f"{100 * value:.3g}" if abs(value) < 10 else f"{100 * value:,.0f}"
+    text = text.replace("-", MINUS)
+    return f"+{text} %" if sign and value > 0 else f"{text} %"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the unit that a person would say it in.
+
+    Examples
+    --------
+    >>> duration(107)
+    '107 s'
+    >>> duration(540)
+    '9 min'
+    >>> duration(400_000)
+    '4.63 days'
+    """
+    for unit, size, most in (("s", 1, 120), ("min", 60, 120), ("h", 3600, 48)):
+        if seconds < most * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 86400:,.3g} days"
+
+
+def flops(value: float) -> str:
+    """Return a count of operations: ``6.18e11 FLOP``."""
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{mantissa}e{int(exponent)} FLOP"

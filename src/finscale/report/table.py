@@ -1,0 +1,111 @@
+"""A table: raw numbers for CSV, the same formatted for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from finscale.evaluation.bootstrap import Metric
+from finscale.report.numbers import interval, number
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """How one column of a table is written.
+
+    Parameters
+    ----------
+    title : str
+        With its unit.
+    cell : callable
+        Row of raw values → text.
+    numeric : bool
+        Whether it is aligned to the right.
+    """
+
+    title: str
+    cell: Callable[[Row], str]
+    numeric: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """Raw rows and how people read them.
+
+    Parameters
+    ----------
+    name : str
+        Of its files.
+    title : str
+        What it holds.
+    data : polars.DataFrame
+        Raw values, as the CSV file has them.
+    columns : tuple of Column
+        As people read them.
+    row_id : str
+        Raw column that names a row, for links; empty for none.
+    """
+
+    name: str
+    title: str
+    data: pl.DataFrame
+    columns: tuple[Column, ...]
+    row_id: str = ""
+
+    @cached_property
+    def rows(self) -> list[tuple[str, ...]]:
+        """Formatted cells, row by row."""
+        return [
+            tuple(column.cell(row) for column in self.columns)
+            for row in self.data.iter_rows(named=True)
+        ]
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """What names each row; empty texts where rows have no name."""
+        if not self.row_id:
+            return [""] * self.data.height
+        return [str(value) for value in self.data[self.row_id]]
+
+
+def text(title: str, key: str) -> Column:
+    """Return a column of text."""
+    return Column(title, lambda row: _text(row[key]), numeric=False)
+
+
+def count(title: str, key: str) -> Column:
+    """Return a column of whole numbers."""
+    return Column(title, lambda row: "–" if row[key] is None else f"{row[key]:,.0f}")
+
+
+def value(title: str, key: str, *, form: Callable[[float | None], str] = number) -> Column:
+    """Return a column of one number a row."""
+    return Column(title, lambda row: form(row[key]))
+
+
+def estimate(
+    title: str,
+    key: str = "value",
+    *,
+    sign: bool = False,
+    prefix: str = "",
+    digits: int | None = None,
+) -> Column:
+    """Return a column of an estimate with its interval: raw columns ``key``, low and high."""
+    low, high = (f"{prefix}low", f"{prefix}high") if prefix else ("low", "high")
+    return Column(
+        title,
+        lambda row: interval(Metric(row[key], row[low], row[high]), sign=sign, digits=digits),
+    )
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "–"
+    return str(value)

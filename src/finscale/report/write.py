@@ -1,0 +1,67 @@
+"""A study's report on disk: HTML, Markdown, figures and tables, each file whole or absent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from finscale.files import write_bytes
+from finscale.report import static
+from finscale.report.html import render_html
+from finscale.report.latex import latex_table
+from finscale.report.markdown import render_markdown
+from finscale.report.page import Page, make_page
+from finscale.report.tables import csv
+
+if TYPE_CHECKING:
+    from finscale.study.findings import Findings
+    from finscale.study.study import Study
+
+
+def write_report(study: Study, folder: Path | None = None) -> Path:
+    """Write the report of a study's finished runs.
+
+    Parameters
+    ----------
+    study : Study
+        With at least one finished network.
+    folder : Path, optional
+        Where ``report.html``, ``report.md``, ``figures/`` and ``tables/`` go; the study's own
+        folder when absent.
+
+    Returns
+    -------
+    Path
+        The HTML file.
+
+    Raises
+    ------
+    FinscaleError
+        If nothing is finished yet, or the folder cannot be written.
+    """
+    from finscale.study.findings import find
+
+    return write_findings(find(study), folder or study.folder)
+
+
+def write_findings(findings: Findings, folder: Path) -> Path:
+    """Write the report of findings that are known already; see :func:`write_report`."""
+    page = make_page(findings, _plan(findings))
+    for figure in page.figures:
+        static.save(figure, folder / "figures")
+    _write_tables(page, folder / "tables")
+    write_bytes(folder / "report.md", render_markdown(page).encode())
+    write_bytes(folder / "report.html", render_html(page).encode())
+    return folder / "report.html"
+
+
+def _write_tables(page: Page, folder: Path) -> None:
+    for table in page.tables:
+        write_bytes(folder / f"{table.name}.csv", csv(table).encode())
+        write_bytes(folder / f"{table.name}.tex", latex_table(table).encode())
+
+
+def _plan(findings: Findings) -> str:
+    import yaml
+
+    return yaml.safe_dump(findings.study.resolved(), sort_keys=False, allow_unicode=True)

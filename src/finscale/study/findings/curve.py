@@ -1,0 +1,127 @@
+"""The curve behind a verdict, with its band: what the scaling figure draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finscale.evaluation.bootstrap import Metric
+from finscale.scaling import Verdict
+from finscale.scaling.decision import redraw
+from finscale.scaling.trend import FINE_EXPONENTS, SizeAxis, Trends
+
+Floats = NDArray[np.float64]
+
+#: Points of the drawn curve, and parametric replicates behind its band.
+_NUM_POINTS, _NUM_REPLICATES = 120, 400
+#: How far beyond the largest size the curve is carried on.
+REACH = 10.0
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A fitted curve over sizes, carried on to ten times the largest.
+
+    Parameters
+    ----------
+    x, loss, low, high : array
+        The curve and its interval, pointwise.
+    null : float
+        Loss of the constant: what no effect of size would look like.
+    size_G, mean_G, reach_G : array
+        Sizes, mean loss of each, and half the width of its interval. What all sizes share (the
+        luck of easy or hard test days) is left out: it cannot tell sizes apart.
+    foretold : float
+        Loss of the largest size as the curve fitted without it has it.
+    """
+
+    x: Floats
+    loss: Floats
+    low: Floats
+    high: Floats
+    null: float
+    size_G: Floats
+    mean_G: Floats
+    reach_G: Floats
+    foretold: float
+
+
+def fitted_curve(verdict: Verdict, *, seed: int = 0) -> Curve:
+    """Fit the verdict's own curve again and draw its band by the parametric bootstrap."""
+    covariance, statement = verdict.covariance, verdict.statement
+    size_G = np.asarray(statement.sizes)
+    axis = SizeAxis(statement.sizes, FINE_EXPONENTS)
+    mean_1G, matrix_1GG = covariance.mean_G[None], covariance.matrix_GG[None]
+    observed = axis.fit(mean_1G, matrix_1GG)
+    turns, falls = verdict.name == "TURNS", verdict.direction == "falling"
+    # a valley says nothing beyond the sizes that were run
+    last = size_G[-1] * (1.0 if turns else REACH)
+    x = np.geomspace(size_G[0], last, _NUM_POINTS)
+    loss = _predict(observed, x, turns=turns, falls=falls)[0]
+    truth_G = _predict(observed, size_G, turns=turns, falls=falls)[0]
+    rng = np.random.default_rng(seed)
+    coarse = SizeAxis(statement.sizes)
+    redrawn = coarse.fit(*redraw(covariance, truth_G, _NUM_REPLICATES, rng))
+    if turns:
+        drawn_RX = redrawn.turn.predict(x)
+    else:
+        down_R1 = (redrawn.fall.statistic_B >= redrawn.rise.statistic_B)[:, None]
+        drawn_RX = np.where(down_R1, redrawn.fall.predict(x), redrawn.rise.predict(x))
+    tail = statement.level / 2
+    low, high = np.quantile(drawn_RX, [tail, 1 - tail], axis=0)
+    inner = axis.without_largest().fit(mean_1G[:, :-1], matrix_1GG[:, :-1, :-1])
+    side = inner.fall if falls else inner.rise
+    return Curve(
+        x=x,
+        loss=loss,
+        low=np.minimum(low, loss),
+        high=np.maximum(high, loss),
+        null=float(observed.constant_B[0]),
+        size_G=size_G,
+        mean_G=covariance.mean_G,
+        reach_G=mean_reach(verdict),
+        foretold=float(side.predict(size_G[-1:])[0, 0]),
+    )
+
+
+def mean_reach(verdict: Verdict) -> Floats:
+    """Return half the interval of each size's mean loss against the mean of all sizes, ``[G]``."""
+    from scipy.stats import t
+
+    covariance, level = verdict.covariance, verdict.statement.level
+    num_sizes = len(covariance.mean_G)
+    reaches = []
+    for index in range(num_sizes):
+        weight_G = np.eye(num_sizes)[index] - 1 / num_sizes
+        _, error, degrees = covariance.contrast(weight_G)
+        reaches.append(error * float(t.ppf(1 - level / 2, degrees)))
+    return np.array(reaches)
+
+
+def with_seed_luck(days: Metric, verdict: Verdict | None, size: float) -> Metric:
+    """Return an interval that days alone gave, widened by the luck of a size's seeds.
+
+    Both are independent, so their arms add in squares.
+    """
+    if verdict is None:
+        return days
+    from scipy.stats import t
+
+    covariance = verdict.covariance
+    index = int(np.argmin(np.abs(np.asarray(verdict.statement.sizes) - size)))
+    error = np.sqrt(covariance.seed_variance_G[index] / covariance.seeds_G[index])
+    quantile = t.ppf(1 - verdict.statement.level / 2, covariance.seed_degrees_G[index])
+    seeds = float(error * quantile)
+    return Metric(
+        days.value,
+        days.value - float(np.hypot(days.value - days.low, seeds)),
+        days.value + float(np.hypot(days.high - days.value, seeds)),
+    )
+
+
+def _predict(trends: Trends, x: Floats, *, turns: bool, falls: bool) -> Floats:
+    if turns:
+        return trends.turn.predict(x)
+    return (trends.fall if falls else trends.rise).predict(x)

@@ -1,0 +1,122 @@
+"""Skill: the loss gained over a baseline, by size, by year and by how wild the market was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from finscale.evaluation.backtest import Market, ewma_volatility
+from finscale.evaluation.bootstrap import Metric, Resampler, paired_difference_interval
+from finscale.evaluation.evaluation import TERCILES
+from finscale.evaluation.scores import weighted_mean
+from finscale.scaling import Verdict
+from finscale.study.findings.curve import with_seed_luck
+from finscale.study.findings.series import Floats, Series
+
+
+def group_by_size(networks: Sequence[Series]) -> list[list[Series]]:
+    """Return the seeds of each size, sizes rising."""
+    groups: dict[tuple[float, ...], list[Series]] = {}
+    for series in networks:
+        groups.setdefault(tuple(series.sizes.values()), []).append(series)
+    return list(groups.values())
+
+
+def mean_losses(group: Sequence[Series]) -> Floats:
+    """Return each test row's loss, averaged over seeds."""
+    return np.asarray(np.mean([series.losses_N for series in group], axis=0))
+
+
+def skill_by_size(
+    groups: Sequence[Sequence[Series]],
+    baselines: Mapping[str, Series],
+    verdict: Verdict | None,
+    *,
+    level: float,
+) -> pl.DataFrame:
+    """Return the skill of each size over each baseline: size columns, over, value, low, high.
+
+    Intervals hold the luck of days (blocks of them, paired) and of seeds.
+    """
+    rows: list[dict[str, Any]] = []
+    for group in groups:
+        for name, baseline in baselines.items():
+            metric = paired_difference_interval(
+                group[0].test["date"].to_numpy(),
+                baseline.losses_N,
+                mean_losses(group),
+                overlap=group[0].runs[0].config.task.horizon,
+                level=1 - level,
+            )
+            metric = with_seed_luck(metric, verdict, next(iter(group[0].sizes.values())))
+            rows.append({**group[0].sizes, "over": name, "seeds": len(group), **vars(metric)})
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def market_of(series: Series, bars: pl.DataFrame) -> Market:
+    """Return the market of the symbols that a series predicts."""
+    symbols = series.test["symbol"].unique()
+    return Market.of(bars.filter(pl.col("symbol").is_in(symbols.implode())))
+
+
+def volatility_known(market: Market) -> pl.DataFrame:
+    """Return date, symbol, volatility: what was known at each close (annualised, EWMA)."""
+    volatility_TS = ewma_volatility(market.close)
+    return pl.concat(
+        pl.DataFrame({"date": market.dates, "volatility": volatility_TS[:, column]}).with_columns(
+            pl.col("date").cast(pl.Date), symbol=pl.lit(symbol)
+        )
+        for column, symbol in enumerate(market.symbols)
+    )
+
+
+def skill_by_group(
+    group: Sequence[Series],
+    baselines: Mapping[str, Series],
+    volatility: pl.DataFrame,
+    *,
+    level: float,
+) -> pl.DataFrame:
+    """Return the skill of one size in each year and volatility tercile.
+
+    Columns group (year or volatility), label, over, days, value, low, high. Losses are averaged
+    over seeds; intervals hold the luck of days.
+    """
+    test = group[0].test
+    mean_N = mean_losses(group)
+    horizon = group[0].runs[0].config.task.horizon
+    rows: list[dict[str, Any]] = []
+    for name, baseline in baselines.items():
+        gain_N = baseline.losses_N - mean_N
+        resampler = Resampler.over(
+            test["date"].to_numpy(), gain_N, overlap=horizon, level=1 - level
+        )
+        for kind, label, mask_N in _masks(test, volatility):
+            score = partial(weighted_mean, gain_N[mask_N])
+            metric = resampler.where(mask_N).metrics({"skill": score})["skill"]
+            days = test.filter(pl.Series(mask_N))["date"].n_unique()
+            place = {"group": kind, "label": label, "over": name, "days": days}
+            rows.append({**place, **vars(metric)})
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _masks(
+    test: pl.DataFrame, volatility: pl.DataFrame
+) -> list[tuple[str, str, NDArray[np.bool_]]]:
+    year_N = test["date"].dt.year().to_numpy()
+    masks = [("year", str(year), year_N == year) for year in np.unique(year_N)]
+    known = test.join(volatility, on=("date", "symbol"), how="left", maintain_order="left")
+    volatility_N = known["volatility"].to_numpy()
+    tercile_N = np.searchsorted(np.quantile(volatility_N, [1 / 3, 2 / 3]), volatility_N)
+    masks += [("volatility", name, tercile_N == index) for index, name in enumerate(TERCILES)]
+    return masks
+
+
+def half_width(metric: Metric) -> float:
+    """Return half the width of an interval."""
+    return (metric.high - metric.low) / 2

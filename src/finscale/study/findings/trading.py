@@ -1,0 +1,114 @@
+"""What acting on the chosen run would have earned after costs, beside the plain alternatives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from finscale.evaluation.backtest import Backtest, Costs, Market, Strategy, backtest, buy_and_hold
+from finscale.evaluation.operating import OperatingRule
+from finscale.evaluation.performance import (
+    Performance,
+    break_even_cost,
+    performance,
+    sharpe_difference,
+)
+from finscale.evaluation.predictions import part
+from finscale.evaluation.scores import probabilities
+from finscale.study.findings.series import Series
+
+#: Names as the report shows them.
+MODEL, BUY_AND_HOLD = "chosen network", "buy and hold"
+VOLATILITY_TIMING = "volatility timing"
+
+
+@dataclass(frozen=True)
+class Trading:
+    """Backtests of the chosen run and of what needs no network.
+
+    Parameters
+    ----------
+    costs : Costs
+        What trading is taken to cost.
+    num_trials : int
+        Strategies that the study looked at, for the deflated Sharpe ratio.
+    results : dict of str to Backtest
+        Name → daily results.
+    measured : dict of str to Performance
+        Name → figures.
+    over_hold : mapping
+        Name → Sharpe ratio less that of buy and hold, with its interval.
+    break_even_over_hold : float
+        One-way cost, in basis points, at which the chosen run ends where buy and hold does.
+    """
+
+    costs: Costs
+    num_trials: int
+    results: dict[str, Backtest]
+    measured: dict[str, Performance]
+    over_hold: dict[str, tuple[float, float, float]]
+    break_even_over_hold: float
+
+    def equity(self) -> pl.DataFrame:
+        """Return strategy, date, equity (1 at the start)."""
+        return pl.concat(
+            pl.DataFrame({"date": result.dates, "equity": np.cumprod(1 + result.returns)})
+            .with_columns(pl.col("date").cast(pl.Date), strategy=pl.lit(name))
+            .select("strategy", "date", "equity")
+            for name, result in self.results.items()
+        )
+
+
+def trade(
+    chosen: Series, baselines: Mapping[str, Series], market: Market, *, num_trials: int
+) -> Trading:
+    """Backtest the chosen run, the volatility baseline by the same rule, and two without models.
+
+    Long while the prediction lies at or above the threshold that validation chose, else flat;
+    positions are taken at the close that decides them and last as long as the label looks ahead.
+    """
+    costs = Costs()
+    holding = chosen.runs[0].config.task.horizon
+    strategy = Strategy(holding=holding)
+    margin_TS = market.margins(chosen.predictions, thresholds(chosen))
+    results = {MODEL: backtest(market, margin_TS, strategy, costs, name=MODEL)}
+    if "volatility" in baselines:
+        other = baselines["volatility"]
+        name = "volatility baseline"
+        other_TS = market.margins(other.predictions, thresholds(other))
+        results[name] = backtest(market, other_TS, strategy, costs, name=name)
+    timing = Strategy(rule="volatility_timing")
+    results[VOLATILITY_TIMING] = backtest(market, margin_TS, timing, costs, name=VOLATILITY_TIMING)
+    results[BUY_AND_HOLD] = buy_and_hold(market, margin_TS, costs)
+    hold = results[BUY_AND_HOLD]
+    differences = {
+        name: sharpe_difference(result, hold) for name, result in results.items() if result != hold
+    }
+    return Trading(
+        costs=costs,
+        num_trials=num_trials,
+        results=results,
+        measured={name: performance(r, num_trials=num_trials) for name, r in results.items()},
+        over_hold={name: (m.value, m.low, m.high) for name, m in differences.items()},
+        break_even_over_hold=break_even_cost(results[MODEL], hold),
+    )
+
+
+def thresholds(series: Series) -> dict[int, float]:
+    """Return each fold's threshold as a probability, chosen on its own validation rows.
+
+    For a number instead of a class the sign decides: .5 on the scale of margins.
+    """
+    rule = OperatingRule()
+    folds = part(series.predictions, "validation").partition_by("fold", maintain_order=True)
+    if series.kind == "regression":
+        return {int(rows["fold"][0]): 0.5 for rows in folds}
+    return {
+        int(rows["fold"][0]): float(
+            probabilities(rule.threshold(rows["target"].to_numpy(), rows["logit"].to_numpy()))
+        )
+        for rows in folds
+    }
