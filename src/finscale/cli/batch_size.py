@@ -60,9 +60,14 @@ def find_batch_size(
 
 
 def _print_probe(probe: Probe, terminal: Console) -> None:
-    speed = f"{probe.samples_per_second:,.0f}" if probe.samples_per_second else "–"
+    speed = _digits(probe.samples_per_second) if probe.samples_per_second else "–"
     peak = f"{probe.peak_bytes / 2**30:.2f} GiB" if probe.peak_bytes else "–"
     terminal.print(f"{probe.batch_size:>8} {speed:>12} {peak:>10}  {probe.note}".rstrip())
+
+
+def _digits(speed: float) -> str:
+    """Return three significant digits, or all of a number that has more before the point."""
+    return f"{speed:,.0f}" if speed >= 100 else f"{speed:.3g}"
 
 
 def _print_report(report: BatchSizeReport, terminal: Console) -> None:
