@@ -118,6 +118,22 @@ def test_folds_of_a_walk_forward_are_one_candidate(world):
     assert folds["label"].to_list() == ["0", "1"]
 
 
+def test_an_event_that_never_came_is_noted_and_the_rest_stands(world, tmp_path):
+    """The S&P 500 never rose 5 % within a day from 2012 to 2018."""
+    run, store, data = world
+    (candidate,) = candidates([run("volatility", task=TaskConfig(name="threshold_5pct"))])
+    judged = judge(candidate, store, data=data, options=Options(("base_rate",), num_replicates=100))
+    assert judged.notes == (
+        "validation holds one class only, so nothing can be calibrated on it.",
+        "with a base rate of 0 there is nothing to tell apart.",
+    )
+    content = json.loads(write_judgement(judged, tmp_path).read_text())
+    scores = {line["score"]: line["value"] for line in content["evaluation"]["scores"][:16]}
+    assert scores["auc"] is None
+    assert scores["base_rate"] == 0
+    assert judged.backtest.height == 5
+
+
 def test_regression_is_judged_by_its_errors(world):
     run, store, data = world
     task = TaskConfig(name="regression", horizon=5)

@@ -155,6 +155,8 @@ def _print_judgement(judgement: Judgement, terminal: Console, *, quiet: bool) ->
     if not judgement.power.is_empty():
         _print_power(judgement, terminal)
     _print_backtest(judgement, terminal)
+    for note in judgement.notes:
+        terminal.print(f"left out  {note}")
 
 
 def _print_head(judgement: Judgement, terminal: Console) -> None:

@@ -107,12 +107,12 @@ class Evaluation:
         return Metric(*found.select("value", "low", "high").row(0))
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything as plain values; what is undefined is None."""
+        """Return everything as plain values; what is undefined or infinite is None."""
         content = asdict(self)
         for name in ("scores", "sweep"):
-            content[name] = (
-                content[name].with_columns(pl.selectors.float().fill_nan(None)).to_dicts()
-            )
+            number = pl.selectors.float()
+            plain = content[name].with_columns(pl.when(number.is_finite()).then(number))
+            content[name] = plain.to_dicts()
         content["first"], content["last"] = self.first.isoformat(), self.last.isoformat()
         content["thresholds"] = {str(fold): value for fold, value in self.thresholds.items()}
         return content

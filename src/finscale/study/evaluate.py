@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -153,6 +154,8 @@ class Judgement:
         at which it ends where they do.
     num_trials : int
         Runs in the store on the same test windows, times strategies shown.
+    notes : tuple of str
+        What could not be computed, and why.
     """
 
     id: str
@@ -166,6 +169,7 @@ class Judgement:
     power: pl.DataFrame
     backtest: pl.DataFrame
     num_trials: int
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values; what is undefined or infinite is None."""
@@ -180,6 +184,7 @@ class Judgement:
             "config": self.config.model_dump(mode="json"),
             "evaluation": self.evaluation.to_json(),
             "num_trials": self.num_trials,
+            "notes": list(self.notes),
             **tables,
         }
 
@@ -249,10 +254,15 @@ def judge(
     progress("baselines")
     baselines = _baseline_table(predictions, references, evaluation, options)
     classified = kind == "classification"
+    notes: list[str] = []
     progress("calibration")
-    calibration = (
-        _calibration_table(predictions, overlap, options) if classified else pl.DataFrame()
-    )
+    calibration, power = pl.DataFrame(), pl.DataFrame()
+    if classified:
+        # a rare event may be absent from validation or test; the other tables still stand
+        with _noted(notes):
+            calibration = _calibration_table(predictions, overlap, options)
+        with _noted(notes):
+            power = _power_table(predictions, overlap)
     progress("backtest")
     num_trials = count_trials(candidate, runs) * len(STRATEGIES)
     return Judgement(
@@ -264,10 +274,19 @@ def judge(
         calibration=calibration,
         reliability=_reliability(predictions, options) if classified else pl.DataFrame(),
         coverage=_coverage_table(predictions, kind, overlap),
-        power=_power_table(predictions, overlap, options) if classified else pl.DataFrame(),
+        power=power,
         backtest=_backtest_table(predictions, frame, evaluation, num_trials, options),
         num_trials=num_trials,
+        notes=tuple(notes),
     )
+
+
+@contextmanager
+def _noted(notes: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except DataError as error:
+        notes.append(error.message)
 
 
 def _baseline_names(kind: str, options: Options) -> tuple[str, ...]:
@@ -424,10 +443,6 @@ def _standard_error(metric: Metric, level: float) -> float:
 
 def _calibration_table(predictions: pl.DataFrame, overlap: int, options: Options) -> pl.DataFrame:
     """Return what each calibration would have brought on test, fitted on validation."""
-    validation = part(predictions, "validation")
-    one_class = validation.group_by("fold").agg(pl.col("target").n_unique())["target"] < 2
-    if validation.is_empty() or one_class.any():
-        return pl.DataFrame()
     dates_N, target_N, raw_N = _columns(part(predictions, "test"))
     lines = []
     for method in ("none", *CALIBRATORS):
@@ -483,7 +498,7 @@ def _coverage_table(predictions: pl.DataFrame, kind: str, overlap: int) -> pl.Da
     return table.with_columns(nominal=pl.lit(CONFIDENCE))
 
 
-def _power_table(predictions: pl.DataFrame, overlap: int, options: Options) -> pl.DataFrame:
+def _power_table(predictions: pl.DataFrame, overlap: int) -> pl.DataFrame:
     dates_N, target_N, _ = _columns(part(predictions, "test"))
     num_days = len(np.unique(dates_N))
     return power_table(
