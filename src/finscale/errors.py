@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import ClassVar
 
 
 class FinscaleError(Exception):
@@ -18,6 +19,9 @@ class FinscaleError(Exception):
     hint : str, optional
         The way out: a command, a setting, the nearest valid name.
     """
+
+    #: What the process ends with.
+    exit_status: ClassVar[int] = 1
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)

@@ -216,3 +216,14 @@ def test_several_symbols_share_one_run(tiny, tmp_path) -> None:
     counts = run.predictions("test").group_by("symbol").len().sort("symbol")
     assert counts["len"].to_list() == [1005, 1005]
     assert isinstance(run.predictions(), pl.DataFrame)
+
+
+def test_quantile_forecasts_are_all_kept(tiny, tmp_path) -> None:
+    training = tiny.training.model_copy(
+        update={"loss": "quantile", "loss_options": {"quantiles": (0.1, 0.5, 0.9)}}
+    )
+    config = tiny.model_copy(update={"task": TaskConfig(name="regression"), "training": training})
+    test = run_experiment(config, runs=RunStore(tmp_path)).predictions("test")
+    assert test["logit"].equals(test["quantile_0.5"].alias("logit"))
+    inside = (test["target"] > test["quantile_0.1"]) & (test["target"] < test["quantile_0.9"])
+    assert 0 < inside.mean() < 1

@@ -16,7 +16,7 @@ def main() -> None:
         app()
     except FinscaleError as error:
         sys.stderr.write(f"error: {error}\n")
-        raise SystemExit(1) from None
+        raise SystemExit(error.exit_status) from None
     except KeyboardInterrupt:
         sys.stderr.write("\nstopped; the same command goes on from the last resume point\n")
         raise SystemExit(130) from None

@@ -13,13 +13,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from finscale.config import BaselineConfig, ExperimentConfig
 from finscale.files import atomic_path, file_digests, write_json
 from finscale.runs import Run, RunStore, environment, exclusive, partial_folder, publish
-from finscale.study.preparation import Prepared, prepare
+from finscale.study.preparation import Prepared, interface, prepare
 
 if TYPE_CHECKING:
-    import numpy as np
     import polars as pl
 
     from finscale.data import DataStore
@@ -139,12 +140,7 @@ def make_trainer(
     # before the weights take any: 2B would need 32 GB for themselves and AdamW
     require_memory(prepared.counts.total, config.training.device)
     torch.manual_seed(config.seed)
-    model = build_model(
-        config.network,
-        num_features=len(prepared.dataset.features),
-        context_length=prepared.dataset.context_length,
-        head=config.task.kind,
-    )
+    model = build_model(config.network, **interface(config, prepared.dataset))
     return Trainer(
         model,
         prepared.dataset,
@@ -179,6 +175,9 @@ def _prediction_table(
     import polars as pl
 
     dataset = prepared.dataset
+    levels = _quantile_levels(prepared.config) if output.ndim == 2 else ()
+    # several quantiles a window: the one nearest the median is the prediction, all are kept
+    point = output[:, int(np.abs(np.array(levels) - 0.5).argmin())] if levels else output
     return pl.DataFrame(
         {
             "date": dataset.frame["date"].gather(ends),
@@ -186,19 +185,26 @@ def _prediction_table(
             "fold": pl.repeat(prepared.split.fold, len(ends), dtype=pl.Int32, eager=True),
             "split": pl.repeat(split, len(ends), dtype=pl.String, eager=True),
             "target": pl.Series(dataset.targets(ends), dtype=pl.Float32),
-            "logit": pl.Series(output, dtype=pl.Float64),
+            "logit": pl.Series(point, dtype=pl.Float64),
+            **{f"quantile_{level:g}": output[:, i] for i, level in enumerate(levels)},
         }
     )
 
 
+def _quantile_levels(config: ExperimentConfig) -> tuple[float, ...]:
+    from finscale.training import LOSSES
+
+    settings = {**LOSSES["quantile"].options, **config.training.loss_options}
+    return tuple(settings["quantiles"])
+
+
 def _write_weights(prepared: Prepared, folder: Path, trainer: Trainer) -> None:
     import torch
-    from safetensors.torch import save_file
 
-    weights = {name: tensor.contiguous() for name, tensor in trainer.model.state_dict().items()}
-    weights["input_scale"] = torch.from_numpy(prepared.dataset.scale_F)
-    with atomic_path(folder / "model.safetensors") as path:
-        save_file(weights, path)
+    from finscale.training import save_tensors
+
+    scale = torch.from_numpy(prepared.dataset.scale_F)
+    save_tensors(folder / "model.safetensors", {**trainer.model.state_dict(), "input_scale": scale})
 
 
 def _training_facts(prepared: Prepared, result: FitResult) -> dict[str, Any]:

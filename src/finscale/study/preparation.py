@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from finscale.config import BaselineConfig, ExperimentConfig
 from finscale.runs import run_id
@@ -117,20 +117,10 @@ def _resolve(
     from finscale.models import build_model, count_parameters, flops_per_sample, resolve_model
     from finscale.training import resolve_training
 
-    num_features = len(dataset.features)
-    network = resolve_model(
-        config.network,
-        num_features=num_features,
-        context_length=dataset.context_length,
-        head=config.task.kind,
-    )
+    shape = interface(config, dataset)
+    network = resolve_model(config.network, **shape)
     with torch.device("meta"):
-        model = build_model(
-            network,
-            num_features=num_features,
-            context_length=dataset.context_length,
-            head=config.task.kind,
-        )
+        model = build_model(network, **shape)
     counts = count_parameters(model)
     assert network.width is not None
     training = resolve_training(
@@ -138,9 +128,24 @@ def _resolve(
         width=network.width,
         num_parameters=counts.total,
         num_windows=len(split.train),
-        num_features=num_features,
+        num_features=dataset.num_features,
         context_length=dataset.context_length,
         architecture=network,
     )
     resolved = config.model_copy(update={"model": network, "training": training})
     return resolved, counts, flops_per_sample(model)
+
+
+def interface(config: ExperimentConfig, dataset: FinancialDataset) -> dict[str, Any]:
+    """Return what data, task and loss ask of a network: its inputs, its head, its outputs."""
+    from finscale.training.losses import loss_name, num_outputs
+
+    training = config.training
+    return {
+        "num_features": dataset.num_features,
+        "context_length": dataset.context_length,
+        "head": config.task.kind,
+        "num_outputs": num_outputs(
+            loss_name(training.loss, config.task.kind), training.loss_options
+        ),
+    }

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 class TrainingPaused(TrainingError):  # noqa: N818 (a pause is no fault)
     """Training stopped before its end, by Ctrl-C, heat or a callback, and can be resumed."""
 
+    #: As a shell reports a process that Ctrl-C ended.
+    exit_status = 130
+
 
 class Callback:
     """Told what a training does; overrides what it wants to know.
