@@ -80,8 +80,12 @@ class TrackingManager:
         """Names of the trackers that are started and have not failed."""
         return tuple(self._trackers)
 
-    def start(self, *, run_name: str, config: Mapping[str, Any] | None = None) -> None:
-        """Open one run in each tracker and log ``config`` there."""
+    def start(self, run_name: str = "", config: Mapping[str, Any] | None = None) -> None:
+        """Open one run in each tracker and log ``config`` there.
+
+        ``run_name`` serves where the tracking config names none; without either, the tracker
+        makes one up.
+        """
         made = {name: make(self.config) for name, make in TRACKERS.items()}
         self._trackers = {name: tracker for name, tracker in made.items() if tracker is not None}
         self._each(lambda tracker: tracker.start(run_name))
@@ -177,7 +181,7 @@ class WandbTracker:
             Path(config.wandb_dir).mkdir(parents=True, exist_ok=True)
         self._run = wandb.init(
             project=config.wandb_project,
-            name=config.wandb_run_name or run_name,
+            name=config.wandb_run_name or run_name or None,
             mode=config.wandb_mode,
             dir=config.wandb_dir,
             reinit="create_new",
@@ -226,7 +230,7 @@ class MlflowTracker:
             if experiment
             else self._client.create_experiment(config.mlflow_experiment)
         )
-        name = config.mlflow_run_name or run_name
+        name = config.mlflow_run_name or run_name or None
         self._run_id = self._client.create_run(experiment_id, run_name=name).info.run_id
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
