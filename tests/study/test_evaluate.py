@@ -14,7 +14,6 @@ from finscale.errors import DataError
 from finscale.evaluation.operating import OperatingRule
 from finscale.runs import RunStore
 from finscale.study.evaluate import (
-    Options,
     candidates,
     count_trials,
     judge,
@@ -23,6 +22,7 @@ from finscale.study.evaluate import (
     write_judgement,
 )
 from finscale.study.experiment import run_experiment
+from finscale.study.judging import Options
 
 FAST = Options(num_replicates=100)
 

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from finscale.cli.evaluate_tables import print_comparison, print_judgement
 from finscale.cli.options import RUNS, AsJson, DataRoot, Quiet, RunsFolder, console, print_json
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.console import Console
-
-    from finscale.evaluation.comparison import Comparison
-    from finscale.evaluation.evaluation import Evaluation
-    from finscale.evaluation.scores import Score
-    from finscale.study.evaluate import Candidate, Judgement
 
 
 def evaluate(
@@ -61,10 +51,11 @@ def evaluate(
     from finscale.evaluation.operating import OperatingRule
     from finscale.runs import RunStore
     from finscale.study import evaluate as room
+    from finscale.study.judging import Options
 
     if entry not in ("close", "open"):
         raise ConfigError(f"--entry {entry} is neither close nor open.")
-    options = room.Options(
+    options = Options(
         baselines=None if baseline is None else tuple(baseline),
         rule=OperatingRule.parse(threshold),
         entry="open" if entry == "open" else "close",
@@ -88,7 +79,7 @@ def evaluate(
             path = room.write_judgement(judgement, out)
             contents.append(judgement.to_json())
             if not as_json:
-                _print_judgement(judgement, terminal, quiet=quiet)
+                print_judgement(judgement, terminal, quiet=quiet)
             if not (as_json or quiet):
                 terminal.print(f"written   {path}\n", soft_wrap=True)
         comparison = (
@@ -97,7 +88,7 @@ def evaluate(
     if comparison is not None:
         path = room.write_comparison(judged, comparison, out)
         if not as_json:
-            _print_comparison(judged, comparison, terminal)
+            print_comparison(judged, comparison, terminal)
         if not (as_json or quiet):
             terminal.print(f"written   {path}", soft_wrap=True)
     if as_json:
@@ -105,310 +96,3 @@ def evaluate(
 
         pairs = None if comparison is None else read_json(path)
         print_json({"runs": contents, "comparison": pairs})
-
-
-def _number(value: float | None, digits: int = 4, *, sign: bool = False) -> str:
-    """Return a number as tables show it; a dash where it is undefined."""
-    if value is None or math.isnan(value):
-        return "–"
-    if math.isinf(value):
-        return "∞"
-    return f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−")
-
-
-def _interval(low: float | None, high: float | None, digits: int = 4, *, sign: bool = False) -> str:
-    if low is None or high is None or math.isnan(low):
-        return ""
-    return f"[{_number(low, digits, sign=sign)}, {_number(high, digits, sign=sign)}]"
-
-
-def _p_value(value: float) -> str:
-    return "< .001" if value < 0.001 else f"{value:.3f}"
-
-
-def _table(terminal: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table without a frame: first column left, the others right."""
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    terminal.print(table)
-    terminal.print()
-
-
-def _print_judgement(judgement: Judgement, terminal: Console, *, quiet: bool) -> None:
-    evaluation = judgement.evaluation
-    if not quiet:
-        _print_head(judgement, terminal)
-    _print_scores(evaluation, terminal)
-    _print_skill(judgement, terminal)
-    if quiet:
-        return
-    _print_groups(judgement, terminal)
-    if judgement.evaluation.kind == "classification":
-        _print_sweep(evaluation, terminal)
-        _print_calibration(judgement, terminal)
-    _print_coverage(judgement, terminal)
-    if not judgement.power.is_empty():
-        _print_power(judgement, terminal)
-    _print_backtest(judgement, terminal)
-    for note in judgement.notes:
-        terminal.print(f"left out  {note}")
-
-
-def _print_head(judgement: Judgement, terminal: Console) -> None:
-    evaluation, task = judgement.evaluation, judgement.config.task
-    terminal.print(f"[bold]run       {judgement.id}[/bold] · {judgement.title}")
-    terminal.print(
-        f"task      {task.name}, H = {task.horizon} · {' '.join(judgement.config.data.symbols)} "
-        f"{judgement.config.data.tier} {judgement.config.data.timescale}"
-    )
-    terminal.print(
-        f"test      {evaluation.first} … {evaluation.last} · {evaluation.num_rows:,} windows on "
-        f"{evaluation.num_days:,} days"
-    )
-    terminal.print(
-        f"interval  {evaluation.level * 100:.0f} %, {evaluation.num_replicates:,} replicates of "
-        f"blocks of {evaluation.block_length:.1f} decision days\n"
-    )
-
-
-def _print_scores(evaluation: Evaluation, terminal: Console) -> None:
-    from finscale.evaluation.operating import OPERATING
-    from finscale.evaluation.scores import CLASSIFICATION, REGRESSION
-
-    titles: dict[str, Score[Any]] = {**CLASSIFICATION, **OPERATING, **REGRESSION}
-    rows = [
-        [
-            titles[line["score"]].title,
-            _number(line["value"]),
-            _interval(line["low"], line["high"]),
-            {"lower": "↓", "higher": "↑", "": ""}[titles[line["score"]].better],
-        ]
-        for line in evaluation.table("all").filter(over="").to_dicts()
-    ]
-    _table(terminal, ["score", "test", f"{evaluation.level * 100:.0f} % interval", "better"], rows)
-    if evaluation.thresholds:
-        points = ", ".join(f"p ≥ {_number(p, 3)}" for p in evaluation.thresholds.values())
-        terminal.print(f"flagged at {points}: {evaluation.rule} on validation\n")
-    if evaluation.collapsed:
-        terminal.print(
-            "[bold]COLLAPSED[/bold]: predictions hug one number; their spread is below 2 % of the "
-            "outcome's.\n"
-        )
-
-
-def _print_skill(judgement: Judgement, terminal: Console) -> None:
-    if judgement.baselines.is_empty():
-        return
-    classified = judgement.evaluation.kind == "classification"
-    loss, rank = ("log_loss", "auc") if classified else ("rmse", "rank_correlation")
-    rows = [
-        [
-            line["name"].replace("_", " "),
-            _number(line[loss]),
-            _number(line[rank], 3),
-            _number(line["skill"], sign=True),
-            _interval(line["skill_low"], line["skill_high"], sign=True),
-            _p_value(line["p_value"]),
-            _number(line["smallest"]),
-        ]
-        for line in judgement.baselines.to_dicts()
-    ]
-    columns = ["baseline", "its loss" if classified else "its RMSE"]
-    columns += ["its AUC" if classified else "its rank corr.", "skill over it"]
-    _table(terminal, [*columns, "interval", "DM p", "could see"], rows)
-    days = judgement.evaluation.num_days
-    for line in judgement.baselines.to_dicts():
-        terminal.print(_conclusion(line, days, "nats" if classified else "squared"))
-    terminal.print()
-
-
-def _conclusion(line: dict[str, Any], num_days: int, unit: str) -> str:
-    name = line["name"].replace("_", " ")
-    if line["skill_low"] > 0:
-        return f"Skill over {name} is seen with {num_days:,} test days."
-    if line["skill_high"] < 0:
-        return f"Worse than {name}: the difference is seen with {num_days:,} test days."
-    return (
-        f"No skill over {name} is seen with {num_days:,} test days; they could show a gain of "
-        f"{line['smallest']:.2g} {unit}."
-    )
-
-
-def _print_groups(judgement: Judgement, terminal: Console) -> None:
-    """Print the headline scores of every fold, year and volatility tercile."""
-    evaluation = judgement.evaluation
-    classified = evaluation.kind == "classification"
-    loss, rank = ("log_loss", "auc") if classified else ("rmse", "rank_correlation")
-    names = judgement.baselines["name"].to_list() if judgement.baselines.height else []
-    over = "volatility" if "volatility" in names else (names[0] if names else "")
-    groups = evaluation.scores.filter(evaluation.scores["group"] != "all")
-    rows = []
-    for group, label in groups.select("group", "label").unique(maintain_order=True).rows():
-        first, second = (evaluation.metric(s, group=group, label=label) for s in (loss, rank))
-        row = [f"{group} {label}", _number(first.value), _number(second.value, 3)]
-        row.append(_interval(second.low, second.high, 3))
-        if over:
-            skill = evaluation.metric("skill", over=over, group=group, label=label)
-            row += [_number(skill.value, sign=True), _interval(skill.low, skill.high, sign=True)]
-        rows.append(row)
-    if rows:
-        columns = ["", *(("log loss", "AUC") if classified else ("RMSE", "rank corr.")), "interval"]
-        skill_columns = [f"skill over {over.replace('_', ' ')}", "interval"] if over else []
-        _table(terminal, [*columns, *skill_columns], rows)
-
-
-def _print_sweep(evaluation: Evaluation, terminal: Console) -> None:
-    rows = []
-    for part in evaluation.sweep.partition_by("threshold", maintain_order=True):
-        by_score = {line["score"]: line for line in part.to_dicts()}
-        row = [f"p ≥ {part['threshold'][0]:.3f}", _number(by_score["flagged"]["value"], 3)]
-        for name in ("precision", "recall", "lift"):
-            line = by_score[name]
-            row += [_number(line["value"], 2), _interval(line["low"], line["high"], 2)]
-        rows.append(row)
-    _table(
-        terminal,
-        ["threshold", "flagged", "precision", "interval", "recall", "interval", "lift", "interval"],
-        rows,
-    )
-
-
-def _print_calibration(judgement: Judgement, terminal: Console) -> None:
-    rows = [
-        [
-            line["method"],
-            _number(line["gain"], sign=True),
-            _interval(line["gain_low"], line["gain_high"], sign=True),
-            _number(line["ece"], 3),
-            _interval(line["ece_low"], line["ece_high"], 3),
-            _number(line["ece_expected"], 3),
-            _p_value(line["p_value"]),
-        ]
-        for line in judgement.calibration.to_dicts()
-    ]
-    if rows:
-        columns = ["calibration", "gain (nats)", "interval", "adaptive ECE", "interval"]
-        _table(terminal, [*columns, "by chance", "p"], rows)
-
-
-def _print_coverage(judgement: Judgement, terminal: Console) -> None:
-    rows = [
-        [
-            line["year"],
-            f"{line['rows']:,}",
-            _number(line["value"], 3),
-            _interval(line["low"], line["high"], 3),
-        ]
-        for line in judgement.coverage.to_dicts()
-    ]
-    what = "sets" if judgement.evaluation.kind == "classification" else "intervals"
-    nominal = judgement.coverage["nominal"][0]
-    columns = [f"adaptive {what} at {nominal * 100:.0f} %", "windows", "covered", "interval"]
-    _table(terminal, columns, rows)
-
-
-def _print_power(judgement: Judgement, terminal: Console) -> None:
-    rows = [
-        [
-            f"{line['days']:,} days",
-            _number(line["auc"], 3),
-            _number(line["log_loss_gain"], 5),
-            _number(line["sharpe"], 2),
-        ]
-        for line in judgement.power.to_dicts()
-    ]
-    columns = ["80 % power at", "AUC", "gain over base rate (nats)", "Sharpe"]
-    _table(terminal, columns, rows)
-
-
-def _print_backtest(judgement: Judgement, terminal: Console) -> None:
-    lines = judgement.backtest.to_dicts()
-    rows = [
-        [
-            line["name"].replace("_", " "),
-            _number(100 * line["cagr"], 1),
-            _number(line["sharpe"], 2),
-            _interval(line["sharpe_low"], line["sharpe_high"], 2),
-            _number(line["deflated"], 2),
-            _number(100 * line["max_drawdown"], 1),
-            _number(100 * line["hit_rate"], 0),
-            _number(line["exposure"], 2),
-            _number(line["turnover"], 1),
-            _number(line["break_even"], 0),
-        ]
-        for line in lines
-    ]
-    columns = ["backtest", "CAGR %", "Sharpe", "interval", "DSR", "worst %", "hits %", "held"]
-    _table(terminal, [*columns, "turns/y", "b.e. bp"], rows)
-    rows = [
-        [
-            line["name"].replace("_", " "),
-            *(
-                cell
-                for other in ("hold", "timing")
-                for cell in (
-                    _number(line[f"versus_{other}"], 2, sign=True),
-                    _interval(line[f"versus_{other}_low"], line[f"versus_{other}_high"], 2),
-                )
-            ),
-        ]
-        for line in lines
-    ]
-    columns = ["Sharpe less that of", "buy and hold", "interval", "volatility timing", "interval"]
-    _table(terminal, columns, rows)
-    terminal.print(
-        f"DSR: probability that the true Sharpe ratio is positive, given {judgement.num_trials} "
-        "trials (runs × strategies).\n"
-        "b.e.: one-way cost that leaves nothing. turns/y: value traded over equity, a year.\n"
-    )
-
-
-def _print_comparison(
-    judged: Sequence[Candidate], comparison: Comparison, terminal: Console
-) -> None:
-    short = {candidate.id: f"{candidate.id[:8]}" for candidate in judged}
-    for candidate in judged:
-        terminal.print(f"{short[candidate.id]}  {candidate.title}")
-    terminal.print()
-    _table(
-        terminal,
-        ["pair", "score", "test", "difference", "interval", "p", "Holm", "BH"],
-        [_pair_row(line, short) for line in comparison.pairs.to_dicts()],
-    )
-    if comparison.confidence is not None:
-        members = ", ".join(short[name] for name in comparison.confidence.members)
-        terminal.print(
-            f"Cannot be told from the best (model confidence set, "
-            f"{100 * (1 - comparison.confidence.size):.0f} %): {members}"
-        )
-    for name, found in comparison.superior.items():
-        better = ", ".join(short[model] for model in found.better) or "none"
-        terminal.print(
-            f"Better than {name.replace('_', ' ')}, given {len(judged)} tried: {better} "
-            f"(StepM at {100 * found.size:.0f} %; SPA p {_p_value(found.p_value)})"
-        )
-
-
-_TESTS = {
-    "diebold_mariano": "Diebold–Mariano",
-    "delong": "DeLong",
-    "bootstrap": "block bootstrap",
-}
-
-
-def _pair_row(line: dict[str, Any], short: dict[str, str]) -> list[str]:
-    return [
-        f"{short[line['first']]} − {short[line['second']]}",
-        line["score"],
-        _TESTS[line["test"]],
-        _number(line["value"], sign=True),
-        _interval(line["low"], line["high"], sign=True),
-        _p_value(line["p_value"]),
-        _p_value(line["holm"]),
-        _p_value(line["benjamini_hochberg"]),
-    ]
