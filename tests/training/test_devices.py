@@ -155,9 +155,9 @@ def test_explicit_settings_stay():
 
 
 @pytest.mark.parametrize(
-    ("width", "rate"), [(4, 2e-3), (16, 2e-3), (64, 1e-3), (256, 5e-4), (1024, 2.5e-4)]
+    ("width", "rate"), [(4, 1e-3), (25, 1e-3), (50, 5e-4), (250, 1e-4), (1000, 2.5e-5)]
 )
-def test_the_learning_rate_falls_with_the_root_of_the_width(width, rate):
+def test_the_learning_rate_falls_with_the_width(width, rate):
     assert resolve(width=width).learning_rate == pytest.approx(rate)
 
 
