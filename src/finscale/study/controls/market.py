@@ -146,7 +146,7 @@ def _direction(market: str, *, permute: bool = False) -> Control:
 
 def _volatility_timing(rng: np.random.Generator) -> Losses:
     task = TaskConfig(name="threshold_1pct", touch="close")
-    windows = Windows.draw("garch", task, rng, 1)
+    windows = Windows.draw("garch", task, rng, 2)
     losses_GST = _grid(windows, task, ridge=4.0)
     best_T = losses_GST[-1].mean(axis=0)
     return Losses(
