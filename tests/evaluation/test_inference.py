@@ -107,6 +107,18 @@ def test_delong_of_one_model_agrees_with_statsmodels(seed):
     assert test.p_value == pytest.approx(float(outside.pvalue), abs=1e-8)
 
 
+@pytest.mark.parametrize("seed", [12, 13, 14])
+def test_delong_of_two_models_agrees_with_an_outside_package(seed):
+    from MLstatkit import Delong_test
+
+    target, first, second = ties(seed)
+    statistic, p_value = Delong_test(target, first, second, return_ci=False, return_auc=False)
+    test = delong(target, first, second)
+    # theirs is the second model's area less the first's
+    assert -test.statistic == pytest.approx(statistic, abs=1e-8)
+    assert test.p_value == pytest.approx(p_value, abs=1e-8)
+
+
 def test_delong_by_days_is_delong_when_each_day_has_one_row():
     target, first, second = ties(9)
     assert delong(target, first, second, dates=np.arange(len(target))) == delong(
