@@ -12,7 +12,7 @@ from finscale.report.figure import Axis, Band, Figure, Line, Mark, Panel, Points
 _SYMBOLS = {"circle": "circle", "diamond": "diamond", "cross": "x", "square": "square"}
 _KINDS = {"linear": "linear", "log": "log", "category": "category", "date": "date"}
 #: Heights of a wide figure's panel and of others, and room round them, in pixels.
-_TALL, _HEIGHT = 430, 320
+_TALL, _HEIGHT = 400, 300
 _MARGIN = {"l": 8, "r": 14, "t": 10, "b": 8, "pad": 2}
 
 
@@ -116,7 +116,7 @@ def _layout(panel: Panel, *, wide: bool) -> dict[str, Any]:
             "font": {"color": "@ink", "size": 13},
             "align": "left",
         },
-        "xaxis": _axis(panel.x) | {"title": {"text": html.escape(panel.x.title), "standoff": 8}},
+        "xaxis": _axis(panel.x),
         "yaxis": _axis(panel.y) | {"nticks": 7},
         "shapes": [_shape(mark) for mark in panel.marks if isinstance(mark, Rule)],
         "annotations": _edges(panel),

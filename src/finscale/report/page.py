@@ -214,12 +214,14 @@ def _warnings(findings: Findings) -> list[str]:
     if findings.missing:
         names = ", ".join(findings.missing[:5])
         more = f" and {len(findings.missing) - 5} more" if len(findings.missing) > 5 else ""
-        said.append(f"{len(findings.missing)} planned runs are missing: {names}{more}.")
-    if not findings.certificate["clean"]:
-        said.append("The audit found a leak: read the certificate before any number on this page.")
+        verb = "run is" if len(findings.missing) == 1 else "runs are"
+        said.append(f"{len(findings.missing)} planned {verb} missing: {names}{more}.")
     if findings.failures:
         reasons = [f"{f['label']} ({f['error']})" for f in findings.failures.values()]
-        said.append(f"{len(reasons)} runs failed: {'; '.join(reasons[:3])}.")
+        noun = "run" if len(reasons) == 1 else "runs"
+        said.append(f"{len(reasons)} {noun} failed: {'; '.join(reasons[:3])}.")
+    if not findings.certificate["clean"]:
+        said.append("The audit found a leak: read the certificate before any number on this page.")
     if any(outcome.ok is False for outcome in findings.controls):
         said.append("A control did not come out as it should: the verdict is not to be trusted.")
     return said
@@ -270,7 +272,7 @@ def _what_next(findings: Findings) -> Section:
     if verdict.settles is not None:
         paragraphs.append(f"What would settle the question: {verdict.settles}.")
     paragraphs += [
-        f"At {AXES[second].words(size)}: {along.sentence}"  # type: ignore[arg-type]
+        f"At {AXES[second].words(size)}: {along.sentence}"
         for second in list(findings.study.axes)[1:]
         for size, along in findings.along.items()
     ]

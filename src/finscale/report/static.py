@@ -12,7 +12,7 @@ from finscale.report.palette import LIGHT
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_DASHES = {"solid": "-", "dash": "--", "dot": ":"}
+_DASHES: dict[str, Any] = {"solid": "-", "dash": "--", "dot": ":"}
 _SHAPES = {"circle": "o", "diamond": "D", "cross": "X", "square": "s"}
 #: Inches of a figure's width, of each panel's height, and dots an inch.
 _WIDTH, _HEIGHT, _DPI = 7.2, 3.5, 150

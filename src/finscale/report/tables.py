@@ -18,6 +18,9 @@ from finscale.study.axes import AXES
 if TYPE_CHECKING:
     from finscale.study.findings import Findings
 
+#: Sentences of one kind that are written out.
+_SHOWN = 2
+
 
 def _table(
     name: str,
@@ -196,7 +199,7 @@ def certificate(findings: Findings) -> Table:
             "check": check["check"],
             "status": check["status"],
             "statement": check["statement"],
-            "findings": "; ".join([*check["findings"], *check["unproven"]]),
+            "findings": "; ".join([*check["findings"], *_few(check["unproven"])]),
         }
         for check in findings.certificate["checks"]
     ]
@@ -210,6 +213,12 @@ def certificate(findings: Findings) -> Table:
         ),
     )
     return _table("certificate", "Leakage certificate", rows, columns)
+
+
+def _few(sentences: list[str]) -> list[str]:
+    """Return the first of many alike, and how many more there are; findings are never cut."""
+    more = len(sentences) - _SHOWN
+    return sentences if more <= 1 else [*sentences[:_SHOWN], f"and {more} more"]
 
 
 def data(findings: Findings) -> Table:

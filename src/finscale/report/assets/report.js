@@ -16,7 +16,7 @@
     return `rgba(${r},${g},${b},${match[2]})`;
   };
 
-  const config = { displayModeBar: false, responsive: true, doubleClick: false };
+  const config = { displayModeBar: false, responsive: false, doubleClick: false };
   const draw = (palette) => Promise.all(
     Object.entries(figures).map(([id, { data, layout }]) =>
       Plotly.react(id, paint(data, palette), paint(layout, palette), config)));
@@ -29,7 +29,7 @@
     row.closest("details")?.setAttribute("open", "");
     row.classList.add("found");
     row.focus({ preventScroll: true });
-    row.scrollIntoView({ block: "center", inline: "start" });
+    row.scrollIntoView({ block: "center", inline: "start", behavior: "instant" });
   };
 
   draw(theme()).then(() => {
@@ -39,6 +39,11 @@
         if (run) lead(run);
       });
     document.body.dataset.drawn = "yes";
+    // a turned phone, a narrowed window: each figure follows its own place
+    const resized = new ResizeObserver((entries) => {
+      for (const { target } of entries) Plotly.Plots.resize(target);
+    });
+    for (const id of Object.keys(figures)) resized.observe(document.getElementById(id));
   });
   dark.addEventListener("change", () => draw(theme()));
 

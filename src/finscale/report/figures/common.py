@@ -42,7 +42,7 @@ def size_axis(findings: Findings, *, reach: float = 1.0) -> Axis:
     ticks = [(value, findings.words(value)) for value in shown]
     last = sizes[-1] * reach
     if reach > 1:
-        ticks.append((last, findings.words(last)))
+        ticks.append((last, f"×{reach:.0f}"))
     pad = (last / sizes[0]) ** 0.06 if last > sizes[0] else 1.5
     return Axis(
         AXES[findings.axis].title,
@@ -54,7 +54,7 @@ def size_axis(findings: Findings, *, reach: float = 1.0) -> Axis:
 
 def sized(findings: Findings, size: float) -> str:
     """Return a size with its noun: ``5k parameters``, ``10 years``."""
-    return findings.words(size) + NOUNS[findings.axis][1]
+    return f"{findings.words(size)}{NOUNS[findings.axis][1]}"
 
 
 def seed_hover(findings: Findings, row: Mapping[str, Any]) -> str:

@@ -22,8 +22,10 @@ def calibration(findings: Findings) -> Figure | None:
     if error is None or bins.height < 2:
         return None
     forecast = bins["forecast"].to_list()
-    top = max(*forecast, bins["frequency"].max(), bins["band_high"].max())  # type: ignore[type-var]
-    limits = padded(0.0, float(top), 0.05)  # type: ignore[arg-type]
+    top = float(
+        bins.select(pl.max_horizontal(pl.col("forecast", "frequency", "band_high").max())).item()
+    )
+    limits = padded(0.0, top, 0.05)
     run = findings.chosen.runs[0].id
     marks: tuple[Mark, ...] = (
         Band(

@@ -62,9 +62,8 @@ def _panel(
         marks.append(_kept(findings, best, column, role))
     values = rows[column].drop_nulls().drop_nans()
     limits = padded(float(values.min()), float(values.quantile(0.995)))  # type: ignore[arg-type]
-    epochs = rows["epoch"].max()
-    step = max(1, round(int(epochs) / 6))  # type: ignore[call-overload]
-    ticks = tuple((float(e), str(e)) for e in range(1, int(epochs) + 1, step))  # type: ignore[call-overload]
+    epochs = int(rows.select(pl.col("epoch").max()).item())
+    ticks = tuple((float(e), str(e)) for e in range(1, epochs + 1, max(1, round(epochs / 6))))
     return Panel(
         f"{name} days",
         Axis("epoch: one pass over the training days", ticks=ticks),

@@ -71,7 +71,8 @@ def fitted_curve(verdict: Verdict, *, seed: int = 0) -> Curve:
         drawn_RX = np.where(down_R1, redrawn.fall.predict(x), redrawn.rise.predict(x))
     tail = statement.level / 2
     low, high = np.quantile(drawn_RX, [tail, 1 - tail], axis=0)
-    inner = axis.without_largest().fit(mean_1G[:, :-1], matrix_1GG[:, :-1, :-1])
+    # the verdict foretells the largest size on this grid
+    inner = coarse.without_largest().fit(mean_1G[:, :-1], matrix_1GG[:, :-1, :-1])
     side = inner.fall if falls else inner.rise
     return Curve(
         x=x,

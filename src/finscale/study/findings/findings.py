@@ -333,7 +333,7 @@ def _learning(networks: Sequence[Series], axis: str) -> pl.DataFrame:
 
 def _bars(study: Study, chosen: Series) -> pl.DataFrame:
     """Return date, symbol, open, close of the dataset's rows."""
-    frames = []
+    frames: list[pl.DataFrame] = []
     for entry in chosen.runs[0].info["data"]:
         frame, _ = study.data.frame(entry["id"], entry["version"])
         frames.append(frame.select("date", "symbol", "open", "close"))
@@ -375,7 +375,7 @@ def _certificate(study: Study, chosen: Series) -> Mapping[str, Any]:
     if path.is_file():
         stored = read_json(path)
         if stored.get("of") == subject:
-            return stored  # type: ignore[no-any-return]
+            return dict(stored)
     certificate = audit(study.config.experiment, data=study.data, runs=study.runs)
     content = {"of": subject, "verdict": certificate.verdict(), **certificate.to_dict()}
     write_json(path, content)

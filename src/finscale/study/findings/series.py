@@ -94,7 +94,8 @@ def gather(completed: Sequence[tuple[Planned, Run]]) -> tuple[list[Series], list
             place = tuple(planned.cell.sizes.items())
             groups.setdefault((_name(run), place, run.config.seed), []).append((planned, run))
     most = max((len(members) for members in groups.values()), default=0)
-    baselines, networks = [], []
+    baselines: list[Series] = []
+    networks: list[Series] = []
     for (name, place, seed), members in groups.items():
         if len(members) < most:
             continue

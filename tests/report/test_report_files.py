@@ -1,0 +1,223 @@
+"""What a report writes: all its files, whole, the same words and numbers in each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from finscale.errors import FinscaleError
+from finscale.report import write_report
+from finscale.report.html import render_html
+from finscale.report.markdown import render_markdown
+from finscale.report.page import make_page
+from finscale.runs import RunStore
+from finscale.scaling import decide
+from finscale.study import Study
+from finscale.study.control_runs import ControlOutcome
+from finscale.study.findings import Findings
+from finscale.study.findings.curve import fitted_curve
+
+FIGURES = [
+    "calibration",
+    "learning",
+    "precision_recall",
+    "regimes",
+    "scaling",
+    "skill",
+    "spread",
+    "trading",
+    "years",
+]
+TABLES = [
+    "baselines",
+    "certificate",
+    "data",
+    "environment",
+    "reach",
+    "reliability",
+    "runs",
+    "scores",
+    "sizes",
+    "skill_by_volatility",
+    "skill_by_year",
+    "trading",
+    "windows",
+]
+
+
+def test_all_files_are_there_and_whole(report: Path) -> None:
+    folder = report.parent
+    assert report.name == "report.html"
+    assert report.stat().st_size < 8_000_000
+    assert sorted(p.stem for p in (folder / "figures").glob("*.svg")) == FIGURES
+    for name in FIGURES:
+        assert (folder / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(p.stem for p in (folder / "tables").glob("*.csv")) == TABLES
+    assert sorted(p.stem for p in (folder / "tables").glob("*.tex")) == TABLES
+    assert not list(folder.rglob("*.tmp"))
+
+
+def test_html_loads_nothing_and_holds_no_foreign_markup(report: Path) -> None:
+    page = report.read_text(encoding="utf-8")
+    head, _, rest = page.partition("<script type=")
+    assert "default-src 'none'" in head
+    assert "<script>window.evil" not in page
+    assert "&lt;script&gt;window.evil" in head
+    own = rest.split("</script>")[-1]
+    for text in (head, own):
+        assert 'src="http' not in text
+        assert "@import" not in text
+
+
+def test_markdown_says_the_same(report: Path, findings: Findings) -> None:
+    text = (report.parent / "report.md").read_text(encoding="utf-8")
+    assert text.startswith(
+        r"# Does \<script\>window.evil = 1\</script\> pay 5 % & more, \$x\_1\$ or \`a\|b\`?"
+    )
+    assert findings.verdict is not None
+    assert f"**{findings.verdict.name}. " in text
+    assert (
+        "![Does a larger network lose less on days that it has never seen?](figures/scaling.png)"
+        in text
+    )
+    for name in FIGURES:
+        assert f"(figures/{name}.png)" in text
+    for run in findings.runs["run_id"]:
+        assert f"| {run} |" in text
+    assert findings.study.hash() in text
+    assert "- **skill**: Log loss gained over a baseline on the same days." in text
+
+
+def test_tables_hold_the_runs_raw_numbers(report: Path, findings: Findings) -> None:
+    stored = pl.read_csv(report.parent / "tables" / "runs.csv")
+    assert stored["run_id"].to_list() == findings.runs["run_id"].to_list()
+    assert stored["log_loss"].to_list() == pytest.approx(findings.runs["log_loss"].to_list())
+    tex = (report.parent / "tables" / "sizes.tex").read_text(encoding="utf-8")
+    assert r"\toprule" in tex
+    assert tex.count(r"\\") == 5
+    assert "parameters & seeds &" in tex
+
+
+def test_numbers_in_the_report_are_the_runs(findings: Findings, study: Study) -> None:
+    assert findings.num_days == 1005
+    assert {b.name for b in findings.baselines} == {"base_rate", "volatility", "logistic"}
+    volatility = next(b for b in findings.baselines if b.name == "volatility")
+    assert volatility.loss.value == pytest.approx(0.3705, abs=5e-4)
+    losses = findings.seeds.group_by("size").agg(pl.col("loss").mean()).sort("size")["loss"]
+    assert findings.verdict is not None
+    np.testing.assert_allclose(losses, findings.verdict.covariance.mean_G)
+    # the least validation loss chose the size, and the test set had no say
+    means = findings.seeds.group_by("size").agg(pl.col("validation_loss").mean())
+    best = means.sort("validation_loss")["size"][0]
+    assert findings.chosen.sizes["parameters"] == best
+    skill = findings.skill("volatility")
+    assert skill is not None
+    own = findings.seeds.filter(pl.col("size") == best)["loss"].mean()
+    assert skill.value == pytest.approx(volatility.loss.value - own)
+    assert skill.low < skill.value < skill.high
+    assert [findings.words(s) for s in sorted(findings.seeds["size"].unique())] == [
+        "3k",
+        "5k",
+        "9k",
+        "15k",
+    ]
+    assert findings.words(150_000) == "150k"
+
+
+def test_curve_is_the_verdicts_and_its_band_holds_it(findings: Findings) -> None:
+    curve, verdict = findings.curve, findings.verdict
+    assert curve is not None
+    assert verdict is not None
+    assert (curve.low <= curve.loss).all()
+    assert (curve.loss <= curve.high).all()
+    assert curve.x[-1] == pytest.approx(10 * curve.size_G[-1])
+    at_last = np.interp(curve.size_G[-1], curve.x, curve.loss)
+    assert at_last - curve.loss[-1] == pytest.approx(verdict.next_tenfold.value, abs=2e-3)
+    missed = abs(curve.mean_G[-1] - curve.foretold)
+    assert missed == pytest.approx(verdict.held_out[0], rel=1e-9)
+
+
+def test_second_report_reads_the_certificate_that_the_first_one_proved(
+    study: Study, findings: Findings
+) -> None:
+    path = study.folder / "certificate.json"
+    before = path.stat().st_mtime_ns
+    assert write_report(study) == study.folder / "report.html"
+    assert path.stat().st_mtime_ns == before
+    assert findings.certificate["clean"]
+
+
+def _valley(sizes: np.ndarray) -> np.ndarray:
+    return 0.36 + 0.01 * np.log10(sizes / 2e4) ** 2
+
+
+def test_a_valley_names_its_best_size(findings: Findings) -> None:
+    rng = np.random.default_rng(0)
+    sizes = np.geomspace(1e3, 1e6, 13)
+    noise = 0.01 * rng.standard_normal((13, 3, 800))
+    verdict = decide(_valley(sizes)[:, None, None] + noise, sizes, sesoi=0.005)
+    assert verdict.name == "TURNS"
+    curve = fitted_curve(verdict)
+    assert curve.x[-1] == pytest.approx(1e6)
+    page = make_page(replace(findings, verdict=verdict, curve=curve), "plan")
+    assert page.plain == "Size pays up to a point, and hurts beyond it."
+    best = next(key for key in page.keys if key.label == "Best size")
+    assert 10 <= float(best.value.split("k")[0]) <= 40
+    assert "Up to the best size" in render_markdown(page)
+
+
+def test_what_is_missing_failed_or_leaked_is_said_first(findings: Findings) -> None:
+    outcome = ControlOutcome("permuted_labels", "shuffled", "no law", "LAW", False, {"p": 0.001})
+    troubled = replace(
+        findings,
+        missing=("parameters9000-seed1",),
+        failures={"0" * 16: {"label": "parameters15000-seed0", "error": "out of memory"}},
+        certificate={**findings.certificate, "clean": False},
+        controls=(outcome, replace(outcome, control="planted_signal", ok=None)),
+    )
+    page = make_page(troubled, "plan")
+    assert [warning.split(":")[0] for warning in page.warnings] == [
+        "1 planned run is missing",
+        "1 run failed",
+        "The audit found a leak",
+        "A control did not come out as it should",
+    ]
+    text = render_markdown(page)
+    assert "✗ not as expected" in text
+    assert "? not finished" in text
+    assert 'role="alert"' in render_html(page)
+    values = {key.label: key.value for key in page.keys}
+    assert values["Controls"] == "0 of 2 as expected"
+    assert values["Leakage"] == "leak found"
+
+
+def test_without_a_verdict_the_report_still_says_what_is_known(regression: Findings) -> None:
+    assert regression.verdict is None
+    page = make_page(regression, "plan")
+    assert page.verdict == "NO VERDICT"
+    assert page.plain == "The study is not finished."
+    assert page.question == "What does more parameters bring?"
+    assert {figure.name for figure in page.figures} == {
+        "scaling",
+        "skill",
+        "years",
+        "regimes",
+        "learning",
+        "trading",
+    }
+    assert "squared return" in render_markdown(page)
+    # two folds are one series of days
+    assert len(regression.chosen.runs) == 2
+    assert regression.num_days == 504
+    assert len(regression.windows) == 2
+    assert sorted(regression.seeds["at_context_length"].unique()) == ["40 bars", "80 bars"]
+
+
+def test_nothing_finished_is_said_in_a_sentence(study: Study, tmp_path: Path) -> None:
+    empty = Study(study.config, studies=tmp_path, runs=RunStore(tmp_path / "runs"), data=study.data)
+    with pytest.raises(FinscaleError, match="no finished network"):
+        write_report(empty)
