@@ -67,7 +67,7 @@ class TaskConfig(Section):
     from a known function of the last 21 bars."""
     control_seed: Annotated[int, Field(ge=0)] = 0
     """Which shuffle, or which draw."""
-    control_strength: Annotated[float, Field(gt=0)] = 1.0
+    control_strength: Annotated[float, Field(gt=0)] = 2.0
     """``planted``: log odds (regression: signal over noise) per standard deviation."""
 
     @property

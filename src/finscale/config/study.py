@@ -58,7 +58,7 @@ class ControlsConfig(Section):
     """Sizes of the first axis; the four smallest when absent (fewer show no law)."""
     seeds: tuple[int, ...] | None = None
     """Seeds; the first two of the study when absent."""
-    strength: Annotated[float, Field(gt=0)] = 1.0
+    strength: Annotated[float, Field(gt=0)] = 2.0
     """``planted_signal``: log odds (regression: signal over noise) per standard deviation."""
     level: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
     """Significance level of the controls' own tests."""

@@ -92,6 +92,10 @@ def nominal(axis: str, size: Size) -> float:
     return float(str(size).removeprefix("a")) if axis == "tier" else float(size)
 
 
+def _counted(singular: str, plural: str) -> Callable[[Size], str]:
+    return lambda size: f"{size} {singular if int(size) == 1 else plural}"
+
+
 def _section(config: ExperimentConfig, section: str, **changes: Any) -> ExperimentConfig:
     """Return the config with settings of one section changed, validated as if read from a file."""
     old = getattr(config, section)
@@ -215,7 +219,7 @@ AXES.add(
         apply=_rows,
         measure=lambda run: float(run.info["windows"]["train"]),
         of_data=True,
-        words=lambda size: f"{size} years",
+        words=_counted("year", "years"),
     ),
 )
 AXES.add(
@@ -229,7 +233,7 @@ AXES.add(
         apply=_assets,
         measure=lambda run: float(len(run.config.data.symbols)),
         of_data=True,
-        words=lambda size: f"{size} symbols",
+        words=_counted("symbol", "symbols"),
     ),
 )
 AXES.add(
@@ -256,7 +260,7 @@ AXES.add(
         apply=partial(_setting, "data", "context_length"),
         measure=lambda run: float(run.config.data.context_length),
         of_data=True,
-        words=lambda size: f"{size} bars",
+        words=_counted("bar", "bars"),
     ),
 )
 AXES.add(
@@ -271,6 +275,6 @@ AXES.add(
         measure=lambda run: float(run.config.task.horizon),
         of_data=True,
         relative=True,
-        words=lambda size: f"{size} bars ahead",
+        words=_counted("bar ahead", "bars ahead"),
     ),
 )

@@ -123,27 +123,40 @@ def _judge_permuted(study: Study, level: float) -> tuple[str, bool, dict[str, An
 
 
 def _judge_planted(study: Study, level: float) -> tuple[str, bool, dict[str, Any]]:
-    from finscale.study.scoring import skill
+    """See whether the largest size gains over the base rate: folds together, seeds averaged."""
+    from finscale.evaluation.bootstrap import paired_difference_interval
+    from finscale.study.scoring import losses, losses_of
 
-    skills, shares = [], []
-    best = _best_possible(study)
-    base_rates = {
-        run.config.split.fold: run
-        for planned, run in study.completed()
-        if planned.cell.is_baseline and getattr(run.config.model, "name", "") == "base_rate"
-    }
-    for _, run in _networks(study, largest=True):
-        base_rate = base_rates[run.config.split.fold]
-        skills.append(skill(run, base_rate, level=1 - level))
-        shares.append(skills[-1].value / best[run.config.split.fold])
-    seen = sum(gain.low > 0 for gain in skills)
-    share = float(np.mean(shares))
-    found = (
-        f"skill seen in {seen} of {len(skills)} runs of the largest size; "
-        f"{share:.0%} of what the best possible model gains"
+    task = study.plan[0].prepared.config.task
+    test = pl.concat(
+        run.predictions("test").with_columns(loss=losses(run, "test"))
+        for _, run in _networks(study, largest=True)
     )
-    facts = {"seen": seen, "runs": len(skills), "share_of_bayes": share, "level": level}
-    return found, seen > len(skills) / 2, facts
+    test = test.group_by("date", "symbol", maintain_order=True).agg(
+        pl.col("target").first(), pl.col("loss").mean()
+    )
+    base_rate = pl.concat(
+        run.predictions("test").select("date", "symbol", base_rate=losses(run, "test"))
+        for _, run in _base_rates(study)
+    )
+    table = test.join(base_rate, on=["date", "symbol"], maintain_order="left")
+    table = table.join(_optima(study), on=["date", "symbol"], maintain_order="left")
+    gain = paired_difference_interval(
+        table["date"].to_numpy(),
+        table["base_rate"].to_numpy(),
+        table["loss"].to_numpy(),
+        overlap=task.horizon,
+        level=1 - level,
+    )
+    least = losses_of(task.kind, table["target"].to_numpy(), table["best"].to_numpy())
+    possible = float((table["base_rate"].to_numpy() - least).mean())
+    seen = "seen" if gain.low > 0 else "not seen"
+    found = (
+        f"skill {seen}: {gain.value:.4f} [{gain.low:.4f}, {gain.high:.4f}], "
+        f"{gain.value / possible:.0%} of the {possible:.4f} that the best possible model gains"
+    )
+    facts = {"gain": asdict(gain), "possible": possible, "level": level}
+    return found, gain.low > 0, facts
 
 
 def within_quarters(networks: Sequence[tuple[Planned, Run]], *, seed: int = 0) -> float:
@@ -185,24 +198,25 @@ def _centred(values_N: Floats, group_N: NDArray[np.int64]) -> Floats:
     return centred_N
 
 
-def _best_possible(study: Study) -> dict[int, float]:
-    """Return for each fold what the best possible model gains over the base rate on its test."""
+def _optima(study: Study) -> pl.DataFrame:
+    """Return the best possible prediction of each symbol's days."""
     from finscale.data.controls import optimum
-    from finscale.study.scoring import losses_of, mean_loss
 
-    gains = {}
-    for planned, run in study.completed():
-        if not planned.cell.is_baseline or getattr(run.config.model, "name", "") != "base_rate":
-            continue
-        frame, task = planned.prepared.dataset.frame, run.config.task
-        best = pl.concat(
-            part.select("date", "symbol", best=pl.Series(optimum(part, task)))
-            for part in frame.partition_by("symbol", maintain_order=True)
-        )
-        test = run.predictions("test").join(best, on=["date", "symbol"], maintain_order="left")
-        least = losses_of(task.kind, test["target"].to_numpy(), test["best"].to_numpy()).mean()
-        gains[run.config.split.fold] = mean_loss(run, "test") - float(least)
-    return gains
+    prepared = study.plan[0].prepared
+    frame: pl.DataFrame = prepared.dataset.frame
+    task = prepared.config.task
+    return pl.concat(
+        part.select("date", "symbol", best=pl.Series(optimum(part, task)))
+        for part in frame.partition_by("symbol", maintain_order=True)
+    )
+
+
+def _base_rates(study: Study) -> list[tuple[Planned, Run]]:
+    return [
+        (planned, run)
+        for planned, run in study.completed()
+        if getattr(run.config.model, "name", "") == "base_rate"
+    ]
 
 
 def _networks(study: Study, *, largest: bool = False) -> list[tuple[Planned, Run]]:

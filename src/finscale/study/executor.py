@@ -151,14 +151,11 @@ class _Lane(threading.Thread):
             self._process.stdin.close()
 
     def _attempt(self, job: Job) -> None:
-        failure = ""
         for _ in range(self._attempts):
             outcome = self._converse(job)
             if outcome.kind == "done" or self._stopped.is_set():
-                self._events.put(outcome)
-                return
-            failure = outcome.facts["error"]
-        self._events.put(Event("failed", job, {"error": failure}))
+                break
+        self._events.put(outcome)
 
     def _converse(self, job: Job) -> Event:
         """Hand the job to the worker and pass on its words until it is done, fails or dies."""

@@ -44,10 +44,14 @@ def _compute(job: dict[str, Any], channel: TextIO) -> None:
             runs=RunStore(Path(job["runs"])),
             callbacks=[EpochReporter(lambda facts: say("progress", **facts))],
         )
+    except BrokenPipeError:
+        # nobody listens any more: the coordinator was killed, and the run stays resumable
+        os._exit(1)
     except FinscaleError as error:
-        say("failed", error=str(error))
-    except Exception:
-        say("failed", error=traceback.format_exc())
+        say("failed", error=str(error), traceback=traceback.format_exc())
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        say("failed", error=what, traceback=traceback.format_exc())
     else:
         say("done", run_id=run.id)
 
