@@ -138,12 +138,17 @@ def run_controls(
     ControlsReport
     """
     started = time.perf_counter()
-    chosen = [CONTROLS[name] for name in (names or CONTROLS)]
+    chosen = [CONTROLS[name] for name in names] if names else _by_kind()
     results = []
     with ProcessPoolExecutor(workers) if workers > 1 else _InProcess() as pool:
         for control in chosen:
             results.append(_run(control, num_replicates, pool, seed, progress))
     return ControlsReport(tuple(results), num_replicates, seed, time.perf_counter() - started)
+
+
+def _by_kind() -> list[Control]:
+    order = ("null", "power", "exact", "market")
+    return sorted(CONTROLS.values(), key=lambda control: order.index(control.kind))
 
 
 class _InProcess:
