@@ -80,11 +80,23 @@ _MEASURE = """
   const plot = [...document.querySelectorAll(".plot")]
     .find((p) => p.data.some((t) => t.customdata));
   const trace = plot.data.find((t) => t.customdata);
+  Plotly.Fx.hover(plot, [{ curveNumber: plot.data.indexOf(trace), pointNumber: 0 }]);
+  await new Promise((r) => setTimeout(r, 300));
+  found.hover = plot.querySelector(".hoverlayer").textContent;
+  Plotly.Fx.unhover(plot);
   plot.emit("plotly_click", { points: [{ customdata: trace.customdata[0] }] });
   await new Promise((r) => setTimeout(r, 300));
   const row = document.querySelector("tr.found");
   found.click = { run: trace.customdata[0], row: row?.id, focused: document.activeElement === row,
     seen: row && box(row)[1] >= 0 && box(row)[1] < innerHeight, rows: runs.length };
+  dispatchEvent(new Event("beforeprint"));
+  found.printed = {
+    closed: document.querySelectorAll("details:not([open])").length,
+    wide: [...document.querySelectorAll(".plot")].map((p) => p.layout.width),
+    ink: getComputedStyle(document.querySelector(".xtick text")).fill,
+  };
+  dispatchEvent(new Event("afterprint"));
+  found.closedAgain = document.querySelectorAll("details:not([open])").length;
   found.h1 = document.querySelector("h1").textContent;
   found.title = document.title;
   found.background = getComputedStyle(document.body).backgroundColor;

@@ -63,6 +63,20 @@ def test_figures_follow_the_theme(seen: dict[str, Any]) -> None:
     assert (seen["background"], seen["ink"]) == (page, ink)
 
 
+def test_paper_is_white_open_and_as_wide_as_a_page(seen: dict[str, Any]) -> None:
+    printed = seen["printed"]
+    assert printed["closed"] == 0
+    assert printed["ink"] == "rgb(27, 31, 36)"
+    counts = [count for count in FIGURES.values() for _ in range(count)]
+    assert printed["wide"] == [680 if count == 1 else 326 for count in counts]
+    assert seen["closedAgain"] > 0
+
+
+def test_a_dot_says_which_run_it_is(seen: dict[str, Any]) -> None:
+    assert f"run {seen['click']['run']} (click for its row)" in seen["hover"]
+    assert "3k parameters, seed 0" in seen["hover"]
+
+
 def test_a_click_leads_to_the_row_of_the_run(seen: dict[str, Any]) -> None:
     click = seen["click"]
     assert click["row"] == f"run-{click['run']}"

@@ -41,6 +41,7 @@ TABLES = [
     "reliability",
     "runs",
     "scores",
+    "seeds",
     "sizes",
     "skill_by_volatility",
     "skill_by_year",

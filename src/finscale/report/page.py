@@ -230,7 +230,7 @@ def _warnings(findings: Findings) -> list[str]:
 def _sections(findings: Findings, plan: str) -> list[Section]:
     drawn = figures(findings)
     behind = {
-        "scaling": (tables.sizes(findings), tables.baselines(findings)),
+        "scaling": (tables.sizes(findings), tables.baselines(findings), tables.seeds(findings)),
         "years": (tables.groups(findings, "year"),),
         "regimes": (tables.groups(findings, "volatility"),),
         "calibration": (tables.reliability(findings), tables.scores(findings)),

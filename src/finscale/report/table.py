@@ -50,6 +50,8 @@ class Table:
         As people read them.
     row_id : str
         Raw column that names a row, for links; empty for none.
+    prose : bool
+        Whether cells hold sentences: on a narrow screen such rows are stacked.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Table:
     data: pl.DataFrame
     columns: tuple[Column, ...]
     row_id: str = ""
+    prose: bool = False
 
     @cached_property
     def rows(self) -> list[tuple[str, ...]]:

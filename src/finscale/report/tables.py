@@ -27,9 +27,12 @@ def _table(
     heading: str,
     rows: Iterable[Mapping[str, Any]],
     columns: tuple[Column, ...],
-    row_id: str = "",
+    *,
+    prose: bool = False,
 ) -> Table:
-    return Table(name, heading, pl.DataFrame(list(rows), infer_schema_length=None), columns, row_id)
+    return Table(
+        name, heading, pl.DataFrame(list(rows), infer_schema_length=None), columns, prose=prose
+    )
 
 
 def sizes(findings: Findings) -> Table:
@@ -62,6 +65,20 @@ def sizes(findings: Findings) -> Table:
         *(_skill_column(over) for over in overs),
     )
     return Table("sizes", "Every size", means.sort("size"), columns)
+
+
+def seeds(findings: Findings) -> Table:
+    """List every dot of the scaling figure, each with a link to its run."""
+    others = [name for name in findings.seeds.columns if name.startswith("at_")]
+    columns = (
+        text(AXES[findings.axis].title, "label"),
+        *(text(title(name.removeprefix("at_")), name) for name in others),
+        count("seed", "seed"),
+        Column(f"test loss ({findings.unit})", lambda row: fixed(row["loss"], DIGITS)),
+        Column("validation loss", lambda row: fixed(row["validation_loss"], DIGITS)),
+        text("run", "run_id"),
+    )
+    return Table("seeds", "Every seed", findings.seeds, columns)
 
 
 def _skill_column(over: str) -> Column:
@@ -188,7 +205,7 @@ def controls(findings: Findings) -> Table | None:
         Column("outcome", lambda row: words[row["ok"]], numeric=False),
     )
     plain = [{**row, "facts": json.dumps(row["facts"], ensure_ascii=False)} for row in rows]
-    return _table("controls", "Controls", plain, columns)
+    return _table("controls", "Controls", plain, columns, prose=True)
 
 
 def certificate(findings: Findings) -> Table:
@@ -212,7 +229,7 @@ def certificate(findings: Findings) -> Table:
             numeric=False,
         ),
     )
-    return _table("certificate", "Leakage certificate", rows, columns)
+    return _table("certificate", "Leakage certificate", rows, columns, prose=True)
 
 
 def _few(sentences: list[str]) -> list[str]:
@@ -297,7 +314,7 @@ def environment(findings: Findings) -> Table:
             numeric=False,
         ),
     )
-    return _table("environment", "Where the runs took place", rows, columns)
+    return _table("environment", "Where the runs took place", rows, columns, prose=True)
 
 
 def runs(findings: Findings) -> Table:

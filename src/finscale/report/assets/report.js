@@ -17,9 +17,12 @@
   };
 
   const config = { displayModeBar: false, responsive: false, doubleClick: false };
-  const draw = (palette) => Promise.all(
+  // a width in pixels where the page has none yet: on paper
+  const draw = (palette, width = () => undefined) => Promise.all(
     Object.entries(figures).map(([id, { data, layout }]) =>
-      Plotly.react(id, paint(data, palette), paint(layout, palette), config)));
+      Plotly.react(id, paint(data, palette), { ...paint(layout, palette), width: width(id) },
+        config)));
+  let printing = false;
   const theme = () => (dark.matches ? palettes.dark : palettes.light);
 
   const lead = (run) => {
@@ -41,20 +44,25 @@
     document.body.dataset.drawn = "yes";
     // a turned phone, a narrowed window: each figure follows its own place
     const resized = new ResizeObserver((entries) => {
+      if (printing) return;
       for (const { target } of entries) Plotly.Plots.resize(target);
     });
     for (const id of Object.keys(figures)) resized.observe(document.getElementById(id));
   });
   dark.addEventListener("change", () => draw(theme()));
 
-  // on paper everything is open and on white
+  // on paper everything is open and on white; A4 and Letter leave some 690 pixels
   let closed = [];
+  const onPaper = (id) =>
+    document.getElementById(id).closest(".panels").classList.contains("one") ? 680 : 326;
   addEventListener("beforeprint", () => {
+    printing = true;
     closed = [...document.querySelectorAll("details:not([open])")];
     closed.forEach((item) => item.setAttribute("open", ""));
-    draw(palettes.light);
+    draw(palettes.light, onPaper);
   });
   addEventListener("afterprint", () => {
+    printing = false;
     closed.forEach((item) => item.removeAttribute("open"));
     draw(theme());
   });
