@@ -167,18 +167,18 @@ def open_study(
 
 
 def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
-    from finscale.report import draw_loss_by_size
+    from finscale.report import write_report
 
     table = study.results()
-    figure = None
-    if "size_parameters" in table.columns:
-        figure = draw_loss_by_size(table, study.config, study.folder / "figures")
+    terminal.print("writing the report")
+    report = write_report(study)
     if as_json:
         print_json(
             {
                 "study": study.config.name,
                 "hash": study.config.hash(),
                 "verdict": _conclusion(study),
+                "report": str(report),
                 "controls": [outcome.to_dict() for outcome in study.control_outcomes()],
                 "runs": table.to_dicts(),
             }
@@ -190,8 +190,8 @@ def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
         mark = {True: "✓", False: "✗", None: "·"}[outcome.ok]
         terminal.print(f"control   {outcome.label}: {outcome.found} {mark}", markup=False)
     terminal.print(f"table     {study.folder / 'results.parquet'}", soft_wrap=True)
-    if figure is not None:
-        terminal.print(f"figure    {figure}", soft_wrap=True)
+    terminal.print(f"figure    {study.folder / 'figures' / 'scaling.png'}", soft_wrap=True)
+    terminal.print(f"report    {report}", soft_wrap=True)
 
 
 def _conclusion(study: Study) -> str:
@@ -208,7 +208,8 @@ def _print_summary(rows: list[dict[str, Any]], terminal: Console) -> None:
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in rows[0]:
-        table.add_column(name, justify="left" if name == "model" else "right")
+        first = name == "model"
+        table.add_column(name, justify="left" if first else "right", no_wrap=first)
     for row in rows:
         table.add_row(*row.values())
     terminal.print(table)

@@ -354,22 +354,27 @@ def _plan(findings: Findings, plan: str) -> Section:
 
 
 def _reproduce(findings: Findings) -> Section:
-    name = findings.study.name
-    commit = next(
-        (p["git"]["commit"] for p in findings.environments if p.get("git")), "the commit below"
-    )
-    commands = f"git checkout {commit}\nfinscale study run studies/{name}/study.yaml"
-    text = (
+    states = [place["git"] for place in findings.environments if place.get("git")]
+    commands = [f"git checkout {states[-1]['commit']}"] if states else []
+    commands.append(f"finscale study run studies/{findings.study.name}/study.yaml")
+    paragraphs = [
         "The same file, data and versions give the same bits on a CPU. Runs that are there already "
         "are not computed again."
-    )
+    ]
+    if len(findings.environments) > 1:
+        paragraphs.append(
+            f"The runs were made in {len(findings.environments)} states of the code or machine; "
+            "the command names the last."
+        )
+    if any(state["dirty"] for state in states):
+        paragraphs.append("Some runs were made by code with changes that no commit holds.")
     return Section(
         "reproduce",
         "How can this be made again?",
-        (text,),
+        tuple(paragraphs),
         tables=(tables.environment(findings),),
         folded=False,
-        code=(("In a terminal", commands),),
+        code=(("In a terminal", "\n".join(commands)),),
     )
 
 

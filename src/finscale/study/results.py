@@ -118,15 +118,19 @@ def _summary_row(group: pl.DataFrame, axes: Sequence[str]) -> dict[str, str]:
     first = group.row(0, named=True)
     row = {"model": _title(first, axes), "runs": str(len(group))}
     if "log_loss" in group.columns:
-        row["log loss"] = _mean_and_range(group["log_loss"], digits=4)
-        row["AUC"] = _mean_and_range(group["auc"], digits=3)
+        row["log loss"] = _mean(group["log_loss"], digits=4)
+        row["over runs"] = _range(group["log_loss"], digits=3)
+        row["AUC"] = _mean(group["auc"], digits=3)
     else:
-        row["RMSE"] = _mean_and_range(group["rmse"], digits=5)
+        row["RMSE"] = _mean(group["rmse"], digits=5)
+        row["over runs"] = _range(group["rmse"], digits=5)
     for name in group.columns:
         if name.startswith("skill_") and f"{name}_low" in group.columns:
             title = name.removeprefix("skill_").replace("_", " ")
             known = group[name].drop_nulls()
-            row[f"over {title}"] = f"{sum(known) / len(known):+.4f}" if len(known) else "–"
+            row[f"vs {title}"] = (
+                f"{sum(known) / len(known):+.4f}".replace("0.", ".", 1) if len(known) else "–"
+            )
     if "collapsed" in group.columns:
         row["collapsed"] = str(sum(group["collapsed"]))
     return row
@@ -144,13 +148,17 @@ def _title(row: dict[str, Any], axes: Sequence[str]) -> str:
         return " · ".join([row["model"], *of_data])
     scaled = [axis for axis in axes if not AXES[axis].of_data]
     compute = [f"{format_count(row['size_compute'])}FLOP"] if "compute" in scaled else []
-    count = [f"{row['parameters']:,} parameters"] if scaled else []
+    count = [f"PatchTST {row['parameters']:,}"] if scaled else []
     return " · ".join([*compute, *count, *of_data])
 
 
-def _mean_and_range(values: pl.Series, *, digits: int) -> str:
-    mean = f"{sum(values) / len(values):.{digits}f}"
+def _mean(values: pl.Series, *, digits: int) -> str:
+    return f"{sum(values) / len(values):.{digits}f}".replace("0.", ".", 1)
+
+
+def _range(values: pl.Series, *, digits: int) -> str:
+    """Return the least and the largest of several runs."""
     if len(values) == 1:
-        return mean
-    ordered = sorted(values)
-    return f"{mean} [{ordered[0]:.{digits}f}, {ordered[-1]:.{digits}f}]"
+        return "–"
+    ends = (f"{end:.{digits}f}".replace("0.", ".", 1) for end in (min(values), max(values)))
+    return " – ".join(ends)

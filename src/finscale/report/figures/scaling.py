@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from finscale.study.findings import Findings
     from finscale.study.findings.findings import Baseline
 
+#: A baseline further away than this share of the runs' range is named at the edge instead.
+_NEAR = 0.6
+
 
 def scaling(findings: Findings) -> Figure:
     """Draw every seed, means, curve and band, baselines, the held-out size and the null."""
@@ -101,7 +104,7 @@ def _limits(findings: Findings) -> tuple[float, float]:
         values += [*curve.low[inside], *curve.high[inside], curve.null, curve.foretold]
         values += [*(curve.mean_G - curve.reach_G), *(curve.mean_G + curve.reach_G)]
     low, high = min(values), max(values)
-    far = 1.0 * (high - low)
+    far = _NEAR * (high - low)
     near = [
         b.loss.value for b in _held_against(findings) if low - far <= b.loss.value <= high + far
     ]
