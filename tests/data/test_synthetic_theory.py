@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from finscale.data.synthetic import LinearTeacher, VolumeTeacher, ZipfMotifs, simulate
+from finscale.errors import FinscaleError
 
 
 def _slope(x: np.ndarray, y: np.ndarray) -> float:
@@ -109,7 +110,7 @@ def test_bayes_loss_is_exact():
 
 
 def test_motif_curves_have_the_exponents_of_hutter():
-    motifs = ZipfMotifs(alpha=0.8, num_volumes=8192)
+    motifs = ZipfMotifs(alpha=0.8, num_wicks=256)
     sizes = np.array([10, 30, 100, 300, 1000])
     assert _slope(sizes, motifs.size_excess(sizes)) == pytest.approx(-0.8, abs=0.03)
     assert motifs.size_excess(0) == pytest.approx(np.log(2) - motifs.bayes_loss)
@@ -130,3 +131,8 @@ def test_the_data_curve_is_what_the_best_learner_loses():
         losses.append(motifs.frequencies @ loss - motifs.bayes_loss)
     error = np.std(losses) / np.sqrt(300)
     assert motifs.data_excess(400)[0] == pytest.approx(np.mean(losses), abs=3 * error)
+
+
+def test_more_levels_than_a_bar_can_tell_apart_are_refused():
+    with pytest.raises(FinscaleError, match="16 wicks and 8192 volumes cannot be told apart"):
+        ZipfMotifs(num_volumes=8192)
