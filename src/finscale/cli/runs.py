@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from finscale.cli.options import RUNS, AsJson, RunsFolder, console, print_json
 
-if TYPE_CHECKING:
-    from finscale.runs import Run
+runs_app = typer.Typer(help="List, show, compare and clear finished runs.", no_args_is_help=True)
 
-runs_app = typer.Typer(help="List and show finished runs.", no_args_is_help=True)
-
-
-def _row(run: Run) -> dict[str, Any]:
-    info, config = run.info, run.config
-    training = info.get("training", {})
-    return {
-        "id": run.id,
-        "model": getattr(config.model, "name", config.model.kind),
-        "parameters": info["parameters"].get("total"),
-        "symbols": " ".join(config.data.symbols),
-        "tier": config.data.tier,
-        "task": config.task.name,
-        "horizon": config.task.horizon,
-        "seed": config.seed,
-        "validation_loss": training.get("best_validation_loss"),
-        "seconds": info["seconds"],
-        "finished": info["finished"],
-    }
+RunId = Annotated[str, typer.Argument(help="The first digits of a run's id, or its folder.")]
 
 
 @runs_app.command("list")
@@ -37,8 +19,9 @@ def list_runs(runs: RunsFolder = RUNS, as_json: AsJson = False) -> None:
     """List every finished run, the newest last."""
     from finscale.config import format_count
     from finscale.runs import RunStore
+    from finscale.runs.index import summaries
 
-    rows = sorted((_row(run) for run in RunStore(runs)), key=lambda row: row["finished"])
+    rows = summaries(RunStore(runs))
     if as_json:
         print_json(rows)
         return
@@ -67,7 +50,7 @@ def list_runs(runs: RunsFolder = RUNS, as_json: AsJson = False) -> None:
 
 @runs_app.command("show")
 def show_run(
-    run: Annotated[str, typer.Argument(help="The first digits of a run's id, or its folder.")],
+    run: RunId,
     runs: RunsFolder = RUNS,
     as_json: AsJson = False,
 ) -> None:
@@ -83,3 +66,70 @@ def show_run(
 
     text = yaml.safe_dump(found.info, sort_keys=False, allow_unicode=True, width=96)
     console().print(f"[bold]{found.folder}[/bold]\n{escape(text)}")
+
+
+@runs_app.command("compare")
+def compare(first: RunId, second: RunId, runs: RunsFolder = RUNS, as_json: AsJson = False) -> None:
+    """Say in what two runs differ: settings, scores, and the loss paired by decision day."""
+    from finscale.runs import RunStore
+    from finscale.study.comparison import compare_runs
+
+    store = RunStore(runs)
+    found = compare_runs(store.find(first), store.find(second))
+    if as_json:
+        print_json(found)
+        return
+    terminal = console()
+    terminal.print(f"{'':<22}{found['runs'][0]:>18}{found['runs'][1]:>18}")
+    for name, (own, other) in found["scores"].items():
+        terminal.print(f"{name.replace('_', ' '):<22}{own:>18.4f}{other:>18.4f}")
+    terminal.print("settings" if found["settings"] else "the settings are the same")
+    for change in found["settings"]:
+        terminal.print(f"  {change}", markup=False, soft_wrap=True)
+    gain = found["gain"]
+    if gain is None:
+        terminal.print("They judge different windows: their losses are not paired.")
+    else:
+        terminal.print(
+            "The second saves {value:+.4f} [{low:+.4f}, {high:+.4f}] of test loss, "
+            "paired by decision day.".format(**gain),
+            markup=False,
+        )
+
+
+@runs_app.command("gc")
+def gc(
+    runs: RunsFolder = RUNS,
+    older_than: Annotated[
+        float | None, typer.Option(help="Also runs finished more than so many days ago.")
+    ] = None,
+    unused_by_studies: Annotated[
+        bool, typer.Option("--unused-by-studies", help="Also runs that no study names.")
+    ] = False,
+    studies: Annotated[Path, typer.Option(help="Folder that holds the studies.")] = Path("studies"),
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove what dead processes left unfinished, damaged folders, and old runs if asked for.
+
+    An unfinished run would go on where it was: removing it gives that up, and nothing else.
+    """
+    from finscale.runs import RunStore
+    from finscale.runs.garbage import find_garbage, used_by_studies
+
+    used = used_by_studies(studies) if unused_by_studies else None
+    found = find_garbage(RunStore(runs), older_than=older_than, used=used)
+    rows = [{"folder": str(g.folder), "reason": g.reason, "bytes": g.size} for g in found]
+    if as_json:
+        print_json(rows)
+    else:
+        for row in rows:
+            line = f"{row['folder']}  {row['reason']}  {int(str(row['bytes'])) / 1e6:.1f} MB"
+            console().print(line, markup=False, soft_wrap=True)
+    if not found:
+        console(quiet=as_json).print("nothing to remove")
+        return
+    if not yes and not typer.confirm(f"Remove {len(found)} folders?", err=True):
+        raise typer.Exit(1)
+    for garbage in found:
+        garbage.remove()

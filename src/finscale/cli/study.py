@@ -69,10 +69,13 @@ def run_study(
     except KeyboardInterrupt:
         _say_how_to_go_on(study, missing)
         raise typer.Exit(130) from None
-    _show(study, as_json=as_json, terminal=terminal)
     for label, reason in failures.items():
         last = reason.strip().splitlines()[-1]
         console(stderr=True).print(f"failed: {label}: {last}", markup=False, soft_wrap=True)
+    if failures:
+        console(stderr=True).print(f"tracebacks: {study.failures.path}", soft_wrap=True)
+    if any(not planned.cell.is_baseline for planned, _ in study.completed()):
+        _show(study, as_json=as_json, terminal=terminal)
     if failures:
         raise typer.Exit(1)
 
@@ -122,7 +125,7 @@ def status(
 
 
 def _everything(study: Study) -> list[tuple[str, Planned, bool]]:
-    """Return every run of the grid and the controls with its name and whether it is there."""
+    """Return every run of the grid and the controls, its name and whether it is there."""
     named = [(planned.cell.label, planned) for planned in study.plan]
     named += [
         (f"{kind} {planned.cell.label}", planned)

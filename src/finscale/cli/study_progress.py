@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 #: What a run without FLOPs (a baseline) weighs beside the others: a thousandth of the study.
 _BASELINE_SHARE = 1e-3
+#: Between two readings of the temperature.
+_HEAT_SECONDS = 5.0
 
 
 class StudyProgress:
@@ -39,6 +42,7 @@ class StudyProgress:
         total = sum(planned.cost for planned in missing) or 1.0
         self._least = total * _BASELINE_SHARE
         self._num_runs, self._num_done = len(missing), 0
+        self._heat_text, self._heat_read = "", -_HEAT_SECONDS
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -50,8 +54,9 @@ class StudyProgress:
         )
         weights = sum(max(planned.cost, self._least) for planned in missing)
         self._whole = self._progress.add_task("study", total=weights, figures=self._count())
-        self._tasks: dict[int, TaskID] = {}
-        self._shares: dict[int, float] = {}
+        # by label: a sweep's runs come before the grid's and count from 0 as well
+        self._tasks: dict[str, TaskID] = {}
+        self._shares: dict[str, float] = {}
         self._warned: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -68,26 +73,28 @@ class StudyProgress:
 
     def __call__(self, event: Event) -> None:
         """Draw one event."""
-        index = event.job.index
+        label = event.job.label
         if event.kind == "warning":
             self._warn(event.facts["text"])
         elif event.kind == "started":
-            self._tasks[index] = self._progress.add_task(
-                f"  {event.job.label}", total=1.0, figures=""
-            )
+            self._remove(label)  # of a first attempt
+            self._tasks[label] = self._progress.add_task(f"  {label}", total=1.0, figures="")
         elif event.kind == "progress":
             share = event.facts["epoch"] / event.facts["epochs"]
             loss, speed = event.facts["validation_loss"], event.facts["samples_per_second"]
             figures = f"epoch {event.facts['epoch']} · val {loss:.4f} · {speed:,.0f} samples/s"
-            self._progress.update(self._tasks[index], completed=share, figures=figures)
+            self._progress.update(self._tasks[label], completed=share, figures=figures)
             self._advance(event, share)
         else:
             self._num_done += 1
             self._advance(event, 1.0)
-            if index in self._tasks:
-                self._progress.remove_task(self._tasks.pop(index))
+            self._remove(label)
             if event.kind == "failed":
-                self._progress.console.print(f"  {event.job.label} failed", style="red")
+                self._progress.console.print(f"  {label} failed", style="red")
+
+    def _remove(self, label: str) -> None:
+        if label in self._tasks:
+            self._progress.remove_task(self._tasks.pop(label))
 
     def _warn(self, text: str) -> None:
         if text not in self._warned:
@@ -95,10 +102,23 @@ class StudyProgress:
             self._progress.console.print(f"warning: {text}", markup=False, soft_wrap=True)
 
     def _advance(self, event: Event, share: float) -> None:
-        done = self._shares.get(event.job.index, 0.0)
-        self._shares[event.job.index] = share
+        done = self._shares.get(event.job.label, 0.0)
+        self._shares[event.job.label] = share
         weight = max(event.job.cost, self._least)
         self._progress.update(self._whole, advance=(share - done) * weight, figures=self._count())
 
     def _count(self) -> str:
-        return f"{self._num_done} of {self._num_runs} runs"
+        # a sweep that is extended adds runs
+        count = f"{self._num_done} of {max(self._num_runs, self._num_done)} runs"
+        return f"{count} · {self._heat}" if self._heat else count
+
+    @property
+    def _heat(self) -> str:
+        """How hot the machine is, read every few seconds; empty where no sensor can be read."""
+        now = time.monotonic()
+        if now - self._heat_read > _HEAT_SECONDS:
+            from finscale.training.sensors import hottest
+
+            reading = hottest()
+            self._heat_text, self._heat_read = str(reading or ""), now
+        return self._heat_text

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from finscale.errors import FinscaleError
 from finscale.files import read_json
 from finscale.study.registration import differences
+
+if TYPE_CHECKING:
+    from finscale.runs import Run
 
 
 @dataclass(frozen=True)
@@ -128,3 +131,23 @@ def _sentence(record: StudyRecord) -> str:
     if record.verdict is None:
         return "no verdict yet: finscale study report FILE"
     return str(record.verdict["sentence"])
+
+
+def compare_runs(first: Run, second: Run) -> dict[str, Any]:
+    """Return what differs between two runs: settings, scores, and the loss paired by day.
+
+    ``gain`` is the test loss that the second saves over the first, with its 95 % interval; None
+    where they do not judge the same windows.
+    """
+    from finscale.study.scoring import skill, test_scores
+
+    own, other = test_scores(first), test_scores(second)
+    columns = ("date", "symbol", "target")
+    windows = [run.predictions("test").select(columns) for run in (first, second)]
+    same = windows[0].equals(windows[1])
+    return {
+        "runs": [first.id, second.id],
+        "settings": list(differences(first.config.identity(), second.config.identity())),
+        "scores": {name: [own[name].value, other[name].value] for name in own if name in other},
+        "gain": asdict(skill(second, first)) if same else None,
+    }

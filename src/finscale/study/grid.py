@@ -97,6 +97,8 @@ def _written(sizes: dict[str, Size]) -> list[str]:
 
 
 def _name(parts: list[str], study: StudyConfig, fold: int) -> str:
+    if study.experiment.task.control != "none":
+        parts = [study.experiment.task.control, *parts]
     if study.num_folds > 1:
         parts = [*parts, f"fold{fold}"]
     return "-".join(parts)

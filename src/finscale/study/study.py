@@ -156,6 +156,7 @@ class Study:
             failed |= self._compute(waiting, engine, observe)
         self.__dict__.pop("plan", None)
         self._write_tuning()
+        self._write_runs()
         failed |= self._compute(self.missing(), engine, observe)
         return failed
 
@@ -252,6 +253,15 @@ class Study:
             if observe is not None:
                 observe(event)
         return failed
+
+    def _write_runs(self) -> None:
+        """Write down which runs are the study's, so that none of them is cleared away."""
+        ids = {planned.run_id for planned in self.plan}
+        for control in self.controls.values():
+            ids |= {planned.run_id for planned in control.plan}
+        for tuned in self.tuner.record(self.cells):
+            ids |= {trial["run_id"] for trial in tuned["trials"]}
+        write_json(self.folder / "runs.json", sorted(ids))
 
     def _write_tuning(self) -> None:
         record = self.tuner.record(self.cells)

@@ -1,0 +1,85 @@
+"""What ``finscale runs list`` shows of each run, kept in a file that is only a cache.
+
+Reading ten thousand ``run.json`` takes seconds; their rows are kept in ``runs/.index.json`` with
+the time at which each file was written, and a row is read anew when that time differs. The file may
+be removed at any moment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from finscale.errors import FinscaleError
+from finscale.files import read_json, write_json
+from finscale.runs.identity import ID_LENGTH
+from finscale.runs.store import RunStore
+
+_NAME = ".index.json"
+#: Changes when rows do: an older file is then read as empty.
+_VERSION = 1
+
+
+def summaries(store: RunStore) -> list[dict[str, Any]]:
+    """Return one row per finished run, the newest last."""
+    path = store.folder / _NAME
+    known, rows = _read(path), {}
+    for run_id, written in _written(store.folder).items():
+        entry = known.get(run_id)
+        if entry is None or entry["written"] != written:
+            row = _row(store, run_id)
+            entry = None if row is None else {"written": written, "row": row}
+        if entry is not None:
+            rows[run_id] = entry
+    if rows != known:
+        # a folder that cannot be written can still be listed
+        with contextlib.suppress(FinscaleError):
+            write_json(path, {"version": _VERSION, "rows": rows})
+    return sorted((entry["row"] for entry in rows.values()), key=lambda row: str(row["finished"]))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = read_json(path)
+        return dict(content["rows"]) if content["version"] == _VERSION else {}
+    except (FinscaleError, KeyError, TypeError, ValueError):
+        return {}
+
+
+def _written(folder: Path) -> dict[str, int]:
+    """Return run id → when its ``run.json`` was written, in nanoseconds."""
+    if not folder.is_dir():
+        return {}
+    times = {}
+    for entry in folder.iterdir():
+        if len(entry.name) == ID_LENGTH:
+            with contextlib.suppress(OSError):
+                times[entry.name] = (entry / "run.json").stat().st_mtime_ns
+    return times
+
+
+def _row(store: RunStore, run_id: str) -> dict[str, Any] | None:
+    """Return the run's row; None for a folder that is not whole."""
+    if run_id not in store:
+        return None
+    try:
+        info = read_json(store.folder / run_id / "run.json")
+        config = info["config"]
+        return {
+            "id": run_id,
+            "model": config["model"].get("name") or config["model"]["kind"],
+            "parameters": info["parameters"].get("total"),
+            "symbols": " ".join(config["data"]["symbols"]),
+            "tier": config["data"]["tier"],
+            "task": config["task"]["name"],
+            "horizon": config["task"]["horizon"],
+            "control": config["task"].get("control", "none"),
+            "fold": config["split"]["fold"],
+            "seed": config["seed"],
+            "validation_loss": info.get("training", {}).get("best_validation_loss"),
+            "seconds": info["seconds"],
+            "finished": info["finished"],
+        }
+    except (FinscaleError, KeyError, TypeError):
+        return None

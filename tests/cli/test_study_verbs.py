@@ -1,0 +1,179 @@
+"""``finscale study`` and ``finscale runs`` as a person types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from finscale.cli.app import app
+from finscale.config import StudyConfig, load_study
+from finscale.errors import FinscaleError
+
+runner = CliRunner()
+
+STUDY = """
+name: small
+question: Does it pay? <script>
+experiment:
+  base: {base}
+  data: {{root: data}}
+  training: {{epochs: 2, batch_size: 256, threads: 1, thermal: {{enabled: false}}}}
+axes: {{parameters: [3k, 5k]}}
+seeds: 1
+baselines: [base_rate]
+controls: {{kinds: [permuted_labels], sizes: [3k]}}
+quick: {{axes: {{parameters: [3k]}}, controls: []}}
+"""
+
+
+def say(*words: str, code: int = 0) -> str:
+    result = runner.invoke(app, list(words), catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def desk(root, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("desk")
+    (folder / "small.yaml").write_text(
+        STUDY.format(base=root / "configs/daily/threshold_1pct.yaml")
+    )
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _at_the_desk(desk, monkeypatch) -> None:
+    monkeypatch.chdir(desk)
+
+
+def test_before_anything_is_spent() -> None:
+    output = say("study", "plan", "small.yaml")
+    assert "at most" in output
+    assert "on this machine" in output
+    assert "controls" in output
+    assert "power  not said" in output
+    plan = json.loads(say("study", "plan", "small.yaml", "--quick", "--json"))
+    assert plan["runs"] == 2
+    assert plan["sizes"][0]["seconds"] > 0
+    assert "0 of 5 runs are there" in say("study", "status", "small.yaml")
+
+
+def test_run_status_report_export_and_diff() -> None:
+    output = say("study", "run", "small.yaml")
+    assert "5 runs to compute" in output
+    assert "control   labels shuffled within calendar quarters" in output
+    assert "No verdict" in output or "INDETERMINATE" in output
+    status = say("study", "status", "small.yaml")
+    assert "5 of 5 runs are there" in status
+    assert "permuted-parameters3000-seed0" in status
+
+    facts = json.loads(say("study", "report", "small.yaml", "--json"))
+    assert len(facts["runs"]) == 3
+    assert facts["controls"][0]["control"] == "permuted_labels"
+
+    # another study over the same runs computes what it lacks: here nothing
+    assert "0 runs to compute" in say("study", "run", "small.yaml", "--quick")
+    difference = say("study", "diff", "small", "small_quick")
+    assert "axes.parameters: [3000, 5000] → [3000]" in difference
+    assert json.loads(say("study", "diff", "small", "small_quick", "--json"))["losses"]
+
+    say("study", "export", "small.yaml", "--out", "tables")
+    assert len(pl.read_csv("tables/small_runs.csv")) == 3
+
+
+def test_a_changed_plan_asks_for_an_amendment() -> None:
+    with pytest.raises(FinscaleError, match=r"sesoi: 0\.005 → 0\.01"):
+        say("study", "run", "small.yaml", "--set", "sesoi=0.01")
+    assert "changed since" in say("study", "status", "small.yaml", "--set", "sesoi=0.01")
+    say("study", "run", "small.yaml", "--set", "sesoi=0.01", "--amend")
+    say("study", "run", "small.yaml", "--amend")
+    record = json.loads(Path("studies/small/registration.json").read_text())
+    assert [len(a["changes"]) for a in record["amendments"]] == [1, 1]
+
+
+def test_a_failed_run_is_recorded_and_the_study_goes_on() -> None:
+    # a rate at which the loss is not a number
+    words = ["study", "run", "small.yaml", "--set", "name=broken", "--set", "controls=[]"]
+    words += ["--set", "experiment.training.lr=1e30", "--set", "tuning=fixed"]
+    words += ["--set", "experiment.training.clip_norm=1e30", "--set", "axes.parameters=[3k]"]
+    say(*words, code=1)
+    failures = json.loads(Path("studies/broken/failures.json").read_text())
+    (failure,) = failures.values()
+    assert "Traceback" in failure["traceback"]
+    assert failure["label"] == "parameters3000-seed0"
+    status = say("study", "status", *words[2:])
+    assert "✗" in status
+
+
+def test_runs_are_listed_compared_and_cleared() -> None:
+    rows = json.loads(say("runs", "list", "--json"))
+    networks = [row["id"] for row in rows if row["model"] == "patchtst"]
+    output = say("runs", "compare", networks[0], networks[1])
+    assert "log loss" in output
+    found = json.loads(say("runs", "compare", networks[0], networks[0], "--json"))
+    assert found["settings"] == []
+    assert found["gain"]["value"] == 0
+
+    # what the failed run left behind; every finished run belongs to a study
+    left = say("runs", "gc", "--unused-by-studies", "--yes")
+    assert left.count("its process is gone") == len(left.splitlines()) == 1
+    assert "nothing to remove" in say("runs", "gc", "--unused-by-studies")
+    garbage = json.loads(say("runs", "gc", "--older-than=-1", "--json", "--yes"))
+    assert len(garbage) == len(rows)
+    assert json.loads(say("runs", "list", "--json")) == []
+
+
+def test_gc_asks_first() -> None:
+    Path("runs/.ffff000000000000.partial").mkdir(parents=True)
+    result = runner.invoke(app, ["runs", "gc"], input="n\n")
+    assert result.exit_code == 1
+    assert Path("runs/.ffff000000000000.partial").is_dir()
+    assert runner.invoke(app, ["runs", "gc"], input="y\n").exit_code == 0
+    assert not Path("runs/.ffff000000000000.partial").exists()
+
+
+@pytest.mark.parametrize("axis", ["parameters", "compute", "rows", "context_length", "horizon"])
+def test_a_new_study_is_a_study(axis: str) -> None:
+    say("study", "new", f"new_{axis}", "--axis", axis, "--question", "Does it: pay?")
+    study = load_study(f"new_{axis}.yaml")
+    assert list(study.axes) == [axis]
+    assert study.question == "Does it: pay?"
+    assert study.num_folds == 3
+    assert "#" in Path(f"new_{axis}.yaml").read_text()
+    with pytest.raises(FinscaleError, match="exists already"):
+        say("study", "new", f"new_{axis}", "--axis", axis)
+
+
+@pytest.mark.parametrize(
+    "name", ["parameters", "rows", "context", "horizon", "surface", "features"]
+)
+def test_every_recipe_can_be_read_whole_and_quick(root, name: str) -> None:
+    path = root / f"configs/studies/sp500_{name}.yaml"
+    whole, quick = load_study(path), load_study(path, quick=True)
+    assert whole.num_folds == 3
+    assert quick.name == f"sp500_{name}_quick"
+    assert size(quick) < size(whole)
+    for axis, sizes in whole.axes.items():
+        assert list(sizes) == sorted(sizes), axis
+
+
+def size(study: StudyConfig) -> int:
+    """Return how many networks the study trains, epochs counted."""
+    number = len(study.seeds) * len(study.run_folds) * study.experiment.training.epochs
+    for sizes in study.axes.values():
+        number *= len(sizes)
+    return number
+
+
+def test_the_default_study_is_what_the_project_promises(root) -> None:
+    study = load_study(root / "configs/studies/sp500_parameters.yaml")
+    sizes = study.axes["parameters"]
+    assert len(sizes) >= 6
+    assert (sizes[0], sizes[-1]) == (5_000, 2_000_000)
+    assert len(study.seeds) == 5
+    assert study.baselines == ("base_rate", "volatility", "logistic")
+    assert study.controls.kinds == ("permuted_labels", "planted_signal")
