@@ -57,7 +57,7 @@ bench: $(VENV)/.dev  ## Measure against peers; writes under benchmarks/results
 	$(BIN)/python benchmarks/ett.py
 
 controls: $(VENV)/.core  ## Calibrate the instrument: the whole suite of known answers (under 30 minutes)
-	$(BIN)/finscale controls run --full
+	$(BIN)/finscale controls run --full --out docs/figures/controls.json --figure docs/figures/controls.png
 
 clean:  ## Remove the environment and caches; data, runs and studies stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis htmlcov .coverage*

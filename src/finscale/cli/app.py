@@ -14,6 +14,7 @@ from finscale.cli.data import data_app
 from finscale.cli.evaluate import evaluate
 from finscale.cli.features import features_app
 from finscale.cli.law import law_app
+from finscale.cli.law_decide import decide
 from finscale.cli.law_power import power
 from finscale.cli.model import model_app
 from finscale.cli.plan import plan
@@ -52,6 +53,7 @@ def _root(
     """Measure whether scale pays on financial time series."""
 
 
+law_app.command()(decide)
 law_app.command()(power)
 
 app.command(rich_help_panel="Train")(train)
