@@ -54,6 +54,11 @@ format: $(VENV)/.dev  ## Format the code
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.dev  ## Measure against peers; writes under benchmarks/results
+	@$(PIP) -c constraints.txt -e '.[bench]'
+	$(BIN)/python benchmarks/features.py
+	$(BIN)/python benchmarks/backtest.py
+	$(BIN)/python benchmarks/thermal.py
+	$(BIN)/python benchmarks/law_fit.py --rounds 1
 	$(BIN)/python benchmarks/ett.py
 
 controls: $(VENV)/.core  ## Calibrate the instrument: the whole suite of known answers (under 30 minutes)
