@@ -215,7 +215,10 @@ def test_without_a_verdict_the_report_still_says_what_is_known(regression: Findi
     assert len(regression.chosen.runs) == 2
     assert regression.num_days == 504
     assert len(regression.windows) == 2
-    assert sorted(regression.seeds["at_context_length"].unique()) == ["40 bars", "80 bars"]
+    assert sorted(regression.seeds["level"].unique()) == [
+        "context length 40 bars",
+        "context length 80 bars",
+    ]
 
 
 def test_nothing_finished_is_said_in_a_sentence(study: Study, tmp_path: Path) -> None:

@@ -156,9 +156,10 @@ def _keys(findings: Findings) -> list[Key]:
     if verdict is not None:
         sizes = verdict.statement.sizes
         first, last = findings.words(sizes[0]), sized(findings, sizes[-1])
+        versus = ", against the base rate" if findings.is_relative else ""
         keys.append(
             Key(
-                f"Loss saved from {first} to {last}",
+                f"Loss saved from {first} to {last}{versus}",
                 f"{interval(verdict.gain, sign=True)} {unit}",
                 f"smallest effect of interest, stated before: ±{number(verdict.statement.sesoi)}",
             )

@@ -69,10 +69,9 @@ def sizes(findings: Findings) -> Table:
 
 def seeds(findings: Findings) -> Table:
     """List every dot of the scaling figure, each with a link to its run."""
-    others = [name for name in findings.seeds.columns if name.startswith("at_")]
     columns = (
         text(AXES[findings.axis].title, "label"),
-        *(text(title(name.removeprefix("at_")), name) for name in others),
+        *([text("at", "level")] if len(findings.study.axes) > 1 else []),
         count("seed", "seed"),
         Column(f"test loss ({findings.unit})", lambda row: fixed(row["loss"], DIGITS)),
         Column("validation loss", lambda row: fixed(row["validation_loss"], DIGITS)),
@@ -326,6 +325,7 @@ def runs(findings: Findings) -> Table:
     columns = [
         text("run", "run_id"),
         Column("model", lambda row: title(row["model"]), numeric=False),
+        *(_size_column(axis) for axis in findings.study.axes if axis != "parameters"),
         count("parameters", "parameters"),
         count("seed", "seed"),
         count("fold", "fold"),
@@ -348,6 +348,14 @@ def runs(findings: Findings) -> Table:
         Column("time", lambda row: duration(row["seconds"])),
     ]
     return Table("runs", "Every run", table, tuple(columns), "run_id")
+
+
+def _size_column(axis: str) -> Column:
+    def cell(row: Row) -> str:
+        size = row[f"size_{axis}"]
+        return "–" if size is None else AXES[axis].words(size)
+
+    return Column(AXES[axis].title, cell)
 
 
 def _collapsed(row: Row) -> str:

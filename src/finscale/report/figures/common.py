@@ -39,17 +39,25 @@ def size_axis(findings: Findings, *, reach: float = 1.0) -> Axis:
     """
     sizes = sorted(findings.seeds["size"].unique().to_list())
     shown = sizes[:: -(-len(sizes) // _MOST_TICKS)] if len(sizes) > _MOST_TICKS else sizes
-    ticks = [(value, findings.words(value)) for value in shown]
+    # the unit stands in the title: "10 bars ahead" would crowd a narrow panel
+    ticks = [(value, findings.words(value).split()[0]) for value in shown]
     last = sizes[-1] * reach
     if reach > 1:
         ticks.append((last, f"×{reach:.0f}"))
     pad = (last / sizes[0]) ** 0.06 if last > sizes[0] else 1.5
     return Axis(
-        AXES[findings.axis].title,
+        _axis_title(findings.axis),
         kind="log",
         ticks=tuple(ticks),
         limits=(sizes[0] / pad, last * pad),
     )
+
+
+def _axis_title(axis: str) -> str:
+    if axis == "rows":
+        return "years of history"
+    title, unit = AXES[axis].title, AXES[axis].unit
+    return title if title == unit else f"{title} ({unit})"
 
 
 def sized(findings: Findings, size: float) -> str:

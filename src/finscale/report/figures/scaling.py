@@ -91,8 +91,16 @@ def _caption(findings: Findings) -> str:
         f"{text}Bars and band: {level} intervals of differences between sizes; what all sizes "
         "share, easy or hard test days, is left out because it cannot tell them apart. "
         "The largest size is hollow: the cross is where the curve fitted without it, held out, "
-        "says that it should lie."
+        f"says that it should lie.{_level(findings)}"
     )
+
+
+def _level(findings: Findings) -> str:
+    """Say which size of a second axis the curve is about."""
+    if len(findings.study.axes) == 1:
+        return ""
+    level = findings.seeds.sort("level_size")["level"][-1]
+    return f" Curve, means and verdict: {level}."
 
 
 def _limits(findings: Findings) -> tuple[float, float]:
@@ -152,18 +160,12 @@ def _fit(findings: Findings) -> list[Mark]:
 
 
 def _seeds(findings: Findings) -> list[Mark]:
-    others = [name for name in findings.seeds.columns if name.startswith("at_")]
-    if not others:
+    parts = findings.seeds.sort("level_size").partition_by("level", maintain_order=True)
+    if len(parts) == 1:
         return [_dots(findings, findings.seeds, "one seed", "model")]
-    parts = findings.seeds.partition_by(others, as_dict=True, maintain_order=True)
     return [
-        _dots(
-            findings,
-            part,
-            f"one seed, {others[0].removeprefix('at_')} {level}",
-            ramp(index, len(parts)),
-        )
-        for index, ((level, *_), part) in enumerate(parts.items())
+        _dots(findings, part, f"one seed, {part['level'][0]}", ramp(index, len(parts)))
+        for index, part in enumerate(parts)
     ]
 
 

@@ -77,8 +77,9 @@ class Findings:
     curve : Curve or None
         The curve behind the verdict.
     seeds : polars.DataFrame
-        size (as measured), label (as the study file has it), seed, run_id (of the first fold), loss
-        (what the verdict is made of), validation_loss, skill over each baseline.
+        size (as measured), label (as the study file has it), level and level_size (of a second
+        axis, in words and as a number), seed, run_id (of the first fold), loss (what the verdict
+        is made of), validation_loss, skill over each baseline.
     baselines : tuple of Baseline
         On the chosen size's windows.
     skills : polars.DataFrame
@@ -244,7 +245,7 @@ def find(study: Study) -> Findings:
         learning=_learning(networks, axis),
         trading=trading,
         reaches=_reaches(verdict, skills, chosen, evaluation, trading, unit=unit, level=level),
-        cost=tenfold_cost(table.filter(pl.col("role") == "network"), axis),
+        cost=tenfold_cost(_judged(table, config), axis),
         certificate=_certificate(study, chosen),
         controls=tuple(study.control_outcomes()),
         failures=study.failures.read(),
@@ -253,6 +254,15 @@ def find(study: Study) -> Findings:
         windows=_windows(chosen),
         environments=_distinct(run.info["environment"] for _, run in completed),
     )
+
+
+def _judged(table: pl.DataFrame, study: StudyConfig) -> pl.DataFrame:
+    """Return the networks at the size of the second axis that the verdict is about: the largest."""
+    networks = table.filter(pl.col("role") == "network")
+    for other, sizes in list(study.axes.items())[1:]:
+        largest = max(sizes, key=lambda size: nominal(other, size))
+        networks = networks.filter(pl.col(f"size_{other}") == largest)
+    return networks
 
 
 def _verdict(study: Study) -> tuple[Verdict | None, str]:
@@ -276,11 +286,7 @@ def _seeds(
         {
             **{f"size_{name}": nominal(name, size) for name, size in series.budget.items()},
             "size": series.sizes[axis],
-            **{
-                f"at_{other}": AXES[other].words(size)
-                for other, size in series.budget.items()
-                if other != axis
-            },
+            **_level(series, axis),
             "label": AXES[axis].words(series.budget[axis]),
             "seed": series.seed,
             "run_id": series.runs[0].id,
@@ -293,6 +299,15 @@ def _seeds(
         for series in networks
     )
     return rows.join(losses, on=[*sizes, "seed"], how="left", maintain_order="left").drop(sizes)
+
+
+def _level(series: Series, axis: str) -> dict[str, str | float]:
+    """Return the size of the second axis, in words and as a number; nothing with one axis."""
+    for other, size in series.budget.items():
+        if other != axis:
+            words = f"{AXES[other].title} {AXES[other].words(size)}"
+            return {"level": words, "level_size": nominal(other, size)}
+    return {"level": "", "level_size": 0.0}
 
 
 def _baseline(series: Series, level: float) -> Baseline:
