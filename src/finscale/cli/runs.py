@@ -15,8 +15,12 @@ RunId = Annotated[str, typer.Argument(help="The first digits of a run's id, or i
 
 
 @runs_app.command("list")
-def list_runs(runs: RunsFolder = RUNS, as_json: AsJson = False) -> None:
-    """List every finished run, the newest last."""
+def list_runs(
+    runs: RunsFolder = RUNS,
+    last: Annotated[int, typer.Option(help="How many of the newest to show; 0 shows all.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List finished runs, the newest last; ``--json`` lists all of them."""
     from finscale.config import format_count
     from finscale.runs import RunStore
     from finscale.runs.index import summaries
@@ -33,7 +37,8 @@ def list_runs(runs: RunsFolder = RUNS, as_json: AsJson = False) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("run", "model", "parameters", "data", "task", "seed", "validation", "seconds"):
         table.add_column(name, justify="right" if name in ("parameters", "seed") else "left")
-    for row in rows:
+    shown = rows[-last:] if last else rows
+    for row in shown:
         loss = row["validation_loss"]
         table.add_row(
             row["id"],
@@ -45,6 +50,8 @@ def list_runs(runs: RunsFolder = RUNS, as_json: AsJson = False) -> None:
             "–" if loss is None else f"{loss:.4f}",
             f"{row['seconds']:.1f}",
         )
+    if len(shown) < len(rows):
+        console().print(f"… {len(rows) - len(shown):,} older runs: --last 0 shows them")
     console().print(table)
 
 

@@ -189,7 +189,12 @@ class _Lane(threading.Thread):
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
-                env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+                env={
+                    **os.environ,
+                    "OMP_NUM_THREADS": str(threads),
+                    # threads that wait by spinning take the cores from the other runs
+                    "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
+                },
                 # Ctrl-C reaches the coordinator alone, which then stops its workers
                 start_new_session=True,
             )
