@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -57,10 +58,20 @@ def same_bits(study: Study, undisturbed: dict[str, RunStore]) -> bool:
     )
 
 
-def start(config: StudyConfig, folder: Path) -> subprocess.Popen[bytes]:
+def start(
+    config: StudyConfig, folder: Path, *, largest_file: int | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a coordinator; no process of it can write a file beyond ``largest_file`` bytes."""
     folder.mkdir(exist_ok=True)
     (folder / "study.json").write_text(config.model_dump_json())
-    return subprocess.Popen([sys.executable, "-c", _DRIVE, str(folder)])
+
+    def limit() -> None:
+        if largest_file is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+
+    return subprocess.Popen(
+        [sys.executable, "-c", _DRIVE, str(folder)], preexec_fn=limit, stderr=subprocess.DEVNULL
+    )
 
 
 def kill_someone(coordinator: subprocess.Popen[bytes], rng: random.Random) -> None:
@@ -100,6 +111,17 @@ def test_kills_at_random_moments_leave_the_same_bits(config, tmp_path, undisturb
 def test_twenty_kills_at_random_moments_leave_the_same_bits(config, tmp_path, undisturbed) -> None:
     study = survive(config, tmp_path / "chaos", num_kills=20, seed=1)
     assert study.missing() == []
+    assert same_bits(study, undisturbed)
+
+
+def test_a_full_disk_loses_nothing(config, tmp_path, undisturbed) -> None:
+    # what a disk without room refuses, a limit on the size of files does too
+    assert start(config, tmp_path / "full", largest_file=6_000).wait(timeout=240) != 0
+    store = RunStore(tmp_path / "full" / "runs")
+    assert store.ids() == []
+    assert start(config, tmp_path / "full").wait(timeout=240) == 0
+    study = Study(config, studies=tmp_path / "full" / "studies", runs=store)
+    assert study.failures.read() == {}
     assert same_bits(study, undisturbed)
 
 
