@@ -227,6 +227,21 @@ def report(findings: Findings, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="session")
+def horizons(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Findings:
+    """Two horizons: sizes that ask different questions."""
+    folder = tmp_path_factory.mktemp("horizons")
+    path = root / "configs" / "daily" / "threshold_1pct.yaml"
+    config = StudyConfig(
+        name="horizons",
+        experiment=load_config(ExperimentConfig, path, _settings(folder / "data")),
+        axes={"horizon": (1, 5)},
+        seeds=(0, 1),
+        baselines=("base_rate",),
+    )
+    return find(_finished(config, folder))
+
+
+@pytest.fixture(scope="session")
 def regression(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Findings:
     """A number instead of a class, two folds, two sizes of the window, one seed: no verdict."""
     folder = tmp_path_factory.mktemp("regression")

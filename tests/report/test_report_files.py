@@ -221,6 +221,22 @@ def test_without_a_verdict_the_report_still_says_what_is_known(regression: Findi
     ]
 
 
+def test_horizons_are_held_against_their_own_base_rates(horizons: Findings) -> None:
+    page = make_page(horizons, "plan")
+    labels = [key.label for key in page.keys]
+    assert labels[0] == "Loss saved from 1 bar ahead to 5 bars ahead, against the base rate"
+    # ten times a horizon is no larger size of the same thing
+    assert not any("×10" in label for label in labels)
+    assert horizons.curve is not None
+    assert horizons.curve.x[-1] == pytest.approx(5)
+    panel = page.figures[0].panels[0]
+    assert panel.y.title == "test loss less the base rate's (nats per decision)"
+    assert panel.x.title == "horizon (bars ahead)"
+    assert [label for _, label in panel.x.ticks] == ["1", "5"]
+    skills = horizons.seeds["skill_base_rate"].to_numpy()
+    np.testing.assert_allclose(horizons.seeds["loss"], -skills, atol=1e-3)
+
+
 def test_nothing_finished_is_said_in_a_sentence(study: Study, tmp_path: Path) -> None:
     empty = Study(study.config, studies=tmp_path, runs=RunStore(tmp_path / "runs"), data=study.data)
     with pytest.raises(FinscaleError, match="no finished network"):

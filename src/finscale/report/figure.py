@@ -147,6 +147,12 @@ class Figure:
     panels: tuple[Panel, ...]
     wide: bool = False
 
+    @property
+    def leads_to_runs(self) -> bool:
+        """Whether a click on some mark leads to its run."""
+        marks = [mark for panel in self.panels for mark in panel.marks]
+        return any(isinstance(mark, Points | Line) and mark.runs for mark in marks)
+
     def legend(self) -> list[Mark]:
         """Return one mark for each name, in order of appearance."""
         named: dict[str, Mark] = {}

@@ -168,13 +168,14 @@ def _keys(findings: Findings) -> list[Key]:
             best = verdict.best_size
             value, low, high = map(findings.words, (best.value, best.low, best.high))
             keys.append(Key("Best size", f"{value} [{low}, {high}]", AXES[findings.axis].measured))
-        keys.append(
-            Key(
-                f"What ×10 {AXES[findings.axis].title} would bring",
-                f"{interval(verdict.next_tenfold, sign=True)} {unit}",
-                _cost(findings),
+        if not findings.is_relative:
+            keys.append(
+                Key(
+                    f"What ×10 {AXES[findings.axis].title} would bring",
+                    f"{interval(verdict.next_tenfold, sign=True)} {unit}",
+                    _cost(findings),
+                )
             )
-        )
     for over in ("volatility", "base_rate"):
         metric = findings.skill(over)
         if metric is not None:
@@ -260,9 +261,9 @@ def _sections(findings: Findings, plan: str) -> list[Section]:
 
 def _what_next(findings: Findings) -> Section:
     """Say what ×10 would bring and cost, and what would settle an open question."""
-    verdict = findings.verdict
+    verdict, question = findings.verdict, "What would ten times the size bring, and cost?"
     if verdict is None:
-        return Section("tenfold", "What would ten times the size bring, and cost?")
+        return Section("tenfold", question)
     paragraphs = [
         f"Carried on along the fitted curve, ten times the largest size would save "
         f"{interval(verdict.next_tenfold, sign=True)} {findings.unit} per decision; "
@@ -270,6 +271,8 @@ def _what_next(findings: Findings) -> Section:
         "Time is worked out from the seconds that the largest runs of this study took for each "
         "FLOP."
     ]
+    if findings.is_relative:
+        question, paragraphs = "What would settle it?", []
     if verdict.settles is not None:
         paragraphs.append(f"What would settle the question: {verdict.settles}.")
     paragraphs += [
@@ -279,7 +282,7 @@ def _what_next(findings: Findings) -> Section:
     ]
     if verdict.up_to_best is not None:
         paragraphs.append(f"Up to the best size: {verdict.up_to_best.sentence}")
-    return Section("tenfold", "What would ten times the size bring, and cost?", tuple(paragraphs))
+    return Section("tenfold", question, tuple(paragraphs))
 
 
 def _reach(findings: Findings) -> Section:

@@ -83,7 +83,7 @@ def _answer(findings: Findings) -> str:
 
 
 def _caption(findings: Findings) -> str:
-    text = "Each small dot is one seed; click it for its row in the table of runs. "
+    text = "Each small dot is one seed. "
     if findings.verdict is None:
         return text
     level = percent(1 - findings.verdict.statement.level)

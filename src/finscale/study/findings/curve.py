@@ -48,8 +48,18 @@ class Curve:
     foretold: float
 
 
-def fitted_curve(verdict: Verdict, *, seed: int = 0) -> Curve:
-    """Fit the verdict's own curve again and draw its band by the parametric bootstrap."""
+def fitted_curve(verdict: Verdict, *, reach: float = REACH, seed: int = 0) -> Curve:
+    """Fit the verdict's own curve again and draw its band by the parametric bootstrap.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        With its covariance.
+    reach : float
+        How far beyond the largest size the curve goes, as a factor.
+    seed : int
+        Of the bootstrap.
+    """
     covariance, statement = verdict.covariance, verdict.statement
     size_G = np.asarray(statement.sizes)
     axis = SizeAxis(statement.sizes, FINE_EXPONENTS)
@@ -57,7 +67,7 @@ def fitted_curve(verdict: Verdict, *, seed: int = 0) -> Curve:
     observed = axis.fit(mean_1G, matrix_1GG)
     turns, falls = verdict.name == "TURNS", verdict.direction == "falling"
     # a valley says nothing beyond the sizes that were run
-    last = size_G[-1] * (1.0 if turns else REACH)
+    last = size_G[-1] * (1.0 if turns else reach)
     x = np.geomspace(size_G[0], last, _NUM_POINTS)
     loss = _predict(observed, x, turns=turns, falls=falls)[0]
     truth_G = _predict(observed, size_G, turns=turns, falls=falls)[0]

@@ -20,7 +20,7 @@ from finscale.files import read_json, write_json
 from finscale.study.analysis import daily_losses
 from finscale.study.axes import AXES, nominal
 from finscale.study.findings.cost import TenfoldCost, tenfold_cost
-from finscale.study.findings.curve import Curve, fitted_curve
+from finscale.study.findings.curve import REACH, Curve, fitted_curve
 from finscale.study.findings.reach import Reach, auc_reach, gain_reach, sharpe_reach, skill_reach
 from finscale.study.findings.series import Series, gather, median_by_validation, same_windows
 from finscale.study.findings.skill import (
@@ -196,7 +196,9 @@ def find(study: Study) -> Findings:
     axis, level = next(iter(config.axes)), config.level
     verdict, no_verdict = _verdict(study)
     groups = group_by_size(networks)
-    best = min(groups, key=lambda group: sum(s.validation_loss for s in group) / len(group))
+    relative = any(AXES[name].relative for name in config.axes)
+    against = all_baselines if relative else []
+    best = min(groups, key=lambda group: _validation_loss(group, against))
     chosen = median_by_validation(best)
     baselines = same_windows(all_baselines, chosen)
     unit = "nats" if chosen.kind == "classification" else "squared return"
@@ -230,7 +232,8 @@ def find(study: Study) -> Findings:
         verdict=verdict,
         no_verdict=no_verdict,
         along={str(size): v for size, v in study.verdicts().items()} if verdict else {},
-        curve=fitted_curve(verdict) if verdict else None,
+        # ten times a horizon is another question, not a larger size
+        curve=fitted_curve(verdict, reach=1.0 if relative else REACH) if verdict else None,
         seeds=_seeds(completed, networks, all_baselines, axis),
         baselines=tuple(_baseline(series, level) for series in baselines.values()),
         skills=skills,
@@ -254,6 +257,13 @@ def find(study: Study) -> Findings:
         windows=_windows(chosen),
         environments=_distinct(run.info["environment"] for _, run in completed),
     )
+
+
+def _validation_loss(group: Sequence[Series], against: Sequence[Series]) -> float:
+    """Return a size's mean validation loss, less the base rate's where sizes ask other things."""
+    base_rate = same_windows(against, group[0]).get("base_rate")
+    mean = sum(series.validation_loss for series in group) / len(group)
+    return mean - base_rate.validation_loss if base_rate else mean
 
 
 def _judged(table: pl.DataFrame, study: StudyConfig) -> pl.DataFrame:
