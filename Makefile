@@ -31,8 +31,10 @@ $(VENV)/.browser: $(VENV)/.core
 	  || echo "chromium cannot be installed here: browser tests will be skipped"
 	@touch $@
 
-study: $(VENV)/.core  ## Run the default study on bundled bars; QUICK=1 for its rehearsal (resumes)
-	$(BIN)/finscale study run configs/studies/sp500_parameters.yaml $(if $(QUICK),--quick)
+# Another study: make study STUDY=configs/studies/sp500_parameters.yaml QUICK=1
+STUDY ?= configs/studies/sp500_first.yaml
+study: $(VENV)/.core  ## Run the first study on bundled bars and write its report (resumes)
+	$(BIN)/finscale study run $(STUDY) $(if $(QUICK),--quick)
 
 test: $(VENV)/.dev $(VENV)/.browser lint  ## Lint, types, import contracts and all tests but the slow ones
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term --cov-fail-under=90
