@@ -19,7 +19,8 @@ from finscale.report.palette import BASELINE_ROLES, DARK, LIGHT, ramp
 from finscale.report.static import save
 from finscale.report.table import Column, Table, count, estimate
 from finscale.report.tables import csv
-from finscale.report.words import GLOSSARY, explained, slug, used
+from finscale.report.words import GLOSSARY, VERDICTS, explained, slug, used
+from finscale.scaling.decision import VERDICTS as POSSIBLE
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,8 @@ def test_words_are_explained_once_and_markup_stays_text() -> None:
 
 
 def test_every_meaning_is_a_sentence() -> None:
-    for term, meaning in GLOSSARY.items():
+    assert set(VERDICTS) == {*POSSIBLE, "NO VERDICT"}
+    for term, meaning in [*GLOSSARY.items(), *VERDICTS.items()]:
         assert meaning.endswith("."), term
         assert meaning[0].isupper() or not meaning[0].isalpha(), term
 

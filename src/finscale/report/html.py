@@ -12,7 +12,7 @@ import finscale
 from finscale.report.interactive import specification
 from finscale.report.page import Page
 from finscale.report.palette import DARK, LIGHT
-from finscale.report.words import GLOSSARY, explained, slug
+from finscale.report.words import GLOSSARY, VERDICTS, explained, slug
 
 
 def render_html(page: Page) -> str:
@@ -40,6 +40,7 @@ def render_html(page: Page) -> str:
         run_ids={run for table in page.tables if table.name == "runs" for run in table.ids},
         glossary=dict(sorted(GLOSSARY.items(), key=lambda item: item[0].lower())),
         slug=slug,
+        verdicts=VERDICTS,
         version=finscale.__version__,
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from finscale.report.page import Page, Section
 from finscale.report.table import Table
-from finscale.report.words import GLOSSARY, used
+from finscale.report.words import GLOSSARY, VERDICTS, used
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$])")
 
@@ -67,4 +67,7 @@ def _glossary(page: Page) -> list[str]:
         texts += [section.title, *section.paragraphs]
         texts += [section.figure.caption] if section.figure else []
         texts += [column.title for table in section.tables for column in table.columns]
-    return ["\n".join(f"- **{text(term)}**: {text(GLOSSARY[term])}" for term in used(texts))]
+    meanings = {page.verdict: VERDICTS[page.verdict]}
+    meanings |= {term: GLOSSARY[term] for term in used(texts)}
+    lines = (f"- **{text(term)}**: {text(meaning)}" for term, meaning in meanings.items())
+    return ["\n".join(lines)]

@@ -71,8 +71,35 @@ GLOSSARY = {
     "pre-registered": "Fixed and hashed before the first run, so that nothing could be chosen to "
     "suit the result.",
     "hash": "A fingerprint of the whole study file (SHA-256): any change gives another.",
+    "PatchTST": "A transformer that reads a window of days in patches (Nie and others 2023).",
+    "a20": "The tier of 20 features: the smallest of finscale's nested feature sets.",
+    "epoch": "One pass over all training windows.",
+    "fold": "One train, validation and test stretch of a walk-forward.",
+    "validation": "Days between training and test: for stopping, choosing and calibrating, so that "
+    "the test days stay unseen.",
+    "context length": "How many days back a forecast looks.",
+    "horizon": "How many days ahead the label looks.",
+    "half-spread": "Half the gap between buying and selling price: what crossing it costs.",
+    "slippage": "How much worse than quoted a trade is done.",
+    "threshold": "The probability from which on an alarm is raised.",
+    "equivalence": "Two one-sided tests of whether the effect is surely smaller than what matters.",
     "permuted labels": "A control with nothing to learn: outcomes shuffled between days.",
     "planted signal": "A control with a known law to find.",
+}
+
+
+#: What each verdict claims.
+VERDICTS = {
+    "LAW": "A falling power law beats no effect, its exponent is pinned down, and it foretells the "
+    "largest size better than a flat line does.",
+    "TURNS": "The curve has a valley inside the range: it beats every curve that only falls or "
+    "only rises, and both ends lie higher than the bottom.",
+    "INVERSE": "As LAW, but the loss rises with size.",
+    "NO-LAW": "The gain from the smallest to the largest size surely lies within ± the smallest "
+    "effect of interest.",
+    "INDETERMINATE": "None of the other verdicts: the data allow no claim, and the sentence says "
+    "what would settle it.",
+    "NO VERDICT": "Too few runs are finished to judge.",
 }
 
 
