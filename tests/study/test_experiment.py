@@ -227,3 +227,13 @@ def test_quantile_forecasts_are_all_kept(tiny, tmp_path) -> None:
     assert test["logit"].equals(test["quantile_0.5"].alias("logit"))
     inside = (test["target"] > test["quantile_0.1"]) & (test["target"] < test["quantile_0.9"])
     assert 0 < inside.mean() < 1
+
+
+def test_a_simulated_market_is_data_like_any_other(tiny, tmp_path) -> None:
+    data = tiny.data.model_copy(
+        update={"source": "synthetic:student", "symbols": ("WALK",), "root": tmp_path / "data"}
+    )
+    store = RunStore(tmp_path / "runs")
+    run = run_experiment(tiny.model_copy(update={"data": data}), runs=store)
+    assert run.info["data"][0]["source"] == "synthetic:student"
+    assert len(run.predictions("test")) > 900

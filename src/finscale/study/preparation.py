@@ -80,7 +80,7 @@ def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
             continue
         if built and store.raw.get(bars_id(symbol)).key in store.processed.get(name).parents:
             continue
-        if not store.has_bars(symbol) and symbol in SOURCES[data.source].symbols:
+        if not store.has_bars(symbol) and SOURCES[data.source].serves(symbol):
             store.add_bars(fetch_bars(data.source, symbol))
         build_dataset(store, symbol, tier=data.tier, timescale=data.timescale)
 

@@ -38,6 +38,8 @@ class Source:
         What it has, where that is a fixed list.
     incremental : bool
         Whether ``fetch`` takes ``start``, so that only new bars need to be fetched.
+    local : bool
+        Whether it needs neither network nor file, so that a run may fetch by itself.
     """
 
     name: str
@@ -45,6 +47,11 @@ class Source:
     fetch: Fetch
     symbols: tuple[str, ...] = ()
     incremental: bool = False
+    local: bool = False
+
+    def serves(self, symbol: str) -> bool:
+        """Tell whether a run may fetch ``symbol`` here by itself."""
+        return self.local and (not self.symbols or symbol in self.symbols)
 
 
 #: All sources by name.

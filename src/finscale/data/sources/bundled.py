@@ -85,4 +85,4 @@ def fetch(symbol: str, **options: Any) -> Bars:
     )
 
 
-register(Source("bundled", "S&P 500, Nasdaq and VIX inside arch", fetch, tuple(SERIES)))
+register(Source("bundled", "S&P 500, Nasdaq and VIX inside arch", fetch, tuple(SERIES), local=True))

@@ -79,4 +79,4 @@ def _text(process: object) -> dict[str, str]:
 
 
 for _market, _summary in _SUMMARIES.items():
-    register(Source(f"synthetic:{_market}", _summary, partial(fetch, market=_market)))
+    register(Source(f"synthetic:{_market}", _summary, partial(fetch, market=_market), local=True))
