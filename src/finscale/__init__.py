@@ -5,8 +5,7 @@ Names are loaded on first use, so that ``import finscale`` stays fast and import
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from finscale.lazy import lazy_names
 
 __version__ = "0.1.0"
 
@@ -37,23 +36,7 @@ _HOMES = {
     "judge": "finscale.study.evaluate",
     "Study": "finscale.study",
     "run_experiment": "finscale.study",
+    "synthetic": "finscale.data.synthetic",
 }
 
-_MODULES = {"synthetic": "finscale.data.synthetic"}
-
-__all__ = sorted([*_HOMES, *_MODULES, "__version__"])
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        value: Any = importlib.import_module(_MODULES[name])
-    elif name in _HOMES:
-        value = getattr(importlib.import_module(_HOMES[name]), name)
-    else:
-        raise AttributeError(f"module 'finscale' has no attribute {name!r}")
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)

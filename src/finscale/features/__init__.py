@@ -12,36 +12,23 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from finscale.lazy import lazy_names
 
 _HOMES = {
-    "Feature": "feature",
-    "FEATURES": "tiers",
-    "TIERS": "tiers",
-    "tier_features": "tiers",
-    "compute_features": "engine",
-    "compute_columns": "engine",
-    "CHANGES": "causality",
-    "Computation": "causality",
-    "as_function": "causality",
-    "CausalityReport": "causality",
-    "Leak": "causality",
-    "prove_all": "causality",
-    "prove_causality": "causality",
-    "build_dataset": "build",
+    "Feature": ".feature",
+    "FEATURES": ".tiers",
+    "TIERS": ".tiers",
+    "tier_features": ".tiers",
+    "compute_features": ".engine",
+    "compute_columns": ".engine",
+    "CHANGES": ".causality",
+    "Computation": ".causality",
+    "as_function": ".causality",
+    "CausalityReport": ".causality",
+    "Leak": ".causality",
+    "prove_all": ".causality",
+    "prove_causality": ".causality",
+    "build_dataset": ".build",
 }
 
-__all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'finscale.features' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"finscale.features.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)

@@ -5,8 +5,9 @@ Names are loaded on first use: budgets and counts need no torch.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from finscale.lazy import lazy_names
 
 if TYPE_CHECKING:
     from finscale.models.architecture import Architecture
@@ -18,17 +19,17 @@ if TYPE_CHECKING:
     from finscale.models.patchtst import PatchTST
 
 _HOMES = {
-    "Architecture": "architecture",
-    "ParameterCounts": "counts",
-    "PatchTST": "patchtst",
-    "build_model": "build",
-    "count_parameters": "counts",
-    "design": "build",
-    "flops_per_sample": "counts",
-    "make_baseline": "baselines",
-    "resolve_model": "build",
-    "solve_budget": "budget",
-    "training_memory": "memory",
+    "Architecture": ".architecture",
+    "ParameterCounts": ".counts",
+    "PatchTST": ".patchtst",
+    "build_model": ".build",
+    "count_parameters": ".counts",
+    "design": ".build",
+    "flops_per_sample": ".counts",
+    "make_baseline": ".baselines",
+    "resolve_model": ".build",
+    "solve_budget": ".budget",
+    "training_memory": ".memory",
 }
 
 __all__ = [
@@ -45,9 +46,4 @@ __all__ = [
     "training_memory",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'finscale.models' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"finscale.models.{home}"), name)
+__getattr__, __dir__, _ = lazy_names(__name__, _HOMES)

@@ -5,8 +5,7 @@ Names are loaded on first use; nothing here knows that torch exists.
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from finscale.lazy import lazy_names
 
 _HOMES = {
     "SizeCovariance": "finscale.scaling.covariance",
@@ -31,17 +30,4 @@ _HOMES = {
     "read_table": "finscale.scaling.table",
 }
 
-__all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'finscale.scaling' has no attribute {name!r}")
-    value = getattr(importlib.import_module(home), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)

@@ -5,8 +5,9 @@ Names are loaded on first use: tracking and the settings' resolution do not alwa
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from finscale.lazy import lazy_names
 
 if TYPE_CHECKING:
     from finscale.config import ThermalConfig, TrackingConfig
@@ -63,11 +64,4 @@ __all__ = [
     "save_tensors",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(home), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__, _ = lazy_names(__name__, _HOMES)
