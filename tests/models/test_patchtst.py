@@ -119,7 +119,7 @@ def test_the_newest_row_is_seen_whatever_the_length() -> None:
 def test_patches_are_what_a_convolution_sees() -> None:
     model = build(instance_stats=False, dropout=0.0)
     x_BLF = windows()
-    tokens = model.embedding(x_BLF) - model.embedding.position_TD
+    tokens = model.embedding(x_BLF) - model.embedding.position.place_TD
     weight = model.embedding.patches.weight.view(16, 16, 5).transpose(1, 2)
     wanted = torch.nn.functional.conv1d(x_BLF.transpose(1, 2), weight, stride=8).transpose(1, 2)
     torch.testing.assert_close(tokens, wanted, atol=1e-5, rtol=1e-5)

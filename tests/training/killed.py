@@ -16,7 +16,6 @@ import traceback
 from pathlib import Path
 
 import torch
-import torch._dynamo  # an optimiser imports it: here once, not in every child
 
 from finscale.config import TaskConfig, TrainingConfig
 from finscale.models import build_model

@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from finscale.errors import FinscaleError, FinscaleWarning, TrainingError
 from finscale.training import Callback, TrainingPaused, state
+from finscale.training.stack import Stack
 
 KILLED = Path(__file__).with_name("killed.py")
 
@@ -69,11 +70,11 @@ def test_the_best_weights_of_a_large_model_wait_in_a_file(
     assert (tmp_path / f"best-{result.best_epoch}.safetensors").exists()
 
 
-def test_a_finished_training_is_not_repeated(make_trainer, tmp_path, outcome):
+def test_a_finished_training_is_not_repeated(make_trainer, tmp_path, outcome, monkeypatch):
     first = make_trainer(tmp_path)
     expected = outcome(first, first.fit())
     again = make_trainer(tmp_path)
-    again.train_step = None
+    monkeypatch.setattr(Stack, "train_step", None)
     assert outcome(again, again.fit()) == expected
 
 
@@ -168,10 +169,12 @@ def test_two_processes_do_not_train_into_one_folder(make_trainer, tmp_path):
         make_trainer(tmp_path).fit()
 
 
-def test_a_folder_that_cannot_be_written_is_refused_before_training(make_trainer, tmp_path):
+def test_a_folder_that_cannot_be_written_is_refused_before_training(
+    make_trainer, tmp_path, monkeypatch
+):
     (tmp_path / "file").write_text("not a folder")
     trainer = make_trainer(tmp_path / "file" / "resume")
-    trainer.train_step = None
+    monkeypatch.setattr(Stack, "train_step", None)
     with pytest.raises(FinscaleError, match="cannot be written"):
         trainer.fit()
 

@@ -2,23 +2,71 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
+
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor
 
+#: Who draws inside :func:`drawing_from`: one generator for each model of a stack.
+_generators: Sequence[torch.Generator] = ()
 
-def dropout(x: Tensor, probability: float, training: bool) -> Tensor:
+
+@contextlib.contextmanager
+def drawing_from(generators: Sequence[torch.Generator]) -> Iterator[None]:
+    """Let dropout draw from these generators inside the block, one for each model of a stack.
+
+    The rows of what is dropped are those of the first model, then of the second, and so on. A model
+    alone and the same model in a stack draw the same masks. Compiled code draws from torch's global
+    generator all the same.
+    """
+    global _generators
+    before, _generators = _generators, tuple(generators)
+    try:
+        yield
+    finally:
+        _generators = before
+
+
+def dropout(x: Tensor, probability: float | Sequence[float], training: bool) -> Tensor:
     """Zero each number with a probability while training, and scale up the rest.
 
-    On a CPU one random byte decides per number, eight of them to a draw of the generator: about
-    four times as fast as ``torch.nn.functional.dropout``. The probability is rounded to 1/256 there
-    and the scale is that of the rounded one, so that the expectation stays exact.
+    One random byte decides per number, eight of them to a draw of the generator: on a CPU about
+    four times as fast as ``torch.nn.functional.dropout``. The probability is rounded to 1/256 and
+    the scale is that of the rounded one, so that the expectation stays exact.
+
+    Parameters
+    ----------
+    x : Tensor
+        Its first dimension counts the windows, model by model where a stack is trained.
+    probability : float or sequence of float
+        One for each model of a stack, where they differ.
+    training : bool
+        Outside training x is returned as it is.
     """
     if not training or probability == 0.0:
         return x
-    if x.device.type != "cpu" or torch.compiler.is_compiling():
+    if isinstance(probability, float) and (
+        torch.compiler.is_compiling() or (x.device.type != "cpu" and not _generators)
+    ):
         return F.dropout(x, probability)
-    threshold = max(1, round(256 * probability))
-    draws = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
-    bytes_ = draws.view(torch.uint8)[: x.numel()].view(x.shape)
-    return x * (bytes_ >= threshold).to(x.dtype).mul_(256 / (256 - threshold))
+    generators = _generators or (None,)
+    num_models = len(generators)
+    each = [probability] * num_models if isinstance(probability, float) else probability
+    x_RN = x.reshape(num_models, -1)
+    draws_RK = torch.empty(num_models, (x_RN.shape[1] + 7) // 8, dtype=torch.int64, device=x.device)
+    for draws_K, generator in zip(draws_RK, generators, strict=True):
+        draws_K.random_(-(2**63), None, generator=generator)
+    bytes_RN = draws_RK.view(torch.uint8)[:, : x_RN.shape[1]]
+    mask_RN = torch.empty_like(x_RN)
+    for bytes_N, mask_N, one in zip(bytes_RN, mask_RN, each, strict=True):
+        threshold = _threshold(one)
+        torch.ge(bytes_N, threshold, out=mask_N)
+        mask_N.mul_(256 / (256 - threshold))
+    return (x_RN * mask_RN).view(x.shape)
+
+
+def _threshold(probability: float) -> int:
+    """Return the bytes out of 256 that drop a number."""
+    return max(1, round(256 * probability)) if probability else 0

@@ -27,7 +27,7 @@ class PatchEmbedding(nn.Module):
         self.features = nn.Linear(architecture.num_features, embedding) if embedding else None
         inputs = architecture.patch_length * architecture.token_channels
         self.patches = nn.Linear(inputs, architecture.width)
-        self.position_TD = nn.Parameter(torch.empty(architecture.num_patches, architecture.width))
+        self.position = Position(architecture.num_patches, architecture.width)
         self.stats = StatsEmbedding(architecture) if architecture.instance_stats else None
 
     def forward(self, x_BLF: Tensor, stats_BFk: Tensor | None = None) -> Tensor:
@@ -43,10 +43,22 @@ class PatchEmbedding(nn.Module):
         surplus = (x_BLF.shape[1] - self.patch_length) % self.stride
         rows = x_BLF[:, surplus:].flatten(1)
         patches = rows.unfold(1, self.patch_length * channels, self.stride * channels)
-        x_BTD = self.patches(patches) + self.position_TD
+        x_BTD = self.position(self.patches(patches))
         if self.stats is not None and stats_BFk is not None:
             x_BTD = x_BTD + self.stats(stats_BFk)
         return dropout(x_BTD, self.dropout, self.training)
+
+
+class Position(nn.Module):
+    """Add each token's place to it, as a learned vector."""
+
+    def __init__(self, num_tokens: int, width: int) -> None:
+        super().__init__()
+        self.place_TD = nn.Parameter(torch.empty(num_tokens, width))
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        """Return the tokens with their places added."""
+        return x_BTD + self.place_TD
 
 
 class StatsEmbedding(nn.Module):

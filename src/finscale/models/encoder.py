@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor, nn
 
 from finscale.models.architecture import Architecture
@@ -37,6 +36,7 @@ class EncoderLayer(nn.Module):
         )
         self.ff_norm = norm(width)
         self.ff_in = nn.Linear(width, architecture.ff_width)
+        self.gelu = nn.GELU()
         self.ff_out = nn.Linear(architecture.ff_width, width)
 
     def forward(self, x_BTD: Tensor, scores: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -50,7 +50,7 @@ class EncoderLayer(nn.Module):
         return self.ff_norm(x_BTD + self._drop(self._feed_forward(x_BTD))), scores
 
     def _feed_forward(self, x_BTD: Tensor) -> Tensor:
-        result: Tensor = self.ff_out(self._drop(F.gelu(self.ff_in(x_BTD))))
+        result: Tensor = self.ff_out(self._drop(self.gelu(self.ff_in(x_BTD))))
         return result
 
     def _drop(self, x: Tensor) -> Tensor:

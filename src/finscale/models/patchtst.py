@@ -12,7 +12,13 @@ from finscale.models.architecture import Architecture
 from finscale.models.embedding import PatchEmbedding
 from finscale.models.encoder import Encoder, EncoderLayer
 from finscale.models.heads import HEADS
-from finscale.models.revin import RevIN, window_moments, window_statistics
+from finscale.models.revin import (
+    Moments,
+    RevIN,
+    normalised,
+    window_moments,
+    window_statistics,
+)
 
 
 class PatchTST(nn.Module):
@@ -75,15 +81,44 @@ class PatchTST(nn.Module):
                     module.attention.out.weight.div_(shrink)
                     module.ff_out.weight.div_(shrink)
             self.head.project.weight.div_(math.sqrt(self.architecture.head_inputs))
-        nn.init.normal_(self.embedding.position_TD, std=0.02)
+        nn.init.normal_(self.embedding.position.place_TD, std=0.02)
 
     def forward(self, x_BLF: Tensor) -> Tensor:
         """Return logits ``[B]``, numbers ``[B]`` or ``[B, Q]``, or a forecast ``[B, H, F]``."""
+        return self.encode(*self.prepare(x_BLF))
+
+    def prepare(self, x_BLF: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return what depends on the windows alone: who trains for long makes it only once.
+
+        Returns
+        -------
+        z_BLF : Tensor
+            The windows, normalised where the model has RevIN.
+        stats_BFk : Tensor
+            Their statistics; ``[B, F, 0]`` where the model gets none.
+        mean_B1F, std_B1F : Tensor
+            Their moments; ``[B, 1, 0]`` where no forecast has to be put back in its units.
+        """
         moments = window_moments(x_BLF)
-        stats_BFk = window_statistics(x_BLF, moments) if self.architecture.instance_stats else None
+        stats_BFk = (
+            window_statistics(x_BLF, moments)
+            if self.architecture.instance_stats
+            else x_BLF.new_empty(*moments.mean.squeeze(1).shape, 0)
+        )
+        z_BLF = x_BLF if self.revin is None else normalised(x_BLF, moments)
+        if not self._undoes:
+            moments = Moments(*(moment[..., :0] for moment in moments))
+        return z_BLF, stats_BFk, moments.mean, moments.std
+
+    def encode(self, z_BLF: Tensor, stats_BFk: Tensor, mean_B1F: Tensor, std_B1F: Tensor) -> Tensor:
+        """Return the model's output for prepared windows; see :meth:`forward`."""
         if self.revin is not None:
-            x_BLF = self.revin(x_BLF, moments)
-        y: Tensor = self.head(self.encoder(self.embedding(x_BLF, stats_BFk)))
-        if self.revin is not None and self.architecture.head == "forecast":
-            y = self.revin.undo(y, moments)
+            z_BLF = self.revin.rescale(z_BLF)
+        y: Tensor = self.head(self.encoder(self.embedding(z_BLF, stats_BFk)))
+        if self.revin is not None and self._undoes:
+            y = self.revin.undo(y, Moments(mean_B1F, std_B1F))
         return y
+
+    @property
+    def _undoes(self) -> bool:
+        return self.revin is not None and self.architecture.head == "forecast"

@@ -29,6 +29,11 @@ def window_moments(x_BLF: Tensor) -> Moments:
     return Moments(mean_B1F, (var_B1F + floor_B1F + 1e-20).sqrt())
 
 
+def normalised(x_BLF: Tensor, moments: Moments) -> Tensor:
+    """Return the window with mean 0 and standard deviation 1 per channel."""
+    return (x_BLF - moments.mean) / moments.std
+
+
 class RevIN(nn.Module):
     """Normalise a window by its own moments, and undo it on a forecast.
 
@@ -50,11 +55,14 @@ class RevIN(nn.Module):
         self.shift_F = nn.Parameter(torch.zeros(num_features)) if affine else None
 
     def forward(self, x_BLF: Tensor, moments: Moments) -> Tensor:
-        """Return the window with mean 0 and standard deviation 1 per channel."""
-        x_BLF = (x_BLF - moments.mean) / moments.std
+        """Return the window with mean 0 and standard deviation 1 per channel, then rescaled."""
+        return self.rescale(normalised(x_BLF, moments))
+
+    def rescale(self, z_BLF: Tensor) -> Tensor:
+        """Apply the learned scale and shift, if there are any, to a normalised window."""
         if self.scale_F is None or self.shift_F is None:
-            return x_BLF
-        return x_BLF * self.scale_F + self.shift_F
+            return z_BLF
+        return z_BLF * self.scale_F + self.shift_F
 
     def undo(self, y_BHF: Tensor, moments: Moments) -> Tensor:
         """Return a forecast in the window's own units."""

@@ -1,29 +1,88 @@
-"""AdamW with decay on matrices only."""
+"""AdamW over flat memory, with decay on matrices only."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
-from torch import nn
+from torch import Tensor
 
 from finscale.config import TrainingConfig
+from finscale.training.flat import FlatParameters
 
 
-def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
-    """Return fused AdamW; biases, norms, positions and other embeddings do not decay.
+class AdamW:
+    """Decoupled weight decay and Adam for one row of flat parameters.
 
-    A parameter decays if it is the weight of a product: ``ndim >= 2`` and not an embedding.
+    The update is torch's fused kernel, called directly: ``torch.optim`` costs 2 s of imports, and
+    its bookkeeping more time than a small model's update.
+
+    Parameters
+    ----------
+    flat : FlatParameters
+        Where the parameters lie.
+    row : int
+        Which model's.
+    config : TrainingConfig
+        Weight decay and betas.
+
+    References
+    ----------
+    Loshchilov & Hutter (2019), "Decoupled weight decay regularization".
     """
-    decaying: list[nn.Parameter] = []
-    free: list[nn.Parameter] = []
-    for name, parameter in model.named_parameters():
-        is_embedding = "position" in name or "stats" in name
-        (decaying if parameter.ndim >= 2 and not is_embedding else free).append(parameter)
-    return torch.optim.AdamW(
-        [
-            {"params": decaying, "weight_decay": config.weight_decay},
-            {"params": free, "weight_decay": 0.0},
-        ],
-        lr=float(config.learning_rate),
-        betas=config.betas,
-        fused=True,
-    )
+
+    #: Added to the root of the second moment: torch's default.
+    epsilon = 1e-8
+
+    def __init__(self, flat: FlatParameters, row: int, config: TrainingConfig) -> None:
+        self.flat, self.row = flat, row
+        self.learning_rate = float(config.learning_rate)
+        self.weight_decay, self.betas = config.weight_decay, config.betas
+        values_P = flat.values_RP[row]
+        self.first_P = torch.zeros_like(values_P)
+        self.second_P = torch.zeros_like(values_P)
+        # the kernel wants a counter for each of its tensors, on their device
+        self.steps = torch.zeros((), device=values_P.device)
+
+    def move(self, flat: FlatParameters, row: int) -> None:
+        """Go on with the same parameters at another place."""
+        self.flat, self.row = flat, row
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what the optimiser remembers."""
+        return {"first": self.first_P, "second": self.second_P, "steps": self.steps}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Remember what :meth:`state` returned once."""
+        for name, own in self.state().items():
+            own.copy_(state[name])
+
+    @property
+    def settings(self) -> tuple[float, float, float, float]:
+        """Optimisers with equal settings can update in one call."""
+        return (self.learning_rate, self.weight_decay, *self.betas)
+
+
+def update(optimizers: Iterable[AdamW]) -> None:
+    """Take one step of each optimiser; those with equal settings share the calls."""
+    alike: dict[tuple[float, float, float, float], list[AdamW]] = {}
+    for optimizer in optimizers:
+        optimizer.steps += 1
+        alike.setdefault(optimizer.settings, []).append(optimizer)
+    for (rate, decay, beta1, beta2), group in alike.items():
+        for part, weight_decay in enumerate((decay, 0.0)):
+            torch._fused_adamw_(
+                [one.flat.parts(one.flat.values_RP[one.row])[part] for one in group],
+                [one.flat.parts(one.flat.grads_RP[one.row])[part] for one in group],
+                [one.flat.parts(one.first_P)[part] for one in group],
+                [one.flat.parts(one.second_P)[part] for one in group],
+                [],
+                [one.steps for one in group],
+                lr=rate,
+                beta1=beta1,
+                beta2=beta2,
+                weight_decay=weight_decay,
+                eps=AdamW.epsilon,
+                amsgrad=False,
+                maximize=False,
+            )

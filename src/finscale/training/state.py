@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from finscale.training.checkpoint import Point, load_tensors, save_tensors
+from finscale.training.optimizer import AdamW
 
 #: Above this size the best weights wait in a file instead of in memory.
 _KEEP_IN_MEMORY = 256 * 2**20
@@ -42,7 +43,9 @@ class TrainState:
     """Everything that a training is at one moment, between two optimiser steps."""
 
     model: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizer: AdamW
+    generator: torch.Generator
+    """Draws dropout's masks, on the device."""
     losses_S: Tensor
     """Training loss of each step of the current epoch, on the device; zero where still to come."""
     best_weights: dict[str, Tensor] = field(default_factory=dict)
@@ -73,9 +76,10 @@ class TrainState:
         """Return every tensor of the state under a flat name."""
         return {
             **_prefixed("model", self.model.state_dict()),
-            **_prefixed("optimizer", _flatten(self.optimizer.state_dict()["state"])),
+            **_prefixed("optimizer", self.optimizer.state()),
             **_prefixed("best", self.best_weights),
             **_prefixed("rng", _rng_states(self.losses_S.device)),
+            "rng.own": self.generator.get_state(),
             "losses": self.losses_S,
         }
 
@@ -91,18 +95,15 @@ class TrainState:
         """Become the state that ``point`` holds, random generators included."""
         tensors = point.tensors
         self.model.load_state_dict(_without("model", tensors))
-        self.optimizer.load_state_dict(
-            {
-                "state": _unflatten(_without("optimizer", tensors)),
-                "param_groups": self.optimizer.state_dict()["param_groups"],
-            }
-        )
+        self.optimizer.load(_without("optimizer", tensors))
         device = self.losses_S.device
         self.losses_S = tensors["losses"].to(device, copy=True)
         self.best_weights = {
             name: tensor.to(device, copy=True) for name, tensor in _without("best", tensors).items()
         }
-        _set_rng_states(_without("rng", tensors))
+        generators = _without("rng", tensors)
+        self.generator.set_state(generators.pop("own"))
+        _set_rng_states(generators)
         for name in _FACTS:
             setattr(self, name, point.facts[name])
 
@@ -128,7 +129,7 @@ class TrainState:
             self.model.load_state_dict(self.best_weights)
 
 
-_FACTS = tuple(f.name for f in fields(TrainState))[4:]
+_FACTS = tuple(f.name for f in fields(TrainState))[5:]
 
 
 def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -138,19 +139,6 @@ def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _without(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     start = f"{prefix}."
     return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
-
-
-def _flatten(state: Mapping[int, Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    return {f"{index}.{key}": t for index, entry in state.items() for key, t in entry.items()}
-
-
-def _unflatten(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        index, _, key = name.partition(".")
-        # a copy: what was read is a view of the file
-        state.setdefault(int(index), {})[key] = tensor.clone()
-    return state
 
 
 def _rng_states(device: torch.device) -> dict[str, Tensor]:

@@ -1,10 +1,9 @@
-"""The training loop: setup → fit → train_epoch → train_step → validate."""
+"""One training: what it is made of, how it is judged, kept and resumed; the loop is in stack.py."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,22 +14,22 @@ from torch import Tensor, nn
 
 from finscale.config import TaskConfig, TrainingConfig
 from finscale.errors import TrainingError
+from finscale.models.dropout import drawing_from
 from finscale.training.callbacks import Callback, TrainingPaused
 from finscale.training.checkpoint import CheckpointFolder
 from finscale.training.devices import require_compiler, require_memory, use_threads
-from finscale.training.environment import on_signal, own_random_state
+from finscale.training.flat import FlatParameters
 from finscale.training.identity import training_identity
+from finscale.training.inputs import Inputs
 from finscale.training.losses import loss_name, make_loss
-from finscale.training.optimizer import make_optimizer
+from finscale.training.optimizer import AdamW
 from finscale.training.resolve import resolve_for_model
 from finscale.training.schedule import learning_rates
+from finscale.training.stack import Stack, fit_together
 from finscale.training.state import FitResult, TrainState
 
 if TYPE_CHECKING:
     from finscale.data import FinancialDataset, Split
-
-#: Steps between two looks at whether losses are finite; each look waits for the device.
-_CHECK_EVERY = 50
 
 
 class Trainer:
@@ -86,6 +85,7 @@ class Trainer:
         self.callbacks = tuple(callbacks)
         self.folder = folder
         self.state: TrainState
+        self.inputs: Inputs
         self._checkpoints = CheckpointFolder(folder, training_identity(self)) if folder else None
         self._pause = self._stop = ""
 
@@ -120,6 +120,21 @@ class Trainer:
         seen = min(self.state.step * self.windows_per_step, self.num_windows)
         return self.state.epoch * self.num_windows + seen
 
+    @property
+    def position(self) -> tuple[int, int]:
+        """Epochs completed, and steps of the current one."""
+        return self.state.epoch, self.state.step
+
+    @property
+    def rate(self) -> float:
+        """Learning rate of the next step."""
+        return self._rates[self.num_steps]
+
+    @property
+    def pause_reason(self) -> str:
+        """Why training is to pause after this step; empty while it is not."""
+        return self._pause
+
     def fit(self) -> FitResult:
         """Train from the start or from the last resume point, and load the best weights.
 
@@ -131,25 +146,21 @@ class Trainer:
         TrainingPaused
             If Ctrl-C, heat or a callback stopped it; calling ``fit`` again goes on.
         """
-        result = None
-        self._pause = self._stop = ""
-        with self._environment():
-            self.setup()
-            try:
-                for callback in self.callbacks:
-                    callback.on_fit_start(self)
-                while not self.state.stopped:
-                    self.train_epoch()
-                    self.close_epoch()
-                result = self._finish()
-            finally:
-                for callback in self.callbacks:
-                    callback.on_fit_end(self, result)
-        return result
+        (outcome,) = fit_together([self])
+        if isinstance(outcome, TrainingError):
+            raise outcome
+        return outcome
 
-    def setup(self) -> None:
-        """Make the optimiser, the schedule and the state, or read the state back."""
+    def setup(self, lead: Trainer | None = None) -> None:
+        """Make the optimiser, the schedule and the state, or read the state back.
+
+        Parameters
+        ----------
+        lead : Trainer, optional
+            One on the same windows that is set up already: prepared windows are shared.
+        """
         config = self.config
+        self._pause = self._stop = ""
         if not len(self.split.train) or not len(self.split.validation):
             raise TrainingError(
                 f"The split has {len(self.split.train)} training and "
@@ -162,12 +173,19 @@ class Trainer:
         self._ends_N = torch.from_numpy(self.split.train).to(self.device)
         if config.compile:
             require_compiler(self.device.type)
+        self._encode: Any = getattr(self.model, "encode", self.model)
         # only whole batches are compiled: their shape never changes
-        self._compiled = torch.compile(self.model) if config.compile else self.model
-        self._step_callbacks = [c for c in self.callbacks if _overrides_step(c)]
+        self._compiled = torch.compile(self._encode) if config.compile else self._encode
+        self.step_callbacks = [c for c in self.callbacks if _overrides_step(c)]
+        self.inputs = (
+            Inputs(self.model, self.dataset, np.r_[self.split.train, self.split.validation])
+            if lead is None or lead is self
+            else lead.inputs
+        )
         self.state = TrainState(
             model=self.model,
-            optimizer=make_optimizer(self.model, config),
+            optimizer=AdamW(FlatParameters([self.model]), 0, config),
+            generator=torch.Generator(self.device).manual_seed(self.seed),
             losses_S=torch.zeros(self.steps_per_epoch, device=self.device),
         )
         self._num_checked = 0
@@ -176,45 +194,34 @@ class Trainer:
         if point is not None:
             self.state.load(point)
 
-    def train_epoch(self) -> None:
-        """Take the remaining steps of the current epoch."""
-        self.model.train()
-        state = self.state
-        self._batches = torch.split(self._epoch_order(state.epoch), self.windows_per_step)
-        self._num_checked = state.step
-        started = time.perf_counter() - state.seconds
-        for ends_B in self._batches[state.step :]:
-            self.train_step(ends_B)
-            for callback in self._step_callbacks:
-                callback.on_step_end(self)
-            if state.step - self._num_checked >= _CHECK_EVERY:
-                self._check_losses()
-            state.seconds = time.perf_counter() - started
-            if self._pause or self._is_due():
-                self._save()
-                started = time.perf_counter() - state.seconds
-                self._raise_if_paused()
-        self._check_losses()
-        state.seconds = time.perf_counter() - started
-
     def train_step(self, ends_B: Tensor) -> None:
-        """Take one optimiser step on the windows that end at ``ends_B``."""
-        config, state = self.config, self.state
-        for group in state.optimizer.param_groups:
-            group["lr"] = self._rates[self.num_steps]
-        for micro_B in torch.split(ends_B, int(config.batch_size)):
-            x_BLF, y_B = self.dataset.batch(micro_B)
-            forward = self._compiled if len(micro_B) == config.batch_size else self.model
-            with self._autocast():
-                output = forward(x_BLF)
-            loss = self._loss(output.float(), y_B) * (len(micro_B) / len(ends_B))
-            torch.autograd.backward(loss)
-            state.losses_S[state.step] += loss.detach()
-        if config.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
-        state.optimizer.step()
-        state.optimizer.zero_grad(set_to_none=True)
-        state.step += 1
+        """Take one optimiser step on the windows that end at rows ``ends_B``, alone."""
+        Stack((self,)).train_step([ends_B])
+
+    def begin_epoch(self) -> None:
+        """Make ready for the remaining steps of the current epoch."""
+        self.model.train()
+        self.batches = torch.split(self._epoch_order(self.state.epoch), self.windows_per_step)
+        self._num_checked = self.state.step
+
+    def loss_on(self, ends_B: Tensor) -> Tensor:
+        """Return the training loss on the windows that end at rows ``ends_B``."""
+        encode = self._compiled if len(ends_B) == self.config.batch_size else self._encode
+        with drawing_from([self.state.generator]), self.autocast():
+            output = encode(*self.inputs.of(ends_B))
+        return self.loss_of(output, ends_B)
+
+    def loss_of(self, output: Tensor, ends_B: Tensor) -> Tensor:
+        """Return the loss of the model's output for the windows that end at rows ``ends_B``."""
+        return self._loss(output.float(), self.dataset.target_R.index_select(0, ends_B))
+
+    def clip(self) -> None:
+        """Scale the gradients down to the norm that the config allows."""
+        if self.config.clip_norm is not None:
+            optimizer = self.state.optimizer
+            grads_P = optimizer.flat.grads_RP[optimizer.row]
+            norm = torch.linalg.vector_norm(grads_P)
+            grads_P.mul_((self.config.clip_norm / (norm + 1e-6)).clamp(max=1.0))
 
     def validate(self) -> float:
         """Return the mean loss over all validation windows."""
@@ -265,10 +272,8 @@ class Trainer:
         for callback in self.callbacks:
             callback.on_epoch_end(self, state.history[-1])
         state.stopped = self._why_stop()
-        if self._pause or state.stopped or self._is_due(epoch_end=True):
-            self._save()
-        if not state.stopped:
-            self._raise_if_paused()
+        if state.stopped or (not self._pause and self.is_due(epoch_end=True)):
+            self.save()
 
     def request_stop(self, reason: str) -> None:
         """End after the current epoch, with the best weights; ``reason`` is a clause."""
@@ -288,7 +293,8 @@ class Trainer:
             return f"validation has not improved for {patience} epochs"
         return ""
 
-    def _finish(self) -> FitResult:
+    def finish(self) -> FitResult:
+        """Load the best weights and tell what the training came to."""
         state = self.state
         state.restore_best(self.folder)
         assert state.best_loss is not None
@@ -314,28 +320,29 @@ class Trainer:
             ends_N = torch.from_numpy(ends).to(self.device)
             for ends_B in torch.split(ends_N, self.config.evaluation_batch_size):
                 x_BLF, y_B = self.dataset.batch(ends_B)
-                with self._autocast():
+                with self.autocast():
                     output = self.model(x_BLF)
                 yield output.float(), y_B
 
-    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """Return the block in which the model computes in the config's precision."""
         if self.config.precision == "bf16-mixed":
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return contextlib.nullcontext()
 
     def _mean_train_loss(self) -> float:
         """Return the mean over the epoch's windows: the last step may have had fewer."""
-        counts_S = [len(ends_B) for ends_B in self._batches]
+        counts_S = [len(ends_B) for ends_B in self.batches]
         return float(np.average(self.state.losses_S.cpu().numpy().astype(float), weights=counts_S))
 
-    def _check_losses(self) -> None:
+    def check_losses(self) -> None:
         """Look at the losses since the last look; name the first that is not finite."""
         first, self._num_checked = self._num_checked, self.state.step
         fresh_S = self.state.losses_S[first : self.state.step].cpu()
         bad_S = (~fresh_S.isfinite()).nonzero()
         if len(bad_S):
             step = first + int(bad_S[0])
-            dates = np.sort(self.dataset.date_R[self._batches[step].cpu().numpy()])
+            dates = np.sort(self.dataset.date_R[self.batches[step].cpu().numpy()])
             raise self._not_finite(
                 f"The loss is {fresh_S[bad_S[0]].item()} at step {step + 1} of epoch "
                 f"{self.state.epoch + 1}, whose {len(dates)} windows were decided from "
@@ -349,19 +356,21 @@ class Trainer:
             hint="lower training.learning_rate, set training.clip_norm, or look at the data there",
         )
 
-    def _is_due(self, *, epoch_end: bool = False) -> bool:
+    def is_due(self, *, epoch_end: bool = False) -> bool:
+        """Tell whether it is time for a resume point."""
         return self._checkpoints is not None and self._checkpoints.is_due(
             self.config.checkpoint_minutes, epoch_end=epoch_end
         )
 
-    def _save(self) -> None:
+    def save(self) -> None:
         """Write a resume point; only ever one whose losses are finite."""
         if self._checkpoints is not None:
             if self.state.step:
-                self._check_losses()
+                self.check_losses()
             self._checkpoints.save(self.state.tensors(), self.state.facts(), self.state.files())
 
-    def _raise_if_paused(self) -> None:
+    def raise_if_paused(self) -> None:
+        """Raise if a pause was asked for."""
         if self._pause:
             where = f"epoch {self.state.epoch + 1}, step {self.state.step}"
             kept = "a resume point is written" if self._checkpoints else "nothing was kept"
@@ -372,16 +381,9 @@ class Trainer:
                 else "give a folder, and a stopped training can go on",
             )
 
-    @contextlib.contextmanager
-    def _environment(self) -> Iterator[None]:
-        """Threads, random state, signals and folder are this training's own while it lasts."""
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(use_threads(int(self.config.threads)))
-            stack.enter_context(own_random_state(self.device))
-            stack.enter_context(on_signal(lambda name: self.request_pause(f"{name} was received")))
-            if self._checkpoints is not None:
-                stack.enter_context(self._checkpoints.exclusive())
-            yield
+    def exclusive(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the folder, if there is one, so that nobody else trains into it."""
+        return self._checkpoints.exclusive() if self._checkpoints else contextlib.nullcontext()
 
 
 def _overrides_step(callback: Callback) -> bool:

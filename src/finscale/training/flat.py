@@ -1,0 +1,80 @@
+"""The parameters of models side by side in one buffer, and their gradients in another.
+
+One row a model: clipping, zeroing and the optimiser's update are each one pass over contiguous
+memory, however many parameters a model is made of, and R models of one architecture are R rows
+whose columns are the same parameter.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+#: Numbers in a cache line of 64 bytes: products may round differently on memory between lines.
+_LINE = 16
+
+
+@dataclass(frozen=True)
+class _Place:
+    start: int
+    shape: torch.Size
+
+
+class FlatParameters:
+    """Rows of parameters and gradients, one for each model.
+
+    The models' parameters become views of the buffers, with their values; so do their gradients.
+
+    Parameters
+    ----------
+    models : sequence of nn.Module
+        Of one architecture.
+    """
+
+    def __init__(self, models: Sequence[nn.Module]) -> None:
+        named = dict(models[0].named_parameters())
+        order = sorted(named, key=lambda name: not decays(name, named[name]))
+        self._places: dict[str, _Place] = {}
+        self.num_decaying, end = 0, 0
+        for name in order:
+            self._places[name] = _Place(end, named[name].shape)
+            end += _LINE * math.ceil(named[name].numel() / _LINE)
+            if decays(name, named[name]):
+                self.num_decaying = end
+        first = next(iter(named.values()))
+        self.values_RP = torch.zeros(len(models), end, dtype=first.dtype, device=first.device)
+        self.grads_RP = torch.zeros_like(self.values_RP)
+        for row, model in enumerate(models):
+            self._move_in(row, model)
+
+    def _move_in(self, row: int, model: nn.Module) -> None:
+        for name, parameter in model.named_parameters():
+            view = self._view(self.values_RP[row], name)
+            view.copy_(parameter.detach())
+            parameter.data = view
+            parameter.grad = self._view(self.grads_RP[row], name)
+
+    def stacked(self, name: str) -> nn.Parameter:
+        """Return a parameter of all models as one, ``[R, ...]``, in the same memory."""
+        parameter = nn.Parameter(self._view(self.values_RP, name))
+        parameter.grad = self._view(self.grads_RP, name)
+        return parameter
+
+    def _view(self, buffer: Tensor, name: str) -> Tensor:
+        place = self._places[name]
+        numbers = buffer.narrow(-1, place.start, place.shape.numel())
+        return numbers.view(*buffer.shape[:-1], *place.shape)
+
+    def parts(self, buffer_P: Tensor) -> tuple[Tensor, Tensor]:
+        """Return a row's numbers that decay, and those that do not."""
+        return buffer_P[: self.num_decaying], buffer_P[self.num_decaying :]
+
+
+def decays(name: str, parameter: nn.Parameter) -> bool:
+    """Tell whether a parameter decays: the weight of a product does, an embedding does not."""
+    is_embedding = "position" in name or "stats" in name
+    return parameter.ndim >= 2 and not is_embedding
