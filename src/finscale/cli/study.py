@@ -58,7 +58,11 @@ def run_study(
     terminal = console(quiet=quiet or as_json)
     study = open_study(config, settings, runs, studies, data_root, quick=quick)
     study.registration.register(amend=amend)
-    missing = study.missing()
+    with console(quiet=quiet or as_json, stderr=True).status("reading the data") as status:
+        study.choose_threads(
+            workers=workers, tell=lambda size: status.update(f"measuring the threads of {size}")
+        )
+        missing = study.missing()
     terminal.print(f"[bold]{study.config.name}[/bold]  {study.config.question}", soft_wrap=True)
     terminal.print(
         f"{len(missing)} runs to compute · registered {study.config.hash()[:8]}", soft_wrap=True

@@ -94,12 +94,16 @@ def plan(
 ) -> None:
     """Say what the study takes and what it could find, before anything is spent.
 
-    Each size takes real steps for a second: its time is measured on this machine.
+    Each size takes real steps for a second or two: its time is measured on this machine, and with
+    training.threads: auto whether its runs share the cores or take all of them.
     """
     from finscale.study.planning import plan_study
 
     study = open_study(config, settings, runs, studies, data_root, quick=quick)
-    found = plan_study(study, workers=workers)
+    with console(quiet=as_json, stderr=True).status("reading the data") as status:
+        found = plan_study(
+            study, workers=workers, tell=lambda step: status.update(f"measuring {step}")
+        )
     if as_json:
         print_json(found.to_dict())
         return
@@ -113,7 +117,7 @@ def _print_plan(found: StudyPlan, terminal: Console) -> None:
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("size")
-    for column in ("runs", "there", "each", "memory", "FLOP", "sees a gain of*"):
+    for column in ("runs", "there", "each", "threads", "memory", "FLOP", "sees a gain of*"):
         table.add_column(column, justify="right")
     for size in found.sizes:
         table.add_row(
@@ -121,6 +125,7 @@ def _print_plan(found: StudyPlan, terminal: Console) -> None:
             str(size.runs),
             str(size.there),
             _duration(size.seconds),
+            str(size.threads) if size.threads_why else "",
             f"{size.memory / 2**30:.1f} GB",
             format_count(size.flops) if size.flops else "–",
             f"{size.sees:.4f}" if size.sees else "",
@@ -132,11 +137,25 @@ def _print_plan(found: StudyPlan, terminal: Console) -> None:
         f"{found.disk / 1e6:.0f} MB of disk",
         soft_wrap=True,
     )
+    for line in _thread_lines(found):
+        terminal.print(line, soft_wrap=True, markup=False)
+    terminal.print(f"tuning  {found.tuning}", soft_wrap=True, markup=False)
     if found.power is None:
         terminal.print(f"power  not said: {found.why_no_power}", soft_wrap=True)
         return
     for line in _power_lines(found.power):
         terminal.print(line, soft_wrap=True, markup=False)
+
+
+def _thread_lines(found: StudyPlan) -> list[str]:
+    """Return where the threads come from; once, where all sizes have the same answer."""
+    from finscale.study.planning import BESIDE
+
+    sizes = [size for size in found.sizes if size.label not in BESIDE]
+    whys = dict.fromkeys(size.threads_why for size in sizes)
+    if len(whys) == 1:
+        return [f"threads  {next(iter(whys))}"]
+    return [f"threads  {size.label}: {size.threads}, {size.threads_why}" for size in sizes]
 
 
 def _power_lines(power: PowerPlan) -> list[str]:

@@ -24,16 +24,19 @@ _TWO_SIZES_OF_A_MODEL = {"parameters", "compute"}
 
 
 class TuningConfig(Section):
-    """How the learning rate (and weight decay) of each size is found."""
+    """How learning rate, batch size and weight decay of each size are found."""
 
     rule: Literal["transfer", "sweep", "fixed"] = "transfer"
-    """transfer: by width, from the smallest size (``training.learning_rate`` is its rate; auto is
-    the house rule). sweep: the best of a short sweep per size, by validation loss. fixed:
-    ``training.learning_rate`` for every size."""
+    """transfer: the learning rate by width, from the smallest size (``training.learning_rate`` is
+    its rate; auto is the house rule), the batch size the same for all. sweep: the best of a short
+    sweep per size, by validation loss. fixed: ``training.learning_rate`` for every size."""
     rate_factors: tuple[Annotated[float, Field(gt=0)], ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
     """``sweep``: learning rates tried, as multiples of the transferred one, rising."""
     weight_decays: tuple[Annotated[float, Field(ge=0)], ...] = ()
     """``sweep``: weight decays tried with each rate; the experiment's own when empty."""
+    batch_sizes: tuple[Annotated[int, Field(ge=1)], ...] = (32, 64, 128)
+    """``sweep``: batch sizes tried beside the experiment's own, at the best rate times the root of
+    the batch's ratio; none where empty."""
     seed: int = Field(default=0, ge=0)
     """``sweep``: the seed of its runs."""
 
@@ -41,7 +44,9 @@ class TuningConfig(Section):
     def _rising(self) -> TuningConfig:
         if self.rule == "sweep" and len(self.rate_factors) < 3:
             raise ValueError("a sweep needs three rate_factors or more: an optimum has neighbours")
-        for name in ("rate_factors", "weight_decays"):
+        if len(self.batch_sizes) in (1, 2):
+            raise ValueError("give three batch_sizes or more, or none: an optimum has neighbours")
+        for name in ("rate_factors", "weight_decays", "batch_sizes"):
             values = getattr(self, name)
             if list(values) != sorted(set(values)):
                 raise ValueError(f"{name} must rise, each value once")

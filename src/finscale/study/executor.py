@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from finscale.config import ExperimentConfig
+from finscale.training.oom import how_it_ended
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,24 @@ class LocalExecutor:
         finally:
             for lane in lanes:
                 lane.stop()
+
+
+def start_worker(threads: int) -> subprocess.Popen[str]:
+    """Start a process that computes jobs, as :mod:`finscale.study.worker` reads them."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "finscale.study.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": str(threads),
+            # threads that wait by spinning take the cores from the other runs
+            "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
+        },
+        # Ctrl-C reaches the coordinator alone, which then stops its workers
+        start_new_session=True,
+    )
 
 
 def _threads(job: Job) -> int:
@@ -179,23 +199,12 @@ class _Lane(threading.Thread):
     def _died(self, process: subprocess.Popen[str], job: Job) -> Event:
         status = process.wait()
         self._process = None
-        cause = f"killed by signal {-status}" if status < 0 else f"exited with status {status}"
-        return Event("failed", job, {"error": f"the worker process was {cause}"})
+        error = f"the worker process {'was ' if status < 0 else ''}{how_it_ended(status)}"
+        if -status == signal.SIGKILL:
+            error += "; fewer --workers need less at a time"
+        return Event("failed", job, {"error": error})
 
     def _worker(self, threads: int) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "finscale.study.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                env={
-                    **os.environ,
-                    "OMP_NUM_THREADS": str(threads),
-                    # threads that wait by spinning take the cores from the other runs
-                    "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
-                },
-                # Ctrl-C reaches the coordinator alone, which then stops its workers
-                start_new_session=True,
-            )
+            self._process = start_worker(threads)
         return self._process

@@ -125,6 +125,7 @@ experiment:
     epochs: 20
     patience: 5 # epochs without a better validation loss before a run stops
     batch_size: 64
+    threads: auto # measured for each size when the study starts: shared cores, or all of them
 
 # What grows. It sets {sets}.
 # Held fixed: {fixed}.
@@ -134,8 +135,8 @@ axes:
 
 seeds: {seeds}
 
-# transfer: the learning rate follows the model's width. sweep: the best of a short sweep per size,
-# chosen on validation. fixed: training.learning_rate for all.
+# transfer: the learning rate falls as 1 / width, the batch size is the same for all. sweep: both by
+# a short sweep per size, chosen on validation. fixed: training.learning_rate for all.
 tuning: transfer
 
 # Models without scale on the same windows. A threshold task must beat volatility.

@@ -6,8 +6,7 @@ Speed is measured: each size takes real optimiser steps on its own windows for a
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,20 +19,22 @@ from finscale.scaling.power import StudyDesign, study_power
 from finscale.scaling.simulation import simulate_verdicts
 from finscale.study.axes import AXES, nominal
 from finscale.study.planned import Planned
+from finscale.study.speed import measured_speed, model_key, same_speed, training_bytes
+from finscale.study.threads import size_words
 
 if TYPE_CHECKING:
-    from finscale.study.preparation import Prepared
     from finscale.study.study import Study
 
 #: A baseline's fit and a run's own overhead (imports are shared by a worker's runs).
 _BASELINE_SECONDS, _RUN_SECONDS = 1.0, 0.5
 #: Bytes of one prediction and of a run's JSON and metrics.
 _BYTES_PER_WINDOW, _BYTES_PER_RUN = 24, 20_000
-_FEWEST_STEPS, _MOST_STEPS = 3, 400
 #: One-sided 5 % and 80 % power.
 _SEEN = 1.645 + 0.842
 _POWER_REPLICATES, _WANTED_POWER = 300, 0.8
 _MOST_FACTOR = 256
+#: Groups of runs that are no sizes of the grid.
+BESIDE = ("baselines", "sweep", "controls")
 #: Area under the ROC curve that a power calculation expects: a threshold is volatility timing.
 _EXPECTED_AUC = {"direction": 0.55}
 _THRESHOLD_AUC = 0.75
@@ -46,7 +47,7 @@ class SizePlan:
     Parameters
     ----------
     label : str
-        The size in words, or ``baselines``, ``sweep``, ``controls``.
+        The size in words, or one of ``BESIDE``.
     runs, there : int
         Runs, and how many of them are in the store already.
     parameters : int or None
@@ -57,6 +58,8 @@ class SizePlan:
         Of one run, if it does not stop early; measured.
     threads : int
         CPU threads of one run.
+    threads_why : str
+        Where they come from: ``set`` in the file, ``measured``, ``remembered`` …, and the numbers.
     memory, disk : int
         Bytes: the peak of one training process, and what all runs leave on disk.
     sees : float or None
@@ -70,6 +73,7 @@ class SizePlan:
     flops: float
     seconds: float
     threads: int
+    threads_why: str
     memory: int
     disk: int
     sees: float | None = None
@@ -102,12 +106,15 @@ class StudyPlan:
         Runs at a time.
     power : PowerPlan or None
         None where it cannot be said; ``why_no_power`` then says why.
+    tuning : str
+        What is tuned anew for each size, in words.
     """
 
     sizes: tuple[SizePlan, ...]
     seconds: float
     workers: int
     power: PowerPlan | None
+    tuning: str
     why_no_power: str = ""
 
     @property
@@ -130,8 +137,14 @@ class StudyPlan:
         return {**asdict(self), "runs": self.runs, "flops": self.flops, "disk": self.disk}
 
 
-def plan_study(study: Study, *, workers: int | None = None, seconds: float = 1.0) -> StudyPlan:
-    """Measure what a study will take here.
+def plan_study(
+    study: Study,
+    *,
+    workers: int | None = None,
+    seconds: float = 1.0,
+    tell: Callable[[str], object] = lambda step: None,
+) -> StudyPlan:
+    """Measure what a study will take here; threads are chosen as :meth:`Study.run` would.
 
     Parameters
     ----------
@@ -141,17 +154,21 @@ def plan_study(study: Study, *, workers: int | None = None, seconds: float = 1.0
         Runs at a time; one per core when absent.
     seconds : float
         Time to spend on the measured steps of each size.
+    tell : callable
+        Told what is measured, before it is.
     """
-    meter = _Meter(seconds, study)
+    known = set(study.threads.read())
+    study.choose_threads(workers=workers, seconds=seconds, tell=tell)
+    meter = _Meter(seconds, study, known, tell)
     networks = [one for one in study.plan if not one.cell.is_baseline]
     by_size: dict[str, list[Planned]] = {}
     for one in networks:
         by_size.setdefault(_words(one), []).append(one)
     sizes = [meter.group(label, group) for label, group in by_size.items()]
     beside = {
-        "baselines": [one for one in study.plan if one.cell.is_baseline],
-        "sweep": study.tuner.missing(study.cells),
-        "controls": [one for control in study.controls.values() for one in control.plan],
+        BESIDE[0]: [one for one in study.plan if one.cell.is_baseline],
+        BESIDE[1]: study.tuner.forecast(study.cells),
+        BESIDE[2]: [one for control in study.controls.values() for one in control.plan],
     }
     rows = [*sizes, *(meter.group(name, group) for name, group in beside.items() if group)]
     count = workers or os.cpu_count() or 1
@@ -161,6 +178,7 @@ def plan_study(study: Study, *, workers: int | None = None, seconds: float = 1.0
         seconds=_wall_time(rows, count),
         workers=count,
         power=power,
+        tuning=study.tuner.describe(),
         why_no_power=why_not,
     )
 
@@ -172,13 +190,21 @@ def _words(planned: Planned) -> str:
 class _Meter:
     """Measures each architecture once, whatever runs share it."""
 
-    def __init__(self, seconds: float, study: Study) -> None:
-        self._seconds, self._runs = seconds, study.runs
+    def __init__(
+        self,
+        seconds: float,
+        study: Study,
+        known: Collection[str],
+        tell: Callable[[str], object],
+    ) -> None:
+        self._seconds, self._runs, self._tell = seconds, study.runs, tell
+        self._threads, self._known = study.threads, known
         self._speeds: dict[str, float] = {}
         # a worker's libraries and data take about what this process holds before it trains
         self._base_memory = 0
 
     def group(self, label: str, planned: Sequence[Planned]) -> SizePlan:
+        self._tell(f"speed of {label}")
         seconds = [self._run_seconds(one) for one in planned]
         self._base_memory = self._base_memory or psutil.Process().memory_info().rss
         networks = [one for one in planned if not one.cell.is_baseline]
@@ -191,15 +217,24 @@ class _Meter:
             flops=sum(one.cost for one in planned),
             seconds=float(np.mean(seconds)),
             threads=max((_threads(one) for one in networks), default=1),
-            memory=self._base_memory + max(map(_training_memory, networks), default=0),
+            threads_why=self._why(networks[0]) if networks else "",
+            memory=self._base_memory + max(map(training_bytes, networks), default=0),
             disk=sum(map(_disk, planned)),
         )
+
+    def _why(self, planned: Planned) -> str:
+        """Return where a network's threads come from, in words."""
+        if not self._threads.is_auto:
+            return "set in the file"
+        size = size_words(planned.cell)
+        choice = self._threads.read()[size]
+        return f"{'remembered' if size in self._known else choice.why}: {choice.reason}"
 
     def _run_seconds(self, planned: Planned) -> float:
         prepared = planned.prepared
         if planned.cell.is_baseline:
             return _BASELINE_SECONDS
-        key = f"{_model(planned)} {prepared.config.training.model_dump_json()}"
+        key = same_speed(planned)
         if key not in self._speeds:
             self._speeds[key] = measured_speed(prepared, seconds=self._seconds)
         split, epochs = prepared.split, prepared.config.training.epochs
@@ -208,69 +243,12 @@ class _Meter:
         return _RUN_SECONDS + samples / self._speeds[key]
 
 
-def measured_speed(prepared: Prepared, *, seconds: float) -> float:
-    """Return the windows a second of real optimiser steps on the run's own windows."""
-    import torch
-
-    from finscale.study.experiment import make_trainer
-    from finscale.training.devices import use_threads
-
-    config = prepared.config
-    batch_size = int(config.training.batch_size)
-    # one long epoch of the run's own windows, so that the measurement cannot run out of steps
-    training = config.training.model_copy(update={"epochs": 1})
-    windows = np.resize(prepared.split.train, batch_size * _MOST_STEPS)
-    trainer = make_trainer(
-        replace(
-            prepared,
-            config=config.model_copy(update={"training": training}),
-            split=replace(prepared.split, train=windows),
-        )
-    )
-    ends_B = torch.from_numpy(windows[:batch_size]).to(trainer.device)
-    taken: list[float] = []
-    with use_threads(int(trainer.config.threads)):
-        trainer.setup()
-        trainer.model.train()
-        trainer.train_step(ends_B)  # the first step allocates
-        while len(taken) < _FEWEST_STEPS or (sum(taken) < seconds and len(taken) < _MOST_STEPS - 1):
-            started = time.perf_counter()
-            trainer.train_step(ends_B)
-            taken.append(time.perf_counter() - started)
-    return len(ends_B) / float(np.median(taken))
-
-
-def _model(planned: Planned) -> str:
-    data = planned.prepared.config.data
-    return f"{planned.prepared.config.network.model_dump_json()} {data.context_length} {data.tier}"
-
-
 def _models(planned: Iterable[Planned]) -> set[str]:
-    return {_model(one) for one in planned}
+    return {model_key(one) for one in planned}
 
 
 def _threads(planned: Planned) -> int:
     return int(planned.prepared.config.training.threads)
-
-
-def _training_memory(planned: Planned) -> int:
-    from finscale.models.build import design
-    from finscale.models.memory import training_memory
-
-    config = planned.prepared.config
-    architecture = design(
-        config.network,
-        num_features=len(planned.prepared.dataset.features),
-        context_length=config.data.context_length,
-        head=config.task.kind,
-    )
-    half = config.training.precision == "bf16-mixed"
-    return training_memory(
-        architecture,
-        int(config.training.batch_size),
-        "bf16-mixed" if half else "fp32",
-        accumulate=config.training.accumulate,
-    )
 
 
 def _disk(planned: Planned) -> int:

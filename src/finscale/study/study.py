@@ -19,6 +19,7 @@ from finscale.study.failures import Failures
 from finscale.study.grid import Cell, expand
 from finscale.study.planned import Planned, plan_cells
 from finscale.study.registration import Registration
+from finscale.study.threads import ThreadChoice, ThreadChoices
 from finscale.study.tuning import Tuner
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Study:
         study wanted it first.
     data : DataStore, optional
         Where data lie; the experiment's ``data.root`` when absent.
+    threads : ThreadChoices, optional
+        Threads of each size, if another study's are to hold: a control's are its study's.
 
     Examples
     --------
@@ -58,11 +61,13 @@ class Study:
         studies: Path | str = "studies",
         runs: RunStore | None = None,
         data: DataStore | None = None,
+        threads: ThreadChoices | None = None,
     ) -> None:
         self.config = config
         self.folder = Path(studies) / config.name
         self.runs = runs or RunStore()
         self.data = data or DataStore(config.experiment.data.root)
+        self.threads = threads or ThreadChoices(self.folder, config)
         self.tuner = Tuner(config, self.data, self.runs)
         self.registration = Registration(self.folder, config)
         self.failures = Failures(self.folder)
@@ -87,8 +92,8 @@ class Study:
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """The grid before anything is tuned or resolved."""
-        return expand(self.config, look_at_windows)
+        """The grid before anything is tuned or resolved, with the threads chosen for its sizes."""
+        return self.threads.apply(expand(self.config, look_at_windows))
 
     @cached_property
     def plan(self) -> list[Planned]:
@@ -108,6 +113,7 @@ class Study:
                 studies=self.folder / "controls",
                 runs=self.runs,
                 data=self.data,
+                threads=self.threads,
             )
             for kind in self.config.controls.kinds
         }
@@ -119,6 +125,30 @@ class Study:
         """
         wanted = [*self.plan, *(one for study in self.controls.values() for one in study.plan)]
         return [*self.tuner.missing(self.cells), *self._absent(wanted)]
+
+    def choose_threads(
+        self,
+        *,
+        workers: int | None = None,
+        seconds: float = 1.0,
+        tell: Callable[[str], object] = lambda size: None,
+    ) -> dict[str, ThreadChoice]:
+        """Choose the threads of each size by measurement, once; see :mod:`finscale.study.threads`.
+
+        Returns
+        -------
+        dict of str to ThreadChoice
+            By size; empty where ``training.threads`` is a number and nothing is to be chosen.
+        """
+        before = self.threads.read()
+        chosen = self.threads.choose(
+            self.plan, self.runs, workers=workers, seconds=seconds, tell=tell
+        )
+        if chosen != before:
+            # identities know their threads
+            for name in ("cells", "plan", "controls"):
+                self.__dict__.pop(name, None)
+        return chosen
 
     def run(
         self,
@@ -151,6 +181,7 @@ class Study:
         """
         self.registration.register(amend=amend)
         engine = executor or LocalExecutor()
+        self.choose_threads(workers=engine.workers if isinstance(engine, LocalExecutor) else None)
         failed: dict[str, str] = {}
         while waiting := [one for one in self.tuner.missing(self.cells) if _new(one, failed)]:
             failed |= self._compute(waiting, engine, observe)

@@ -1,56 +1,36 @@
-"""What is tuned anew for each size: the learning rate, and with a sweep the weight decay.
+"""What is tuned anew for each size: learning rate and batch size, and with a sweep weight decay.
 
 Fixing them across sizes moved the exponent of a published law from .84 to .50 (Porian et al. 2024).
-A sweep reads validation losses of the first fold alone: the validation blocks of later folds are
-the test blocks of earlier ones.
+Three rules:
+
+- ``transfer``: the learning rate falls as 1 / width from the smallest size's, and the batch size is
+  the smallest size's for all. That is how µP transfers: the optimal rate depends on the width, the
+  optimal batch hardly does (it follows the loss and the data), so one batch serves all sizes.
+- ``sweep``: both by validation loss, see :mod:`finscale.study.sweep`. It reads validation losses of
+  the first fold alone: the validation blocks of later folds are the test blocks of earlier ones.
+- ``fixed``: the experiment's learning rate for all.
+
+References
+----------
+Yang et al. (2022), "Tensor programs V"; Zhang et al. (2024), "How does critical batch size scale in
+pre-training?"
 """
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from finscale.config import StudyConfig
-from finscale.config.study import TuningConfig
 from finscale.data import DataStore
 from finscale.runs import RunStore
 from finscale.study.grid import Cell
 from finscale.study.planned import Planned, plan_cells
+from finscale.study.sweep import Setting, Sweep, Trial, Tuned, sweep
 
 Resolve = Callable[[Sequence[Cell]], list[Planned]]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One setting that a sweep tries."""
-
-    factor: float
-    learning_rate: float
-    weight_decay: float
-    planned: Planned
-    validation_loss: float | None
-    """None until the run is finished."""
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """What a size is trained with, and where it comes from."""
-
-    label: str
-    learning_rate: float
-    weight_decay: float
-    interior: bool
-    """Whether the best setting has worse neighbours on both sides."""
-    extended: bool
-    """Whether the grid was extended once because the best lay at its edge."""
-    trials: tuple[dict[str, float | str | None], ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
 
 
 class Tuner:
@@ -70,96 +50,141 @@ class Tuner:
         self.study, self.rule = study, study.tuning
         self._runs = runs
         self._resolve: Resolve = lambda cells: plan_cells(cells, data)
-        self._sweeps: dict[str, list[Trial]] = {}
-        self._chosen: dict[str, Tuned] = {}
+        self._sweeps: dict[str, Sweep] = {}
 
     def tune(self, cells: Sequence[Cell]) -> list[Cell]:
         """Return the cells with the settings of their size; a size still swept keeps the transfer.
 
         Ask :meth:`missing` whether every size has its settings.
         """
-        rate = self.study.experiment.training.learning_rate
-        if self.rule.rule == "fixed" or (self.rule.rule == "transfer" and rate == "auto"):
+        if self.rule.rule == "fixed":
             return list(cells)
-        transferred = self._transferred(cells)
+        training = self.study.experiment.training
+        as_it_is = training.learning_rate == "auto" and training.batch_size != "auto"
+        if self.rule.rule == "transfer" and as_it_is:
+            # the house rule is the transfer, and it is applied wherever a run is resolved
+            return list(cells)
+        transferred, num_windows = self._transferred(cells)
         if self.rule.rule == "transfer":
             return transferred
-        self._settle(transferred)
+        self._settle(transferred, num_windows)
         return [self._with_chosen(cell) for cell in transferred]
 
     def missing(self, cells: Sequence[Cell]) -> list[Planned]:
         """Return the sweep runs that are wanted next; empty when every size is settled."""
         self.tune(cells)
-        return [
+        return [planned for found in self._sweeps.values() for planned in found.wanted]
+
+    def forecast(self, cells: Sequence[Cell]) -> list[Planned]:
+        """Return :meth:`missing` and what will follow it, for the price of a study.
+
+        Batch sizes are tried at a rate that is not known before the rates are finished: they stand
+        with the transferred one, which costs the same.
+        """
+        wanted = self.missing(cells)
+        first = {size_key(cell): cell for cell in reversed(self._first_fold(self.tune(cells)))}
+        later = [
             trial.planned
-            for trials in self._sweeps.values()
-            for trial in trials
-            if trial.validation_loss is None
+            for key, found in self._sweeps.items()
+            for trial in self._trials(first[key], found.later)
         ]
+        return [*wanted, *later]
 
     def record(self, cells: Sequence[Cell]) -> list[dict[str, Any]]:
         """Return what a sweep has chosen for each size; empty where nothing is swept."""
         self.tune(cells)
-        return [tuned.to_dict() for tuned in self._chosen.values()]
+        return [found.chosen.to_dict() for found in self._sweeps.values() if found.chosen]
 
     def chosen(self, cell: Cell) -> Tuned | None:
         """Return what the sweep chose for a cell's size, once the cells were tuned."""
-        return self._chosen.get(_size_key(cell))
+        found = self._sweeps.get(size_key(cell))
+        return found.chosen if found else None
 
-    def _transferred(self, cells: Sequence[Cell]) -> list[Cell]:
-        """Return the cells with explicit rates: the smallest size's, scaled by width."""
+    def describe(self) -> str:
+        """Return the rule in a sentence, for the plan of a study."""
+        training, rule = self.study.experiment.training, self.rule
+        if rule.rule == "fixed":
+            rate = training.learning_rate
+            return f"learning rate {rate:g} and batch size {training.batch_size} for every size"
+        if rule.rule == "transfer":
+            batch = training.batch_size
+            held = "the smallest size's" if batch == "auto" else str(batch)
+            return (
+                "learning rate as 1/width from the smallest size; batch size held: "
+                f"{held} for every size (µP transfers the rate, the batch does not follow width)"
+            )
+        parts = [f"{len(rule.rate_factors)} learning rates"]
+        parts += [f"{len(rule.weight_decays)} weight decays"] if rule.weight_decays else []
+        first = " × ".join(parts)
+        then = f", then batch sizes {_listed(rule.batch_sizes)}" if rule.batch_sizes else ""
+        return f"a sweep for each size, on validation of the first fold: {first}{then}"
+
+    def _transferred(self, cells: Sequence[Cell]) -> tuple[list[Cell], dict[str, int]]:
+        """Return the cells with explicit rates and batch sizes, and each size's training windows.
+
+        Both are the smallest size's: the rate scaled by width, the batch as it is.
+        """
+        from finscale.training.resolve import transferred_rate
+
         networks = [cell for cell in cells if not cell.is_baseline]
-        one_each = {_size_key(cell): cell for cell in reversed(networks)}
+        one_each = {size_key(cell): cell for cell in reversed(networks)}
         planned = dict(zip(one_each, self._resolve(list(one_each.values())), strict=True))
-        rate = self.study.experiment.training.learning_rate
-        least = min(planned.values(), key=lambda one: one.cost).prepared.config.network.width
-        assert least is not None
+        given = self.study.experiment.training
+        least = min(planned.values(), key=lambda one: one.cost).prepared.config
+        num_windows = {key: len(one.prepared.split.train) for key, one in planned.items()}
         result = []
         for cell in cells:
             if not cell.is_baseline:
-                resolved = planned[_size_key(cell)].prepared.config
-                width = resolved.network.width
-                assert width is not None
-                own = (
-                    resolved.training.learning_rate
-                    if rate == "auto"
-                    else _scaled(float(rate), least, width)
-                )
-                cell = _with(cell, learning_rate=own)
+                key = size_key(cell)
+                own = planned[key].prepared.config
+                assert least.network.width is not None
+                assert own.network.width is not None
+                rate, batch = own.training.learning_rate, own.training.batch_size
+                if given.learning_rate != "auto":
+                    rate = transferred_rate(
+                        float(given.learning_rate), least.network.width, own.network.width
+                    )
+                if given.batch_size == "auto":
+                    batch = min(int(least.training.batch_size), num_windows[key])
+                cell = _with(cell, learning_rate=rate, batch_size=batch)
             result.append(cell)
-        return result
+        return result, num_windows
 
-    def _settle(self, cells: Sequence[Cell]) -> None:
+    def _settle(self, cells: Sequence[Cell], num_windows: dict[str, int]) -> None:
         """Look at the sweep runs that are there, and choose where all of a size's are."""
         self._sweeps.clear()
-        first_fold = self.study.run_folds[0]
-        for cell in cells:
-            key = _size_key(cell)
-            if cell.is_baseline or key in self._sweeps:
+        for base in self._first_fold(cells):
+            key = size_key(base)
+            if key in self._sweeps:
                 continue
-            split = cell.config.split.model_copy(update={"fold": first_fold})
-            base = Cell(cell.config.model_copy(update={"split": split}), cell.sizes)
-            self._sweeps[key] = trials = self._trials(base, self.rule.rate_factors)
-            if any(trial.validation_loss is None for trial in trials):
-                continue
-            more = extension(self.rule, _best(trials).factor)
-            if more is not None:
-                trials = self._sweeps[key] = [*trials, *self._trials(base, (more,))]
-            if all(trial.validation_loss is not None for trial in trials):
-                self._chosen[key] = _choose(base, trials, extended=more is not None)
+            training = base.config.training
+            own = Setting(
+                float(training.learning_rate), training.weight_decay, int(training.batch_size)
+            )
+            self._sweeps[key] = sweep(
+                _label(base),
+                own,
+                self.rule,
+                partial(self._trials, base),
+                largest_batch=num_windows[key],
+            )
 
-    def _trials(self, cell: Cell, factors: Iterable[float]) -> list[Trial]:
-        base = cell.config.training
-        assert isinstance(base.learning_rate, float)
-        decays = self.rule.weight_decays or (base.weight_decay,)
-        settings = list(itertools.product(factors, decays))
-        cells = [
-            _sweep_cell(cell, base.learning_rate * factor, decay, self.rule.seed)
-            for factor, decay in settings
-        ]
+    def _first_fold(self, cells: Iterable[Cell]) -> list[Cell]:
+        """Return the networks on the first fold."""
+        fold = {"fold": self.study.run_folds[0]}
+        networks = [cell for cell in cells if not cell.is_baseline]
+        splits = [cell.config.split.model_copy(update=fold) for cell in networks]
         return [
-            Trial(factor, base.learning_rate * factor, decay, planned, self._loss(planned))
-            for (factor, decay), planned in zip(settings, self._resolve(cells), strict=True)
+            Cell(cell.config.model_copy(update={"split": split}), cell.sizes)
+            for cell, split in zip(networks, splits, strict=True)
+        ]
+
+    def _trials(self, base: Cell, settings: Iterable[Setting]) -> list[Trial]:
+        settings = list(settings)
+        cells = [_sweep_cell(base, setting, self.rule.seed) for setting in settings]
+        return [
+            Trial(setting, planned, self._loss(planned))
+            for setting, planned in zip(settings, self._resolve(cells), strict=True)
         ]
 
     def _loss(self, planned: Planned) -> float | None:
@@ -168,64 +193,21 @@ class Tuner:
         return float(self._runs[planned.run_id].info["training"]["best_validation_loss"])
 
     def _with_chosen(self, cell: Cell) -> Cell:
-        tuned = self._chosen.get(_size_key(cell))
+        tuned = self.chosen(cell)
         if tuned is None:
             return cell
-        return _with(cell, learning_rate=tuned.learning_rate, weight_decay=tuned.weight_decay)
+        return _with(
+            cell,
+            learning_rate=tuned.learning_rate,
+            weight_decay=tuned.weight_decay,
+            batch_size=tuned.batch_size,
+        )
 
 
-def extension(rule: TuningConfig, best: float) -> float | None:
-    """Return the factor that follows the grid beyond its edge, where the best lies on that edge.
-
-    Examples
-    --------
-    >>> extension(TuningConfig(rate_factors=(0.5, 1, 2)), 2)
-    4.0
-    >>> extension(TuningConfig(rate_factors=(0.5, 1, 2)), 1) is None
-    True
-    """
-    factors = rule.rate_factors
-    if best == factors[0]:
-        return float(factors[0] ** 2 / factors[1])
-    if best == factors[-1]:
-        return float(factors[-1] ** 2 / factors[-2])
-    return None
-
-
-def _best(trials: Sequence[Trial]) -> Trial:
-    # a training that diverged has no loss, and is no candidate
-    return min(trials, key=lambda trial: _or_infinite(trial.validation_loss))
-
-
-def _or_infinite(loss: float | None) -> float:
-    return math.inf if loss is None or math.isnan(loss) else loss
-
-
-def _choose(cell: Cell, trials: Sequence[Trial], *, extended: bool) -> Tuned:
-    best = _best(trials)
-    factors = sorted({trial.factor for trial in trials})
-    return Tuned(
-        label="-".join(f"{axis}{size}" for axis, size in cell.sizes.items()),
-        learning_rate=best.learning_rate,
-        weight_decay=best.weight_decay,
-        interior=factors[0] < best.factor < factors[-1],
-        extended=extended,
-        trials=tuple(
-            {
-                "run_id": trial.planned.run_id,
-                "learning_rate": trial.learning_rate,
-                "weight_decay": trial.weight_decay,
-                "validation_loss": trial.validation_loss,
-            }
-            for trial in trials
-        ),
-    )
-
-
-def _sweep_cell(cell: Cell, rate: float, decay: float, seed: int) -> Cell:
-    sizes = "-".join(f"{axis}{size}" for axis, size in cell.sizes.items())
-    name = f"sweep-{sizes}-lr{rate:.2g}-wd{decay:.2g}"
-    changed = _with(cell, learning_rate=rate, weight_decay=decay)
+def _sweep_cell(cell: Cell, setting: Setting, seed: int) -> Cell:
+    rate, decay, batch = asdict(setting).values()
+    name = f"sweep-{_label(cell)}-lr{rate:.2g}-wd{decay:.2g}-batch{batch}"
+    changed = _with(cell, **asdict(setting))
     config = changed.config.model_copy(update={"name": name, "seed": seed})
     return Cell(config, cell.sizes)
 
@@ -235,11 +217,14 @@ def _with(cell: Cell, **training: Any) -> Cell:
     return Cell(cell.config.model_copy(update={"training": section}), cell.sizes)
 
 
-def _scaled(rate: float, least: int, width: int) -> float:
-    """Return a rate at the smallest width carried to another: it falls with the square root."""
-    return rate * math.sqrt(least / width)
+def _label(cell: Cell) -> str:
+    return "-".join(f"{axis}{size}" for axis, size in cell.sizes.items())
 
 
-def _size_key(cell: Cell) -> str:
+def size_key(cell: Cell) -> str:
     """Return what a size is, whatever the seed and the fold."""
     return repr(sorted(cell.sizes.items()))
+
+
+def _listed(sizes: Sequence[int]) -> str:
+    return ", ".join(map(str, sizes))

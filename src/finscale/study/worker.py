@@ -11,27 +11,27 @@ import os
 import sys
 import traceback
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
 from finscale.config import ExperimentConfig
 from finscale.errors import FinscaleError
 from finscale.runs import RunStore
+from finscale.training.oom import die_first
 
 
 def main() -> None:
     """Compute jobs until standard input ends."""
+    die_first()
     # libraries that print must not disturb the conversation
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     for line in sys.stdin:
-        _compute(json.loads(line), channel)
+        _answer(json.loads(line), channel)
 
 
-def _compute(job: dict[str, Any], channel: TextIO) -> None:
-    from finscale.study.experiment import run_experiment
-    from finscale.study.progress import EpochReporter
-
+def _answer(job: dict[str, Any], channel: TextIO) -> None:
     def say(kind: str, **facts: Any) -> None:
         channel.write(json.dumps({"kind": kind, "facts": facts}) + "\n")
         channel.flush()
@@ -39,11 +39,10 @@ def _compute(job: dict[str, Any], channel: TextIO) -> None:
     # the coordinator shows each warning once, however many workers give it
     warnings.showwarning = lambda message, *_args, **_kwargs: say("warning", text=str(message))
     try:
-        run = run_experiment(
-            ExperimentConfig.model_validate(job["config"]),
-            runs=RunStore(Path(job["runs"])),
-            callbacks=[EpochReporter(lambda facts: say("progress", **facts))],
-        )
+        if "measure" in job:
+            _measure(job, say)
+        else:
+            _compute(job, say)
     except BrokenPipeError:
         # nobody listens any more: the coordinator was killed, and the run stays resumable
         os._exit(1)
@@ -52,8 +51,32 @@ def _compute(job: dict[str, Any], channel: TextIO) -> None:
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
         say("failed", error=what, traceback=traceback.format_exc())
-    else:
-        say("done", run_id=run.id)
+
+
+def _compute(job: dict[str, Any], say: Callable[..., None]) -> None:
+    from finscale.study.experiment import run_experiment
+    from finscale.study.progress import EpochReporter
+
+    run = run_experiment(
+        ExperimentConfig.model_validate(job["config"]),
+        runs=RunStore(Path(job["runs"])),
+        callbacks=[EpochReporter(lambda facts: say("progress", **facts))],
+    )
+    say("done", run_id=run.id)
+
+
+def _measure(job: dict[str, Any], say: Callable[..., None]) -> None:
+    """Make a training warm, wait for the signal, and say how fast it is; see :mod:`.crew`."""
+    from finscale.study.preparation import prepare
+    from finscale.study.speed import measured_speed
+
+    def wait() -> None:
+        say("ready")
+        sys.stdin.readline()
+
+    prepared = prepare(ExperimentConfig.model_validate(job["measure"]))
+    speed = measured_speed(prepared, seconds=job["seconds"], ready=wait)
+    say("measured", samples_per_second=speed)
 
 
 if __name__ == "__main__":

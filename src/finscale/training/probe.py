@@ -6,12 +6,10 @@ writes ``{"samples_per_second": …, "peak_bytes": …}`` to standard output.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import resource
 import sys
 import time
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -23,6 +21,7 @@ from finscale.data import FinancialDataset, Split
 from finscale.models import build_model
 from finscale.training.devices import use_threads
 from finscale.training.losses import loss_name, num_outputs
+from finscale.training.oom import die_first
 from finscale.training.trainer import Trainer
 
 #: Exit status of a probe that could not get the memory it needs.
@@ -122,9 +121,7 @@ def _peak_bytes(device: torch.device) -> int:
 
 def main() -> None:
     """Measure what standard input asks for."""
-    # if memory runs out, the kernel is to end this process and not the one that asked
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
+    die_first()
     request = ProbeRequest.model_validate_json(sys.stdin.read())
     try:
         result = measure(request)

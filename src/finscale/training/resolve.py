@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from finscale.data import FinancialDataset, Split
 
 _DEFAULT_BATCH = 64
-_HIGHEST_RATE = 1e-3
-_RATE_TIMES_WIDTH = 0.025
+_HIGHEST_RATE, _UP_TO_WIDTH = 1e-3, 25
 #: Assumed for a model that is no PatchTST and states no width.
 _UNSTATED_WIDTH = 64
 
@@ -90,13 +89,27 @@ def resolve_for_model(
 def learning_rate_for(width: int) -> float:
     """Return AdamW's peak learning rate for a model of this width: 0.025 / width, at most 1e-3.
 
-    One step of Adam moves a hidden layer's output in proportion to the layer's width, so the rate
-    falls as its inverse, as in µP. The constant was chosen on validation on the bundled S&P 500
+    The rate at width 25, transferred. It was chosen on validation on the bundled S&P 500
     (``docs/LOG.md``, 2026-11-23).
+    """
+    return transferred_rate(_HIGHEST_RATE, _UP_TO_WIDTH, width)
+
+
+def transferred_rate(rate: float, at_width: int, width: int) -> float:
+    """Return the learning rate of a model whose optimum is known at another width.
+
+    One step of Adam moves a hidden layer's output in proportion to the layer's width, so the rate
+    falls as its inverse, as in µP. To a narrower model it is carried as it is: there the rate is
+    bounded by what embedding and head bear, which do not grow as the width shrinks.
 
     References
     ----------
     Yang et al. (2022), "Tensor programs V: tuning large neural networks via zero-shot
     hyperparameter transfer".
+
+    Examples
+    --------
+    >>> transferred_rate(0.001, 25, 100), transferred_rate(0.001, 25, 8)
+    (0.00025, 0.001)
     """
-    return min(_HIGHEST_RATE, _RATE_TIMES_WIDTH / width)
+    return min(rate, rate * at_width / width)

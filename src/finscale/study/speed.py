@@ -1,0 +1,106 @@
+"""How fast a run trains here, and what memory it takes: measured on its own windows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from finscale.study.planned import Planned
+
+if TYPE_CHECKING:
+    from finscale.study.preparation import Prepared
+
+_FEWEST_STEPS, _MOST_STEPS = 3, 400
+#: Training settings that change the time of a step.
+_OF_SPEED = {
+    "batch_size",
+    "accumulate",
+    "precision",
+    "compile",
+    "device",
+    "threads",
+    "loss",
+    "clip_norm",
+}
+
+
+def measured_speed(
+    prepared: Prepared, *, seconds: float, ready: Callable[[], object] = lambda: None
+) -> float:
+    """Return the windows a second of real optimiser steps on the run's own windows.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        A network's run.
+    seconds : float
+        Time to spend on measured steps, once there are three of them.
+    ready : callable
+        Called when everything is warm, before the first measured step.
+    """
+    import torch
+
+    from finscale.study.experiment import make_trainer
+    from finscale.training.devices import use_threads
+
+    config = prepared.config
+    batch_size = int(config.training.batch_size)
+    # one long epoch of the run's own windows, so that the measurement cannot run out of steps
+    training = config.training.model_copy(update={"epochs": 1})
+    windows = np.resize(prepared.split.train, batch_size * _MOST_STEPS)
+    trainer = make_trainer(
+        replace(
+            prepared,
+            config=config.model_copy(update={"training": training}),
+            split=replace(prepared.split, train=windows),
+        )
+    )
+    ends_B = torch.from_numpy(windows[:batch_size]).to(trainer.device)
+    taken: list[float] = []
+    with use_threads(int(trainer.config.threads)):
+        trainer.setup()
+        trainer.model.train()
+        trainer.train_step(ends_B)  # the first step allocates
+        ready()
+        while len(taken) < _FEWEST_STEPS or (sum(taken) < seconds and len(taken) < _MOST_STEPS - 1):
+            started = time.perf_counter()
+            trainer.train_step(ends_B)
+            taken.append(time.perf_counter() - started)
+    return len(ends_B) / float(np.median(taken))
+
+
+def same_speed(planned: Planned) -> str:
+    """Return what speed depends on: runs with the same key are as fast as one another."""
+    training = planned.prepared.config.training
+    return f"{model_key(planned)} {training.model_dump_json(include=_OF_SPEED)}"
+
+
+def model_key(planned: Planned) -> str:
+    """Return what tells architectures and the windows they see apart."""
+    data = planned.prepared.config.data
+    return f"{planned.prepared.config.network.model_dump_json()} {data.context_length} {data.tier}"
+
+
+def training_bytes(planned: Planned) -> int:
+    """Return the peak memory of one training beyond what its process holds before, in bytes."""
+    from finscale.models.build import design
+    from finscale.models.memory import training_memory
+
+    config = planned.prepared.config
+    architecture = design(
+        config.network,
+        num_features=len(planned.prepared.dataset.features),
+        context_length=config.data.context_length,
+        head=config.task.kind,
+    )
+    half = config.training.precision == "bf16-mixed"
+    return training_memory(
+        architecture,
+        int(config.training.batch_size),
+        "bf16-mixed" if half else "fp32",
+        accumulate=config.training.accumulate,
+    )
