@@ -115,7 +115,7 @@ def test_a_run_that_cannot_work_is_recorded_and_the_rest_goes_on(tiny, tmp_path)
 
 
 def test_worker_process_keeps_its_channel_clean(tiny, tmp_path) -> None:
-    message = f'{{"config": {tiny.model_dump_json()}, "runs": "{tmp_path}"}}\n'
+    message = f'{{"configs": [{tiny.model_dump_json()}], "runs": "{tmp_path}"}}\n'
     done = subprocess.run(
         [sys.executable, "-m", "finscale.study.worker"],
         input=message,
@@ -125,4 +125,4 @@ def test_worker_process_keeps_its_channel_clean(tiny, tmp_path) -> None:
     )
     lines = done.stdout.splitlines()
     assert all(line.startswith('{"kind"') for line in lines)
-    assert '"done"' in lines[-1]
+    assert ['"done"' in lines[-2], '"finished"' in lines[-1]] == [True, True]

@@ -80,7 +80,7 @@ def test_each_keeps_its_own_labels(make_trainer, windows, outcome):
 
 def test_micro_batches_and_odd_batches_too(alone_and_together):
     accumulated = [
-        {"seed": seed, "epochs": 2, "batch_size": 16, "accumulate": 2} for seed in (0, 1)
+        {"seed": seed, "epochs": 2, "batch_size": 32, "accumulate": 2} for seed in (0, 1)
     ]
     expected, found = alone_and_together(*accumulated)
     assert found == expected

@@ -10,6 +10,7 @@ alone, whatever the others are.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +22,8 @@ from finscale.models.embedding import Position
 from finscale.models.patchtst import PatchTST
 
 aten = torch.ops.aten
+#: A cache line.
+LINE_BYTES = 64
 
 
 def can_stack(model: nn.Module) -> bool:
@@ -80,9 +83,12 @@ class Replicas(nn.Module):
     def of(cls, models: Sequence[nn.Module]) -> Replicas:
         """Return a stack with copies of the models' parameters."""
         states = [dict(model.named_parameters()) for model in models]
-        return cls(
-            models, lambda name: nn.Parameter(torch.stack([s[name].detach() for s in states]))
-        )
+
+        def stacked(name: str) -> nn.Parameter:
+            values = torch.stack([state[name].detach() for state in states])
+            return nn.Parameter(_aligned(values).copy_(values))
+
+        return cls(models, stacked)
 
     def forward(self, x_NLF: Tensor) -> Tensor:
         """Return the outputs of all models; N counts the windows, model by model."""
@@ -127,7 +133,7 @@ class _Products(torch.autograd.Function):
         x_RNI, weight_ROI = ctx.saved_tensors
         grad_RNO = grads[0].contiguous()
         dx_RNI = torch.empty_like(x_RNI) if ctx.needs_input_grad[0] else None
-        dweight_ROI = torch.empty(weight_ROI.shape, dtype=weight_ROI.dtype, device=x_RNI.device)
+        dweight_ROI = _aligned(weight_ROI)
         for r, (grad_NO, x_NI) in enumerate(zip(grad_RNO, x_RNI, strict=True)):
             if dx_RNI is not None:
                 torch.mm(grad_NO, weight_ROI[r], out=dx_RNI[r])
@@ -182,6 +188,18 @@ class _Gelu(torch.autograd.Function):
         for grad_N, x_N, dx_N in zip(grads[0].contiguous(), x_RN, dx_RN, strict=True):
             aten.gelu_backward.grad_input(grad_N, x_N, grad_input=dx_N)
         return dx_RN
+
+
+def _aligned(like_RN: Tensor) -> Tensor:
+    """Return an empty tensor of the same shape whose rows start at cache lines.
+
+    Between lines a product may round differently.
+    """
+    num_rows, *shape = like_RN.shape
+    size = math.prod(shape)
+    line = LINE_BYTES // like_RN.element_size()
+    rows = like_RN.new_empty(num_rows, line * math.ceil(size / line))
+    return rows[:, :size].view(num_rows, *shape)
 
 
 def _apply(function: type[torch.autograd.Function], *arguments: Any) -> Tensor:

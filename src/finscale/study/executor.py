@@ -23,7 +23,7 @@ from finscale.config import ExperimentConfig
 from finscale.training.oom import how_it_ended
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Job:
     """One run to compute."""
 
@@ -32,6 +32,8 @@ class Job:
     config: ExperimentConfig
     cost: float
     """Training FLOPs if no run stops early: for the order and the time left."""
+    stack: str = ""
+    """Jobs that share a name here may be trained as one program, with the same outcome."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,13 @@ class LocalExecutor:
 
     def run(self, jobs: Sequence[Job], runs: Path) -> Iterator[Event]:
         """Compute every job; a failed one yields ``failed`` and the rest goes on."""
-        waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        for job in sorted(jobs, key=lambda job: -job.cost):
-            waiting.put(job)
+        waiting: queue.SimpleQueue[list[Job]] = queue.SimpleQueue()
+        bundles = _bundles(jobs)
+        for bundle in sorted(bundles, key=lambda bundle: -sum(job.cost for job in bundle)):
+            waiting.put(bundle)
         events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         cores = _Cores(os.cpu_count() or 1)
-        count = min(self.workers or cores.total, len(jobs))
+        count = min(self.workers or cores.total, len(bundles))
         lanes = [_Lane(waiting, events, runs, self.attempts, cores) for _ in range(count)]
         for lane in lanes:
             lane.start()
@@ -87,6 +90,14 @@ class LocalExecutor:
         finally:
             for lane in lanes:
                 lane.stop()
+
+
+def _bundles(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Return the jobs that go to a worker together."""
+    stacks: dict[str, list[Job]] = {}
+    for job in jobs:
+        stacks.setdefault(job.stack or f"alone {job.index}", []).append(job)
+    return list(stacks.values())
 
 
 def start_worker(threads: int) -> subprocess.Popen[str]:
@@ -140,7 +151,7 @@ class _Lane(threading.Thread):
 
     def __init__(
         self,
-        waiting: queue.SimpleQueue[Job],
+        waiting: queue.SimpleQueue[list[Job]],
         events: queue.SimpleQueue[Event],
         runs: Path,
         attempts: int,
@@ -162,47 +173,67 @@ class _Lane(threading.Thread):
     def run(self) -> None:
         while not self._stopped.is_set():
             try:
-                job = self._waiting.get_nowait()
+                bundle = self._waiting.get_nowait()
             except queue.Empty:
                 break
-            with self._cores.taken(_threads(job)):
-                self._attempt(job)
+            with self._cores.taken(_threads(bundle[0])):
+                self._attempt(bundle)
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
 
-    def _attempt(self, job: Job) -> None:
-        for _ in range(self._attempts):
-            outcome = self._converse(job)
-            if outcome.kind == "done" or self._stopped.is_set():
-                break
-        self._events.put(outcome)
+    def _attempt(self, bundle: list[Job]) -> None:
+        """Compute jobs together; those that fail are tried again, each alone."""
+        for job, failure in self._converse(bundle).items():
+            outcome: Event | None = failure
+            for _ in range(self._attempts - 1):
+                if self._stopped.is_set():
+                    break
+                outcome = self._converse([job]).get(job)
+                if outcome is None:
+                    break
+            if outcome is not None:
+                self._events.put(outcome)
 
-    def _converse(self, job: Job) -> Event:
-        """Hand the job to the worker and pass on its words until it is done, fails or dies."""
-        process = self._worker(_threads(job))
+    def _converse(self, bundle: list[Job]) -> dict[Job, Event]:
+        """Hand jobs to the worker, pass on its words, and return those that failed or died."""
+        process = self._worker(_threads(bundle[0]))
         assert process.stdin is not None
         assert process.stdout is not None
-        self._events.put(Event("started", job))
-        message = {"config": job.config.model_dump(mode="json"), "runs": str(self._runs)}
+        for job in bundle:
+            self._events.put(Event("started", job))
+        configs = [job.config.model_dump(mode="json") for job in bundle]
+        message = {"configs": configs, "runs": str(self._runs)}
+        left = dict(enumerate(bundle))
+        failed: dict[Job, Event] = {}
         try:
             process.stdin.write(json.dumps(message) + "\n")
             process.stdin.flush()
         except OSError:
-            return self._died(process, job)
+            return self._died(process, bundle)
         for line in process.stdout:
-            event = Event(**{**json.loads(line), "job": job})
-            if event.kind in ("done", "failed"):
-                return event
-            self._events.put(event)
-        return self._died(process, job)
+            kind, facts = (said := json.loads(line))["kind"], said["facts"]
+            if kind == "finished":
+                return failed
+            if kind == "failed" and "place" not in facts:
+                return failed | {job: Event(kind, job, facts) for job in left.values()}
+            # a warning names no run: it is shown once
+            place = facts.pop("place", min(left, default=0))
+            event = Event(kind, bundle[place], facts)
+            if kind in ("done", "failed"):
+                del left[place]
+            if kind == "failed":
+                failed[event.job] = event
+            else:
+                self._events.put(event)
+        return failed | self._died(process, list(left.values()))
 
-    def _died(self, process: subprocess.Popen[str], job: Job) -> Event:
+    def _died(self, process: subprocess.Popen[str], jobs: list[Job]) -> dict[Job, Event]:
         status = process.wait()
         self._process = None
         error = f"the worker process {'was ' if status < 0 else ''}{how_it_ended(status)}"
         if -status == signal.SIGKILL:
             error += "; fewer --workers need less at a time"
-        return Event("failed", job, {"error": error})
+        return {job: Event("failed", job, {"error": error}) for job in jobs}
 
     def _worker(self, threads: int) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:

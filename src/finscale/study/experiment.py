@@ -6,9 +6,10 @@ same bits wherever it was started.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finscale.config import BaselineConfig, ExperimentConfig
+from finscale.errors import FinscaleError
 from finscale.files import atomic_path, file_digests, write_json
 from finscale.runs import Run, RunStore, environment, exclusive, partial_folder, publish
 from finscale.study.preparation import Prepared, interface, prepare
@@ -63,22 +65,87 @@ def run_experiment(
     FinscaleError
         With one sentence, if the data, the budget or the training is at fault.
     """
+    (outcome,) = run_experiments(
+        [config],
+        runs=runs,
+        data=data,
+        callbacks=lambda _: callbacks,
+        announce=lambda prepared: announce(prepared[0]) if announce else None,
+    )
+    if isinstance(outcome, FinscaleError):
+        raise outcome
+    return outcome
+
+
+def run_experiments(
+    configs: Sequence[ExperimentConfig],
+    *,
+    runs: RunStore | None = None,
+    data: DataStore | None = None,
+    callbacks: Callable[[int], Sequence[Callback]] = lambda place: (),
+    announce: Callable[[Sequence[Prepared]], None] = lambda prepared: None,
+    done: Callable[[int, Run | FinscaleError], None] = lambda place, outcome: None,
+) -> list[Run | FinscaleError]:
+    """Make several runs; networks that differ by seed or optimiser alone train as one program.
+
+    Each run has the bits that it has alone (:mod:`finscale.training.stack`).
+
+    Parameters
+    ----------
+    configs : sequence of ExperimentConfig
+        Networks that can be stacked, or one run of any kind.
+    runs, data
+        As for :func:`run_experiment`.
+    callbacks : callable
+        Place in ``configs`` → callbacks of that run's training.
+    announce : callable
+        Told what is about to happen, before it happens.
+    done : callable
+        Told each place and its outcome as soon as it is there.
+
+    Returns
+    -------
+    list of Run or FinscaleError
+        A run that failed while others went on stands as its error.
+    """
     store = runs or RunStore()
-    prepared = prepare(config, data)
-    if announce is not None:
-        announce(prepared)
-    with exclusive(store.folder, prepared.run_id):
-        if store.is_whole(prepared.run_id):
-            return store[prepared.run_id]
-        store.discard(prepared.run_id)
-        partial = partial_folder(store.folder, prepared.run_id)
-        partial.mkdir(parents=True, exist_ok=True)
-        if isinstance(prepared.config.model, BaselineConfig):
-            _fit_baseline(prepared, partial)
-        else:
-            _train(prepared, partial, callbacks)
-        publish(partial, store.folder / prepared.run_id)
-    return store[prepared.run_id]
+    prepared = [prepare(config, data) for config in configs]
+    announce(prepared)
+    outcomes: dict[int, Run | FinscaleError] = {}
+
+    def note(place: int, outcome: Run | FinscaleError) -> None:
+        outcomes[place] = outcome
+        done(place, outcome)
+
+    with contextlib.ExitStack() as locks:
+        # in one order, so that two processes never wait for each other
+        for run_id in sorted({one.run_id for one in prepared}):
+            locks.enter_context(exclusive(store.folder, run_id))
+        missing: dict[int, Path] = {}
+        for place, one in enumerate(prepared):
+            if store.is_whole(one.run_id):
+                note(place, store[one.run_id])
+                continue
+            store.discard(one.run_id)
+            missing[place] = partial_folder(store.folder, one.run_id)
+            missing[place].mkdir(parents=True, exist_ok=True)
+
+        def publish_run(place: int, error: FinscaleError | None) -> None:
+            run_id = prepared[place].run_id
+            if error is None:
+                publish(missing[place], store.folder / run_id)
+            note(place, error or store[run_id])
+
+        networks = {}
+        for place, folder in missing.items():
+            if isinstance(prepared[place].config.model, BaselineConfig):
+                _fit_baseline(prepared[place], folder)
+                publish_run(place, None)
+            else:
+                networks[place] = prepared[place], folder, callbacks(place)
+        if networks:
+            _train(networks, publish_run)
+    return [outcomes[place] for place in range(len(prepared))]
 
 
 def _fit_baseline(prepared: Prepared, folder: Path) -> None:
@@ -100,30 +167,58 @@ def _fit_baseline(prepared: Prepared, folder: Path) -> None:
     )
     baseline.fit(dataset.frame, split.train, dataset.targets(split.train))
     _write_predictions(prepared, folder, lambda ends: baseline.predict(dataset.frame, ends))
-    _write_info(prepared, folder, facts(prepared), training={}, started=started)
+    seconds = time.perf_counter() - started
+    _write_info(prepared, folder, facts(prepared), training={}, seconds=seconds)
 
 
-def _train(prepared: Prepared, folder: Path, callbacks: Sequence[Callback]) -> None:
-    import polars as pl
-
+def _train(
+    networks: Mapping[int, tuple[Prepared, Path, Sequence[Callback]]],
+    done: Callable[[int, FinscaleError | None], None],
+) -> None:
+    """Train networks as one stack, write what each came to, and tell ``done`` of each."""
     from finscale.training import ThermalCallback, TrackingCallback, TrackingManager
+    from finscale.training.stack import fit_together
 
     started = time.perf_counter()
-    config, known = prepared.config, facts(prepared)
-    with TrackingManager(config.tracking) as tracking:
-        tracking.start(run_name=prepared.run_id, config=known)
-        watchers = [*callbacks, TrackingCallback(tracking)]
-        if config.training.thermal.enabled:
-            watchers.append(ThermalCallback(config.training.thermal))
-        trainer = make_trainer(prepared, folder=folder / "resume", callbacks=watchers)
-        result = trainer.fit()
-        with atomic_path(folder / "metrics.parquet") as path:
-            pl.DataFrame(result.history).write_parquet(path)
-        _write_predictions(prepared, folder, trainer.predict)
-        _write_weights(prepared, folder, trainer)
-        training = _training_facts(prepared, result)
-        tracking.log_config({"training_result": training})
-    _write_info(prepared, folder, known, training=training, started=started)
+    with contextlib.ExitStack() as stack:
+        trainers: dict[int, tuple[Trainer, TrackingManager]] = {}
+        for place, (prepared, folder, callbacks) in networks.items():
+            config = prepared.config
+            tracking = stack.enter_context(TrackingManager(config.tracking))
+            tracking.start(run_name=prepared.run_id, config=facts(prepared))
+            watchers = [*callbacks, TrackingCallback(tracking)]
+            # one thermometer will do for all
+            if config.training.thermal.enabled and not trainers:
+                watchers.append(ThermalCallback(config.training.thermal))
+            trainer = make_trainer(prepared, folder=folder / "resume", callbacks=watchers)
+            trainers[place] = trainer, tracking
+        results = fit_together([trainer for trainer, _ in trainers.values()])
+        trained = time.perf_counter() - started
+        for result, (place, (trainer, tracking)) in zip(results, trainers.items(), strict=True):
+            if isinstance(result, FinscaleError):
+                tracking.finish("failed")
+                done(place, result)
+                continue
+            prepared, folder, _ = networks[place]
+            began = time.perf_counter()
+            training = _write_training(prepared, folder, trainer, result)
+            tracking.log_config({"training_result": training})
+            seconds = trained / len(trainers) + time.perf_counter() - began
+            _write_info(prepared, folder, facts(prepared), training=training, seconds=seconds)
+            done(place, None)
+
+
+def _write_training(
+    prepared: Prepared, folder: Path, trainer: Trainer, result: FitResult
+) -> dict[str, Any]:
+    """Write a training's metrics, predictions and weights; return its facts."""
+    import polars as pl
+
+    with atomic_path(folder / "metrics.parquet") as path:
+        pl.DataFrame(result.history).write_parquet(path)
+    _write_predictions(prepared, folder, trainer.predict)
+    _write_weights(prepared, folder, trainer)
+    return _training_facts(prepared, result)
 
 
 def make_trainer(
@@ -252,12 +347,12 @@ def _write_info(
     known: dict[str, Any],
     *,
     training: dict[str, Any],
-    started: float,
+    seconds: float,
 ) -> None:
     outcome = {
         "status": "complete",
         "finished": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "seconds": round(time.perf_counter() - started, 3),
+        "seconds": round(seconds, 3),
         "training": training,
         # how often the sealed windows were read to make this run: once, when all was decided
         "test_reads": 1,

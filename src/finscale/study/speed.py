@@ -29,7 +29,11 @@ _OF_SPEED = {
 
 
 def measured_speed(
-    prepared: Prepared, *, seconds: float, ready: Callable[[], object] = lambda: None
+    prepared: Prepared,
+    *,
+    seconds: float,
+    ready: Callable[[], object] = lambda: None,
+    replicas: int = 1,
 ) -> float:
     """Return the windows a second of real optimiser steps on the run's own windows.
 
@@ -41,36 +45,41 @@ def measured_speed(
         Time to spend on measured steps, once there are three of them.
     ready : callable
         Called when everything is warm, before the first measured step.
+    replicas : int
+        Trainings in one stack; the windows of all of them count.
     """
     import torch
 
     from finscale.study.experiment import make_trainer
     from finscale.training.devices import use_threads
+    from finscale.training.stack import Stack
 
     config = prepared.config
     batch_size = int(config.training.batch_size)
     # one long epoch of the run's own windows, so that the measurement cannot run out of steps
     training = config.training.model_copy(update={"epochs": 1})
     windows = np.resize(prepared.split.train, batch_size * _MOST_STEPS)
-    trainer = make_trainer(
-        replace(
-            prepared,
-            config=config.model_copy(update={"training": training}),
-            split=replace(prepared.split, train=windows),
-        )
+    measured = replace(
+        prepared,
+        config=config.model_copy(update={"training": training}),
+        split=replace(prepared.split, train=windows),
     )
-    ends_B = torch.from_numpy(windows[:batch_size]).to(trainer.device)
+    trainers = [make_trainer(measured) for _ in range(replicas)]
+    lead = trainers[0]
+    ends = [torch.from_numpy(windows[:batch_size]).to(lead.device)] * replicas
     taken: list[float] = []
-    with use_threads(int(trainer.config.threads)):
-        trainer.setup()
-        trainer.model.train()
-        trainer.train_step(ends_B)  # the first step allocates
+    with use_threads(int(lead.config.threads)):
+        for trainer in trainers:
+            trainer.setup(lead)
+            trainer.model.train()
+        stack = Stack(tuple(trainers))
+        stack.train_step(ends)  # the first step allocates
         ready()
         while len(taken) < _FEWEST_STEPS or (sum(taken) < seconds and len(taken) < _MOST_STEPS - 1):
             started = time.perf_counter()
-            trainer.train_step(ends_B)
+            stack.train_step(ends)
             taken.append(time.perf_counter() - started)
-    return len(ends_B) / float(np.median(taken))
+    return replicas * batch_size / float(np.median(taken))
 
 
 def same_speed(planned: Planned) -> str:

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 from finscale.config import ExperimentConfig
 from finscale.errors import FinscaleError
-from finscale.runs import RunStore
+from finscale.runs import Run, RunStore
 from finscale.training.oom import die_first
 
 
@@ -33,6 +33,7 @@ def main() -> None:
 
 def _answer(job: dict[str, Any], channel: TextIO) -> None:
     def say(kind: str, **facts: Any) -> None:
+        """Write one message; ``place`` in its facts says which run of the job it is about."""
         channel.write(json.dumps({"kind": kind, "facts": facts}) + "\n")
         channel.flush()
 
@@ -54,15 +55,23 @@ def _answer(job: dict[str, Any], channel: TextIO) -> None:
 
 
 def _compute(job: dict[str, Any], say: Callable[..., None]) -> None:
-    from finscale.study.experiment import run_experiment
+    from finscale.study.experiment import run_experiments
     from finscale.study.progress import EpochReporter
 
-    run = run_experiment(
-        ExperimentConfig.model_validate(job["config"]),
+    def done(place: int, outcome: Run | FinscaleError) -> None:
+        if isinstance(outcome, FinscaleError):
+            text = "".join(traceback.format_exception(outcome))
+            say("failed", place=place, error=str(outcome), traceback=text)
+        else:
+            say("done", place=place, run_id=outcome.id)
+
+    run_experiments(
+        [ExperimentConfig.model_validate(config) for config in job["configs"]],
         runs=RunStore(Path(job["runs"])),
-        callbacks=[EpochReporter(lambda facts: say("progress", **facts))],
+        callbacks=lambda place: [EpochReporter(lambda f: say("progress", place=place, **f))],
+        done=done,
     )
-    say("done", run_id=run.id)
+    say("finished")
 
 
 def _measure(job: dict[str, Any], say: Callable[..., None]) -> None:

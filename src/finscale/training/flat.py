@@ -14,8 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-#: Numbers in a cache line of 64 bytes: products may round differently on memory between lines.
-_LINE = 16
+from finscale.models.replicas import LINE_BYTES
+
+#: fp32 numbers in a cache line: products may round differently on memory between lines.
+_LINE = LINE_BYTES // 4
 
 
 @dataclass(frozen=True)

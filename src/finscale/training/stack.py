@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 CHECK_EVERY = 50
 #: Batches of such multiples keep every model's share of a tensor on whole cache lines, where
 #: products round as they do alone.
-_WHOLE_LINES = 16
+_WHOLE_LINES = 32
 
 
 def fit_together(trainers: Sequence[Trainer]) -> list[FitResult | TrainingError]:
