@@ -126,12 +126,14 @@ class Judge:
         return {
             "statement": self.statement,
             "covariance": self.covariance,
-            "p_falls": _p_value(observed.fall.statistic_B, flat.fall.statistic_B),
-            "p_rises": _p_value(observed.rise.statistic_B, flat.rise.statistic_B),
+            "p_improves": _p_value(observed.fall.statistic_B, flat.fall.statistic_B),
+            "p_worsens": _p_value(observed.rise.statistic_B, flat.rise.statistic_B),
             "p_turns": _p_value(observed.turn_over_monotone_B, monotone.turn_over_monotone_B),
             "fits": _p_value(observed.misfit_B, self.if_turning.misfit_B),
             **self._gain(),
-            "direction": "falling" if self.falls else "rising",
+            "direction": {"rises": "rising", "falls": "falling"}[
+                self.statement.measure.moves(better=self.falls)
+            ],
             "exponent": self._exponent(limits.exponent),
             "exponent_bounds": _exponent_bounds(self._fine),
             "next_tenfold": self._next_tenfold(),

@@ -13,7 +13,7 @@ from finscale.report.figures.common import chosen_words, padded, size_axis, size
 from finscale.report.numbers import interval, number, percent
 
 if TYPE_CHECKING:
-    from finscale.study.findings import Findings
+    from finscale.study.findings.findings import Findings
 
 
 def calibration(findings: Findings) -> Figure | None:

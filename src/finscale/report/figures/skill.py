@@ -12,7 +12,7 @@ from finscale.report.figures.common import seed_hover, size_axis, sized, title
 from finscale.report.numbers import interval, number, percent
 
 if TYPE_CHECKING:
-    from finscale.study.findings import Findings
+    from finscale.study.findings.findings import Findings
 
 #: Baselines that years and regimes are held against, where the study has them.
 _MAIN = ("base_rate", "volatility")
@@ -30,7 +30,7 @@ def skill(findings: Findings) -> Figure | None:
         f"Skill above zero: less loss than the baseline on the same days. Bars: "
         f"{percent(1 - findings.study.level)} intervals, luck of days and of seeds. Grey: gains "
         f"within ± the smallest effect of interest, {number(findings.study.sesoi)} "
-        f"{findings.unit}.",
+        f"{findings.loss.unit}.",
         tuple(_by_size(findings, over) for over in overs),
     )
 
@@ -40,7 +40,7 @@ def _sentence(findings: Findings, over: str) -> str:
     if metric is None:
         return ""
     seen = "is seen" if metric.low > 0 else "is negative" if metric.high < 0 else "is not seen"
-    return f"Skill over {title(over)} {seen}: {interval(metric, sign=True)} {findings.unit}."
+    return f"Skill over {title(over)} {seen}: {interval(metric, sign=True)} {findings.loss.unit}."
 
 
 def _by_size(findings: Findings, over: str) -> Panel:
@@ -59,7 +59,7 @@ def _by_size(findings: Findings, over: str) -> Panel:
                 seeds[column].to_list(),
                 "model",
                 hover=[
-                    f"skill {number(row[column], sign=True)} {findings.unit}\n"
+                    f"skill {number(row[column], sign=True)} {findings.loss.unit}\n"
                     + seed_hover(findings, row)
                     for row in seeds.iter_rows(named=True)
                 ],
@@ -73,13 +73,13 @@ def _by_size(findings: Findings, over: str) -> Panel:
             rows,
             x,
             [sized(findings, value) for value in x],
-            findings.unit,
+            findings.loss.unit,
         )
     )
     return Panel(
         f"over the {title(over)} baseline",
         size_axis(findings),
-        Axis(f"skill ({findings.unit} per decision)"),
+        Axis(f"skill ({findings.loss.unit} per decision)"),
         tuple(marks),
     )
 
@@ -144,12 +144,12 @@ def _by_label(findings: Findings, rows: pl.DataFrame, over: str, x_title: str) -
     hover = [f"{label}: {days:,} days" for label, days in rows.select("label", "days").iter_rows()]
     marks: tuple[Mark, ...] = (
         Rule("no skill", 0.0, "null", "dot"),
-        _estimates(rows, labels, hover, findings.unit),
+        _estimates(rows, labels, hover, findings.loss.unit),
     )
     return Panel(
         f"over the {title(over)} baseline",
         Axis(x_title, kind="category"),
-        Axis(f"skill ({findings.unit} per decision)"),
+        Axis(f"skill ({findings.loss.unit} per decision)"),
         marks,
     )
 

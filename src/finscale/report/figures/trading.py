@@ -9,7 +9,7 @@ from finscale.report.figures.common import chosen_words
 from finscale.report.numbers import interval, number, percent
 
 if TYPE_CHECKING:
-    from finscale.study.findings import Findings
+    from finscale.study.findings.findings import Findings
 
 _ROLES = ("model", "other", "third", "null")
 _DASHES = ("solid", "dash", "dot", "solid")

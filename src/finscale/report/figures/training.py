@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from finscale.report.figure import Axis, Figure, Line, Mark, Panel, Points
-from finscale.report.figures.common import DIGITS, padded, sized
-from finscale.report.numbers import fixed
+from finscale.report.figures.common import amount, heading, padded, sized
 from finscale.report.palette import ramp
 
 if TYPE_CHECKING:
-    from finscale.study.findings import Findings
+    from finscale.study.findings.findings import Findings
 
 
 def learning(findings: Findings) -> Figure | None:
@@ -67,7 +66,7 @@ def _panel(
     return Panel(
         f"{name} days",
         Axis("epoch: one pass over the training days", ticks=ticks),
-        Axis(f"{name} loss ({findings.unit})", limits=limits),
+        Axis(heading(findings.loss, name), limits=limits),
         tuple(marks),
     )
 
@@ -75,7 +74,7 @@ def _panel(
 def _hover(findings: Findings, row: dict[str, float | int | str], column: str) -> str:
     return (
         f"{sized(findings, float(row['size']))}, seed {row['seed']}, fold {row['fold']}\n"
-        f"epoch {row['epoch']}: {fixed(float(row[column]), DIGITS)} {findings.unit}\n"
+        f"epoch {row['epoch']}: {amount(findings.loss, float(row[column]))}\n"
         f"run {row['run_id']} (click for its row)"
     )
 

@@ -46,9 +46,9 @@ def gain_reach(verdict: Verdict) -> Reach:
     contrast_G[[0, -1]] = 1.0, -1.0
     _, error, _ = verdict.covariance.contrast(contrast_G)
     smallest = smallest_difference(error, level=statement.level)
-    return Reach(
-        "loss saved from the smallest to the largest size", smallest, verdict.gain, statement.unit
-    )
+    measure = statement.measure
+    what = f"{measure.gained} from the smallest to the largest size"
+    return Reach(what, smallest, verdict.gain, measure.unit)
 
 
 def skill_reach(over: str, measured: Metric, *, level: float, unit: str) -> Reach:
