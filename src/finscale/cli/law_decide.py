@@ -24,7 +24,8 @@ def decide(
     quiet: Quiet = False,
 ) -> None:
     """Say what the runs of a table allow to be claimed, and what would settle it if nothing."""
-    from finscale.scaling.sentences import interval, number, p_text
+    from finscale.scaling.digits import number
+    from finscale.scaling.sentences import interval, p_text
     from finscale.scaling.verdict import Measure
     from finscale.scaling.verdict import decide as judge
 

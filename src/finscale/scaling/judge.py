@@ -19,6 +19,7 @@ from finscale.scaling.decision import (
     exponent_threshold,
     redraw,
 )
+from finscale.scaling.digits import number
 from finscale.scaling.sentences import reasons, sentence
 from finscale.scaling.settlement import Settlement, settlement
 from finscale.scaling.trend import FINE_EXPONENTS, Float, MonotoneFit, SizeAxis, Trends, shape
@@ -153,7 +154,8 @@ class Judge:
             middle = np.array(sign * (exponent.low + exponent.high) / 2)
             first, last = self.statement.sizes[0], self.statement.sizes[-1]
             truth_G = sign * total * shape(middle, self.size_G, first, last)
-            assumption = f"if the trend is real, with exponent {abs(float(middle)):.2g}"
+            digits = number(float(f"{abs(float(middle)):.2g}"))
+            assumption = f"if the trend is real, with exponent {digits}"
         return settlement(
             self.statement.sizes,
             self.covariance,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from finscale.evaluation.bootstrap import Metric
+from finscale.scaling.digits import decimals, fixed, number
 from finscale.scaling.measure import negated
 from finscale.scaling.settlement import Settlement
 
@@ -13,21 +14,16 @@ from finscale.scaling.settlement import Settlement
 _MISFIT = 0.01
 
 
-def number(value: float) -> str:
-    """Return three significant digits without a leading zero: ``.0123``."""
-    text = f"{value:.3g}"
-    if "e" in text:
-        text = f"{value:.2e}" if abs(value) < 1e-5 else f"{value:.5f}".rstrip("0")
-    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
-
-
 def interval(metric: Metric, bounds: tuple[float, float] | None = None) -> str:
-    """Return ``.31 [.25, .37]``; an end on a bound is written as open."""
-    low, high = number(metric.low), number(metric.high)
+    """Return ``.310 [.250, .370]``; an end on a bound is written as open."""
+    digits = decimals(metric)
+    if digits is None:
+        return number(metric.value)
+    low, high = fixed(metric.low, digits), fixed(metric.high, digits)
     if bounds is not None:
         low = f"≤ {low}" if metric.low <= bounds[0] else low
         high = f"≥ {high}" if metric.high >= bounds[1] else high
-    return f"{number(metric.value)} [{low}, {high}]"
+    return f"{fixed(metric.value, digits)} [{low}, {high}]"
 
 
 def size(value: float) -> str:

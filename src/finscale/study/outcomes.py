@@ -9,7 +9,7 @@ the verdict's machinery (long-run covariance over days, luck of seeds) serves al
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from finscale.evaluation.predictions import check_predictions, part
 from finscale.evaluation.scores import log_losses, probabilities, squared_errors
 from finscale.registry import Registry
 from finscale.scaling.measure import Measure
+from finscale.study.outcome_noise import NoiseOf, auc_noise, loss_noise, r2_noise, sharpe_noise
 
 if TYPE_CHECKING:
     from finscale.data import DataStore
@@ -153,6 +154,9 @@ class Outcome:
         differences from the base rate's value do.
     trades : bool
         Whether prices are needed.
+    noise : mapping of str to callable
+        Kind of task → how the outcome is expected to vary, for the power of a study; kinds of which
+        it is not known beforehand are missing.
     """
 
     name: OutcomeName
@@ -163,6 +167,7 @@ class Outcome:
     does: str
     comparable: bool = True
     trades: bool = False
+    noise: Mapping[str, NoiseOf] = field(default_factory=dict)
 
     def measure(self, kind: str) -> Measure:
         """Return title, unit and direction for a kind of task."""
@@ -240,6 +245,7 @@ OUTCOMES.add(
         axis="test loss",
         does="lose less",
         comparable=False,
+        noise={"classification": loss_noise},
     ),
 )
 OUTCOMES.add(
@@ -253,6 +259,7 @@ OUTCOMES.add(
         by_day=lambda rows: auc_by_day(*(rows[name].to_numpy() for name in _AUC_COLUMNS)),
         axis="test AUC (.5 is guessing, 1 perfect)",
         does="rank the days better",
+        noise={"classification": auc_noise},
     ),
 )
 OUTCOMES.add(
@@ -268,6 +275,7 @@ OUTCOMES.add(
         by_day=lambda rows: r2_by_day(*(rows[name].to_numpy() for name in _R2_COLUMNS)),
         axis="test R² (0 is the mean of the training years)",
         does="explain more of the returns",
+        noise={"regression": r2_noise},
     ),
 )
 OUTCOMES.add(
@@ -289,5 +297,6 @@ OUTCOMES.add(
         axis="yearly Sharpe ratio after costs, test days",
         does="earn more for its risk, after costs,",
         trades=True,
+        noise=dict.fromkeys(("classification", "regression"), sharpe_noise),
     ),
 )
