@@ -102,9 +102,10 @@ class StudyConfig(Section):
     base rate."""
     outcome: OutcomeName = "loss"
     """What the verdict is about, on test days. loss: log loss in nats (a number instead of a class:
-    squared error). auc: area under the ROC curve. r2: R² out of sample, against the mean of the
-    training years. sharpe: yearly Sharpe ratio after ``costs``, long at and above the operating
-    point that validation chose (a number: above zero), else in cash."""
+    squared error). auc: area under the ROC curve, days ranked within their fold. r2: R² out of
+    sample, against the mean of the training years. sharpe: yearly Sharpe ratio after ``costs``,
+    long at and above the operating point that validation chose (a number: above zero), else in
+    cash."""
     costs: CostsConfig = CostsConfig()
     """Of trading: in the report's backtest and in ``outcome: sharpe``."""
     sesoi: Annotated[float, Field(gt=0)] = Field(default_factory=lambda known: _sesoi(known))

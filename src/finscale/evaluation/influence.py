@@ -23,12 +23,18 @@ from finscale.evaluation.sharpe import PERIODS, sharpe_ratio
 
 
 def auc_by_day(
-    dates: Sequence[Any] | NDArray[Any], target: ArrayLike, logit: ArrayLike
+    dates: Sequence[Any] | NDArray[Any],
+    target: ArrayLike,
+    logit: ArrayLike,
+    *,
+    fold: ArrayLike | None = None,
 ) -> tuple[NDArray[Any], Floats]:
     """Return the days and values whose mean is the area under the ROC curve.
 
     A day's influence is what its events and its other rows are ranked above the mean placement:
-    DeLong's structural components, summed over a day as over a cluster.
+    DeLong's structural components, summed over a day as over a cluster. With folds, the area is the
+    share of pairs in order among the pairs *of one fold*: every fold has its own model, and the
+    base rate's area stays .5 however its folds differ.
 
     Parameters
     ----------
@@ -38,11 +44,13 @@ def auc_by_day(
         1 where the event happened, else 0.
     logit : array_like of shape (N,)
         Predictions; only their order counts.
+    fold : array_like of shape (N,), optional
+        Which model predicted each row; one did all when absent.
 
     Raises
     ------
     DataError
-        Where only one class occurs.
+        Where no fold has both classes.
 
     References
     ----------
@@ -53,15 +61,23 @@ def auc_by_day(
     >>> auc_by_day([1, 2, 3, 4], [0, 1, 0, 1], [-1.0, 0.0, 0.5, 2.0])[1].mean().item()
     0.75
     """
-    target_N = np.asarray(target, dtype=np.float64)
+    target_N, logit_N = np.asarray(target, np.float64), np.asarray(logit, np.float64)
+    fold_N = np.zeros(len(target_N)) if fold is None else np.asarray(fold)
     event_N = target_N > 0.5
-    if event_N.all() or not event_N.any():
+    # each row's pairs, and how many of them are in order; a fold of one class has no pairs
+    pairs_N, in_order_N = np.zeros(len(target_N)), np.zeros(len(target_N))
+    for own in np.unique(fold_N):
+        rows = np.flatnonzero(fold_N == own)
+        num_events = int(event_N[rows].sum())
+        if 0 < num_events < len(rows):
+            pairs_N[rows] = np.where(event_N[rows], len(rows) - num_events, num_events)
+            in_order_N[rows] = pairs_N[rows] * structural_components(target_N[rows], logit_N[rows])
+    num_pairs = float(pairs_N[event_N].sum())
+    if not num_pairs:
         raise DataError("an AUC needs days with the event and days without.")
-    component_N = structural_components(target_N, np.asarray(logit, dtype=np.float64))
     days = Days.of(dates)
-    area = float(component_N[event_N].mean())
-    class_size_N = np.where(event_N, event_N.sum(), (~event_N).sum())
-    influence_T = len(days) * days.sums((component_N - area) / class_size_N)
+    area = float(in_order_N[event_N].sum()) / num_pairs
+    influence_T = len(days) * days.sums(in_order_N - area * pairs_N) / num_pairs
     return days.dates, area + influence_T
 
 

@@ -62,7 +62,8 @@ def keys(findings: Findings) -> list[Key]:
             Key(
                 f"{capital(measure.gained)} from {first} to {last}{versus}",
                 measure.amount(interval(verdict.gain, sign=True)),
-                f"smallest effect of interest, stated before: ±{number(verdict.statement.sesoi)}",
+                f"smallest effect of interest, stated before: ±{number(verdict.statement.sesoi)}; "
+                f"minimum detectable effect: {number(findings.reaches[0].smallest)}",
             )
         )
         if verdict.best_size is not None:

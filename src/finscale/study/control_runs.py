@@ -115,11 +115,13 @@ def control_outcome(kind: str, study: Study, *, level: float) -> ControlOutcome:
 
 
 def _judge_permuted(study: Study, level: float) -> tuple[str, bool, dict[str, Any]]:
+    from finscale.scaling.sentences import p_text
+
     verdict = _verdict(study)
     p_value = within_quarters(_networks(study))
     claims = verdict is not None and verdict.name == "LAW"
-    name = verdict.name if verdict else "no verdict"
-    found = f"{name}; ranking of days within quarters better than chance: p = {p_value:.2g}"
+    name = verdict.name if verdict else "too few runs for a verdict"
+    found = f"{name}; ranking of days within quarters better than chance: {p_text(p_value)}"
     facts = {"verdict": name, "p_within_quarters": p_value, "level": level}
     return found, p_value > level and not claims, facts
 
@@ -131,6 +133,8 @@ def _judge_planted(study: Study, level: float) -> tuple[str, bool, dict[str, Any
     that a study of trading is judged by its loss.
     """
     from finscale.evaluation.bootstrap import mean_interval
+    from finscale.scaling.digits import number
+    from finscale.scaling.sentences import interval
 
     outcome = (
         OUTCOMES["loss"] if OUTCOMES[study.config.outcome].trades else outcome_of(study.config)
@@ -154,8 +158,8 @@ def _judge_planted(study: Study, level: float) -> tuple[str, bool, dict[str, Any
     what = "skill" if outcome.name == "loss" else measure.gain
     seen = "seen" if gain.low > 0 else "not seen"
     found = (
-        f"{what} {seen}: {gain.value:.4f} [{gain.low:.4f}, {gain.high:.4f}], "
-        f"{gain.value / possible:.0%} of the {possible:.4f} that the best possible model gains"
+        f"{what} {seen}: {interval(gain)}, {100 * gain.value / possible:.0f} % of the "
+        f"{number(possible)} that the best possible model gains"
     )
     facts = {"gain": asdict(gain), "possible": possible, "level": level}
     return found, gain.low > 0, facts

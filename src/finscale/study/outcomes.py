@@ -210,7 +210,7 @@ def _loss_rows(tested: Tested) -> pl.DataFrame:
 
 
 def _auc_rows(tested: Tested) -> pl.DataFrame:
-    return tested.test.select("target", "logit", day="date")
+    return tested.test.select("target", "logit", "fold", day="date")
 
 
 def _r2_rows(tested: Tested) -> pl.DataFrame:
@@ -243,7 +243,7 @@ OUTCOMES.add(
         # a day is one observation, however many symbols it has
         by_day=lambda rows: day_means(rows["day"].to_numpy(), rows["loss"].to_numpy()),
         axis="test loss",
-        does="lose less",
+        does="lose less on days that it has never seen",
         comparable=False,
         noise={"classification": loss_noise},
     ),
@@ -256,9 +256,11 @@ OUTCOMES.add(
             "classification": Measure("AUC", "", higher_is_better=True, best=1.0, many="AUCs")
         },
         rows=_auc_rows,
-        by_day=lambda rows: auc_by_day(*(rows[name].to_numpy() for name in _AUC_COLUMNS)),
-        axis="test AUC (.5 is guessing, 1 perfect)",
-        does="rank the days better",
+        by_day=lambda rows: auc_by_day(
+            *(rows[name].to_numpy() for name in _AUC_COLUMNS), fold=rows["fold"].to_numpy()
+        ),
+        axis="test AUC, days ranked within their fold (.5 is guessing, 1 perfect)",
+        does="rank days better that it has never seen",
         noise={"classification": auc_noise},
     ),
 )
@@ -274,7 +276,7 @@ OUTCOMES.add(
         rows=_r2_rows,
         by_day=lambda rows: r2_by_day(*(rows[name].to_numpy() for name in _R2_COLUMNS)),
         axis="test R² (0 is the mean of the training years)",
-        does="explain more of the returns",
+        does="explain more of the returns of days that it has never seen",
         noise={"regression": r2_noise},
     ),
 )
@@ -295,7 +297,7 @@ OUTCOMES.add(
         rows=_sharpe_rows,
         by_day=lambda rows: (rows["day"].to_numpy(), sharpe_by_day(rows["return"].to_numpy())),
         axis="yearly Sharpe ratio after costs, test days",
-        does="earn more for its risk, after costs,",
+        does="earn more for its risk, after costs, on days that it has never seen",
         trades=True,
         noise=dict.fromkeys(("classification", "regression"), sharpe_noise),
     ),

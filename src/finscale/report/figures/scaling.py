@@ -55,7 +55,7 @@ def scaling(findings: Findings) -> Figure:
     )
     return Figure(
         "scaling",
-        f"Does a {NOUNS[findings.axis][0]} {findings.outcome.does} on days that it has never seen?",
+        f"Does a {NOUNS[findings.axis][0]} {findings.outcome.does}?",
         _answer(findings),
         _caption(findings),
         (panel,),

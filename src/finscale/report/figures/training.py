@@ -43,7 +43,12 @@ def learning(findings: Findings) -> Figure | None:
         answer,
         "One line a run; the dot is the epoch whose weights were kept, by validation loss. "
         "Training loss that keeps falling while validation loss rises is learning by heart. "
-        "Darker (on a dark page: brighter) lines are larger networks.",
+        "Darker (on a dark page: brighter) lines are larger networks."
+        + (
+            " Each fold has its own days, and so its own level."
+            if rows["fold"].n_unique() > 1
+            else ""
+        ),
         panels,
     )
 

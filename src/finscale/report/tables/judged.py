@@ -75,7 +75,7 @@ def controls(findings: Findings) -> Table | None:
         text("what was done", "label"),
         text("has to come out", "expected"),
         text("came out", "found"),
-        Column("outcome", lambda row: words[row["ok"]], numeric=False),
+        Column("as expected?", lambda row: words[row["ok"]], numeric=False),
     )
     plain = [{**row, "facts": json.dumps(row["facts"], ensure_ascii=False)} for row in rows]
     return make_table("controls", "Controls", plain, columns, prose=True)

@@ -48,7 +48,7 @@ def runs(findings: Findings) -> Table:
         ),
         Column("time", lambda row: duration(row["seconds"])),
     ]
-    return Table("runs", "Every run", table, tuple(columns), "run_id")
+    return Table("runs", "One row a run, baselines first", table, tuple(columns), "run_id")
 
 
 def _size_column(axis: str) -> Column:

@@ -11,7 +11,7 @@ from finscale.config import StudyConfig
 from finscale.errors import FinscaleError
 from finscale.evaluation.bootstrap import Metric, mean_interval
 from finscale.evaluation.calibration import calibration_error, reliability_diagram
-from finscale.evaluation.evaluation import Evaluation, evaluate
+from finscale.evaluation.evaluation import evaluate
 from finscale.study.analysis import daily_values, loss_covariance
 from finscale.study.axes import AXES, nominal
 from finscale.study.findings import facts
@@ -115,7 +115,7 @@ def find(study: Study) -> Findings:
         sweep=facts.sweep(chosen) if classified else pl.DataFrame(),
         learning=facts.learning(networks, axis),
         trading=trading,
-        reaches=_reaches(verdict, skills, chosen, evaluation, trading, level=level),
+        reaches=_reaches(verdict, skills, chosen, trading, level=level),
         cost=tenfold_cost(_judged(table, config), axis),
         certificate=facts.certificate(study, chosen),
         controls=tuple(study.control_outcomes()),
@@ -219,7 +219,6 @@ def _reaches(
     verdict: Verdict | None,
     skills: pl.DataFrame,
     chosen: Series,
-    evaluation: Evaluation,
     trading: Trading,
     *,
     level: float,
@@ -232,7 +231,7 @@ def _reaches(
         over = row["over"].replace("_", " ")
         found.append(skill_reach(over, metric, level=level, unit=unit))
     if chosen.kind == "classification":
-        found.append(auc_reach(chosen, evaluation.metric("auc"), level=level))
+        found.append(auc_reach(chosen, level=level))
     sharpe = trading.measured[MODEL].sharpe
     found.append(sharpe_reach(len(trading.results[MODEL].dates), sharpe, level=level))
     return tuple(found)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from finscale.evaluation.bootstrap import Metric
+from finscale.evaluation.bootstrap import Metric, mean_interval
+from finscale.evaluation.influence import auc_by_day
 from finscale.evaluation.power import POWER, smallest_auc, smallest_difference, smallest_sharpe
 from finscale.scaling import Verdict
 from finscale.study.findings.series import Series
@@ -60,9 +61,12 @@ def skill_reach(over: str, measured: Metric, *, level: float, unit: str) -> Reac
     return Reach(f"skill over {over}", smallest, measured, unit)
 
 
-def auc_reach(series: Series, measured: Metric, *, level: float) -> Reach:
-    """Return the smallest AUC that so many days could tell from .5."""
+def auc_reach(series: Series, *, level: float) -> Reach:
+    """Return the smallest AUC that so many days could tell from .5, days ranked within folds."""
     test, horizon = series.test, series.runs[0].config.task.horizon
+    columns = (test[name].to_numpy() for name in ("date", "target", "logit"))
+    known, value_T = auc_by_day(*columns, fold=test["fold"].to_numpy())
+    measured = mean_interval(known, value_T, overlap=horizon, level=1 - level)
     days = test["date"].n_unique() / horizon
     rate = float(test["target"].cast(pl.Float64).mean() or 0.0)  # type: ignore[arg-type]
     smallest = smallest_auc(days, base_rate=rate, level=level)
