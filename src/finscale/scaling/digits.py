@@ -38,6 +38,8 @@ def fixed(value: float, digits: int, *, sign: bool = False) -> str:
     """
     text = f"{abs(value):,.{digits}f}"
     zero = not text.strip("0.,")
+    if zero and digits == 1:
+        return "0"  # a lone point and zero reads as a slip
     text = text.replace("0.", ".", 1) if text.startswith("0.") else text
     before = "" if zero else MINUS if value < 0 else "+" if sign else ""
     return before + text

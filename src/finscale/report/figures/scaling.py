@@ -95,8 +95,14 @@ def _caption(findings: Findings) -> str:
         f"{text}Bars and band: {level} intervals of differences between sizes; what all sizes "
         "share, easy or hard test days, is left out because it cannot tell them apart. "
         "The largest size is hollow: the cross is where the curve fitted without it, held out, "
-        f"says that it should lie.{_level(findings)}"
+        f"says that it should lie.{_level(findings)}{_always_long(findings)}"
     )
+
+
+def _always_long(findings: Findings) -> str:
+    """Say what the base rate does where an outcome trades: its one forecast meets its threshold."""
+    trades = findings.outcome.trades and findings.is_classification
+    return " The base rate is long every day: it buys and holds." if trades else ""
 
 
 def _level(findings: Findings) -> str:
