@@ -149,7 +149,7 @@ def test_a_new_study_is_a_study(axis: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["parameters", "rows", "context", "horizon", "surface", "features"]
+    "name", ["parameters", "auc", "rows", "context", "horizon", "surface", "features"]
 )
 def test_every_recipe_can_be_read_whole_and_quick(root, name: str) -> None:
     path = root / f"configs/studies/sp500_{name}.yaml"

@@ -107,8 +107,8 @@ def test_numbers_in_the_report_are_the_runs(findings: Findings, study: Study) ->
     assert findings.num_days == 1005
     assert {b.name for b in findings.baselines} == {"base_rate", "volatility", "logistic"}
     volatility = next(b for b in findings.baselines if b.name == "volatility")
-    assert volatility.loss.value == pytest.approx(0.3705, abs=5e-4)
-    losses = findings.seeds.group_by("size").agg(pl.col("loss").mean()).sort("size")["loss"]
+    assert volatility.value.value == pytest.approx(0.3705, abs=5e-4)
+    losses = findings.seeds.group_by("size").agg(pl.col("value").mean()).sort("size")["value"]
     assert findings.verdict is not None
     np.testing.assert_allclose(losses, findings.verdict.covariance.mean_G)
     # the least validation loss chose the size, and the test set had no say
@@ -117,8 +117,8 @@ def test_numbers_in_the_report_are_the_runs(findings: Findings, study: Study) ->
     assert findings.chosen.sizes["parameters"] == best
     skill = findings.skill("volatility")
     assert skill is not None
-    own = findings.seeds.filter(pl.col("size") == best)["loss"].mean()
-    assert skill.value == pytest.approx(volatility.loss.value - own)
+    own = findings.seeds.filter(pl.col("size") == best)["value"].mean()
+    assert skill.value == pytest.approx(volatility.value.value - own)
     assert skill.low < skill.value < skill.high
     assert [findings.words(s) for s in sorted(findings.seeds["size"].unique())] == [
         "3k",
@@ -133,11 +133,11 @@ def test_curve_is_the_verdicts_and_its_band_holds_it(findings: Findings) -> None
     curve, verdict = findings.curve, findings.verdict
     assert curve is not None
     assert verdict is not None
-    assert (curve.low <= curve.loss).all()
-    assert (curve.loss <= curve.high).all()
+    assert (curve.low <= curve.value).all()
+    assert (curve.value <= curve.high).all()
     assert curve.x[-1] == pytest.approx(10 * curve.size_G[-1])
-    at_last = np.interp(curve.size_G[-1], curve.x, curve.loss)
-    assert at_last - curve.loss[-1] == pytest.approx(verdict.next_tenfold.value, abs=2e-3)
+    at_last = np.interp(curve.size_G[-1], curve.x, curve.value)
+    assert at_last - curve.value[-1] == pytest.approx(verdict.next_tenfold.value, abs=2e-3)
     missed = abs(curve.mean_G[-1] - curve.foretold)
     assert missed == pytest.approx(verdict.held_out[0], rel=1e-9)
 
@@ -234,7 +234,7 @@ def test_horizons_are_held_against_their_own_base_rates(horizons: Findings) -> N
     assert panel.x.title == "horizon (bars ahead)"
     assert [label for _, label in panel.x.ticks] == ["1", "5"]
     skills = horizons.seeds["skill_base_rate"].to_numpy()
-    np.testing.assert_allclose(horizons.seeds["loss"], -skills, atol=1e-3)
+    np.testing.assert_allclose(horizons.seeds["value"], -skills, atol=1e-3)
 
 
 def test_nothing_finished_is_said_in_a_sentence(study: Study, tmp_path: Path) -> None:

@@ -17,8 +17,7 @@ from finscale.report.markdown import markdown_table, text
 from finscale.report.numbers import duration, fixed, flops, interval, number, percent
 from finscale.report.palette import BASELINE_ROLES, DARK, LIGHT, ramp
 from finscale.report.static import save
-from finscale.report.table import Column, Table, count, estimate
-from finscale.report.tables import csv
+from finscale.report.table import Column, Table, count, csv, estimate
 from finscale.report.words import GLOSSARY, VERDICTS, explained, slug, used
 from finscale.scaling.decision import VERDICTS as POSSIBLE
 

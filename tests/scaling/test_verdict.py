@@ -44,7 +44,7 @@ def test_a_falling_power_law_is_a_law(law: Verdict):
     assert law.gain.low <= true_gain <= law.gain.high
     true_tenfold = 0.05 * _X[-1] ** -0.3 * (1 - 10**-0.3)
     assert law.next_tenfold.low <= true_tenfold <= law.next_tenfold.high
-    assert law.p_falls < 0.01 < law.p_turns
+    assert law.p_improves < 0.01 < law.p_turns
     assert law.held_out[0] < law.held_out[1]
     assert law.settles is None
     assert repr(law).startswith("LAW: loss falls from 10k to 10M parameters as a power law with")

@@ -24,10 +24,15 @@ def decide(
     quiet: Quiet = False,
 ) -> None:
     """Say what the runs of a table allow to be claimed, and what would settle it if nothing."""
-    from finscale.scaling.sentences import interval, number, p_text
+    from finscale.scaling.digits import number
+    from finscale.scaling.sentences import interval, p_text
+    from finscale.scaling.verdict import Measure
     from finscale.scaling.verdict import decide as judge
 
-    verdict = judge(table, sesoi=sesoi, axis=axis, loss=y, level=level, horizon=horizon, unit=unit)
+    measure = Measure(unit=unit)
+    verdict = judge(
+        table, sesoi=sesoi, axis=axis, loss=y, level=level, horizon=horizon, measure=measure
+    )
     if as_json:
         print_json(verdict.to_dict())
         return
@@ -37,7 +42,7 @@ def decide(
         return
     law, constant = verdict.held_out
     terminal.print(
-        f"falls {p_text(verdict.p_falls)} · rises {p_text(verdict.p_rises)} · "
+        f"falls {p_text(verdict.p_improves)} · rises {p_text(verdict.p_worsens)} · "
         f"turns {p_text(verdict.p_turns)} · within ±{number(sesoi)} {p_text(verdict.p_equivalent)}"
     )
     terminal.print(

@@ -52,7 +52,7 @@ def power(
     from rich.table import Table
 
     from finscale.scaling.decision import VERDICTS
-    from finscale.scaling.sentences import number
+    from finscale.scaling.digits import number
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("true gain", *VERDICTS, "sees a fall"):

@@ -193,6 +193,8 @@ def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
         return
     _print_summary(study.summary(), terminal)
     terminal.print(_conclusion(study), markup=False)
+    for line in _outcomes(study):
+        terminal.print(line, markup=False, soft_wrap=True)
     for outcome in study.control_outcomes():
         mark = {True: "✓", False: "✗", None: "·"}[outcome.ok]
         terminal.print(f"control   {outcome.label}: {outcome.found} {mark}", markup=False)
@@ -208,6 +210,26 @@ def _conclusion(study: Study) -> str:
         return str(study.verdict().sentence)
     except FinscaleError as error:
         return f"No verdict: {error.message}"
+
+
+def _outcomes(study: Study) -> list[str]:
+    """Return the outcome of each size in a line; a loss stands in the table already."""
+    from finscale.errors import FinscaleError
+    from finscale.scaling.digits import fixed
+    from finscale.scaling.sentences import size
+
+    if study.config.outcome == "loss":
+        return []
+    try:
+        verdict = study.verdict()
+    except FinscaleError:
+        return []
+    measure, said = verdict.statement.measure, verdict.statement
+    values = " · ".join(
+        f"{size(x)} {fixed(value, measure.digits)}"
+        for x, value in zip(said.sizes, verdict.mean_G, strict=True)
+    )
+    return [f"outcome   {measure.title} by {said.axis}: {values}"]
 
 
 def _print_summary(rows: list[dict[str, Any]], terminal: Console) -> None:

@@ -26,7 +26,8 @@ __all__ = ["study_app"]
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from finscale.study.planning import PowerPlan, StudyPlan
+    from finscale.study.planning import StudyPlan
+    from finscale.study.power import PowerPlan
 
 
 @study_app.command("new")
@@ -49,7 +50,13 @@ def new(
     seeds: Annotated[int, typer.Option(help="Runs of each size and fold.")] = 5,
     folds: Annotated[int, typer.Option(help="Test years, one after the other.")] = 3,
     budget: Annotated[str, typer.Option(help="Parameters, where another axis grows.")] = "50k",
-    sesoi: Annotated[float, typer.Option(help="Smallest effect of interest, nats.")] = 0.005,
+    outcome: Annotated[
+        str, typer.Option(help="What the verdict is about: loss, auc, r2 or sharpe.")
+    ] = "loss",
+    sesoi: Annotated[
+        float | None,
+        typer.Option(help="Smallest effect of interest, in the outcome's unit; its own if absent."),
+    ] = None,
     question: Annotated[str, typer.Option(help="For the top of the report.")] = "",
     controls: Annotated[bool, typer.Option(help="Shuffled labels and a planted signal.")] = True,
     out: Annotated[Path | None, typer.Option(help="The file; <name>.yaml when absent.")] = None,
@@ -68,6 +75,7 @@ def new(
         seeds=seeds,
         folds=folds,
         budget=budget,
+        outcome=outcome,
         sesoi=sesoi,
         controls=controls,
     )
@@ -128,7 +136,7 @@ def _print_plan(found: StudyPlan, terminal: Console) -> None:
             str(size.threads) if size.threads_why else "",
             f"{size.memory / 2**30:.1f} GB",
             format_count(size.flops) if size.flops else "–",
-            f"{size.sees:.4f}" if size.sees else "",
+            _short(size.sees) if size.sees else "",
         )
     terminal.print(table)
     terminal.print(
@@ -159,11 +167,13 @@ def _thread_lines(found: StudyPlan) -> list[str]:
 
 
 def _power_lines(power: PowerPlan) -> list[str]:
+    # a loss is saved in nats a decision; an AUC, an R² and a Sharpe ratio are plain numbers
+    gain = f"{power.unit} a decision" if power.unit else f"of {power.outcome}, test days,"
     lines = [
-        f"*  nats a decision over the smallest size, 80 % power, {power.num_days:,} test days; "
+        f"*  {gain} over the smallest size, 80 % power, {power.num_days:,} test days; "
         f"assumed: {power.assumed}",
-        f"power  a fall of {power.smallest_fall:.4f} over the whole range would be seen, and its "
-        f"power law established from {power.smallest_law:.4f}",
+        f"power  a gain of {_short(power.smallest_fall)} over the whole range would be seen, and "
+        f"its power law established from {_short(power.smallest_law)}",
     ]
     if power.smallest_fall <= power.sesoi:
         return [*lines, f"       your SESOI of {power.sesoi:g} lies within what it sees"]
@@ -174,6 +184,12 @@ def _power_lines(power: PowerPlan) -> list[str]:
         ways.append(f"{power.seeds_for_sesoi} seeds")
     way = " or ".join(ways) or "more days and more seeds than 256 times as many"
     return [*lines, f"       your SESOI is {power.sesoi:g}; to see it: {way}"]
+
+
+def _short(value: float) -> str:
+    from finscale.scaling.digits import number
+
+    return number(float(f"{value:.2g}"))
 
 
 def _duration(seconds: float) -> str:

@@ -10,15 +10,19 @@ from finscale.config.axes import AxisName, check_sizes, parse_sizes
 from finscale.config.base import Section, content_hash
 from finscale.config.experiment import ExperimentConfig
 from finscale.config.model import BaselineConfig
+from finscale.config.outcomes import OUTCOMES, CostsConfig, OutcomeName, check_outcome
 
 ControlName = Literal["permuted_labels", "planted_signal"]
 Size = int | str
 
-#: What has to come out of each control; part of what is registered before the first run.
-EXPECTED: dict[ControlName, str] = {
-    "permuted_labels": "no skill beyond the drift of the base rate, and no LAW",
-    "planted_signal": "skill over the base rate is seen",
-}
+
+def expected(control: ControlName, outcome: OutcomeName) -> str:
+    """Return what has to come out of a control; part of what is registered before the first run."""
+    if control == "planted_signal":
+        return OUTCOMES[outcome].planted
+    law = "no LAW" if outcome == "loss" else f"no LAW of the {OUTCOMES[outcome].title}"
+    return f"no skill beyond the drift of the base rate, and {law}"
+
 
 _TWO_SIZES_OF_A_MODEL = {"parameters", "compute"}
 
@@ -101,9 +105,18 @@ class StudyConfig(Section):
     exclusions: tuple[Literal["collapsed"], ...] = ()
     """Rules by which finished runs are left out of the verdict: those whose predictions hug the
     base rate."""
-    sesoi: Annotated[float, Field(gt=0)] = 0.005
-    """Smallest effect of interest: loss saved over the whole range of sizes (nats a decision, or
-    squared return) below which a gain would not be worth having."""
+    outcome: OutcomeName = "loss"
+    """What the verdict is about, on test days. loss: log loss in nats (a number instead of a class:
+    squared error). auc: area under the ROC curve, days ranked within their fold. r2: R² out of
+    sample, against the mean of the training years. sharpe: yearly Sharpe ratio after ``costs``,
+    long at and above the operating point that validation chose (a number: above zero), else in
+    cash."""
+    costs: CostsConfig = CostsConfig()
+    """Of trading: in the report's backtest and in ``outcome: sharpe``."""
+    sesoi: Annotated[float, Field(gt=0)] = Field(default_factory=lambda known: _sesoi(known))
+    """Smallest effect of interest: what the outcome has to gain over the whole range of sizes to be
+    worth having, in the outcome's unit. When absent: .005 nats, .01 of AUC, .001 of R², .2 of a
+    Sharpe ratio; ``finscale.config.outcomes`` says why."""
     level: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Significance level of every test behind the verdict."""
     quick: dict[str, Any] = Field(default_factory=dict)
@@ -143,6 +156,7 @@ class StudyConfig(Section):
             raise ValueError("seeds must be given, each once")
         if isinstance(self.experiment.model, BaselineConfig):
             raise ValueError("a study scales a network: experiment.model is a baseline")
+        check_outcome(self.outcome, self.experiment.task.kind)
         self._check_assets()
         self._check_folds()
         self._check_tuning()
@@ -194,9 +208,20 @@ class StudyConfig(Section):
         """Return everything that matters to the outcome, as plain values; folders do not."""
         content = self.model_dump(mode="json", exclude={"quick"})
         content["experiment"] = self.experiment.identity()
-        content["controls"]["expected"] = {kind: EXPECTED[kind] for kind in self.controls.kinds}
+        content["controls"]["expected"] = {
+            kind: expected(kind, self.outcome) for kind in self.controls.kinds
+        }
         return content
 
     def hash(self) -> str:
         """Return the SHA-256 of the whole resolved study: its pre-registration."""
         return content_hash(self.resolved())
+
+
+def _sesoi(known: dict[str, Any]) -> float:
+    """Return the smallest effect of interest of a file that names none."""
+    if not {"experiment", "outcome"} <= set(known):
+        return 1.0  # one of them is wrong already, and said to be
+    sesoi = OUTCOMES[known["outcome"]].sesoi
+    # a task that the outcome does not fit is refused by the whole study's check
+    return sesoi.get(known["experiment"].task.kind, 1.0)

@@ -10,8 +10,8 @@ from markupsafe import Markup, escape
 
 import finscale
 from finscale.report.interactive import specification
-from finscale.report.page import Page
 from finscale.report.palette import DARK, LIGHT
+from finscale.report.parts import Page
 from finscale.report.words import GLOSSARY, VERDICTS, explained, slug
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from finscale.report.page import Page, Section
+from finscale.report.parts import Page, Section
 from finscale.report.table import Table
 from finscale.report.words import GLOSSARY, VERDICTS, used
 

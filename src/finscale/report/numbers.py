@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 from finscale.evaluation.bootstrap import Metric
-from finscale.scaling.sentences import number as plain
+from finscale.scaling.digits import MINUS, decimals, fixed
+from finscale.scaling.digits import number as plain
 
-MINUS = "−"
+__all__ = ["MINUS", "duration", "fixed", "flops", "interval", "number", "percent"]
 
 
 def number(value: float | None, *, sign: bool = False) -> str:
@@ -54,29 +55,13 @@ def interval(metric: Metric, *, sign: bool = False, digits: int | None = None) -
     >>> interval(Metric(0.0147, 6e-8, 0.0237))
     '.0147 [.0000, .0237]'
     """
-    values = (metric.value, metric.low, metric.high)
-    if not all(map(math.isfinite, values)):
+    own = decimals(metric)
+    if own is None:
         return number(metric.value, sign=sign)
-    scale = max(abs(metric.value), (metric.high - metric.low) / 2)
-    if digits is None:
-        digits = 2 - math.floor(math.log10(scale)) if scale > 0 else 3
-    value, low, high = (fixed(v, max(0, digits), sign=sign) for v in values)
+    digits = own if digits is None else max(0, digits)
+    values = (metric.value, metric.low, metric.high)
+    value, low, high = (fixed(v, digits, sign=sign) for v in values)
     return f"{value} [{low}, {high}]"
-
-
-def fixed(value: float, digits: int, *, sign: bool = False) -> str:
-    """Return a number with so many decimals and no zero before the point.
-
-    Examples
-    --------
-    >>> fixed(-0.36684, 4), fixed(0.02, 2, sign=True), fixed(1234.5, 0)
-    ('−.3668', '+.02', '1,234')
-    """
-    text = f"{abs(value):,.{digits}f}"
-    zero = not text.strip("0.,")
-    text = text.replace("0.", ".", 1) if text.startswith("0.") else text
-    before = "" if zero else MINUS if value < 0 else "+" if sign else ""
-    return before + text
 
 
 def percent(value: float | None, *, sign: bool = False) -> str:

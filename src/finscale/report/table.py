@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -112,3 +113,31 @@ def _text(value: Any) -> str:
     if value is None:
         return "–"
     return str(value)
+
+
+def make_table(
+    name: str,
+    heading: str,
+    rows: Iterable[Mapping[str, Any]],
+    columns: tuple[Column, ...],
+    *,
+    prose: bool = False,
+) -> Table:
+    """Return a table of rows that are not a frame yet."""
+    frame = pl.DataFrame(list(rows), infer_schema_length=None)
+    return Table(name, heading, frame, columns, prose=prose)
+
+
+def csv(table: Table) -> str:
+    """Return the raw values; nested ones as JSON."""
+    nested = [
+        name for name, kind in table.data.schema.items() if isinstance(kind, pl.List | pl.Struct)
+    ]
+    flat = table.data.with_columns(
+        pl.col(name).map_elements(
+            lambda item: json.dumps(item.to_list() if isinstance(item, pl.Series) else item),
+            return_dtype=pl.String,
+        )
+        for name in nested
+    )
+    return flat.write_csv()

@@ -28,8 +28,8 @@ GLOSSARY = {
     "are resampled in blocks, because neighbouring days resemble each other.",
     "seed": "The number that draws a network's first weights and the order of its data. Seeds "
     "differ by luck alone, so their spread is the luck of training.",
-    "power law": "Loss falls by the same factor each time size grows by the same factor, towards a "
-    "floor.",
+    "power law": "What can still be gained (loss above its floor, AUC below its ceiling) shrinks "
+    "by the same factor each time size grows by the same factor.",
     "exponent": "How fast a power law falls: the larger, the faster.",
     "held out": "Kept from the fit, then predicted by it. A law that cannot foretell the largest "
     "size is no law.",
@@ -41,7 +41,13 @@ GLOSSARY = {
     "unseen.",
     "p": "How often luck alone would look at least this strong if there were nothing to see.",
     "AUC": "How often a day with the event was ranked above a day without: .5 is guessing, 1 is "
-    "perfect.",
+    "perfect. A study's own AUC ranks days within their fold, because every fold has its own "
+    "model.",
+    "R²": "The share of the variance of the outcomes that forecasts explain on test days: 0 is the "
+    "mean of the training years, and less than that is worse than it.",
+    "volatility timing": "Always invested, the less the wilder the market has been of late. It "
+    "needs no forecast.",
+    "buy and hold": "Bought on the first test day and kept to the last.",
     "precision": "Of all alarms, the share that were right.",
     "recall": "Of all events, the share that an alarm preceded.",
     "operating point": "The probability from which on an alarm is raised: chosen on validation "
@@ -90,11 +96,11 @@ GLOSSARY = {
 
 #: What each verdict claims.
 VERDICTS = {
-    "LAW": "A falling power law beats no effect, its exponent is pinned down, and it foretells the "
-    "largest size better than a flat line does.",
-    "TURNS": "The curve has a valley inside the range: it beats every curve that only falls or "
-    "only rises, and both ends lie higher than the bottom.",
-    "INVERSE": "As LAW, but the loss rises with size.",
+    "LAW": "A power law of improvement beats no effect, its exponent is pinned down, and it "
+    "foretells the largest size better than a flat line does.",
+    "TURNS": "The curve turns inside the range: it beats every curve that only rises or only "
+    "falls, and both ends are worse than the best size.",
+    "INVERSE": "As LAW, but things get worse with size.",
     "NO-LAW": "The gain from the smallest to the largest size surely lies within ± the smallest "
     "effect of interest.",
     "INDETERMINATE": "None of the other verdicts: the data allow no claim, and the sentence says "

@@ -10,11 +10,12 @@ from finscale.report import static
 from finscale.report.html import render_html
 from finscale.report.latex import latex_table
 from finscale.report.markdown import render_markdown
-from finscale.report.page import Page, make_page
-from finscale.report.tables import csv
+from finscale.report.page import make_page
+from finscale.report.parts import Page
+from finscale.report.table import csv
 
 if TYPE_CHECKING:
-    from finscale.study.findings import Findings
+    from finscale.study.findings.findings import Findings
     from finscale.study.study import Study
 
 

@@ -11,6 +11,7 @@ _HOMES = {
     "SizeCovariance": "finscale.scaling.covariance",
     "size_covariance": "finscale.scaling.covariance",
     "VERDICTS": "finscale.scaling.decision",
+    "Measure": "finscale.scaling.measure",
     "Verdict": "finscale.scaling.verdict",
     "decide": "finscale.scaling.verdict",
     "StudyDesign": "finscale.scaling.power",

@@ -8,8 +8,9 @@ from typing import Any, Literal
 import numpy as np
 
 from finscale.evaluation.bootstrap import Metric
-from finscale.scaling.covariance import SizeCovariance
+from finscale.scaling.covariance import Float, SizeCovariance
 from finscale.scaling.decision import VerdictName
+from finscale.scaling.measure import LOSS, Measure
 from finscale.scaling.settlement import Settlement
 
 
@@ -26,13 +27,13 @@ class Statement:
     num_seeds : int
         Runs of each size (the fewest of any size).
     sesoi : float
-        Smallest effect of interest, in ``unit``.
+        Smallest effect of interest, in the measure's unit.
     level : float
         Significance level of every test.
     exclusions : tuple of str
         Runs left out, and the rule that was stated for it.
-    unit : str
-        Of the losses.
+    measure : Measure
+        What the verdict is about: a loss, or an outcome that is the better the higher.
     """
 
     axis: str
@@ -41,7 +42,7 @@ class Statement:
     sesoi: float
     level: float = 0.05
     exclusions: tuple[str, ...] = ()
-    unit: str = "nats"
+    measure: Measure = LOSS
 
 
 @dataclass(frozen=True)
@@ -57,19 +58,21 @@ class Verdict:
     statement : Statement
         What was fixed beforehand.
     gain : Metric
-        Loss saved from the smallest size to the largest, with its interval (no curve assumed).
+        Improvement from the smallest size to the largest (loss saved, or outcome gained), with its
+        interval (no curve assumed).
     next_tenfold : Metric
-        Loss saved by ten times the largest size, extrapolated along the better monotone curve.
+        Improvement by ten times the largest size, extrapolated along the better monotone curve.
     direction : {"falling", "rising"}
-        Which monotone curve fits better.
+        Which way the measure goes along the monotone curve that fits better.
     exponent : Metric
-        Exponent of that curve: loss falls as ``x^-exponent`` towards its floor; of a rising curve,
-        ``x^exponent``. An interval that ends on a bound of ``exponent_bounds`` is open there.
+        Exponent of that curve: loss (or what is missing of the best outcome) falls as
+        ``x^-exponent`` towards its floor; where things get worse, ``x^exponent``. An interval that
+        ends on a bound of ``exponent_bounds`` is open there.
     best_size : Metric or None
-        Size of least loss when the verdict is TURNS.
-    p_falls, p_rises, p_turns, p_equivalent : float
-        P values: falling and rising law against the constant, turning curve against both monotone
-        ones, and the equivalence test.
+        Size of the best outcome when the verdict is TURNS.
+    p_improves, p_worsens, p_turns, p_equivalent : float
+        P values: improving and worsening law against the constant, turning curve against both
+        monotone ones, and the equivalence test.
     held_out : tuple of float
         Error on the largest size of the curve and of the constant, both fitted without it.
     fits : float
@@ -82,7 +85,7 @@ class Verdict:
         When the verdict is TURNS and enough sizes are left: the verdict on the sizes up to the
         best one.
     covariance : SizeCovariance
-        Mean losses and their covariance.
+        Means by size and their covariance, as losses (:meth:`Measure.as_loss`).
     """
 
     name: VerdictName
@@ -94,8 +97,8 @@ class Verdict:
     exponent: Metric
     exponent_bounds: tuple[float, float]
     best_size: Metric | None
-    p_falls: float
-    p_rises: float
+    p_improves: float
+    p_worsens: float
     p_turns: float
     p_equivalent: float
     held_out: tuple[float, float]
@@ -104,6 +107,16 @@ class Verdict:
     settles: Settlement | None
     up_to_best: Verdict | None
     covariance: SizeCovariance
+
+    @property
+    def improves(self) -> bool:
+        """Whether the monotone curve that fits better gets better with size."""
+        return (self.direction == "rising") == self.statement.measure.higher_is_better
+
+    @property
+    def mean_G(self) -> Float:
+        """The measure by size, averaged over seeds and days, in its own terms."""
+        return self.statement.measure.shown(self.covariance.mean_G)
 
     def __repr__(self) -> str:
         return self.sentence
@@ -117,7 +130,7 @@ class Verdict:
             if key not in ("covariance", "up_to_best")
         }
         content["up_to_best"] = self.up_to_best.to_dict() if self.up_to_best else None
-        content["mean_loss"] = covariance.mean_G.tolist()
+        content["mean"] = self.mean_G.tolist()
         content["covariance"] = covariance.matrix_GG.tolist()
         content["num_days"] = covariance.num_days
         content["seed_deviation"] = np.sqrt(covariance.seed_variance_G).tolist()

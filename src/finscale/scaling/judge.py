@@ -19,6 +19,7 @@ from finscale.scaling.decision import (
     exponent_threshold,
     redraw,
 )
+from finscale.scaling.digits import number
 from finscale.scaling.sentences import reasons, sentence
 from finscale.scaling.settlement import Settlement, settlement
 from finscale.scaling.trend import FINE_EXPONENTS, Float, MonotoneFit, SizeAxis, Trends, shape
@@ -126,12 +127,14 @@ class Judge:
         return {
             "statement": self.statement,
             "covariance": self.covariance,
-            "p_falls": _p_value(observed.fall.statistic_B, flat.fall.statistic_B),
-            "p_rises": _p_value(observed.rise.statistic_B, flat.rise.statistic_B),
+            "p_improves": _p_value(observed.fall.statistic_B, flat.fall.statistic_B),
+            "p_worsens": _p_value(observed.rise.statistic_B, flat.rise.statistic_B),
             "p_turns": _p_value(observed.turn_over_monotone_B, monotone.turn_over_monotone_B),
             "fits": _p_value(observed.misfit_B, self.if_turning.misfit_B),
             **self._gain(),
-            "direction": "falling" if self.falls else "rising",
+            "direction": {"rises": "rising", "falls": "falling"}[
+                self.statement.measure.moves(better=self.falls)
+            ],
             "exponent": self._exponent(limits.exponent),
             "exponent_bounds": _exponent_bounds(self._fine),
             "next_tenfold": self._next_tenfold(),
@@ -151,7 +154,8 @@ class Judge:
             middle = np.array(sign * (exponent.low + exponent.high) / 2)
             first, last = self.statement.sizes[0], self.statement.sizes[-1]
             truth_G = sign * total * shape(middle, self.size_G, first, last)
-            assumption = f"if the trend is real, with exponent {abs(float(middle)):.2g}"
+            digits = number(float(f"{abs(float(middle)):.2g}"))
+            assumption = f"if the trend is real, with exponent {digits}"
         return settlement(
             self.statement.sizes,
             self.covariance,

@@ -19,7 +19,8 @@ from finscale.errors import FinscaleError
 from finscale.evaluation.bootstrap import Metric
 from finscale.scaling.cost import CostModel
 from finscale.scaling.covariance import size_covariance
-from finscale.scaling.sentences import interval, number, size
+from finscale.scaling.digits import number
+from finscale.scaling.sentences import interval, size
 
 if TYPE_CHECKING:
     from finscale.scaling.law import Law

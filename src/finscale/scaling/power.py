@@ -54,6 +54,9 @@ class StudyDesign:
         Smallest effect of interest, in nats.
     level : float
         Significance level of the verdict's tests.
+    variance : float, optional
+        Variance of one size's value a day beyond what all sizes share, where the study is not about
+        log loss; then ``seed_noise``, ``sesoi`` and all gains are of that outcome too.
     """
 
     sizes: tuple[float, ...]
@@ -66,6 +69,7 @@ class StudyDesign:
     exponent: float = 0.3
     sesoi: float = 0.005
     level: float = 0.05
+    variance: float | None = None
 
     def __post_init__(self) -> None:
         in_range = {
@@ -77,6 +81,7 @@ class StudyDesign:
             "sesoi": self.sesoi > 0,
             "num_seeds": self.num_seeds >= 2,
             "num_days": self.num_days >= 10,
+            "variance": self.variance is None or self.variance > 0,
         }
         for name, valid in in_range.items():
             if not valid:
@@ -92,7 +97,9 @@ class StudyDesign:
 
     @property
     def day_variance(self) -> float:
-        """Variance of one size's daily loss beyond what all sizes share, in nats²."""
+        """Variance of one size's value a day beyond what all sizes share: of log loss, nats²."""
+        if self.variance is not None:
+            return self.variance
         from scipy.special import ndtri
 
         spread = math.sqrt(2.0) * float(ndtri(self.auc))

@@ -6,27 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from finscale.evaluation.bootstrap import Metric
+from finscale.scaling.digits import decimals, fixed, number
+from finscale.scaling.measure import negated
 from finscale.scaling.settlement import Settlement
 
 #: A misfit rarer than this is said.
 _MISFIT = 0.01
 
 
-def number(value: float) -> str:
-    """Return three significant digits without a leading zero: ``.0123``."""
-    text = f"{value:.3g}"
-    if "e" in text:
-        text = f"{value:.2e}" if abs(value) < 1e-5 else f"{value:.5f}".rstrip("0")
-    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
-
-
 def interval(metric: Metric, bounds: tuple[float, float] | None = None) -> str:
-    """Return ``.31 [.25, .37]``; an end on a bound is written as open."""
-    low, high = number(metric.low), number(metric.high)
+    """Return ``.310 [.250, .370]``; an end on a bound is written as open."""
+    digits = decimals(metric)
+    if digits is None:
+        return number(metric.value)
+    low, high = fixed(metric.low, digits), fixed(metric.high, digits)
     if bounds is not None:
         low = f"≤ {low}" if metric.low <= bounds[0] else low
         high = f"≥ {high}" if metric.high >= bounds[1] else high
-    return f"{number(metric.value)} [{low}, {high}]"
+    return f"{fixed(metric.value, digits)} [{low}, {high}]"
 
 
 def size(value: float) -> str:
@@ -50,60 +47,65 @@ def sentence(
     if facts["covariance"].num_days == 0:
         text += " The luck of the test days is not included: no daily losses were given."
     if facts["fits"] < _MISFIT:
-        text += f" No curve tried here describes the losses well ({p_text(facts['fits'])})."
+        many = facts["statement"].measure.many
+        text += f" No curve tried here describes the {many} well ({p_text(facts['fits'])})."
     return text
 
 
 def _claim(
     name: str, facts: Mapping[str, Any], why: tuple[str, ...], settles: Settlement | None
 ) -> str:
-    said = facts["statement"]
-    first, last, unit = size(said.sizes[0]), size(said.sizes[-1]), said.unit
+    said, measure = facts["statement"], facts["statement"].measure
+    title, better, worse = measure.title, measure.moves(better=True), measure.moves(better=False)
+    first, last = size(said.sizes[0]), size(said.sizes[-1])
     span = f"from {first} to {last} {said.axis}"
     exponent = interval(facts["exponent"], facts["exponent_bounds"])
-    tenfold = f"the next tenfold would change it by {interval(_negated(facts['next_tenfold']))}"
-    gain = interval(facts["gain"])
+    change = measure.amount(interval(measure.change(facts["next_tenfold"])))
+    tenfold = f"the next tenfold would change it by {change}"
+    gain = measure.amount(interval(facts["gain"]))
     if name == "LAW":
         return (
-            f"LAW: loss falls {span} as a power law with exponent {exponent}, by {gain} {unit} in "
-            f"all; a constant is rejected ({p_text(facts['p_falls'])}), the largest size was "
-            f"foretold to {number(facts['held_out'][0])}, and {tenfold} {unit}."
+            f"LAW: {title} {better} {span} as a power law with exponent {exponent}, by {gain} in "
+            f"all; a constant is rejected ({p_text(facts['p_improves'])}), the largest size was "
+            f"foretold to {number(facts['held_out'][0])}, and {tenfold}."
         )
     if name == "INVERSE":
+        lost = measure.amount(interval(negated(facts["gain"])))
         return (
-            f"INVERSE: loss rises {span}, by {interval(_negated(facts['gain']))} {unit} in all "
-            f"(exponent {exponent}); a constant is rejected ({p_text(facts['p_rises'])}), and "
-            f"{tenfold} {unit}."
+            f"INVERSE: {title} {worse} {span}, by {lost} in all "
+            f"(exponent {exponent}); a constant is rejected ({p_text(facts['p_worsens'])}), and "
+            f"{tenfold}."
         )
     if name == "TURNS":
         best = facts["best_size"]
+        extreme = "highest" if measure.higher_is_better else "least"
         return (
-            f"TURNS: loss falls to a least value at {size(best.value)} "
-            f"[{size(best.low)}, {size(best.high)}] {said.axis} and rises beyond; within {first} "
+            f"TURNS: {title} {better} to a {extreme} value at {size(best.value)} "
+            f"[{size(best.low)}, {size(best.high)}] {said.axis} and {worse} beyond; within {first} "
             f"to {last} this beats every monotone curve ({p_text(facts['p_turns'])})."
         )
     if name == "NO-LAW":
         return (
-            f"NO-LAW: the gain {span} is {gain} {unit}, inside the ±{number(said.sesoi)} stated as "
-            f"the smallest effect of interest (equivalence {p_text(facts['p_equivalent'])})."
+            f"NO-LAW: the {measure.gain} {span} is {gain}, inside the ±{number(said.sesoi)} stated "
+            f"as the smallest effect of interest (equivalence {p_text(facts['p_equivalent'])})."
         )
     ending = f" Settled by {settles}." if settles else ""
-    return f"INDETERMINATE: {'; '.join(why)}; the gain {span} is {gain} {unit}.{ending}"
+    return f"INDETERMINATE: {'; '.join(why)}; the {measure.gain} {span} is {gain}.{ending}"
 
 
 def reasons(facts: Mapping[str, Any], *, pinned: bool) -> tuple[str, ...]:
     """Return why a study that reached no other verdict did not."""
     said = facts["statement"]
-    falling = facts["direction"] == "falling"
-    p = facts["p_falls"] if falling else facts["p_rises"]
-    verb = "falls" if falling else "rises"
+    rises = facts["direction"] == "rising"
+    improves = rises == said.measure.higher_is_better
+    p = facts["p_improves"] if improves else facts["p_worsens"]
     found = []
     if p >= said.level:
         found.append(
             f"neither a fall nor a rise can be told from a constant ({p_text(p)} for the likelier)"
         )
     else:
-        found.append(f"loss {verb} ({p_text(p)})")
+        found.append(f"{said.measure.title} {said.measure.moves(better=improves)} ({p_text(p)})")
         if not pinned:
             exponent = interval(facts["exponent"], facts["exponent_bounds"])
             found.append(f"but its exponent cannot be pinned down ({exponent})")
@@ -117,7 +119,3 @@ def reasons(facts: Mapping[str, Any], *, pinned: bool) -> tuple[str, ...]:
     if max(abs(gain.low), abs(gain.high)) >= said.sesoi:
         found.append(f"a gain beyond ±{number(said.sesoi)} is not excluded")
     return tuple(found)
-
-
-def _negated(metric: Metric) -> Metric:
-    return Metric(-metric.value, -metric.high, -metric.low)

@@ -14,7 +14,9 @@ INDETERMINATE           none of these; then the verdict says what would settle i
 
 All tests are likelihood ratios by generalised least squares with the covariance of
 ``finscale.scaling.covariance``; their critical values come from a parametric bootstrap that
-estimates the covariance anew in each replicate.
+estimates the covariance anew in each replicate. An outcome that is the better the higher (AUC, R²,
+a Sharpe ratio) is judged as a loss turned round, and spoken of in its own terms
+(``finscale.scaling.measure``).
 """
 
 from __future__ import annotations
@@ -29,9 +31,10 @@ from finscale.errors import FinscaleError
 from finscale.scaling.claim import Statement, Verdict
 from finscale.scaling.covariance import SizeCovariance, size_covariance
 from finscale.scaling.judge import Judge
+from finscale.scaling.measure import LOSS, Measure
 from finscale.scaling.trend import Float
 
-__all__ = ["NUM_REPLICATES", "Statement", "Verdict", "decide"]
+__all__ = ["NUM_REPLICATES", "Measure", "Statement", "Verdict", "decide"]
 
 #: Replicates of the parametric bootstrap.
 NUM_REPLICATES = 2000
@@ -47,7 +50,7 @@ def decide(
     level: float = 0.05,
     horizon: int = 1,
     exclusions: Sequence[str] = (),
-    unit: str = "nats",
+    measure: Measure = LOSS,
     num_replicates: int = NUM_REPLICATES,
     settle: bool = True,
     seed: int = 0,
@@ -72,8 +75,9 @@ def decide(
         Bars that a label looks ahead; neighbouring days' losses overlap over ``horizon`` - 1.
     exclusions : sequence of str
         Runs left out by a rule stated before.
-    unit : str
-        Of the losses, for the sentence.
+    measure : Measure
+        What the losses stand for, for the words and numbers of the verdict; an outcome that is the
+        better the higher is given as losses by :meth:`Measure.as_loss`.
     num_replicates, seed : int
         Of the parametric bootstrap.
     settle : bool
@@ -114,7 +118,7 @@ def decide(
         float(sesoi),
         level,
         tuple(exclusions),
-        unit,
+        measure,
     )
     return Judge(statement, covariance, num_replicates, seed).verdict(settle=settle)
 

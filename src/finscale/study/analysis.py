@@ -1,4 +1,4 @@
-"""What a study's runs allow to be said: daily losses by size and seed, and the verdict on them."""
+"""What a study's runs allow to be said: its outcome by size, seed and day, and the verdict."""
 
 from __future__ import annotations
 
@@ -9,11 +9,23 @@ import numpy as np
 import polars as pl
 
 from finscale.config import BaselineConfig, ExperimentConfig, StudyConfig
+from finscale.data import DataStore
 from finscale.errors import FinscaleError
-from finscale.evaluation.bootstrap import day_means
-from finscale.scaling import Law, Verdict, decide, fit_law
+from finscale.evaluation.backtest import Costs, Market
+from finscale.evaluation.bootstrap import Floats
+from finscale.scaling import Law, SizeCovariance, Verdict, decide, fit_law, size_covariance
 from finscale.study.axes import AXES, nominal
-from finscale.study.scoring import is_collapsed, losses
+from finscale.study.outcomes import (
+    OUTCOMES,
+    Outcome,
+    Tested,
+    bars_of,
+    costs_of,
+    market_of,
+    measure_of,
+    outcome_of,
+)
+from finscale.study.scoring import is_collapsed
 
 if TYPE_CHECKING:
     from finscale.runs import Run
@@ -28,67 +40,154 @@ def windows_key(config: ExperimentConfig) -> str:
 
 
 def daily_losses(completed: Completed) -> pl.DataFrame:
-    """Return one row per network run and test day.
+    """Return one row per network's size, seed and test day: the loss.
 
-    Columns: ``size_<axis>``, the size as the study file names it (a tier by its features);
-    ``<axis>``, what was measured of it (:class:`finscale.study.axes.Axis`), averaged over its runs;
-    ``parameters`` (built), ``seed``, ``fold``, ``day``, ``loss``. Several symbols on one day are
-    averaged: a day is one observation. Along an axis whose sizes ask different questions (horizon)
-    losses are differences from the base rate's; along ``assets`` only the symbols that all sizes
-    have are judged.
+    Columns: those of :func:`daily_values`, with ``loss`` for ``value``.
     """
-    networks = [(planned, run) for planned, run in completed if not planned.cell.is_baseline]
-    if not networks:
+    return daily_values(completed, OUTCOMES["loss"]).rename({"value": "loss"})
+
+
+def daily_values(
+    completed: Completed,
+    outcome: Outcome,
+    *,
+    costs: Costs | None = None,
+    data: DataStore | None = None,
+    common: bool = False,
+) -> pl.DataFrame:
+    """Return one row per network's size, seed and test day: what the day adds to the outcome.
+
+    The folds of a size and seed make one series; the mean of its days' values is its outcome
+    exactly. Along an axis whose sizes ask different questions (horizon) losses are differences from
+    the base rate's; along ``assets`` only the symbols that all sizes have are judged.
+
+    Parameters
+    ----------
+    completed : sequence of (Planned, Run)
+        Finished runs.
+    outcome : Outcome
+        What is asked.
+    costs : Costs, optional
+        Of trading, where the outcome trades.
+    data : DataStore, optional
+        Where the bars lie; the runs' own folder when absent.
+    common : bool
+        Whether only days count that every series has.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``size_<axis>``, the size as the study file names it (a tier by its features); ``<axis>``,
+        what was measured of it (:class:`finscale.study.axes.Axis`), averaged over its runs;
+        ``parameters`` (built), ``seed``, ``fold``, ``day``, ``value``.
+
+    Raises
+    ------
+    FinscaleError
+        If no network is finished, or a base rate is missing that losses are compared with.
+    """
+    series = series_of(completed)
+    if not series:
         raise FinscaleError("no network of this study is finished yet.")
-    axes = list(networks[0][0].cell.sizes)
-    shared = _shared_symbols(networks) if "assets" in axes else None
-    base_rates = _base_rates(completed) if any(AXES[axis].relative for axis in axes) else None
-    table = pl.concat(_one_run(planned, run, shared, base_rates) for planned, run in networks)
+    axes = list(series[0][0].cell.sizes)
+    shared = _shared_symbols(series) if "assets" in axes else None
+    market = _market(series, shared, data) if outcome.trades else None
+    tested = [Tested.of(runs, symbols=shared, market=market, costs=costs) for _, runs in series]
+    rows = [outcome.rows(one) for one in tested]
+    if common:
+        rows = _on_common_days(rows)
+    values = [outcome.daily(own) for own in rows]
+    if not outcome.comparable and any(AXES[axis].relative for axis in axes):
+        known = base_rates(completed)
+        values = [
+            _less_base_rate(own, planned, runs, outcome, known, shared)
+            for own, (planned, runs) in zip(values, series, strict=True)
+        ]
+    table = pl.concat(
+        _placed(own, planned, runs, one)
+        for own, one, (planned, runs) in zip(values, tested, series, strict=True)
+    )
     sizes = [f"size_{axis}" for axis in axes]
-    # what a size measures varies a little between folds: the law has one x for each size
+    # what a size measures varies a little between runs: the law has one x for each size
     return table.with_columns(pl.col(axis).mean().over(sizes) for axis in axes)
 
 
-def _one_run(
-    planned: Planned,
-    run: Run,
+def series_of(completed: Completed) -> list[tuple[Planned, list[Run]]]:
+    """Return the networks' runs by size and seed, folds in order, in the order of the grid."""
+    groups: dict[str, list[tuple[Planned, Run]]] = {}
+    for planned, run in completed:
+        if not planned.cell.is_baseline:
+            groups.setdefault(_series(planned), []).append((planned, run))
+    return [
+        (members[0][0], [run for _, run in sorted(members, key=lambda m: m[1].config.split.fold)])
+        for members in groups.values()
+    ]
+
+
+def _shared_symbols(series: Sequence[tuple[Planned, list[Run]]]) -> frozenset[str]:
+    runs = (run for _, members in series for run in members)
+    return frozenset.intersection(*(frozenset(run.config.data.symbols) for run in runs))
+
+
+def _market(
+    series: Sequence[tuple[Planned, list[Run]]],
     shared: frozenset[str] | None,
-    base_rates: Mapping[str, Run] | None,
+    data: DataStore | None,
+) -> Market:
+    """Return the prices that every series trades; tiers and histories have the same."""
+    first = series[0][1][0]
+    symbols = first.config.data.symbols if shared is None else sorted(shared)
+    return market_of(bars_of(first, data or DataStore(first.config.data.root)), symbols)
+
+
+def _on_common_days(rows: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
+    days = [set(own["day"]) for own in rows]
+    shared = set.intersection(*days)
+    if all(len(own) == len(shared) for own in days):
+        return list(rows)
+    if not shared:
+        raise FinscaleError("the sizes have no test day in common, and cannot be compared.")
+    return [own.filter(pl.col("day").is_in(shared)) for own in rows]
+
+
+def _less_base_rate(
+    values: pl.DataFrame,
+    planned: Planned,
+    runs: Sequence[Run],
+    outcome: Outcome,
+    known: Mapping[str, Run],
+    shared: frozenset[str] | None,
 ) -> pl.DataFrame:
-    table = _day_losses(run, shared)
-    if base_rates is not None:
-        base_rate = base_rates.get(windows_key(run.config))
-        if base_rate is None:
-            raise FinscaleError(
-                f"{planned.cell.label} cannot be compared: its base rate is not there.",
-                hint="name base_rate among the baselines, and `finscale study run` again",
-            )
-        other = _day_losses(base_rate, shared)
-        table = table.join(other, on="day", suffix="_base_rate", maintain_order="left")
-        table = table.select("day", loss=pl.col("loss") - pl.col("loss_base_rate"))
-    facts: dict[str, float | int] = {"parameters": float(run.info["parameters"]["total"])}
+    keys = [windows_key(run.config) for run in runs]
+    if not set(keys) <= set(known):
+        raise FinscaleError(
+            f"{planned.cell.label} cannot be compared: its base rate is not there.",
+            hint="name base_rate among the baselines, and `finscale study run` again",
+        )
+    base = Tested.of([known[key] for key in keys], symbols=shared)
+    other = outcome.daily(outcome.rows(base))
+    joined = values.join(other, on="day", suffix="_base_rate", maintain_order="left")
+    return joined.select("day", value=pl.col("value") - pl.col("value_base_rate"))
+
+
+def _placed(
+    values: pl.DataFrame, planned: Planned, runs: Sequence[Run], tested: Tested
+) -> pl.DataFrame:
+    """Add to a series' values what it is: its sizes, seed, and the fold of each day."""
+    folds = tested.test.group_by(day="date").agg(pl.col("fold").first())
+    table = values.join(folds, on="day", how="left", maintain_order="left")
+    # a session on which nothing was decided belongs to the decisions before it
+    table = table.with_columns(pl.col("fold").forward_fill())
+    facts: dict[str, float | int] = {"parameters": float(runs[0].info["parameters"]["total"])}
     for axis, size in planned.cell.sizes.items():
         facts[f"size_{axis}"] = nominal(axis, size)
-        facts[axis] = AXES[axis].measure(run)
-    facts |= {"seed": run.config.seed, "fold": run.config.split.fold}
+        facts[axis] = sum(map(AXES[axis].measure, runs)) / len(runs)
+    facts |= {"seed": runs[0].config.seed}
     return table.with_columns(pl.lit(value).alias(name) for name, value in facts.items())
 
 
-def _day_losses(run: Run, shared: frozenset[str] | None) -> pl.DataFrame:
-    test, loss_N = run.predictions("test"), losses(run, "test")
-    date_N = test["date"].to_numpy()
-    if shared is not None:
-        kept_N = test["symbol"].is_in(list(shared)).to_numpy()
-        date_N, loss_N = date_N[kept_N], loss_N[kept_N]
-    days, means = day_means(date_N, loss_N)
-    return pl.DataFrame({"day": days, "loss": means})
-
-
-def _shared_symbols(networks: Completed) -> frozenset[str]:
-    return frozenset.intersection(*(frozenset(run.config.data.symbols) for _, run in networks))
-
-
-def _base_rates(completed: Completed) -> dict[str, Run]:
+def base_rates(completed: Completed) -> dict[str, Run]:
+    """Return the base rate's runs by what decides their windows."""
     return {
         windows_key(run.config): run
         for _, run in completed
@@ -96,29 +195,42 @@ def _base_rates(completed: Completed) -> dict[str, Run]:
     }
 
 
-def verdict(study: StudyConfig, completed: Completed) -> Verdict:
+def verdict(study: StudyConfig, completed: Completed, data: DataStore | None = None) -> Verdict:
     """Judge the study along its first axis by the statement that it made before its first run.
 
-    Of a second axis, its largest size counts; :func:`verdicts` judges each.
+    Of a second axis, its largest size counts; :func:`verdicts` judges each. ``data`` is where the
+    bars lie, for an outcome that trades; the runs' own folder when absent.
 
     Raises
     ------
     FinscaleError
         If too few runs are finished to judge.
     """
-    return _judge(study, *_at_level(study, completed, None))
+    return _judge(study, *_at_level(study, completed, None), data)
 
 
-def verdicts(study: StudyConfig, completed: Completed) -> dict[int | str, Verdict]:
+def verdicts(
+    study: StudyConfig, completed: Completed, data: DataStore | None = None
+) -> dict[int | str, Verdict]:
     """Return the verdict along the first axis at each size of the second; {} with one axis."""
     if len(study.axes) < 2:
         return {}
     second = list(study.axes)[1]
-    return {size: _judge(study, *_at_level(study, completed, size)) for size in study.axes[second]}
+    return {
+        size: _judge(study, *_at_level(study, completed, size), data) for size in study.axes[second]
+    }
 
 
-def surface(study: StudyConfig, completed: Completed, *, num_replicates: int = 500) -> Law:
+def surface(
+    study: StudyConfig,
+    completed: Completed,
+    data: DataStore | None = None,
+    *,
+    num_replicates: int = 500,
+) -> Law:
     """Fit the loss over both axes: E + A·N^-α + B·D^-β.
+
+    An outcome that is the better the higher is fitted as what its best value lacks: 1 - AUC.
 
     Raises
     ------
@@ -128,12 +240,16 @@ def surface(study: StudyConfig, completed: Completed, *, num_replicates: int = 5
     axes: list[str] = list(study.axes)
     if len(axes) < 2:
         raise FinscaleError(f"study {study.name} has one axis: a surface needs two.")
-    table = daily_losses(_whole(study, completed)[0])
+    outcome, measure = outcome_of(study), measure_of(study)
+    whole = _whole(study, completed)[0]
+    table = daily_values(whole, outcome, costs=costs_of(study), data=data)
+    loss = pl.Series("loss", measure.as_loss(table["value"].to_numpy()))
     return fit_law(
-        table.select(*axes, "seed", "fold", "day", "loss"),
+        table.select(*axes, "seed", "fold", "day").with_columns(loss),
         axes,
         horizon=study.experiment.task.horizon,
-        signed=_is_relative(study),
+        # a day's value may lie beyond the best outcome, and a difference has either sign
+        signed=measure.higher_is_better or is_relative(study),
         num_replicates=num_replicates,
     )
 
@@ -178,23 +294,44 @@ def _series(planned: Planned) -> str:
     return f"{sorted(planned.cell.sizes.items())} {planned.cell.config.seed}"
 
 
-def _is_relative(study: StudyConfig) -> bool:
-    return any(AXES[axis].relative for axis in study.axes)
+def is_relative(study: StudyConfig) -> bool:
+    """Tell whether values are differences from the base rate's: sizes ask different questions."""
+    return not outcome_of(study).comparable and any(AXES[axis].relative for axis in study.axes)
 
 
-def _judge(study: StudyConfig, completed: Completed, exclusions: tuple[str, ...]) -> Verdict:
-    table = daily_losses(completed)
-    axis = next(iter(study.axes))
-    losses_GST, size_G = _array(table, axis)
+def loss_covariance(study: StudyConfig, completed: Completed) -> tuple[SizeCovariance, Floats]:
+    """Return the covariance of the sizes' mean losses, whatever the outcome, and the sizes.
+
+    Raises
+    ------
+    FinscaleError
+        If too few runs are finished to judge.
+    """
+    table = daily_values(_at_level(study, completed, None)[0], OUTCOMES["loss"], common=True)
+    losses_GST, size_G = _array(table, next(iter(study.axes)))
+    return size_covariance(losses_GST, horizon=max(_horizons(study))), size_G
+
+
+def _judge(
+    study: StudyConfig,
+    completed: Completed,
+    exclusions: tuple[str, ...],
+    data: DataStore | None,
+) -> Verdict:
+    measure, axis = measure_of(study), next(iter(study.axes))
+    table = daily_values(
+        completed, outcome_of(study), costs=costs_of(study), data=data, common=True
+    )
+    values_GST, size_G = _array(table, axis)
     return decide(
-        losses_GST,
+        measure.as_loss(values_GST),
         size_G,
         sesoi=study.sesoi,
         axis=AXES[axis].title,
         level=study.level,
         horizon=max(_horizons(study)),
         exclusions=exclusions,
-        unit="nats" if study.experiment.task.kind == "classification" else "squared return",
+        measure=measure,
     )
 
 
@@ -203,21 +340,12 @@ def _horizons(study: StudyConfig) -> list[int]:
     return [int(size) for size in sizes]
 
 
-def _array(table: pl.DataFrame, axis: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return losses by size, seed and day, and the sizes as measured, rising.
-
-    A day is tested in one fold only, so the folds of a size and seed make one series. Where sizes
-    differ in their last days (a longer horizon has fewer), the days that all of them have count.
-    """
+def _array(table: pl.DataFrame, axis: str) -> tuple[Floats, Floats]:
+    """Return values by size, seed and day, and the sizes as measured, rising; NaN: no such seed."""
     sizes = table.group_by(axis).len().sort(axis)[axis].to_numpy()
     seeds = table["seed"].unique().sort()
-    days = table["day"].unique().sort()
-    wide = table.pivot(on="day", index=[axis, "seed"], values="loss", sort_columns=True)
-    losses_GST = np.full((len(sizes), len(seeds), len(days)), np.nan)
-    there_GS = np.zeros(losses_GST.shape[:2], dtype=bool)
+    wide = table.pivot(on="day", index=[axis, "seed"], values="value", sort_columns=True)
+    values_GST = np.full((len(sizes), len(seeds), wide.width - 2), np.nan)
     for size, seed, *values in wide.iter_rows():
-        place = int(np.searchsorted(sizes, size)), int(seeds.index_of(seed) or 0)
-        losses_GST[place] = values
-        there_GS[place] = True
-    common_T = np.isfinite(losses_GST[there_GS]).all(axis=0)
-    return losses_GST[:, :, common_T], sizes
+        values_GST[int(np.searchsorted(sizes, size)), int(seeds.index_of(seed) or 0)] = values
+    return values_GST, sizes

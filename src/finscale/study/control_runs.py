@@ -6,7 +6,7 @@ What has to come out is stated before the first run; afterwards it is held again
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,10 +14,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from finscale.config import StudyConfig
-from finscale.config.study import EXPECTED
+from finscale.config.study import expected
 from finscale.errors import FinscaleError
 from finscale.registry import Registry
+from finscale.study.analysis import base_rates, series_of, windows_key
 from finscale.study.axes import nominal
+from finscale.study.outcomes import OUTCOMES, Tested, outcome_of
 
 if TYPE_CHECKING:
     from finscale.runs import Run
@@ -68,7 +70,6 @@ class Control:
 
     task: str
     label: str
-    expected: str
     judge: Callable[[Study, float], tuple[str, bool, dict[str, Any]]]
 
 
@@ -104,59 +105,70 @@ def control_study(study: StudyConfig, kind: str) -> StudyConfig:
 def control_outcome(kind: str, study: Study, *, level: float) -> ControlOutcome:
     """Hold a control's finished runs against what is known of it."""
     control = CONTROL_RUNS[kind]
+    awaited = expected(kind, study.config.outcome)  # type: ignore[arg-type]
     missing = [planned for planned in study.plan if planned.run_id not in study.runs]
     if missing:
         found = f"{len(missing)} of {len(study.plan)} runs are missing"
-        return ControlOutcome(kind, control.label, control.expected, found, None, {})
+        return ControlOutcome(kind, control.label, awaited, found, None, {})
     found, ok, facts = control.judge(study, level)
-    return ControlOutcome(kind, control.label, control.expected, found, ok, facts)
+    return ControlOutcome(kind, control.label, awaited, found, ok, facts)
 
 
 def _judge_permuted(study: Study, level: float) -> tuple[str, bool, dict[str, Any]]:
+    from finscale.scaling.sentences import p_text
+
     verdict = _verdict(study)
     p_value = within_quarters(_networks(study))
     claims = verdict is not None and verdict.name == "LAW"
-    name = verdict.name if verdict else "no verdict"
-    found = f"{name}; ranking of days within quarters better than chance: p = {p_value:.2g}"
+    name = verdict.name if verdict else "too few runs for a verdict"
+    found = f"{name}; ranking of days within quarters better than chance: {p_text(p_value)}"
     facts = {"verdict": name, "p_within_quarters": p_value, "level": level}
     return found, p_value > level and not claims, facts
 
 
 def _judge_planted(study: Study, level: float) -> tuple[str, bool, dict[str, Any]]:
-    """See whether the largest size gains over the base rate: folds together, seeds averaged."""
-    from finscale.evaluation.bootstrap import paired_difference_interval
-    from finscale.study.scoring import losses, losses_of
+    """See whether the largest size beats the base rate: folds together, seeds averaged.
 
-    task = study.plan[0].prepared.config.task
-    test = pl.concat(
-        run.predictions("test").with_columns(loss=losses(run, "test"))
-        for _, run in _networks(study, largest=True)
+    By the study's own outcome where planted labels can show it; no price follows from them, so
+    that a study of trading is judged by its loss.
+    """
+    from finscale.evaluation.bootstrap import mean_interval
+    from finscale.scaling.digits import number
+    from finscale.scaling.sentences import interval
+
+    outcome = (
+        OUTCOMES["loss"] if OUTCOMES[study.config.outcome].trades else outcome_of(study.config)
     )
-    test = test.group_by("date", "symbol", maintain_order=True).agg(
-        pl.col("target").first(), pl.col("loss").mean()
-    )
-    base_rate = pl.concat(
-        run.predictions("test").select("date", "symbol", base_rate=losses(run, "test"))
-        for _, run in _base_rates(study)
-    )
-    table = test.join(base_rate, on=["date", "symbol"], maintain_order="left")
-    table = table.join(_optima(study), on=["date", "symbol"], maintain_order="left")
-    gain = paired_difference_interval(
-        table["date"].to_numpy(),
-        table["base_rate"].to_numpy(),
-        table["loss"].to_numpy(),
-        overlap=task.horizon,
-        level=1 - level,
-    )
-    least = losses_of(task.kind, table["target"].to_numpy(), table["best"].to_numpy())
-    possible = float((table["base_rate"].to_numpy() - least).mean())
+    measure = outcome.measure(study.config.experiment.task.kind)
+    networks = series_of(_networks(study, largest=True))
+    keys = [windows_key(run.config) for run in networks[0][1]]
+    known = base_rates(study.completed())
+    base_rate = Tested.of([known[key] for key in keys])
+    best = replace(base_rate, predictions=_with_optimum(base_rate.predictions, _optima(study)))
+
+    def losses_T(tested: Tested) -> Floats:
+        value_T = outcome.by_day(outcome.rows(tested))[1]
+        return np.asarray(measure.as_loss(value_T))
+
+    network_T = np.mean([losses_T(Tested.of(runs)) for _, runs in networks], axis=0)
+    base_T = losses_T(base_rate)
+    days = base_rate.test["date"].unique().sort().to_numpy()
+    gain = mean_interval(days, base_T - network_T, overlap=base_rate.horizon, level=1 - level)
+    possible = float((base_T - losses_T(best)).mean())
+    what = "skill" if outcome.name == "loss" else measure.gain
     seen = "seen" if gain.low > 0 else "not seen"
     found = (
-        f"skill {seen}: {gain.value:.4f} [{gain.low:.4f}, {gain.high:.4f}], "
-        f"{gain.value / possible:.0%} of the {possible:.4f} that the best possible model gains"
+        f"{what} {seen}: {interval(gain)}, {100 * gain.value / possible:.0f} % of the "
+        f"{number(possible)} that the best possible model gains"
     )
     facts = {"gain": asdict(gain), "possible": possible, "level": level}
     return found, gain.low > 0, facts
+
+
+def _with_optimum(predictions: pl.DataFrame, optima: pl.DataFrame) -> pl.DataFrame:
+    """Return the same rows with the best possible predictions for them."""
+    joined = predictions.join(optima, on=["date", "symbol"], how="left", maintain_order="left")
+    return joined.with_columns(logit="best").drop("best")
 
 
 def within_quarters(networks: Sequence[tuple[Planned, Run]], *, seed: int = 0) -> float:
@@ -211,14 +223,6 @@ def _optima(study: Study) -> pl.DataFrame:
     )
 
 
-def _base_rates(study: Study) -> list[tuple[Planned, Run]]:
-    return [
-        (planned, run)
-        for planned, run in study.completed()
-        if getattr(run.config.model, "name", "") == "base_rate"
-    ]
-
-
 def _networks(study: Study, *, largest: bool = False) -> list[tuple[Planned, Run]]:
     networks = [(p, run) for p, run in study.completed() if not p.cell.is_baseline]
     if largest:
@@ -240,7 +244,6 @@ CONTROL_RUNS.add(
     Control(
         task="permuted",
         label="labels shuffled within calendar quarters",
-        expected=EXPECTED["permuted_labels"],
         judge=_judge_permuted,
     ),
 )
@@ -249,7 +252,6 @@ CONTROL_RUNS.add(
     Control(
         task="planted",
         label="labels drawn from a known function of the last 21 bars",
-        expected=EXPECTED["planted_signal"],
         judge=_judge_planted,
     ),
 )

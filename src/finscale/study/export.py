@@ -14,14 +14,15 @@ if TYPE_CHECKING:
 
 
 def export_study(study: Study, folder: Path, *, format: Literal["csv", "parquet"]) -> list[Path]:
-    """Write one row per run, and one row per run and test day.
+    """Write one row per run, and one row per size, seed and test day.
 
     Parameters
     ----------
     study : Study
         With finished runs.
     folder : Path
-        Where ``<name>_runs`` and ``<name>_daily_losses`` go.
+        Where ``<name>_runs`` and ``<name>_daily_losses`` go; of a study about something else than
+        loss, ``<name>_daily_<outcome>`` too: its mean over days is the outcome.
     format : {"csv", "parquet"}
         Of both files.
 
@@ -30,11 +31,17 @@ def export_study(study: Study, folder: Path, *, format: Literal["csv", "parquet"
     list of Path
         The files, runs first.
     """
-    from finscale.study.analysis import daily_losses
+    from finscale.study.analysis import daily_losses, daily_values
+    from finscale.study.outcomes import costs_of, outcome_of
     from finscale.study.results import results_table
 
     completed = study.completed()
     tables = {"runs": results_table(completed), "daily_losses": daily_losses(completed)}
+    outcome = outcome_of(study.config)
+    if outcome.name != "loss":
+        tables[f"daily_{outcome.name}"] = daily_values(
+            completed, outcome, costs=costs_of(study.config), data=study.data
+        )
     return [
         _write(table, folder / f"{study.config.name}_{name}.{format}", format)
         for name, table in tables.items()

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import yaml
 
-from finscale.config import StudyConfig, validate
+from finscale.config import StudyConfig, TaskConfig, validate
+from finscale.config.outcomes import OUTCOMES as RULES
 from finscale.errors import FinscaleError
 from finscale.files import write_bytes
 from finscale.study.axes import AXES
+from finscale.study.outcomes import OUTCOMES
 
 #: Sizes proposed for each axis.
 PROPOSED: dict[str, str] = {
@@ -39,7 +41,8 @@ class Answers:
     seeds: int = 5
     folds: int = 3
     budget: str = "50k"
-    sesoi: float = 0.005
+    outcome: str = "loss"
+    sesoi: float | None = None
     controls: bool = True
 
     def text(self) -> str:
@@ -54,12 +57,15 @@ class Answers:
         question = self.question or f"Do more {axis.title} pay on {' and '.join(self.symbols)}?"
         scaled_model = self.axis in ("parameters", "compute")
         kinds = "[permuted_labels, planted_signal]" if self.controls else "[]"
+        kind = TaskConfig.model_validate({"name": self.task}).kind
+        outcome = OUTCOMES[self.outcome]
+        # what does not fit is refused below, with the whole file
+        measure = outcome.measures.get(kind) or next(iter(outcome.measures.values()))
+        unit = measure.unit or measure.title
+        sesoi = self.sesoi or RULES[outcome.name].sesoi.get(kind, 0.01)
         text = _TEMPLATE.format(
             name=self.name,
-            question=yaml.safe_dump(question, width=10_000)
-            .removesuffix("\n")
-            .removesuffix("...")
-            .strip(),
+            question=_plain(question),
             symbols=", ".join(self.symbols),
             task=self.task,
             horizon=self.horizon,
@@ -72,12 +78,19 @@ class Answers:
             folds=self.folds,
             budget=self.budget,
             budget_note="replaced by each size below" if scaled_model else "of every run",
-            sesoi=self.sesoi,
+            outcome=self.outcome,
+            sesoi=_plain(sesoi),
+            unit=unit,
             kinds=kinds,
             context="80",
         )
         validate(StudyConfig, yaml.safe_load(text), place="the answers")
         return text
+
+
+def _plain(value: str | float) -> str:
+    """Return a value as one line of YAML."""
+    return yaml.safe_dump(value, width=10_000).removesuffix("\n").removesuffix("...").strip()
 
 
 def write_study(answers: Answers, path: Path) -> Path:
@@ -146,6 +159,11 @@ baselines: [base_rate, volatility, logistic]
 controls:
   kinds: {kinds}
 
-# A gain below this over the whole range (nats a decision) would not be worth having.
+# What the verdict is about, on test days. loss: log loss in nats, or squared error. auc: ranking
+# of the days. r2: variance of returns explained. sharpe: yearly Sharpe ratio after `costs`, at the
+# operating point that validation chose.
+outcome: {outcome}
+
+# A gain below this over the whole range ({unit}) would not be worth having.
 sesoi: {sesoi}
 """

@@ -13,12 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psutil
 
-from finscale.config import StudyConfig
-from finscale.errors import FinscaleError
-from finscale.scaling.power import StudyDesign, study_power
-from finscale.scaling.simulation import simulate_verdicts
-from finscale.study.axes import AXES, nominal
+from finscale.study.axes import AXES
 from finscale.study.planned import Planned
+from finscale.study.power import PowerPlan, power_plan, smallest_seen
 from finscale.study.speed import measured_speed, model_key, same_speed, training_bytes
 from finscale.study.threads import size_words
 
@@ -29,15 +26,8 @@ if TYPE_CHECKING:
 _BASELINE_SECONDS, _RUN_SECONDS = 1.0, 0.5
 #: Bytes of one prediction and of a run's JSON and metrics.
 _BYTES_PER_WINDOW, _BYTES_PER_RUN = 24, 20_000
-#: One-sided 5 % and 80 % power.
-_SEEN = 1.645 + 0.842
-_POWER_REPLICATES, _WANTED_POWER = 300, 0.8
-_MOST_FACTOR = 256
 #: Groups of runs that are no sizes of the grid.
 BESIDE = ("baselines", "sweep", "controls")
-#: Area under the ROC curve that a power calculation expects: a threshold is volatility timing.
-_EXPECTED_AUC = {"direction": 0.55}
-_THRESHOLD_AUC = 0.75
 
 
 @dataclass(frozen=True)
@@ -63,7 +53,8 @@ class SizePlan:
     memory, disk : int
         Bytes: the peak of one training process, and what all runs leave on disk.
     sees : float or None
-        Smallest gain over the smallest size that its runs would show with 80 % power.
+        Smallest gain in the study's outcome over the smallest size that its runs would show with
+        80 % power.
     """
 
     label: str
@@ -77,19 +68,6 @@ class SizePlan:
     memory: int
     disk: int
     sees: float | None = None
-
-
-@dataclass(frozen=True)
-class PowerPlan:
-    """What the study could find, and what it would take to find the effect of interest."""
-
-    num_days: int
-    smallest_fall: float
-    smallest_law: float
-    sesoi: float
-    days_for_sesoi: int | None
-    seeds_for_sesoi: int | None
-    assumed: str
 
 
 @dataclass(frozen=True)
@@ -172,9 +150,10 @@ def plan_study(
     }
     rows = [*sizes, *(meter.group(name, group) for name, group in beside.items() if group)]
     count = workers or os.cpu_count() or 1
-    power, why_not = _power(study, networks)
+    power, why_not = power_plan(study, networks)
+    sees = smallest_seen(study.config, networks)
     return StudyPlan(
-        sizes=tuple(_with_sight(study.config, rows, networks)),
+        sizes=tuple(replace(row, sees=sees) if row.label in by_size else row for row in rows),
         seconds=_wall_time(rows, count),
         workers=count,
         power=power,
@@ -267,112 +246,3 @@ def _wall_time(sizes: Sequence[SizePlan], workers: int) -> float:
         size.seconds * count * min(size.threads, cores) / cores for size, count in missing
     )
     return max([work, core_work, *(size.seconds for size, _ in missing)], default=0.0)
-
-
-def _design(study: Study, networks: Sequence[Planned]) -> StudyDesign:
-    """Return what the power calculation assumes of the study.
-
-    Raises
-    ------
-    FinscaleError
-        For fewer than four sizes or two seeds.
-    """
-    config = study.config
-    axis = next(iter(config.axes))
-    sizes = sorted({_x(one, axis) for one in networks})
-    prepared = networks[0].prepared
-    return StudyDesign(
-        sizes=tuple(sizes),
-        num_seeds=len(config.seeds),
-        num_days=_num_days(networks),
-        base_rate=prepared.dataset.base_rate(prepared.split.train),
-        auc=_EXPECTED_AUC.get(config.experiment.task.name, _THRESHOLD_AUC),
-        sesoi=config.sesoi,
-        level=config.level,
-    )
-
-
-def _x(planned: Planned, axis: str) -> float:
-    counts = planned.prepared.counts
-    if axis == "parameters" and counts:
-        return float(counts.total)
-    return nominal(axis, planned.cell.sizes[axis])
-
-
-def _num_days(networks: Sequence[Planned]) -> int:
-    """Return the test days of one size and seed, its folds together."""
-    first = networks[0].cell
-    folds = [
-        one.prepared
-        for one in networks
-        if (one.cell.sizes, one.cell.config.seed) == (first.sizes, first.config.seed)
-    ]
-    days = [one.dataset.dates(one.split.test) for one in folds]
-    return len(np.unique(np.concatenate(days)))
-
-
-def _power(study: Study, networks: Sequence[Planned]) -> tuple[PowerPlan | None, str]:
-    if study.config.experiment.task.kind != "classification":
-        return None, "the power of a regression is not worked out beforehand"
-    try:
-        design = _design(study, networks)
-    except FinscaleError as error:
-        return None, error.message
-    found = study_power(design, [0.0], num_replicates=_POWER_REPLICATES)
-    days = seeds = None
-    if found.smallest_fall > design.sesoi:
-        days = _factor(lambda k: replace(design, num_days=design.num_days * k))
-        seeds = _factor(lambda k: replace(design, num_seeds=design.num_seeds * k))
-    return PowerPlan(
-        num_days=design.num_days,
-        smallest_fall=found.smallest_fall,
-        smallest_law=found.smallest_law,
-        sesoi=design.sesoi,
-        days_for_sesoi=days and days * design.num_days,
-        seeds_for_sesoi=seeds and seeds * design.num_seeds,
-        assumed=f"AUC {design.auc:g}, scores of two sizes correlated {design.correlation:g}, "
-        f"loss of seeds spread {design.seed_noise:g} nats",
-    ), ""
-
-
-def _factor(design_at: Any) -> int | None:
-    """Return the least multiple, found by doubling, at which the SESOI is seen; None beyond 256."""
-    factor = 2
-    while factor <= _MOST_FACTOR:
-        design: StudyDesign = design_at(factor)
-        decisions = simulate_verdicts(
-            design.sizes,
-            design.covariance(),
-            design.curve(design.sesoi),
-            sesoi=design.sesoi,
-            level=design.level,
-            num_replicates=_POWER_REPLICATES,
-        )
-        if float(decisions.falls_B.mean()) >= _WANTED_POWER:
-            return factor
-        factor *= 2
-    return None
-
-
-def _with_sight(
-    config: StudyConfig, rows: Sequence[SizePlan], networks: Sequence[Planned]
-) -> list[SizePlan]:
-    """Add to each size what a paired comparison with the smallest one would show."""
-    if config.experiment.task.kind != "classification" or len(config.seeds) < 1:
-        return list(rows)
-    prepared = networks[0].prepared
-    rate = prepared.dataset.base_rate(prepared.split.train)
-    design = StudyDesign(
-        sizes=(1.0, 2.0, 3.0, 4.0),
-        num_seeds=max(len(config.seeds), 2),
-        num_days=_num_days(networks),
-        base_rate=rate,
-        auc=_EXPECTED_AUC.get(config.experiment.task.name, _THRESHOLD_AUC),
-        sesoi=config.sesoi,
-    )
-    variance = 2 * (
-        design.day_variance / design.num_days + design.seed_noise**2 / len(config.seeds)
-    )
-    sees = _SEEN * float(np.sqrt(variance))
-    sizes = {_words(one) for one in networks}
-    return [replace(row, sees=sees) if row.label in sizes else row for row in rows]

@@ -235,7 +235,7 @@ class Study:
         """
         from finscale.study.analysis import verdict
 
-        judged = verdict(self.config, self.completed())
+        judged = verdict(self.config, self.completed(), self.data)
         content: dict[str, Any] = {"verdict": judged.to_dict()}
         if len(self.config.axes) > 1:
             content["verdicts"] = {
@@ -248,13 +248,13 @@ class Study:
         """Return the verdict along the first axis at each size of the second."""
         from finscale.study.analysis import verdicts
 
-        return verdicts(self.config, self.completed())
+        return verdicts(self.config, self.completed(), self.data)
 
     def surface(self) -> Law:
         """Return the law fitted over both axes."""
         from finscale.study.analysis import surface
 
-        return surface(self.config, self.completed())
+        return surface(self.config, self.completed(), self.data)
 
     def control_outcomes(self) -> list[ControlOutcome]:
         """Return each control: what had to come out, what did, and whether they agree."""

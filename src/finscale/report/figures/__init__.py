@@ -14,7 +14,7 @@ from finscale.report.figures.trading import trading
 from finscale.report.figures.training import learning
 
 if TYPE_CHECKING:
-    from finscale.study.findings import Findings
+    from finscale.study.findings.findings import Findings
 
 #: Findings to figure; None where the study has nothing to draw.
 FIGURES: Registry[Callable[[Findings], Figure | None]] = Registry("figure")

@@ -11,7 +11,8 @@ from finscale.report.palette import BASELINE_ROLES
 from finscale.study.axes import AXES
 
 if TYPE_CHECKING:
-    from finscale.study.findings import Findings
+    from finscale.scaling.measure import Measure
+    from finscale.study.findings.findings import Findings
 
 #: Scale axis → what a question calls a larger one, and the noun after a size that lacks one.
 NOUNS = {
@@ -23,8 +24,6 @@ NOUNS = {
     "context_length": ("network that looks further back", ""),
     "horizon": ("forecast of a longer horizon", ""),
 }
-#: Decimals of a loss: what sizes differ in is the third and fourth.
-DIGITS = 4
 #: More labels than this crowd a narrow screen.
 _MOST_TICKS = 7
 
@@ -69,10 +68,21 @@ def seed_hover(findings: Findings, row: Mapping[str, Any]) -> str:
     """Return what a run's dot says."""
     return (
         f"{sized(findings, row['size'])}, seed {row['seed']}\n"
-        f"test loss {fixed(row['loss'], DIGITS)} {findings.unit}\n"
-        f"validation loss {fixed(row['validation_loss'], DIGITS)} {findings.unit}\n"
+        f"test {findings.measure.title} {amount(findings.measure, row['value'])}\n"
+        f"validation loss {amount(findings.loss, row['validation_loss'])}\n"
         f"run {row['run_id']} (click for its row)"
     )
+
+
+def amount(measure: Measure, value: float) -> str:
+    """Return a value with the digits and the unit of its measure."""
+    return measure.amount(fixed(value, measure.digits))
+
+
+def heading(measure: Measure, part: str = "test") -> str:
+    """Return the title of a column or an axis: ``test loss (nats)``, ``test AUC``."""
+    unit = f" ({measure.unit})" if measure.unit else ""
+    return f"{part} {measure.title}{unit}"
 
 
 def baseline_roles(findings: Findings) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -13,7 +14,7 @@ from finscale.report.figures.common import chosen_words, padded, size_axis, size
 from finscale.report.numbers import interval, number, percent
 
 if TYPE_CHECKING:
-    from finscale.study.findings import Findings
+    from finscale.study.findings.findings import Findings
 
 
 def calibration(findings: Findings) -> Figure | None:
@@ -82,7 +83,7 @@ def precision_recall(findings: Findings) -> Figure | None:
         return None
     precision, recall = (findings.evaluation.metric(name) for name in ("precision", "recall"))
     flagged = findings.evaluation.metric("flagged")
-    threshold = " / ".join(percent(p) for p in findings.evaluation.thresholds.values())
+    threshold = _each_fold(findings.evaluation.thresholds)
     run = findings.chosen.runs[0].id
     kept = sweep.gather_every(max(1, sweep.height // 300))
     marks: tuple[Mark, ...] = (
@@ -121,7 +122,7 @@ def precision_recall(findings: Findings) -> Figure | None:
         ),
     )
     answer = (
-        f"At the operating point (alarm from {threshold} on, chosen on validation days so that "
+        f"At the operating point (alarm from {threshold} on; chosen on validation days so that "
         f"half of the events there are caught) precision is {interval(precision)} and recall "
         f"{interval(recall)}, with alarms on {percent(flagged.value)} of the days; the event "
         f"happens on {percent(findings.base_rate.value)}."
@@ -140,6 +141,12 @@ def precision_recall(findings: Findings) -> Figure | None:
         "chosen from it; fewer than ten alarms are left out as luck.",
         (panel,),
     )
+
+
+def _each_fold(thresholds: Mapping[int, float]) -> str:
+    """Return the operating points in words: every fold has its own."""
+    *first, last = (percent(p) for p in thresholds.values())
+    return f"{', '.join(first)} and {last}, by fold," if first else last
 
 
 def spread(findings: Findings) -> Figure | None:

@@ -1,4 +1,4 @@
-"""The figure that the study is about: test loss against size."""
+"""The figure that the study is about: its outcome against size."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import polars as pl
 
 from finscale.report.figure import Axis, Band, Figure, Line, Mark, Panel, Points, Rule
 from finscale.report.figures.common import (
-    DIGITS,
     NOUNS,
+    amount,
     baseline_roles,
     padded,
     seed_hover,
@@ -22,8 +22,7 @@ from finscale.report.numbers import fixed, interval, percent
 from finscale.report.palette import ramp
 
 if TYPE_CHECKING:
-    from finscale.study.findings import Findings
-    from finscale.study.findings.findings import Baseline
+    from finscale.study.findings.findings import Baseline, Findings
 
 #: A baseline further away than this share of the runs' range is named at the edge instead.
 _NEAR = 0.6
@@ -34,25 +33,29 @@ def scaling(findings: Findings) -> Figure:
     curve = findings.curve
     reach = 1.0 if curve is None else curve.x[-1] / curve.size_G[-1]
     low, high = _limits(findings)
-    near = [b for b in _held_against(findings) if low <= b.loss.value <= high]
+    near = [b for b in _held_against(findings) if low <= b.value.value <= high]
     roles = baseline_roles(findings)
     marks: list[Mark] = [*_fit(findings)]
     marks += [
-        Rule(f"{title(b.name)} baseline {fixed(b.loss.value, DIGITS)}", b.loss.value, roles[b.name])
+        Rule(
+            f"{title(b.name)} baseline {fixed(b.value.value, findings.measure.digits)}",
+            b.value.value,
+            roles[b.name],
+        )
         for b in near
     ]
     marks += [*_seeds(findings), *_means(findings)]
     panel = Panel(
         "",
         size_axis(findings, reach=reach),
-        Axis(_loss_title(findings), limits=(low, high)),
+        Axis(_title(findings), limits=(low, high)),
         tuple(marks),
         above=_far(findings, above=high),
         below=_far(findings, below=low),
     )
     return Figure(
         "scaling",
-        f"Does a {NOUNS[findings.axis][0]} lose less on days that it has never seen?",
+        f"Does a {NOUNS[findings.axis][0]} {findings.outcome.does}?",
         _answer(findings),
         _caption(findings),
         (panel,),
@@ -60,9 +63,10 @@ def scaling(findings: Findings) -> Figure:
     )
 
 
-def _loss_title(findings: Findings) -> str:
-    what = "test loss less the base rate's" if findings.is_relative else "test loss"
-    return f"{what} ({findings.unit} per decision)"
+def _title(findings: Findings) -> str:
+    what, unit = findings.outcome.axis, findings.measure.unit
+    less = " less the base rate's" if findings.is_relative else ""
+    return f"{what}{less} ({unit} per decision)" if unit else what + less
 
 
 def _held_against(findings: Findings) -> tuple[Baseline, ...]:
@@ -74,11 +78,11 @@ def _answer(findings: Findings) -> str:
     verdict = findings.verdict
     if verdict is None:
         return f"No verdict yet: {findings.no_verdict}"
-    sizes, mean_G = verdict.statement.sizes, verdict.covariance.mean_G
-    ends = (f"{fixed(mean_G[i], DIGITS)} at {sized(findings, sizes[i])}" for i in (0, -1))
+    sizes, mean_G, measure = verdict.statement.sizes, verdict.mean_G, findings.measure
+    ends = (f"{fixed(mean_G[i], measure.digits)} at {sized(findings, sizes[i])}" for i in (0, -1))
     return (
-        f"Mean test loss is {' and '.join(ends)}: a gain of {interval(verdict.gain)} "
-        f"{findings.unit}."
+        f"Mean test {measure.title} is {' and '.join(ends)}: a {measure.gain} of "
+        f"{measure.amount(interval(verdict.gain))}."
     )
 
 
@@ -91,8 +95,14 @@ def _caption(findings: Findings) -> str:
         f"{text}Bars and band: {level} intervals of differences between sizes; what all sizes "
         "share, easy or hard test days, is left out because it cannot tell them apart. "
         "The largest size is hollow: the cross is where the curve fitted without it, held out, "
-        f"says that it should lie.{_level(findings)}"
+        f"says that it should lie.{_level(findings)}{_always_long(findings)}"
     )
+
+
+def _always_long(findings: Findings) -> str:
+    """Say what the base rate does where an outcome trades: its one forecast meets its threshold."""
+    trades = findings.outcome.trades and findings.is_classification
+    return " The base rate is long every day: it buys and holds." if trades else ""
 
 
 def _level(findings: Findings) -> str:
@@ -105,7 +115,7 @@ def _level(findings: Findings) -> str:
 
 def _limits(findings: Findings) -> tuple[float, float]:
     """Return a range round the runs that takes in baselines which do not flatten the curve."""
-    values = findings.seeds["loss"].to_list()
+    values = findings.seeds["value"].to_list()
     curve = findings.curve
     if curve is not None:
         inside = curve.x <= curve.size_G[-1]
@@ -114,16 +124,16 @@ def _limits(findings: Findings) -> tuple[float, float]:
     low, high = min(values), max(values)
     far = _NEAR * (high - low)
     near = [
-        b.loss.value for b in _held_against(findings) if low - far <= b.loss.value <= high + far
+        b.value.value for b in _held_against(findings) if low - far <= b.value.value <= high + far
     ]
     return padded(min(low, *near, low), max(high, *near, high))
 
 
 def _far(findings: Findings, *, above: float = np.inf, below: float = -np.inf) -> tuple[str, ...]:
     return tuple(
-        f"{title(b.name)} baseline {fixed(b.loss.value, DIGITS)}, off the scale"
+        f"{title(b.name)} baseline {fixed(b.value.value, findings.measure.digits)}, off the scale"
         for b in _held_against(findings)
-        if b.loss.value > above or b.loss.value < below
+        if b.value.value > above or b.value.value < below
     )
 
 
@@ -141,21 +151,26 @@ def _fit(findings: Findings) -> list[Mark]:
             curve.high.tolist(),
             "model",
         ),
-        Line("fitted curve", curve.x[measured].tolist(), curve.loss[measured].tolist(), "model"),
+        Line("fitted curve", curve.x[measured].tolist(), curve.value[measured].tolist(), "model"),
     ]
     if beyond.sum() > 1:
         marks.append(
             Line(
                 "carried on to ×10",
                 curve.x[beyond].tolist(),
-                curve.loss[beyond].tolist(),
+                curve.value[beyond].tolist(),
                 "model",
                 dash="dash",
             )
         )
     return [
         *marks,
-        Rule(f"null: no effect of size {fixed(curve.null, DIGITS)}", curve.null, "null", "dot"),
+        Rule(
+            f"null: no effect of size {fixed(curve.null, findings.measure.digits)}",
+            curve.null,
+            "null",
+            "dot",
+        ),
     ]
 
 
@@ -173,7 +188,7 @@ def _dots(findings: Findings, rows: pl.DataFrame, name: str, role: str) -> Point
     return Points(
         name,
         rows["size"].to_list(),
-        rows["loss"].to_list(),
+        rows["value"].to_list(),
         role,
         hover=[seed_hover(findings, row) for row in rows.iter_rows(named=True)],
         runs=rows["run_id"].to_list(),
@@ -187,9 +202,10 @@ def _means(findings: Findings) -> list[Mark]:
     if curve is None:
         return []
     size_G, mean_G, reach_G = curve.size_G, curve.mean_G, curve.reach_G
+    measure = findings.measure
     hover = [
         f"{sized(findings, x)}, mean over seeds\n"
-        f"test loss {fixed(mean, DIGITS)} ± {fixed(half, DIGITS)} {findings.unit}"
+        f"test {measure.title} {fixed(mean, measure.digits)} ± {amount(measure, half)}"
         for x, mean, half in zip(size_G, mean_G, reach_G, strict=True)
     ]
     parts = (
@@ -216,8 +232,8 @@ def _means(findings: Findings) -> list[Mark]:
         [curve.foretold],
         "bad",
         hover=[
-            f"foretold {fixed(curve.foretold, DIGITS)}, measured {fixed(mean_G[-1], DIGITS)} "
-            f"{findings.unit}"
+            f"foretold {fixed(curve.foretold, measure.digits)}, "
+            f"measured {amount(measure, mean_G[-1])}"
         ],
         shape="cross",
         size=10,

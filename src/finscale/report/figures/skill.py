@@ -12,10 +12,12 @@ from finscale.report.figures.common import seed_hover, size_axis, sized, title
 from finscale.report.numbers import interval, number, percent
 
 if TYPE_CHECKING:
-    from finscale.study.findings import Findings
+    from finscale.study.findings.findings import Findings
 
 #: Baselines that years and regimes are held against, where the study has them.
 _MAIN = ("base_rate", "volatility")
+#: Test days below which a year's skill is not drawn: its interval would flatten the others.
+FEWEST_DAYS = 20
 
 
 def skill(findings: Findings) -> Figure | None:
@@ -28,11 +30,18 @@ def skill(findings: Findings) -> Figure | None:
         "Does the network know more than plain models do?",
         " ".join(_sentence(findings, over) for over in overs),
         f"Skill above zero: less loss than the baseline on the same days. Bars: "
-        f"{percent(1 - findings.study.level)} intervals, luck of days and of seeds. Grey: gains "
-        f"within ± the smallest effect of interest, {number(findings.study.sesoi)} "
-        f"{findings.unit}.",
+        f"{percent(1 - findings.study.level)} intervals, luck of days and of seeds."
+        f"{_grey(findings)}",
         tuple(_by_size(findings, over) for over in overs),
     )
+
+
+def _grey(findings: Findings) -> str:
+    """Explain the grey band, which only a study of losses has: skill is a loss."""
+    if findings.study.outcome != "loss":
+        return ""
+    sesoi = f"{number(findings.study.sesoi)} {findings.loss.unit}"
+    return f" Grey: gains within ± the smallest effect of interest, {sesoi}."
 
 
 def _sentence(findings: Findings, over: str) -> str:
@@ -40,7 +49,7 @@ def _sentence(findings: Findings, over: str) -> str:
     if metric is None:
         return ""
     seen = "is seen" if metric.low > 0 else "is negative" if metric.high < 0 else "is not seen"
-    return f"Skill over {title(over)} {seen}: {interval(metric, sign=True)} {findings.unit}."
+    return f"Skill over {title(over)} {seen}: {interval(metric, sign=True)} {findings.loss.unit}."
 
 
 def _by_size(findings: Findings, over: str) -> Panel:
@@ -59,7 +68,7 @@ def _by_size(findings: Findings, over: str) -> Panel:
                 seeds[column].to_list(),
                 "model",
                 hover=[
-                    f"skill {number(row[column], sign=True)} {findings.unit}\n"
+                    f"skill {number(row[column], sign=True)} {findings.loss.unit}\n"
                     + seed_hover(findings, row)
                     for row in seeds.iter_rows(named=True)
                 ],
@@ -73,13 +82,13 @@ def _by_size(findings: Findings, over: str) -> Panel:
             rows,
             x,
             [sized(findings, value) for value in x],
-            findings.unit,
+            findings.loss.unit,
         )
     )
     return Panel(
         f"over the {title(over)} baseline",
         size_axis(findings),
-        Axis(f"skill ({findings.unit} per decision)"),
+        Axis(f"skill ({findings.loss.unit} per decision)"),
         tuple(marks),
     )
 
@@ -100,8 +109,17 @@ def years(findings: Findings) -> Figure | None:
         "test year",
         f"Mean over the seeds of the size with the least validation loss, "
         f"{sized(findings, findings.chosen.sizes[findings.axis])}. "
-        f"Bars: {percent(1 - findings.study.level)} intervals, luck of days.",
+        f"Bars: {percent(1 - findings.study.level)} intervals, luck of days.{_short(findings)}",
     )
+
+
+def _short(findings: Findings) -> str:
+    """Say which years are left out for having next to no test days."""
+    few = findings.groups.filter(pl.col("group") == "year", pl.col("days") < FEWEST_DAYS)
+    labels = few["label"].unique(maintain_order=True).to_list()
+    if not labels:
+        return ""
+    return f" Left out for fewer than {FEWEST_DAYS} test days: {', '.join(labels)}."
 
 
 def regimes(findings: Findings) -> Figure | None:
@@ -120,7 +138,7 @@ def regimes(findings: Findings) -> Figure | None:
 def _grouped(
     findings: Findings, name: str, group: str, question: str, x_title: str, caption: str
 ) -> Figure | None:
-    rows = findings.groups.filter(pl.col("group") == group)
+    rows = findings.groups.filter(pl.col("group") == group, pl.col("days") >= FEWEST_DAYS)
     overs = [over for over in _MAIN if over in rows["over"].unique().to_list()]
     if not overs or rows["label"].n_unique() < 2:
         return None
@@ -144,17 +162,19 @@ def _by_label(findings: Findings, rows: pl.DataFrame, over: str, x_title: str) -
     hover = [f"{label}: {days:,} days" for label, days in rows.select("label", "days").iter_rows()]
     marks: tuple[Mark, ...] = (
         Rule("no skill", 0.0, "null", "dot"),
-        _estimates(rows, labels, hover, findings.unit),
+        _estimates(rows, labels, hover, findings.loss.unit),
     )
     return Panel(
         f"over the {title(over)} baseline",
         Axis(x_title, kind="category"),
-        Axis(f"skill ({findings.unit} per decision)"),
+        Axis(f"skill ({findings.loss.unit} per decision)"),
         marks,
     )
 
 
 def _zero(findings: Findings, first: float, last: float) -> list[Mark]:
+    if findings.study.outcome != "loss":
+        return [Rule("no skill", 0.0, "null", "dot")]
     sesoi = findings.study.sesoi
     pad = (last / first) ** 0.06 if last > first else 1.5
     x = [first / pad, last * pad]

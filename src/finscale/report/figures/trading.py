@@ -9,7 +9,7 @@ from finscale.report.figures.common import chosen_words
 from finscale.report.numbers import interval, number, percent
 
 if TYPE_CHECKING:
-    from finscale.study.findings import Findings
+    from finscale.study.findings.findings import Findings
 
 _ROLES = ("model", "other", "third", "null")
 _DASHES = ("solid", "dash", "dot", "solid")
@@ -18,7 +18,7 @@ _DASHES = ("solid", "dash", "dot", "solid")
 def trading(findings: Findings) -> Figure | None:
     """Draw the value of the chosen run, of the volatility baseline, and of two without a model."""
     from finscale.evaluation.bootstrap import Metric
-    from finscale.study.findings.trading import MODEL
+    from finscale.study.findings.trading import BUY_AND_HOLD, MODEL
 
     trading = findings.trading
     if trading is None:
@@ -44,18 +44,14 @@ def trading(findings: Findings) -> Figure | None:
                 ],
             )
         )
-    model = trading.measured[MODEL]
+    model, hold = trading.measured[MODEL], trading.measured[BUY_AND_HOLD]
     difference = Metric(*trading.over_hold[MODEL])
     costs = trading.costs
+    seen = "not seen" if difference.low <= 0 <= difference.high else "seen"
     answer = (
         f"After costs the chosen network earned {percent(model.cagr)} a year with a Sharpe ratio "
-        f"of {interval(model.sharpe)}; less that of buy and hold: "
-        f"{interval(difference, sign=True)}. "
-        + (
-            "No difference is seen."
-            if difference.low <= 0 <= difference.high
-            else "The difference is seen."
-        )
+        f"of {interval(model.sharpe)}. Buy and hold's is {interval(hold.sharpe)}; the difference, "
+        f"{interval(difference, sign=True)}, is {seen}."
     )
     caption = (
         f"Long while the forecast lies at or above the operating point, else in cash "

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from finscale.report.figure import Axis, Figure, Line, Mark, Panel, Points
-from finscale.report.figures.common import DIGITS, padded, sized
-from finscale.report.numbers import fixed
+from finscale.report.figures.common import amount, heading, padded, sized
 from finscale.report.palette import ramp
 
 if TYPE_CHECKING:
-    from finscale.study.findings import Findings
+    from finscale.study.findings.findings import Findings
 
 
 def learning(findings: Findings) -> Figure | None:
@@ -44,7 +43,12 @@ def learning(findings: Findings) -> Figure | None:
         answer,
         "One line a run; the dot is the epoch whose weights were kept, by validation loss. "
         "Training loss that keeps falling while validation loss rises is learning by heart. "
-        "Darker (on a dark page: brighter) lines are larger networks.",
+        "Darker (on a dark page: brighter) lines are larger networks."
+        + (
+            " Each fold has its own days, and so its own level."
+            if rows["fold"].n_unique() > 1
+            else ""
+        ),
         panels,
     )
 
@@ -67,7 +71,7 @@ def _panel(
     return Panel(
         f"{name} days",
         Axis("epoch: one pass over the training days", ticks=ticks),
-        Axis(f"{name} loss ({findings.unit})", limits=limits),
+        Axis(heading(findings.loss, name), limits=limits),
         tuple(marks),
     )
 
@@ -75,7 +79,7 @@ def _panel(
 def _hover(findings: Findings, row: dict[str, float | int | str], column: str) -> str:
     return (
         f"{sized(findings, float(row['size']))}, seed {row['seed']}, fold {row['fold']}\n"
-        f"epoch {row['epoch']}: {fixed(float(row[column]), DIGITS)} {findings.unit}\n"
+        f"epoch {row['epoch']}: {amount(findings.loss, float(row[column]))}\n"
         f"run {row['run_id']} (click for its row)"
     )
 

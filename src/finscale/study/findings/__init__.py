@@ -6,7 +6,7 @@ from finscale.lazy import lazy_names
 
 _HOMES = {
     "Findings": ".findings",
-    "find": ".findings",
+    "find": ".finding",
     "Series": ".series",
 }
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from finscale.evaluation.bootstrap import Metric
-from finscale.scaling import Verdict
+from finscale.scaling import SizeCovariance, Verdict
 from finscale.scaling.decision import redraw
 from finscale.scaling.trend import FINE_EXPONENTS, SizeAxis, Trends
 
@@ -26,19 +27,19 @@ class Curve:
 
     Parameters
     ----------
-    x, loss, low, high : array
-        The curve and its interval, pointwise.
+    x, value, low, high : array
+        The curve and its interval, pointwise; values of the study's own measure.
     null : float
-        Loss of the constant: what no effect of size would look like.
+        Value of the constant: what no effect of size would look like.
     size_G, mean_G, reach_G : array
-        Sizes, mean loss of each, and half the width of its interval. What all sizes share (the
+        Sizes, mean value of each, and half the width of its interval. What all sizes share (the
         luck of easy or hard test days) is left out: it cannot tell sizes apart.
     foretold : float
-        Loss of the largest size as the curve fitted without it has it.
+        Value of the largest size as the curve fitted without it has it.
     """
 
     x: Floats
-    loss: Floats
+    value: Floats
     low: Floats
     high: Floats
     null: float
@@ -65,7 +66,7 @@ def fitted_curve(verdict: Verdict, *, reach: float = REACH, seed: int = 0) -> Cu
     axis = SizeAxis(statement.sizes, FINE_EXPONENTS)
     mean_1G, matrix_1GG = covariance.mean_G[None], covariance.matrix_GG[None]
     observed = axis.fit(mean_1G, matrix_1GG)
-    turns, falls = verdict.name == "TURNS", verdict.direction == "falling"
+    turns, falls = verdict.name == "TURNS", verdict.improves
     # a valley says nothing beyond the sizes that were run
     last = size_G[-1] * (1.0 if turns else reach)
     x = np.geomspace(size_G[0], last, _NUM_POINTS)
@@ -84,21 +85,23 @@ def fitted_curve(verdict: Verdict, *, reach: float = REACH, seed: int = 0) -> Cu
     # the verdict foretells the largest size on this grid
     inner = coarse.without_largest().fit(mean_1G[:, :-1], matrix_1GG[:, :-1, :-1])
     side = inner.fall if falls else inner.rise
+    shown = statement.measure.shown
+    edges_2X = np.stack([shown(np.minimum(low, loss)), shown(np.maximum(high, loss))])
     return Curve(
         x=x,
-        loss=loss,
-        low=np.minimum(low, loss),
-        high=np.maximum(high, loss),
-        null=float(observed.constant_B[0]),
+        value=shown(loss),
+        low=edges_2X.min(axis=0),
+        high=edges_2X.max(axis=0),
+        null=shown(float(observed.constant_B[0])),
         size_G=size_G,
-        mean_G=covariance.mean_G,
+        mean_G=verdict.mean_G,
         reach_G=mean_reach(verdict),
-        foretold=float(side.predict(size_G[-1:])[0, 0]),
+        foretold=shown(float(side.predict(size_G[-1:])[0, 0])),
     )
 
 
 def mean_reach(verdict: Verdict) -> Floats:
-    """Return half the interval of each size's mean loss against the mean of all sizes, ``[G]``."""
+    """Return half the interval of each size's mean against the mean of all sizes, ``[G]``."""
     from scipy.stats import t
 
     covariance, level = verdict.covariance, verdict.statement.level
@@ -111,20 +114,24 @@ def mean_reach(verdict: Verdict) -> Floats:
     return np.array(reaches)
 
 
-def with_seed_luck(days: Metric, verdict: Verdict | None, size: float) -> Metric:
+def seed_luck(judged: tuple[SizeCovariance, Floats], level: float) -> dict[float, float]:
+    """Return size → half the interval that the luck of its seeds alone gives its mean."""
+    from scipy.stats import t
+
+    covariance, size_G = judged
+    error_G = np.sqrt(covariance.seed_variance_G / covariance.seeds_G)
+    half_G = error_G * t.ppf(1 - level / 2, covariance.seed_degrees_G)
+    return dict(zip(size_G.tolist(), half_G.tolist(), strict=True))
+
+
+def with_seed_luck(days: Metric, luck: Mapping[float, float], size: float) -> Metric:
     """Return an interval that days alone gave, widened by the luck of a size's seeds.
 
     Both are independent, so their arms add in squares.
     """
-    if verdict is None:
+    if not luck:
         return days
-    from scipy.stats import t
-
-    covariance = verdict.covariance
-    index = int(np.argmin(np.abs(np.asarray(verdict.statement.sizes) - size)))
-    error = np.sqrt(covariance.seed_variance_G[index] / covariance.seeds_G[index])
-    quantile = t.ppf(1 - verdict.statement.level / 2, covariance.seed_degrees_G[index])
-    seeds = float(error * quantile)
+    seeds = luck[min(luck, key=lambda known: abs(known - size))]
     return Metric(
         days.value,
         days.value - float(np.hypot(days.value - days.low, seeds)),

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from finscale.evaluation.bootstrap import Metric
+from finscale.evaluation.bootstrap import Metric, mean_interval
+from finscale.evaluation.influence import auc_by_day
 from finscale.evaluation.power import POWER, smallest_auc, smallest_difference, smallest_sharpe
 from finscale.scaling import Verdict
 from finscale.study.findings.series import Series
@@ -46,9 +47,9 @@ def gain_reach(verdict: Verdict) -> Reach:
     contrast_G[[0, -1]] = 1.0, -1.0
     _, error, _ = verdict.covariance.contrast(contrast_G)
     smallest = smallest_difference(error, level=statement.level)
-    return Reach(
-        "loss saved from the smallest to the largest size", smallest, verdict.gain, statement.unit
-    )
+    measure = statement.measure
+    what = f"{measure.gained} from the smallest to the largest size"
+    return Reach(what, smallest, verdict.gain, measure.unit)
 
 
 def skill_reach(over: str, measured: Metric, *, level: float, unit: str) -> Reach:
@@ -60,9 +61,12 @@ def skill_reach(over: str, measured: Metric, *, level: float, unit: str) -> Reac
     return Reach(f"skill over {over}", smallest, measured, unit)
 
 
-def auc_reach(series: Series, measured: Metric, *, level: float) -> Reach:
-    """Return the smallest AUC that so many days could tell from .5."""
+def auc_reach(series: Series, *, level: float) -> Reach:
+    """Return the smallest AUC that so many days could tell from .5, days ranked within folds."""
     test, horizon = series.test, series.runs[0].config.task.horizon
+    columns = (test[name].to_numpy() for name in ("date", "target", "logit"))
+    known, value_T = auc_by_day(*columns, fold=test["fold"].to_numpy())
+    measured = mean_interval(known, value_T, overlap=horizon, level=1 - level)
     days = test["date"].n_unique() / horizon
     rate = float(test["target"].cast(pl.Float64).mean() or 0.0)  # type: ignore[arg-type]
     smallest = smallest_auc(days, base_rate=rate, level=level)

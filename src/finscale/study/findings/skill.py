@@ -14,7 +14,6 @@ from finscale.evaluation.backtest import Market, ewma_volatility
 from finscale.evaluation.bootstrap import Metric, Resampler, paired_difference_interval
 from finscale.evaluation.evaluation import TERCILES
 from finscale.evaluation.scores import weighted_mean
-from finscale.scaling import Verdict
 from finscale.study.findings.curve import with_seed_luck
 from finscale.study.findings.series import Floats, Series
 
@@ -35,13 +34,14 @@ def mean_losses(group: Sequence[Series]) -> Floats:
 def skill_by_size(
     groups: Sequence[Sequence[Series]],
     baselines: Mapping[str, Series],
-    verdict: Verdict | None,
+    luck: Mapping[float, float],
     *,
     level: float,
 ) -> pl.DataFrame:
     """Return the skill of each size over each baseline: size columns, over, value, low, high.
 
-    Intervals hold the luck of days (blocks of them, paired) and of seeds.
+    Intervals hold the luck of days (blocks of them, paired) and of seeds, which ``luck`` has by
+    size (:func:`finscale.study.findings.curve.seed_luck`).
     """
     rows: list[dict[str, Any]] = []
     for group in groups:
@@ -53,15 +53,9 @@ def skill_by_size(
                 overlap=group[0].runs[0].config.task.horizon,
                 level=1 - level,
             )
-            metric = with_seed_luck(metric, verdict, next(iter(group[0].sizes.values())))
+            metric = with_seed_luck(metric, luck, next(iter(group[0].sizes.values())))
             rows.append({**group[0].sizes, "over": name, "seeds": len(group), **vars(metric)})
     return pl.DataFrame(rows, infer_schema_length=None)
-
-
-def market_of(series: Series, bars: pl.DataFrame) -> Market:
-    """Return the market of the symbols that a series predicts."""
-    symbols = series.test["symbol"].unique()
-    return Market.of(bars.filter(pl.col("symbol").is_in(symbols.implode())))
 
 
 def volatility_known(market: Market) -> pl.DataFrame:

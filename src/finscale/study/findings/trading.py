@@ -9,16 +9,14 @@ import numpy as np
 import polars as pl
 
 from finscale.evaluation.backtest import Backtest, Costs, Market, Strategy, backtest, buy_and_hold
-from finscale.evaluation.operating import OperatingRule
 from finscale.evaluation.performance import (
     Performance,
     break_even_cost,
     performance,
     sharpe_difference,
 )
-from finscale.evaluation.predictions import part
-from finscale.evaluation.scores import probabilities
 from finscale.study.findings.series import Series
+from finscale.study.outcomes import thresholds
 
 #: Names as the report shows them.
 MODEL, BUY_AND_HOLD = "chosen network", "buy and hold"
@@ -63,22 +61,26 @@ class Trading:
 
 
 def trade(
-    chosen: Series, baselines: Mapping[str, Series], market: Market, *, num_trials: int
+    chosen: Series,
+    baselines: Mapping[str, Series],
+    market: Market,
+    *,
+    costs: Costs,
+    num_trials: int,
 ) -> Trading:
     """Backtest the chosen run, the volatility baseline by the same rule, and two without models.
 
     Long while the prediction lies at or above the threshold that validation chose, else flat;
     positions are taken at the close that decides them and last as long as the label looks ahead.
     """
-    costs = Costs()
     holding = chosen.runs[0].config.task.horizon
     strategy = Strategy(holding=holding)
-    margin_TS = market.margins(chosen.predictions, thresholds(chosen))
+    margin_TS = market.margins(chosen.predictions, thresholds(chosen.predictions, chosen.kind))
     results = {MODEL: backtest(market, margin_TS, strategy, costs, name=MODEL)}
     if "volatility" in baselines:
         other = baselines["volatility"]
         name = "volatility baseline"
-        other_TS = market.margins(other.predictions, thresholds(other))
+        other_TS = market.margins(other.predictions, thresholds(other.predictions, other.kind))
         results[name] = backtest(market, other_TS, strategy, costs, name=name)
     timing = Strategy(rule="volatility_timing")
     results[VOLATILITY_TIMING] = backtest(market, margin_TS, timing, costs, name=VOLATILITY_TIMING)
@@ -95,20 +97,3 @@ def trade(
         over_hold={name: (m.value, m.low, m.high) for name, m in differences.items()},
         break_even_over_hold=break_even_cost(results[MODEL], hold),
     )
-
-
-def thresholds(series: Series) -> dict[int, float]:
-    """Return each fold's threshold as a probability, chosen on its own validation rows.
-
-    For a number instead of a class the sign decides: .5 on the scale of margins.
-    """
-    rule = OperatingRule()
-    folds = part(series.predictions, "validation").partition_by("fold", maintain_order=True)
-    if series.kind == "regression":
-        return {int(rows["fold"][0]): 0.5 for rows in folds}
-    return {
-        int(rows["fold"][0]): float(
-            probabilities(rule.threshold(rows["target"].to_numpy(), rows["logit"].to_numpy()))
-        )
-        for rows in folds
-    }

@@ -1,0 +1,85 @@
+"""What a study can be about: its outcomes, the tasks they fit, and what would be worth having.
+
+The smallest effects of interest that stand when a file names none:
+
+- ``loss``: .005 nats a decision. For a number instead of a class, 1e-7 squared returns: an R² of
+  .001 where a day moves by 1 %.
+- ``auc``: .01. At an AUC of .75, with the event on 22 % of days, it is worth .0064 nats (binormal):
+  the same effect as the loss's.
+- ``r2``: .001 of the variance of daily returns. It takes an investor who times by it from a yearly
+  Sharpe ratio of .6 to .78 (Campbell and Thompson 2008: S² grows by R² a period).
+- ``sharpe``: .2 a year after costs: less would not pay for its own supervision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from finscale.config.base import Section
+
+OutcomeName = Literal["loss", "auc", "r2", "sharpe"]
+TaskKind = Literal["classification", "regression"]
+
+
+@dataclass(frozen=True)
+class OutcomeRule:
+    """What a study file has to know of an outcome.
+
+    Parameters
+    ----------
+    title : str
+        In words.
+    sesoi : mapping of str to float
+        Kind of task that it fits → smallest effect of interest where the file names none.
+    planted : str
+        What a planted signal has to show.
+    """
+
+    title: str
+    sesoi: Mapping[TaskKind, float]
+    planted: str
+
+
+OUTCOMES: dict[OutcomeName, OutcomeRule] = {
+    "loss": OutcomeRule(
+        "loss",
+        {"classification": 0.005, "regression": 1e-7},
+        "skill over the base rate is seen",
+    ),
+    "auc": OutcomeRule(
+        "AUC", {"classification": 0.01}, "an AUC above that of the base rate is seen"
+    ),
+    "r2": OutcomeRule("R²", {"regression": 0.001}, "an R² above that of the base rate is seen"),
+    "sharpe": OutcomeRule(
+        "Sharpe ratio",
+        {"classification": 0.2, "regression": 0.2},
+        "skill over the base rate is seen (a planted label moves no price: no Sharpe ratio "
+        "can show it)",
+    ),
+}
+
+
+class CostsConfig(Section):
+    """What trading is taken to cost, in basis points."""
+
+    commission: Annotated[float, Field(ge=0)] = 0.5
+    """Of the value traded, each way."""
+    half_spread: Annotated[float, Field(ge=0)] = 1.0
+    """Of the value traded, each way."""
+    slippage: Annotated[float, Field(ge=0)] = 1.0
+    """Of the value traded, each way."""
+    borrow: Annotated[float, Field(ge=0)] = 50.0
+    """Of the value held short, a year."""
+
+
+def check_outcome(name: OutcomeName, kind: TaskKind) -> None:
+    """Refuse an outcome that says nothing of a task."""
+    if kind in OUTCOMES[name].sesoi:
+        return
+    fitting = " or ".join(other for other, rule in OUTCOMES.items() if kind in rule.sesoi)
+    what = "a yes or no" if kind == "classification" else "a number"
+    raise ValueError(f"outcome {name} does not fit a task that forecasts {what}: take {fitting}")

@@ -1,0 +1,193 @@
+"""The report's sections: a question each, its answer, its figure and its tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from finscale.report import tables
+from finscale.report.figures import figures
+from finscale.report.figures.common import title
+from finscale.report.numbers import number, percent
+from finscale.report.parts import Section
+from finscale.report.table import Table
+from finscale.report.top import cost, gained
+from finscale.study.axes import AXES
+
+if TYPE_CHECKING:
+    from finscale.study.findings.findings import Findings
+
+
+def sections(findings: Findings, plan: str) -> list[Section]:
+    """Return every section, in order: figures first, then what they rest on."""
+    drawn = figures(findings)
+    behind = {
+        "scaling": (tables.sizes(findings), tables.baselines(findings), tables.seeds(findings)),
+        "years": (tables.groups(findings, "year"),),
+        "regimes": (tables.groups(findings, "volatility"),),
+        "calibration": (tables.reliability(findings), tables.scores(findings)),
+        "trading": tuple(t for t in (tables.trading(findings),) if t is not None),
+    }
+    sections = []
+    for name, figure in drawn.items():
+        folded = name != "trading"
+        sections.append(
+            Section(name, figure.question, (figure.answer,), figure, behind.get(name, ()), folded)
+        )
+        if name == "scaling":
+            sections.append(_what_next(findings))
+        if name == "skill":
+            sections.append(_reach(findings))
+    controls = tables.controls(findings)
+    if controls is not None:
+        sections.append(_controls(controls))
+    return [s for s in sections if s.paragraphs or s.tables] + [
+        _certificate(findings),
+        _plan(findings, plan),
+        _reproduce(findings),
+        _runs(findings),
+    ]
+
+
+def _what_next(findings: Findings) -> Section:
+    """Say what ×10 would bring and cost, and what would settle an open question."""
+    verdict, question = findings.verdict, "What would ten times the size bring, and cost?"
+    if verdict is None:
+        return Section("tenfold", question)
+    paragraphs = [
+        f"Carried on along the fitted curve, ten times the largest size would bring "
+        f"{gained(findings, verdict.next_tenfold)}; {cost(findings)}. "
+        "Time is worked out from the seconds that the largest runs of this study took for each "
+        "FLOP."
+    ]
+    if not findings.asks_one_question:
+        question, paragraphs = "What would settle it?", []
+    if verdict.settles is not None:
+        paragraphs.append(f"What would settle the question: {verdict.settles}.")
+    paragraphs += [
+        f"At {AXES[second].words(size)}: {along.sentence}"
+        for second in list(findings.study.axes)[1:]
+        for size, along in findings.along.items()
+    ]
+    if verdict.up_to_best is not None:
+        paragraphs.append(f"Up to the best size: {verdict.up_to_best.sentence}")
+    return Section("tenfold", question, tuple(paragraphs))
+
+
+def _reach(findings: Findings) -> Section:
+    statement = (
+        f"With {findings.num_days:,} test days, an effect smaller than its minimum detectable "
+        "effect would most likely have gone unseen: that it was not seen does not say that it is "
+        "not there."
+    )
+    table = tables.reach(findings)
+    return Section(
+        "reach",
+        "How small an effect would this study have noticed?",
+        (statement,),
+        tables=(table,),
+        folded=False,
+    )
+
+
+def _controls(table: Table) -> Section:
+    text = (
+        "Controls are runs whose outcome is known: permuted labels must show no law, a planted "
+        "signal must be found. An instrument that fails them proves nothing about real data."
+    )
+    return Section(
+        "controls",
+        "Does the instrument say what is true where the truth is known?",
+        (text,),
+        tables=(table,),
+        folded=False,
+    )
+
+
+def _certificate(findings: Findings) -> Section:
+    certificate = findings.certificate
+    return Section(
+        "certificate",
+        "Could anything have seen the future?",
+        (
+            f"{certificate['verdict']}. Audited: {certificate['subject']}.",
+            "Training windows whose label looks into a part that is held out are purged, and an "
+            "embargo follows; the test days were read only to be scored.",
+        ),
+        tables=(tables.certificate(findings), tables.data(findings), tables.windows(findings)),
+        folded=False,
+    )
+
+
+def _plan(findings: Findings, plan: str) -> Section:
+    study, measure = findings.study, findings.measure
+    axes = "; ".join(
+        f"axis {axis} with sizes {', '.join(map(AXES[axis].words, sizes))}"
+        for axis, sizes in study.axes.items()
+    )
+    registered = findings.registration.get("registered", "")
+    when = f" on {registered[:10]}" if registered else ""
+    amended = [
+        f"Amended on {one['when'][:10]}: {'; '.join(one['changes'])}."
+        for one in findings.registration.get("amendments", ())
+    ]
+    return Section(
+        "plan",
+        "What was fixed before the first run?",
+        (
+            f"Pre-registered{when}: the outcome is {_outcome(findings)}; {axes}; seeds "
+            f"{', '.join(map(str, study.seeds))}; baselines "
+            f"{', '.join(map(title, study.baselines))}; smallest effect of interest "
+            f"{measure.amount(number(study.sesoi))}; significance level "
+            f"{percent(study.level)}. The hash of the whole study file is {study.hash()}.",
+            *amended,
+        ),
+        code=(("The study file, every setting resolved", plan),),
+    )
+
+
+def _outcome(findings: Findings) -> str:
+    """Return what the verdict is about, and what it takes from the study file."""
+    measure, costs = findings.measure, findings.study.costs
+    if not findings.outcome.trades:
+        return f"the test {measure.title}"
+    return (
+        f"the yearly {measure.title} on test days (each way, in basis points: "
+        f"{number(costs.commission)} commission, {number(costs.half_spread)} half-spread, "
+        f"{number(costs.slippage)} slippage)"
+    )
+
+
+def _reproduce(findings: Findings) -> Section:
+    states = [place["git"] for place in findings.environments if place.get("git")]
+    commands = [f"git checkout {states[-1]['commit']}"] if states else []
+    commands.append(f"finscale study run studies/{findings.study.name}/study.yaml")
+    paragraphs = [
+        "The same file, data and versions give the same bits on a CPU. Runs that are there already "
+        "are not computed again."
+    ]
+    if len(findings.environments) > 1:
+        paragraphs.append(
+            f"The runs were made in {len(findings.environments)} states of the code or machine; "
+            "the command names the last."
+        )
+    if any(state["dirty"] for state in states):
+        paragraphs.append("Some runs were made by code with changes that no commit holds.")
+    return Section(
+        "reproduce",
+        "How can this be made again?",
+        tuple(paragraphs),
+        tables=(tables.environment(findings),),
+        folded=False,
+        code=(("In a terminal", "\n".join(commands)),),
+    )
+
+
+def _runs(findings: Findings) -> Section:
+    table = tables.runs(findings)
+    return Section(
+        "runs",
+        "Every run",
+        (f"{table.data.height} runs, each in runs/<run>/ with its predictions and weights.",),
+        tables=(table,),
+        folded=False,
+    )

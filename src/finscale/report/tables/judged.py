@@ -1,0 +1,81 @@
+"""Tables of what the chosen run is worth, and of the controls."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from finscale.report.figures.common import title
+from finscale.report.numbers import percent
+from finscale.report.table import Column, Table, count, estimate, make_table, text, value
+
+if TYPE_CHECKING:
+    from finscale.study.findings.findings import Findings
+
+
+def reliability(findings: Findings) -> Table:
+    """List forecast and frequency of each group of days."""
+    columns = (
+        count("decisions", "count"),
+        value("forecast", "forecast", form=percent),
+        value("happened", "frequency", form=percent),
+        Column(
+            "consistency band",
+            lambda row: f"{percent(row['band_low'])} … {percent(row['band_high'])}",
+        ),
+    )
+    heading = "Ten groups of days, from the lowest forecast to the highest"
+    return Table("reliability", heading, findings.reliability, columns)
+
+
+def scores(findings: Findings) -> Table:
+    """List all scores of the chosen run."""
+    rows = findings.evaluation.table("all").filter(pl.col("over") == "")
+    columns = (
+        Column("score", lambda row: title(row["score"]), numeric=False),
+        estimate("test value"),
+    )
+    kept = rows.select("score", "value", "low", "high")
+    return Table("scores", "Every score of the chosen run", kept, columns)
+
+
+def trading(findings: Findings) -> Table | None:
+    """List the figures of each backtest."""
+    trading = findings.trading
+    if trading is None:
+        return None
+    rows = []
+    for name, measured in trading.measured.items():
+        row = {key: item for key, item in vars(measured).items() if key != "sharpe"}
+        rows.append({**row, "name": name, **asdict(measured.sharpe)})
+    columns = (
+        text("strategy", "name"),
+        value("a year", "cagr", form=lambda v: percent(v, sign=True)),
+        value("volatility", "volatility", form=percent),
+        estimate("Sharpe ratio"),
+        value("deflated Sharpe", "deflated", form=percent),
+        value("drawdown", "max_drawdown", form=percent),
+        value("turnover a year", "turnover"),
+        value("break-even cost (basis points)", "break_even"),
+    )
+    return make_table("trading", "After costs, over the test days", rows, columns)
+
+
+def controls(findings: Findings) -> Table | None:
+    """List what each control had to show and what it showed."""
+    if not findings.controls:
+        return None
+    rows = [outcome.to_dict() for outcome in findings.controls]
+    words = {True: "✓ as expected", False: "✗ not as expected", None: "? not finished"}
+    columns = (
+        Column("control", lambda row: title(row["control"]), numeric=False),
+        text("what was done", "label"),
+        text("has to come out", "expected"),
+        text("came out", "found"),
+        Column("as expected?", lambda row: words[row["ok"]], numeric=False),
+    )
+    plain = [{**row, "facts": json.dumps(row["facts"], ensure_ascii=False)} for row in rows]
+    return make_table("controls", "Controls", plain, columns, prose=True)

@@ -1,0 +1,126 @@
+"""Tables of what size brings: sizes, seeds, baselines, what could have been seen, groups."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from finscale.evaluation.bootstrap import Metric
+from finscale.report.figures.common import heading, title
+from finscale.report.numbers import fixed, interval, number
+from finscale.report.table import Column, Row, Table, count, estimate, make_table, text
+from finscale.study.axes import AXES
+
+if TYPE_CHECKING:
+    from finscale.study.findings.findings import Findings
+
+
+def sizes(findings: Findings) -> Table:
+    """List outcome and skill of each size."""
+    measure = findings.measure
+    axis, overs = findings.axis, [b.name for b in findings.baselines]
+    means = findings.seeds.group_by("size", maintain_order=True).agg(
+        pl.col("label").first(),
+        pl.len().alias("seeds"),
+        pl.col("value").mean(),
+        pl.col("value").min().alias("lowest_seed"),
+        pl.col("value").max().alias("highest_seed"),
+    )
+    for over in overs:
+        skill = (
+            findings.skills.filter(pl.col("over") == over)
+            .group_by(axis)
+            .agg(pl.col("value", "low", "high").mean())
+        )
+        names = {name: f"{over}_{name}" for name in ("value", "low", "high")}
+        means = means.join(skill.rename({axis: "size", **names}), on="size", how="left")
+    columns = (
+        Column(AXES[axis].title, lambda row: findings.words(row["size"])),
+        count("seeds", "seeds"),
+        Column(
+            f"{heading(measure)}, lowest to highest seed",
+            lambda row: interval(
+                Metric(row["value"], row["lowest_seed"], row["highest_seed"]), digits=measure.digits
+            ),
+        ),
+        *(_skill_column(over) for over in overs),
+    )
+    return Table("sizes", "Every size", means.sort("size"), columns)
+
+
+def seeds(findings: Findings) -> Table:
+    """List every dot of the scaling figure, each with a link to its run."""
+    measure = findings.measure
+    columns = (
+        text(AXES[findings.axis].title, "label"),
+        *([text("at", "level")] if len(findings.study.axes) > 1 else []),
+        count("seed", "seed"),
+        Column(heading(measure), lambda row: fixed(row["value"], measure.digits)),
+        Column("validation loss", lambda row: fixed(row["validation_loss"], findings.loss.digits)),
+        text("run", "run_id"),
+    )
+    return Table("seeds", "Every seed", findings.seeds, columns)
+
+
+def _skill_column(over: str) -> Column:
+    return estimate(f"skill over {title(over)}", f"{over}_value", sign=True, prefix=f"{over}_")
+
+
+def baselines(findings: Findings) -> Table:
+    """List the outcome of each baseline."""
+    rows = [{"baseline": b.name, "run_id": b.run_id, **asdict(b.value)} for b in findings.baselines]
+    columns = (
+        Column("baseline", lambda row: title(row["baseline"]), numeric=False),
+        estimate(heading(findings.measure), digits=findings.measure.digits),
+        text("run", "run_id"),
+    )
+    return make_table("baselines", "Models without scale, on the same days", rows, columns)
+
+
+def reach(findings: Findings) -> Table:
+    """Hold what the study could have seen, beside what it measured."""
+    rows = [
+        {
+            "effect": r.what,
+            "smallest": r.smallest,
+            "unit": r.unit,
+            "null": r.null,
+            **asdict(r.measured),
+        }
+        for r in findings.reaches
+    ]
+    columns = (
+        text("effect", "effect"),
+        Column("minimum detectable effect", lambda row: _with_unit(number(row["smallest"]), row)),
+        Column(
+            "measured",
+            lambda row: _with_unit(interval(Metric(row["value"], row["low"], row["high"])), row),
+        ),
+        Column("seen?", lambda row: _seen(row), numeric=False),
+    )
+    return make_table("reach", "What this study could have seen, and what it saw", rows, columns)
+
+
+def _with_unit(number_text: str, row: Row) -> str:
+    return f"{number_text} {row['unit']}".rstrip()
+
+
+def _seen(row: Row) -> str:
+    if row["low"] > row["null"]:
+        return "yes"
+    return "no: it is worse" if row["high"] < row["null"] else "no"
+
+
+def groups(findings: Findings, group: str) -> Table:
+    """List skill by year or by volatility tercile."""
+    heading = "year" if group == "year" else "volatility"
+    rows = findings.groups.filter(pl.col("group") == group).drop("group")
+    columns = (
+        text(heading, "label"),
+        Column("over", lambda row: title(row["over"]), numeric=False),
+        count("days", "days"),
+        estimate(f"skill ({findings.loss.unit})", sign=True),
+    )
+    return Table(f"skill_by_{heading}", f"Skill by {heading}", rows, columns)

@@ -1,0 +1,133 @@
+"""The report's first screen: the setting, the numbers that matter, what went wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from finscale.evaluation.bootstrap import Metric
+from finscale.report.figures.common import sized, title
+from finscale.report.numbers import duration, flops, interval, number
+from finscale.report.parts import Key
+from finscale.study.axes import AXES
+
+if TYPE_CHECKING:
+    from finscale.study.findings.findings import Findings
+
+
+def setting(findings: Findings) -> str:
+    """Return what was forecast, of what, from what and when, in a line."""
+    experiment = findings.study.experiment
+    symbols = experiment.data.symbols
+    shown = ", ".join(symbols[:4]) + (f" and {len(symbols) - 4} more" if len(symbols) > 4 else "")
+    return (
+        f"{shown} · {task_words(findings)} · {experiment.data.tier} features · "
+        f"{experiment.data.timescale} · {findings.num_days:,} test days, {findings.first} to "
+        f"{findings.last}"
+    )
+
+
+def task_words(findings: Findings) -> str:
+    """Return what is forecast, in words."""
+    task = findings.study.experiment.task
+    ahead = "the next bar" if task.horizon == 1 else f"the next {task.horizon} bars"
+    if task.name == "regression":
+        return f"return over {ahead}"
+    if task.name == "direction":
+        return f"whether {ahead} close{'s' if task.horizon == 1 else ''} higher"
+    share = task.name.removeprefix("threshold_").removesuffix("pct")
+    return f"whether the {task.touch} of {ahead} reaches +{share} %"
+
+
+def gained(findings: Findings, gain: Metric) -> str:
+    """Return an improvement of the outcome in words: ``+.0123 [.0046, .0201] nats``."""
+    measure, text = findings.measure, interval(gain, sign=True)
+    return f"{text} {measure.unit or f'in {measure.title}'}"
+
+
+def capital(words: str) -> str:
+    """Return words that start a sentence; AUC stays AUC."""
+    return words[:1].upper() + words[1:]
+
+
+def keys(findings: Findings) -> list[Key]:
+    """Return the numbers that matter: gain, ×10, skill, controls, leakage."""
+    verdict, unit = findings.verdict, findings.loss.unit
+    keys = []
+    if verdict is not None:
+        sizes = verdict.statement.sizes
+        first, last = findings.words(sizes[0]), sized(findings, sizes[-1])
+        measure = findings.measure
+        versus = ", against the base rate" if findings.is_relative else ""
+        keys.append(
+            Key(
+                f"{capital(measure.gained)} from {first} to {last}{versus}",
+                measure.amount(interval(verdict.gain, sign=True)),
+                f"smallest effect of interest, stated before: ±{number(verdict.statement.sesoi)}; "
+                f"minimum detectable effect: {number(findings.reaches[0].smallest)}",
+            )
+        )
+        if verdict.best_size is not None:
+            best = verdict.best_size
+            value, low, high = map(findings.words, (best.value, best.low, best.high))
+            keys.append(Key("Best size", f"{value} [{low}, {high}]", AXES[findings.axis].measured))
+        if findings.asks_one_question:
+            keys.append(
+                Key(
+                    f"What ×10 {AXES[findings.axis].title} would bring",
+                    gained(findings, verdict.next_tenfold),
+                    cost(findings),
+                )
+            )
+    for over in ("volatility", "base_rate"):
+        metric = findings.skill(over)
+        if metric is not None:
+            seen = "seen" if metric.low > 0 else "worse" if metric.high < 0 else "none seen"
+            chosen = sized(findings, findings.chosen.sizes[findings.axis])
+            note = f"{seen}; at {chosen}, the size with the least validation loss"
+            keys.append(
+                Key(f"Skill over {title(over)}", f"{interval(metric, sign=True)} {unit}", note)
+            )
+    if findings.controls:
+        passed = sum(outcome.ok is True for outcome in findings.controls)
+        value = f"{passed} of {len(findings.controls)} as expected"
+        keys.append(Key("Controls", value, "runs whose outcome is known"))
+    clean = findings.certificate["clean"]
+    keys.append(
+        Key(
+            "Leakage",
+            "no leak found" if clean else "leak found",
+            findings.certificate["verdict"],
+        )
+    )
+    return keys
+
+
+def cost(findings: Findings) -> str:
+    """Return what ten times the largest size would cost."""
+    cost = findings.cost
+    if cost is None:
+        return "cost unknown: no run recorded its computing"
+    low, high = duration(cost.seconds.low), duration(cost.seconds.high)
+    return (
+        f"cost: {duration(cost.total_seconds)} on the machine of this study for {cost.num_runs} "
+        f"runs ({duration(cost.seconds.value)} [{low}, {high}] and {flops(cost.flops)} each)"
+    )
+
+
+def warnings(findings: Findings) -> list[str]:
+    """Return what a reader must know before any number: runs missing, leaks, failed controls."""
+    said = []
+    if findings.missing:
+        names = ", ".join(findings.missing[:5])
+        more = f" and {len(findings.missing) - 5} more" if len(findings.missing) > 5 else ""
+        verb = "run is" if len(findings.missing) == 1 else "runs are"
+        said.append(f"{len(findings.missing)} planned {verb} missing: {names}{more}.")
+    if findings.failures:
+        reasons = [f"{f['label']} ({f['error']})" for f in findings.failures.values()]
+        noun = "run" if len(reasons) == 1 else "runs"
+        said.append(f"{len(reasons)} {noun} failed: {'; '.join(reasons[:3])}.")
+    if not findings.certificate["clean"]:
+        said.append("The audit found a leak: read the certificate before any number on this page.")
+    if any(outcome.ok is False for outcome in findings.controls):
+        said.append("A control did not come out as it should: the verdict is not to be trusted.")
+    return said

@@ -1,0 +1,45 @@
+"""Numbers as a reader wants them: three significant digits, ends that match their estimate."""
+
+from __future__ import annotations
+
+import math
+
+from finscale.evaluation.bootstrap import Metric
+
+MINUS = "−"
+
+
+def number(value: float) -> str:
+    """Return three significant digits without a leading zero: ``.0123``."""
+    text = f"{value:.3g}"
+    if "e" in text:
+        text = f"{value:.2e}" if abs(value) < 1e-5 else f"{value:.5f}".rstrip("0")
+    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+
+
+def decimals(metric: Metric) -> int | None:
+    """Return the decimals that an estimate and its interval deserve; None where an end is unknown.
+
+    Three significant digits of the estimate, or of half the interval where that is wider.
+    """
+    if not all(map(math.isfinite, (metric.value, metric.low, metric.high))):
+        return None
+    scale = max(abs(metric.value), (metric.high - metric.low) / 2)
+    return max(0, 2 - math.floor(math.log10(scale))) if scale > 0 else 3
+
+
+def fixed(value: float, digits: int, *, sign: bool = False) -> str:
+    """Return a number with so many decimals and no zero before the point.
+
+    Examples
+    --------
+    >>> fixed(-0.36684, 4), fixed(0.02, 2, sign=True), fixed(1234.5, 0)
+    ('−.3668', '+.02', '1,234')
+    """
+    text = f"{abs(value):,.{digits}f}"
+    zero = not text.strip("0.,")
+    if zero and digits == 1:
+        return "0"  # a lone point and zero reads as a slip
+    text = text.replace("0.", ".", 1) if text.startswith("0.") else text
+    before = "" if zero else MINUS if value < 0 else "+" if sign else ""
+    return before + text

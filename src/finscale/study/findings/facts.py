@@ -1,0 +1,87 @@
+"""Facts about a study's runs that no judgement needs: data, audit, learning curves, thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from finscale.evaluation.operating import Sweep
+from finscale.evaluation.scores import probabilities
+from finscale.files import read_json, write_json
+from finscale.study.findings.series import Series
+
+if TYPE_CHECKING:
+    from finscale.study.study import Study
+
+
+def sweep(chosen: Series) -> pl.DataFrame:
+    """Return what each threshold finds on test; fewer than ten alarms are luck and left out."""
+    test = chosen.test
+    swept = Sweep.of(test["target"].to_numpy(), test["logit"].to_numpy())
+    kept = swept.count >= 10
+    return pl.DataFrame(
+        {
+            "threshold": probabilities(swept.logit[kept]),
+            "precision": swept.precision[kept],
+            "recall": swept.recall[kept],
+            "flagged": swept.flagged[kept],
+        }
+    )
+
+
+def learning(networks: Sequence[Series], axis: str) -> pl.DataFrame:
+    """Return one row a run and epoch: losses, and whether its weights were kept."""
+    return pl.concat(
+        run.metrics()
+        .select("epoch", "train_loss", "validation_loss", "best")
+        .with_columns(
+            run_id=pl.lit(run.id),
+            size=pl.lit(series.sizes[axis]),
+            seed=pl.lit(series.seed),
+            fold=pl.lit(run.config.split.fold),
+        )
+        for series in networks
+        for run in series.runs
+    )
+
+
+def certificate(study: Study, chosen: Series) -> Mapping[str, Any]:
+    """Return the leakage certificate; computed once for the same data and the same study."""
+    from finscale.study.audit import audit
+
+    path = study.folder / "certificate.json"
+    subject = {
+        "study": study.config.hash(),
+        "data": {entry["id"]: entry["sha256"] for entry in chosen.runs[0].info["data"]},
+    }
+    if path.is_file():
+        stored = read_json(path)
+        if stored.get("of") == subject:
+            return dict(stored)
+    found = audit(study.config.experiment, data=study.data, runs=study.runs)
+    content = {"of": subject, "verdict": found.verdict(), **found.to_dict()}
+    write_json(path, content)
+    return content
+
+
+def windows(chosen: Series) -> tuple[Mapping[str, Any], ...]:
+    """Return per fold the counts of windows and the days of validation and test."""
+    rows = []
+    for run in chosen.runs:
+        row = {"fold": run.config.split.fold, **run.info["windows"]}
+        for split in ("validation", "test"):
+            dates = run.predictions(split)["date"]
+            row[f"{split}_days"] = (dates.min(), dates.max())
+        rows.append(row)
+    return tuple(rows)
+
+
+def distinct(items: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """Return the distinct ones of some mappings, in order."""
+    kept: list[Mapping[str, Any]] = []
+    for item in items:
+        if item not in kept:
+            kept.append(item)
+    return tuple(kept)

@@ -1,0 +1,237 @@
+"""A finished study's findings: what is judged, chosen and compared, in the order of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from finscale.config import StudyConfig
+from finscale.errors import FinscaleError
+from finscale.evaluation.bootstrap import Metric, mean_interval
+from finscale.evaluation.calibration import calibration_error, reliability_diagram
+from finscale.evaluation.evaluation import evaluate
+from finscale.study.analysis import daily_values, loss_covariance
+from finscale.study.axes import AXES, nominal
+from finscale.study.findings import facts
+from finscale.study.findings.cost import tenfold_cost
+from finscale.study.findings.curve import REACH, fitted_curve, seed_luck
+from finscale.study.findings.findings import Baseline, Findings
+from finscale.study.findings.reach import Reach, auc_reach, gain_reach, sharpe_reach, skill_reach
+from finscale.study.findings.series import Series, gather, median_by_validation, same_windows
+from finscale.study.findings.skill import (
+    group_by_size,
+    skill_by_group,
+    skill_by_size,
+    volatility_known,
+)
+from finscale.study.findings.trading import MODEL, Trading, trade
+from finscale.study.outcomes import (
+    OUTCOMES,
+    Tested,
+    bars_of,
+    costs_of,
+    market_of,
+    measure_of,
+    outcome_of,
+)
+
+if TYPE_CHECKING:
+    from finscale.runs import Run
+    from finscale.scaling import Verdict
+    from finscale.study.study import Planned, Study
+
+
+def find(study: Study) -> Findings:
+    """Compute everything that the report of a study shows.
+
+    Raises
+    ------
+    FinscaleError
+        If no network of the study is finished.
+    """
+    completed = study.completed()
+    all_baselines, networks = gather(completed)
+    if not networks:
+        raise FinscaleError(
+            f"study {study.config.name} has no finished network to report on.",
+            hint="finscale study run FILE",
+        )
+    config, table = study.config, study.results()
+    axis, level = next(iter(config.axes)), config.level
+    verdict, no_verdict = _verdict(study)
+    groups = group_by_size(networks)
+    # ten times a horizon is another question, not a larger size
+    other_questions = any(AXES[name].relative for name in config.axes)
+    against = all_baselines if other_questions else []
+    best = min(groups, key=lambda group: _validation_loss(group, against))
+    chosen = median_by_validation(best)
+    baselines = same_windows(all_baselines, chosen)
+    luck = seed_luck(loss_covariance(config, completed), level) if verdict else {}
+    skills = pl.concat(
+        skill_by_size([group], same_windows(all_baselines, group[0]), luck, level=level)
+        for group in groups
+    )
+    horizon = chosen.runs[0].config.task.horizon
+    evaluation = evaluate(
+        chosen.predictions,
+        {name: series.predictions for name, series in baselines.items()},
+        kind=chosen.runs[0].config.task.kind,
+        overlap=horizon,
+        level=1 - level,
+    )
+    symbols = chosen.test["symbol"].unique().to_list()
+    market = market_of(bars_of(chosen.runs[0], study.data), symbols)
+    trading = trade(chosen, baselines, market, costs=costs_of(config), num_trials=len(networks))
+    classified = chosen.kind == "classification"
+    dates, target, logit = (chosen.test[name].to_numpy() for name in ("date", "target", "logit"))
+    return Findings(
+        study=config,
+        measure=measure_of(config),
+        loss=OUTCOMES["loss"].measure(chosen.kind),
+        axis=axis,
+        first=evaluation.first,
+        last=evaluation.last,
+        num_days=evaluation.num_days,
+        num_windows=evaluation.num_rows,
+        base_rate=evaluation.metric("base_rate") if classified else None,
+        runs=table,
+        missing=tuple(planned.cell.label for planned in study.missing()),
+        verdict=verdict,
+        no_verdict=no_verdict,
+        along={str(size): v for size, v in study.verdicts().items()} if verdict else {},
+        curve=fitted_curve(verdict, reach=1.0 if other_questions else REACH) if verdict else None,
+        seeds=_seeds(study, completed, networks, all_baselines),
+        baselines=_baselines(study, networks, baselines),
+        skills=skills,
+        chosen=chosen,
+        groups=skill_by_group(best, baselines, volatility_known(market), level=level),
+        evaluation=evaluation,
+        reliability=reliability_diagram(target, logit) if classified else pl.DataFrame(),
+        calibration=calibration_error(target, logit, dates, overlap=horizon)
+        if classified
+        else None,
+        sweep=facts.sweep(chosen) if classified else pl.DataFrame(),
+        learning=facts.learning(networks, axis),
+        trading=trading,
+        reaches=_reaches(verdict, skills, chosen, trading, level=level),
+        cost=tenfold_cost(_judged(table, config), axis),
+        certificate=facts.certificate(study, chosen),
+        controls=tuple(study.control_outcomes()),
+        failures=study.failures.read(),
+        registration=study.registration.read() or {},
+        data=facts.distinct(entry for _, run in completed for entry in run.info["data"]),
+        windows=facts.windows(chosen),
+        environments=facts.distinct(run.info["environment"] for _, run in completed),
+    )
+
+
+def _validation_loss(group: Sequence[Series], against: Sequence[Series]) -> float:
+    """Return a size's mean validation loss, less the base rate's where sizes ask other things."""
+    base_rate = same_windows(against, group[0]).get("base_rate")
+    mean = sum(series.validation_loss for series in group) / len(group)
+    return mean - base_rate.validation_loss if base_rate else mean
+
+
+def _judged(table: pl.DataFrame, study: StudyConfig) -> pl.DataFrame:
+    """Return the networks at the size of the second axis that the verdict is about: the largest."""
+    networks = table.filter(pl.col("role") == "network")
+    for other, sizes in list(study.axes.items())[1:]:
+        largest = max(sizes, key=lambda size: nominal(other, size))
+        networks = networks.filter(pl.col(f"size_{other}") == largest)
+    return networks
+
+
+def _verdict(study: Study) -> tuple[Verdict | None, str]:
+    try:
+        return study.verdict(), ""
+    except FinscaleError as error:
+        return None, error.message
+
+
+def _seeds(
+    study: Study,
+    completed: Sequence[tuple[Planned, Run]],
+    networks: Sequence[Series],
+    baselines: Sequence[Series],
+) -> pl.DataFrame:
+    """Return one row a size and seed; values are those that the verdict is made of."""
+    config = study.config
+    axis = next(iter(config.axes))
+    daily = daily_values(completed, outcome_of(config), costs=costs_of(config), data=study.data)
+    sizes = [name for name in daily.columns if name.startswith("size_")]
+    values = daily.group_by(*sizes, "seed").agg(pl.col("value").mean())
+    rows = pl.DataFrame(
+        {
+            **{f"size_{name}": nominal(name, size) for name, size in series.budget.items()},
+            "size": series.sizes[axis],
+            **_level(series, axis),
+            "label": AXES[axis].words(series.budget[axis]),
+            "seed": series.seed,
+            "run_id": series.runs[0].id,
+            "validation_loss": series.validation_loss,
+            **{
+                f"skill_{name}": float((other.losses_N - series.losses_N).mean())
+                for name, other in same_windows(baselines, series).items()
+            },
+        }
+        for series in networks
+    )
+    return rows.join(values, on=[*sizes, "seed"], how="left", maintain_order="left").drop(sizes)
+
+
+def _level(series: Series, axis: str) -> dict[str, str | float]:
+    """Return the size of the second axis, in words and as a number; nothing with one axis."""
+    for other, size in series.budget.items():
+        if other != axis:
+            words = f"{AXES[other].title} {AXES[other].words(size)}"
+            return {"level": words, "level_size": nominal(other, size)}
+    return {"level": "", "level_size": 0.0}
+
+
+def _baselines(
+    study: Study, networks: Sequence[Series], baselines: Mapping[str, Series]
+) -> tuple[Baseline, ...]:
+    """Return the outcome of each baseline, on the symbols that every size is judged on."""
+    config, outcome = study.config, outcome_of(study.config)
+    shared: frozenset[str] | None = None
+    if "assets" in config.axes:
+        shared = frozenset.intersection(*(frozenset(s.test["symbol"]) for s in networks))
+    found = []
+    for series in baselines.values():
+        run = series.runs[0]
+        symbols = run.config.data.symbols if shared is None else sorted(shared)
+        market = market_of(bars_of(run, study.data), symbols) if outcome.trades else None
+        tested = Tested.of(series.runs, symbols=shared, market=market, costs=costs_of(config))
+        daily = outcome.daily(outcome.rows(tested))
+        value = mean_interval(
+            daily["day"].to_numpy(),
+            daily["value"].to_numpy(),
+            overlap=tested.horizon,
+            level=1 - config.level,
+        )
+        found.append(Baseline(series.name, run.id, value))
+    return tuple(found)
+
+
+def _reaches(
+    verdict: Verdict | None,
+    skills: pl.DataFrame,
+    chosen: Series,
+    trading: Trading,
+    *,
+    level: float,
+) -> tuple[Reach, ...]:
+    unit = OUTCOMES["loss"].measure(chosen.kind).unit
+    found = [gain_reach(verdict)] if verdict else []
+    own = skills.filter(*(pl.col(axis) == size for axis, size in chosen.sizes.items()))
+    for row in own.iter_rows(named=True):
+        metric = Metric(row["value"], row["low"], row["high"])
+        over = row["over"].replace("_", " ")
+        found.append(skill_reach(over, metric, level=level, unit=unit))
+    if chosen.kind == "classification":
+        found.append(auc_reach(chosen, level=level))
+    sharpe = trading.measured[MODEL].sharpe
+    found.append(sharpe_reach(len(trading.results[MODEL].dates), sharpe, level=level))
+    return tuple(found)
