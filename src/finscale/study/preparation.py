@@ -70,9 +70,9 @@ def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
     """
     from finscale.data import SOURCES, fetch_bars
     from finscale.data.store import bars_id, dataset_id
-    from finscale.features import build_dataset
+    from finscale.features import build_datasets
 
-    data = config.data
+    data, wanted = config.data, []
     for symbol in data.symbols:
         name = dataset_id(symbol, data.tier, data.timescale)
         built = store.processed.has(name)
@@ -82,7 +82,8 @@ def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
             continue
         if not store.has_bars(symbol) and SOURCES[data.source].serves(symbol):
             store.add_bars(fetch_bars(data.source, symbol))
-        build_dataset(store, symbol, tier=data.tier, timescale=data.timescale)
+        wanted.append(symbol)
+    build_datasets(store, wanted, tier=data.tier, timescale=data.timescale)
 
 
 def _windows(config: ExperimentConfig, store: DataStore) -> tuple[FinancialDataset, Split]:
