@@ -113,14 +113,13 @@ def _windows_of(
 def _resolve(
     config: ExperimentConfig, dataset: FinancialDataset, split: Split
 ) -> tuple[ExperimentConfig, ParameterCounts, int]:
-    import torch
-
     from finscale.models import build_model, count_parameters, flops_per_sample, resolve_model
+    from finscale.models.blank import without_numbers
     from finscale.training import resolve_training
 
     shape = interface(config, dataset)
     network = resolve_model(config.network, **shape)
-    with torch.device("meta"):
+    with without_numbers():
         model = build_model(network, **shape)
     counts = count_parameters(model)
     assert network.width is not None
