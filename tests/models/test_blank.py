@@ -44,7 +44,7 @@ network = resolve_model(ModelConfig(budget=50_000), **shape)
 with without_numbers():
     model = build_model(network, **shape)
 count_parameters(model), flops_per_sample(model)
-sys.exit(" ".join({"torch._dynamo", "sympy"} & sys.modules.keys()))
+print(*{"torch._dynamo", "sympy"} & sys.modules.keys())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
