@@ -93,6 +93,10 @@ def _windows(config: ExperimentConfig, store: DataStore) -> tuple[FinancialDatas
     data = config.data
     names = (dataset_id(symbol, data.tier, data.timescale) for symbol in data.symbols)
     versions = tuple(store.processed.get(name, data.version).sha256 for name in names)
+    if isinstance(config.model, BaselineConfig):
+        # a baseline reads whole columns of features
+        in_memory = data.model_copy(update={"memory_map": False})
+        config = config.model_copy(update={"data": in_memory})
     windows = config.model_dump_json(include={"data", "task", "split"})
     return _windows_of(windows, versions, store.root.resolve())
 
