@@ -35,6 +35,12 @@ def file_digests(path: Path) -> Digests:
     return Digests(md5.hexdigest(), sha256.hexdigest())
 
 
+def bytes_digests(content: bytes) -> Digests:
+    """Return both digests that a file with this content has."""
+    md5 = hashlib.md5(content, usedforsecurity=False)
+    return Digests(md5.hexdigest(), hashlib.sha256(content).hexdigest())
+
+
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``target``; on success it becomes ``target``, else it vanishes.

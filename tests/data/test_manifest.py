@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from finscale.data.manifest import Description, ManifestStore
+from finscale.data.manifest import Addition, Description, ManifestStore
 from finscale.errors import DataError, FinscaleError
 
 DAY = dt.date(2020, 1, 2)
@@ -155,7 +155,7 @@ def test_a_path_that_is_a_file_is_one_sentence(tmp_path):
 _CHILD = """
 import datetime as dt, sys, time
 from pathlib import Path
-from finscale.data.manifest import Description, ManifestStore
+from finscale.data.manifest import Addition, Description, ManifestStore
 
 store, name, count = ManifestStore(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
 day = dt.date(2020, 1, 2)
@@ -231,3 +231,34 @@ def test_the_manifest_is_plain_json(tmp_path):
     content = json.loads((tmp_path / "manifest.json").read_text())
     assert content["format"] == 1
     assert content["entries"][0]["first_date"] == "2020-01-02"
+
+
+def test_what_another_process_registers_is_seen_at_once(tmp_path):
+    store, other = ManifestStore(tmp_path), ManifestStore(tmp_path)
+    _register(store)
+    assert store.get("SPY.OHLCV.daily").version == "v1"
+    _register(other, b"two")
+    assert store.get("SPY.OHLCV.daily").version == "v2"
+    assert _register(store, b"three").version == "v3"
+    assert other.get("SPY.OHLCV.daily").version == "v3"
+    assert [e.version for e in ManifestStore(tmp_path).entries()] == ["v1", "v2", "v3"]
+
+
+def test_of_many_files_one_that_fails_leaves_all_unregistered(tmp_path):
+    store = ManifestStore(tmp_path)
+    _register(store)
+
+    def full(path):
+        raise OSError(28, "No space left on device")
+
+    def addition(name, write):
+        return Addition(_description(id=name), lambda version: f"{name}.parquet", write)
+
+    good = addition("good", lambda path: path.write_bytes(b"good"))
+    with pytest.raises(FinscaleError, match="No space left on device"):
+        store.register_all([good, addition("bad", full)])
+    assert [e.id for e in store.entries()] == ["SPY.OHLCV.daily"]
+    assert [p.name for p in tmp_path.rglob("*.parquet")] == ["SPY.parquet"]
+    # twice in one go: the second is the next version, or none where the content is equal
+    other = addition("good", lambda path: path.write_bytes(b"better"))
+    assert [e.version for e in store.register_all([good, good, other])] == ["v1", "v1", "v2"]

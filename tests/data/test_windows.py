@@ -9,14 +9,10 @@ from hypothesis import strategies as st
 
 from finscale.config import ExperimentConfig, SplitConfig, TaskConfig
 from finscale.data.bars import Bars
+from finscale.data.gather import _gather_blocks, _gather_rows, gather_windows
+from finscale.data.spread import rows_seen
 from finscale.data.store import DataStore
-from finscale.data.windows import (
-    FinancialDataset,
-    _gather_blocks,
-    _gather_rows,
-    gather_windows,
-    rows_seen,
-)
+from finscale.data.windows import FinancialDataset
 from finscale.errors import DataError
 
 DIRECTION = TaskConfig(name="direction")

@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from finscale.data import Bars, fetch_bars
+from finscale.data import Bars, DataStore, fetch_bars
+from finscale.data.bars import conform
 from finscale.errors import DataError, FinscaleError
-from finscale.features import build_dataset, compute_features
+from finscale.features import build_dataset, build_datasets, compute_features
 
 
 def test_the_dataset_begins_where_every_feature_has_a_value(store):
@@ -89,3 +90,33 @@ def test_a_value_that_is_not_finite_is_named(store):
     store.add_bars(Bars(**(vars(bars) | {"frame": frame})))
     with pytest.raises(DataError, match=r"SP500 has no finite \w+ on \d{4}-"):
         build_dataset(store, "SP500")
+
+
+def _add_walks(store, make_bars, count):
+    symbols = [f"S{number}" for number in range(count)]
+    for number, symbol in enumerate(symbols):
+        frame = conform(symbol, make_bars(300 + number, seed=number))
+        store.add_bars(Bars(symbol, frame, "split", "csv"))
+    return symbols
+
+
+def test_many_symbols_at_once_are_the_same_bytes_as_one_after_another(tmp_path, make_bars):
+    one, many = DataStore(tmp_path / "one"), DataStore(tmp_path / "many")
+    symbols = _add_walks(one, make_bars, 70)
+    _add_walks(many, make_bars, 70)
+    together = build_datasets(many, symbols)
+    alone = [build_dataset(one, symbol) for symbol in symbols]
+    assert [e.sha256 for e in together] == [e.sha256 for e in alone]
+    assert [e.parents for e in together] == [e.parents for e in alone]
+    assert many.verify() == []
+    assert {e.path for e in many.processed.entries()} == {e.path for e in one.processed.entries()}
+
+
+def test_symbols_before_one_that_is_refused_are_registered(tmp_path, make_bars):
+    store = DataStore(tmp_path)
+    first, *_, last = _add_walks(store, make_bars, 3)
+    store.add_bars(Bars("SHORT", conform("SHORT", make_bars(100)), "split", "csv"))
+    with pytest.raises(DataError, match="SHORT has 100 daily bars"):
+        build_datasets(store, [first, "SHORT", last])
+    assert {e.symbol for e in store.processed.entries()} == {first}
+    assert store.verify() == []

@@ -70,16 +70,16 @@ def build(
     quiet: Quiet = False,
 ) -> None:
     """Compute a tier and register features and dataset; bundled symbols need no download."""
-    from finscale.features import build_dataset
+    from finscale.features import build_datasets
 
     store = _store(data_root)
-    built = []
     for symbol in symbols:
         _ensure_bars(store, symbol)
-        entry = build_dataset(store, symbol, tier=tier, timescale=timescale)
-        built.append(entry.model_dump(mode="json"))
-        if as_json:
-            continue
+    entries = build_datasets(store, symbols, tier=tier, timescale=timescale)
+    if as_json:
+        print_json([entry.model_dump(mode="json") for entry in entries])
+        return
+    for entry in entries:
         path = store.processed.folder / entry.path
         if quiet:
             typer.echo(path)
@@ -89,8 +89,6 @@ def build(
                 f"prices {entry.adjustment}  md5 {entry.md5[:8]}\n  {path}",
                 soft_wrap=True,
             )
-    if as_json:
-        print_json(built)
 
 
 @features_app.command("prove")

@@ -20,16 +20,15 @@ def show_model(
     as_json: AsJson = False,
 ) -> None:
     """Show the sizes, counts and FLOPs that the solver finds for each budget."""
-    import torch
-
     from finscale.config import ModelConfig, format_count, validate
     from finscale.models import build_model, count_parameters, flops_per_sample, resolve_model
+    from finscale.models.blank import without_numbers
 
     rows: list[dict[str, Any]] = []
     for wanted in budgets:
         config = validate(ModelConfig, {"budget": wanted, "shape": shape}, place="the command line")
         network = resolve_model(config, num_features=features, context_length=context_length)
-        with torch.device("meta"):
+        with without_numbers():
             model = build_model(network, num_features=features, context_length=context_length)
         counts = count_parameters(model)
         rows.append(

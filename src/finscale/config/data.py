@@ -40,6 +40,10 @@ class DataConfig(Section):
     """Dataset version (``v1``); the newest registered when absent."""
     root: Path = Path("data")
     """Folder that holds ``raw/`` and ``processed/`` with their manifests."""
+    memory_map: bool | Literal["auto"] = "auto"
+    """Read rows from a file while training instead of holding them all in memory; ``auto`` does so
+    when they would take more than half of the free memory. The results are the same bits.
+    Baselines always hold their rows."""
 
     @field_validator("symbols", mode="before")
     @classmethod

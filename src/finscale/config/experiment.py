@@ -18,6 +18,7 @@ _WITHOUT_EFFECT = (
     ("name",),
     ("tracking",),
     ("data", "root"),
+    ("data", "memory_map"),
     ("training", "thermal"),
     ("training", "checkpoint_minutes"),
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,16 @@ from pydantic import ValidationError
 
 from finscale.config.base import Section
 from finscale.errors import DataError, did_you_mean
-from finscale.files import Digests, atomic_path, file_digests, read_json, write_json
+from finscale.files import Digests, atomic_path, file_digests, read_json, write_bytes
 
 Kind = Literal["bars", "features", "dataset"]
 
 _LOCK_SECONDS = 120.0
-_STAGED = ".staged.parquet"
+_WRITERS = 8
 _FORMAT = 1
+
+#: Inode, time and size of a manifest.
+_Stamp = tuple[int, int, int]
 
 
 class ManifestEntry(Section):
@@ -87,6 +91,19 @@ class Description:
     parents: Sequence[ManifestEntry] = ()
 
 
+@dataclass(frozen=True)
+class Addition:
+    """A file that is to be registered."""
+
+    description: Description
+    path: Callable[[str], str]
+    """Version (``v1``) → path of the file relative to the manifest's folder."""
+    write: Callable[[Path], object]
+    """Writes the content to the path it is given; the same content must give the same bytes."""
+    digests: Digests | None = None
+    """Of what ``write`` writes, where they are known already; else the file is read for them."""
+
+
 class ManifestStore:
     """An append-only manifest and the files beside it.
 
@@ -102,23 +119,15 @@ class ManifestStore:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self.path = self.folder / "manifest.json"
+        self._read: tuple[_Stamp | None, _Register] | None = None
 
     def entries(self) -> tuple[ManifestEntry, ...]:
         """Return all entries in the order in which they were registered."""
-        if not self.path.exists():
-            return ()
-        content = read_json(self.path)
-        try:
-            return tuple(ManifestEntry.model_validate(item) for item in content["entries"])
-        except (ValidationError, TypeError, KeyError) as error:
-            raise DataError(
-                f"{self.path} is not a manifest ({str(error).splitlines()[0]}).",
-                hint="restore it from a backup, or move its folder away and import the data again",
-            ) from error
+        return self._register().entries
 
     def has(self, id: str) -> bool:
         """Tell whether any version of ``id`` is registered."""
-        return any(entry.id == id for entry in self.entries())
+        return id in self._register().versions
 
     def get(self, id: str, version: str | None = None) -> ManifestEntry:
         """Return the entry of ``id``: the version named, or the newest.
@@ -128,10 +137,9 @@ class ManifestStore:
         DataError
             If the id or the version is not registered.
         """
-        entries = self.entries()
-        versions = {entry.version: entry for entry in entries if entry.id == id}
+        known = self._register().versions
+        versions = known.get(id)
         if not versions:
-            known = {entry.id for entry in entries}
             hint = did_you_mean(id, known) if known else "nothing is registered there yet"
             raise DataError(f"{id} is not registered in {self.path}.", hint=hint)
         if version is None:
@@ -148,42 +156,69 @@ class ManifestStore:
         description: Description,
         *,
         path: Callable[[str], str],
-        write: Callable[[Path], None],
+        write: Callable[[Path], object],
     ) -> ManifestEntry:
-        """Write a file and register it; content that the id's newest version has is no new version.
+        """Write a file and register it: :meth:`register_all` of one."""
+        return self.register_all([Addition(description, path, write)])[0]
 
-        A process killed on the way leaves the manifest as it was.
+    def register_all(self, additions: Sequence[Addition]) -> list[ManifestEntry]:
+        """Write files and register them; content that an id's newest version has is no new version.
+
+        The manifest is written once, when all files lie where they belong. A process killed on the
+        way leaves the manifest as it was; files that it does not name yet are written again by the
+        same call.
 
         Parameters
         ----------
-        description : Description
-            What the file is.
-        path : callable
-            Version (``v1``) → path of the file relative to the manifest's folder.
-        write : callable
-            Writes the content to the path it is given; the same content must give the same bytes.
+        additions : sequence of Addition
+            The files, in the order in which they are registered.
 
         Raises
         ------
         FinscaleError
             If the folder cannot be written or the disk is full.
         """
-        with self._locked():
-            # One writer at a time, so one name will do: what a killed process left is overwritten.
-            staged = self.folder / _STAGED
-            with atomic_path(staged) as temporary:
-                write(temporary)
-            digests = file_digests(staged)
-            entries = self.entries()
-            versions = [entry for entry in entries if entry.id == description.id]
-            newest = versions[-1] if versions else None
-            if newest and newest.sha256 == digests.sha256:
-                # where the file is missing or damaged, this is the cure
-                self._place(staged, newest)
-                return newest
-            entry = _entry(description, f"v{len(versions) + 1}", path, digests)
-            self._place(staged, entry)
-            self._write((*entries, entry))
+        with self._locked(), self._staged(additions) as staged:
+            register = self._register()
+            added = _Register.of(register.entries)
+            entries = [self._add(*each, added) for each in zip(additions, staged, strict=True)]
+            if len(added.entries) > len(register.entries):
+                self._write(added.entries)
+                self._read = (self._stamp(), added)
+        return entries
+
+    @contextmanager
+    def _staged(self, additions: Sequence[Addition]) -> Iterator[list[tuple[Path, Digests]]]:
+        """Write all files beside the manifest; what is left of them afterwards is removed."""
+        # One writer at a time, so a number will do: what a killed process left is overwritten.
+        paths = [self.folder / f".staged-{number}.parquet" for number in range(len(additions))]
+
+        def stage(addition: Addition, path: Path) -> tuple[Path, Digests]:
+            with atomic_path(path) as temporary:
+                addition.write(temporary)
+            return path, addition.digests or file_digests(path)
+
+        try:
+            # a disk takes many flushes in the time of a few
+            with ThreadPoolExecutor(_WRITERS) as threads:
+                yield list(threads.map(stage, additions, paths))
+        finally:
+            for path in paths:
+                path.unlink(missing_ok=True)
+
+    def _add(
+        self, addition: Addition, staged: tuple[Path, Digests], register: _Register
+    ) -> ManifestEntry:
+        path, digests = staged
+        versions = list(register.versions.get(addition.description.id, {}).values())
+        if versions and versions[-1].sha256 == digests.sha256:
+            # where the file is missing or damaged, this is the cure
+            self._place(path, versions[-1])
+            return versions[-1]
+        version = f"v{len(versions) + 1}"
+        entry = _entry(addition.description, version, addition.path, digests)
+        self._place(path, entry)
+        register.append(entry)
         return entry
 
     def _place(self, staged: Path, entry: ManifestEntry) -> None:
@@ -241,9 +276,40 @@ class ManifestStore:
             return f"has changed: md5 {digests.md5}, registered {entry.md5}"
         return None
 
+    def _register(self) -> _Register:
+        """Return what the manifest holds, read anew only when another file lies there.
+
+        A manifest is replaced whole and only ever grows, so no two of them have one stamp.
+        """
+        stamp, read = self._stamp(), self._read
+        if stamp is None:
+            return _Register.of(())
+        if read is None or read[0] != stamp:
+            read = self._read = (stamp, _Register.of(self._entries()))
+        return read[1]
+
+    def _stamp(self) -> _Stamp | None:
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
+    def _entries(self) -> tuple[ManifestEntry, ...]:
+        content = read_json(self.path)
+        try:
+            return tuple(ManifestEntry.model_validate(item) for item in content["entries"])
+        except (ValidationError, TypeError, KeyError) as error:
+            raise DataError(
+                f"{self.path} is not a manifest ({str(error).splitlines()[0]}).",
+                hint="restore it from a backup, or move its folder away and import the data again",
+            ) from error
+
     def _write(self, entries: Sequence[ManifestEntry]) -> None:
-        listed = [entry.model_dump(mode="json") for entry in entries]
-        write_json(self.path, {"format": _FORMAT, "entries": listed})
+        # one line an entry: what is appended is one line more, and thousands are quickly written
+        lines = ",\n  ".join(entry.model_dump_json() for entry in entries)
+        text = f'{{\n"format": {_FORMAT},\n"entries": [\n  {lines}\n]\n}}\n'
+        write_bytes(self.path, text.encode())
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -258,6 +324,29 @@ class ManifestStore:
             ) from None
         except OSError as error:
             raise DataError(f"{self.folder} cannot be written: {error.strerror}.") from error
+
+
+class _Register:
+    """The entries of a manifest, in order and by id."""
+
+    def __init__(self) -> None:
+        self._entries: list[ManifestEntry] = []
+        self.versions: dict[str, dict[str, ManifestEntry]] = {}
+
+    @classmethod
+    def of(cls, entries: Iterable[ManifestEntry]) -> _Register:
+        register = cls()
+        for entry in entries:
+            register.append(entry)
+        return register
+
+    @property
+    def entries(self) -> tuple[ManifestEntry, ...]:
+        return tuple(self._entries)
+
+    def append(self, entry: ManifestEntry) -> None:
+        self._entries.append(entry)
+        self.versions.setdefault(entry.id, {})[entry.version] = entry
 
 
 _MEND = "restore the file, or import or build it again; `make verify` checks every file"

@@ -29,9 +29,14 @@ from finscale.registry import Registry
 
 Ints = NDArray[np.int64]
 Days = NDArray[np.datetime64]
+#: First and last positions of runs of sessions.
+Blocks = tuple[Ints, Ints]
 
 UNUSED, TRAIN, VALIDATION, TEST = -1, 0, 1, 2
 PARTS = ("train", "validation", "test")
+
+#: Farther than any session.
+_FAR = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -131,29 +136,19 @@ def make_splits(config: SplitConfig, times: WindowTimes) -> list[Split]:
 
 def _assign(role_S: Ints, times: WindowTimes, config: SplitConfig, fold: int) -> Split:
     role_W = role_S[times.decision_W]
-    purged_W = np.zeros(role_W.size, dtype=bool)
-    embargoed_W = np.zeros(role_W.size, dtype=bool)
-    for start, end in _blocks(role_S >= VALIDATION):
-        inside_W = (times.decision_W >= start) & (times.decision_W <= end)
-        # the bars that the block's labels count belong to the block
-        last = int(times.reach_W[inside_W].max(initial=end))
-        gap_W = np.where(
-            times.decision_W < start, start - times.reach_W, times.first_W - last
-        )  # sessions from the window's nearest bar to the block; 1 is adjacent
-        train_W = role_W == TRAIN
-        purged_W |= train_W & (gap_W <= 0)
-        embargoed_W |= train_W & (gap_W <= config.embargo)
-    for start, _ in _blocks(role_S == TEST):
-        before_W = (role_W == VALIDATION) & (times.decision_W < start)
-        purged_W |= before_W & (times.reach_W >= start)
-    embargoed_W &= ~purged_W
+    gap_W = _gaps(_blocks(role_S >= VALIDATION), times)
+    train_W = role_W == TRAIN
+    purged_W = train_W & (gap_W <= 0)
+    embargoed_W = train_W & (gap_W <= config.embargo) & ~purged_W
+    next_test_W = _next_start(_blocks(role_S == TEST), times)
+    purged_W |= (role_W == VALIDATION) & (times.reach_W >= next_test_W)
 
     kept_W = ~(purged_W | embargoed_W)
     parts = [np.flatnonzero(kept_W & (role_W == role)) for role in (TRAIN, VALIDATION, TEST)]
     for name, part in zip(PARTS, parts, strict=True):
         if part.size == 0:
             raise _empty(name, config, times, fold, purged_W, embargoed_W)
-    days = times.sessions[times.decision_W].astype(object)
+    days = [times.sessions[times.decision_W[part[[0, -1]]]].astype(object) for part in parts]
     return Split(
         train=times.ends_W[parts[0]],
         validation=times.ends_W[parts[1]],
@@ -162,15 +157,39 @@ def _assign(role_S: Ints, times: WindowTimes, config: SplitConfig, fold: int) ->
         num_purged=int(purged_W.sum()),
         num_embargoed=int(embargoed_W.sum()),
         num_unused=int((role_W == UNUSED).sum()),
-        ranges=tuple((days[part[0]], days[part[-1]]) for part in parts),
+        ranges=tuple((first, last) for first, last in days),
     )
 
 
-def _blocks(held_S: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return first and last position of each run of True."""
+def _gaps(blocks: Blocks, times: WindowTimes) -> Ints:
+    """Return the sessions from each window's nearest bar to the nearest block; 1 is adjacent.
+
+    The bars of a window are those it sees and those its label counts. Windows decided inside a
+    block have no meaning here.
+    """
+    starts, stops = blocks
+    # the bars that the block's labels count belong to the block
+    last_b = stops.copy()
+    block_W = np.searchsorted(starts, times.decision_W, side="right") - 1
+    inside_W = times.decision_W <= np.r_[stops, -_FAR][block_W]  # -1, before the first: the last
+    np.maximum.at(last_b, block_W[inside_W], times.reach_W[inside_W])
+    # of the blocks before a window the one that reaches farthest, of those after it the next
+    before = np.r_[-_FAR, np.maximum.accumulate(last_b)][block_W + 1]
+    gap_W: Ints = np.minimum(times.first_W - before, _next_start(blocks, times) - times.reach_W)
+    return gap_W
+
+
+def _next_start(blocks: Blocks, times: WindowTimes) -> Ints:
+    """Return the start of the first block after each window's decision; far away without one."""
+    starts = np.r_[blocks[0], _FAR]
+    start_W: Ints = starts[np.searchsorted(blocks[0], times.decision_W, side="right")]
+    return start_W
+
+
+def _blocks(held_S: NDArray[np.bool_]) -> Blocks:
+    """Return first and last positions of the runs of True."""
     edges = np.diff(np.r_[False, held_S, False].astype(np.int8))
-    starts, stops = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-    return [(int(start), int(stop) - 1) for start, stop in zip(starts, stops, strict=True)]
+    return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1) - 1
 
 
 def _by_dates(config: SplitConfig, days: Days) -> list[Ints]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NotRequired, TypedDict, Unpack
 
 import polars as pl
 
 from finscale.data.bars import Bars, normal_symbol, read_bars, write_bars
 from finscale.data.manifest import (
+    Addition,
     Description,
     Kind,
     ManifestEntry,
@@ -17,8 +19,23 @@ from finscale.data.manifest import (
     Mismatch,
     check_parents,
 )
-from finscale.data.parquet import write_frame
+from finscale.data.parquet import EncodedFrame, encode_frame
 from finscale.errors import DataError, did_you_mean
+
+
+class FrameFacts(TypedDict):
+    """What is told of a frame that is added; ``id`` to ``timescale`` as in ``ManifestEntry``."""
+
+    id: str
+    kind: Kind
+    symbol: str
+    tier: str
+    timescale: str
+    parents: Sequence[ManifestEntry]
+    """What the frame was made from, at least one."""
+    adjustment: NotRequired[str]
+    """What has been done to the frame's prices (``Bars.adjusted_to`` where they come from
+    ``Bars.adjusted``); that of the first parent when absent."""
 
 
 class DataStore:
@@ -94,53 +111,23 @@ class DataStore:
         entry = self.bars_entry(symbol, version)
         return read_bars(self.raw.content(entry), str(self.raw.folder / entry.path))
 
-    def add_frame(
-        self,
-        frame: pl.DataFrame,
-        *,
-        id: str,
-        kind: Kind,
-        symbol: str,
-        tier: str,
-        timescale: str,
-        parents: Sequence[ManifestEntry],
-        adjustment: str | None = None,
-    ) -> ManifestEntry:
+    def add_frame(self, frame: pl.DataFrame, **about: Unpack[FrameFacts]) -> ManifestEntry:
         """Register a frame made from registered parents, as parquet under ``processed/vN``.
 
         Parameters
         ----------
         frame : polars.DataFrame
             Has a ``date`` column in order; the same frame gives the same bytes.
-        id, kind, symbol, tier, timescale : str
-            As in :class:`ManifestEntry`.
-        parents : sequence of ManifestEntry
-            What the frame was made from, at least one.
-        adjustment : str, optional
-            What has been done to the frame's prices (``Bars.adjusted_to`` where they come from
-            ``Bars.adjusted``); that of the first parent when absent.
+        **about
+            The fields of :class:`FrameFacts`.
         """
         if frame.is_empty():
-            raise DataError(f"{id} would have no rows.")
-        scale = "" if timescale == "daily" else f"_{timescale}"
-        description = Description(
-            id=id,
-            kind=kind,
-            symbol=symbol,
-            tier=tier,
-            timescale=timescale,
-            rows=frame.height,
-            first_date=frame["date"][0],
-            last_date=frame["date"][-1],
-            adjustment=adjustment or parents[0].adjustment,
-            source=parents[0].source,
-            parents=parents,
-        )
-        return self.processed.register(
-            description,
-            path=lambda version: f"{version}/{symbol}_{kind}_{tier}{scale}.parquet",
-            write=lambda path: write_frame(frame, path),
-        )
+            raise DataError(f"{about['id']} would have no rows.")
+        return self.add_encoded([(encode_frame(frame), about)])[0]
+
+    def add_encoded(self, frames: Sequence[tuple[EncodedFrame, FrameFacts]]) -> list[ManifestEntry]:
+        """Register encoded frames as :meth:`add_frame` does, all of them in one go."""
+        return self.processed.register_all([_addition(*frame) for frame in frames])
 
     def frame(self, id: str, version: str | None = None) -> tuple[pl.DataFrame, ManifestEntry]:
         """Return a processed frame and its entry; the digest is verified."""
@@ -168,6 +155,31 @@ def dataset_id(symbol: str, tier: str, timescale: str, kind: Kind = "dataset") -
     """Return the manifest id of a symbol's dataset (or features) at a tier and timescale."""
     suffix = "" if timescale == "daily" else f".{timescale}"
     return f"{normal_symbol(symbol)}.{kind}.{tier}{suffix}"
+
+
+def _addition(encoded: EncodedFrame, about: FrameFacts) -> Addition:
+    first = about["parents"][0]
+    scale = "" if about["timescale"] == "daily" else f"_{about['timescale']}"
+    name = f"{about['symbol']}_{about['kind']}_{about['tier']}{scale}.parquet"
+    description = Description(
+        id=about["id"],
+        kind=about["kind"],
+        symbol=about["symbol"],
+        tier=about["tier"],
+        timescale=about["timescale"],
+        rows=encoded.rows,
+        first_date=encoded.first_date,
+        last_date=encoded.last_date,
+        adjustment=about.get("adjustment", first.adjustment),
+        source=first.source,
+        parents=about["parents"],
+    )
+    return Addition(
+        description,
+        path=lambda version: f"{version}/{name}",
+        write=lambda path: path.write_bytes(encoded.content),
+        digests=encoded.digests,
+    )
 
 
 def _versioned(version: str, name: str) -> str:

@@ -6,10 +6,12 @@ its decision row; it is never cut through a frame and never crosses from one sym
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -19,67 +21,20 @@ from torch import Tensor
 
 from finscale.config import ExperimentConfig, SplitConfig, TaskConfig
 from finscale.data.controls import controlled_label
-from finscale.data.frames import channels, prepared, to_array
+from finscale.data.frames import KEYS, channels, prepared, to_array
+from finscale.data.gather import gather_windows
+from finscale.data.mapped import map_rows, rows_file, too_large, write_rows
 from finscale.data.splits import Split, WindowTimes, make_splits
+from finscale.data.spread import channel_deviations, rows_seen
 from finscale.data.store import DataStore, dataset_id
+from finscale.data.targets import Labels
 from finscale.errors import DataError
 
 if TYPE_CHECKING:
     from finscale.data.manifest import ManifestEntry
 
-
-def gather_windows(
-    rows_RF: Tensor, ends_B: Tensor, length: int, out: Tensor | None = None
-) -> Tensor:
-    """Copy the windows that end at given rows.
-
-    Parameters
-    ----------
-    rows_RF : Tensor, shape [R, F]
-        Contiguous rows.
-    ends_B : Tensor of int64, shape [B]
-        Last row of each window, at least ``length - 1``, on the device of ``rows_RF``.
-    length : int
-        Rows in a window.
-    out : Tensor, shape [B or more, length, F], optional
-        A contiguous buffer to write into; its first B windows are returned.
-
-    Returns
-    -------
-    Tensor, shape [B, length, F]
-        Window b holds the rows ``ends_B[b] - length + 1 … ends_B[b]``.
-
-    Examples
-    --------
-    >>> rows = torch.arange(5.0).view(5, 1)
-    >>> gather_windows(rows, torch.tensor([2, 4]), 3)[:, :, 0].tolist()
-    [[0.0, 1.0, 2.0], [2.0, 3.0, 4.0]]
-    """
-    x_BLF = out[: ends_B.shape[0]] if out is not None else None
-    # strided views are indexed without a copy on the CPU only: elsewhere all windows would be made
-    gather = _gather_blocks if rows_RF.device.type == "cpu" else _gather_rows
-    return gather(rows_RF, ends_B, length, x_BLF)
-
-
-def _gather_blocks(rows_RF: Tensor, ends_B: Tensor, length: int, out: Tensor | None) -> Tensor:
-    """Gather each window as one block: its ``length * F`` numbers follow one another in memory."""
-    num_rows, num_channels = rows_RF.shape
-    size = length * num_channels
-    blocks = rows_RF.as_strided(
-        (num_rows - length + 1, size), (num_channels, 1), rows_RF.storage_offset()
-    )
-    flat = None if out is None else out.view(-1, size)
-    gathered = torch.index_select(blocks, 0, ends_B - (length - 1), out=flat)
-    return gathered.view(-1, length, num_channels)
-
-
-def _gather_rows(rows_RF: Tensor, ends_B: Tensor, length: int, out: Tensor | None) -> Tensor:
-    """Gather each window row by row."""
-    num_channels = rows_RF.shape[1]
-    row_L = torch.arange(1 - length, 1, device=rows_RF.device)
-    row_BL = (ends_B[:, None] + row_L).flatten()
-    flat = None if out is None else out.view(-1, num_channels)
-    return torch.index_select(rows_RF, 0, row_BL, out=flat).view(-1, length, num_channels)
+#: What a mapped dataset keeps in memory, beside dates and symbols.
+BARS = ("open", "high", "low", "close", "volume")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,11 +46,12 @@ class FinancialDataset:
     Parameters
     ----------
     frame : pl.DataFrame
-        All rows of all symbols, stacked: date, symbol, adjusted OHLCV and features, unscaled.
+        All rows of all symbols, stacked: date, symbol, adjusted OHLCV and features, unscaled. Of a
+        mapped dataset: without the features.
     features : tuple of str
         The F channels of a window.
     rows_RF : Tensor of float32, shape [R, F]
-        The channels of every row, divided by ``scale_F``.
+        The channels of every row, divided by ``scale_F``; undivided where they are mapped.
     target_R : Tensor of float32, shape [R]
         The label of every row, NaN where it has none.
     reach_R : ndarray of int64, shape [R]
@@ -118,6 +74,8 @@ class FinancialDataset:
         What each channel has been divided by.
     entries : tuple of ManifestEntry
         The registered datasets behind the rows, digests verified; empty for frames from memory.
+    mapped : bool
+        Whether ``rows_RF`` is a read-only file: windows are then divided when they are gathered.
     """
 
     frame: pl.DataFrame
@@ -134,6 +92,7 @@ class FinancialDataset:
     timeline: str
     scale_F: NDArray[np.float64]
     entries: tuple[ManifestEntry, ...] = field(default=())
+    mapped: bool = False
 
     @classmethod
     def from_frames(
@@ -169,35 +128,62 @@ class FinancialDataset:
         """
         names = channels(frames, features)
         parts = [prepared(frame, names, context_length, task) for frame in frames]
-        symbols = tuple(str(part["symbol"][0]) for part in parts)
-        repeated = [symbol for symbol in symbols if symbols.count(symbol) > 1]
-        if repeated:
-            raise DataError(f"{repeated[0]} is given twice.", hint="stack each symbol once")
-
-        heights = np.array([part.height for part in parts])
-        offsets = np.r_[0, np.cumsum(heights)]
-        labels = [controlled_label(part, task) for part in parts]
-        target_R = np.concatenate([part.target_R for part in labels])
         frame = pl.concat(parts, how="vertical", rechunk=False)
-        age_R = np.concatenate([np.arange(height) for height in heights])  # rows of its symbol
-        return cls(
-            frame=frame,
-            features=names,
-            rows_RF=torch.from_numpy(to_array(frame, names)),
-            target_R=torch.from_numpy(target_R),
-            reach_R=np.concatenate(
-                [part.reach_R + offset for part, offset in zip(labels, offsets, strict=False)]
-            ),
-            date_R=frame["date"].to_numpy().astype("datetime64[D]"),
-            symbol_R=np.repeat(np.arange(len(parts), dtype=np.int64), heights),
-            symbols=symbols,
-            ends_W=np.flatnonzero((age_R >= context_length - 1) & np.isfinite(target_R)),
-            context_length=context_length,
-            task=task,
-            timeline=labels[0].timeline,
-            scale_F=np.ones(len(names)),
-            entries=tuple(entries),
-        )
+        labels = [controlled_label(part, task) for part in parts]
+        rows_RF = torch.from_numpy(to_array(frame, names))
+        return _stacked(parts, labels, rows_RF, names, context_length, task, entries)
+
+    @classmethod
+    def memory_mapped(
+        cls,
+        frames: Iterable[pl.DataFrame],
+        path: Path,
+        *,
+        context_length: int,
+        task: TaskConfig,
+        features: Sequence[str] | None = None,
+        entries: Sequence[ManifestEntry] = (),
+    ) -> FinancialDataset:
+        """Do what :meth:`from_frames` does with one frame in memory at a time.
+
+        The windows are the same bits. What stays in memory is the bars of ``frame``, labels and
+        dates; the channels lie in a file of ``4 · R · F`` bytes.
+
+        Parameters
+        ----------
+        frames : iterable of pl.DataFrame
+            Each is let go before the next is asked for.
+        path : Path
+            The file of rows; one that exists is taken to hold them.
+        context_length, task, features, entries
+            As in :meth:`from_frames`.
+
+        Raises
+        ------
+        DataError
+            As in :meth:`from_frames`.
+        FinscaleError
+            If the file cannot be written.
+        """
+        parts: list[pl.DataFrame] = []
+        labels: list[Labels] = []
+        names: tuple[str, ...] = ()
+
+        def arrays() -> Iterator[NDArray[np.float32]]:
+            nonlocal names
+            for frame in frames:
+                names = channels([frame], names or features)
+                part = prepared(frame, names, context_length, task)
+                labels.append(controlled_label(part, task))
+                parts.append(part.select(*KEYS, *(name for name in BARS if name in part.columns)))
+                yield to_array(part, names)
+
+        write_rows(path, arrays())
+        if not parts:
+            channels([], features)
+        rows_RF = map_rows(path, sum(part.height for part in parts), len(names))
+        dataset = _stacked(parts, labels, rows_RF, names, context_length, task, entries)
+        return replace(dataset, mapped=True)
 
     @classmethod
     def from_config(cls, config: ExperimentConfig, store: DataStore) -> FinancialDataset:
@@ -209,21 +195,19 @@ class FinancialDataset:
             If a dataset is not registered (the hint builds it) or its file has changed.
         """
         data = config.data
-        frames, entries = [], []
-        for symbol in data.symbols:
-            name = dataset_id(symbol, data.tier, data.timescale)
-            if not store.processed.has(name):
-                raise DataError(
-                    f"{name} is not in {store.processed.folder}.",
-                    hint="`finscale train` builds it; in Python: finscale.features.build_dataset("
-                    f"store, {symbol!r}, tier={data.tier!r}, timescale={data.timescale!r})",
-                )
-            frame, entry = store.frame(name, data.version)
-            frames.append(frame)
-            entries.append(entry)
-        return cls.from_frames(
-            frames, context_length=data.context_length, task=config.task, entries=entries
-        )
+        entries = [_entry(config, store, symbol) for symbol in data.symbols]
+        frames = (store.frame(entry.id, entry.version)[0] for entry in entries)
+        options: Any = {
+            "context_length": data.context_length,
+            "task": config.task,
+            "entries": entries,
+        }
+        if data.memory_map is True or (
+            data.memory_map == "auto" and too_large(_num_numbers(entries, store))
+        ):
+            path = rows_file(store.processed.folder, entries)
+            return cls.memory_mapped(frames, path, **options)
+        return cls.from_frames(list(frames), **options)
 
     @property
     def num_features(self) -> int:
@@ -232,8 +216,8 @@ class FinancialDataset:
 
     @property
     def device(self) -> torch.device:
-        """Where rows and targets lie."""
-        return self.rows_RF.device
+        """Where windows and targets are made; mapped rows stay where they are."""
+        return self.target_R.device
 
     @cached_property
     def window_times(self) -> WindowTimes:
@@ -268,16 +252,18 @@ class FinancialDataset:
             Decision rows of the training windows; no other row enters the scale.
         """
         seen_R = rows_seen(train_ends, self.context_length, self.date_R.size)
-        seen = torch.from_numpy(np.flatnonzero(seen_R)).to(self.device)
-        scale_F = np.ones(self.num_features)
-        for channel in range(self.num_features):
-            values = self.rows_RF[:, channel][seen].cpu().numpy().astype(np.float64)
-            deviation = values.std()
-            # rounding alone makes a constant channel spread by some float32 epsilons
-            if deviation > 4 * np.finfo(np.float32).eps * np.abs(values).max():
-                scale_F[channel] = deviation
+        scale_F = channel_deviations(self.rows_RF, seen_R)
+        if self.mapped:
+            return replace(self, scale_F=scale_F)
         scale = torch.from_numpy(scale_F.astype(np.float32)).to(self.device)
         return replace(self, rows_RF=self.rows_RF / scale, scale_F=self.scale_F * scale_F)
+
+    @cached_property
+    def _divisor_F(self) -> Tensor | None:
+        """What gathered windows are still to be divided by."""
+        if not self.mapped or (self.scale_F == 1).all():
+            return None
+        return torch.from_numpy(self.scale_F.astype(np.float32)).to(self.device)
 
     def batch(self, ends_B: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Gather windows and their targets on the dataset's device.
@@ -294,12 +280,26 @@ class FinancialDataset:
         x_BLF : Tensor of float32
         y_B : Tensor of float32
         """
-        x_BLF = gather_windows(self.rows_RF, ends_B, self.context_length, out)
+        rows = ends_B.to(self.rows_RF.device)
+        x_BLF = gather_windows(self.rows_RF, rows, self.context_length, out).to(self.device)
+        if self._divisor_F is not None:
+            x_BLF /= self._divisor_F
         return x_BLF, self.target_R.index_select(0, ends_B)
 
+    def buffer(self, num_windows: int) -> Tensor | None:
+        """Return memory for the ``out`` of :meth:`batch`: windows written over, batch after batch.
+
+        On the CPU large batches are eight times slower without one, since the allocator gives their
+        pages back each time. Elsewhere the allocator keeps them, and there is None.
+        """
+        if self.rows_RF.device.type != "cpu":
+            return None
+        return torch.empty(num_windows, self.context_length, self.num_features)
+
     def to(self, device: torch.device | str) -> FinancialDataset:
-        """Return the dataset with rows and targets on ``device``."""
-        return replace(self, rows_RF=self.rows_RF.to(device), target_R=self.target_R.to(device))
+        """Return the dataset with rows and targets on ``device``; mapped rows stay on disk."""
+        rows_RF = self.rows_RF if self.mapped else self.rows_RF.to(device)
+        return replace(self, rows_RF=rows_RF, target_R=self.target_R.to(device))
 
     def targets(self, ends: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the labels of windows."""
@@ -344,18 +344,66 @@ class WindowDataset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         end = int(self.ends[index])
         x_LF = self.dataset.rows_RF[end - self.dataset.context_length + 1 : end + 1]
+        if self.dataset._divisor_F is not None:
+            x_LF = x_LF / self.dataset._divisor_F
         return x_LF, self.dataset.target_R[end]
 
 
-def rows_seen(ends: NDArray[np.int64], length: int, num_rows: int) -> NDArray[np.bool_]:
-    """Mark the rows that at least one of the windows sees.
+def _stacked(
+    parts: Sequence[pl.DataFrame],
+    labels: Sequence[Labels],
+    rows_RF: Tensor,
+    names: tuple[str, ...],
+    context_length: int,
+    task: TaskConfig,
+    entries: Sequence[ManifestEntry],
+) -> FinancialDataset:
+    """Return the dataset of symbols whose prepared frames and labels follow one another."""
+    symbols = tuple(str(part["symbol"][0]) for part in parts)
+    repeated = [symbol for symbol, count in Counter(symbols).items() if count > 1]
+    if repeated:
+        raise DataError(f"{repeated[0]} is given twice.", hint="stack each symbol once")
+    heights = np.array([part.height for part in parts])
+    offsets = np.r_[0, np.cumsum(heights)]
+    target_R = np.concatenate([part.target_R for part in labels])
+    frame = pl.concat(parts, how="vertical", rechunk=False)
+    age_R = np.concatenate([np.arange(height) for height in heights])  # rows of its symbol
+    return FinancialDataset(
+        frame=frame,
+        features=names,
+        rows_RF=rows_RF,
+        target_R=torch.from_numpy(target_R),
+        reach_R=np.concatenate(
+            [part.reach_R + offset for part, offset in zip(labels, offsets, strict=False)]
+        ),
+        date_R=frame["date"].to_numpy().astype("datetime64[D]"),
+        symbol_R=np.repeat(np.arange(len(parts), dtype=np.int64), heights),
+        symbols=symbols,
+        ends_W=np.flatnonzero((age_R >= context_length - 1) & np.isfinite(target_R)),
+        context_length=context_length,
+        task=task,
+        timeline=labels[0].timeline,
+        scale_F=np.ones(len(names)),
+        entries=tuple(entries),
+    )
 
-    Examples
-    --------
-    >>> rows_seen(np.array([2, 3]), 2, 6).tolist()
-    [False, True, True, True, False, False]
-    """
-    edge_R = np.zeros(num_rows + 1, dtype=np.int64)
-    np.add.at(edge_R, ends - length + 1, 1)
-    np.add.at(edge_R, ends + 1, -1)
-    return np.cumsum(edge_R[:-1]) > 0
+
+def _entry(config: ExperimentConfig, store: DataStore, symbol: str) -> ManifestEntry:
+    """Return the registered dataset of one symbol of a config."""
+    data = config.data
+    name = dataset_id(symbol, data.tier, data.timescale)
+    if not store.processed.has(name):
+        raise DataError(
+            f"{name} is not in {store.processed.folder}.",
+            hint="`finscale train` builds it; in Python: finscale.features.build_dataset("
+            f"store, {symbol!r}, tier={data.tier!r}, timescale={data.timescale!r})",
+        )
+    return store.processed.get(name, data.version)
+
+
+def _num_numbers(entries: Sequence[ManifestEntry], store: DataStore) -> int:
+    """Return how many numbers datasets of one tier hold."""
+    file = store.processed.folder / entries[0].path
+    # a file that is missing is reported where it is read
+    num_columns = len(pl.read_parquet_schema(file)) if file.exists() else 0
+    return num_columns * sum(entry.rows for entry in entries)

@@ -29,6 +29,7 @@ _HOMES = {
     "prove_all": ".causality",
     "prove_causality": ".causality",
     "build_dataset": ".build",
+    "build_datasets": ".build",
 }
 
 __getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 
 from finscale.data.bars import normal_symbol
-from finscale.data.manifest import Kind, ManifestEntry
-from finscale.data.store import DataStore, dataset_id
+from finscale.data.manifest import ManifestEntry
+from finscale.data.parquet import EncodedFrame, encode_frame
+from finscale.data.store import DataStore, FrameFacts, dataset_id
 from finscale.data.timescales import resample
 from finscale.errors import DataError
 from finscale.features.engine import compute_features
 from finscale.features.tiers import tier_features
+
+#: Feature columns whose files wait in memory for one write of the manifest: 32 symbols of a20.
+_COLUMNS_TOGETHER = 640
 
 
 def build_dataset(
@@ -52,12 +60,70 @@ def build_dataset(
     ``build_dataset(DataStore(), "SP500").rows`` is 4,832: 5,031 bars less the 199 before the first
     200-day mean.
     """
-    features = tier_features(tier)
+    return build_datasets(store, [symbol], tier=tier, timescale=timescale)[0]
+
+
+def build_datasets(
+    store: DataStore, symbols: Sequence[str], *, tier: str = "a20", timescale: str = "daily"
+) -> list[ManifestEntry]:
+    """Build the datasets of many symbols, several at once; see :func:`build_dataset`.
+
+    The manifest is written once for some dozens of symbols. When a symbol is refused, those before
+    it are registered.
+
+    Parameters
+    ----------
+    store, tier, timescale
+        As in :func:`build_dataset`.
+    symbols : sequence of str
+        Whose bars.
+
+    Returns
+    -------
+    list of ManifestEntry
+        Of the datasets, in the order of ``symbols``.
+    """
+    num_features = len(tier_features(tier))
     if timescale == "daily+multi":
         raise DataError(
             f"tier {tier} has no features of several timescales.",
             hint="choose daily, 2d, 3d, 5d, weekly, 2wk or monthly",
         )
+    together = max(_COLUMNS_TOGETHER // num_features, 1)
+    entries: list[ManifestEntry] = []
+    built: list[_Built] = []
+    # encoding, digests and reading let go of Python's lock
+    with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
+        for first in range(0, len(symbols), together):
+            futures = [
+                threads.submit(_build, store, symbol, tier, timescale)
+                for symbol in symbols[first : first + together]
+            ]
+            entries += _register(store, built)  # while the threads are at work
+            built = []
+            try:
+                for future in futures:
+                    built.append(future.result())
+            except BaseException:
+                threads.shutdown(cancel_futures=True)
+                _register(store, built)
+                raise
+    return entries + _register(store, built)
+
+
+@dataclass(frozen=True)
+class _Built:
+    """One symbol's features and dataset, encoded, before they are registered."""
+
+    bars: ManifestEntry
+    features: EncodedFrame
+    dataset: EncodedFrame
+    about: FrameFacts
+    """Of the features."""
+
+
+def _build(store: DataStore, symbol: str, tier: str, timescale: str) -> _Built:
+    features = tier_features(tier)
     symbol = normal_symbol(symbol)
     bars_entry = store.bars_entry(symbol)
     bars = store.bars(symbol, bars_entry.version)
@@ -69,24 +135,34 @@ def build_dataset(
             hint=f"its longest feature, {_slowest(tier)}, has no value before",
         )
     computed = compute_features(rows, tier)
-
-    def register(frame: pl.DataFrame, kind: Kind, *parents: ManifestEntry) -> ManifestEntry:
-        return store.add_frame(
-            frame,
-            id=dataset_id(symbol, tier, timescale, kind),
-            kind=kind,
-            symbol=symbol,
-            tier=tier,
-            timescale=timescale,
-            parents=parents,
-            adjustment=bars.adjusted_to,
-        )
-
-    names = [feature.name for feature in features]
     dataset = computed[warm_up:]
     _assert_whole(dataset, symbol)
-    features_entry = register(computed.select("date", "symbol", *names), "features", bars_entry)
-    return register(dataset, "dataset", bars_entry, features_entry)
+    names = [feature.name for feature in features]
+    about: FrameFacts = {
+        "id": dataset_id(symbol, tier, timescale, "features"),
+        "kind": "features",
+        "symbol": symbol,
+        "tier": tier,
+        "timescale": timescale,
+        "parents": [bars_entry],
+        "adjustment": bars.adjusted_to,
+    }
+    encoded = encode_frame(computed.select("date", "symbol", *names))
+    return _Built(bars_entry, encoded, encode_frame(dataset), about)
+
+
+def _register(store: DataStore, built: Sequence[_Built]) -> list[ManifestEntry]:
+    """Register the features of some symbols, then the datasets, which name them as parents."""
+    if not built:
+        return []
+    features = store.add_encoded([(part.features, part.about) for part in built])
+    datasets: list[tuple[EncodedFrame, FrameFacts]] = []
+    for part, entry in zip(built, features, strict=True):
+        about = part.about
+        id = dataset_id(about["symbol"], about["tier"], about["timescale"])
+        changes: FrameFacts = {**about, "id": id, "kind": "dataset", "parents": [part.bars, entry]}
+        datasets.append((part.dataset, changes))
+    return store.add_encoded(datasets)
 
 
 def _slowest(tier: str) -> str:

@@ -70,9 +70,9 @@ def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
     """
     from finscale.data import SOURCES, fetch_bars
     from finscale.data.store import bars_id, dataset_id
-    from finscale.features import build_dataset
+    from finscale.features import build_datasets
 
-    data = config.data
+    data, wanted = config.data, []
     for symbol in data.symbols:
         name = dataset_id(symbol, data.tier, data.timescale)
         built = store.processed.has(name)
@@ -82,7 +82,8 @@ def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
             continue
         if not store.has_bars(symbol) and SOURCES[data.source].serves(symbol):
             store.add_bars(fetch_bars(data.source, symbol))
-        build_dataset(store, symbol, tier=data.tier, timescale=data.timescale)
+        wanted.append(symbol)
+    build_datasets(store, wanted, tier=data.tier, timescale=data.timescale)
 
 
 def _windows(config: ExperimentConfig, store: DataStore) -> tuple[FinancialDataset, Split]:
@@ -92,6 +93,10 @@ def _windows(config: ExperimentConfig, store: DataStore) -> tuple[FinancialDatas
     data = config.data
     names = (dataset_id(symbol, data.tier, data.timescale) for symbol in data.symbols)
     versions = tuple(store.processed.get(name, data.version).sha256 for name in names)
+    if isinstance(config.model, BaselineConfig):
+        # a baseline reads whole columns of features
+        in_memory = data.model_copy(update={"memory_map": False})
+        config = config.model_copy(update={"data": in_memory})
     windows = config.model_dump_json(include={"data", "task", "split"})
     return _windows_of(windows, versions, store.root.resolve())
 
@@ -112,14 +117,13 @@ def _windows_of(
 def _resolve(
     config: ExperimentConfig, dataset: FinancialDataset, split: Split
 ) -> tuple[ExperimentConfig, ParameterCounts, int]:
-    import torch
-
     from finscale.models import build_model, count_parameters, flops_per_sample, resolve_model
+    from finscale.models.blank import without_numbers
     from finscale.training import resolve_training
 
     shape = interface(config, dataset)
     network = resolve_model(config.network, **shape)
-    with torch.device("meta"):
+    with without_numbers():
         model = build_model(network, **shape)
     counts = count_parameters(model)
     assert network.width is not None

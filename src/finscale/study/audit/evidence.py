@@ -209,7 +209,9 @@ def _dataset(config: ExperimentConfig, store: DataStore) -> FinancialDataset:
     from finscale.study.preparation import ensure_datasets
 
     ensure_datasets(config, store)
-    return FinancialDataset.from_config(config, store)
+    # the examination reads whole columns of features
+    in_memory = config.data.model_copy(update={"memory_map": False})
+    return FinancialDataset.from_config(config.model_copy(update={"data": in_memory}), store)
 
 
 def _runs_on(dataset: FinancialDataset, split: SplitConfig | None, runs: RunStore) -> list[Run]:

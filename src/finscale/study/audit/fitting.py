@@ -9,7 +9,8 @@ import polars as pl
 import torch
 
 from finscale.data.splits import Split
-from finscale.data.windows import FinancialDataset, rows_seen
+from finscale.data.spread import rows_seen
+from finscale.data.windows import FinancialDataset
 from finscale.study.audit.certificate import Check, Outcome
 from finscale.study.audit.evidence import Evidence, channel_scale
 

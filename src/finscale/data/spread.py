@@ -1,0 +1,56 @@
+"""Which rows windows see, and how far their channels spread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+def rows_seen(ends: NDArray[np.int64], length: int, num_rows: int) -> NDArray[np.bool_]:
+    """Mark the rows that at least one of the windows sees.
+
+    Examples
+    --------
+    >>> rows_seen(np.array([2, 3]), 2, 6).tolist()
+    [False, True, True, True, False, False]
+    """
+    edge_R = np.zeros(num_rows + 1, dtype=np.int64)
+    np.add.at(edge_R, ends - length + 1, 1)
+    np.add.at(edge_R, ends + 1, -1)
+    return np.cumsum(edge_R[:-1]) > 0
+
+
+def channel_deviations(rows_RF: Tensor, seen_R: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return each channel's standard deviation over the rows marked; 1 where it is constant.
+
+    The rows are read in order, some thousands at a time, twice: they may lie in a file that is
+    larger than memory.
+
+    Returns
+    -------
+    ndarray of float64, shape [F]
+    """
+    count, num_channels = int(seen_R.sum()), rows_RF.shape[1]
+    sum_F, square_F, largest_F = (np.zeros(num_channels) for _ in range(3))
+    for x_rF in _seen_blocks(rows_RF, seen_R):
+        sum_F += x_rF.sum(axis=0)
+        np.maximum(largest_F, np.abs(x_rF).max(axis=0), out=largest_F)
+    mean_F = sum_F / max(count, 1)
+    for x_rF in _seen_blocks(rows_RF, seen_R):
+        square_F += ((x_rF - mean_F) ** 2).sum(axis=0)
+    deviation_F = np.sqrt(square_F / max(count, 1))
+    # rounding alone makes a constant channel spread by some float32 epsilons
+    varies_F = deviation_F > 4 * np.finfo(np.float32).eps * largest_F
+    return np.where(varies_F, deviation_F, 1.0)
+
+
+def _seen_blocks(rows_RF: Tensor, seen_R: NDArray[np.bool_]) -> Iterator[NDArray[np.float64]]:
+    """Yield the rows marked, as float64, about a megabyte at a time."""
+    size = max((1 << 17) // rows_RF.shape[1], 1)
+    for first in range(0, len(seen_R), size):
+        seen = seen_R[first : first + size]
+        if seen.any():
+            yield rows_RF[first : first + size].cpu().numpy()[seen].astype(np.float64)
