@@ -25,7 +25,7 @@ class Setting:
 
     name: str
     facts: str
-    """Its type and default, or where the settings of a section stand."""
+    """Its type and default; empty for a section."""
     meaning: str
 
 
@@ -58,8 +58,9 @@ def groups(
     for name, field in section.model_fields.items():
         sections = list(sections_of(field.annotation))
         inner += [(f"{prefix}{name}", one) for one in sections if one not in skip]
-        settings.append(_setting(section, prefix, name, field, sections))
-    title = prefix.removesuffix(".") or "at the top"
+        where = "above" if set(sections) & set(skip) else "below"
+        settings.append(_setting(section, prefix, name, field, sections, where))
+    title = f"`{prefix.removesuffix('.')}`" if prefix else "At the top"
     yield Group(title, inspect.cleandoc(section.__doc__ or ""), tuple(settings))
     several = len({name for name, _ in inner}) < len(inner)
     for name, one in inner:
@@ -81,13 +82,18 @@ def sections_of(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _setting(
-    section: type[BaseModel], prefix: str, name: str, field: FieldInfo, inner: list[type[BaseModel]]
+    section: type[BaseModel],
+    prefix: str,
+    name: str,
+    field: FieldInfo,
+    inner: list[type[BaseModel]],
+    where: str,
 ) -> Setting:
     meaning = docstrings(section).get(name, "")
     if inner and not meaning:
         meaning = " Or: ".join(_one_paragraph(inspect.cleandoc(one.__doc__ or "")) for one in inner)
     if inner:
-        return Setting(f"{prefix}{name}", "a section, see below", f"{meaning.rstrip('.')}.")
+        return Setting(f"{prefix}{name}", "", f"{meaning} *Its settings stand {where}.*")
     kind = words(field.annotation) + _limits(field.metadata)
     return Setting(f"{prefix}{name}", f"{kind} · {_default(field)}", meaning)
 
@@ -166,8 +172,8 @@ def _default(field: FieldInfo) -> str:
 def _section(group: Group) -> str:
     lines = [f"### {group.title}\n", _one_paragraph(group.summary), ""]
     for setting in group.settings:
-        lines += [f"`{setting.name}`", f": {{.setting-facts}}\n  {setting.facts}", ""]
-        lines += [f"  {setting.meaning}", ""]
+        facts = f"{{.setting-facts}}\n  {setting.facts}\n\n  " if setting.facts else ""
+        lines += [f"`{setting.name}`", f": {facts}{setting.meaning}", ""]
     return "\n".join(lines)
 
 
