@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TORCH  := $(shell grep '^torch==' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help study test test-slow verify lint format bench controls clean
+.PHONY: help study test test-slow docs notebook verify lint format bench controls clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +24,11 @@ $(VENV)/.dev: $(VENV)/.core
 	@$(PIP) -c constraints.txt -e '.[dev]'
 	@touch $@
 
+$(VENV)/.docs: $(VENV)/.core
+	@echo "installing what the site needs"
+	@$(PIP) -c constraints.txt -e '.[docs]'
+	@touch $@
+
 # Browser tests drive Debian's chromium; where it cannot be had they are skipped with a reason.
 $(VENV)/.browser: $(VENV)/.core
 	@command -v chromium >/dev/null 2>&1 \
@@ -36,11 +41,17 @@ STUDY ?= configs/studies/sp500_first.yaml
 study: $(VENV)/.core  ## Run the first study on bundled bars and write its report (resumes)
 	$(BIN)/finscale study run $(STUDY) $(if $(QUICK),--quick)
 
-test: $(VENV)/.dev $(VENV)/.browser lint  ## Lint, types, import contracts and all tests but the slow ones
+test: $(VENV)/.dev $(VENV)/.browser lint docs  ## Lint, types, import contracts, the site and all tests but the slow ones
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term --cov-fail-under=90
 
 test-slow: $(VENV)/.dev  ## The tests that need minutes
 	$(BIN)/python -m pytest -m slow
+
+docs: $(VENV)/.docs  ## Build the site into docs/_build/html; a warning is an error
+	$(BIN)/python -m sphinx -b html -W --keep-going -q -d docs/_build/doctrees docs docs/_build/html
+
+notebook: $(VENV)/.dev  ## Run the notebook from its first cell to its last
+	$(BIN)/python -m pytest tests/docs/test_notebook.py
 
 verify: $(VENV)/.core  ## Check the environment and every registered dataset
 	$(BIN)/finscale verify
@@ -67,4 +78,4 @@ controls: $(VENV)/.core  ## Calibrate the instrument: the whole suite of known a
 	$(BIN)/finscale controls run --full --out docs/figures/controls.json --figure docs/figures/controls.png
 
 clean:  ## Remove the environment and caches; data, runs and studies stay
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis htmlcov .coverage*
+	rm -rf $(VENV) docs/_build docs/auto_examples docs/reference/_generated docs/reference/api/generated .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis htmlcov .coverage*

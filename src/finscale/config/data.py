@@ -62,6 +62,8 @@ class TaskConfig(Section):
     """The label: what is asked at the close of t about the bars after it."""
 
     name: TaskName = "threshold_1pct"
+    """direction: does the close rise? threshold: is a rise of that many per cent reached?
+    regression: the log return."""
     horizon: Annotated[int, Field(ge=1)] = 1
     """H: bars ahead that the label looks at."""
     touch: Literal["high", "close"] = "high"
@@ -84,6 +86,8 @@ class SplitConfig(Section):
     """Train, validation and test, purged and embargoed."""
 
     method: Literal["dates", "walk_forward", "chunks"] = "dates"
+    """dates: one train, validation and test part, by date. walk_forward: several test blocks, each
+    after its train and validation. chunks: blocks drawn at random, so that train surrounds test."""
     train_end: dt.date = dt.date(2022, 12, 31)
     """``dates``: last decision date of train."""
     validation_end: dt.date = dt.date(2024, 12, 31)

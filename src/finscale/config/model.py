@@ -14,6 +14,7 @@ class ModelConfig(Section):
     """A PatchTST, by budget (the solver picks depth, width and heads) or by explicit sizes."""
 
     kind: Literal["patchtst"] = "patchtst"
+    """What is trained; ``baseline`` makes the section a baseline's."""
     budget: Count | None = None
     """Target parameter count, met within ±5 %: 2M, 20M, 200M, 2B or any number."""
     budget_tolerance: Annotated[float, Field(gt=0, le=0.25)] = 0.05
@@ -85,6 +86,7 @@ class BaselineConfig(Section):
     """A model without scale, fitted and scored on exactly the windows that the networks see."""
 
     kind: Literal["baseline"] = "baseline"
+    """Makes the section a baseline's."""
     name: str
     """A registered baseline: base_rate, volatility, logistic …"""
     options: dict[str, float | int | str] = Field(default_factory=dict)

@@ -17,6 +17,7 @@ class ThermalConfig(Section):
     """Temperature bands in °C; see ``ThermalCallback``."""
 
     enabled: bool = True
+    """Whether temperature is watched, where it can be read."""
     warm: float = 70.0
     """From here on the temperature is shown as elevated."""
     warn: float = 85.0
@@ -50,7 +51,10 @@ class TrainingConfig(Section):
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     """Decoupled decay (AdamW), on matrices only."""
     betas: tuple[float, float] = (0.9, 0.95)
+    """AdamW's memory of gradients and of their squares."""
     schedule: Literal["cosine", "one_cycle", "constant"] = "cosine"
+    """cosine: a linear rise, then half a wave down. one_cycle: rises along half a wave too, from a
+    25th of the peak. constant: stays at the peak after the rise."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of all steps that rise linearly to the peak rate."""
     final_rate: Annotated[float, Field(ge=0, le=1)] = 0.1

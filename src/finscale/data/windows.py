@@ -233,7 +233,7 @@ class FinancialDataset:
         )
 
     def splits(self, config: SplitConfig) -> list[Split]:
-        """Return every fold of a split; see :func:`finscale.data.splits.make_splits`."""
+        """Return every fold of a split; see ``finscale.data.splits.make_splits``."""
         return make_splits(config, self.window_times)
 
     def split(self, config: SplitConfig) -> Split:

@@ -69,7 +69,7 @@ class Market:
             Rows of split ``test`` are taken; where there is none the result is NaN.
         thresholds : float or mapping of int to float
             Probability at which to act, of all folds or of each: chosen on validation, as in
-            :attr:`finscale.evaluation.evaluation.Evaluation.thresholds`.
+            ``Evaluation.thresholds``.
 
         Raises
         ------

@@ -80,7 +80,7 @@ class Classified:
         Which model predicted the row; spread is measured within folds.
     flagged : ndarray of shape (N,)
         1.0 on rows above the operating point that was chosen on validation, NaN if none was;
-        see :mod:`finscale.evaluation.operating`.
+        see ``finscale.evaluation.operating``.
     """
 
     target: Floats

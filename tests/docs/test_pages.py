@@ -1,0 +1,155 @@
+"""Commands shown on a page parse, and Python shown in the how-tos runs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    str(path.relative_to(ROOT))
+    for folder in ("tutorial", "concepts", "howto", "reference")
+    for path in (ROOT / "docs" / folder).glob("*.md")
+)
+SHOWN = [*PAGES, "docs/index.md", "docs/evaluation.md", "docs/leakage.md", "docs/controls.md"]
+SHOWN += ["docs/scaling-laws.md", "README.md"]
+
+
+def _blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def _commands(page: str) -> list[list[str]]:
+    """Return every finscale command in a page's blocks of shell, with or without a prompt."""
+    lines = [line for block in _blocks(page, "(?:bash)?") for line in block.splitlines()]
+    lines = [line.removeprefix("$ ").removeprefix(".venv/bin/") for line in lines]
+    found = [line for line in lines if line.startswith("finscale ")]
+    return [shlex.split(line, comments=True)[1:] for line in found]
+
+
+def _mentions(page: str) -> list[list[str]]:
+    """Return every finscale command in running text, which may leave its arguments out."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    return [shlex.split(words) for words in re.findall(r"`finscale ([a-z][^`\n]*)`", text)]
+
+
+def _parse(words: list[str]) -> None:
+    """Parse a command as typer does, without running it."""
+    from finscale.cli.app import app
+
+    command = typer.main.get_command(app)
+    context = command.make_context("finscale", [], resilient_parsing=True)
+    while hasattr(command, "commands"):
+        assert words, "a group needs a verb"
+        if words[0] not in command.commands:
+            raise AssertionError(f"no verb {words[0]!r}")
+        command = command.commands[words[0]]
+        words = words[1:]
+        if not words:
+            break
+    if hasattr(command, "commands"):
+        return
+    command.make_context(command.name, list(words), parent=context)
+
+
+@pytest.mark.parametrize("page", SHOWN)
+def test_commands_parse(page):
+    if not (ROOT / page).exists():
+        pytest.skip(f"{page} is not part of an installed package")
+    for words in _commands(page):
+        _parse([word for word in words if word != "…"])
+    for words in _mentions(page):
+        try:
+            _parse([word for word in words if word not in ("…", "--help")])
+        except Exception as error:
+            if type(error).__name__ != "MissingParameter":
+                raise
+
+
+def test_the_parser_of_this_test_refuses_what_does_not_exist():
+    with pytest.raises(AssertionError):
+        _parse(["studdy", "run"])
+    with pytest.raises(Exception, match=r"[Nn]o such option"):
+        _parse(["study", "run", "a.yaml", "--qick"])
+
+
+def test_the_tutorials_show_commands():
+    assert sum(len(_commands(page)) for page in PAGES if "tutorial" in page) >= 12
+
+
+@pytest.mark.parametrize("page", SHOWN)
+def test_recipes_and_files_that_are_named_exist(page):
+    if not (ROOT / page).exists():
+        pytest.skip(f"{page} is not part of an installed package")
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for path in re.findall(
+        r"\b((?:configs|docs|examples)/[\w./-]+\.(?:yaml|csv|ipynb|md))\b", text
+    ):
+        assert (ROOT / path).exists(), path
+
+
+def test_what_extend_declares_works(tmp_path):
+    code = "\n".join(_blocks("docs/howto/extend.md", "python"))
+    check = """
+import numpy as np
+from finscale.config import TaskConfig
+from finscale.features import compute_features
+from finscale.models.baselines import BASELINES
+from finscale.study.axes import AXES
+
+bars = fetch_bars("bundled", "SP500").adjusted()
+assert compute_features(bars, "a50").columns[-1] == "close_in_range"
+prices = {name: bars[name].to_numpy() for name in ("open", "high", "low", "close")}
+gaps = TASKS["gap_up"].label(prices, TaskConfig())
+assert len(gaps) == bars.height - 1 and 0.1 < gaps.mean() < 0.9, gaps.mean()
+made = BASELINES["weekday"].make(Setting(TaskConfig(), 80, (), 0, 0))
+ends = np.arange(100, 600)
+stacked = bars.with_columns(symbol=pl.lit("SP500"))
+logit = made.fit(stacked, ends, gaps[ends]).predict(stacked, ends)
+assert np.isfinite(logit).all() and len(set(logit.round(6))) == 5
+config = AXES["patch_length"].apply(fs.ExperimentConfig(), 8, None)
+assert config.model.patch_length == 8
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code + check], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_predictions_from_another_program_are_judged():
+    names: dict[str, object] = {}
+    exec(_blocks("docs/howto/evaluate-runs.md", "python")[0], names)
+    assert 0.5 < names["result"].metric("auc").value < 0.9
+
+
+def test_the_table_of_the_law_page_is_what_the_program_says(monkeypatch):
+    from finscale.cli.app import app
+
+    monkeypatch.chdir(ROOT)
+    command = shlex.split("law decide docs/examples/runs.csv --sesoi 0.01")
+    printed = " ".join(CliRunner().invoke(app, command).stdout.split())
+    text = (ROOT / "docs/howto/law-from-table.md").read_text(encoding="utf-8")
+    shown = " ".join(re.search(r"```\n(LAW:.*?)```", text, re.DOTALL)[1].split())
+    numbers = r"[-−]?\.?\d[\d.]*"
+    assert re.sub(numbers, "#", printed).startswith(re.sub(numbers, "#", shown))
+
+
+def test_budgets_are_what_the_solver_finds():
+    from finscale.cli.app import app
+
+    text = (ROOT / "docs/concepts/budgets.md").read_text(encoding="utf-8")
+    command = re.search(r"finscale (model show .*)", text)[1].split()
+    printed = CliRunner().invoke(app, command).stdout
+    shown = re.search(r"```\n(budget .*?)```", text, re.DOTALL)[1]
+    assert [line.split() for line in printed.splitlines() if line.strip()] == [
+        line.split() for line in shown.splitlines()
+    ]
