@@ -44,6 +44,7 @@ exclude_patterns = [
     "reference/_generated",
 ]
 templates_path = ["_templates"]
+toc_object_entries_show_parents = "hide"
 highlight_language = "none"
 smartquotes = False  # `--budget` is no dash
 html_math_renderer = "mathml"
