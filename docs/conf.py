@@ -57,6 +57,7 @@ show_warning_types = True
 myst_enable_extensions = ["colon_fence", "deflist", "attrs_block", "attrs_inline", "fieldlist"]
 myst_heading_anchors = 3
 
+autodoc_preserve_defaults = True  # as written: a default may hold a path of this machine
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
