@@ -87,6 +87,7 @@ suppress_warnings = ["config.cache"]  # sphinx-gallery's settings hold functions
 
 html_theme = "pydata_sphinx_theme"
 html_title = "finscale"
+html_context = {"default_mode": "auto"}
 html_static_path = ["_static"]
 html_css_files = ["finscale.css"]
 html_favicon = "_static/mark.svg"
