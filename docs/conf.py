@@ -44,6 +44,7 @@ exclude_patterns = [
     "reference/_generated",
 ]
 templates_path = ["_templates"]
+toc_object_entries_show_parents = "hide"
 highlight_language = "none"
 smartquotes = False  # `--budget` is no dash
 html_math_renderer = "mathml"
@@ -56,6 +57,7 @@ show_warning_types = True
 myst_enable_extensions = ["colon_fence", "deflist", "attrs_block", "attrs_inline", "fieldlist"]
 myst_heading_anchors = 3
 
+autodoc_preserve_defaults = True  # as written: a default may hold a path of this machine
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
@@ -85,6 +87,7 @@ suppress_warnings = ["config.cache"]  # sphinx-gallery's settings hold functions
 
 html_theme = "pydata_sphinx_theme"
 html_title = "finscale"
+html_context = {"default_mode": "auto"}
 html_static_path = ["_static"]
 html_css_files = ["finscale.css"]
 html_favicon = "_static/mark.svg"

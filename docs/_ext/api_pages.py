@@ -15,10 +15,10 @@ from pydantic import BaseModel
 
 #: Rooms from the top floor down; the page of each says what lives there.
 ROOMS = (
+    "finscale.report",
     "finscale.study",
     "finscale.study.audit",
     "finscale.study.controls",
-    "finscale.report",
     "finscale.features",
     "finscale.training",
     "finscale.runs",
@@ -117,7 +117,8 @@ def _listing(place: str, names: dict[str, Any], known: dict[int, str]) -> list[s
             documented.append(name)
     lines = []
     if documented:
-        lines += [f".. currentmodule:: {place}", "", ".. autosummary::", "   :toctree: .", ""]
+        lines += [f".. currentmodule:: {place}", "", ".. autosummary::", "   :toctree: ."]
+        lines += ["   :signatures: none", ""]
         lines += [f"   {name}" for name in documented] + [""]
     return lines + constants
 
@@ -149,6 +150,15 @@ def _top(known: dict[int, str]) -> str:
             target = f":py:obj:`fs.{name} <{known[id(thing)]}>`"
         lines += [f"   * - {target}", f"     - {_first_paragraph(thing)}"]
     return "\n".join(lines) + "\n"
+
+
+def summaries() -> str:
+    """Return a table of all rooms and what lives in each, for the page above them."""
+    rows = ["| room | what lives there |", "|---|---|"]
+    for room in ("finscale", *ROOMS):
+        about = _first_paragraph(importlib.import_module(room)).replace("``", "`")
+        rows.append(f"| [{room}](generated/{room}.rst) | {about} |")
+    return "\n".join(rows) + "\n"
 
 
 def _title(name: str) -> list[str]:

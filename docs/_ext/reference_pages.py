@@ -4,6 +4,7 @@
 ``reference/_generated/cli.md``     every verb with its options, by typer's own generator
 ``reference/_generated/config.md``  every setting, from the classes and their docstrings
 ``reference/_generated/words.md``   the words of the report
+``reference/_generated/rooms.md``   every room with what lives there
 ``reference/api/generated/*.rst``   the public names of each room
 =================================== ==================================================
 """
@@ -27,6 +28,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     write(reference / "_generated" / "cli.md", cli_page.markdown())
     write(reference / "_generated" / "config.md", settings_page.markdown())
     write(reference / "_generated" / "words.md", words())
+    write(reference / "_generated" / "rooms.md", api_pages.summaries())
     for name, text in api_pages.pages().items():
         write(reference / "api" / "generated" / f"{name}.rst", text)
     app.connect("autodoc-process-signature", api_pages.short_signature)

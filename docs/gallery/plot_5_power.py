@@ -41,6 +41,8 @@ ax.set(
     ylabel="gain, nats a day (80 % power)",
 )
 ax.set_xticks(DAYS, [f"{days:,}" for days in DAYS])
+ticks = (0.005, 0.01, 0.02, 0.05, 0.1)
+ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
 ax.minorticks_off()
 ax.legend(frameon=False)
 plt.show()

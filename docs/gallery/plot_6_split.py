@@ -40,7 +40,7 @@ for fold, split in enumerate(splits):
         days = dataset.dates(getattr(split, part))
         whole.plot(days, np.full(len(days), fold), "|", color=colour, ms=14)
 whole.set_yticks(range(3), [f"fold {fold}" for fold in range(3)])
-whole.invert_yaxis()
+whole.set_ylim(2.6, -0.6)
 
 first = splits[0]
 edge = dataset.dates(first.validation)[0]

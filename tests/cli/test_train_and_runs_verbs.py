@@ -131,7 +131,8 @@ def test_the_process_prints_one_sentence_and_exits_with_1(root, tmp_path) -> Non
     assert done.returncode == 1
     assert done.stderr == (
         "error: training.learning_rte is not a setting.\n"
-        "       Did you mean training.learning_rate? (in --set)\n"
+        "       Did you mean training.learning_rate? (in --set); "
+        "all settings: docs/reference/config\n"
     )
     assert done.stdout == ""
     assert list(tmp_path.iterdir()) == []

@@ -67,7 +67,8 @@ def test_format_count(count: float, text: str) -> None:
         (
             "training.learning_rte=1e-3",
             "training.learning_rte is not a setting.\n"
-            "       Did you mean training.learning_rate? (in --set)",
+            "       Did you mean training.learning_rate? (in --set); "
+            "all settings: docs/reference/config",
         ),
         ("training.thermal.wrn=3", "Did you mean training.thermal.warn?"),
         ("model.budgt=3", "Did you mean model.budget?"),

@@ -146,7 +146,8 @@ def _explain(
         prefix = f"{section}." if section else ""
         return ConfigError(
             f"{setting} is not a setting{suffix}.",
-            hint=f"{did_you_mean(setting.rpartition('.')[2], known, prefix=prefix)} ({where})",
+            hint=f"{did_you_mean(setting.rpartition('.')[2], known, prefix=prefix)} ({where})"
+            "; all settings: docs/reference/config",
         )
     reason = first["msg"].removeprefix("Value error, ")
     value = first.get("input")
