@@ -179,7 +179,7 @@ class Outcome:
         return pl.DataFrame({"day": days, "value": value_T})
 
 
-OUTCOMES: Registry[Outcome] = Registry("outcome")
+OUTCOMES: Registry[Outcome] = Registry("study outcome")
 _AUC_COLUMNS = ("day", "target", "logit")
 _R2_COLUMNS = ("day", "error", "benchmark")
 
