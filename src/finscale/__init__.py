@@ -30,6 +30,7 @@ _HOMES = {
     "compare_forms": "finscale.scaling",
     "compare_approaches": "finscale.scaling",
     "decide": "finscale.scaling",
+    "Measure": "finscale.scaling",
     "plan": "finscale.scaling.plan",
     "study_power": "finscale.scaling",
     "audit": "finscale.study.audit",

@@ -149,6 +149,33 @@ def test_a_new_study_is_a_study(axis: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("task", "outcome", "sesoi"),
+    [
+        ("threshold_1pct", "auc", 0.01),
+        ("threshold_1pct", "sharpe", 0.2),
+        ("regression", "r2", 0.001),
+        ("regression", "loss", 1e-7),
+    ],
+)
+def test_a_new_study_states_its_outcome(task: str, outcome: str, sesoi: float) -> None:
+    name = f"new_{task}_{outcome}"
+    say("study", "new", name, "--task", task, "--outcome", outcome)
+    study = load_study(f"{name}.yaml")
+    assert (study.outcome, study.sesoi) == (outcome, sesoi)
+    text = Path(f"{name}.yaml").read_text()
+    assert f"outcome: {outcome}" in text
+    assert "sesoi: " in text
+
+
+def test_a_new_study_refuses_an_outcome_that_does_not_fit() -> None:
+    with pytest.raises(FinscaleError, match="outcome auc does not fit a task that forecasts a num"):
+        say("study", "new", "unfit", "--task", "regression", "--outcome", "auc")
+    with pytest.raises(FinscaleError, match="'f1' is not a study outcome"):
+        say("study", "new", "unfit", "--outcome", "f1")
+    assert not Path("unfit.yaml").exists()
+
+
+@pytest.mark.parametrize(
     "name", ["parameters", "auc", "rows", "context", "horizon", "surface", "features"]
 )
 def test_every_recipe_can_be_read_whole_and_quick(root, name: str) -> None:

@@ -10,6 +10,7 @@ from finscale.config import ExperimentConfig, StudyConfig, load_study, validate
 from finscale.config.axes import parse_sizes
 from finscale.errors import ConfigError
 
+RETURNS = {"task": {"name": "regression"}}
 WALK = {"split": {"method": "walk_forward", "folds": 3}}
 
 
@@ -53,6 +54,11 @@ def test_sizes_are_written_as_people_do(axis: str, written: object, sizes: tuple
         ({"controls": ["placebo"]}, "permuted_labels"),
         ({"controls": {"sizes": ["7k"]}}, "no size of the first axis"),
         ({"controls": {"seeds": [9]}}, "among the study's seeds"),
+        ({"outcome": "f1"}, "loss"),
+        ({"outcome": "r2"}, "outcome r2 does not fit a task that forecasts a yes or no"),
+        ({"outcome": "auc", "experiment": RETURNS}, "does not fit .* a number: take loss or r2"),
+        ({"sesoi": 0}, "greater than 0"),
+        ({"costs": {"commission": -1}}, "greater than or equal to 0"),
         ({"experiment": {"model": {"kind": "baseline", "name": "base_rate"}}}, "scales a network"),
     ],
 )
@@ -102,3 +108,43 @@ def test_quick_is_a_study_of_its_own(tmp_path: Path) -> None:
     path.write_text("name: slow\naxes: {parameters: [5k]}\n")
     with pytest.raises(ConfigError, match="no quick section"):
         load_study(path, quick=True)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "experiment", "sesoi"),
+    [
+        ("loss", {}, 0.005),
+        ("loss", RETURNS, 1e-7),
+        ("auc", {}, 0.01),
+        ("r2", RETURNS, 0.001),
+        ("sharpe", {}, 0.2),
+        ("sharpe", RETURNS, 0.2),
+    ],
+)
+def test_each_outcome_has_its_own_effect_of_interest(outcome, experiment, sesoi) -> None:
+    config = study(outcome=outcome, experiment=experiment)
+    assert config.sesoi == sesoi
+    # and it is registered as the number that it stands for
+    assert config.resolved()["sesoi"] == sesoi
+    assert config.resolved()["outcome"] == outcome
+
+
+def test_the_hash_covers_outcome_and_costs() -> None:
+    hashes = {
+        study(**changes).hash()
+        for changes in (
+            {},
+            {"outcome": "sharpe", "sesoi": 0.005},
+            {"outcome": "auc", "sesoi": 0.005},
+            {"costs": {"slippage": 2.0}},
+        )
+    }
+    assert len(hashes) == 4
+
+
+def test_what_a_control_has_to_show_is_registered_in_the_outcomes_terms() -> None:
+    config = study(outcome="auc", controls=["permuted_labels", "planted_signal"])
+    assert config.resolved()["controls"]["expected"] == {
+        "permuted_labels": "no skill beyond the drift of the base rate, and no LAW of the AUC",
+        "planted_signal": "an AUC above that of the base rate is seen",
+    }

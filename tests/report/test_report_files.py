@@ -18,7 +18,7 @@ from finscale.runs import RunStore
 from finscale.scaling import decide
 from finscale.study import Study
 from finscale.study.control_runs import ControlOutcome
-from finscale.study.findings import Findings
+from finscale.study.findings import Findings, find
 from finscale.study.findings.curve import fitted_curve
 
 FIGURES = [
@@ -169,6 +169,14 @@ def test_a_valley_names_its_best_size(findings: Findings) -> None:
     best = next(key for key in page.keys if key.label == "Best size")
     assert 10 <= float(best.value.split("k")[0]) <= 40
     assert "Up to the best size" in render_markdown(page)
+    # beyond a valley nothing is foretold, and nothing is said to be held out
+    tenfold = next(key for key in page.keys if "×10" in key.label)
+    assert tenfold.value == "not known: the curve turns before it"
+    assert tenfold.note.startswith("cost: ")
+    names = [mark.name for mark in page.figures[0].legend()]
+    assert "mean over seeds" in names
+    assert not {"carried on to ×10", "foretold without it", "largest size, held out"} & set(names)
+    assert "held out" not in page.figures[0].caption
 
 
 def test_what_is_missing_failed_or_leaked_is_said_first(findings: Findings) -> None:
@@ -241,3 +249,54 @@ def test_nothing_finished_is_said_in_a_sentence(study: Study, tmp_path: Path) ->
     empty = Study(study.config, studies=tmp_path, runs=RunStore(tmp_path / "runs"), data=study.data)
     with pytest.raises(FinscaleError, match="no finished network"):
         write_report(empty)
+
+
+def test_a_report_speaks_of_its_own_outcome(study: Study, tmp_path: Path) -> None:
+    """The same runs, judged by AUC: the sentence, axes, numbers and tables follow."""
+    config = study.config.model_copy(update={"outcome": "auc", "sesoi": 0.01})
+    ranked = find(Study(config, studies=tmp_path, runs=study.runs, data=study.data))
+    page = make_page(ranked, "plan")
+    figure = page.figures[0]
+    assert figure.question == "Does a larger network rank days better that it has never seen?"
+    assert figure.panels[0].y.title.startswith("test AUC")
+    assert page.keys[0].label == "AUC gained from 3k to 15k parameters"
+    assert "stated before: ±.01; minimum detectable effect: ." in page.keys[0].note
+    assert page.keys[1].value.endswith("in AUC")
+    assert "AUC" in page.sentence
+    assert "loss" not in page.sentence
+    # one number everywhere: the verdict's, the dots', the table's
+    assert ranked.verdict is not None
+    means = ranked.seeds.group_by("size").agg(pl.col("value").mean()).sort("size")["value"]
+    np.testing.assert_allclose(means, ranked.verdict.mean_G)
+    auc = ranked.runs.filter(pl.col("role") == "network").group_by("parameters")
+    of_runs = auc.agg(pl.col("auc").mean()).sort("parameters")["auc"]
+    np.testing.assert_allclose(of_runs, means)
+    values = {baseline.name: baseline.value for baseline in ranked.baselines}
+    assert values["base_rate"].value == 0.5
+    assert values["volatility"].value == pytest.approx(0.777, abs=2e-3)
+    curve = ranked.curve
+    assert curve is not None
+    assert (curve.low <= curve.value).all()
+    assert (curve.value <= curve.high).all()
+    assert 0.5 < curve.value[0] < 1
+    hover = [mark.hover for mark in figure.panels[0].marks if getattr(mark, "runs", ())]
+    assert "test AUC ." in hover[0][0]
+    assert "validation loss ." in hover[0][0]
+    # skill stays in nats, and no effect of interest was stated for it
+    skill = next(figure for figure in page.figures if figure.name == "skill")
+    assert skill.panels[0].y.title == "skill (nats per decision)"
+    assert "smallest effect of interest" not in skill.caption
+    text = render_markdown(page)
+    assert "the outcome is the test AUC" in text
+    assert "test AUC, lowest to highest seed" in text
+
+
+def test_years_of_a_few_days_are_not_drawn(findings: Findings) -> None:
+    few = findings.groups.with_columns(
+        days=pl.when(pl.col("label") == "2015").then(3).otherwise(pl.col("days"))
+    )
+    figure = make_page(replace(findings, groups=few), "plan").figures[2]
+    assert figure.name == "years"
+    assert figure.panels[0].marks[1].x == ["2016", "2017", "2018"]
+    assert "Left out for fewer than 20 test days: 2015." in figure.caption
+    assert "of 3 years" in figure.answer

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finscale.errors import FinscaleError
+from finscale.scaling.measure import Measure, negated
+from finscale.scaling.sentences import interval
 from finscale.scaling.trend import SizeAxis, shape
 from finscale.scaling.verdict import Verdict, decide
 
@@ -236,3 +238,60 @@ def test_terminal(tmp_path: Path):
     assert "whole gain" not in quiet.output
     as_json = CliRunner().invoke(app, [str(table), "--sesoi", "0.005", "--json"])
     assert json.loads(as_json.stdout)["name"] == "TURNS"
+
+
+AUC = Measure("AUC", "", higher_is_better=True, best=1.0, many="AUCs")
+
+
+def _rising(curve: np.ndarray, **options: object) -> Verdict:
+    """Judge an AUC whose error falls along a curve."""
+    values = 1 - _losses(curve)
+    options = {"sesoi": 0.01, "num_replicates": 500} | options
+    return decide(AUC.as_loss(values), SIZES, measure=AUC, **options)  # type: ignore[arg-type]
+
+
+def test_an_outcome_that_rises_is_a_law_in_its_own_terms(law: Verdict):
+    verdict = _rising(0.6 + 0.05 * _X**-0.3, sesoi=0.005)
+    assert verdict.name == "LAW"
+    assert verdict.improves
+    assert (verdict.direction, law.direction) == ("rising", "falling")
+    assert verdict.sentence.startswith(
+        "LAW: AUC rises from 10k to 10M parameters as a power law with exponent"
+    )
+    assert "loss" not in verdict.sentence
+    assert "nats" not in verdict.sentence
+    # the same numbers as the loss that it is turned into
+    assert verdict.gain.value == pytest.approx(law.gain.value)
+    assert verdict.mean_G == pytest.approx(1 - law.mean_G)
+    assert verdict.gain.value == pytest.approx(verdict.mean_G[-1] - verdict.mean_G[0])
+    rise = f"the next tenfold would change it by {interval(verdict.next_tenfold)}."
+    assert rise in verdict.sentence
+    assert interval(negated(law.next_tenfold)) in law.sentence
+    content = json.loads(json.dumps(verdict.to_dict()))
+    assert content["statement"]["measure"]["title"] == "AUC"
+    assert content["mean"] == verdict.mean_G.tolist()
+
+
+@pytest.mark.parametrize(
+    ("curve", "said"),
+    [
+        (0.6 - 0.05 * _X**-0.3, "INVERSE: AUC falls from 10k to 10M parameters, by .04"),
+        (0.6 + 0.05 * _X**-0.4 + 0.01 * _X**0.15, "TURNS: AUC rises to a highest value at "),
+        (np.full(7, 0.6), "NO-LAW: the gain in AUC from 10k to 10M parameters is "),
+    ],
+)
+def test_every_verdict_speaks_of_the_outcome(curve: np.ndarray, said: str):
+    verdict = _rising(curve)
+    assert verdict.sentence.startswith(said)
+    assert " loss" not in verdict.sentence
+    if verdict.name == "TURNS":
+        assert "parameters and falls beyond" in verdict.sentence
+
+
+def test_an_open_verdict_names_the_outcome_too():
+    verdict = _rising(0.6 + 0.004 * _X**-0.3, sesoi=0.001, settle=False)
+    assert verdict.name == "INDETERMINATE"
+    assert any(reason.startswith("AUC rises") for reason in verdict.reasons) or (
+        "neither a fall nor a rise" in verdict.reasons[0]
+    )
+    assert "the gain in AUC from 10k" in verdict.sentence

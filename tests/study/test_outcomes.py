@@ -21,8 +21,9 @@ from finscale.runs import RunStore
 from finscale.scaling import VERDICTS
 from finscale.study import Study, run_experiment
 from finscale.study.analysis import daily_values
+from finscale.study.comparison import StudyRecord, compare
 from finscale.study.export import export_study
-from finscale.study.outcomes import OUTCOMES, Tested, bars_of, market_of
+from finscale.study.outcomes import OUTCOMES, Forecasts, bars_of, market_of
 from finscale.study.planning import plan_study
 
 FIRST = dt.date(2020, 1, 1)
@@ -42,8 +43,8 @@ def predicted(target: list[float], logit: list[float], fold: int = 0, start: int
     return pl.concat(parts)
 
 
-def judged(predictions: pl.DataFrame, kind: str = "classification", **options) -> Tested:
-    return Tested(
+def judged(predictions: pl.DataFrame, kind: str = "classification", **options) -> Forecasts:
+    return Forecasts(
         **{
             "kind": kind,
             "horizon": 1,
@@ -56,7 +57,7 @@ def judged(predictions: pl.DataFrame, kind: str = "classification", **options) -
     )
 
 
-def value(name: str, one: Tested) -> float:
+def value(name: str, one: Forecasts) -> float:
     outcome = OUTCOMES[name]
     return float(outcome.daily(outcome.rows(one))["value"].mean())
 
@@ -259,7 +260,7 @@ def test_a_study_of_trading(root, workplace, task: str) -> None:
             runs.setdefault(run.config.seed, []).append(run)
     market: Market = market_of(bars_of(runs[0][0], study.data), ["SP500"])
     ratios = [
-        sharpe_ratio(Tested.of(own, market=market, costs=Costs(commission=2.0)).traded().returns)
+        sharpe_ratio(Forecasts.of(own, market=market, costs=Costs(commission=2.0)).traded().returns)
         for own in runs.values()
     ]
     assert verdict.mean_G[-1] == pytest.approx(np.mean(ratios), abs=1e-10)
@@ -310,3 +311,17 @@ def test_the_surface_of_an_auc(root, workplace) -> None:
     # fitted to 1 - AUC
     assert 0 < float(np.nanmean(law.table.losses_nST)) < 0.5
     assert wide.verdicts()[80].to_dict() == study.verdict().to_dict()
+
+
+def test_two_studies_are_compared_by_the_outcome_that_both_have(ranked, workplace) -> None:
+    config = ranked.config.model_copy(update={"name": "stricter", "level": 0.01})
+    other = Study(config, studies=workplace / "studies", runs=ranked.runs, data=ranked.data)
+    other.registration.register()
+    for study in (ranked, other):
+        study.results()
+        study.verdict()
+    found = compare(StudyRecord.read(ranked.folder), StudyRecord.read(other.folder))
+    assert found.what == "test AUC"
+    assert [row["change"] for row in found.losses] == [0.0] * 4
+    assert found.losses[-1]["first"] == ranked.verdict().mean_G[-1]
+    assert found.losses[-1]["model"].startswith("parameters 1")

@@ -167,8 +167,7 @@ def _thread_lines(found: StudyPlan) -> list[str]:
 
 
 def _power_lines(power: PowerPlan) -> list[str]:
-    # a loss is saved in nats a decision; an AUC, an R² and a Sharpe ratio are plain numbers
-    gain = f"{power.unit} a decision" if power.unit else f"of {power.outcome}, test days,"
+    gain = f"{power.unit} a decision" if power.unit else f"in {power.outcome}"
     lines = [
         f"*  {gain} over the smallest size, 80 % power, {power.num_days:,} test days; "
         f"assumed: {power.assumed}",
@@ -219,6 +218,8 @@ def diff(
     terminal.print("settings" if found.settings else "the settings are the same")
     for change in found.settings:
         terminal.print(f"  {change}", markup=False, soft_wrap=True)
+    if found.losses:
+        terminal.print(f"{found.what}, mean of each model", markup=False)
     for row in found.losses:
         terminal.print(
             f"  {row['model']:<32} {row['first']:.4f} → {row['second']:.4f}  {row['change']:+.4f}",

@@ -53,11 +53,15 @@ def _what_next(findings: Findings) -> Section:
     verdict, question = findings.verdict, "What would ten times the size bring, and cost?"
     if verdict is None:
         return Section("tenfold", question)
+    brings = (
+        "The curve turns inside the range, and says nothing of ten times the largest size"
+        if findings.turns
+        else "Carried on along the fitted curve, ten times the largest size would bring "
+        + gained(findings, verdict.next_tenfold)
+    )
     paragraphs = [
-        f"Carried on along the fitted curve, ten times the largest size would bring "
-        f"{gained(findings, verdict.next_tenfold)}; {cost(findings)}. "
-        "Time is worked out from the seconds that the largest runs of this study took for each "
-        "FLOP."
+        f"{brings}; {cost(findings)}. Time is worked out from the seconds that the largest runs of "
+        "this study took for each FLOP."
     ]
     if not findings.asks_one_question:
         question, paragraphs = "What would settle it?", []

@@ -74,7 +74,9 @@ def keys(findings: Findings) -> list[Key]:
             keys.append(
                 Key(
                     f"What ×10 {AXES[findings.axis].title} would bring",
-                    gained(findings, verdict.next_tenfold),
+                    "not known: the curve turns before it"
+                    if findings.turns
+                    else gained(findings, verdict.next_tenfold),
                     cost(findings),
                 )
             )

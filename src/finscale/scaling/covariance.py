@@ -144,7 +144,7 @@ def size_covariance(losses: ArrayLike, *, horizon: int = 1) -> SizeCovariance:
         raise FinscaleError(f"size number {int(np.argmin(seeds_G))} has no run.")
     if seeds_G.max() < 2:
         raise FinscaleError(
-            "one seed a size tells nothing of how much another seed would change the loss.",
+            "one seed a size tells nothing of how much another seed would change the result.",
             hint="run at least two seeds, better five",
         )
     filled_GST = np.where(present_GS[:, :, None], loss_GST, 0.0)

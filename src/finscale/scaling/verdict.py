@@ -107,10 +107,10 @@ def decide(
     covariance = size_covariance(losses_GS, horizon=horizon)
     if np.ptp(covariance.mean_G) == 0 and not covariance.seed_variance_G.any():
         raise FinscaleError(
-            "all losses are equal: these are the same run over and over.",
+            f"all {measure.many} are equal: these are the same run over and over.",
             hint="check that the axis reaches the model and that seeds differ",
         )
-    _check_distinct(covariance, size_G)
+    _check_distinct(covariance, size_G, measure)
     statement = Statement(
         axis,
         tuple(size_G.tolist()),
@@ -149,7 +149,7 @@ def _array_and_sizes(
     return losses[order_G], size_G
 
 
-def _check_distinct(covariance: SizeCovariance, size_G: Float) -> None:
+def _check_distinct(covariance: SizeCovariance, size_G: Float, measure: Measure) -> None:
     """Refuse two sizes whose runs are the same on every day: their difference has no error."""
     own_GG = covariance.matrix_GG
     variance_G = np.diag(own_GG)
@@ -158,6 +158,7 @@ def _check_distinct(covariance: SizeCovariance, size_G: Float) -> None:
     if len(same):
         first, second = (f"{size_G[index]:g}" for index in same[0])
         raise FinscaleError(
-            f"sizes {first} and {second} have the same loss in every run and on every day.",
+            f"sizes {first} and {second} have the same {measure.title} in every run and on every "
+            "day.",
             hint="is it one run read twice?",
         )

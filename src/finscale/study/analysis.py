@@ -17,8 +17,8 @@ from finscale.scaling import Law, SizeCovariance, Verdict, decide, fit_law, size
 from finscale.study.axes import AXES, nominal
 from finscale.study.outcomes import (
     OUTCOMES,
+    Forecasts,
     Outcome,
-    Tested,
     bars_of,
     costs_of,
     market_of,
@@ -92,7 +92,7 @@ def daily_values(
     axes = list(series[0][0].cell.sizes)
     shared = _shared_symbols(series) if "assets" in axes else None
     market = _market(series, shared, data) if outcome.trades else None
-    tested = [Tested.of(runs, symbols=shared, market=market, costs=costs) for _, runs in series]
+    tested = [Forecasts.of(runs, symbols=shared, market=market, costs=costs) for _, runs in series]
     rows = [outcome.rows(one) for one in tested]
     if common:
         rows = _on_common_days(rows)
@@ -164,14 +164,14 @@ def _less_base_rate(
             f"{planned.cell.label} cannot be compared: its base rate is not there.",
             hint="name base_rate among the baselines, and `finscale study run` again",
         )
-    base = Tested.of([known[key] for key in keys], symbols=shared)
+    base = Forecasts.of([known[key] for key in keys], symbols=shared)
     other = outcome.daily(outcome.rows(base))
     joined = values.join(other, on="day", suffix="_base_rate", maintain_order="left")
     return joined.select("day", value=pl.col("value") - pl.col("value_base_rate"))
 
 
 def _placed(
-    values: pl.DataFrame, planned: Planned, runs: Sequence[Run], tested: Tested
+    values: pl.DataFrame, planned: Planned, runs: Sequence[Run], tested: Forecasts
 ) -> pl.DataFrame:
     """Add to a series' values what it is: its sizes, seed, and the fold of each day."""
     folds = tested.test.group_by(day="date").agg(pl.col("fold").first())

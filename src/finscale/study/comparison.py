@@ -63,6 +63,19 @@ class StudyRecord:
             results=pl.read_parquet(results) if results.exists() else None,
         )
 
+    @property
+    def outcome(self) -> str:
+        """What the study is about, as its file has it."""
+        return str(self.study.get("outcome", "loss"))
+
+    def mean_outcomes(self) -> dict[str, float]:
+        """Return the outcome of each size, as its verdict has it."""
+        if self.verdict is None:
+            return {}
+        said = self.verdict["statement"]
+        sizes = (f"{said['axis']} {size:,.0f}" for size in said["sizes"])
+        return dict(zip(sizes, self.verdict["mean"], strict=True))
+
     def mean_losses(self) -> dict[str, float]:
         """Return the mean test loss of each model: a baseline's name, or a size."""
         if self.results is None:
@@ -92,12 +105,15 @@ class StudyDifference:
     verdicts : tuple of str
         The sentence of each; what is missing is said.
     losses : tuple of dict
-        Models that both have: name, mean test loss of each, and the second minus the first.
+        Models that both have: name, mean of each, and the second minus the first.
+    what : str
+        Of what: the test loss; of two studies that are about one other outcome, that outcome.
     """
 
     settings: tuple[str, ...]
     verdicts: tuple[str, str]
     losses: tuple[dict[str, Any], ...]
+    what: str = "test loss"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -107,9 +123,12 @@ class StudyDifference:
 def compare(first: StudyRecord, second: StudyRecord) -> StudyDifference:
     """Return what differs between two studies, in what was asked and in what came out.
 
-    Mean losses are of each study's own test days: where the splits differ they are not paired.
+    Means are of each study's own test days: where the splits differ they are not paired.
     """
-    own, other = first.mean_losses(), second.mean_losses()
+    own, other, what = first.mean_losses(), second.mean_losses(), "test loss"
+    if first.outcome == second.outcome != "loss" and first.verdict and second.verdict:
+        own, other = first.mean_outcomes(), second.mean_outcomes()
+        what = f"test {first.verdict['statement']['measure']['title']}"
     losses = [
         {"model": name, "first": own[name], "second": other[name], "change": change}
         for name in own
@@ -120,6 +139,7 @@ def compare(first: StudyRecord, second: StudyRecord) -> StudyDifference:
         settings=tuple(differences(_asked(first), _asked(second))),
         verdicts=(_sentence(first), _sentence(second)),
         losses=tuple(losses),
+        what=what,
     )
 
 

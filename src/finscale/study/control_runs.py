@@ -19,7 +19,7 @@ from finscale.errors import FinscaleError
 from finscale.registry import Registry
 from finscale.study.analysis import base_rates, series_of, windows_key
 from finscale.study.axes import nominal
-from finscale.study.outcomes import OUTCOMES, Tested, outcome_of
+from finscale.study.outcomes import OUTCOMES, Forecasts, outcome_of
 
 if TYPE_CHECKING:
     from finscale.runs import Run
@@ -143,14 +143,14 @@ def _judge_planted(study: Study, level: float) -> tuple[str, bool, dict[str, Any
     networks = series_of(_networks(study, largest=True))
     keys = [windows_key(run.config) for run in networks[0][1]]
     known = base_rates(study.completed())
-    base_rate = Tested.of([known[key] for key in keys])
+    base_rate = Forecasts.of([known[key] for key in keys])
     best = replace(base_rate, predictions=_with_optimum(base_rate.predictions, _optima(study)))
 
-    def losses_T(tested: Tested) -> Floats:
+    def losses_T(tested: Forecasts) -> Floats:
         value_T = outcome.by_day(outcome.rows(tested))[1]
         return np.asarray(measure.as_loss(value_T))
 
-    network_T = np.mean([losses_T(Tested.of(runs)) for _, runs in networks], axis=0)
+    network_T = np.mean([losses_T(Forecasts.of(runs)) for _, runs in networks], axis=0)
     base_T = losses_T(base_rate)
     days = base_rate.test["date"].unique().sort().to_numpy()
     gain = mean_interval(days, base_T - network_T, overlap=base_rate.horizon, level=1 - level)

@@ -38,7 +38,7 @@ ByDay = tuple[NDArray[Any], Floats]
 
 
 @dataclass(frozen=True)
-class Tested:
+class Forecasts:
     """What one model predicted over all its folds, with all that any outcome asks for.
 
     Parameters
@@ -72,7 +72,7 @@ class Tested:
         symbols: frozenset[str] | None = None,
         market: Market | None = None,
         costs: Costs | None = None,
-    ) -> Tested:
+    ) -> Forecasts:
         """Gather the folds of one model; of some symbols alone, if given."""
         first = runs[0].config
         rows = check_predictions(pl.concat([run.predictions() for run in runs]), first.name)
@@ -161,7 +161,7 @@ class Outcome:
 
     name: OutcomeName
     measures: Mapping[str, Measure]
-    rows: Callable[[Tested], pl.DataFrame]
+    rows: Callable[[Forecasts], pl.DataFrame]
     by_day: Callable[[pl.DataFrame], ByDay]
     axis: str
     does: str
@@ -179,7 +179,7 @@ class Outcome:
         return pl.DataFrame({"day": days, "value": value_T})
 
 
-OUTCOMES: Registry[Outcome] = Registry("outcome")
+OUTCOMES: Registry[Outcome] = Registry("study outcome")
 _AUC_COLUMNS = ("day", "target", "logit")
 _R2_COLUMNS = ("day", "error", "benchmark")
 
@@ -203,17 +203,17 @@ def _target(test: pl.DataFrame) -> Floats:
     return test["target"].cast(pl.Float64).to_numpy()
 
 
-def _loss_rows(tested: Tested) -> pl.DataFrame:
+def _loss_rows(tested: Forecasts) -> pl.DataFrame:
     test = tested.test
     loss = log_losses if tested.kind == "classification" else squared_errors
     return test.select(day="date", loss=pl.Series(loss(_target(test), test["logit"].to_numpy())))
 
 
-def _auc_rows(tested: Tested) -> pl.DataFrame:
+def _auc_rows(tested: Forecasts) -> pl.DataFrame:
     return tested.test.select("target", "logit", "fold", day="date")
 
 
-def _r2_rows(tested: Tested) -> pl.DataFrame:
+def _r2_rows(tested: Forecasts) -> pl.DataFrame:
     test = tested.test
     mean_N = np.array([tested.train_means[int(fold)] for fold in test["fold"]])
     target_N = _target(test)
@@ -224,7 +224,7 @@ def _r2_rows(tested: Tested) -> pl.DataFrame:
     )
 
 
-def _sharpe_rows(tested: Tested) -> pl.DataFrame:
+def _sharpe_rows(tested: Forecasts) -> pl.DataFrame:
     result = tested.traded()
     return pl.DataFrame({"day": result.dates, "return": result.returns}).with_columns(
         pl.col("day").cast(pl.Date)

@@ -24,6 +24,16 @@ NOUNS = {
     "context_length": ("network that looks further back", ""),
     "horizon": ("forecast of a longer horizon", ""),
 }
+#: Names that are more than their words.
+_TITLES = {
+    "auc": "AUC",
+    "brier": "Brier score",
+    "patchtst": "PatchTST",
+    "prediction_max": "highest prediction",
+    "prediction_min": "lowest prediction",
+    "r2_oos": "R² out of sample",
+    "rmse": "RMSE",
+}
 #: More labels than this crowd a narrow screen.
 _MOST_TICKS = 7
 
@@ -93,7 +103,7 @@ def baseline_roles(findings: Findings) -> dict[str, str]:
 
 def title(name: str) -> str:
     """Return a name as people write it: ``base_rate`` as ``base rate``."""
-    return name.replace("_", " ")
+    return _TITLES.get(name) or name.replace("_", " ")
 
 
 def padded(low: float, high: float, share: float = 0.08) -> tuple[float, float]:

@@ -91,11 +91,14 @@ def _caption(findings: Findings) -> str:
     if findings.verdict is None:
         return text
     level = percent(1 - findings.verdict.statement.level)
+    held_out = (
+        "The largest size is hollow: the cross is where the curve fitted without it, held out, "
+        "says that it should lie."
+    )
     return (
         f"{text}Bars and band: {level} intervals of differences between sizes; what all sizes "
         "share, easy or hard test days, is left out because it cannot tell them apart. "
-        "The largest size is hollow: the cross is where the curve fitted without it, held out, "
-        f"says that it should lie.{_level(findings)}{_always_long(findings)}"
+        f"{'' if findings.turns else held_out}{_level(findings)}{_always_long(findings)}"
     )
 
 
@@ -119,7 +122,8 @@ def _limits(findings: Findings) -> tuple[float, float]:
     curve = findings.curve
     if curve is not None:
         inside = curve.x <= curve.size_G[-1]
-        values += [*curve.low[inside], *curve.high[inside], curve.null, curve.foretold]
+        values += [*curve.low[inside], *curve.high[inside], curve.null]
+        values += [] if findings.turns else [curve.foretold]
         values += [*(curve.mean_G - curve.reach_G), *(curve.mean_G + curve.reach_G)]
     low, high = min(values), max(values)
     far = _NEAR * (high - low)
@@ -208,9 +212,15 @@ def _means(findings: Findings) -> list[Mark]:
         f"test {measure.title} {fixed(mean, measure.digits)} ± {amount(measure, half)}"
         for x, mean, half in zip(size_G, mean_G, reach_G, strict=True)
     ]
+    # a valley is not tested by what it foretells
+    whole: tuple[tuple[str, slice, bool], ...] = (("mean over seeds", slice(None), False),)
     parts = (
-        ("mean over seeds", slice(None, -1), False),
-        ("largest size, held out", slice(-1, None), True),
+        whole
+        if findings.turns
+        else (
+            ("mean over seeds", slice(None, -1), False),
+            ("largest size, held out", slice(-1, None), True),
+        )
     )
     marks: list[Mark] = [
         Points(
@@ -226,6 +236,8 @@ def _means(findings: Findings) -> list[Mark]:
         )
         for name, part, hollow in parts
     ]
+    if findings.turns:
+        return marks
     foretold = Points(
         "foretold without it",
         [float(size_G[-1])],

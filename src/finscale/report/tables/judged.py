@@ -34,8 +34,14 @@ def reliability(findings: Findings) -> Table:
 def scores(findings: Findings) -> Table:
     """List all scores of the chosen run."""
     rows = findings.evaluation.table("all").filter(pl.col("over") == "")
+    together = ", folds together" if len(findings.chosen.runs) > 1 else ""
+
+    def name(score: str) -> str:
+        # a study's own AUC ranks days within folds
+        return title(score) + together if score == "auc" else title(score)
+
     columns = (
-        Column("score", lambda row: title(row["score"]), numeric=False),
+        Column("score", lambda row: name(row["score"]), numeric=False),
         estimate("test value"),
     )
     kept = rows.select("score", "value", "low", "high")

@@ -29,7 +29,7 @@ from finscale.study.findings.skill import (
 from finscale.study.findings.trading import MODEL, Trading, trade
 from finscale.study.outcomes import (
     OUTCOMES,
-    Tested,
+    Forecasts,
     bars_of,
     costs_of,
     market_of,
@@ -203,7 +203,7 @@ def _baselines(
         run = series.runs[0]
         symbols = run.config.data.symbols if shared is None else sorted(shared)
         market = market_of(bars_of(run, study.data), symbols) if outcome.trades else None
-        tested = Tested.of(series.runs, symbols=shared, market=market, costs=costs_of(config))
+        tested = Forecasts.of(series.runs, symbols=shared, market=market, costs=costs_of(config))
         daily = outcome.daily(outcome.rows(tested))
         value = mean_interval(
             daily["day"].to_numpy(),

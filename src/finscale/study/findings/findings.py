@@ -163,6 +163,11 @@ class Findings:
         """Whether a size beyond the largest would still ask the same (ten times a horizon not)."""
         return not any(AXES[axis].relative for axis in self.study.axes)
 
+    @property
+    def turns(self) -> bool:
+        """Whether the curve turns: then it says nothing beyond the sizes that were run."""
+        return self.verdict is not None and self.verdict.name == "TURNS"
+
     def words(self, size: float) -> str:
         """Return a measured size as people write it: ``5k`` for 5,010 built, ``10 years``."""
         near = self.seeds.sort((pl.col("size") - size).abs()).row(0, named=True)
