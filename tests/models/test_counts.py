@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
 
 from finscale.models import (
     Architecture,
@@ -20,6 +21,13 @@ from finscale.models import (
     training_memory,
 )
 from finscale.models.memory import activation_memory
+
+
+@register_flop_formula(torch.ops.mkldnn._linear_pointwise)
+def flops_of_onednn(x: Any, weight: Any, *_: Any, out_shape: Any = None, **__: Any) -> int:
+    """Torch's counter knows ``mm`` and not oneDNN's product."""
+    return 2 * math.prod(x) * weight[0]
+
 
 SIZES: dict[str, Any] = {
     "num_features": 25,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from finscale.models.architecture import EXPLICIT_UP_TO
 from finscale.models.dropout import dropout
+from finscale.models.products import Linear
 
 
 class SelfAttention(nn.Module):
@@ -42,8 +43,8 @@ class SelfAttention(nn.Module):
         self.dropout = dropout
         self.method = method
         self.residual = residual
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
+        self.qkv = Linear(width, 3 * width)
+        self.out = Linear(width, width)
 
     def forward(
         self, x_BTD: Tensor, scores_BHTT: Tensor | None = None
@@ -51,10 +52,13 @@ class SelfAttention(nn.Module):
         """Return the attended tokens ``[B, T, D]`` and, with ``residual``, this layer's scores."""
         num_batch, num_tokens, width = x_BTD.shape
         qkv_BT3HE = self.qkv(x_BTD).view(num_batch, num_tokens, 3, self.heads, -1)
-        q_BHTE, k_BHTE, v_BHTE = qkv_BT3HE.permute(2, 0, 3, 1, 4).unbind(0)
+        qkv_3BHTE = qkv_BT3HE.permute(2, 0, 3, 1, 4)
         if self._is_explicit(x_BTD):
+            # one copy lays all three out by heads: the batched products would else copy each
+            q_BHTE, k_BHTE, v_BHTE = qkv_3BHTE.contiguous().unbind(0)
             y_BHTE, scores_BHTT = self._explicit(q_BHTE, k_BHTE, v_BHTE, scores_BHTT)
         else:
+            q_BHTE, k_BHTE, v_BHTE = qkv_3BHTE.unbind(0)
             probability = self.dropout if self.training else 0.0
             y_BHTE = F.scaled_dot_product_attention(q_BHTE, k_BHTE, v_BHTE, dropout_p=probability)
         y_BTD = y_BHTE.transpose(1, 2).reshape(num_batch, num_tokens, width)
@@ -70,7 +74,7 @@ class SelfAttention(nn.Module):
         self, q_BHTE: Tensor, k_BHTE: Tensor, v_BHTE: Tensor, previous_BHTT: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         scale = 1 / math.sqrt(q_BHTE.shape[-1])
-        scores_BHTT = torch.matmul(q_BHTE * scale, k_BHTE.transpose(-2, -1))
+        scores_BHTT = torch.matmul(q_BHTE, k_BHTE.transpose(-2, -1)) * scale
         if previous_BHTT is not None:
             scores_BHTT = scores_BHTT + previous_BHTT
         weights_BHTT = scores_BHTT.softmax(-1)

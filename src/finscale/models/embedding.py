@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from finscale.models.architecture import Architecture
 from finscale.models.dropout import dropout
+from finscale.models.products import Linear
 
 
 class PatchEmbedding(nn.Module):
@@ -24,9 +25,9 @@ class PatchEmbedding(nn.Module):
         self.independent = architecture.channels == "independent"
         self.dropout = architecture.dropout
         embedding = architecture.feature_embedding
-        self.features = nn.Linear(architecture.num_features, embedding) if embedding else None
+        self.features = Linear(architecture.num_features, embedding) if embedding else None
         inputs = architecture.patch_length * architecture.token_channels
-        self.patches = nn.Linear(inputs, architecture.width)
+        self.patches = Linear(inputs, architecture.width)
         self.position = Position(architecture.num_patches, architecture.width)
         self.stats = StatsEmbedding(architecture) if architecture.instance_stats else None
 
@@ -68,8 +69,8 @@ class StatsEmbedding(nn.Module):
         super().__init__()
         self.independent = architecture.channels == "independent"
         inputs, bottleneck = architecture.num_stats, architecture.feature_embedding
-        self.reduce = nn.Linear(inputs, bottleneck, bias=False) if bottleneck else nn.Identity()
-        self.project = nn.Linear(bottleneck or inputs, architecture.width, bias=False)
+        self.reduce = Linear(inputs, bottleneck, bias=False) if bottleneck else nn.Identity()
+        self.project = Linear(bottleneck or inputs, architecture.width, bias=False)
 
     def forward(self, stats_BFk: Tensor) -> Tensor:
         """Return what is added to every token, ``[S, 1, D]``."""

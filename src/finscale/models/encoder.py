@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from finscale.models.architecture import Architecture
 from finscale.models.attention import SelfAttention
 from finscale.models.dropout import dropout
+from finscale.models.products import Linear
 
 
 class TokenBatchNorm(nn.BatchNorm1d):
@@ -35,9 +36,9 @@ class EncoderLayer(nn.Module):
             residual=architecture.attention_residual,
         )
         self.ff_norm = norm(width)
-        self.ff_in = nn.Linear(width, architecture.ff_width)
+        self.ff_in = Linear(width, architecture.ff_width)
         self.gelu = nn.GELU()
-        self.ff_out = nn.Linear(architecture.ff_width, width)
+        self.ff_out = Linear(architecture.ff_width, width)
 
     def forward(self, x_BTD: Tensor, scores: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Return the tokens after this layer and its attention scores, if they are passed on."""

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from finscale.models.architecture import Architecture
 from finscale.models.dropout import dropout
+from finscale.models.products import Linear
 from finscale.registry import Registry
 
 
@@ -17,7 +18,7 @@ class Head(nn.Module):
         self.independent = architecture.channels == "independent"
         self.num_features = architecture.num_features
         self.dropout = architecture.head_dropout
-        self.project = nn.Linear(architecture.head_inputs, architecture.head_outputs)
+        self.project = Linear(architecture.head_inputs, architecture.head_outputs)
 
     def _project(self, features: Tensor) -> Tensor:
         result: Tensor = self.project(dropout(features, self.dropout, self.training))

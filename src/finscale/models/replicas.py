@@ -20,6 +20,13 @@ from torch import Tensor, nn
 
 from finscale.models.embedding import Position
 from finscale.models.patchtst import PatchTST
+from finscale.models.products import (
+    Linear,
+    by_onednn,
+    input_gradient,
+    product,
+    weight_gradient,
+)
 
 aten = torch.ops.aten
 #: A cache line.
@@ -121,8 +128,11 @@ class _Products(torch.autograd.Function):
         ctx.save_for_backward(x_RNI, weight_ROI)
         ctx.biased = bias_RO is not None
         y_RNO = x_RNI.new_empty(*x_RNI.shape[:2], weight_ROI.shape[1])
+        ctx.by_onednn = by_onednn(x_RNI.shape[1], weight_ROI[0])
         for r, (x_NI, weight_OI, y_NO) in enumerate(zip(x_RNI, weight_ROI, y_RNO, strict=True)):
-            if bias_RO is None:
+            if ctx.by_onednn:
+                y_NO.copy_(product(x_NI, weight_OI, None if bias_RO is None else bias_RO[r]))
+            elif bias_RO is None:
                 torch.mm(x_NI, weight_OI.t(), out=y_NO)
             else:
                 torch.addmm(bias_RO[r], x_NI, weight_OI.t(), out=y_NO)
@@ -135,6 +145,11 @@ class _Products(torch.autograd.Function):
         dx_RNI = torch.empty_like(x_RNI) if ctx.needs_input_grad[0] else None
         dweight_ROI = _aligned(weight_ROI)
         for r, (grad_NO, x_NI) in enumerate(zip(grad_RNO, x_RNI, strict=True)):
+            if ctx.by_onednn:
+                if dx_RNI is not None:
+                    dx_RNI[r].copy_(input_gradient(grad_NO, weight_ROI[r]))
+                dweight_ROI[r].copy_(weight_gradient(grad_NO, x_NI))
+                continue
             if dx_RNI is not None:
                 torch.mm(grad_NO, weight_ROI[r], out=dx_RNI[r])
             torch.mm(grad_NO.t(), x_NI, out=dweight_ROI[r])
@@ -286,7 +301,7 @@ class StackedGELU(nn.Module):
 
 
 _STACKED: dict[type[nn.Module], Callable[..., nn.Module]] = {
-    nn.Linear: StackedLinear,
+    Linear: StackedLinear,
     nn.LayerNorm: StackedLayerNorm,
     nn.GELU: StackedGELU,
     Position: StackedPosition,

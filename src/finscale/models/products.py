@@ -1,0 +1,116 @@
+"""The products of a model, each by the fastest kernel that torch has for it on this CPU.
+
+``torch.mm`` in fp32 is MKL's, which on AMD processors does without AVX-512; torch also carries
+oneDNN, whose fp32 product uses it: twice as fast there (docs/performance.md). In bf16 both roads
+lead to oneDNN, but torch's bias goes through a copy of the whole output, and a weight's gradient is
+faster when the narrower of its factors is the one that is transposed.
+
+Which kernel is taken follows from processor, shapes and types alone, so that the same product gives
+the same bits alone and in a stack.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own custom
+from torch import Tensor, nn
+
+#: Below so many FLOPs (multiply-add counted as two) oneDNN's 12 µs a call cost more than they save.
+ONEDNN_FROM = 6e6
+
+
+class Linear(nn.Linear):
+    """``nn.Linear`` by the product that is fastest here; same weights, same names."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x · weightᵀ + bias``."""
+        weight: Tensor = self.weight
+        bias: Tensor | None = self.bias
+        if x.device.type != "cpu" or torch.compiler.is_compiling():
+            # the compiler fuses what stands around a product that it knows
+            return F.linear(x, weight, bias)
+        if torch.is_autocast_enabled("cpu"):
+            dtype = torch.get_autocast_dtype("cpu")
+            x, weight = x.to(dtype), weight.to(dtype)
+            bias = bias if bias is None else bias.to(dtype)
+        if not by_onednn(x.numel() // weight.shape[1], weight):
+            return F.linear(x, weight, bias)
+        result: Tensor = _Product.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+        return result
+
+
+def by_onednn(num_rows: int, weight_OI: Tensor) -> bool:
+    """Tell whether oneDNN is asked for the products of so many rows with these weights."""
+    if 2 * num_rows * weight_OI.numel() < ONEDNN_FROM:
+        return False
+    if weight_OI.dtype == torch.float32:
+        return _onednn_wins_in_fp32()
+    return weight_OI.dtype == torch.bfloat16 and _has_onednn()
+
+
+def product(x: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
+    """Return ``x · weightᵀ + bias`` by oneDNN, ``[..., O]``."""
+    result: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight_OI, bias_O, "none", [], "")
+    return result
+
+
+def input_gradient(grad: Tensor, weight_OI: Tensor) -> Tensor:
+    """Return the gradient at a product's input, ``[..., I]``."""
+    return product(grad, weight_OI.t())
+
+
+def weight_gradient(grad_NO: Tensor, x_NI: Tensor) -> Tensor:
+    """Return the gradient of a product's weight, ``[O, I]``: the narrower factor is transposed."""
+    multiply = product if x_NI.dtype == torch.float32 else _by_mm
+    if grad_NO.shape[1] <= x_NI.shape[1]:
+        return multiply(grad_NO.t(), x_NI.t())
+    return multiply(x_NI.t(), grad_NO.t()).t()
+
+
+def _by_mm(x: Tensor, weight_OI: Tensor) -> Tensor:
+    return torch.mm(x, weight_OI.t())
+
+
+class _Product(torch.autograd.Function):
+    """x · Wᵀ + b with oneDNN forwards and backwards."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
+        # patches overlap in memory and are copied here, once for both directions
+        x_NI = x.reshape(-1, x.shape[-1])
+        ctx.save_for_backward(x_NI, weight_OI)
+        ctx.biased = bias_O is not None
+        return product(x_NI, weight_OI, bias_O).view(*x.shape[:-1], -1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
+        x_NI, weight_OI = ctx.saved_tensors
+        grad_NO = grads[0].reshape(-1, weight_OI.shape[0])
+        dx = None
+        if ctx.needs_input_grad[0]:
+            dx = input_gradient(grad_NO, weight_OI).view(*grads[0].shape[:-1], -1)
+        dbias_O = grad_NO.sum(0) if ctx.biased else None
+        return dx, weight_gradient(grad_NO, x_NI), dbias_O
+
+
+@cache
+def _has_onednn() -> bool:
+    return torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+
+
+@cache
+def _onednn_wins_in_fp32() -> bool:
+    """Tell whether fp32 is better off with oneDNN: on processors whose AVX-512 MKL leaves idle."""
+    wide = torch.backends.cpu.get_cpu_capability() == "AVX512"
+    return wide and _has_onednn() and "AuthenticAMD" in _processor_facts()
+
+
+def _processor_facts() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text()[:4096]
+    except OSError:
+        return ""

@@ -1,0 +1,50 @@
+"""glibc's allocator told to keep what training frees, because the next step wants it back.
+
+By default glibc gives every freed block above some megabytes back to the kernel, so that each step
+faults its activations in again, page by page: a quarter of a step's time on large batches
+(docs/performance.md). Kept blocks cost no memory beyond the step's own peak.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+
+# names and numbers of mallopt's parameters: malloc.h
+_M_TRIM_THRESHOLD = -1
+_M_TOP_PAD = -2
+_M_MMAP_MAX = -4
+
+#: Grow the heap by so much at once.
+_PAD = 64 * 2**20
+#: Never shrink the heap for less than this: the largest number that mallopt takes.
+_KEEP = 2**31 - 1
+
+#: What a person sets to be left alone: glibc's own settings, or another allocator.
+_OWN_CHOICE = ("MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "GLIBC_TUNABLES",
+               "LD_PRELOAD")  # fmt: skip
+
+
+def keep_freed_memory() -> bool:
+    """Let this process keep freed memory for its next training step.
+
+    It lasts as long as the process. Nothing happens without glibc, or where the environment says
+    how to allocate (``MALLOC_…_``, ``GLIBC_TUNABLES``, ``LD_PRELOAD``).
+
+    Returns
+    -------
+    bool
+        Whether glibc took the settings.
+    """
+    if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
+        return False
+    if any(os.environ.get(name) for name in _OWN_CHOICE):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    settings = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _KEEP), (_M_TOP_PAD, _PAD))
+    return all(mallopt(name, value) == 1 for name, value in settings)
