@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from finscale.models.architecture import EXPLICIT_UP_TO
 from finscale.models.dropout import dropout
+from finscale.models.narrow_attention import MOST_PRODUCTS, narrow_attention
 from finscale.models.products import Linear
 
 
@@ -24,7 +25,8 @@ class SelfAttention(nn.Module):
     dropout : float
         Dropout on the attention weights.
     method : {"auto", "fused", "explicit"}
-        auto multiplies explicitly on a CPU up to ``EXPLICIT_UP_TO`` tokens.
+        auto multiplies explicitly on a CPU up to ``EXPLICIT_UP_TO`` tokens, and narrow heads of few
+        tokens in :mod:`~finscale.models.narrow_attention`'s way.
     residual : bool
         Add the previous layer's scores to this layer's; always explicit.
     """
@@ -52,6 +54,9 @@ class SelfAttention(nn.Module):
         """Return the attended tokens ``[B, T, D]`` and, with ``residual``, this layer's scores."""
         num_batch, num_tokens, width = x_BTD.shape
         qkv_BT3HE = self.qkv(x_BTD).view(num_batch, num_tokens, 3, self.heads, -1)
+        if self._is_narrow(qkv_BT3HE):
+            scale = 1 / math.sqrt(qkv_BT3HE.shape[-1])
+            return self.out(narrow_attention(qkv_BT3HE, scale)), None
         qkv_3BHTE = qkv_BT3HE.permute(2, 0, 3, 1, 4)
         if self._is_explicit(x_BTD):
             # one copy lays all three out by heads: the batched products would else copy each
@@ -63,6 +68,18 @@ class SelfAttention(nn.Module):
             y_BHTE = F.scaled_dot_product_attention(q_BHTE, k_BHTE, v_BHTE, dropout_p=probability)
         y_BTD = y_BHTE.transpose(1, 2).reshape(num_batch, num_tokens, width)
         return self.out(y_BTD), scores_BHTT
+
+    def _is_narrow(self, qkv_BT3HE: Tensor) -> bool:
+        """Tell whether heads are so narrow, and tokens so few, that batched products do badly."""
+        num_tokens, size = qkv_BT3HE.shape[1], qkv_BT3HE.shape[-1]
+        return (
+            self.method == "auto"
+            and not self.residual
+            and not (self.training and self.dropout)
+            and qkv_BT3HE.device.type == "cpu"
+            and num_tokens * num_tokens * size <= MOST_PRODUCTS
+            and not torch.compiler.is_compiling()
+        )
 
     def _is_explicit(self, x_BTD: Tensor) -> bool:
         if self.residual or self.method == "explicit":

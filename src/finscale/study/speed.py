@@ -51,6 +51,7 @@ def measured_speed(
     import torch
 
     from finscale.study.experiment import make_trainer
+    from finscale.training.allocator import keep_freed_memory
     from finscale.training.devices import use_threads
     from finscale.training.stack import Stack
 
@@ -68,6 +69,7 @@ def measured_speed(
     lead = trainers[0]
     ends = [torch.from_numpy(windows[:batch_size]).to(lead.device)] * replicas
     taken: list[float] = []
+    keep_freed_memory()
     with use_threads(int(lead.config.threads)):
         for trainer in trainers:
             trainer.setup(lead)

@@ -19,6 +19,7 @@ import torch
 from finscale.config import ModelConfig, Section, TaskConfig, TrainingConfig
 from finscale.data import FinancialDataset, Split
 from finscale.models import build_model
+from finscale.training.allocator import keep_freed_memory
 from finscale.training.devices import use_threads
 from finscale.training.losses import loss_name, num_outputs
 from finscale.training.oom import die_first
@@ -51,6 +52,7 @@ def measure(request: ProbeRequest) -> dict[str, float]:
     batch_size = int(request.training.batch_size)
     ends_B = torch.from_numpy(trainer.split.train[:batch_size]).to(trainer.device)
     seconds: list[float] = []
+    keep_freed_memory()
     with use_threads(int(trainer.config.threads)):
         trainer.setup()
         trainer.model.train()

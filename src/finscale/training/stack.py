@@ -21,6 +21,7 @@ from torch import Tensor
 from finscale.errors import TrainingError
 from finscale.models.dropout import drawing_from
 from finscale.models.replicas import Replicas, can_stack
+from finscale.training.allocator import keep_freed_memory
 from finscale.training.devices import use_threads
 from finscale.training.environment import on_signal, own_random_state
 from finscale.training.flat import FlatParameters
@@ -80,6 +81,7 @@ def _environment(trainers: Sequence[Trainer]) -> Iterator[None]:
         for trainer in trainers:
             trainer.request_pause(f"{name} was received")
 
+    keep_freed_memory()
     with contextlib.ExitStack() as stack:
         stack.enter_context(use_threads(int(trainers[0].config.threads)))
         stack.enter_context(own_random_state(trainers[0].device))
