@@ -10,6 +10,7 @@ from finscale.config import ExperimentConfig, StudyConfig, load_study, validate
 from finscale.config.axes import parse_sizes
 from finscale.errors import ConfigError
 
+WEEKLY = {"data": {"timescale": "weekly"}}
 RETURNS = {"task": {"name": "regression"}}
 WALK = {"split": {"method": "walk_forward", "folds": 3}}
 
@@ -57,6 +58,7 @@ def test_sizes_are_written_as_people_do(axis: str, written: object, sizes: tuple
         ({"outcome": "f1"}, "loss"),
         ({"outcome": "r2"}, "outcome r2 does not fit a task that forecasts a yes or no"),
         ({"outcome": "auc", "experiment": RETURNS}, "does not fit .* a number: take loss or r2"),
+        ({"outcome": "sharpe", "experiment": WEEKLY}, "252 bars a year"),
         ({"sesoi": 0}, "greater than 0"),
         ({"costs": {"commission": -1}}, "greater than or equal to 0"),
         ({"experiment": {"model": {"kind": "baseline", "name": "base_rate"}}}, "scales a network"),

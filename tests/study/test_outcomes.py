@@ -23,7 +23,8 @@ from finscale.study import Study, run_experiment
 from finscale.study.analysis import daily_values
 from finscale.study.comparison import StudyRecord, compare
 from finscale.study.export import export_study
-from finscale.study.outcomes import OUTCOMES, Forecasts, bars_of, market_of
+from finscale.study.forecasts import Forecasts, bars_of, market_of
+from finscale.study.outcomes import OUTCOMES
 from finscale.study.planning import plan_study
 
 FIRST = dt.date(2020, 1, 1)

@@ -157,6 +157,8 @@ class StudyConfig(Section):
         if isinstance(self.experiment.model, BaselineConfig):
             raise ValueError("a study scales a network: experiment.model is a baseline")
         check_outcome(self.outcome, self.experiment.task.kind)
+        if self.outcome == "sharpe" and not self.experiment.data.timescale.startswith("daily"):
+            raise ValueError("outcome sharpe counts 252 bars a year: take data.timescale daily")
         self._check_assets()
         self._check_folds()
         self._check_tuning()

@@ -17,9 +17,10 @@ from finscale.config import StudyConfig
 from finscale.config.study import expected
 from finscale.errors import FinscaleError
 from finscale.registry import Registry
-from finscale.study.analysis import base_rates, series_of, windows_key
 from finscale.study.axes import nominal
-from finscale.study.outcomes import OUTCOMES, Forecasts, outcome_of
+from finscale.study.daily import base_rates, series_of, windows_key
+from finscale.study.forecasts import Forecasts
+from finscale.study.outcomes import OUTCOMES, outcome_of
 
 if TYPE_CHECKING:
     from finscale.runs import Run

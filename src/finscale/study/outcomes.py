@@ -8,9 +8,9 @@ the verdict's machinery (long-run covariance over days, luck of seeds) serves al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,117 +18,17 @@ from numpy.typing import NDArray
 
 from finscale.config import StudyConfig
 from finscale.config.outcomes import OutcomeName
-from finscale.errors import FinscaleError
-from finscale.evaluation.backtest import Backtest, Costs, Market, Strategy, backtest
+from finscale.evaluation.backtest import Costs
 from finscale.evaluation.bootstrap import Floats, day_means
 from finscale.evaluation.influence import auc_by_day, r2_by_day, sharpe_by_day
-from finscale.evaluation.operating import OperatingRule
-from finscale.evaluation.predictions import check_predictions, part
-from finscale.evaluation.scores import log_losses, probabilities, squared_errors
+from finscale.evaluation.scores import log_losses, squared_errors
 from finscale.registry import Registry
 from finscale.scaling.measure import Measure
+from finscale.study.forecasts import Forecasts
 from finscale.study.outcome_noise import NoiseOf, auc_noise, loss_noise, r2_noise, sharpe_noise
-
-if TYPE_CHECKING:
-    from finscale.data import DataStore
-    from finscale.runs import Run
 
 #: Days and the value of each.
 ByDay = tuple[NDArray[Any], Floats]
-
-
-@dataclass(frozen=True)
-class Forecasts:
-    """What one model predicted over all its folds, with all that any outcome asks for.
-
-    Parameters
-    ----------
-    kind : {"classification", "regression"}
-        Of the task.
-    horizon : int
-        Bars that a label looks ahead.
-    predictions : polars.DataFrame
-        Validation and test rows of all folds, as ``check_predictions`` returns them.
-    train_means : mapping of int to float
-        Fold → mean target of its training rows: the historical mean.
-    market : Market or None
-        Prices of the predicted symbols; None where nothing is traded.
-    costs : Costs
-        Of trading.
-    """
-
-    kind: str
-    horizon: int
-    predictions: pl.DataFrame
-    train_means: Mapping[int, float]
-    market: Market | None
-    costs: Costs
-
-    @classmethod
-    def of(
-        cls,
-        runs: Sequence[Run],
-        *,
-        symbols: frozenset[str] | None = None,
-        market: Market | None = None,
-        costs: Costs | None = None,
-    ) -> Forecasts:
-        """Gather the folds of one model; of some symbols alone, if given."""
-        first = runs[0].config
-        rows = check_predictions(pl.concat([run.predictions() for run in runs]), first.name)
-        if symbols is not None:
-            rows = rows.filter(pl.col("symbol").is_in(list(symbols)))
-        means = {run.config.split.fold: run.info["windows"]["train_mean"] for run in runs}
-        task = first.task
-        return cls(task.kind, task.horizon, rows, means, market, costs or Costs())
-
-    @property
-    def test(self) -> pl.DataFrame:
-        """Test rows, in order of date, symbol and fold."""
-        return part(self.predictions, "test")
-
-    def traded(self) -> Backtest:
-        """Return what acting on the predictions earned after costs.
-
-        Long at and above the threshold that validation chose, else in cash; a position is taken at
-        the close that decides it and lasts as long as the label looks ahead.
-        """
-        if self.market is None:
-            raise FinscaleError("a backtest needs the bars behind the predictions.")
-        limits = thresholds(self.predictions, self.kind)
-        margin_TS = self.market.margins(self.predictions, limits)
-        return backtest(self.market, margin_TS, Strategy(holding=self.horizon), self.costs)
-
-
-def thresholds(predictions: pl.DataFrame, kind: str) -> dict[int, float]:
-    """Return each fold's threshold as a probability, chosen on its own validation rows.
-
-    For a number instead of a class the sign decides: .5 on the scale of margins.
-    """
-    rule = OperatingRule()
-    folds = part(predictions, "validation").partition_by("fold", maintain_order=True)
-    if kind == "regression":
-        return {int(rows["fold"][0]): 0.5 for rows in folds}
-    return {
-        int(rows["fold"][0]): float(
-            probabilities(rule.threshold(rows["target"].to_numpy(), rows["logit"].to_numpy()))
-        )
-        for rows in folds
-    }
-
-
-def bars_of(run: Run, data: DataStore) -> pl.DataFrame:
-    """Return date, symbol, open and close of the bars behind a run."""
-    frames: list[pl.DataFrame] = []
-    for entry in run.info["data"]:
-        frame, _ = data.frame(entry["id"], entry["version"])
-        frames.append(frame.select("date", "symbol", "open", "close"))
-    return pl.concat(frames)
-
-
-def market_of(bars: pl.DataFrame, symbols: Sequence[str]) -> Market:
-    """Return the market of some symbols."""
-    return Market.of(bars.filter(pl.col("symbol").is_in(list(symbols))))
 
 
 @dataclass(frozen=True)

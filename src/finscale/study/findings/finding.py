@@ -27,12 +27,10 @@ from finscale.study.findings.skill import (
     volatility_known,
 )
 from finscale.study.findings.trading import MODEL, Trading, trade
+from finscale.study.forecasts import Forecasts, bars_of, market_of
 from finscale.study.outcomes import (
     OUTCOMES,
-    Forecasts,
-    bars_of,
     costs_of,
-    market_of,
     measure_of,
     outcome_of,
 )

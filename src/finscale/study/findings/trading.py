@@ -16,7 +16,7 @@ from finscale.evaluation.performance import (
     sharpe_difference,
 )
 from finscale.study.findings.series import Series
-from finscale.study.outcomes import thresholds
+from finscale.study.forecasts import thresholds
 
 #: Names as the report shows them.
 MODEL, BUY_AND_HOLD = "chosen network", "buy and hold"

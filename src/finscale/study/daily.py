@@ -1,0 +1,188 @@
+"""A study's outcome day by day: one value for each size, seed and test day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from finscale.config import BaselineConfig, ExperimentConfig
+from finscale.data import DataStore
+from finscale.errors import FinscaleError
+from finscale.evaluation.backtest import Costs, Market
+from finscale.study.axes import AXES, nominal
+from finscale.study.forecasts import Forecasts, bars_of, market_of
+from finscale.study.outcomes import OUTCOMES, Outcome
+
+if TYPE_CHECKING:
+    from finscale.runs import Run
+    from finscale.study.planned import Planned
+
+Completed = Sequence[tuple["Planned", "Run"]]
+
+
+def windows_key(config: ExperimentConfig) -> str:
+    """Return what decides the windows: a network is held against baselines with the same key."""
+    return config.model_dump_json(include={"data", "task", "split"})
+
+
+def daily_losses(completed: Completed) -> pl.DataFrame:
+    """Return one row per network's size, seed and test day: the loss.
+
+    Columns: those of :func:`daily_values`, with ``loss`` for ``value``.
+    """
+    return daily_values(completed, OUTCOMES["loss"]).rename({"value": "loss"})
+
+
+def daily_values(
+    completed: Completed,
+    outcome: Outcome,
+    *,
+    costs: Costs | None = None,
+    data: DataStore | None = None,
+    common: bool = False,
+) -> pl.DataFrame:
+    """Return one row per network's size, seed and test day: what the day adds to the outcome.
+
+    The folds of a size and seed make one series; the mean of its days' values is its outcome
+    exactly. Along an axis whose sizes ask different questions (horizon) losses are differences from
+    the base rate's; along ``assets`` only the symbols that all sizes have are judged.
+
+    Parameters
+    ----------
+    completed : sequence of (Planned, Run)
+        Finished runs.
+    outcome : Outcome
+        What is asked.
+    costs : Costs, optional
+        Of trading, where the outcome trades.
+    data : DataStore, optional
+        Where the bars lie; the runs' own folder when absent.
+    common : bool
+        Whether only days count that every series has.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``size_<axis>``, the size as the study file names it (a tier by its features); ``<axis>``,
+        what was measured of it (:class:`finscale.study.axes.Axis`), averaged over its runs;
+        ``parameters`` (built), ``seed``, ``fold``, ``day``, ``value``.
+
+    Raises
+    ------
+    FinscaleError
+        If no network is finished, or a base rate is missing that losses are compared with.
+    """
+    series = series_of(completed)
+    if not series:
+        raise FinscaleError("no network of this study is finished yet.")
+    axes = list(series[0][0].cell.sizes)
+    shared = _shared_symbols(series) if "assets" in axes else None
+    market = _market(series, shared, data) if outcome.trades else None
+    tested = [Forecasts.of(runs, symbols=shared, market=market, costs=costs) for _, runs in series]
+    rows = [outcome.rows(one) for one in tested]
+    if common:
+        rows = _on_common_days(rows)
+    values = [outcome.daily(own) for own in rows]
+    if not outcome.comparable and any(AXES[axis].relative for axis in axes):
+        known = base_rates(completed)
+        values = [
+            _less_base_rate(own, planned, runs, outcome, known, shared)
+            for own, (planned, runs) in zip(values, series, strict=True)
+        ]
+    table = pl.concat(
+        _placed(own, planned, runs, one)
+        for own, one, (planned, runs) in zip(values, tested, series, strict=True)
+    )
+    sizes = [f"size_{axis}" for axis in axes]
+    # what a size measures varies a little between runs: the law has one x for each size
+    return table.with_columns(pl.col(axis).mean().over(sizes) for axis in axes)
+
+
+def series_of(completed: Completed) -> list[tuple[Planned, list[Run]]]:
+    """Return the networks' runs by size and seed, folds in order, in the order of the grid."""
+    groups: dict[str, list[tuple[Planned, Run]]] = {}
+    for planned, run in completed:
+        if not planned.cell.is_baseline:
+            groups.setdefault(series_key(planned), []).append((planned, run))
+    return [
+        (members[0][0], [run for _, run in sorted(members, key=lambda m: m[1].config.split.fold)])
+        for members in groups.values()
+    ]
+
+
+def _shared_symbols(series: Sequence[tuple[Planned, list[Run]]]) -> frozenset[str]:
+    runs = (run for _, members in series for run in members)
+    return frozenset.intersection(*(frozenset(run.config.data.symbols) for run in runs))
+
+
+def _market(
+    series: Sequence[tuple[Planned, list[Run]]],
+    shared: frozenset[str] | None,
+    data: DataStore | None,
+) -> Market:
+    """Return the prices that every series trades; tiers and histories have the same."""
+    first = series[0][1][0]
+    symbols = first.config.data.symbols if shared is None else sorted(shared)
+    return market_of(bars_of(first, data or DataStore(first.config.data.root)), symbols)
+
+
+def _on_common_days(rows: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
+    days = [set(own["day"]) for own in rows]
+    shared = set.intersection(*days)
+    if all(len(own) == len(shared) for own in days):
+        return list(rows)
+    if not shared:
+        raise FinscaleError("the sizes have no test day in common, and cannot be compared.")
+    return [own.filter(pl.col("day").is_in(shared)) for own in rows]
+
+
+def _less_base_rate(
+    values: pl.DataFrame,
+    planned: Planned,
+    runs: Sequence[Run],
+    outcome: Outcome,
+    known: Mapping[str, Run],
+    shared: frozenset[str] | None,
+) -> pl.DataFrame:
+    keys = [windows_key(run.config) for run in runs]
+    if not set(keys) <= set(known):
+        raise FinscaleError(
+            f"{planned.cell.label} cannot be compared: its base rate is not there.",
+            hint="name base_rate among the baselines, and `finscale study run` again",
+        )
+    base = Forecasts.of([known[key] for key in keys], symbols=shared)
+    other = outcome.daily(outcome.rows(base))
+    joined = values.join(other, on="day", suffix="_base_rate", maintain_order="left")
+    return joined.select("day", value=pl.col("value") - pl.col("value_base_rate"))
+
+
+def _placed(
+    values: pl.DataFrame, planned: Planned, runs: Sequence[Run], tested: Forecasts
+) -> pl.DataFrame:
+    """Add to a series' values what it is: its sizes, seed, and the fold of each day."""
+    folds = tested.test.group_by(day="date").agg(pl.col("fold").first())
+    table = values.join(folds, on="day", how="left", maintain_order="left")
+    # a session on which nothing was decided belongs to the decisions before it
+    table = table.with_columns(pl.col("fold").forward_fill())
+    facts: dict[str, float | int] = {"parameters": float(runs[0].info["parameters"]["total"])}
+    for axis, size in planned.cell.sizes.items():
+        facts[f"size_{axis}"] = nominal(axis, size)
+        facts[axis] = sum(map(AXES[axis].measure, runs)) / len(runs)
+    facts |= {"seed": runs[0].config.seed}
+    return table.with_columns(pl.lit(value).alias(name) for name, value in facts.items())
+
+
+def base_rates(completed: Completed) -> dict[str, Run]:
+    """Return the base rate's runs by what decides their windows."""
+    return {
+        windows_key(run.config): run
+        for _, run in completed
+        if isinstance(run.config.model, BaselineConfig) and run.config.model.name == "base_rate"
+    }
+
+
+def series_key(planned: Planned) -> str:
+    """Return what all folds of one size and seed share."""
+    return f"{sorted(planned.cell.sizes.items())} {planned.cell.config.seed}"
