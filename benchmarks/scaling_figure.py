@@ -1,7 +1,13 @@
-"""Draw what ``scaling.py`` has measured: one panel an axis, costs on log axes."""
+"""Draw what ``scaling.py`` has measured: one panel an axis, costs on log axes.
+
+python benchmarks/scaling_figure.py RESULTS.json docs/figures/cost.png
+"""
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -41,9 +47,8 @@ def draw(results: dict[str, Any], path: str) -> None:
 def _panel(panel: Any, axis: str, measured: dict[str, Any]) -> None:
     panel.set_title(TITLES[axis], loc="left", fontsize=9, color=INK)
     largest = 0.0
-    for color, (name, slope) in zip(COLORS, measured["slopes"].items(), strict=False):
-        if name.endswith("MB"):
-            continue
+    curves = {name: s for name, s in measured["slopes"].items() if not name.endswith("MB")}
+    for color, (name, slope) in zip(COLORS, curves.items(), strict=False):
         points = {int(size): s[name] for size, s in measured["points"].items() if name in s}
         label = f"{name} ({'fixed cost' if slope is None else f'slope {slope:.2f}'})"
         panel.loglog(list(points), list(points.values()), "o-", color=color, lw=1.5, ms=4,
@@ -56,3 +61,7 @@ def _panel(panel: Any, axis: str, measured: dict[str, Any]) -> None:
     panel.set_ylabel("CPU seconds")
     panel.grid(color=LINE, lw=0.4, alpha=0.6)
     panel.legend(frameon=False, fontsize=7.5)
+
+
+if __name__ == "__main__":
+    draw(json.loads(Path(sys.argv[1]).read_text())["axes"], sys.argv[2])
