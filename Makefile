@@ -69,6 +69,9 @@ format: $(VENV)/.dev  ## Format the code
 bench: $(VENV)/.dev  ## Measure against peers; writes under benchmarks/results
 	@$(PIP) -c constraints.txt -e '.[bench]'
 	$(BIN)/python benchmarks/features.py
+	$(BIN)/python benchmarks/windows.py
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/scaling.py --figure docs/figures/cost.png
 	$(BIN)/python benchmarks/backtest.py
 	$(BIN)/python benchmarks/thermal.py
 	$(BIN)/python benchmarks/law_fit.py --rounds 1

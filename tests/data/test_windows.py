@@ -261,3 +261,29 @@ def test_a_changed_file_is_refused(store):
     path.write_bytes(content)
     with pytest.raises(DataError, match="AAA"):
         FinancialDataset.from_config(config(), store)
+
+
+def test_many_channels_of_several_symbols_lie_where_their_rows_do():
+    """More channels than a tile of the stacking, and a number of them that fills none."""
+    rng = np.random.default_rng(0)
+    names = tuple(f"x{i}" for i in range(37))
+    frames = [
+        rows(symbol, count).with_columns(**{n: pl.Series(rng.normal(size=count)) for n in names})
+        for symbol, count in (("A", 30), ("B", 20))
+    ]
+    whole = dataset(frames, features=names)
+    expected = pl.concat(frames).select(names).to_numpy().astype(np.float32)
+    np.testing.assert_array_equal(whole.rows_RF.numpy(), expected)
+    assert whole.rows_RF.is_contiguous()
+
+
+def test_a_buffer_holds_a_batch_and_is_written_over():
+    whole = dataset([rows("A", 40)])
+    ends = torch.from_numpy(whole.ends_W)
+    buffer = whole.buffer(8)
+    first, _ = whole.batch(ends[:8], buffer)
+    assert first.data_ptr() == buffer.data_ptr()
+    last, _ = whole.batch(ends[-5:], buffer)
+    assert last.shape == (5, 4, 6)
+    assert torch.equal(last, whole.batch(ends[-5:])[0])
+    assert torch.equal(first[:5], last)  # the same memory

@@ -13,6 +13,9 @@ from finscale.errors import DataError, did_you_mean
 
 KEYS = ("date", "symbol")
 
+#: Float32 numbers in a cache line.
+_TILE = 16
+
 
 def channels(frames: Sequence[pl.DataFrame], features: Sequence[str] | None) -> tuple[str, ...]:
     """Return the channel names, after checking that every frame has them."""
@@ -20,8 +23,9 @@ def channels(frames: Sequence[pl.DataFrame], features: Sequence[str] | None) -> 
         raise DataError("a dataset needs at least one symbol's frame.")
     names = features if features is not None else [c for c in frames[0].columns if c not in KEYS]
     for frame in frames:
+        columns = set(frame.columns)  # once: polars makes the list anew each time
         for name in (*KEYS, *names):
-            if name not in frame.columns:
+            if name not in columns:
                 who = f"{frame['symbol'][0]} has" if "symbol" in frame.columns else "a frame has"
                 raise DataError(f"{who} no column {name}.", hint=did_you_mean(name, frame.columns))
     return tuple(names)
@@ -81,8 +85,27 @@ def _warm_up(frame: pl.DataFrame, symbol: str, names: tuple[str, ...]) -> int:
 
 
 def to_array(frame: pl.DataFrame, names: tuple[str, ...]) -> NDArray[np.float32]:
-    """Return the channels as one contiguous float32 array, filled column by column."""
+    """Return one symbol's channels as one contiguous float32 array [rows, channels]."""
     rows_RF = np.empty((frame.height, len(names)), dtype=np.float32)
-    for channel, name in enumerate(names):
-        rows_RF[:, channel] = frame[name].to_numpy()
+    _fill(rows_RF, frame, names)
     return rows_RF
+
+
+def stacked_array(frames: Sequence[pl.DataFrame], names: tuple[str, ...]) -> NDArray[np.float32]:
+    """Return the channels of several symbols below one another."""
+    rows_RF = np.empty((sum(frame.height for frame in frames), len(names)), dtype=np.float32)
+    first = 0
+    for frame in frames:
+        _fill(rows_RF[first : first + frame.height], frame, names)
+        first += frame.height
+    return rows_RF
+
+
+def _fill(rows_RF: NDArray[np.float32], frame: pl.DataFrame, names: tuple[str, ...]) -> None:
+    # some columns side by side: a row of the tile is one write, not one for each channel
+    tile_fR = np.empty((_TILE, frame.height), dtype=np.float32)
+    for first in range(0, len(names), _TILE):
+        together = names[first : first + _TILE]
+        for row, name in enumerate(together):
+            tile_fR[row] = frame[name].to_numpy()
+        rows_RF[:, first : first + _TILE] = tile_fR[: len(together)].T

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from finscale.config import ExperimentConfig, SplitConfig, TaskConfig
 from finscale.data.controls import controlled_label
-from finscale.data.frames import KEYS, channels, prepared, to_array
+from finscale.data.frames import KEYS, channels, prepared, stacked_array, to_array
 from finscale.data.gather import gather_windows
 from finscale.data.mapped import map_rows, rows_file, too_large, write_rows
 from finscale.data.splits import Split, WindowTimes, make_splits
@@ -128,9 +128,8 @@ class FinancialDataset:
         """
         names = channels(frames, features)
         parts = [prepared(frame, names, context_length, task) for frame in frames]
-        frame = pl.concat(parts, how="vertical", rechunk=False)
         labels = [controlled_label(part, task) for part in parts]
-        rows_RF = torch.from_numpy(to_array(frame, names))
+        rows_RF = torch.from_numpy(stacked_array(parts, names))
         return _stacked(parts, labels, rows_RF, names, context_length, task, entries)
 
     @classmethod
