@@ -103,6 +103,8 @@ class StudyProgress:
 
     def _advance(self, event: Event, share: float) -> None:
         done = self._shares.get(event.job.label, 0.0)
+        # a second attempt may begin further back: the whole, and so the time left, never goes back
+        share = max(share, done)
         self._shares[event.job.label] = share
         weight = max(event.job.cost, self._least)
         self._progress.update(self._whole, advance=(share - done) * weight, figures=self._count())

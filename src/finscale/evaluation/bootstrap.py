@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ NUM_REPLICATES = 1000
 LEVEL = 0.95
 #: Weights held at once while replicates are scored: 8 MB of doubles.
 _CELLS = 1_000_000
+#: Random numbers of this many cells are kept for the next model.
+_KEPT_CELLS = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -114,15 +117,34 @@ def stationary_indices(
     ----------
     Politis and Romano (1994), The stationary bootstrap, JASA 89.
     """
+    uniform_RT, drawn_RT = _draws(num_days, num_replicates, seed)
+    jumps_RT = uniform_RT < 1.0 / block_length
+    jumps_RT[:, :1] = True
+    # blocks one after the other, replicate after replicate: where each starts, and its length
+    starts_B = np.flatnonzero(jumps_RT)
+    lengths_B = np.diff(starts_B, append=jumps_RT.size)
+    shift_B = drawn_RT.ravel()[starts_B] - starts_B % max(num_days, 1)
+    indices_RT = np.repeat(shift_B, lengths_B).reshape(jumps_RT.shape) + np.arange(num_days)
+    # round the end to the start
+    np.subtract(indices_RT, num_days, out=indices_RT, where=indices_RT >= num_days)
+    return indices_RT
+
+
+def _draws(num_days: int, num_replicates: int, seed: int) -> tuple[Floats, Integers]:
+    """Return the random numbers behind replicates: they do not depend on the block length."""
+    if num_days * num_replicates > _KEPT_CELLS:
+        return _drawn(num_days, num_replicates, seed)
+    return _kept_draws(num_days, num_replicates, seed)
+
+
+def _drawn(num_days: int, num_replicates: int, seed: int) -> tuple[Floats, Integers]:
     rng = np.random.default_rng(seed)
     shape = (num_replicates, num_days)
-    jumps_RT = rng.random(shape) < 1.0 / block_length
-    jumps_RT[:, :1] = True
-    position_T = np.arange(num_days)
-    block_start_RT = np.maximum.accumulate(np.where(jumps_RT, position_T, 0), axis=1)
-    drawn_RT = rng.integers(0, num_days, size=shape)
-    first_day_RT = np.take_along_axis(drawn_RT, block_start_RT, axis=1)
-    return (first_day_RT + position_T - block_start_RT) % num_days
+    return rng.random(shape), rng.integers(0, num_days, size=shape)
+
+
+#: Many models share their days: three sets of replicates are kept, 64 MB each at the most.
+_kept_draws = lru_cache(maxsize=3)(_drawn)
 
 
 def day_weights(indices: Integers) -> Floats:
@@ -170,6 +192,7 @@ def optimal_block_length(x: ArrayLike, *, overlap: int = 1) -> float:
     return max(1.0, min(longest, len(x_TK) / 3))
 
 
+@lru_cache(maxsize=1024)
 def small_sample_stretch(num_days: int, block_length: float, level: float = LEVEL) -> float:
     """Return how much wider than its replicates an interval has to be.
 
@@ -282,12 +305,17 @@ class Resampler:
         """
         num_rows = len(self.row_day)
         ones_1N = np.ones((1, num_rows))
+        one_row_a_day = np.array_equal(self.row_day, np.arange(self.weights.shape[1]))
         chunks: dict[str, list[Floats]] = {name: [] for name in scores}
         step = max(1, _CELLS // max(1, num_rows))
         for first in range(0, len(self.weights), step):
-            weights_RN = self.weights[first : first + step, self.row_day]
+            weights_RN = self.weights[first : first + step]
+            if not one_row_a_day:
+                weights_RN = np.take(weights_RN, self.row_day, axis=1)
             # a replicate that draws none of these rows (a year, a tercile) says nothing of them
-            weights_RN = weights_RN[weights_RN.any(axis=1)]
+            drawn_R = weights_RN.any(axis=1)
+            if not drawn_R.all():
+                weights_RN = weights_RN[drawn_R]
             for name, score in scores.items():
                 chunks[name].append(score(weights_RN))
         metrics = {}
@@ -331,7 +359,10 @@ def mean_interval(
     if block_length is None:
         block_length = optimal_block_length(sums_T / days.counts, overlap=overlap)
     indices_RT = stationary_indices(len(days), block_length, num_replicates, seed)
-    replicates_R = sums_T[indices_RT].sum(axis=1) / days.counts[indices_RT].sum(axis=1)
+    num_rows_R: Floats | int = len(days)
+    if (days.counts != 1).any():
+        num_rows_R = days.counts[indices_RT].sum(axis=1)
+    replicates_R = sums_T[indices_RT].sum(axis=1) / num_rows_R
     value = float(sums_T.sum() / days.counts.sum())
     stretch = small_sample_stretch(len(days), block_length, level)
     return percentile_interval(value, replicates_R, level=level, stretch=stretch)

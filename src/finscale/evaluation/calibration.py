@@ -7,8 +7,9 @@ differ in nothing else; isotonic regression is the fourth.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,10 +18,21 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
 from finscale.errors import DataError
-from finscale.evaluation.bootstrap import LEVEL, NUM_REPLICATES, Floats, Metric, Resampler
+from finscale.evaluation.bootstrap import (
+    LEVEL,
+    NUM_REPLICATES,
+    Floats,
+    Integers,
+    Metric,
+    Resampler,
+)
 from finscale.evaluation.predictions import check_predictions, part
-from finscale.evaluation.scores import Classified, bin_means, probabilities
+from finscale.evaluation.scores import Classified, bin_means, probabilities, ratio
 from finscale.registry import Registry
+
+#: Worlds of a calibrated model that are drawn at once, and kept for the next model, in cells.
+_CELLS, _KEPT_CELLS = 1_000_000, 4_000_000
+_ROUNDING = 1e-12
 
 
 class Calibrator(Protocol):
@@ -240,20 +252,51 @@ def reliability_diagram(
 
 def _consistent(rows: Classified, num_replicates: int, seed: int) -> tuple[Floats, Floats]:
     """Return calibration error (R,) and frequency in each bin (R, K) of calibrated worlds."""
-    rng = np.random.default_rng(seed)
     num_rows, p_N = len(rows.target), rows.probability
-    errors_R, frequencies_RK = [], []
-    for _ in range(num_replicates):
-        drawn_N = rng.integers(0, num_rows, num_rows)
-        outcome_N = rng.random(num_rows) < p_N[drawn_N]
-        bins_NK = rows.bins[drawn_N]
-        count_K = bins_NK.sum(axis=0)
-        with np.errstate(invalid="ignore"):
-            frequency_K = outcome_N @ bins_NK / count_K
-        gap_K = np.abs(outcome_N @ bins_NK - p_N[drawn_N] @ bins_NK)
-        errors_R.append(gap_K.sum() / num_rows)
-        frequencies_RK.append(frequency_K)
-    return np.array(errors_R), np.array(frequencies_RK)
+    bin_N, num_bins = rows.bins.argmax(axis=1), rows.bins.shape[1]
+    step = max(1, _CELLS // max(1, num_rows))
+    errors, frequencies = [], []
+    for drawn_CN, uniform_CN in _worlds(num_rows, num_replicates, seed, step):
+        forecast_CN = p_N[drawn_CN]
+        cell_CN = bin_N[drawn_CN] + num_bins * np.arange(len(drawn_CN))[:, None]
+        count_CK, happened_CK, forecast_CK = (
+            np.bincount(
+                cell_CN.ravel(),
+                weights=None if values is None else values.ravel(),
+                minlength=num_bins * len(drawn_CN),
+            ).reshape(-1, num_bins)
+            for values in (None, uniform_CN < forecast_CN, forecast_CN)
+        )
+        errors.append(np.abs(happened_CK - forecast_CK).sum(axis=1) / num_rows)
+        frequencies.append(ratio(happened_CK.astype(float), count_CK.astype(float)))
+    return np.concatenate(errors), np.concatenate(frequencies)
+
+
+def _worlds(
+    num_rows: int, num_replicates: int, seed: int, step: int
+) -> Iterable[tuple[Integers, Floats]]:
+    """Return the drawn rows and uniform numbers of all worlds, ``step`` of them at a time."""
+    if num_rows * num_replicates > _KEPT_CELLS:
+        return _drawn_worlds(num_rows, num_replicates, seed, step)
+    return _kept_worlds(num_rows, num_replicates, seed, step)
+
+
+def _drawn_worlds(
+    num_rows: int, num_replicates: int, seed: int, step: int
+) -> Iterator[tuple[Integers, Floats]]:
+    rng = np.random.default_rng(seed)
+    for first in range(0, num_replicates, step):
+        worlds = [
+            (rng.integers(0, num_rows, num_rows), rng.random(num_rows))
+            for _ in range(min(step, num_replicates - first))
+        ]
+        yield np.stack([drawn for drawn, _ in worlds]), np.stack([u for _, u in worlds])
+
+
+@lru_cache(maxsize=2)
+def _kept_worlds(*place: int) -> tuple[tuple[Integers, Floats], ...]:
+    """Return the same, kept: every calibration of every model on the same days asks for them."""
+    return tuple(_drawn_worlds(*place))
 
 
 @dataclass(frozen=True)
@@ -318,5 +361,7 @@ def calibration_error(
     metric = resampler.metrics({"ece": error}, centred=("ece",))["ece"]
     metric = Metric(metric.value, max(0.0, metric.low), metric.high)
     errors_R, _ = _consistent(rows, num_replicates, seed)
-    p_value = (1 + np.count_nonzero(errors_R >= metric.value)) / (1 + num_replicates)
+    # few distinct forecasts make ties, which no rounding may break
+    as_large = np.count_nonzero(errors_R >= metric.value - _ROUNDING)
+    p_value = (1 + as_large) / (1 + num_replicates)
     return CalibrationError(metric, float(errors_R.mean()), float(p_value))

@@ -17,23 +17,37 @@ from finscale.evaluation.ranking import Ranking
 from finscale.evaluation.scores import (
     Classified,
     Score,
+    base_rates,
     measure,
     ratio,
-    weighted_mean,
 )
 from finscale.registry import Registry
 
 
+def _flagged(rows: Classified, weights_RN: Floats) -> Floats:
+    return rows.shared.of(weights_RN, "flagged", lambda: weights_RN @ rows.flagged)
+
+
+def _found(rows: Classified, weights_RN: Floats) -> Floats:
+    """Return the weight of the events that are flagged."""
+    return rows.shared.of(weights_RN, "found", lambda: weights_RN @ (rows.flagged * rows.target))
+
+
 def _precision(rows: Classified, weights_RN: Floats) -> Floats:
-    return ratio(weights_RN @ (rows.flagged * rows.target), weights_RN @ rows.flagged)
+    return ratio(_found(rows, weights_RN), _flagged(rows, weights_RN))
 
 
 def _recall(rows: Classified, weights_RN: Floats) -> Floats:
-    return ratio(weights_RN @ (rows.flagged * rows.target), weights_RN @ rows.target)
+    events_R = rows.shared.of(weights_RN, "events", lambda: weights_RN @ rows.target)
+    return ratio(_found(rows, weights_RN), events_R)
 
 
 def _lift(rows: Classified, weights_RN: Floats) -> Floats:
-    return ratio(_precision(rows, weights_RN), weighted_mean(rows.target, weights_RN))
+    return ratio(_precision(rows, weights_RN), base_rates(rows, weights_RN))
+
+
+def _share_flagged(rows: Classified, weights_RN: Floats) -> Floats:
+    return np.asarray(_flagged(rows, weights_RN) / rows.shared.total(weights_RN))
 
 
 #: A precision measured on fewer rows is luck, and no reason to choose a threshold.
@@ -44,9 +58,7 @@ OPERATING: Registry[Score[Classified]] = Registry("operating score")
 OPERATING.add("precision", Score("precision", "higher", _precision, range=(0, 1)))
 OPERATING.add("recall", Score("recall", "higher", _recall, range=(0, 1)))
 OPERATING.add("lift", Score("lift", "higher", _lift, range=(0, math.inf)))
-OPERATING.add(
-    "flagged", Score("flagged", "", lambda r, w: weighted_mean(r.flagged, w), range=(0, 1))
-)
+OPERATING.add("flagged", Score("flagged", "", _share_flagged, range=(0, 1)))
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,10 @@ class Ranking:
             return ordered_RN
         return np.add.reduceat(ordered_RN, self.starts, axis=1)
 
+    def groups(self, target_N: Floats, weights_RN: Floats) -> tuple[Floats, Floats]:
+        """Return the weight of events, and of all rows, on each distinct value: each (R, G)."""
+        return self.group(weights_RN * target_N), self.group(weights_RN)
+
     def midranks(self, weights_RN: Floats) -> Floats:
         """Return each row's rank when rows count ``weights`` times, ties sharing their mean rank.
 
@@ -53,25 +57,35 @@ class Ranking:
 
 
 def weighted_auc(ranking: Ranking, target_N: Floats, weights_RN: Floats) -> Floats:
+    """Return the area under the ROC curve of each replicate; see :func:`grouped_auc`."""
+    return grouped_auc(*ranking.groups(target_N, weights_RN))
+
+
+def grouped_auc(events_RG: Floats, weights_RG: Floats) -> Floats:
     """Return the area under the ROC curve of each replicate, ties counting half; NaN for one class.
 
     The Mann–Whitney form: the weight of (event, non-event) pairs in which the event ranks higher.
+
+    Parameters
+    ----------
+    events_RG, weights_RG : ndarray of shape (R, G)
+        Weight of the events, and of all rows, on each distinct value; see :meth:`Ranking.groups`.
     """
-    events_RG = ranking.group(weights_RN * target_N)
-    others_RG = ranking.group(weights_RN) - events_RG
+    others_RG = weights_RG - events_RG
     below_RG = np.cumsum(others_RG, axis=1) - others_RG / 2
     pairs_R = events_RG.sum(axis=1) * others_RG.sum(axis=1)
     with np.errstate(invalid="ignore"):
         return np.asarray((events_RG * below_RG).sum(axis=1) / pairs_R)
 
 
-def weighted_average_precision(ranking: Ranking, target_N: Floats, weights_RN: Floats) -> Floats:
+def grouped_average_precision(events_RG: Floats, weights_RG: Floats) -> Floats:
     """Return each replicate's average precision: precision averaged over the events found.
 
     The step-wise sum over distinct thresholds, as in scikit-learn, without interpolation.
+    Parameters are those of :func:`grouped_auc`.
     """
-    events_RG = ranking.group(weights_RN * target_N)[:, ::-1]
-    flagged_RG = np.cumsum(ranking.group(weights_RN)[:, ::-1], axis=1)
+    events_RG = events_RG[:, ::-1]
+    flagged_RG = np.cumsum(weights_RG[:, ::-1], axis=1)
     with np.errstate(invalid="ignore"):
         # nothing flagged yet means no event there either: 0 · 0/0 counts as nothing
         precision_RG = np.cumsum(events_RG, axis=1) / flagged_RG

@@ -30,10 +30,11 @@ from finscale.evaluation.bootstrap import (
 )
 from finscale.evaluation.ranking import (
     Ranking,
+    grouped_auc,
+    grouped_average_precision,
     structural_components,
-    weighted_auc,
-    weighted_average_precision,
 )
+from finscale.evaluation.shared import Shared
 from finscale.registry import Registry
 
 #: Predictions whose spread is below this share of the outcome's are collapsed: a calibrated model
@@ -121,6 +122,11 @@ class Classified:
         return log_losses(self.target, self.logit)
 
     @cached_property
+    def shared(self) -> Shared:
+        """What scores have in common."""
+        return Shared()
+
+    @cached_property
     def ranking(self) -> Ranking:
         """Rows by logit."""
         return Ranking.of(self.logit)
@@ -181,6 +187,11 @@ class Regressed:
         return squared_errors(self.target, self.prediction)
 
     @cached_property
+    def shared(self) -> Shared:
+        """What scores have in common."""
+        return Shared()
+
+    @cached_property
     def rankings(self) -> tuple[Ranking, Ranking]:
         """Rows by target, and by prediction."""
         return Ranking.of(self.target), Ranking.of(self.prediction)
@@ -230,9 +241,10 @@ def _membership(label_N: NDArray[Any]) -> Floats:
     return np.asarray(np.eye(len(labels))[index_N])
 
 
-def weighted_mean(values_N: Floats, weights_RN: Floats) -> Floats:
+def weighted_mean(values_N: Floats, weights_RN: Floats, shared: Shared | None = None) -> Floats:
     """Return the mean over rows in each replicate."""
-    return np.asarray(weights_RN @ values_N / weights_RN.sum(axis=1))
+    total_R = weights_RN.sum(axis=1) if shared is None else shared.total(weights_RN)
+    return np.asarray(weights_RN @ values_N / total_R)
 
 
 def ratio(top: Floats, bottom: Floats) -> Floats:
@@ -257,7 +269,7 @@ def _resolution(rows: Classified, weights_RN: Floats) -> Floats:
     base_R1 = (weight_RK * outcome_RK).sum(axis=1, keepdims=True)
     between_R = (weight_RK * (outcome_RK - base_R1) ** 2).sum(axis=1)
     p, y = rows.probability, rows.target
-    total_R = weights_RN.sum(axis=1)
+    total_R = rows.shared.total(weights_RN)
     variance_R = weights_RN @ p**2 / total_R - (weight_RK * forecast_RK**2).sum(axis=1)
     covariance_R = weights_RN @ (p * y) / total_R - (weight_RK * forecast_RK * outcome_RK).sum(
         axis=1
@@ -266,26 +278,51 @@ def _resolution(rows: Classified, weights_RN: Floats) -> Floats:
 
 
 def _uncertainty(rows: Classified, weights_RN: Floats) -> Floats:
-    rate_R = weighted_mean(rows.target, weights_RN)
+    rate_R = base_rates(rows, weights_RN)
     return rate_R * (1 - rate_R)
+
+
+def base_rates(rows: Classified, weights_RN: Floats) -> Floats:
+    """Return the share of events in each replicate."""
+    return rows.shared.of(
+        weights_RN,
+        "base rate",
+        lambda: weighted_mean(rows.target, weights_RN, rows.shared),
+    )
 
 
 def bin_means(rows: Classified, weights_RN: Floats) -> tuple[Floats, Floats, Floats]:
     """Return share of rows, mean forecast and mean outcome of each forecast bin, each (R, K)."""
+    return rows.shared.of(weights_RN, "bins", lambda: _bin_means(rows, weights_RN))
+
+
+def _bin_means(rows: Classified, weights_RN: Floats) -> tuple[Floats, Floats, Floats]:
     weight_RK = weights_RN @ rows.bins
     filled_RK = np.maximum(weight_RK, 1.0)  # an empty bin has weight 0 and no say
     forecast_RK = weights_RN @ (rows.bins * rows.probability[:, None]) / filled_RK
     outcome_RK = weights_RN @ (rows.bins * rows.target[:, None]) / filled_RK
-    return weight_RK / weights_RN.sum(axis=1, keepdims=True), forecast_RK, outcome_RK
+    total_R = rows.shared.total(weights_RN)
+    return weight_RK / total_R[:, None], forecast_RK, outcome_RK
 
 
 def _spread(rows: Classified, weights_RN: Floats) -> Floats:
     """Return the standard deviation of predicted probabilities within folds."""
+    return rows.shared.of(weights_RN, "spread", lambda: _spread_of(rows, weights_RN))
+
+
+def _spread_of(rows: Classified, weights_RN: Floats) -> Floats:
     p = rows.probability - rows.probability.mean()  # centred: no digits lost in the difference
     sums_RF = weights_RN @ (rows.folds * p[:, None])
     between_R = ratio(sums_RF**2, weights_RN @ rows.folds)
     squares_R = weights_RN @ p**2 - np.nansum(between_R, axis=1)
-    return np.asarray(np.sqrt(np.maximum(squares_R, 0) / weights_RN.sum(axis=1)))
+    return np.asarray(np.sqrt(np.maximum(squares_R, 0) / rows.shared.total(weights_RN)))
+
+
+def _groups(rows: Classified, weights_RN: Floats) -> tuple[Floats, Floats]:
+    """Return the weight of events, and of all rows, on each distinct logit, ascending."""
+    return rows.shared.of(
+        weights_RN, "groups", lambda: rows.ranking.groups(rows.target, weights_RN)
+    )
 
 
 def _spread_share(rows: Classified, weights_RN: Floats) -> Floats:
@@ -312,7 +349,7 @@ CLASSIFICATION.add(
     Score(
         "log loss (nats)",
         "lower",
-        lambda r, w: weighted_mean(r.log_loss, w),
+        lambda r, w: weighted_mean(r.log_loss, w, r.shared),
         range=(0, math.inf),
     ),
 )
@@ -321,7 +358,7 @@ CLASSIFICATION.add(
     Score(
         "Brier",
         "lower",
-        lambda r, w: weighted_mean(squared_errors(r.target, r.probability), w),
+        lambda r, w: weighted_mean(squared_errors(r.target, r.probability), w, r.shared),
         range=_SHARE,
     ),
 )
@@ -329,20 +366,19 @@ CLASSIFICATION.add("reliability", Score("  reliability", "lower", _reliability, 
 CLASSIFICATION.add("resolution", Score("  resolution", "higher", _resolution, "centred", _SHARE))
 CLASSIFICATION.add("uncertainty", Score("  uncertainty", "", _uncertainty))
 CLASSIFICATION.add(
-    "auc", Score("AUC", "higher", lambda r, w: weighted_auc(r.ranking, r.target, w), range=_SHARE)
+    "auc",
+    Score("AUC", "higher", lambda r, w: grouped_auc(*_groups(r, w)), range=_SHARE),
 )
 CLASSIFICATION.add(
     "average_precision",
     Score(
         "average precision",
         "higher",
-        lambda r, w: weighted_average_precision(r.ranking, r.target, w),
+        lambda r, w: grouped_average_precision(*_groups(r, w)),
         range=_SHARE,
     ),
 )
-CLASSIFICATION.add(
-    "base_rate", Score("base rate", "", lambda r, w: weighted_mean(r.target, w), range=_SHARE)
-)
+CLASSIFICATION.add("base_rate", Score("base rate", "", base_rates, range=_SHARE))
 CLASSIFICATION.add(
     "prediction_min",
     Score("lowest p", "", lambda r, w: np.full(len(w), r.probability.min()), interval="none"),
@@ -355,10 +391,12 @@ CLASSIFICATION.add("spread", Score("spread of p", "", _spread))
 CLASSIFICATION.add("spread_share", Score("  of the outcome's", "", _spread_share))
 
 REGRESSION.add(
-    "mae", Score("MAE", "lower", lambda r, w: weighted_mean(np.abs(r.target - r.prediction), w))
+    "mae",
+    Score("MAE", "lower", lambda r, w: weighted_mean(np.abs(r.target - r.prediction), w, r.shared)),
 )
 REGRESSION.add(
-    "rmse", Score("RMSE", "lower", lambda r, w: np.sqrt(weighted_mean(r.squared_error, w)))
+    "rmse",
+    Score("RMSE", "lower", lambda r, w: np.sqrt(weighted_mean(r.squared_error, w, r.shared))),
 )
 REGRESSION.add("r2_oos", Score("R² out of sample", "higher", _r2_out_of_sample))
 REGRESSION.add("rank_correlation", Score("rank correlation", "higher", _rank_correlation))
@@ -367,7 +405,7 @@ REGRESSION.add(
     Score(
         "pinball loss",
         "lower",
-        lambda r, w: weighted_mean(pinball_losses(r.target, r.prediction, r.quantile), w),
+        lambda r, w: weighted_mean(pinball_losses(r.target, r.prediction, r.quantile), w, r.shared),
     ),
 )
 
@@ -390,6 +428,7 @@ def measure(
         {name: partial(score.of, rows) for name, score in scores.items()},
         centred=[name for name, score in scores.items() if score.interval == "centred"],
     )
+    rows.shared.clear()
     return {name: _bounded(metrics[name], score) for name, score in scores.items()}
 
 

@@ -47,4 +47,6 @@ def exclusive(runs: Path, run_id: str) -> Iterator[None]:
 def publish(partial: Path, final: Path) -> None:
     """Rename a finished partial folder; resume points are no longer needed."""
     shutil.rmtree(partial / "resume", ignore_errors=True)
+    for cut_off in partial.glob(".*.tmp"):  # a process that was killed while it wrote
+        cut_off.unlink(missing_ok=True)
     partial.replace(final)

@@ -44,7 +44,8 @@ def find_garbage(
     store : RunStore
         Where to look.
     older_than : float, optional
-        Also runs that were finished more than so many days ago.
+        Also runs that were finished more than so many days ago. A run from the future (the clock
+        was wrong then, or is now) is not old.
     used : collection of str, optional
         Also runs whose id is not among these; with ``older_than``, only those that are both.
     now : datetime, optional

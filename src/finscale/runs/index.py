@@ -1,8 +1,9 @@
 """What ``finscale runs list`` shows of each run, kept in a file that is only a cache.
 
-Reading ten thousand ``run.json`` takes seconds; their rows are kept in ``runs/.index.json`` with
-the time at which each file was written, and a row is read anew when that time differs. The file may
-be removed at any moment.
+Reading ten thousand ``run.json`` takes seconds; their rows are kept in ``runs/.index.json`` with a
+stamp of each file, and a row is read anew when its stamp differs. The time of writing is part of a
+stamp and never compared for order: a clock that jumps can make no row stale, since a file made anew
+is another file (inode). The index may be removed at any moment.
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ from finscale.runs.store import RunStore
 
 _NAME = ".index.json"
 #: Changes when rows do: an older file is then read as empty.
-_VERSION = 1
+_VERSION = 2
 
 
 def summaries(store: RunStore) -> list[dict[str, Any]]:
     """Return one row per finished run, the newest last."""
     path = store.folder / _NAME
     known, rows = _read(path), {}
-    for run_id, written in _written(store.folder).items():
+    for run_id, stamp in _stamps(store.folder).items():
         entry = known.get(run_id)
-        if entry is None or entry["written"] != written:
+        if entry is None or entry["stamp"] != stamp:
             row = _row(store, run_id)
-            entry = None if row is None else {"written": written, "row": row}
+            entry = None if row is None else {"stamp": stamp, "row": row}
         if entry is not None:
             rows[run_id] = entry
     if rows != known:
@@ -47,16 +48,17 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _written(folder: Path) -> dict[str, int]:
-    """Return run id → when its ``run.json`` was written, in nanoseconds."""
+def _stamps(folder: Path) -> dict[str, list[int]]:
+    """Return run id → inode, size and time of writing (nanoseconds) of its ``run.json``."""
     if not folder.is_dir():
         return {}
-    times = {}
+    stamps = {}
     for entry in folder.iterdir():
         if len(entry.name) == ID_LENGTH:
             with contextlib.suppress(OSError):
-                times[entry.name] = (entry / "run.json").stat().st_mtime_ns
-    return times
+                stat = (entry / "run.json").stat()
+                stamps[entry.name] = [stat.st_ino, stat.st_size, stat.st_mtime_ns]
+    return stamps
 
 
 def _row(store: RunStore, run_id: str) -> dict[str, Any] | None:

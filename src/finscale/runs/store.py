@@ -69,13 +69,24 @@ class Run:
     def _table(self, name: str) -> pl.DataFrame:
         import polars as pl
 
+        path = self.folder / name
         try:
-            return pl.read_parquet(self.folder / name)
+            stat = path.stat()
+            # frames do not change, and a file made anew is another file
+            return _read(path, (stat.st_ino, stat.st_size, stat.st_mtime_ns))
         except (OSError, pl.exceptions.PolarsError) as error:
             raise FinscaleError(
                 f"{self.folder / name} cannot be read ({type(error).__name__}).",
                 hint=f"remove {self.folder} and run again: the same bits come back",
             ) from None
+
+
+@functools.lru_cache(maxsize=16)
+def _read(path: Path, stamp: tuple[int, ...]) -> pl.DataFrame:
+    """Read a table; a run's are asked for by each of its scores, a baseline's by every run."""
+    import polars as pl
+
+    return pl.read_parquet(path)
 
 
 class RunStore:

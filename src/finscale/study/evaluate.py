@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import polars as pl
 
 from finscale.config import ExperimentConfig, content_hash
 from finscale.errors import DataError
+from finscale.evaluation.blas import one_blas_thread
 from finscale.evaluation.comparison import Comparison, compare
 from finscale.evaluation.evaluation import Evaluation
 from finscale.evaluation.evaluation import evaluate as evaluate_predictions
@@ -180,7 +182,17 @@ def judge(
     FinscaleError
         If predictions are incomplete, or the data are not what the run was made from.
     """
-    options = options or Options()
+    with one_blas_thread():
+        return _judge(candidate, runs, data, options or Options(), progress)
+
+
+def _judge(
+    candidate: Candidate,
+    runs: RunStore,
+    data: DataStore | None,
+    options: Options,
+    progress: Callable[[str], None],
+) -> Judgement:
     config, predictions = candidate.config, candidate.predictions()
     kind, overlap = config.task.kind, config.task.horizon
     references: dict[str, pl.DataFrame] = {}
@@ -275,13 +287,17 @@ def judge_pairs(
                 f"{other.id} answers {other.config.task.name} over {other.config.task.horizon}, "
                 f"{first.id} {task.name} over {task.horizon}: they cannot be compared."
             )
-    return compare(
-        {candidate.id: candidate.predictions() for candidate in judged},
-        {name: _baseline(first, name, runs, data) for name in _baseline_names(task.kind, options)},
-        kind=task.kind,
-        overlap=task.horizon,
-        **options.bootstrap,
-    )
+    baselines = {
+        name: _baseline(first, name, runs, data) for name in _baseline_names(task.kind, options)
+    }
+    with one_blas_thread():
+        return compare(
+            {candidate.id: candidate.predictions() for candidate in judged},
+            baselines,
+            kind=task.kind,
+            overlap=task.horizon,
+            **options.bootstrap,
+        )
 
 
 def _baseline(
@@ -317,7 +333,13 @@ def write_comparison(judged: Sequence[Candidate], comparison: Comparison, folder
 def count_trials(candidate: Candidate, runs: RunStore) -> int:
     """Return how many runs of the store were tested on the same data, task and split."""
     mine = _windows(candidate.config)
-    return max(1, sum(_windows(run.config) == mine for run in runs))
+    return max(1, sum(_windows_of_run(run.folder) == mine for run in runs))
+
+
+@lru_cache(maxsize=100_000)
+def _windows_of_run(folder: Path) -> dict[str, Any]:
+    """Return what a run was tested on; its folder's name is the hash of its config."""
+    return _windows(Run(folder).config)
 
 
 def _windows(config: ExperimentConfig) -> dict[str, Any]:

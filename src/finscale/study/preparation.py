@@ -117,15 +117,14 @@ def _windows_of(
 def _resolve(
     config: ExperimentConfig, dataset: FinancialDataset, split: Split
 ) -> tuple[ExperimentConfig, ParameterCounts, int]:
-    from finscale.models import build_model, count_parameters, flops_per_sample, resolve_model
-    from finscale.models.blank import without_numbers
+    from finscale.models import count_parameters, design, flops_per_sample, resolve_model
     from finscale.training import resolve_training
 
     shape = interface(config, dataset)
     network = resolve_model(config.network, **shape)
-    with without_numbers():
-        model = build_model(network, **shape)
-    counts = count_parameters(model)
+    # in closed form: to build a model, on no device even, imports torch's compiler (2 s)
+    architecture = design(network, **shape)
+    counts = count_parameters(architecture)
     assert network.width is not None
     training = resolve_training(
         config.training,
@@ -137,7 +136,7 @@ def _resolve(
         architecture=network,
     )
     resolved = config.model_copy(update={"model": network, "training": training})
-    return resolved, counts, flops_per_sample(model)
+    return resolved, counts, flops_per_sample(architecture)
 
 
 def interface(config: ExperimentConfig, dataset: FinancialDataset) -> dict[str, Any]:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from finscale.config import BaselineConfig, format_count
+from finscale.evaluation.blas import one_blas_thread
 from finscale.evaluation.bootstrap import Metric
 from finscale.files import atomic_path, write_bytes
 from finscale.study.analysis import windows_key
 from finscale.study.axes import AXES
+from finscale.study.remembered import RememberedScores, score_key
 from finscale.study.scoring import is_collapsed, mean_loss, skill, test_scores
 
 if TYPE_CHECKING:
@@ -20,25 +22,29 @@ if TYPE_CHECKING:
     from finscale.study.planned import Planned
 
 
-def results_table(completed: Sequence[tuple[Planned, Run]]) -> pl.DataFrame:
+def results_table(
+    completed: Sequence[tuple[Planned, Run]], remembered: RememberedScores | None = None
+) -> pl.DataFrame:
     """Return one row per run, baselines first, in the order of the grid.
 
     Skill is the loss gained over a baseline on the same windows, paired by decision day, with its
     95 % interval: columns ``skill_<baseline>``, ``…_low``, ``…_high``. ``size_<axis>`` is the size
-    as the study file names it, ``x_<axis>`` what was measured of the run.
+    as the study file names it, ``x_<axis>`` what was measured of the run. Scores that are
+    ``remembered`` are not computed again.
     """
     baselines: dict[str, dict[str, Run]] = {}
     for _, run in completed:
         if isinstance(run.config.model, BaselineConfig):
             baselines.setdefault(windows_key(run.config), {})[run.config.model.name] = run
-    rows = [
-        {
-            **_place(planned, run),
-            **_scores(run, baselines.get(windows_key(run.config), {})),
-            **_cost(run),
-        }
-        for planned, run in completed
-    ]
+    with one_blas_thread():
+        rows = [
+            {
+                **_place(planned, run),
+                **_remembered_scores(run, baselines.get(windows_key(run.config), {}), remembered),
+                **_cost(run),
+            }
+            for planned, run in completed
+        ]
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
@@ -64,6 +70,15 @@ def _place(planned: Planned, run: Run) -> dict[str, Any]:
         "weight_decay": training.weight_decay if training else None,
         "batch_size": training.batch_size if training else None,
     }
+
+
+def _remembered_scores(
+    run: Run, baselines: dict[str, Run], remembered: RememberedScores | None
+) -> dict[str, Any]:
+    if remembered is None:
+        return _scores(run, baselines)
+    key = score_key(run, list(baselines.values()))
+    return remembered.row(key, lambda: _scores(run, baselines))
 
 
 def _scores(run: Run, baselines: dict[str, Run]) -> dict[str, Any]:

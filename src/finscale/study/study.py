@@ -205,6 +205,7 @@ class Study:
         FinscaleError
             If no run is finished yet.
         """
+        from finscale.study.remembered import RememberedScores
         from finscale.study.results import results_table, write_results
 
         completed = self.completed()
@@ -212,7 +213,9 @@ class Study:
             raise FinscaleError(
                 f"study {self.config.name} has no finished run.", hint="finscale study run FILE"
             )
-        table = results_table(completed)
+        remembered = RememberedScores(self.folder / ".scores.json")
+        table = results_table(completed, remembered)
+        remembered.save()
         write_results(table, self.folder)
         return table
 

@@ -1,0 +1,115 @@
+"""Scores that were computed before, by the content of what they were computed from.
+
+A thousand bootstrap replicates of a dozen scores take a tenth of a second a run, and every table
+and report asks for the same ones. They are kept in a file that is only a cache: it may be removed,
+or damaged, at any moment. A key holds the digests of all predictions behind a value and of the code
+that computes it, and no times: what is remembered is never older than what it stands for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from finscale.config import content_hash
+from finscale.errors import FinscaleError
+from finscale.files import read_json, write_json
+from finscale.runs import Run
+
+#: Modules that scores are computed by: another line in them makes another key.
+_CODE = (
+    "finscale.evaluation.bootstrap",
+    "finscale.evaluation.ranking",
+    "finscale.evaluation.scores",
+    "finscale.evaluation.shared",
+    "finscale.study.results",
+    "finscale.study.scoring",
+)
+
+
+class RememberedScores:
+    """Rows of numbers by key, in one JSON file.
+
+    Parameters
+    ----------
+    path : Path
+        The file; created by :meth:`save`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._before = _read(path)
+        self._now: dict[str, dict[str, Any]] = {}
+
+    def row(self, key: str | None, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return the row of a key, computed if it is not known; without a key, always computed."""
+        if key is None:
+            return compute()
+        if key not in self._now:
+            known = self._before.get(key)
+            self._now[key] = _encoded(compute()) if known is None else known
+        return _decoded(self._now[key])
+
+    def save(self) -> None:
+        """Write the rows that were asked for; others are of runs that are no more the study's."""
+        if self._now != self._before:
+            # a folder that cannot be written can still be looked at
+            with contextlib.suppress(FinscaleError):
+                write_json(self.path, self._now)
+
+
+def score_key(run: Run, others: Sequence[Run]) -> str | None:
+    """Return a key for what is computed of a run and of others on the same windows.
+
+    None for a run without digests of its files.
+    """
+    digests = [_digest(one) for one in (run, *others)]
+    if None in digests:
+        return None
+    names = [one.config.model_dump(mode="json")["model"].get("name") for one in others]
+    task = run.config.task
+    mean = run.info["windows"]["train_mean"]
+    return content_hash([code_digest(), digests, names, task.kind, task.horizon, mean])
+
+
+@lru_cache(maxsize=1)
+def code_digest() -> str:
+    """Return the digest of the code that computes scores."""
+    digest = hashlib.sha256()
+    for name in _CODE:
+        spec = find_spec(name)
+        assert spec is not None
+        assert spec.origin is not None
+        digest.update(Path(spec.origin).read_bytes())
+    return digest.hexdigest()
+
+
+def _digest(run: Run) -> str | None:
+    files: dict[str, dict[str, Any]] = run.info.get("files", {})
+    found = files.get("predictions.parquet", {}).get("sha256")
+    return None if found is None else str(found)
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        content = read_json(path)
+    except FinscaleError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _encoded(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row as JSON has it; the digits of a float come back as they were, NaN as null."""
+    return {
+        name: None if isinstance(value, float) and value != value else value
+        for name, value in row.items()
+    }
+
+
+def _decoded(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: float("nan") if value is None else value for name, value in row.items()}
