@@ -61,6 +61,9 @@ class ModelConfig(Section):
     themselves, as None does."""
     attention: Literal["auto", "fused", "explicit"] = "auto"
     """Fused kernel or explicit product; auto decides by sequence length."""
+    activation_checkpointing: bool = False
+    """Keep of each layer its input alone and compute the rest again on the way back: a third more
+    time a step, and memory for one layer's activations instead of all."""
     attention_residual: bool = False
     """Add each layer's attention scores to the next layer's, as the paper's code does."""
 

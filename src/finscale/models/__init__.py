@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from finscale.models.budget import solve_budget
     from finscale.models.build import build_model, design, resolve_model
     from finscale.models.counts import ParameterCounts, count_parameters, flops_per_sample
-    from finscale.models.memory import training_memory
+    from finscale.models.memory import resident_memory, training_memory
     from finscale.models.patchtst import PatchTST
 
 _HOMES = {
@@ -27,6 +27,7 @@ _HOMES = {
     "design": ".build",
     "flops_per_sample": ".counts",
     "make_baseline": ".baselines",
+    "resident_memory": ".memory",
     "resolve_model": ".build",
     "solve_budget": ".budget",
     "training_memory": ".memory",
@@ -41,6 +42,7 @@ __all__ = [
     "design",
     "flops_per_sample",
     "make_baseline",
+    "resident_memory",
     "resolve_model",
     "solve_budget",
     "training_memory",

@@ -48,6 +48,8 @@ class Architecture:
         Feed each window's statistics back to its tokens.
     feature_embedding : int, optional
         Project the features to this many channels before patching (channel mixing only).
+    activation_checkpointing : bool
+        Keep of each layer its input alone and compute the rest again on the way back.
     head : {"classification", "regression", "forecast"}
         What is predicted.
     num_outputs : int
@@ -80,6 +82,7 @@ class Architecture:
     revin_affine: bool = False
     instance_stats: bool = True
     feature_embedding: int | None = None
+    activation_checkpointing: bool = False
     head: HeadName = "classification"
     num_outputs: int = 1
     forecast_length: int | None = None

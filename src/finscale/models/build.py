@@ -29,6 +29,7 @@ _SWITCHES = (
     "head_dropout",
     "revin",
     "revin_affine",
+    "activation_checkpointing",
 )
 
 

@@ -29,6 +29,11 @@ def drawing_from(generators: Sequence[torch.Generator]) -> Iterator[None]:
         _generators = before
 
 
+def generators() -> Sequence[torch.Generator]:
+    """Return who draws here: none is torch's global generator."""
+    return _generators
+
+
 def dropout(x: Tensor, probability: float | Sequence[float], training: bool) -> Tensor:
     """Zero each number with a probability while training, and scale up the rest.
 
@@ -51,12 +56,12 @@ def dropout(x: Tensor, probability: float | Sequence[float], training: bool) -> 
         torch.compiler.is_compiling() or (x.device.type != "cpu" and not _generators)
     ):
         return F.dropout(x, probability)
-    generators = _generators or (None,)
-    num_models = len(generators)
+    drawers = _generators or (None,)
+    num_models = len(drawers)
     each = [probability] * num_models if isinstance(probability, float) else probability
     x_RN = x.reshape(num_models, -1)
     draws_RK = torch.empty(num_models, (x_RN.shape[1] + 7) // 8, dtype=torch.int64, device=x.device)
-    for draws_K, generator in zip(draws_RK, generators, strict=True):
+    for draws_K, generator in zip(draws_RK, drawers, strict=True):
         draws_K.random_(-(2**63), None, generator=generator)
     bytes_RN = draws_RK.view(torch.uint8)[:, : x_RN.shape[1]]
     mask_RN = torch.empty_like(x_RN)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from finscale.models.architecture import Architecture
 from finscale.models.attention import SelfAttention
 from finscale.models.dropout import dropout
 from finscale.models.products import Linear
+from finscale.models.recompute import recomputed
 
 
 class TokenBatchNorm(nn.BatchNorm1d):
@@ -66,11 +68,15 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(EncoderLayer(architecture) for _ in range(architecture.depth))
         closing = architecture.norm == "layer"
         self.norm = nn.LayerNorm(architecture.width) if closing else nn.Identity()
+        self.checkpointing = architecture.activation_checkpointing
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         """Return the encoded tokens ``[B, T, D]``."""
         scores: Tensor | None = None
         for layer in self.layers:
-            x_BTD, scores = layer(x_BTD, scores)
+            if self.checkpointing and torch.is_grad_enabled():
+                x_BTD, scores = recomputed(layer, x_BTD, scores)
+            else:
+                x_BTD, scores = layer(x_BTD, scores)
         result: Tensor = self.norm(x_BTD)
         return result

@@ -99,7 +99,7 @@ def model_key(planned: Planned) -> str:
 def training_bytes(planned: Planned) -> int:
     """Return the peak memory of one training beyond what its process holds before, in bytes."""
     from finscale.models.build import design
-    from finscale.models.memory import training_memory
+    from finscale.models.memory import resident_memory
 
     config = planned.prepared.config
     architecture = design(
@@ -109,9 +109,8 @@ def training_bytes(planned: Planned) -> int:
         head=config.task.kind,
     )
     half = config.training.precision == "bf16-mixed"
-    return training_memory(
+    return resident_memory(
         architecture,
         int(config.training.batch_size),
         "bf16-mixed" if half else "fp32",
-        accumulate=config.training.accumulate,
     )

@@ -179,9 +179,7 @@ def _memory_of(
     precision = training.precision
     return _Memory(
         count_parameters(architecture).total,
-        lambda batch_size: training_memory(
-            architecture, batch_size, precision, accumulate=training.accumulate
-        ),
+        lambda batch_size: training_memory(architecture, batch_size, precision),
     )
 
 
