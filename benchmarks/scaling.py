@@ -144,24 +144,23 @@ def features(count: int) -> Stages:
 
 def parameters(count: int) -> Stages:
     from finscale.config import ModelConfig
-    from finscale.models import build_model, flops_per_sample, resolve_model
-    from finscale.models.blank import without_numbers
+    from finscale.models import design, flops_per_sample, resolve_model
 
     shape = {"num_features": 25, "context_length": 80}
     network = resolve_model(ModelConfig(budget=count), **shape)
     before, batch_size = peak_mb(), 16
-    with without_numbers():
-        flops = 3 * batch_size * flops_per_sample(build_model(network, **shape))
+    flops = 3 * batch_size * flops_per_sample(design(network, **shape))
     stages = step(network, batch_size=batch_size, num_features=25)
     return {"GFLOP": flops / 1e9, **stages, "peak MB": peak_mb() - before}
 
 
-def step(network: Any, *, batch_size: int, num_features: int) -> Stages:
-    """Forward, backward and update, as the Trainer takes them."""
+def step(network: Any, *, batch_size: int, num_features: int, replicas: int = 1) -> Stages:
+    """Forward, backward and update, as the Trainer takes them, of all replicas."""
     import torch
 
     from finscale.config import TaskConfig, TrainingConfig
     from finscale.training.probe import ProbeRequest, make_trainer
+    from finscale.training.stack import Stack
 
     training = TrainingConfig(
         device="cpu", threads=1, batch_size=batch_size, learning_rate=1e-3, precision="fp32"
@@ -173,25 +172,31 @@ def step(network: Any, *, batch_size: int, num_features: int) -> Stages:
         num_features=num_features,
         context_length=80,
     )
-    trainer = make_trainer(request)
-    ends_B = torch.from_numpy(trainer.split.train[:batch_size])
-    trainer.setup()
-    trainer.model.train()
+    trainers = [make_trainer(request) for _ in range(replicas)]
+    ends_B = torch.from_numpy(trainers[0].split.train[:batch_size])
+    for trainer in trainers:
+        trainer.setup(trainers[0])
+        trainer.model.train()
+    stack = Stack(tuple(trainers))
 
     def one() -> None:
-        trainer.train_step(ends_B)
-        trainer.state.step = 0
+        stack.train_step([ends_B] * replicas)
+        for trainer in trainers:
+            trainer.state.step = 0
 
     one()  # allocates
     return {"training step": seconds_of(one)}
 
 
 def replicas(count: int) -> Stages:
-    """One step of ``count`` models of 10k parameters as one program; absent, nothing is measured.
+    """One step of ``count`` models of 10k parameters as one program."""
+    from finscale.config import ModelConfig
+    from finscale.models import resolve_model
 
-    To be completed with ``finscale.models.replicas``.
-    """
-    return {}
+    network = resolve_model(ModelConfig(budget=10_000), num_features=25, context_length=80)
+    before = peak_mb()
+    stages = step(network, batch_size=64, num_features=25, replicas=count)
+    return {**stages, "peak MB": peak_mb() - before}
 
 
 @dataclass(frozen=True)
