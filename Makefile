@@ -36,9 +36,9 @@ $(VENV)/.browser: $(VENV)/.core
 	  || echo "chromium cannot be installed here: browser tests will be skipped"
 	@touch $@
 
-# Another study: make study STUDY=configs/studies/sp500_parameters.yaml QUICK=1
-STUDY ?= configs/studies/sp500_first.yaml
-study: $(VENV)/.core  ## Run the first study on bundled bars and write its report (resumes)
+# The default study; another one: make study STUDY=configs/studies/sp500_first.yaml
+STUDY ?= configs/studies/sp500_parameters.yaml
+study: $(VENV)/.core  ## Run the default study on bundled bars and write its report (resumes; QUICK=1 rehearses it)
 	$(BIN)/finscale study run $(STUDY) $(if $(QUICK),--quick)
 
 test: $(VENV)/.dev $(VENV)/.browser lint docs  ## Lint, types, import contracts, the site and all tests but the slow ones

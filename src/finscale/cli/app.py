@@ -26,7 +26,7 @@ from finscale.cli.verify import verify
 app = typer.Typer(
     name="finscale",
     help="Measure whether scale pays on financial time series.",
-    epilog="First steps: finscale study run configs/studies/sp500_first.yaml, or "
+    epilog="First steps: finscale study run configs/studies/sp500_parameters.yaml --quick, or "
     "finscale train configs/daily/threshold_1pct.yaml --budget 250k",
     no_args_is_help=True,
     rich_markup_mode="rich",

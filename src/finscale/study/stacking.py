@@ -32,7 +32,7 @@ class Stacking:
         Time to measure each way of training a size.
     """
 
-    def __init__(self, seconds: float = 0.3) -> None:
+    def __init__(self, seconds: float = 0.15) -> None:
         self.seconds = seconds
         self.gains: dict[str, float] = {}
         """What was measured: speed together over speed one after another, by size."""

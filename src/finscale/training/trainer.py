@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -213,7 +213,11 @@ class Trainer:
 
     def loss_of(self, output: Tensor, ends_B: Tensor) -> Tensor:
         """Return the loss of the model's output for the windows that end at rows ``ends_B``."""
-        return self._loss(output.float(), self.dataset.target_R.index_select(0, ends_B))
+        loss: Tensor = self._loss(output.float(), self._targets(ends_B))
+        return loss
+
+    def _targets(self, ends_B: Tensor) -> Tensor:
+        return self.dataset.target_R.index_select(0, ends_B)
 
     def clip(self) -> None:
         """Scale the gradients down to the norm that the config allows."""
@@ -226,8 +230,11 @@ class Trainer:
     def validate(self) -> float:
         """Return the mean loss over all validation windows."""
         total = torch.zeros((), device=self.device)
-        for output, y_B in self._outputs(self.split.validation):
-            total += self._loss(output, y_B) * len(y_B)
+        validation = self._outputs(
+            self.split.validation, lambda ends_B: self._encode(*self.inputs.of(ends_B))
+        )
+        for output, ends_B in validation:
+            total += self._loss(output, self._targets(ends_B)) * len(ends_B)
         return total.item() / len(self.split.validation)
 
     def predict(self, ends: np.ndarray) -> np.ndarray:
@@ -239,8 +246,8 @@ class Trainer:
             Logits [N]; for regression predictions [N] or [N, Q].
         """
         with use_threads(int(self.config.threads)):
-            outputs = [output for output, _ in self._outputs(ends)]
-            return torch.cat(outputs).cpu().double().numpy()
+            windows = self._outputs(ends, lambda ends_B: self.model(self.dataset.batch(ends_B)[0]))
+            return torch.cat([output for output, _ in windows]).cpu().double().numpy()
 
     def close_epoch(self) -> None:
         """Validate, record the epoch, keep the weights if they are the best, decide on the end."""
@@ -313,16 +320,17 @@ class Trainer:
         generator = torch.Generator().manual_seed(int(words[0]) << 32 | int(words[1]))
         return self._ends_N[torch.randperm(self.num_windows, generator=generator).to(self.device)]
 
-    def _outputs(self, ends: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield outputs and targets, batch by batch, without learning."""
+    def _outputs(
+        self, ends: np.ndarray, model: Callable[[Tensor], Tensor]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield outputs and the rows that they are for, batch by batch, without learning."""
         self.model.eval()
         with torch.inference_mode():
             ends_N = torch.from_numpy(ends).to(self.device)
             for ends_B in torch.split(ends_N, self.config.evaluation_batch_size):
-                x_BLF, y_B = self.dataset.batch(ends_B)
                 with self.autocast():
-                    output = self.model(x_BLF)
-                yield output.float(), y_B
+                    output = model(ends_B)
+                yield output.float(), ends_B
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """Return the block in which the model computes in the config's precision."""
