@@ -35,26 +35,25 @@ mark("interpreter")
 import finscale.cli.app
 mark("command line")
 import finscale.study.experiment as experiment
-announced, train = experiment.prepare, experiment._train
-def prepare(*arguments):
+import finscale.training
+from finscale.training.callbacks import Callback
+prepare = experiment.prepare
+def marked(*arguments):
     mark("imports of the study")
-    prepared = announced(*arguments)
+    prepared = prepare(*arguments)
     mark("data, windows, budget")
     return prepared
-def until_first_step(*arguments):
-    from finscale.training import Trainer
-    step = Trainer.train_step
-    def stop(*arguments):
+class FirstStep(Callback):
+    def on_fit_start(self, trainer):
         mark("trainer")
-        step(*arguments)
+    def on_step_end(self, trainer):
         mark("first step")
         marks["compiler imported"] = "torch._dynamo" in sys.modules
         print(json.dumps(marks))
         sys.stdout.flush()
         os._exit(0)
-    Trainer.train_step = stop
-    train(*arguments)
-experiment.prepare, experiment._train = prepare, until_first_step
+experiment.prepare = marked
+finscale.training.ProgressBar = lambda terminal: FirstStep()
 finscale.cli.main()
 """
 
@@ -85,7 +84,7 @@ def many_runs(folder: Path, template: Path, count: int) -> None:
 
 
 def first_step(home: Path, stages: list[dict[str, float]]) -> None:
-    arguments = ("train", str(RECIPE), "--budget", "250k", "--quiet")
+    arguments = ("train", str(RECIPE), "--budget", "250k")
     with tempfile.TemporaryDirectory(dir=home) as runs:
         printed = python(
             FIRST_STEP,
