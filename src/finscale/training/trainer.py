@@ -213,11 +213,11 @@ class Trainer:
 
     def loss_of(self, output: Tensor, ends_B: Tensor) -> Tensor:
         """Return the loss of the model's output for the windows that end at rows ``ends_B``."""
-        loss: Tensor = self._loss(output.float(), self._targets(ends_B))
-        return loss
+        return self._loss(output.float(), self._targets(ends_B))
 
     def _targets(self, ends_B: Tensor) -> Tensor:
-        return self.dataset.target_R.index_select(0, ends_B)
+        target_B: Tensor = self.dataset.target_R.index_select(0, ends_B)
+        return target_B
 
     def clip(self) -> None:
         """Scale the gradients down to the norm that the config allows."""
