@@ -34,9 +34,13 @@ def list_runs(
         return
     from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    numbers = ("parameters", "seed", "validation", "seconds")
+    # 100 columns hold every name in full
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("run", "model", "parameters", "data", "task", "seed", "validation", "seconds"):
-        table.add_column(name, justify="right" if name in ("parameters", "seed") else "left")
+        table.add_column(
+            name, justify="right" if name in numbers else "left", no_wrap=name == "run"
+        )
     shown = rows[-last:] if last else rows
     for row in shown:
         loss = row["validation_loss"]

@@ -59,14 +59,20 @@ def run_study(
     study = open_study(config, settings, runs, studies, data_root, quick=quick)
     study.registration.register(amend=amend)
     with console(quiet=quiet or as_json, stderr=True).status("reading the data") as status:
-        study.choose_threads(
+        known = study.threads.read()
+        chosen = study.choose_threads(
             workers=workers, tell=lambda size: status.update(f"measuring the threads of {size}")
         )
         missing = study.missing()
     terminal.print(f"[bold]{study.config.name}[/bold]  {study.config.question}", soft_wrap=True)
     terminal.print(
-        f"{len(missing)} runs to compute · registered {study.config.hash()[:8]}", soft_wrap=True
+        f"{_counted(len(missing))} to compute · registered {study.config.hash()[:8]}",
+        soft_wrap=True,
     )
+    for size, choice in chosen.items():
+        if size not in known:
+            words = f"threads   {size}: {choice.threads} ({choice.why}: {choice.reason})"
+            terminal.print(words, markup=False, soft_wrap=True)
     try:
         with StudyProgress(missing, terminal) as progress:
             failures = study.run(executor=LocalExecutor(workers), observe=progress)
@@ -80,13 +86,19 @@ def run_study(
         console(stderr=True).print(f"tracebacks: {study.failures.path}", soft_wrap=True)
     if any(not planned.cell.is_baseline for planned, _ in study.completed()):
         _show(study, as_json=as_json, terminal=terminal)
+        if quiet and not as_json:
+            console().print(_conclusion(study), markup=False, soft_wrap=True)
     if failures:
         raise typer.Exit(1)
 
 
+def _counted(runs: int) -> str:
+    return f"{runs} run" if runs == 1 else f"{runs} runs"
+
+
 def _say_how_to_go_on(study: Study, missing: list[Planned]) -> None:
     left = sum(planned.run_id not in study.runs for planned in missing)
-    words = f"stopped: {len(missing) - left} runs finished, {left} are left"
+    words = f"stopped: {_counted(len(missing) - left)} finished, {left} are left"
     console(stderr=True).print(
         f"{words}. The same command goes on where each run was.", soft_wrap=True
     )
@@ -192,12 +204,15 @@ def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
         )
         return
     _print_summary(study.summary(), terminal)
-    terminal.print(_conclusion(study), markup=False)
+    for sentence in study.tuner.sentences(study.cells):
+        terminal.print(f"tuned     {sentence}", markup=False, soft_wrap=True)
+    terminal.print(_conclusion(study), markup=False, soft_wrap=True)
     for line in _outcomes(study):
         terminal.print(line, markup=False, soft_wrap=True)
     for outcome in study.control_outcomes():
         mark = {True: "✓", False: "✗", None: "·"}[outcome.ok]
-        terminal.print(f"control   {outcome.label}: {outcome.found} {mark}", markup=False)
+        words = f"control   {outcome.label}: {outcome.found} {mark}"
+        terminal.print(words, markup=False, soft_wrap=True)
     terminal.print(f"table     {study.folder / 'results.parquet'}", soft_wrap=True)
     terminal.print(f"figure    {study.folder / 'figures' / 'scaling.png'}", soft_wrap=True)
     terminal.print(f"report    {report}", soft_wrap=True)

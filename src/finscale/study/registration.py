@@ -115,4 +115,6 @@ def differences(old: Any, new: Any, place: str = "") -> Iterator[str]:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, dict) and len(value) > _SHOWN:
+        return f"{len(value)} settings"
     return "nothing" if value is None else str(value)

@@ -95,6 +95,11 @@ class Tuner:
         self.tune(cells)
         return [found.chosen.to_dict() for found in self._sweeps.values() if found.chosen]
 
+    def sentences(self, cells: Sequence[Cell]) -> list[str]:
+        """Return :meth:`record` in words, one sentence a size."""
+        self.tune(cells)
+        return [found.chosen.sentence for found in self._sweeps.values() if found.chosen]
+
     def chosen(self, cell: Cell) -> Tuned | None:
         """Return what the sweep chose for a cell's size, once the cells were tuned."""
         found = self._sweeps.get(size_key(cell))
