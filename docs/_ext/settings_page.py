@@ -159,6 +159,8 @@ def _limits(metadata: Any) -> str:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "**required**"
+    if field.default_factory_takes_validated_data:
+        return "default by the other settings"
     value = field.get_default(call_default_factory=True)
     if isinstance(value, tuple):
         value = f"[{', '.join(str(part) for part in value)}]"

@@ -26,7 +26,7 @@ class SelfAttention(nn.Module):
         Dropout on the attention weights.
     method : {"auto", "fused", "explicit"}
         auto multiplies explicitly on a CPU up to ``EXPLICIT_UP_TO`` tokens, and narrow heads of few
-        tokens in :mod:`~finscale.models.narrow_attention`'s way.
+        tokens in ``finscale.models.narrow_attention``'s way.
     residual : bool
         Add the previous layer's scores to this layer's; always explicit.
     """

@@ -88,7 +88,7 @@ def run_experiments(
 ) -> list[Run | FinscaleError]:
     """Make several runs; networks that differ by seed or optimiser alone train as one program.
 
-    Each run has the bits that it has alone (:mod:`finscale.training.stack`).
+    Each run has the bits that it has alone (``finscale.training.stack``).
 
     Parameters
     ----------

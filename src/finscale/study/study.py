@@ -135,7 +135,7 @@ class Study:
         seconds: float = 1.0,
         tell: Callable[[str], object] = lambda size: None,
     ) -> dict[str, ThreadChoice]:
-        """Choose the threads of each size by measurement, once; see :mod:`finscale.study.threads`.
+        """Choose the threads of each size by measurement, once; see ``finscale.study.threads``.
 
         Returns
         -------
