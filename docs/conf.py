@@ -36,7 +36,6 @@ source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = [
     "_build",
     "_results",
-    "log-fragments",
     "gallery",
     "auto_examples/**.ipynb",
     "auto_examples/sg_execution_times.rst",
