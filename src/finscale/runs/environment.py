@@ -37,7 +37,8 @@ def git_state(folder: Path) -> dict[str, Any]:
 def _git(folder: Path, *words: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *words],
+            # a look takes no lock: a worker killed here would leave it lying in the repository
+            ["git", "--no-optional-locks", "-C", str(folder), *words],
             capture_output=True,
             text=True,
             timeout=10,
