@@ -8,6 +8,7 @@ from finscale.config import StudyConfig
 from finscale.runs import RunStore
 from finscale.study import Event, Job, LocalExecutor, Study
 from finscale.study.experiment import run_experiment, run_experiments
+from finscale.study.planning import plan_study
 from finscale.study.stacking import Stacking
 
 WEIGHTS = "model.safetensors"
@@ -28,13 +29,13 @@ def study(tiny, tmp_path) -> Study:
 class Measured(Stacking):
     """What a size gains in a stack is given, not measured."""
 
-    def __init__(self, gain: float) -> None:
+    def __init__(self, given: float) -> None:
         super().__init__()
-        self.gain = gain
+        self.given = given
 
     def names(self, wanted, **options):
         names = super().names(wanted, **options)
-        self.gains = dict.fromkeys(self.gains, self.gain)
+        self.gains = dict.fromkeys(self.gains, self.given)
         return super().names(wanted, **options) if self.gains else names
 
 
@@ -56,6 +57,19 @@ def test_one_group_is_shared_among_the_workers(study) -> None:
     group = [one for one in study.plan if one.cell.sizes == {"parameters": 3_000}]
     names = Measured(2.0).names(group, workers=2)
     assert sorted(names.count(name) for name in set(names)) == [1, 2]
+
+
+def test_a_plan_counts_the_memory_of_a_stack_and_shares_its_time(study) -> None:
+    study.stacking = Measured(1.0)
+    alone = plan_study(study, seconds=0.01)
+    study.stacking = Measured(1e6)
+    together = plan_study(study, seconds=0.01)
+    assert [size.stack for size in alone.sizes if size.parameters] == [1, 1]
+    assert [size.stack for size in together.sizes if size.parameters] == [3, 3]
+    for one, other in zip(together.sizes, alone.sizes, strict=True):
+        if one.parameters:
+            assert one.memory > other.memory
+            assert one.seconds < other.seconds
 
 
 def test_several_threads_are_not_stacked(study) -> None:

@@ -10,8 +10,9 @@ import math
 import os
 from collections.abc import Callable, Sequence
 
+from finscale.study.crew import Crew
 from finscale.study.planned import Planned
-from finscale.study.speed import measured_speed, same_speed, training_bytes
+from finscale.study.speed import same_speed, training_bytes
 
 #: Trainings in one stack at most: beyond it nothing is gained.
 LARGEST = 8
@@ -63,27 +64,45 @@ class Stacking:
         # with few groups, one stack each would leave workers idle
         parts = max(1, math.ceil(lanes / max(1, len(groups))))
         names = [""] * len(wanted)
-        for number, places in enumerate(groups.values()):
-            size = min(LARGEST, math.ceil(len(places) / parts))
-            if size > 1 and self._pays(wanted[places[0]], size, lanes, tell):
-                for position, place in enumerate(places):
-                    names[place] = f"{number}.{position // size}"
+        # a process of its own, started when needed: the memory that stacks took ends with it
+        with Crew(1, 1) as crew:
+            for number, places in enumerate(groups.values()):
+                first, size = wanted[places[0]], min(LARGEST, math.ceil(len(places) / parts))
+                if size > 1 and _fits(first, size, lanes):
+                    if _key(first, size) not in self.gains:
+                        tell(first.cell.label)
+                        self.gains[_key(first, size)] = self._measured(first, size, crew)
+                    if self.gain(first, size) >= _WORTH:
+                        for position, place in enumerate(places):
+                            names[place] = f"{number}.{position // size}"
         return names
 
-    def _pays(self, planned: Planned, size: int, lanes: int, tell: Callable[[str], object]) -> bool:
-        from finscale.training.devices import free_memory
+    def gain(self, planned: Planned, size: int) -> float:
+        """Return how much faster than alone runs like this one train in stacks of ``size``.
 
-        if lanes * size * training_bytes(planned) > _MEMORY_SHARE * free_memory("cpu"):
-            return False
-        key = f"{same_speed(planned)} × {size}"
-        if key not in self.gains:
-            tell(planned.cell.label)
-            alone, together = (
-                measured_speed(planned.prepared, seconds=self.seconds, replicas=replicas)
-                for replicas in (1, size)
-            )
-            self.gains[key] = together / alone
-        return self.gains[key] >= _WORTH
+        1 where it was not measured.
+        """
+        return self.gains.get(_key(planned, size), 1.0)
+
+    def _measured(self, planned: Planned, size: int, crew: Crew) -> float:
+        config = planned.prepared.config
+        alone, together = (
+            crew.samples_per_second(config, self.seconds, replicas=replicas)
+            for replicas in (1, size)
+        )
+        return together / alone if alone and together else 1.0
+
+
+def _key(planned: Planned, size: int) -> str:
+    return f"{same_speed(planned)} × {size}"
+
+
+def _fits(planned: Planned, size: int, lanes: int) -> bool:
+    """Tell whether as many stacks as there are workers leave memory enough for the rest."""
+    from finscale.training.devices import free_memory
+
+    free = free_memory(planned.prepared.config.training.device)
+    return lanes * size * training_bytes(planned) <= _MEMORY_SHARE * free
 
 
 def _can_stack(planned: Planned) -> bool:

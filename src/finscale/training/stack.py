@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -154,18 +155,20 @@ def why_not_together(trainers: Sequence[Trainer]) -> str:
     if len({_shape_of(trainer) for trainer in trainers}) > 1:
         return "their models, batches, epochs or arithmetic differ"
     for trainer in trainers[1:]:
-        if trainer.dataset.rows_RF is not first.dataset.rows_RF and not torch.equal(
-            trainer.dataset.rows_RF, first.dataset.rows_RF
-        ):
+        if not _same_rows(trainer, first):
             return "their rows differ"
         if not all(
-            (getattr(trainer.split, part) == getattr(first.split, part)).all()
-            if len(getattr(trainer.split, part)) == len(getattr(first.split, part))
-            else False
+            np.array_equal(getattr(trainer.split, part), getattr(first.split, part))
             for part in ("train", "validation")
         ):
             return "their windows differ"
     return ""
+
+
+def _same_rows(one: Trainer, other: Trainer) -> bool:
+    rows, others = one.dataset.rows_RF, other.dataset.rows_RF
+    scaled_alike = np.array_equal(one.dataset.scale_F, other.dataset.scale_F)
+    return scaled_alike and (rows is others or torch.equal(rows, others))
 
 
 #: Settings in which stacked trainings may differ.
