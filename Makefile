@@ -72,6 +72,8 @@ bench: $(VENV)/.dev  ## Measure against peers; writes under benchmarks/results
 	$(BIN)/python benchmarks/windows.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/scaling.py --figure docs/figures/cost.png
+	$(BIN)/python benchmarks/kernels.py
+	$(BIN)/python benchmarks/replicas.py
 	$(BIN)/python benchmarks/backtest.py
 	$(BIN)/python benchmarks/thermal.py
 	$(BIN)/python benchmarks/law_fit.py --rounds 1

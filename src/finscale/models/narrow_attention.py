@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-#: Up to this many multiply-adds a window and head, T²·E, it is faster than batched products: three
-#: times at E = 4 and nine tokens, twice at E = 8, slower from E = 16 (docs/LOG.md, 2026-11-25).
+#: Up to this many multiply-adds a window and head, T²·E, it is faster than batched products: 2.5
+#: times at E = 4 and nine tokens, 1.5 at E = 8 (docs/performance.md), slower from E = 16 on.
 MOST_PRODUCTS = 81 * 8
 #: Numbers of one product that are held at once: they are to stay in a core's own cache.
 _CACHED = 2**17

@@ -1,7 +1,7 @@
 """glibc's allocator told to keep what training frees, because the next step wants it back.
 
 By default glibc gives every freed block above some megabytes back to the kernel, so that each step
-faults its activations in again, page by page: a quarter of a step's time on large batches
+faults its activations in again, page by page: a sixth of a step's time on large batches
 (docs/performance.md). Kept blocks cost no memory beyond the step's own peak.
 """
 
