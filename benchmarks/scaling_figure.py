@@ -35,9 +35,10 @@ def draw(results: dict[str, Any], path: str) -> None:
     with mpl.rc_context(style):
         columns = 2
         lines = -(-len(results) // columns)
-        figure = Figure(figsize=(9.6, 3.4 * lines), layout="constrained")
+        figure = Figure(figsize=(12.6, 3.2 * lines), layout="constrained")
         panels = figure.subplots(lines, columns, squeeze=False).flat
-        for panel, (axis, measured) in zip(panels, results.items(), strict=False):
+        # the results first: zip takes a panel before it finds that there is nothing left to draw
+        for (axis, measured), panel in zip(results.items(), panels, strict=False):
             _panel(panel, axis, measured)
         for panel in list(panels):
             panel.set_axis_off()
@@ -60,7 +61,7 @@ def _panel(panel: Any, axis: str, measured: dict[str, Any]) -> None:
     panel.set_xlabel(axis)
     panel.set_ylabel("CPU seconds")
     panel.grid(color=LINE, lw=0.4, alpha=0.6)
-    panel.legend(frameon=False, fontsize=7.5)
+    panel.legend(frameon=False, fontsize=7.5, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 if __name__ == "__main__":
