@@ -57,7 +57,7 @@ class HuggingFace(nn.Module):
 
 
 class NeuralForecast(nn.Module):
-    """The network inside ``neuralforecast.models.PatchTST``; the channels' forecasts are averaged."""
+    """The network inside neuralforecast's PatchTST; the channels' forecasts are averaged."""
 
     def __init__(self, a: Architecture) -> None:
         from neuralforecast.models.patchtst import PatchTST_backbone

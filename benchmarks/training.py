@@ -30,6 +30,8 @@ from typing import IO, Any
 
 from machine import write_results
 
+from finscale.spinning import limited_spinning
+
 FEATURES, CONTEXT = 25, 80
 CASES = {
     "independent-2M": ("independent", "2M", 64),
@@ -50,6 +52,10 @@ class Contender:
     who: str
     precision: str
     compiled: bool = False
+
+    @property
+    def is_ours(self) -> bool:
+        return self.who == "finscale"
 
     @property
     def title(self) -> str:
@@ -76,6 +82,8 @@ class Worker:
         words = [case, contender.who, contender.precision, str(int(contender.compiled))]
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", __file__, "--worker", *words],
+            # as the command line sets it for its own trainings; peers have OpenMP's default
+            env={**os.environ, **(limited_spinning(os.environ) if contender.is_ours else {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -120,7 +128,7 @@ def measure(case: str, num_rounds: int, seconds: float) -> dict[str, Any]:
     flops, batch = about["finscale fp32"]["flops"], CASES[case][2]
     rows = {
         title: {
-            "samples/s": batch / step,
+            "windows/s": batch / step,
             "share of peak": flops / step / peaks["fp32" if "fp32" in title else "bf16"],
             "parameters": about[title]["parameters"],
         }
@@ -136,7 +144,7 @@ def measure(case: str, num_rounds: int, seconds: float) -> dict[str, Any]:
 
 def ratios(rows: dict[str, dict[str, float]]) -> dict[str, float]:
     """Return finscale's best speed over each peer's, and over the same arithmetic's."""
-    speed = {title: row["samples/s"] for title, row in rows.items()}
+    speed = {title: row["windows/s"] for title, row in rows.items()}
     best = max(value for title, value in speed.items() if title.startswith("finscale"))
     return {
         f"finscale's best over {title}": best / value
@@ -195,7 +203,7 @@ def _products(precision: str) -> Callable[[], float]:
     return best
 
 
-def _request(case: str, precision: str, compiled: bool) -> Any:
+def request_of(case: str, precision: str, compiled: bool) -> Any:
     from finscale.config import ModelConfig, TaskConfig, TrainingConfig
     from finscale.models import resolve_model
     from finscale.training.probe import ProbeRequest
@@ -233,7 +241,7 @@ def _our_step(
     from finscale.training.probe import make_trainer
 
     keep_freed_memory()  # as every training does
-    request = _request(case, precision, compiled)
+    request = request_of(case, precision, compiled)
     trainer = make_trainer(request)
     batch = int(request.training.batch_size)
     ends_B = torch.from_numpy(trainer.split.train[:batch])
@@ -260,7 +268,7 @@ def _peer_step(
 
     from finscale.models.build import design
 
-    request = _request(case, precision, compiled)
+    request = request_of(case, precision, compiled)
     architecture = design(request.network, num_features=FEATURES, context_length=CONTEXT)
     model = build(who, architecture).train()
     forward = torch.compile(model) if compiled else model
@@ -283,7 +291,9 @@ def print_case(case: str, found: dict[str, Any]) -> None:
     peaks = ", ".join(f"{p} {peak:.0f}" for p, peak in found["peak GFLOP/s"].items())
     print(f"{case}, batch {found['batch']}; peak GFLOP/s {peaks}")
     for title, row in found["steps"].items():
-        line = f"  {title:28} {row['samples/s']:9.1f} samples/s  {row['share of peak']:4.0%} of peak"
+        line = (
+            f"  {title:28} {row['windows/s']:9.1f} windows/s  {row['share of peak']:4.0%} of peak"
+        )
         ratio = found.get(f"finscale's best over {title}")
         print(line + (f"  finscale's best {ratio:.2f} ×" if ratio else ""), flush=True)
 

@@ -64,6 +64,12 @@ def test_train_again_shows_the_same_run_as_json(trained) -> None:
     assert quiet.output.strip().endswith(content["run"])
 
 
+def test_verbose_says_how_it_is_computed(trained) -> None:
+    _, command, _ = trained
+    said = runner.invoke(app, [*command, "-v"], catch_exceptions=False).output
+    assert "fp32, attention by its shape, not compiled: by the config and the rule" in said
+
+
 def test_runs_list_and_show(trained) -> None:
     folder, _, _ = trained
     runs = f"--runs={folder / 'runs'}"

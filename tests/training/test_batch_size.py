@@ -12,6 +12,7 @@ from finscale.training import (
     batch_size,
     devices,
     find_batch_size,
+    machine_memory,
     probe,
     resolve_training,
 )
@@ -253,8 +254,8 @@ def test_answers_for_several_architectures_live_side_by_side():
 
 
 def test_a_damaged_memory_is_an_empty_one():
-    batch_memory.cache_folder().mkdir()
-    (batch_memory.cache_folder() / "batch_sizes.json").write_text("{")
+    machine_memory.cache_folder().mkdir()
+    (machine_memory.cache_folder() / "batch_sizes.json").write_text("{")
     assert resolve() == 64
     assert find(8, code=speeds({8: 1})).batch_size == 8
 
@@ -276,5 +277,5 @@ def test_the_memory_lies_where_the_platform_keeps_caches(
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(batch_memory.sys, "platform", platform)
-    assert str(batch_memory.cache_folder()) == expected
+    monkeypatch.setattr(machine_memory.sys, "platform", platform)
+    assert str(machine_memory.cache_folder()) == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -10,8 +11,11 @@ def main() -> None:
     """Run the command line; a FinscaleError becomes one sentence and exit status 1."""
     from finscale.cli.app import app
     from finscale.errors import FinscaleError
+    from finscale.spinning import limited_spinning
 
     _show_warnings_as_sentences()
+    # OpenMP reads it when torch is loaded
+    os.environ.update(limited_spinning(os.environ))
     try:
         app()
     except FinscaleError as error:

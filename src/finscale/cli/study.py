@@ -61,7 +61,7 @@ def run_study(
     with console(quiet=quiet or as_json, stderr=True).status("reading the data") as status:
         known = study.threads.read()
         chosen = study.choose_threads(
-            workers=workers, tell=lambda size: status.update(f"measuring the threads of {size}")
+            workers=workers, tell=lambda size: status.update(f"measuring the {size}")
         )
         missing = study.missing()
     terminal.print(f"[bold]{study.config.name}[/bold]  {study.config.question}", soft_wrap=True)

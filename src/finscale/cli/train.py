@@ -39,6 +39,12 @@ def train(
     data_root: DataRoot = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose", "-v", help="Also say why precision, attention and compilation are so."
+        ),
+    ] = False,
 ) -> None:
     """Train one model and score it on the sealed test windows.
 
@@ -62,7 +68,8 @@ def train(
         experiment,
         runs=RunStore(runs),
         callbacks=[] if silent else [ProgressBar(terminal)],
-        announce=lambda prepared: _announce(prepared, terminal),
+        announce=lambda prepared: _announce(prepared, terminal, verbose=verbose),
+        tell=lambda: terminal.print("measuring precision, attention and compilation …"),
     )
     card = scorecard(run, RunStore(runs), data=DataStore(experiment.data.root))
     if as_json:
@@ -77,11 +84,11 @@ def train(
     )
 
 
-def _announce(prepared: Prepared, terminal: Console) -> None:
+def _announce(prepared: Prepared, terminal: Console, *, verbose: bool) -> None:
     """Say what was decided, and where it came from, before anything is trained."""
     from finscale.study.announce import announcement
 
-    for name, text in announcement(prepared):
+    for name, text in announcement(prepared, verbose=verbose):
         terminal.print(f"[bold]{name:<10}[/bold]{text}", soft_wrap=True)
 
 

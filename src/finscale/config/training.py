@@ -69,9 +69,11 @@ class TrainingConfig(Section):
     """Epochs without a better validation loss before training stops; None never stops early."""
     precision: Literal["auto", "fp32", "bf16-mixed"] = "fp32"
     """Arithmetic of the forward and backward pass; weights and optimiser stay in fp32.
-    auto takes bf16-mixed where the device has units for it."""
-    compile: bool = False
-    """Compile the model; pays for long trainings only."""
+    auto takes bf16-mixed where the device has units for it, or what a measurement on this machine
+    has found clearly faster for the model's shape."""
+    compile: bool | Literal["auto"] = False
+    """Compile the model (torch.compile). auto compiles where a measurement on this machine has
+    found it clearly faster and the training long enough to pay for the warm-up."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """auto takes cuda, then mps, then cpu."""
     threads: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"

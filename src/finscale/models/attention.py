@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor, nn
 
-from finscale.models.architecture import EXPLICIT_UP_TO
+from finscale.models.architecture import AttentionName, attention_way
 from finscale.models.dropout import dropout
-from finscale.models.narrow_attention import MOST_PRODUCTS, narrow_attention
+from finscale.models.narrow_attention import narrow_attention
 from finscale.models.products import Linear
 
 
@@ -24,9 +23,9 @@ class SelfAttention(nn.Module):
         Model dimension and number of heads.
     dropout : float
         Dropout on the attention weights.
-    method : {"auto", "fused", "explicit"}
-        auto multiplies explicitly on a CPU up to ``EXPLICIT_UP_TO`` tokens, and narrow heads of few
-        tokens in ``finscale.models.narrow_attention``'s way.
+    method : {"auto", "fused", "explicit", "narrow"}
+        auto is ``architecture.attention_way``. What ``narrow_attention`` cannot do (dropout of its
+        weights, other devices than a CPU, compiled code) is multiplied out instead.
     residual : bool
         Add the previous layer's scores to this layer's; always explicit.
     """
@@ -37,7 +36,7 @@ class SelfAttention(nn.Module):
         heads: int,
         *,
         dropout: float = 0.0,
-        method: Literal["auto", "fused", "explicit"] = "auto",
+        method: AttentionName = "auto",
         residual: bool = False,
     ) -> None:
         super().__init__()
@@ -54,11 +53,12 @@ class SelfAttention(nn.Module):
         """Return the attended tokens ``[B, T, D]`` and, with ``residual``, this layer's scores."""
         num_batch, num_tokens, width = x_BTD.shape
         qkv_BT3HE = self.qkv(x_BTD).view(num_batch, num_tokens, 3, self.heads, -1)
-        if self._is_narrow(qkv_BT3HE):
+        way = self._way(qkv_BT3HE)
+        if way == "narrow":
             scale = 1 / math.sqrt(qkv_BT3HE.shape[-1])
             return self.out(narrow_attention(qkv_BT3HE, scale)), None
         qkv_3BHTE = qkv_BT3HE.permute(2, 0, 3, 1, 4)
-        if self._is_explicit(x_BTD):
+        if way == "explicit":
             # one copy lays all three out by heads: the batched products would else copy each
             q_BHTE, k_BHTE, v_BHTE = qkv_3BHTE.contiguous().unbind(0)
             y_BHTE, scores_BHTT = self._explicit(q_BHTE, k_BHTE, v_BHTE, scores_BHTT)
@@ -69,23 +69,16 @@ class SelfAttention(nn.Module):
         y_BTD = y_BHTE.transpose(1, 2).reshape(num_batch, num_tokens, width)
         return self.out(y_BTD), scores_BHTT
 
-    def _is_narrow(self, qkv_BT3HE: Tensor) -> bool:
-        """Tell whether heads are so narrow, and tokens so few, that batched products do badly."""
-        num_tokens, size = qkv_BT3HE.shape[1], qkv_BT3HE.shape[-1]
-        return (
-            self.method == "auto"
-            and not self.residual
-            and not (self.training and self.dropout)
-            and qkv_BT3HE.device.type == "cpu"
-            and num_tokens * num_tokens * size <= MOST_PRODUCTS
-            and not torch.compiler.is_compiling()
-        )
-
-    def _is_explicit(self, x_BTD: Tensor) -> bool:
-        if self.residual or self.method == "explicit":
-            return True
-        short = x_BTD.shape[1] <= EXPLICIT_UP_TO and x_BTD.device.type == "cpu"
-        return self.method == "auto" and short
+    def _way(self, qkv_BT3HE: Tensor) -> str:
+        """Return how these tokens are attended to: narrow, explicit or fused."""
+        if self.residual:
+            return "explicit"
+        num_tokens, size, device = qkv_BT3HE.shape[1], qkv_BT3HE.shape[-1], qkv_BT3HE.device.type
+        way = attention_way(num_tokens, size, device) if self.method == "auto" else self.method
+        drops = self.training and self.dropout
+        if way == "narrow" and (drops or device != "cpu" or torch.compiler.is_compiling()):
+            return "explicit"
+        return way
 
     def _explicit(
         self, q_BHTE: Tensor, k_BHTE: Tensor, v_BHTE: Tensor, previous_BHTT: Tensor | None

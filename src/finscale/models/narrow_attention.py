@@ -14,9 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-#: Up to this many multiply-adds a window and head, T²·E, it is faster than batched products: 2.5
-#: times at E = 4 and nine tokens, 1.5 at E = 8 (docs/performance.md), slower from E = 16 on.
-MOST_PRODUCTS = 81 * 8
 #: Numbers of one product that are held at once: they are to stay in a core's own cache.
 _CACHED = 2**17
 #: Columns come in multiples of this, so that no vector is cut.

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from finscale.config import BaselineConfig, format_count
+from finscale.study.numerics import numerics_words
 from finscale.study.preparation import Prepared
 
 
-def announcement(prepared: Prepared) -> list[tuple[str, str]]:
-    """Return (subject, facts) lines: data, task, split, model, device."""
+def announcement(prepared: Prepared, *, verbose: bool = False) -> list[tuple[str, str]]:
+    """Return (subject, facts) lines: data, task, split, model, device; verbose adds numerics."""
     lines = [("data", _data(prepared)), ("task", _task(prepared))]
     lines.append(("split", prepared.split.describe()))
     if isinstance(prepared.config.model, BaselineConfig):
         lines.append(("model", f"baseline {prepared.config.model.name}"))
         return lines
-    return [*lines, ("model", _model(prepared)), ("device", _device(prepared))]
+    lines += [("model", _model(prepared)), ("device", _device(prepared))]
+    return [*lines, ("numerics", numerics_words(prepared))] if verbose else lines
 
 
 def _data(prepared: Prepared) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from finscale.config import ExperimentConfig
+from finscale.spinning import limited_spinning
 from finscale.training.oom import how_it_ended
 
 
@@ -111,7 +112,7 @@ def start_worker(threads: int) -> subprocess.Popen[str]:
             **os.environ,
             "OMP_NUM_THREADS": str(threads),
             # threads that wait by spinning take the cores from the other runs
-            "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
+            **limited_spinning(os.environ),
         },
         # Ctrl-C reaches the coordinator alone, which then stops its workers
         start_new_session=True,

@@ -36,6 +36,7 @@ def run_experiment(
     data: DataStore | None = None,
     callbacks: Sequence[Callback] = (),
     announce: Callable[[Prepared], None] | None = None,
+    tell: Callable[[], object] = lambda: None,
 ) -> Run:
     """Train (or fit a baseline), predict validation and test, and write the run folder.
 
@@ -54,6 +55,8 @@ def run_experiment(
         Progress bars, thermal guard, trackers.
     announce : callable, optional
         Told what is about to happen, before it happens.
+    tell : callable
+        Called before precision, attention and compilation are measured, where they are open.
 
     Returns
     -------
@@ -71,6 +74,7 @@ def run_experiment(
         data=data,
         callbacks=lambda _: callbacks,
         announce=lambda prepared: announce(prepared[0]) if announce else None,
+        tell=tell,
     )
     if isinstance(outcome, FinscaleError):
         raise outcome
@@ -85,6 +89,7 @@ def run_experiments(
     callbacks: Callable[[int], Sequence[Callback]] = lambda place: (),
     announce: Callable[[Sequence[Prepared]], None] = lambda prepared: None,
     done: Callable[[int, Run | FinscaleError], None] = lambda place, outcome: None,
+    tell: Callable[[], object] = lambda: None,
 ) -> list[Run | FinscaleError]:
     """Make several runs; networks that differ by seed or optimiser alone train as one program.
 
@@ -102,14 +107,18 @@ def run_experiments(
         Told what is about to happen, before it happens.
     done : callable
         Told each place and its outcome as soon as it is there.
+    tell : callable
+        As for :func:`run_experiment`.
 
     Returns
     -------
     list of Run or FinscaleError
         A run that failed while others went on stands as its error.
     """
+    from finscale.study.numerics import settled
+
     store = runs or RunStore()
-    prepared = [prepare(config, data) for config in configs]
+    prepared = [settled(config, prepare(config, data), data=data, tell=tell) for config in configs]
     announce(prepared)
     outcomes: dict[int, Run | FinscaleError] = {}
 

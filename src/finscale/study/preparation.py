@@ -13,6 +13,8 @@ from finscale.runs import run_id
 if TYPE_CHECKING:
     from finscale.data import DataStore, FinancialDataset, Split
     from finscale.models import ParameterCounts
+    from finscale.models.architecture import Architecture
+    from finscale.training.numerics import Numerics, Shape
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Prepared:
     flops_per_sample: int
     """Of the forward pass; 0 for a baseline."""
     run_id: str
+    numerics: Numerics | None = None
+    """What was measured about precision, attention and compilation, where that was open."""
 
 
 def prepare(config: ExperimentConfig, data: DataStore | None = None) -> Prepared:
@@ -58,8 +62,9 @@ def prepare(config: ExperimentConfig, data: DataStore | None = None) -> Prepared
     digests = {entry.id: entry.sha256 for entry in dataset.entries}
     if isinstance(config.model, BaselineConfig):
         return Prepared(config, dataset, split, digests, None, 0, run_id(config, digests))
-    resolved, counts, flops = _resolve(config, dataset, split)
-    return Prepared(resolved, dataset, split, digests, counts, flops, run_id(resolved, digests))
+    resolved, counts, flops, numerics = _resolve(config, dataset, split)
+    identity = run_id(resolved, digests)
+    return Prepared(resolved, dataset, split, digests, counts, flops, identity, numerics)
 
 
 def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
@@ -116,9 +121,10 @@ def _windows_of(
 
 def _resolve(
     config: ExperimentConfig, dataset: FinancialDataset, split: Split
-) -> tuple[ExperimentConfig, ParameterCounts, int]:
+) -> tuple[ExperimentConfig, ParameterCounts, int, Numerics | None]:
     from finscale.models import count_parameters, design, flops_per_sample, resolve_model
     from finscale.training import resolve_training
+    from finscale.training.numerics import remembered_numerics
 
     shape = interface(config, dataset)
     network = resolve_model(config.network, **shape)
@@ -136,7 +142,25 @@ def _resolve(
         architecture=network,
     )
     resolved = config.model_copy(update={"model": network, "training": training})
-    return resolved, counts, flops_per_sample(architecture)
+    to_compute, numerics = open_shape(config, resolved, architecture), None
+    if to_compute.open:
+        numerics = remembered_numerics(to_compute)
+        if numerics is not None:
+            training, network = numerics.applied(to_compute.training, network)
+            resolved = config.model_copy(update={"model": network, "training": training})
+    return resolved, counts, flops_per_sample(architecture), numerics
+
+
+def open_shape(
+    config: ExperimentConfig, resolved: ExperimentConfig, architecture: Architecture
+) -> Shape:
+    """Return what a run computes, as open as in its config."""
+    from finscale.training.numerics import Shape
+
+    asked = {name: getattr(config.training, name) for name in ("precision", "compile")}
+    training = resolved.training.model_copy(update=asked)
+    network = resolved.network.model_copy(update={"attention": config.network.attention})
+    return Shape(network, training, config.task, architecture)
 
 
 def interface(config: ExperimentConfig, dataset: FinancialDataset) -> dict[str, Any]:

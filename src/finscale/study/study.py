@@ -17,6 +17,7 @@ from finscale.study.control_runs import ControlOutcome, control_outcome, control
 from finscale.study.executor import Event, Executor, Job, LocalExecutor
 from finscale.study.failures import Failures
 from finscale.study.grid import Cell, expand
+from finscale.study.numerics import settle_sizes
 from finscale.study.planned import Planned, plan_cells
 from finscale.study.registration import Registration
 from finscale.study.stacking import Stacking
@@ -137,20 +138,34 @@ class Study:
     ) -> dict[str, ThreadChoice]:
         """Choose the threads of each size by measurement, once; see ``finscale.study.threads``.
 
+        Before that, precision, attention and compilation where they are open; see
+        ``finscale.study.numerics``.
+
         Returns
         -------
         dict of str to ThreadChoice
             By size; empty where ``training.threads`` is a number and nothing is to be chosen.
         """
+        if settle_sizes(
+            self.plan, self.runs, data=self.data, tell=lambda label: tell(f"arithmetic of {label}")
+        ):
+            self._forget_plan()
         before = self.threads.read()
         chosen = self.threads.choose(
-            self.plan, self.runs, workers=workers, seconds=seconds, tell=tell
+            self.plan,
+            self.runs,
+            workers=workers,
+            seconds=seconds,
+            tell=lambda size: tell(f"threads of {size}"),
         )
         if chosen != before:
-            # identities know their threads
-            for name in ("cells", "plan", "controls"):
-                self.__dict__.pop(name, None)
+            self._forget_plan()
         return chosen
+
+    def _forget_plan(self) -> None:
+        """Plan anew: identities know their threads and their arithmetic."""
+        for name in ("cells", "plan", "controls"):
+            self.__dict__.pop(name, None)
 
     def run(
         self,

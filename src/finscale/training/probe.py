@@ -63,7 +63,7 @@ def measure(request: ProbeRequest) -> dict[str, float]:
         ):
             started = time.perf_counter()
             trainer.train_step(ends_B)
-            _synchronise(trainer.device)
+            synchronise(trainer.device)
             seconds.append(time.perf_counter() - started)
     return {
         "samples_per_second": batch_size / float(np.median(seconds)),
@@ -108,7 +108,8 @@ def _random_dataset(request: ProbeRequest) -> FinancialDataset:
     )
 
 
-def _synchronise(device: torch.device) -> None:
+def synchronise(device: torch.device) -> None:
+    """Wait for what was asked of the device."""
     if device.type != "cpu":
         torch.accelerator.synchronize()
 

@@ -29,7 +29,9 @@ def resolve_training(
     context_length: int,
     architecture: ModelConfig | None = None,
 ) -> TrainingConfig:
-    """Return ``config`` with every ``auto`` replaced by what it stands for here.
+    """Return ``config`` with every ``auto`` replaced by what it stands for here, by rule.
+
+    What was measured for the shape on this machine is ``finscale.training.numerics``' to lay over.
 
     Parameters
     ----------
@@ -62,6 +64,7 @@ def resolve_training(
         update={
             "device": device,
             "precision": precision,
+            "compile": config.compile is True,
             "threads": choose_threads(config.threads, num_parameters=num_parameters),
             "batch_size": batch_size,
             "learning_rate": learning_rate_for(width)
