@@ -8,9 +8,7 @@ from finscale.models import PatchTST, products
 from finscale.models.products import ONEDNN_FROM, Linear, by_onednn
 from finscale.models.replicas import Replicas
 
-needs_onednn = pytest.mark.skipif(
-    not products._has_onednn(), reason="torch was built without oneDNN"
-)
+needs_onednn = pytest.mark.skipif(not products.HAS_ONEDNN, reason="torch was built without oneDNN")
 #: Rows, inputs, outputs: above and below the threshold, wider and narrower.
 SHAPES = [(640, 96, 160), (640, 160, 96), (8, 4, 4)]
 
@@ -18,7 +16,7 @@ SHAPES = [(640, 96, 160), (640, 160, 96), (8, 4, 4)]
 @pytest.fixture
 def onednn(monkeypatch):
     """Take oneDNN in fp32 on every processor."""
-    monkeypatch.setattr(products, "_onednn_wins_in_fp32", lambda: True)
+    monkeypatch.setattr(products, "ONEDNN_WINS_IN_FP32", True)
 
 
 def gradients(layer, x, *, half, reference):

@@ -84,7 +84,11 @@ class SelfAttention(nn.Module):
         self, q_BHTE: Tensor, k_BHTE: Tensor, v_BHTE: Tensor, previous_BHTT: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         scale = 1 / math.sqrt(q_BHTE.shape[-1])
-        scores_BHTT = torch.matmul(q_BHTE, k_BHTE.transpose(-2, -1)) * scale
+        if torch.compiler.is_compiling():
+            # written so, the compiler does not take it for its fused kernel's pattern
+            scores_BHTT = torch.matmul(q_BHTE * scale, k_BHTE.transpose(-2, -1))
+        else:
+            scores_BHTT = torch.matmul(q_BHTE, k_BHTE.transpose(-2, -1)) * scale
         if previous_BHTT is not None:
             scores_BHTT = scores_BHTT + previous_BHTT
         weights_BHTT = scores_BHTT.softmax(-1)

@@ -18,8 +18,8 @@ def drawing_from(generators: Sequence[torch.Generator]) -> Iterator[None]:
     """Let dropout draw from these generators inside the block, one for each model of a stack.
 
     The rows of what is dropped are those of the first model, then of the second, and so on. A model
-    alone and the same model in a stack draw the same masks. Compiled code draws from torch's global
-    generator all the same.
+    alone and the same model in a stack draw the same masks. What is compiled for a graphics card
+    draws from torch's global generator all the same.
     """
     global _generators
     before, _generators = _generators, tuple(generators)
@@ -52,6 +52,11 @@ def dropout(x: Tensor, probability: float | Sequence[float], training: bool) -> 
     """
     if not training or probability == 0.0:
         return x
+    if isinstance(probability, float) and torch.compiler.is_compiling() and x.device.type == "cpu":
+        from finscale.models.compiled import dropout_mask
+
+        mask: Tensor = dropout_mask(x.detach(), probability)
+        return x * mask
     if isinstance(probability, float) and (
         torch.compiler.is_compiling() or (x.device.type != "cpu" and not _generators)
     ):
@@ -60,16 +65,19 @@ def dropout(x: Tensor, probability: float | Sequence[float], training: bool) -> 
     num_models = len(drawers)
     each = [probability] * num_models if isinstance(probability, float) else probability
     x_RN = x.reshape(num_models, -1)
-    draws_RK = torch.empty(num_models, (x_RN.shape[1] + 7) // 8, dtype=torch.int64, device=x.device)
-    for draws_K, generator in zip(draws_RK, drawers, strict=True):
-        draws_K.random_(-(2**63), None, generator=generator)
-    bytes_RN = draws_RK.view(torch.uint8)[:, : x_RN.shape[1]]
     mask_RN = torch.empty_like(x_RN)
-    for bytes_N, mask_N, one in zip(bytes_RN, mask_RN, each, strict=True):
-        threshold = _threshold(one)
-        torch.ge(bytes_N, threshold, out=mask_N)
-        mask_N.mul_(256 / (256 - threshold))
+    for mask_N, one, generator in zip(mask_RN, each, drawers, strict=True):
+        fill_mask(mask_N, one, generator)
     return (x_RN * mask_RN).view(x.shape)
+
+
+def fill_mask(mask_N: Tensor, probability: float, generator: torch.Generator | None) -> None:
+    """Write what dropout multiplies with into ``mask_N``: zeros and the scale of the rest."""
+    draws_K = torch.empty((len(mask_N) + 7) // 8, dtype=torch.int64, device=mask_N.device)
+    draws_K.random_(-(2**63), None, generator=generator)
+    threshold = _threshold(probability)
+    torch.ge(draws_K.view(torch.uint8)[: len(mask_N)], threshold, out=mask_N)
+    mask_N.mul_(256 / (256 - threshold))
 
 
 def _threshold(probability: float) -> int:

@@ -11,7 +11,6 @@ the same bits alone and in a stack.
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,24 @@ from torch import Tensor, nn
 ONEDNN_FROM = 6e6
 
 
+def _processor_facts() -> str:
+    try:
+        with Path("/proc/cpuinfo").open() as file:
+            return file.read(4096)
+    except OSError:
+        return ""
+
+
+HAS_ONEDNN = bool(torch._C._has_mkldnn) and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+#: Whether fp32 is better off with oneDNN: on processors whose AVX-512 MKL leaves idle. Plain
+#: constants, so that compiled code can read them.
+ONEDNN_WINS_IN_FP32 = (
+    HAS_ONEDNN
+    and torch.backends.cpu.get_cpu_capability() == "AVX512"
+    and "AuthenticAMD" in _processor_facts()
+)
+
+
 class Linear(nn.Linear):
     """``nn.Linear`` by the product that is fastest here; same weights, same names."""
 
@@ -30,8 +47,9 @@ class Linear(nn.Linear):
         """Return ``x · weightᵀ + bias``."""
         weight: Tensor = self.weight
         bias: Tensor | None = self.bias
-        if x.device.type != "cpu" or torch.compiler.is_compiling():
-            # the compiler fuses what stands around a product that it knows
+        if torch.compiler.is_compiling():
+            return _compiled_linear(x, weight, bias)
+        if x.device.type != "cpu":
             return F.linear(x, weight, bias)
         if torch.is_autocast_enabled("cpu"):
             dtype = torch.get_autocast_dtype("cpu")
@@ -43,13 +61,25 @@ class Linear(nn.Linear):
         return result
 
 
+def _compiled_linear(x: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
+    """Leave products to the compiler, but for those in fp32 that oneDNN makes faster."""
+    kind, num_rows = x.device.type, x.numel() // weight_OI.shape[1]
+    if kind != "cpu" or torch.is_autocast_enabled(kind) or not by_onednn(num_rows, weight_OI):
+        return F.linear(x, weight_OI, bias_O)
+    from finscale.models.compiled import onednn_product
+
+    x_NI = x.reshape(num_rows, -1)
+    result: Tensor = onednn_product(x_NI, weight_OI, bias_O)
+    return result.view(*x.shape[:-1], -1)
+
+
 def by_onednn(num_rows: int, weight_OI: Tensor) -> bool:
     """Tell whether oneDNN is asked for the products of so many rows with these weights."""
     if 2 * num_rows * weight_OI.numel() < ONEDNN_FROM:
         return False
     if weight_OI.dtype == torch.float32:
-        return _onednn_wins_in_fp32()
-    return weight_OI.dtype == torch.bfloat16 and _has_onednn()
+        return ONEDNN_WINS_IN_FP32
+    return weight_OI.dtype == torch.bfloat16 and HAS_ONEDNN
 
 
 def product(x: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
@@ -95,22 +125,3 @@ class _Product(torch.autograd.Function):
             dx = input_gradient(grad_NO, weight_OI).view(*grads[0].shape[:-1], -1)
         dbias_O = grad_NO.sum(0) if ctx.biased else None
         return dx, weight_gradient(grad_NO, x_NI), dbias_O
-
-
-@cache
-def _has_onednn() -> bool:
-    return torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-
-
-@cache
-def _onednn_wins_in_fp32() -> bool:
-    """Tell whether fp32 is better off with oneDNN: on processors whose AVX-512 MKL leaves idle."""
-    wide = torch.backends.cpu.get_cpu_capability() == "AVX512"
-    return wide and _has_onednn() and "AuthenticAMD" in _processor_facts()
-
-
-def _processor_facts() -> str:
-    try:
-        return Path("/proc/cpuinfo").read_text()[:4096]
-    except OSError:
-        return ""
