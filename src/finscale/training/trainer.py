@@ -225,7 +225,10 @@ class Trainer:
             optimizer = self.state.optimizer
             grads_P = optimizer.flat.grads_RP[optimizer.row]
             norm = torch.linalg.vector_norm(grads_P)
-            grads_P.mul_((self.config.clip_norm / (norm + 1e-6)).clamp(max=1.0))
+            factor = self.config.clip_norm / (norm + 1e-6)
+            # to ask would make another device wait; here it saves a pass over all gradients
+            if self.device.type != "cpu" or not factor >= 1.0:
+                grads_P.mul_(factor.clamp(max=1.0))
 
     def validate(self) -> float:
         """Return the mean loss over all validation windows."""
