@@ -52,9 +52,9 @@ def test_output_and_gradients_are_those_of_a_product(onednn, shape, half):
 def test_it_is_the_number_of_flops_that_decides(onednn):
     weight = torch.empty(100, 100)
     enough = int(ONEDNN_FROM / 20_000)
-    assert by_onednn(enough, weight)
-    assert not by_onednn(enough - 1, weight)
-    assert not by_onednn(enough, weight.double())
+    assert by_onednn(enough, weight, weight.dtype)
+    assert not by_onednn(enough - 1, weight, weight.dtype)
+    assert not by_onednn(enough, weight, torch.float64)
 
 
 @needs_onednn
@@ -63,7 +63,7 @@ def test_a_model_has_the_same_bits_alone_and_in_a_stack(onednn, half):
     torch.manual_seed(1)
     sizes = {"num_features": 25, "context_length": 80, "depth": 2, "width": 64, "heads": 4}
     models = [PatchTST(**sizes, ff_width=192, dropout=0.0) for _ in range(3)]
-    assert by_onednn(32 * 9, models[0].encoder.layers[0].ff_in.weight)
+    assert by_onednn(32 * 9, models[0].encoder.layers[0].ff_in.weight, torch.float32)
     stack = Replicas.of(models)
     x = torch.randn(3 * 32, 80, 25)
     with torch.autocast("cpu", torch.bfloat16, enabled=half):

@@ -18,6 +18,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor, nn
 
+from finscale.models.slots import Slot, slot_of
+
 #: Below so many FLOPs (multiply-add counted as two) oneDNN's 12 µs a call cost more than they save.
 ONEDNN_FROM = 6e6
 
@@ -52,19 +54,24 @@ class Linear(nn.Linear):
         if x.device.type != "cpu":
             return F.linear(x, weight, bias)
         if torch.is_autocast_enabled("cpu"):
-            dtype = torch.get_autocast_dtype("cpu")
-            x, weight = x.to(dtype), weight.to(dtype)
-            bias = bias if bias is None else bias.to(dtype)
-        if not by_onednn(x.numel() // weight.shape[1], weight):
-            return F.linear(x, weight, bias)
-        result: Tensor = _Product.apply(x, weight, bias)  # type: ignore[no-untyped-call]
-        return result
+            x = x.to(torch.get_autocast_dtype("cpu"))
+        slot = slot_of(weight) if torch.is_grad_enabled() else None
+        if by_onednn(x.numel() // weight.shape[1], weight, x.dtype):
+            result: Tensor = _Product.apply(x, weight, bias, slot)  # type: ignore[no-untyped-call]
+            return result
+        if slot is not None:
+            slot.prepare()
+        return F.linear(x, weight, bias)
 
 
 def _compiled_linear(x: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
     """Leave products to the compiler, but for those in fp32 that oneDNN makes faster."""
     kind, num_rows = x.device.type, x.numel() // weight_OI.shape[1]
-    if kind != "cpu" or torch.is_autocast_enabled(kind) or not by_onednn(num_rows, weight_OI):
+    if (
+        kind != "cpu"
+        or torch.is_autocast_enabled(kind)
+        or not by_onednn(num_rows, weight_OI, x.dtype)
+    ):
         return F.linear(x, weight_OI, bias_O)
     from finscale.models.compiled import onednn_product
 
@@ -73,13 +80,13 @@ def _compiled_linear(x: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Ten
     return result.view(*x.shape[:-1], -1)
 
 
-def by_onednn(num_rows: int, weight_OI: Tensor) -> bool:
-    """Tell whether oneDNN is asked for the products of so many rows with these weights."""
+def by_onednn(num_rows: int, weight_OI: Tensor, dtype: torch.dtype) -> bool:
+    """Tell whether oneDNN is asked for the products of so many rows with these weights in dtype."""
     if 2 * num_rows * weight_OI.numel() < ONEDNN_FROM:
         return False
-    if weight_OI.dtype == torch.float32:
+    if dtype == torch.float32:
         return ONEDNN_WINS_IN_FP32
-    return weight_OI.dtype == torch.bfloat16 and HAS_ONEDNN
+    return dtype == torch.bfloat16 and HAS_ONEDNN
 
 
 def product(x: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
@@ -106,22 +113,29 @@ def _by_mm(x: Tensor, weight_OI: Tensor) -> Tensor:
 
 
 class _Product(torch.autograd.Function):
-    """x · Wᵀ + b with oneDNN forwards and backwards."""
+    """x · Wᵀ + b in x's type with oneDNN, forwards and backwards."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, weight_OI: Tensor, bias_O: Tensor | None, slot: Slot | None
+    ) -> Tensor:
         # patches overlap in memory and are copied here, once for both directions
-        x_NI = x.reshape(-1, x.shape[-1])
+        x_NI, weight_OI = x.reshape(-1, x.shape[-1]), weight_OI.to(x.dtype)
         ctx.save_for_backward(x_NI, weight_OI)
-        ctx.biased = bias_O is not None
+        ctx.slot, ctx.biased = slot, bias_O is not None
+        bias_O = bias_O if bias_O is None else bias_O.to(x.dtype)
         return product(x_NI, weight_OI, bias_O).view(*x.shape[:-1], -1)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x_NI, weight_OI = ctx.saved_tensors
         grad_NO = grads[0].reshape(-1, weight_OI.shape[0])
         dx = None
         if ctx.needs_input_grad[0]:
             dx = input_gradient(grad_NO, weight_OI).view(*grads[0].shape[:-1], -1)
         dbias_O = grad_NO.sum(0) if ctx.biased else None
-        return dx, weight_gradient(grad_NO, x_NI), dbias_O
+        dweight_OI: Tensor | None = weight_gradient(grad_NO, x_NI)
+        if ctx.slot is not None:
+            ctx.slot.put(dweight_OI)
+            dweight_OI = None
+        return dx, dweight_OI, dbias_O, None

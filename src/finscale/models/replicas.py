@@ -27,6 +27,7 @@ from finscale.models.products import (
     product,
     weight_gradient,
 )
+from finscale.models.slots import Slot, slot_of
 
 aten = torch.ops.aten
 #: A cache line.
@@ -124,11 +125,15 @@ class _Products(torch.autograd.Function):
     """x_r · W_rᵀ + b_r for each model r, with the kernel that one model alone would use."""
 
     @staticmethod
-    def forward(ctx: Any, x_RNI: Tensor, weight_ROI: Tensor, bias_RO: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any, x_RNI: Tensor, weight_ROI: Tensor, bias_RO: Tensor | None, slot: Slot | None
+    ) -> Tensor:
+        weight_ROI = weight_ROI.to(x_RNI.dtype)
+        bias_RO = bias_RO if bias_RO is None else bias_RO.to(x_RNI.dtype)
         ctx.save_for_backward(x_RNI, weight_ROI)
-        ctx.biased = bias_RO is not None
+        ctx.slot, ctx.biased = slot, bias_RO is not None
         y_RNO = x_RNI.new_empty(*x_RNI.shape[:2], weight_ROI.shape[1])
-        ctx.by_onednn = by_onednn(x_RNI.shape[1], weight_ROI[0])
+        ctx.by_onednn = by_onednn(x_RNI.shape[1], weight_ROI[0], x_RNI.dtype)
         for r, (x_NI, weight_OI, y_NO) in enumerate(zip(x_RNI, weight_ROI, y_RNO, strict=True)):
             if ctx.by_onednn:
                 y_NO.copy_(product(x_NI, weight_OI, None if bias_RO is None else bias_RO[r]))
@@ -139,22 +144,35 @@ class _Products(torch.autograd.Function):
         return y_RNO
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x_RNI, weight_ROI = ctx.saved_tensors
         grad_RNO = grads[0].contiguous()
         dx_RNI = torch.empty_like(x_RNI) if ctx.needs_input_grad[0] else None
-        dweight_ROI = _aligned(weight_ROI)
+        dweight_ROI, slot = None, ctx.slot
+        if slot is None:
+            dweight_ROI = _aligned(weight_ROI)
+            rows = range(len(dweight_ROI))
+            slot = Slot(dweight_ROI, [False] * len(rows), rows, stacked=True)
         for r, (grad_NO, x_NI) in enumerate(zip(grad_RNO, x_RNI, strict=True)):
             if ctx.by_onednn:
                 if dx_RNI is not None:
                     dx_RNI[r].copy_(input_gradient(grad_NO, weight_ROI[r]))
-                dweight_ROI[r].copy_(weight_gradient(grad_NO, x_NI))
+                slot.put(weight_gradient(grad_NO, x_NI), r)
                 continue
             if dx_RNI is not None:
                 torch.mm(grad_NO, weight_ROI[r], out=dx_RNI[r])
-            torch.mm(grad_NO.t(), x_NI, out=dweight_ROI[r])
+            _product_into(slot, r, grad_NO.t(), x_NI)
         dbias_RO = torch.stack([g_NO.sum(0) for g_NO in grad_RNO]) if ctx.biased else None
-        return dx_RNI, dweight_ROI, dbias_RO
+        return dx_RNI, dweight_ROI, dbias_RO, None
+
+
+def _product_into(slot: Slot, model: int, grad_ON: Tensor, x_NI: Tensor) -> None:
+    """Compute a weight's gradient where it belongs, unless it has to be added or converted."""
+    target = slot.target(model) if x_NI.dtype == slot.grads[model].dtype else None
+    if target is None:
+        slot.put(torch.mm(grad_ON, x_NI), model)
+    else:
+        torch.mm(grad_ON, x_NI, out=target)
 
 
 class _Norms(torch.autograd.Function):
@@ -239,12 +257,14 @@ class StackedLinear(nn.Module):
         bias_RO: Tensor | None = self.bias
         kind = x.device.type
         if torch.is_autocast_enabled(kind):
-            dtype = torch.get_autocast_dtype(kind)
-            x_RNI, weight_ROI = x_RNI.to(dtype), weight_ROI.to(dtype)
-            bias_RO = bias_RO if bias_RO is None else bias_RO.to(dtype)
+            x_RNI = x_RNI.to(torch.get_autocast_dtype(kind))
         if kind == "cpu":
-            y_RNO = _apply(_Products, x_RNI, weight_ROI, bias_RO)
-        elif bias_RO is None:
+            slot = slot_of(weight_ROI) if torch.is_grad_enabled() else None
+            y_RNO = _apply(_Products, x_RNI, weight_ROI, bias_RO, slot)
+            return y_RNO.view(*x.shape[:-1], -1)
+        weight_ROI = weight_ROI.to(x_RNI.dtype)
+        bias_RO = bias_RO if bias_RO is None else bias_RO.to(x_RNI.dtype)
+        if bias_RO is None:
             y_RNO = torch.bmm(x_RNI, weight_ROI.mT)
         else:
             y_RNO = torch.baddbmm(bias_RO.unsqueeze(1), x_RNI, weight_ROI.mT)

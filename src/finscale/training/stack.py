@@ -195,7 +195,8 @@ class Stack:
         self._lead = trainers[0]
         flat = self._lead.state.optimizer.flat
         if len(trainers) > 1 or len(flat.values_RP) > 1:
-            flat = FlatParameters([trainer.model for trainer in trainers])
+            models = [trainer.model for trainer in trainers]
+            flat = FlatParameters(models, direct=self._lead.writes_directly)
             for row, trainer in enumerate(trainers):
                 trainer.state.optimizer.move(flat, row)
         self._flat = flat
@@ -246,11 +247,12 @@ class Stack:
             torch.autograd.backward([loss * share for loss in losses])
             for trainer, loss in zip(self.trainers, losses, strict=True):
                 trainer.state.losses_S[trainer.state.step] += loss.detach() * share
+        self._flat.complete()
         for trainer in self.trainers:
             trainer.clip()
             trainer.state.optimizer.learning_rate = trainer.rate
         update(trainer.state.optimizer for trainer in self.trainers)
-        self._flat.grads_RP.zero_()
+        self._flat.forget()
         for trainer in self.trainers:
             trainer.state.step += 1
 

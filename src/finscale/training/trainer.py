@@ -131,6 +131,11 @@ class Trainer:
         return self._rates[self.num_steps]
 
     @property
+    def writes_directly(self) -> bool:
+        """Whether products write their weights' gradients where the optimiser reads them."""
+        return self.device.type == "cpu" and not self.config.compile
+
+    @property
     def pause_reason(self) -> str:
         """Why training is to pause after this step; empty while it is not."""
         return self._pause
@@ -184,7 +189,7 @@ class Trainer:
         )
         self.state = TrainState(
             model=self.model,
-            optimizer=AdamW(FlatParameters([self.model]), 0, config),
+            optimizer=AdamW(FlatParameters([self.model], direct=self.writes_directly), 0, config),
             generator=torch.Generator(self.device).manual_seed(self.seed),
             losses_S=torch.zeros(self.steps_per_epoch, device=self.device),
         )
