@@ -7,9 +7,8 @@ differ in nothing else; isotonic regression is the fourth.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,16 +21,17 @@ from finscale.evaluation.bootstrap import (
     LEVEL,
     NUM_REPLICATES,
     Floats,
-    Integers,
     Metric,
     Resampler,
+    centre,
+    percentile_interval,
+    percentile_intervals,
 )
+from finscale.evaluation.consistency import Consistent
 from finscale.evaluation.predictions import check_predictions, part
-from finscale.evaluation.scores import Classified, bin_means, probabilities, ratio
+from finscale.evaluation.scores import Classified, bin_means, probabilities
 from finscale.registry import Registry
 
-#: Worlds of a calibrated model that are drawn at once, and kept for the next model, in cells.
-_CELLS, _KEPT_CELLS = 1_000_000, 4_000_000
 _ROUNDING = 1e-12
 
 
@@ -235,68 +235,18 @@ def reliability_diagram(
     """
     rows = Classified.of(target, logit)
     weight_1K, forecast_1K, outcome_1K = bin_means(rows, np.ones((1, len(rows.target))))
-    _, frequency_RK = _consistent(rows, num_replicates, seed)
-    tail = (1 - level) / 2
-    band = np.nanquantile(frequency_RK, [tail, 1 - tail], axis=0)
+    frequency_RK = Consistent.of(rows, num_replicates, seed).frequency
+    bands = percentile_intervals(outcome_1K[0], frequency_RK.T, level=level)
     return pl.DataFrame(
         {
             "bin": np.arange(weight_1K.shape[1]),
             "count": np.round(weight_1K[0] * len(rows.target)).astype(np.int64),
             "forecast": forecast_1K[0],
             "frequency": outcome_1K[0],
-            "band_low": band[0],
-            "band_high": band[1],
+            "band_low": [band.low for band in bands],
+            "band_high": [band.high for band in bands],
         }
     )
-
-
-def _consistent(rows: Classified, num_replicates: int, seed: int) -> tuple[Floats, Floats]:
-    """Return calibration error (R,) and frequency in each bin (R, K) of calibrated worlds."""
-    num_rows, p_N = len(rows.target), rows.probability
-    bin_N, num_bins = rows.bins.argmax(axis=1), rows.bins.shape[1]
-    step = max(1, _CELLS // max(1, num_rows))
-    errors, frequencies = [], []
-    for drawn_CN, uniform_CN in _worlds(num_rows, num_replicates, seed, step):
-        forecast_CN = p_N[drawn_CN]
-        cell_CN = bin_N[drawn_CN] + num_bins * np.arange(len(drawn_CN))[:, None]
-        count_CK, happened_CK, forecast_CK = (
-            np.bincount(
-                cell_CN.ravel(),
-                weights=None if values is None else values.ravel(),
-                minlength=num_bins * len(drawn_CN),
-            ).reshape(-1, num_bins)
-            for values in (None, uniform_CN < forecast_CN, forecast_CN)
-        )
-        errors.append(np.abs(happened_CK - forecast_CK).sum(axis=1) / num_rows)
-        frequencies.append(ratio(happened_CK.astype(float), count_CK.astype(float)))
-    return np.concatenate(errors), np.concatenate(frequencies)
-
-
-def _worlds(
-    num_rows: int, num_replicates: int, seed: int, step: int
-) -> Iterable[tuple[Integers, Floats]]:
-    """Return the drawn rows and uniform numbers of all worlds, ``step`` of them at a time."""
-    if num_rows * num_replicates > _KEPT_CELLS:
-        return _drawn_worlds(num_rows, num_replicates, seed, step)
-    return _kept_worlds(num_rows, num_replicates, seed, step)
-
-
-def _drawn_worlds(
-    num_rows: int, num_replicates: int, seed: int, step: int
-) -> Iterator[tuple[Integers, Floats]]:
-    rng = np.random.default_rng(seed)
-    for first in range(0, num_replicates, step):
-        worlds = [
-            (rng.integers(0, num_rows, num_rows), rng.random(num_rows))
-            for _ in range(min(step, num_replicates - first))
-        ]
-        yield np.stack([drawn for drawn, _ in worlds]), np.stack([u for _, u in worlds])
-
-
-@lru_cache(maxsize=2)
-def _kept_worlds(*place: int) -> tuple[tuple[Integers, Floats], ...]:
-    """Return the same, kept: every calibration of every model on the same days asks for them."""
-    return tuple(_drawn_worlds(*place))
 
 
 @dataclass(frozen=True)
@@ -346,21 +296,25 @@ def calibration_error(
     """
     rows = Classified.of(target, logit)
 
-    def error(weights_RN: Floats) -> Floats:
-        weight_RK, forecast_RK, outcome_RK = bin_means(rows, weights_RN)
-        return np.asarray((weight_RK * np.abs(forecast_RK - outcome_RK)).sum(axis=1))
-
+    excess_N = rows.target - rows.probability
     resampler = Resampler.over(
         dates,
-        rows.target - rows.probability,
+        excess_N,
         overlap=overlap,
         num_replicates=num_replicates,
         level=level,
         seed=seed,
     )
-    metric = resampler.metrics({"ece": error}, centred=("ece",))["ece"]
+    # in each bin, share of rows × distance of means = distance of sums over the number of rows
+    columns_NK = np.column_stack([rows.bins * excess_N[:, None], np.ones_like(excess_N)])
+    sums_K, sums_RK = resampler.row_sums(columns_NK)
+    value = float(np.abs(sums_K[:-1]).sum() / sums_K[-1])
+    replicates_R = np.abs(sums_RK[:, :-1]).sum(axis=1) / sums_RK[:, -1]
+    metric = percentile_interval(
+        value, centre(value, replicates_R), level=level, stretch=resampler.stretch
+    )
     metric = Metric(metric.value, max(0.0, metric.low), metric.high)
-    errors_R, _ = _consistent(rows, num_replicates, seed)
+    errors_R = Consistent.of(rows, num_replicates, seed).error
     # few distinct forecasts make ties, which no rounding may break
     as_large = np.count_nonzero(errors_R >= metric.value - _ROUNDING)
     p_value = (1 + as_large) / (1 + num_replicates)

@@ -6,7 +6,6 @@ import datetime as dt
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -27,7 +26,6 @@ from finscale.evaluation.scores import (
     measure,
     probabilities,
     squared_errors,
-    weighted_mean,
 )
 
 TaskKind = Literal["classification", "regression"]
@@ -185,16 +183,20 @@ def evaluate(
         _Gain.of(name, test, aligned(predictions, check_predictions(other, name), name), kind)
         for name, other in (baselines or {}).items()
     ]
-    gain_resamplers = [Resampler.over(dates, gain.values, **bootstrap) for gain in gains]
+    groups = list(_groups(test, volatility))
+    masks_NK = np.column_stack([mask_N for _, _, mask_N in groups])
+    skills = {
+        gain.over: Resampler.over(dates, gain.values, **bootstrap).means(gain.values, masks_NK)
+        for gain in gains
+    }
 
     lines: list[dict[str, Any]] = []
-    for group, label, mask_N in _groups(test, volatility):
+    for number, (group, label, mask_N) in enumerate(groups):
         place = {"group": group, "label": label}
         metrics = _measured(rows.where(mask_N), resampler.where(mask_N))
-        lines += [{**place, "over": "", "score": n, **asdict(m)} for n, m in metrics.items()]
-        for gain, own in zip(gains, gain_resamplers, strict=True):
-            skill = gain.skill(mask_N, own)
-            lines.append({**place, "over": gain.over, "score": "skill", **asdict(skill)})
+        lines += [{**place, "over": "", "score": n, **vars(m)} for n, m in metrics.items()]
+        for over, metric in ((over, metrics[number]) for over, metrics in skills.items()):
+            lines.append({**place, "over": over, "score": "skill", **vars(metric)})
     return Evaluation(
         kind=kind,
         num_rows=test.height,
@@ -225,10 +227,6 @@ class _Gain:
         loss = log_losses if kind == "classification" else squared_errors
         return cls(name, loss(*_columns(other)) - loss(*_columns(test)))
 
-    def skill(self, mask_N: NDArray[np.bool_], resampler: Resampler) -> Metric:
-        mean = partial(weighted_mean, self.values[mask_N])
-        return resampler.where(mask_N).metrics({"skill": mean})["skill"]
-
 
 def _columns(test: pl.DataFrame) -> tuple[Floats, Floats]:
     return test["target"].cast(pl.Float64).to_numpy(), test["logit"].to_numpy()
@@ -253,10 +251,8 @@ def _classified(test: pl.DataFrame, thresholds: Mapping[int, float]) -> Classifi
 def _measured(rows: Classified | Regressed, resampler: Resampler) -> dict[str, Metric]:
     if isinstance(rows, Regressed):
         return measure(REGRESSION, rows, resampler)
-    metrics = measure(CLASSIFICATION, rows, resampler)
-    if not np.isnan(rows.flagged).any():
-        metrics |= measure(OPERATING, rows, resampler)
-    return metrics
+    flagged = not np.isnan(rows.flagged).any()
+    return measure({**CLASSIFICATION, **(OPERATING if flagged else {})}, rows, resampler)
 
 
 def _sweep(rows: Classified, resampler: Resampler) -> pl.DataFrame:
