@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finscale.evaluation.block_length import politis_white
-from finscale.evaluation.blocks import draws, draws_by_turns, stationary_blocks
+from finscale.evaluation.blocks import draws, draws_by_turns, stationary_replicates
 from finscale.evaluation.bootstrap import (
     Resampler,
     day_weights,
@@ -32,17 +32,19 @@ def walk(num_days: int, block_length: float, num_replicates: int, seed: int) -> 
 
 @given(
     num_days=st.integers(1, 70),
-    block_length=st.floats(1, 200),
+    block_length=st.floats(1, 8) | st.floats(1, 200),
     num_columns=st.integers(1, 5),
     seed=st.integers(0, 50),
 )
 def test_runs_hold_the_days_of_the_definition(num_days, block_length, num_columns, seed):
     days_RT = walk(num_days, block_length, 7, seed)
-    blocks = stationary_blocks(num_days, block_length, 7, seed)
-    assert np.array_equal(blocks.indices(), days_RT)
-    assert np.array_equal(blocks.weights, day_weights(days_RT))
+    replicates = stationary_replicates(num_days, block_length, 7, seed)
+    assert np.array_equal(replicates.indices(), days_RT)
+    assert np.array_equal(replicates.weights, day_weights(days_RT))
     values_TK = np.random.default_rng(seed + 1).normal(3.0, 1.0, (num_days, num_columns))
-    assert blocks.sums(values_TK) == pytest.approx(values_TK[days_RT].sum(axis=1), rel=1e-12)
+    expected = pytest.approx(values_TK[days_RT].sum(axis=1), rel=1e-12)
+    assert replicates.sums(values_TK) == expected
+    assert replicates.blocks.sums(values_TK) == expected
 
 
 def test_lengths_asked_for_before_change_nothing():
@@ -52,7 +54,7 @@ def test_lengths_asked_for_before_change_nothing():
 
 
 def test_no_replicates_give_no_sums():
-    blocks = stationary_blocks(10, 2.0, 0)
+    blocks = stationary_replicates(10, 2.0, 0)
     assert blocks.sums(np.ones((10, 3))).shape == (0, 3)
     assert blocks.weights.shape == (0, 10)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from finscale.evaluation.ranking import Areas, Ranking, structural_components, weighted_auc
+from finscale.evaluation.ranking import Areas, Ordered, Ranking, structural_components, weighted_auc
 
 
 @given(
@@ -22,7 +22,7 @@ def test_areas_are_those_of_scikit_learn(num_rows, num_values, rate, seed):
     target = (rng.random(num_rows) < rate).astype(float)
     logit = rng.integers(0, num_values, num_rows).astype(float)
     weights = rng.poisson(1.0, (5, num_rows)).astype(float)
-    areas = Areas.of(Ranking.of(logit), target, weights)
+    areas = Areas.of(Ordered.of(Ranking.of(logit), target, weights))
     for row, roc, precision in zip(weights, areas.roc, areas.precision, strict=True):
         events, others = row @ target, row @ (1 - target)
         if events and others:
@@ -34,7 +34,7 @@ def test_areas_are_those_of_scikit_learn(num_rows, num_values, rate, seed):
 
 
 def test_without_an_event_nothing_is_defined():
-    areas = Areas.of(Ranking.of(np.arange(4.0)), np.zeros(4), np.ones((3, 4)))
+    areas = Areas.of(Ordered.of(Ranking.of(np.arange(4.0)), np.zeros(4), np.ones((3, 4))))
     assert np.isnan(areas.roc).all()
     assert np.isnan(areas.precision).all()
 

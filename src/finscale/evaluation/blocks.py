@@ -13,13 +13,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -28,7 +25,11 @@ Integers = NDArray[np.int64]
 _KEPT_CELLS = 4_000_000
 _KEPT_SETS = 6
 #: Where blocks begin is kept for lengths that are powers of this.
-_STEP = 1.5
+_STEP, _KEPT_LENGTH = 1.5, 3.0
+#: Blocks of fewer days are summed by what differs from still shorter ones; those are this apart.
+_SHORT, _NEAR_STEP = 6.0, 1.15
+#: Weights that are made doubles at once: a megabyte.
+_CELLS = 1 << 17
 #: Series up to which one after the other is summed faster than all at once.
 _FEW = 2
 
@@ -59,14 +60,13 @@ class Blocks:
         if not len(self.first):
             return np.empty((0, values_TK.shape[1]))
         mean_K = values_TK.mean(axis=0)
-        # centred, what lies before the end is what lies before the start: nothing
-        before_TK = np.zeros_like(values_TK)
-        np.cumsum((values_TK - mean_K)[:-1], axis=0, out=before_TK[1:])
+        before_TK = _cumulated(values_TK - mean_K)
         if values_TK.shape[1] <= _FEW:
             columns = [self._run_sums(before_T) for before_T in np.ascontiguousarray(before_TK.T)]
             sums_RK = np.column_stack(columns)
         else:
-            sums_RK = np.asarray(self._signed_days() @ before_TK)
+            bounds = np.append(self.first, len(self.start))
+            sums_RK = _signed_sums((self.end, self.start), (1.0, -1.0), bounds, before_TK)
         return np.asarray(sums_RK + self.num_days * mean_K)
 
     def _run_sums(self, before_T: Floats) -> Floats:
@@ -74,28 +74,31 @@ class Blocks:
             np.add.reduceat(before_T.take(self.end) - before_T.take(self.start), self.first)
         )
 
-    def _signed_days(self) -> csr_array[np.float64]:
-        """Return the matrix (R, T) that adds at ends and takes away at starts, sparse."""
-        from scipy.sparse import csr_array
-
-        days = np.column_stack([self.end, self.start]).ravel()
-        bounds = 2 * np.append(self.first, len(self.start))
-        sign = np.tile([1.0, -1.0], len(self.start))
-        return csr_array((sign, days, bounds), shape=(len(self.first), self.num_days))
-
     @cached_property
-    def weights(self) -> Floats:
-        """How often each day occurs in each replicate: shape (R, T)."""
+    def counts(self) -> NDArray[np.int32]:
+        """How often each day occurs in each replicate: shape (T, R), replicates side by side."""
+        from scipy.sparse import coo_array
+
         num_replicates, num_days = len(self.first), self.num_days
-        place_B = num_days * self._replicate_of_runs()
-        shape, size = (num_replicates, num_days), num_replicates * num_days
-        begun_RT = np.bincount(place_B + self.start, minlength=size)
-        begun_RT -= np.bincount(place_B + self.end, minlength=size)
+        runs_R = np.diff(self.first, append=len(self.start))
+        replicate_B = np.repeat(np.arange(num_replicates, dtype=np.int32), runs_R)
         # a run round the end has also begun on the first day
-        round_R = np.add.reduceat(self.end <= self.start, self.first, dtype=np.int64)
-        begun_RT = begun_RT.reshape(shape)
-        begun_RT[:, 0] += round_R
-        return np.cumsum(begun_RT, axis=1, out=begun_RT).astype(np.float64)
+        round_B = replicate_B[self.end <= self.start]
+        day = np.concatenate([self.start, self.end, np.zeros_like(round_B)], dtype=np.int32)
+        replicate = np.concatenate([replicate_B, replicate_B, round_B])
+        sign = np.ones(len(day), dtype=np.int32)
+        sign[len(self.start) : 2 * len(self.start)] = -1
+        counts_TR: NDArray[np.int32] = coo_array(
+            (sign, (day, replicate)), shape=(num_days, num_replicates)
+        ).toarray()
+        for before_R, own_R in pairwise(counts_TR):
+            own_R += before_R
+        return counts_TR
+
+    @property
+    def weights(self) -> Floats:
+        """The same as doubles, seen the other way round: shape (R, T)."""
+        return self.counts.astype(np.float64).T
 
     def indices(self) -> Integers:
         """Return the day at each place of each replicate: shape (R, T)."""
@@ -107,8 +110,30 @@ class Blocks:
         np.subtract(indices, num_days, out=indices, where=indices >= num_days)
         return indices.reshape(len(self.first), num_days)
 
-    def _replicate_of_runs(self) -> Integers:
-        return np.repeat(np.arange(len(self.first)), np.diff(self.first, append=len(self.start)))
+
+def _exponent(value: float, base: float) -> int:
+    """Return the largest whole exponent, 0 at least, whose power is no more than the value."""
+    exponent = max(0, math.floor(math.log(value, base)))
+    return exponent - 1 if math.pow(base, exponent) > value else exponent
+
+
+def _cumulated(centred_TK: Floats) -> Floats:
+    """Return the sum of the days before each; round the end to the start it is nothing again."""
+    before_TK = np.zeros_like(centred_TK)
+    np.cumsum(centred_TK[:-1], axis=0, out=before_TK[1:])
+    return before_TK
+
+
+def _signed_sums(
+    days: tuple[Integers, ...], signs: tuple[float, ...], bounds: Integers, values_TK: Floats
+) -> Floats:
+    """Return sums over runs of rows of ``values``, each run's days with their signs: (R, K)."""
+    from scipy.sparse import csr_array
+
+    shape = len(bounds) - 1, len(values_TK)
+    sign = np.tile(signs, len(days[0]))
+    columns = np.column_stack(days).ravel()
+    return np.asarray(csr_array((sign, columns, len(days) * bounds), shape=shape) @ values_TK)
 
 
 class Draws:
@@ -125,27 +150,144 @@ class Draws:
     def __init__(self, uniform: Floats, day: Integers) -> None:
         self.num_replicates, self.num_days = uniform.shape
         uniform[:, :1] = -1.0
-        self._uniform, self._day = uniform.ravel(), day.ravel()
-        self._levels: dict[int, tuple[Integers, Floats, Integers]] = {}
+        self.uniform, self.day = uniform.ravel(), day.ravel()
+        self._begins: dict[int, tuple[Integers, Floats, Integers]] = {}
+        self._near: dict[int, _Near] = {}
 
     def blocks(self, block_length: float) -> Blocks:
         """Return replicates in blocks of this mean length, at least 1 day."""
-        level = math.floor(math.log(max(1.0, block_length), _STEP))
-        if level not in self._levels:
-            self._levels[level] = self._places_of(_STEP**level)
-        places, uniform, days = self._levels[level]
-        begins = np.flatnonzero(uniform < 1.0 / block_length)
-        place_B, start_B = places.take(begins), days.take(begins)
+        place_B, start_B = self.begins(block_length)
         num_days = self.num_days
-        end_B = start_B + np.diff(place_B, append=self._uniform.size)
+        end_B = start_B + np.diff(place_B, append=self.uniform.size)
         np.subtract(end_B, num_days, out=end_B, where=end_B >= num_days)
-        first_R = np.searchsorted(place_B, num_days * np.arange(self.num_replicates))
-        return Blocks(num_days, start_B, end_B, first_R)
+        return Blocks(num_days, start_B, end_B, self.bounds(place_B)[:-1])
 
-    def _places_of(self, block_length: float) -> tuple[Integers, Floats, Integers]:
-        """Return where all blocks of this length begin, a superset of those of longer ones."""
-        places = np.flatnonzero(self._uniform < 1.0 / block_length)
-        return places, self._uniform.take(places), self._day.take(places)
+    def sums(self, values_TK: Floats, block_length: float) -> Floats:
+        """Return what :meth:`Blocks.sums` of these blocks does, also fast where they are short."""
+        if block_length >= _SHORT or not self.uniform.size:
+            return self.blocks(block_length).sums(values_TK)
+        step = _exponent(block_length, _NEAR_STEP)
+        if step not in self._near:
+            self._near[step] = _Near.of(self, _NEAR_STEP**step)
+        return self._near[step].sums(values_TK, block_length)
+
+    def begins(self, block_length: float) -> tuple[Integers, Integers]:
+        """Return the places, of R · T, at which blocks begin, and the days drawn there."""
+        places, uniform, days = self._about(block_length)
+        begins = np.flatnonzero(uniform < 1.0 / block_length)
+        return places.take(begins), days.take(begins)
+
+    def _about(self, block_length: float) -> tuple[Integers, Floats, Integers]:
+        """Return where blocks of about this length, or less, begin, with what is drawn there."""
+        level = _exponent(block_length, _STEP)
+        if level in self._begins:
+            return self._begins[level]
+        places = np.flatnonzero(self.uniform < 1.0 / _STEP**level)
+        found = places, self.uniform.take(places), self.day.take(places)
+        # those of shorter blocks are many
+        if _STEP**level >= _KEPT_LENGTH:
+            self._begins[level] = found
+        return found
+
+    def bounds(self, places: Integers) -> Integers:
+        """Return where each replicate's places begin among all, and their number: (R + 1,)."""
+        last = self.num_days * np.arange(self.num_replicates + 1)
+        return np.asarray(np.searchsorted(places, last))
+
+
+@dataclass(frozen=True)
+class _Near:
+    """Replicates in short blocks, from which those in slightly longer ones differ little.
+
+    Where the longer block goes on a short one begins with a day of its own: the sums differ by
+    these pieces alone.
+
+    Attributes
+    ----------
+    draws : Draws
+    weights : ndarray of shape (R, T)
+        How often each day occurs in the replicates in short blocks.
+    place : ndarray of shape (B + 1,)
+        Where short blocks begin, of R · T places, and the last place's end.
+    piece : ndarray of shape (P,)
+        Which of them can go on in longer blocks.
+    """
+
+    draws: Draws
+    weights: NDArray[np.integer]
+    place: Integers
+    piece: Integers
+
+    @classmethod
+    def of(cls, draws: Draws, block_length: float) -> _Near:
+        place, _ = draws.begins(block_length)
+        counts_TR = draws.blocks(block_length).counts
+        longest = 1.01 * block_length * _NEAR_STEP  # a hundredth more than any that is asked for
+        piece = np.flatnonzero(draws.uniform.take(place) >= 1.0 / longest)
+        small = np.int8 if counts_TR.max() <= np.iinfo(np.int8).max else np.int32
+        weights_RT = counts_TR.T.astype(small, order="C")
+        return cls(draws, weights_RT, np.append(place, draws.uniform.size), piece)
+
+    def sums(self, values_TK: Floats, block_length: float) -> Floats:
+        draws, num_days = self.draws, self.draws.num_days
+        goes_on = draws.uniform.take(self.place.take(self.piece)) >= 1.0 / block_length
+        piece = self.piece[goes_on]
+        place = self.place.take(piece)
+        # it goes on from the last block that began, which may lie several pieces back
+        follows = np.diff(piece, prepend=-1) == 1
+        origin = self.place.take(np.maximum.accumulate(np.where(follows, 0, piece - 1)))
+        own = draws.day.take(place)
+        gone_on = (draws.day.take(origin) + place - origin) % num_days
+        length = self.place.take(piece + 1) - place
+        days = (gone_on + length) % num_days, gone_on, (own + length) % num_days, own
+        mean_K = values_TK.mean(axis=0)
+        centred_TK = values_TK - mean_K
+        before_TK = _cumulated(centred_TK)
+        sums_RK = _signed_sums(days, (1.0, -1.0, -1.0, 1.0), draws.bounds(place), before_TK)
+        # some replicates at a time, so that their doubles stay near the processor
+        step = max(1, _CELLS // num_days)
+        for first in range(0, len(sums_RK), step):
+            some = slice(first, first + step)
+            sums_RK[some] += self.weights[some].astype(np.float64) @ centred_TK
+        return np.asarray(sums_RK + num_days * mean_K)
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """Replicates of the stationary bootstrap, in whichever form is asked for.
+
+    Attributes
+    ----------
+    draws : Draws
+    block_length : float
+        Mean length of blocks, days.
+    """
+
+    draws: Draws
+    block_length: float
+
+    @property
+    def num_days(self) -> int:
+        """T, days in the sample and in each replicate."""
+        return self.draws.num_days
+
+    @cached_property
+    def blocks(self) -> Blocks:
+        """Runs of days."""
+        return self.draws.blocks(self.block_length)
+
+    @property
+    def weights(self) -> Floats:
+        """How often each day occurs in each replicate: shape (R, T)."""
+        return self.blocks.weights
+
+    def indices(self) -> Integers:
+        """Return the day at each place of each replicate: shape (R, T)."""
+        return self.blocks.indices()
+
+    def sums(self, values_TK: Floats) -> Floats:
+        """Return the sum over each replicate's days: shape (T, K) in, (R, K) out."""
+        return self.draws.sums(values_TK, self.block_length)
 
 
 def draws(num_days: int, num_replicates: int, seed: int) -> Draws:
@@ -176,8 +318,20 @@ def draws_by_turns(num_days: int, num_replicates: int, seed: int) -> Draws:
     return Draws(uniform_RT, day_RT)
 
 
-def stationary_blocks(
+def stationary_replicates(
     num_days: int, block_length: float, num_replicates: int, seed: int = 0
-) -> Blocks:
-    """Return the replicates of :func:`finscale.evaluation.bootstrap.stationary_indices` as runs."""
-    return draws(num_days, num_replicates, seed).blocks(block_length)
+) -> Replicates:
+    """Return replicates of the stationary bootstrap (Politis and Romano 1994).
+
+    Parameters
+    ----------
+    num_days : int
+        T, days in the sample and in each replicate.
+    block_length : float
+        Mean block length in days, at least 1 (1: days are drawn independently).
+    num_replicates : int
+        R.
+    seed : int
+        The same seed gives the same days, so that many models can share one set of replicates.
+    """
+    return Replicates(draws(num_days, num_replicates, seed), block_length)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from finscale.evaluation.block_length import politis_white
-from finscale.evaluation.blocks import Blocks, stationary_blocks
+from finscale.evaluation.blocks import Replicates, stationary_replicates
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -63,9 +63,10 @@ class Days:
     @classmethod
     def of(cls, dates: Sequence[Any] | NDArray[Any]) -> Days:
         """Group rows by their dates (anything that numpy can sort)."""
-        days, row_day, counts = np.unique(
-            np.asarray(dates), return_inverse=True, return_counts=True
-        )
+        dates_N = np.asarray(dates)
+        if (dates_N[1:] > dates_N[:-1]).all():  # one row a day, in order: nothing to sort
+            return cls(dates_N, np.arange(len(dates_N)), np.ones(len(dates_N)))
+        days, row_day, counts = np.unique(dates_N, return_inverse=True, return_counts=True)
         return cls(days, row_day.astype(np.int64), counts.astype(np.float64))
 
     def __len__(self) -> int:
@@ -119,7 +120,7 @@ def stationary_indices(
     ----------
     Politis and Romano (1994), The stationary bootstrap, JASA 89.
     """
-    return stationary_blocks(num_days, block_length, num_replicates, seed).indices()
+    return stationary_replicates(num_days, block_length, num_replicates, seed).indices()
 
 
 def day_weights(indices: Integers) -> Floats:
@@ -241,7 +242,7 @@ class Resampler:
     ----------
     row_day : ndarray of shape (N,)
         Which day each row belongs to.
-    blocks : Blocks
+    replicates : Replicates
         R replicates of the T days.
     block_length : float
         Mean block length, days.
@@ -250,7 +251,7 @@ class Resampler:
     """
 
     row_day: Integers
-    blocks: Blocks
+    replicates: Replicates
     block_length: float
     level: float = LEVEL
 
@@ -283,8 +284,8 @@ class Resampler:
             columns = np.asarray(dependence, dtype=np.float64).reshape(len(days.row_day), -1).T
             daily_TK = np.column_stack([days.means(column_N) for column_N in columns])
             block_length = optimal_block_length(daily_TK, overlap=overlap)
-        blocks = stationary_blocks(len(days), block_length, num_replicates, seed)
-        return cls(days.row_day, blocks, block_length, level)
+        replicates = stationary_replicates(len(days), block_length, num_replicates, seed)
+        return cls(days.row_day, replicates, block_length, level)
 
     def where(self, rows: NDArray[np.bool_]) -> Resampler:
         """Return the same replicates for the rows that a mask selects."""
@@ -293,7 +294,7 @@ class Resampler:
     @property
     def stretch(self) -> float:
         """How much wider than the replicates intervals are."""
-        return small_sample_stretch(self.blocks.num_days, self.block_length, self.level)
+        return small_sample_stretch(self.replicates.num_days, self.block_length, self.level)
 
     def metrics(
         self,
@@ -306,20 +307,20 @@ class Resampler:
         Parameters
         ----------
         scores : mapping of name to callable
-            Each takes weights of shape (replicates, N) and returns one value a replicate.
+            Each takes weights of shape (replicates, N) and returns one value a replicate. The
+            first replicate that it is asked for is the sample itself, each row once.
         centred : collection of names
             Scores that noise can only raise, such as distances. A replicate carries the sample's
             noise and its own, so its score lies above the sample's: its replicates are moved to
             have the sample's value as their mean.
         """
-        num_rows = len(self.row_day)
-        ones_1N = np.ones((1, num_rows))
         chunks: dict[Name, list[Floats]] = {name: [] for name in scores}
         for weights_RN in self._row_weights():
             for name, score in scores.items():
                 chunks[name].append(score(weights_RN))
-        values = [float(score(ones_1N)[0]) for score in scores.values()]
-        replicates = [np.concatenate([*chunks[name], []]) for name in scores]
+        # the sample itself came first
+        values = [float(parts[0][0]) for parts in chunks.values()]
+        replicates = [np.concatenate(parts)[1:] for parts in chunks.values()]
         for place, name in enumerate(scores):
             if name in centred:
                 replicates[place] = centre(values[place], replicates[place])
@@ -329,27 +330,36 @@ class Resampler:
         return dict(zip(scores, metrics, strict=True))
 
     def _row_weights(self) -> Iterator[Floats]:
-        """Yield how often each row occurs in each replicate, so many replicates at a time."""
-        weights_RT, num_rows = self.blocks.weights, len(self.row_day)
-        one_row_a_day = np.array_equal(self.row_day, np.arange(self.blocks.num_days))
+        """Yield how often each row occurs: in the sample (once), then in each replicate.
+
+        So many replicates at a time that their weights stay few megabytes.
+        """
+        counts_TR, num_rows = self.replicates.blocks.counts, len(self.row_day)
+        every_day = len(np.unique(self.row_day)) == len(counts_TR)
+        one_row_a_day = every_day and num_rows == len(counts_TR)
         step = max(1, _CELLS // max(1, num_rows))
-        for first in range(0, len(weights_RT), step):
-            weights_RN = weights_RT[first : first + step]
+        for first in range(0, max(1, counts_TR.shape[1]), step):
+            counts_NR = counts_TR[:, first : first + step]
             if not one_row_a_day:
-                weights_RN = np.take(weights_RN, self.row_day, axis=1)
-            # a replicate that draws none of these rows (a year, a tercile) says nothing of them
-            drawn_R = weights_RN.any(axis=1)
-            yield weights_RN if drawn_R.all() else weights_RN[drawn_R]
+                counts_NR = counts_NR[self.row_day]
+            if not every_day:
+                # a replicate that draws none of these rows (a year, a tercile) says nothing of them
+                drawn_R = counts_NR.any(axis=0)
+                counts_NR = counts_NR if drawn_R.all() else counts_NR[:, drawn_R]
+            sample = 1 if first == 0 else 0
+            weights_NR = np.ones((num_rows, sample + counts_NR.shape[1]))
+            weights_NR[:, sample:] = counts_NR
+            yield weights_NR.T
 
     def row_sums(self, columns_NK: Floats) -> tuple[Floats, Floats]:
         """Return the sums of columns over all rows (K,), and over each replicate's (R, K)."""
         daily_TK = np.column_stack(
             [
-                np.bincount(self.row_day, weights=column_N, minlength=self.blocks.num_days)
+                np.bincount(self.row_day, weights=column_N, minlength=self.replicates.num_days)
                 for column_N in columns_NK.T
             ]
         ).astype(np.float64, copy=False)
-        return daily_TK.sum(axis=0), self.blocks.sums(daily_TK)
+        return daily_TK.sum(axis=0), self.replicates.sums(daily_TK)
 
     def means(self, values_N: ArrayLike, groups_NK: NDArray[np.bool_]) -> list[Metric]:
         """Return the mean over each of K groups of rows with its interval.
@@ -399,8 +409,8 @@ def mean_interval(
     sums_T = days.sums(values)
     if block_length is None:
         block_length = optimal_block_length(sums_T / days.counts, overlap=overlap)
-    blocks = stationary_blocks(len(days), block_length, num_replicates, seed)
-    sums_RK = blocks.sums(np.column_stack([sums_T, days.counts]))
+    drawn = stationary_replicates(len(days), block_length, num_replicates, seed)
+    sums_RK = drawn.sums(np.column_stack([sums_T, days.counts]))
     replicates_R = sums_RK[:, 0] / sums_RK[:, 1]
     value = float(sums_T.sum() / days.counts.sum())
     stretch = small_sample_stretch(len(days), block_length, level)

@@ -21,6 +21,7 @@ from finscale.evaluation.bootstrap import (
     LEVEL,
     NUM_REPLICATES,
     Floats,
+    Integers,
     Metric,
     Resampler,
     centre,
@@ -28,11 +29,13 @@ from finscale.evaluation.bootstrap import (
     percentile_intervals,
 )
 from finscale.evaluation.consistency import Consistent
-from finscale.evaluation.predictions import check_predictions, part
+from finscale.evaluation.predictions import Predicted
 from finscale.evaluation.scores import Classified, bin_means, probabilities
 from finscale.registry import Registry
 
 _ROUNDING = 1e-12
+#: Newton stops where the loss changes by less, in nats for a unit of a coefficient.
+_FLAT, _MOST_STEPS = 1e-12, 200
 
 
 class Calibrator(Protocol):
@@ -103,22 +106,44 @@ def _fit_link(link: Link, target_N: Floats, logit_N: Floats) -> LinkCalibrator:
     soft_N = np.where(target_N > 0.5, (num_events + 1) / (num_events + 2), 1 / (num_others + 2))
     features_NK = link.features(logit_N)
 
-    def loss(coefficients_K: Floats) -> tuple[float, Floats]:
-        z_N = features_NK @ coefficients_K
-        residual_N = probabilities(z_N) - soft_N
-        value = np.logaddexp(0, z_N) - soft_N * z_N
-        return float(value.mean()), features_NK.T @ residual_N / len(z_N)
-
     start = np.array([1.0 if low == 0 else 0.0 for low in link.lowest])
-    fit = optimize.minimize(
-        loss,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(low, None) for low in link.lowest],
-        options={"ftol": 1e-14, "gtol": 1e-10, "maxiter": 1000},
+    return LinkCalibrator(
+        link, _least_log_loss(features_NK, soft_N, start, np.array(link.lowest, dtype=np.float64))
     )
-    return LinkCalibrator(link, np.asarray(fit.x))
+
+
+def _least_log_loss(
+    features_NK: Floats, soft_N: Floats, start_K: Floats, lowest_K: Floats
+) -> Floats:
+    """Return the coefficients of least log loss, each at its lowest value or above: Newton's steps.
+
+    Coefficients at their lowest value that would fall stay there (Bertsekas 1982, projected Newton
+    methods). The loss is convex, so that there is one minimum.
+    """
+
+    def loss(at_K: Floats) -> float:
+        z_N = features_NK @ at_K
+        return float((np.logaddexp(0, z_N) - soft_N * z_N).mean())
+
+    at_K, value = start_K, loss(start_K)
+    for _ in range(_MOST_STEPS):
+        p_N = probabilities(features_NK @ at_K)
+        slope_K = features_NK.T @ (p_N - soft_N) / len(soft_N)
+        free_K = (at_K > lowest_K) | (slope_K < 0)
+        if np.abs(slope_K[free_K]).max(initial=0.0) < _FLAT:
+            break
+        free_NK = features_NK[:, free_K]
+        curvature_KK = (free_NK.T * (p_N * (1 - p_N))) @ free_NK / len(soft_N)
+        # features that are all the same along one direction leave it where it is
+        step_K = np.zeros_like(at_K)
+        step_K[free_K] = np.linalg.lstsq(curvature_KK, -slope_K[free_K], rcond=None)[0]
+        size = 1.0
+        while (new := loss(new_K := np.maximum(at_K + size * step_K, lowest_K))) > value:
+            size /= 2
+            if size < _ROUNDING:
+                return at_K
+        at_K, value = new_K, new
+    return at_K
 
 
 def _fit_isotonic(target_N: Floats, logit_N: Floats) -> StepCalibrator:
@@ -127,16 +152,19 @@ def _fit_isotonic(target_N: Floats, logit_N: Floats) -> StepCalibrator:
     Three events in the top three rows are no probability of one: a block of n rows with k events
     counts as (k + 1/2) / (n + 1), after Krichevsky and Trofimov, and blocks are pooled again.
     """
-    from sklearn.isotonic import IsotonicRegression
-
-    fitted_N = IsotonicRegression().fit_transform(logit_N, target_N)
+    knots_U, knot_N = np.unique(logit_N, return_inverse=True)
+    fitted_N = _isotonic(knot_N, target_N, np.ones_like(target_N))[knot_N]
     _, block_N, rows_B = np.unique(fitted_N, return_inverse=True, return_counts=True)
     drawn_B = (np.bincount(block_N, weights=target_N) + 0.5) / (rows_B + 1)
-    again = IsotonicRegression().fit(
-        logit_N, drawn_B[block_N], sample_weight=((rows_B + 1) / rows_B)[block_N]
-    )
-    p = again.y_thresholds_
-    return StepCalibrator(again.X_thresholds_, np.log(p) - np.log1p(-p))
+    p_U = _isotonic(knot_N, drawn_B[block_N], ((rows_B + 1) / rows_B)[block_N])
+    return StepCalibrator(knots_U, np.log(p_U) - np.log1p(-p_U))
+
+
+def _isotonic(knot_N: Integers, value_N: Floats, weight_N: Floats) -> Floats:
+    """Return the rising sequence over knots that is nearest to the rows' values."""
+    weight_U = np.bincount(knot_N, weights=weight_N)
+    mean_U = np.bincount(knot_N, weights=weight_N * value_N) / weight_U
+    return np.asarray(optimize.isotonic_regression(mean_U, weights=weight_U).x)
 
 
 #: Calibration methods; each entry fits validation targets and logits.
@@ -188,15 +216,30 @@ def calibrated(predictions: pl.DataFrame, method: str) -> pl.DataFrame:
     DataError
         If a fold has no validation rows to calibrate on.
     """
-    folds = check_predictions(predictions).partition_by("fold", maintain_order=True)
+    predicted = Predicted.of(predictions)
     parts = []
-    for fold in folds:
-        rows = part(fold, "validation")
-        if rows.is_empty():
-            raise DataError(f"fold {fold['fold'][0]} has no validation rows to calibrate on.")
-        calibrator = fit_calibrator(method, rows["target"].to_numpy(), rows["logit"].to_numpy())
+    for fold in predicted.table.partition_by("fold", maintain_order=True):
+        calibrator = _calibrator_of(predicted, int(fold["fold"][0]), method)
         parts.append(fold.with_columns(logit=pl.Series(calibrator(fold["logit"].to_numpy()))))
     return pl.concat(parts)
+
+
+def calibrated_test(predicted: Predicted, method: str) -> Floats:
+    """Return the test logits of :func:`calibrated`, in the order of the test rows."""
+    logit_N = predicted.test["logit"].to_numpy().copy()
+    fold_N = predicted.test["fold"].to_numpy()
+    for fold in predicted.folds:
+        of_fold_N = fold_N == fold
+        logit_N[of_fold_N] = _calibrator_of(predicted, fold, method)(logit_N[of_fold_N])
+    return logit_N
+
+
+def _calibrator_of(predicted: Predicted, fold: int, method: str) -> Calibrator:
+    """Return a fold's calibrator, fitted on its own validation rows."""
+    _, target_N, logit_N = predicted.arrays("validation", fold)
+    if not len(target_N):
+        raise DataError(f"fold {fold} has no validation rows to calibrate on.")
+    return fit_calibrator(method, target_N, logit_N)
 
 
 def reliability_diagram(

@@ -20,7 +20,7 @@ from finscale.evaluation.multiple import (
     holm,
     superior_models,
 )
-from finscale.evaluation.predictions import aligned, check_predictions, part
+from finscale.evaluation.predictions import Predicted, aligned
 from finscale.evaluation.ranking import Ranking, weighted_auc
 from finscale.evaluation.scores import log_losses, squared_errors, weighted_mean
 
@@ -48,8 +48,8 @@ class Comparison:
 
 
 def compare(
-    models: Mapping[str, pl.DataFrame],
-    benchmarks: Mapping[str, pl.DataFrame] | None = None,
+    models: Mapping[str, pl.DataFrame | Predicted],
+    benchmarks: Mapping[str, pl.DataFrame | Predicted] | None = None,
     *,
     kind: Literal["classification", "regression"] = "classification",
     overlap: int = 1,
@@ -82,10 +82,10 @@ def compare(
         If the models were tested on different windows.
     """
     first_name, *_ = models
-    checked = {name: check_predictions(table, name) for name, table in models.items()}
+    checked = {name: Predicted.of(table, name) for name, table in models.items()}
     reference = checked[first_name]
     tests = {name: aligned(reference, table, name) for name, table in checked.items()}
-    test = part(reference, "test")
+    test = reference.test
     dates_N, target_N = test["date"].to_numpy(), test["target"].cast(pl.Float64).to_numpy()
     outputs = {name: table["logit"].to_numpy() for name, table in tests.items()}
     loss = log_losses if kind == "classification" else squared_errors
@@ -120,7 +120,7 @@ def compare(
     options = {"overlap": overlap, "num_replicates": num_replicates, "seed": seed}
     superior = {}
     for name, table in (benchmarks or {}).items():
-        other_N = aligned(reference, check_predictions(table, name), name)["logit"].to_numpy()
+        other_N = aligned(reference, Predicted.of(table, name), name)["logit"].to_numpy()
         superior[name] = superior_models(dates_N, loss(target_N, other_N), losses, **options)
     confidence = confidence_set(dates_N, losses, **options) if len(models) > 2 else None
     return Comparison(_adjusted(pl.DataFrame(lines)), confidence, superior)

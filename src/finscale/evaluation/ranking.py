@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -61,6 +62,48 @@ class Ranking:
 
 
 @dataclass(frozen=True)
+class Ordered:
+    """Weights of rows added up in the order of a ranking, of all rows and of events.
+
+    Replicates lie side by side, and weights are whole numbers: a row is added to the one before in
+    one step, several times as fast as one replicate after the other.
+
+    Attributes
+    ----------
+    ranking : Ranking
+        The rows by prediction.
+    event : ndarray of shape (N,)
+        Which rows, in that order, are events (M of them).
+    rows : ndarray of shape (N + 1, R)
+        Weight of the first n rows.
+    events : ndarray of shape (M + 1, R)
+        Weight of the first m events.
+    """
+
+    ranking: Ranking
+    event: NDArray[np.bool_]
+    rows: NDArray[np.int32]
+    events: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, ranking: Ranking, target_N: Floats, weights_RN: Floats) -> Ordered:
+        """Add up weights (R, N), which are whole numbers: how often each row counts."""
+        event_N = target_N[ranking.order] > 0.5
+        rows_NR = np.zeros(weights_RN.T.shape + np.array([1, 0]), dtype=np.int32)
+        rows_NR[1:] = weights_RN.T[ranking.order]
+        events_MR = np.vstack([rows_NR[:1], rows_NR[1:][event_N]])
+        for sums_NR in (rows_NR, events_MR):
+            for before_R, own_R in pairwise(sums_NR):
+                own_R += before_R
+        return cls(ranking, event_N, rows_NR, events_MR)
+
+    def parts(self, last: Integers) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the weight of all rows and of events between row numbers in order: (K, R)."""
+        num_events = np.append(0, np.cumsum(self.event))
+        return np.diff(self.rows[last], axis=0), np.diff(self.events[num_events[last]], axis=0)
+
+
+@dataclass(frozen=True)
 class Areas:
     """Areas under two curves in each replicate; NaN in a replicate of one class.
 
@@ -78,52 +121,34 @@ class Areas:
     precision: Floats
 
     @classmethod
-    def of(cls, ranking: Ranking, target_N: Floats, weights_RN: Floats) -> Areas:
-        """Return both areas.
-
-        Parameters
-        ----------
-        ranking : Ranking
-            The rows by prediction.
-        target_N : ndarray of shape (N,)
-            1 where the event happened, else 0.
-        weights_RN : ndarray of shape (R, N)
-            How often each row counts: whole numbers.
-        """
-        event_N = target_N[ranking.order] > 0.5
-        if not event_N.any():
-            undefined_R = np.full(len(weights_RN), np.nan)
-            return cls(undefined_R, undefined_R)
-        # only values that events have enter the sums (E of them); of other rows it matters how many
-        # lie below. Whole numbers add up several times as fast as doubles
-        whole_RN = weights_RN.astype(np.int32)
-        all_RG = ranking.group(whole_RN)
-        upto_RG = np.cumsum(all_RG, axis=1, dtype=np.int32)
-        group_N = np.repeat(np.arange(len(ranking.starts)), ranking.sizes)
-        groups_E, first_E = np.unique(group_N[event_N], return_index=True)
-        events_RE = np.take(whole_RN, ranking.order[event_N], axis=1)
-        if len(groups_E) < events_RE.shape[1]:
-            events_RE = np.add.reduceat(events_RE, first_E, axis=1, dtype=np.int32)
-        all_RE, upto_RE = np.take(all_RG, groups_E, axis=1), np.take(upto_RG, groups_E, axis=1)
-        events_upto_RE = np.cumsum(events_RE, axis=1, dtype=np.int32)
-        num_events_R, num_rows_R = events_upto_RE[:, -1].astype(float), upto_RG[:, -1]
-        weights_RE = events_RE.astype(np.float64)
-        twice_below_RE = 2 * (upto_RE - events_upto_RE) - (all_RE - events_RE)
-        flagged_RE = upto_RG[:, -1:] - upto_RE + all_RE
-        found_RE = events_upto_RE[:, -1:] - events_upto_RE + events_RE
+    def of(cls, ordered: Ordered) -> Areas:
+        """Return both areas."""
+        # only values that events have enter the sums, E of them; of other rows it matters how many
+        # lie below
+        ranking, event_N = ordered.ranking, ordered.event
+        first_M = np.repeat(ranking.starts, ranking.sizes)[event_N]
+        last_M = np.repeat(ranking.starts + ranking.sizes, ranking.sizes)[event_N]
+        end_E = np.flatnonzero(np.diff(last_M, append=-1))
+        begin_E = np.append(0, end_E[:-1] + 1)[: len(end_E)]
+        below_ER, upto_ER = ordered.rows[first_M[end_E]], ordered.rows[last_M[end_E]]
+        events_below_ER, events_upto_ER = ordered.events[begin_E], ordered.events[end_E + 1]
+        events_ER = (events_upto_ER - events_below_ER).astype(np.float64)
+        twice_below_ER = (below_ER - events_below_ER) + (upto_ER - events_upto_ER)
+        num_rows_R, num_events_R = ordered.rows[-1], ordered.events[-1].astype(np.float64)
         # nothing flagged yet means no event there either
-        precision_RE = found_RE / np.maximum(flagged_RE, 1)
+        flagged_ER = np.maximum(num_rows_R - below_ER, 1)
+        precision_ER = (ordered.events[-1] - events_below_ER) / flagged_ER
         with np.errstate(invalid="ignore"):
             pairs_R = num_events_R * (num_rows_R - num_events_R)
             return cls(
-                np.einsum("re,re->r", weights_RE, twice_below_RE) / (2 * pairs_R),
-                np.einsum("re,re->r", weights_RE, precision_RE) / num_events_R,
+                np.einsum("er,er->r", events_ER, twice_below_ER) / (2 * pairs_R),
+                np.einsum("er,er->r", events_ER, precision_ER) / num_events_R,
             )
 
 
 def weighted_auc(ranking: Ranking, target_N: Floats, weights_RN: Floats) -> Floats:
     """Return the area under the ROC curve of each replicate; see :class:`Areas`."""
-    return Areas.of(ranking, target_N, weights_RN).roc
+    return Areas.of(Ordered.of(ranking, target_N, weights_RN)).roc
 
 
 def structural_components(target_N: Floats, logit_N: Floats) -> Floats:

@@ -28,7 +28,7 @@ from finscale.evaluation.bootstrap import (
     Metric,
     Resampler,
 )
-from finscale.evaluation.ranking import Areas, Ranking, structural_components
+from finscale.evaluation.ranking import Areas, Ordered, Ranking, structural_components
 from finscale.evaluation.shared import Shared
 from finscale.registry import Registry
 
@@ -150,15 +150,19 @@ class Classified:
             "p²": p**2,
             "py": p * y,
             "centred p²": centred**2,
-            "bins": self.bins,
             "bins p": self.bins * p[:, None],
-            "bins y": self.bins * y[:, None],
             "folds": self.folds,
             "folds centred p": self.folds * centred[:, None],
         }
         if not np.isnan(self.flagged).any():
             columns |= {"flagged": self.flagged, "found": self.flagged * y}
         return columns
+
+    def ordered(self, weights_RN: Floats) -> Ordered:
+        """Return the weights added up in the order of the logits."""
+        return self.shared.of(
+            weights_RN, "ordered", lambda: Ordered.of(self.ranking, self.target, weights_RN)
+        )
 
     def sums(self, weights_RN: Floats) -> dict[str, Floats]:
         """Return each replicate's sums of the columns: each of shape (R,) or (R, K)."""
@@ -326,10 +330,18 @@ def base_rates(rows: Classified, weights_RN: Floats) -> Floats:
 
 def bin_means(rows: Classified, weights_RN: Floats) -> tuple[Floats, Floats, Floats]:
     """Return share of rows, mean forecast and mean outcome of each forecast bin, each (R, K)."""
+    return rows.shared.of(weights_RN, "bins", lambda: _bin_means(rows, weights_RN))
+
+
+def _bin_means(rows: Classified, weights_RN: Floats) -> tuple[Floats, Floats, Floats]:
     found = rows.sums(weights_RN)
-    filled_RK = np.maximum(found["bins"], 1.0)  # an empty bin has weight 0 and no say
-    share_RK = found["bins"] / found["rows"][:, None]
-    return share_RK, found["bins p"] / filled_RK, found["bins y"] / filled_RK
+    # bins rise with the logit: whole numbers of rows and events between their ends
+    bin_N = rows.bins[rows.ranking.order].argmax(axis=1)
+    last = np.searchsorted(bin_N, np.arange(rows.bins.shape[1] + 1))
+    rows_KR, events_KR = rows.ordered(weights_RN).parts(last)
+    filled_RK = np.maximum(rows_KR.T, 1.0)  # an empty bin has weight 0 and no say
+    share_RK = rows_KR.T / found["rows"][:, None]
+    return share_RK, found["bins p"] / filled_RK, events_KR.T / filled_RK
 
 
 def _spread(rows: Classified, weights_RN: Floats) -> Floats:
@@ -341,9 +353,7 @@ def _spread(rows: Classified, weights_RN: Floats) -> Floats:
 
 
 def _areas(rows: Classified, weights_RN: Floats) -> Areas:
-    return rows.shared.of(
-        weights_RN, "areas", lambda: Areas.of(rows.ranking, rows.target, weights_RN)
-    )
+    return rows.shared.of(weights_RN, "areas", lambda: Areas.of(rows.ordered(weights_RN)))
 
 
 def _spread_share(rows: Classified, weights_RN: Floats) -> Floats:
