@@ -14,6 +14,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,8 +114,8 @@ class Blocks:
 
 def _exponent(value: float, base: float) -> int:
     """Return the largest whole exponent, 0 at least, whose power is no more than the value."""
-    exponent = max(0, math.floor(math.log(value, base)))
-    return exponent - 1 if math.pow(base, exponent) > value else exponent
+    exponent: int = max(0, math.floor(math.log(value, base)))
+    return exponent - 1 if float(base**exponent) > value else exponent
 
 
 def _cumulated(centred_TK: Floats) -> Floats:
@@ -214,7 +215,7 @@ class _Near:
     """
 
     draws: Draws
-    weights: NDArray[np.integer]
+    weights: NDArray[Any]
     place: Integers
     piece: Integers
 

@@ -17,7 +17,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from finscale.errors import DataError
-from finscale.evaluation.bootstrap import LEVEL, Days, Floats, Metric, Resampler
+from finscale.evaluation.bootstrap import (
+    LEVEL,
+    Days,
+    Floats,
+    Metric,
+    Resampler,
+    percentile_interval,
+)
 from finscale.evaluation.ranking import structural_components
 
 
@@ -182,7 +189,24 @@ def bootstrap_test(
 
     metric = resampler.metrics({"difference": difference})["difference"]
     # the first is the sample itself
-    values_R = np.concatenate(replicates)[1:]
+    return _resampled(metric, np.concatenate(replicates)[1:], resampler)
+
+
+def bootstrap_mean_test(difference_N: Floats, resampler: Resampler) -> PairedTest:
+    """Test whether two models have the same mean loss, from the difference of each row.
+
+    What :func:`bootstrap_test` does for two weighted means, without weights of rows.
+    """
+    columns_N2 = np.column_stack([difference_N, np.ones_like(difference_N)])
+    (total, number), sums_R2 = resampler.row_sums(columns_N2)
+    values_R = sums_R2[:, 0] / sums_R2[:, 1]
+    metric = percentile_interval(
+        float(total / number), values_R, level=resampler.level, stretch=resampler.stretch
+    )
+    return _resampled(metric, values_R, resampler)
+
+
+def _resampled(metric: Metric, values_R: Floats, resampler: Resampler) -> PairedTest:
     values_R = values_R[np.isfinite(values_R)]
     deviations_R = resampler.stretch * np.abs(values_R - metric.value)
     further = np.count_nonzero(deviations_R >= abs(metric.value))

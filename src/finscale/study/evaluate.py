@@ -353,6 +353,7 @@ def write_comparison(judged: Sequence[Candidate], comparison: Comparison, folder
     confidence = comparison.confidence
     content = {
         "models": {candidate.id: candidate.title for candidate in judged},
+        "compared_with": comparison.best,
         "pairs": _plain(comparison.pairs),
         "confidence_set": None if confidence is None else asdict(confidence),
         "superior": {name: asdict(value) for name, value in comparison.superior.items()},
