@@ -35,10 +35,10 @@ def test_worlds_are_counted_as_they_are_drawn(num_rows, kept, monkeypatch):
     if not kept:
         monkeypatch.setattr(consistency, "_KEPT_CELLS", 0)
         monkeypatch.setattr(consistency, "_CELLS", 1_000)
-    found = Consistent.of(rows(num_rows), 20, seed=3)
+    found = Consistent(rows(num_rows), 20, seed=3)
     errors, frequencies = by_hand(rows(num_rows), 20, seed=3)
-    assert found.error == pytest.approx(errors, abs=1e-12)
-    assert found.frequency == pytest.approx(frequencies, nan_ok=True)
+    assert found.errors() == pytest.approx(errors, abs=1e-12)
+    assert found.frequencies() == pytest.approx(frequencies, nan_ok=True)
 
 
 def test_a_calibrated_model_has_the_error_that_chance_gives_it():
@@ -49,5 +49,16 @@ def test_a_calibrated_model_has_the_error_that_chance_gives_it():
         np.abs(forecasts.bins.T @ (outcome - forecasts.probability)).sum() / 2_000
         for outcome in outcomes
     ]
-    expected = Consistent.of(forecasts, 400, seed=0).error.mean()
+    expected = Consistent(forecasts, 400, seed=0).errors().mean()
     assert np.mean(shown) == pytest.approx(expected, rel=0.1)
+
+
+def test_what_was_counted_before_changes_nothing():
+    """Forecasts of one model, raised and lowered, with the bins of another in between."""
+    models = [rows(300), rows(300, seed=1)]
+    for model, shift in ((0, 0.0), (0, 0.3), (1, 0.0), (0, -0.2), (0, 0.0)):
+        one = Classified.of(models[model].target, models[model].logit + shift)
+        errors, frequencies = by_hand(one, 20, seed=5)
+        assert Consistent(one, 20, seed=5).errors() == pytest.approx(errors, abs=1e-12)
+        found = Consistent(one, 20, seed=5).frequencies()
+        assert found == pytest.approx(frequencies, nan_ok=True)

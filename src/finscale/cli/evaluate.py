@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import typer
 
@@ -14,7 +15,7 @@ from finscale.cli.evaluate_tables import (
     print_judgement,
     print_rows,
 )
-from finscale.cli.options import RUNS, AsJson, DataRoot, Quiet, RunsFolder, console, print_json
+from finscale.cli.options import RUNS, AsJson, DataRoot, Quiet, RunsFolder, console
 
 
 def evaluate(
@@ -57,7 +58,6 @@ def evaluate(
     from finscale.errors import ConfigError
     from finscale.evaluation.backtest import Costs
     from finscale.evaluation.operating import OperatingRule
-    from finscale.files import read_json
     from finscale.runs import RunStore
     from finscale.study import evaluate as room
     from finscale.study.bench import Bench
@@ -76,14 +76,14 @@ def evaluate(
     data = DataStore(data_root) if data_root else None
     judged = room.candidates(store.find_all(dict.fromkeys(runs)))
     bench = Bench(store, data, options)
-    in_full, contents, terminal = len(judged) <= IN_FULL, list[dict[str, Any]](), console()
+    in_full, contents, terminal = len(judged) <= IN_FULL, list[str](), console()
     rows: list[list[str]] = []
     with _Following(len(judged), quiet=quiet or as_json) as following:
         for judgement in room.judge_all(judged, bench, progress=following.tell):
             path = room.write_judgement(judgement, out)
             following.advance()
             if as_json:
-                contents.append(judgement.to_json())
+                contents.append(path.read_text(encoding="utf-8"))
             elif in_full:
                 print_judgement(judgement, terminal, quiet=quiet)
                 if not quiet:
@@ -95,8 +95,9 @@ def evaluate(
     if comparison is not None:
         path = room.write_comparison(judged, comparison, out)
     if as_json:
-        pairs = None if comparison is None else read_json(path)
-        print_json({"runs": contents, "comparison": pairs})
+        # the documents as they were written: to encode them again takes longer than to judge
+        pairs = "null" if comparison is None else path.read_text(encoding="utf-8")
+        sys.stdout.write(f'{{"runs": [{",".join(contents)}], "comparison": {pairs}}}\n')
         return
     if comparison is not None:
         if not in_full:

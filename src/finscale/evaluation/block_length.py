@@ -59,8 +59,8 @@ def politis_white(x_TK: Floats) -> Floats:
 
 def _autocovariances(centred_KT: Floats, last: int) -> Floats:
     """Return autocovariances of lags 0 to ``last`` over all days: shape (K, last + 1)."""
-    num_series, num_days = centred_KT.shape
-    padded_KT = np.zeros((num_series, num_days + last))
-    padded_KT[:, :num_days] = centred_KT
-    shifted_KLT = sliding_window_view(padded_KT, num_days, axis=1)
-    return np.asarray((shifted_KLT @ centred_KT[:, :, None])[:, :, 0] / num_days)
+    num_days = centred_KT.shape[1]
+    # the inverse transform of the power spectrum, of a series with a gap behind it
+    length = 1 << (num_days + last).bit_length()
+    spectrum_KF = np.abs(np.fft.rfft(centred_KT, length, axis=1)) ** 2
+    return np.asarray(np.fft.irfft(spectrum_KF, length, axis=1)[:, : last + 1] / num_days)

@@ -26,7 +26,7 @@ Integers = NDArray[np.int64]
 _KEPT_CELLS = 4_000_000
 _KEPT_SETS = 6
 #: Where blocks begin is kept for lengths that are powers of this.
-_STEP, _KEPT_LENGTH = 1.5, 3.0
+_STEP, _KEPT_LENGTH = 1.2, 5.0
 #: Blocks of fewer days are summed by what differs from still shorter ones; those are this apart.
 _SHORT, _NEAR_STEP = 6.0, 1.15
 #: Weights that are made doubles at once: a megabyte.
@@ -114,8 +114,8 @@ class Blocks:
 
 def _exponent(value: float, base: float) -> int:
     """Return the largest whole exponent, 0 at least, whose power is no more than the value."""
-    exponent: int = max(0, math.floor(math.log(value, base)))
-    return exponent - 1 if float(base**exponent) > value else exponent
+    exponent = max(0, math.floor(math.log(value, base)))
+    return exponent - 1 if math.pow(base, exponent) > value else exponent
 
 
 def _cumulated(centred_TK: Floats) -> Floats:
@@ -149,7 +149,8 @@ class Draws:
     """
 
     def __init__(self, uniform: Floats, day: Integers) -> None:
-        self.num_replicates, self.num_days = uniform.shape
+        self.num_replicates: int = uniform.shape[0]
+        self.num_days: int = uniform.shape[1]
         uniform[:, :1] = -1.0
         self.uniform, self.day = uniform.ravel(), day.ravel()
         self._begins: dict[int, tuple[Integers, Floats, Integers]] = {}

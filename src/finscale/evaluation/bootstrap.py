@@ -8,6 +8,7 @@ distributed length, and every row of a drawn day comes with it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -188,8 +189,23 @@ def percentile_interval(
 
     ``stretch`` widens both arms; see :func:`small_sample_stretch`.
     """
-    replicates_1R = np.asarray(replicates, dtype=np.float64)[None]
-    return percentile_intervals([value], replicates_1R, level=level, stretch=stretch)[0]
+    values_R = np.asarray(replicates, dtype=np.float64)
+    values_R = values_R[np.isfinite(values_R)]
+    if not len(values_R):
+        return Metric(value, math.nan, math.nan)
+    values_R.sort()
+    tail = (1 - level) / 2
+    low, high = (_quantile_of_sorted(values_R, share) for share in (tail, 1 - tail))
+    return Metric(value, value + stretch * (low - value), value + stretch * (high - value))
+
+
+def _quantile_of_sorted(ordered_R: Floats, share: float) -> float:
+    """Return the quantile by linear interpolation, as ``numpy.quantile`` has it."""
+    place = share * (len(ordered_R) - 1)
+    below = math.floor(place)
+    low, high = float(ordered_R[below]), float(ordered_R[min(below + 1, len(ordered_R) - 1)])
+    part = place - below
+    return high - (high - low) * (1 - part) if part >= 0.5 else low + (high - low) * part
 
 
 def percentile_intervals(
@@ -347,7 +363,8 @@ class Resampler:
                 drawn_R = counts_NR.any(axis=0)
                 counts_NR = counts_NR if drawn_R.all() else counts_NR[:, drawn_R]
             sample = 1 if first == 0 else 0
-            weights_NR = np.ones((num_rows, sample + counts_NR.shape[1]))
+            weights_NR = np.empty((num_rows, sample + counts_NR.shape[1]))
+            weights_NR[:, :sample] = 1.0
             weights_NR[:, sample:] = counts_NR
             yield weights_NR.T
 
@@ -407,6 +424,9 @@ def mean_interval(
     """
     days = Days.of(dates)
     sums_T = days.sums(values)
+    if num_replicates and not np.ptp(values).any():  # every replicate has the same mean
+        value = float(sums_T.sum() / days.counts.sum())
+        return Metric(value, value, value)
     if block_length is None:
         block_length = optimal_block_length(sums_T / days.counts, overlap=overlap)
     drawn = stationary_replicates(len(days), block_length, num_replicates, seed)

@@ -278,7 +278,7 @@ def reliability_diagram(
     """
     rows = Classified.of(target, logit)
     weight_1K, forecast_1K, outcome_1K = bin_means(rows, np.ones((1, len(rows.target))))
-    frequency_RK = Consistent.of(rows, num_replicates, seed).frequency
+    frequency_RK = Consistent(rows, num_replicates, seed).frequencies()
     bands = percentile_intervals(outcome_1K[0], frequency_RK.T, level=level)
     return pl.DataFrame(
         {
@@ -357,7 +357,7 @@ def calibration_error(
         value, centre(value, replicates_R), level=level, stretch=resampler.stretch
     )
     metric = Metric(metric.value, max(0.0, metric.low), metric.high)
-    errors_R = Consistent.of(rows, num_replicates, seed).error
+    errors_R = Consistent(rows, num_replicates, seed).errors()
     # few distinct forecasts make ties, which no rounding may break
     as_large = np.count_nonzero(errors_R >= metric.value - _ROUNDING)
     p_value = (1 + as_large) / (1 + num_replicates)

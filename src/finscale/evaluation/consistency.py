@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from finscale.evaluation.blocks import Floats, Integers
 from finscale.evaluation.scores import Classified, ratio
@@ -21,36 +23,85 @@ _CELLS, _KEPT_CELLS = 1_000_000, 4_000_000
 
 @dataclass(frozen=True)
 class Consistent:
-    """What calibrated worlds show.
+    """What R worlds show if the rows' forecasts are right.
 
     Attributes
     ----------
-    error : ndarray of shape (R,)
-        Adaptive calibration error in each world.
-    frequency : ndarray of shape (R, K)
-        How often events happened in each bin of the forecast; NaN where no row was drawn.
+    rows : Classified
+        Their targets are not looked at.
+    num_replicates, seed : int
+        R, and which worlds.
     """
 
-    error: Floats
-    frequency: Floats
+    rows: Classified
+    num_replicates: int
+    seed: int
 
-    @classmethod
-    def of(cls, rows: Classified, num_replicates: int, seed: int) -> Consistent:
-        """Return what R worlds show if the rows' forecasts are right."""
-        num_rows = len(rows.target)
-        if num_rows * num_replicates <= _KEPT_CELLS:
-            counted = [_kept_worlds(num_rows, num_replicates, seed).counts(rows)]
+    def errors(self) -> Floats:
+        """Return the adaptive calibration error in each world, shape (R,)."""
+        parts = [np.abs(worlds.excess(self.rows)).sum(axis=1) for worlds in self._worlds()]
+        return np.concatenate(parts) / len(self.rows.target)
+
+    def frequencies(self) -> Floats:
+        """Return how often events happened in each bin of the forecast: (R, K).
+
+        NaN where no row was drawn.
+        """
+        parts = [
+            ratio(worlds.events(self.rows), worlds.sums(self.rows.bins))
+            for worlds in self._worlds()
+        ]
+        return np.concatenate(parts)
+
+    def _worlds(self) -> Iterator[_Worlds]:
+        """Yield the worlds, those of many rows some at a time."""
+        num_rows = len(self.rows.target)
+        place = num_rows, self.num_replicates, self.seed
+        if num_rows * self.num_replicates <= _KEPT_CELLS:
+            yield _kept_worlds(*place)
         else:
-            counted = [_counts(rows, *drawn) for drawn in _drawn(num_rows, num_replicates, seed)]
-        parts = zip(*counted, strict=True)
-        drawn_RK, happened_RK, forecast_RK = (np.concatenate(part) for part in parts)
-        return cls(
-            np.abs(happened_RK - forecast_RK).sum(axis=1) / num_rows, ratio(happened_RK, drawn_RK)
-        )
+            yield from (_DrawnWorlds(*drawn) for drawn in _drawn(*place))
 
 
-#: Rows drawn, events and the sum of forecasts, each (R, K): in each world and bin.
-Counts = tuple[Floats, Floats, Floats]
+class _Worlds(Protocol):
+    """Worlds, C of them, in which rows are counted by bin."""
+
+    def sums(self, columns_NK: Floats) -> Floats:
+        """Return the sums of columns over the rows drawn in each world: (C, K)."""
+        ...
+
+    def events(self, rows: Classified) -> Floats:
+        """Return the number of events in each bin and world: (C, K)."""
+        ...
+
+    def excess(self, rows: Classified) -> Floats:
+        """Return how many events more than forecast happened: (C, K)."""
+        ...
+
+
+@dataclass(frozen=True)
+class _DrawnWorlds:
+    """Worlds as they are drawn: for each the rows, and the numbers that decide on events."""
+
+    drawn_CN: Integers
+    uniform_CN: Floats
+
+    def sums(self, columns_NK: Floats) -> Floats:
+        return np.stack([columns_NK[drawn_N].sum(axis=0) for drawn_N in self.drawn_CN])
+
+    def events(self, rows: Classified) -> Floats:
+        return self._by_bin(rows, self.uniform_CN < rows.probability[self.drawn_CN])
+
+    def excess(self, rows: Classified) -> Floats:
+        forecast_CN = rows.probability[self.drawn_CN]
+        return self._by_bin(rows, (self.uniform_CN < forecast_CN) - forecast_CN)
+
+    def _by_bin(self, rows: Classified, values_CN: Floats | NDArray[np.bool_]) -> Floats:
+        bin_N, num_bins = rows.bins.argmax(axis=1), rows.bins.shape[1]
+        cell_CN = bin_N[self.drawn_CN] + num_bins * np.arange(len(values_CN))[:, None]
+        size = num_bins * len(values_CN)
+        sums = np.bincount(cell_CN.ravel(), weights=values_CN.ravel(), minlength=size)
+        return sums.reshape(-1, num_bins).astype(np.float64, copy=False)
 
 
 @dataclass(frozen=True)
@@ -72,7 +123,7 @@ class _Happened:
     events: Integers
 
 
-class _Worlds:
+class _KeptWorlds:
     """Draws of all worlds, arranged by the row that was drawn.
 
     Forecasts of one model, calibrated in some way or another, differ little: the events that are
@@ -109,14 +160,15 @@ class _Worlds:
         self._times_NR = times.reshape(num_rows, self._num_worlds).astype(np.float64)
         self._last: _Happened | None = None
 
-    def counts(self, rows: Classified) -> Counts:
-        """Count rows, events and forecasts."""
-        num_bins = rows.bins.shape[1]
-        bins_KN = np.vstack([rows.bins.T, rows.bins.T * rows.probability])
-        sums_KR = bins_KN @ self._times_NR
+    def sums(self, columns_NK: Floats) -> Floats:
+        return (columns_NK.T @ self._times_NR).T
+
+    def events(self, rows: Classified) -> Floats:
         events = self._happened(rows.bins.argmax(axis=1), rows.probability).events
-        happened_KR = events.reshape(num_bins, -1).astype(np.float64)
-        return sums_KR[:num_bins].T, happened_KR.T, sums_KR[num_bins:].T
+        return events.reshape(rows.bins.shape[1], -1).T.astype(np.float64)
+
+    def excess(self, rows: Classified) -> Floats:
+        return self.events(rows) - self.sums(rows.bins * rows.probability[:, None])
 
     def _happened(self, bin_N: Integers, p_N: Floats) -> _Happened:
         last = self._last
@@ -156,20 +208,6 @@ def _number_below(rising_NL: Floats, limit_N: Floats) -> Integers:
     return low_N
 
 
-def _counts(rows: Classified, drawn_CN: Integers, uniform_CN: Floats) -> Counts:
-    """Count the same of worlds that are not kept."""
-    bin_N, num_bins = rows.bins.argmax(axis=1), rows.bins.shape[1]
-    forecast_CN = rows.probability[drawn_CN]
-    cell_CN = bin_N[drawn_CN] + num_bins * np.arange(len(drawn_CN))[:, None]
-    drawn, happened, forecast = (
-        np.bincount(cell_CN.ravel(), weights=values_CN.ravel(), minlength=num_bins * len(drawn_CN))
-        .reshape(-1, num_bins)
-        .astype(np.float64, copy=False)
-        for values_CN in (np.ones_like(forecast_CN), uniform_CN < forecast_CN, forecast_CN)
-    )
-    return drawn, happened, forecast
-
-
 def _drawn(num_rows: int, num_replicates: int, seed: int) -> Iterator[tuple[Integers, Floats]]:
     """Yield the drawn rows and uniform numbers of all worlds, some of them at a time."""
     rng = np.random.default_rng(seed)
@@ -183,6 +221,6 @@ def _drawn(num_rows: int, num_replicates: int, seed: int) -> Iterator[tuple[Inte
 
 
 @lru_cache(maxsize=2)
-def _kept_worlds(num_rows: int, num_replicates: int, seed: int) -> _Worlds:
+def _kept_worlds(num_rows: int, num_replicates: int, seed: int) -> _KeptWorlds:
     parts = list(_drawn(num_rows, num_replicates, seed))
-    return _Worlds(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    return _KeptWorlds(*(np.concatenate(part) for part in zip(*parts, strict=True)))

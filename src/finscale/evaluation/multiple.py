@@ -215,7 +215,8 @@ def _confidence(mean_K: Floats, shift_RK: Floats) -> Floats:
     for model, statistic in zip(leaving[::-1], statistics[::-1], strict=True):
         apart_RK = (shift_RK[:, [model]] - shift_RK[:, present]) / error_KK[model, present]
         np.maximum(largest_R, np.abs(apart_RK).max(axis=1), out=largest_R)
-        p_values_K[model] = (statistic < largest_R).mean()
+        # where no model is worse than another they are copies
+        p_values_K[model] = (statistic < largest_R).mean() if statistic > 0 else 1.0
         present.append(model)
     # a model leaves no sooner than those before it
     p_values_K[leaving] = np.maximum.accumulate(p_values_K[leaving])

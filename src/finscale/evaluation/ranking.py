@@ -90,7 +90,7 @@ class Ordered:
         """Add up weights (R, N), which are whole numbers: how often each row counts."""
         event_N = target_N[ranking.order] > 0.5
         rows_NR = np.zeros(weights_RN.T.shape + np.array([1, 0]), dtype=np.int32)
-        rows_NR[1:] = weights_RN.T[ranking.order]
+        np.take(weights_RN.T.astype(np.int32), ranking.order, axis=0, out=rows_NR[1:])
         events_MR = np.vstack([rows_NR[:1], rows_NR[1:][event_N]])
         for sums_NR in (rows_NR, events_MR):
             for before_R, own_R in pairwise(sums_NR):

@@ -264,8 +264,7 @@ _SHARE = (0.0, 1.0)
 
 def _membership(label_N: NDArray[Any]) -> Floats:
     """Return one column for each distinct label, 1 where a row carries it."""
-    labels, index_N = np.unique(label_N, return_inverse=True)
-    return np.asarray(np.eye(len(labels))[index_N])
+    return np.asarray(label_N[:, None] == np.unique(label_N), dtype=np.float64)
 
 
 def weighted_mean(values_N: Floats, weights_RN: Floats, shared: Shared | None = None) -> Floats:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from finscale.data import DataStore
 
 
-#: Models judged at once: each takes a core and some tens of megabytes.
-_MOST_THREADS = 4
+#: From so many models on a second process pays for its start.
+_FEWEST_SHARED = 30
 
 
 @dataclass(frozen=True)
@@ -210,32 +210,61 @@ def judge_all(
     Judgement
         Of each model, in their order.
     """
-    num_threads = min(_MOST_THREADS, os.cpu_count() or 1, len(judged))
-    with one_blas_thread(), ThreadPoolExecutor(max(1, num_threads)) as pool:
-        # the first of each windows makes what the others take
-        seen: set[int] = set()
-        waiting: deque[Future[Judgement]] = deque()
-        for candidate in judged:
-            windows = id(bench.windows(candidate.runs))
-            if windows not in seen:
-                seen.add(windows)
-                waiting.append(_done(_judge(candidate, bench, progress)))
-            else:
-                waiting.append(pool.submit(_judge, candidate, bench, _silent))
-            while waiting and (waiting[0].done() or len(waiting) > 2 * num_threads):
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    with one_blas_thread(), _Helper(judged, bench) as helper:
+        # the first makes what the others take, baselines that have to be fitted among it
+        first, *others = judged
+        yield _judge(first, bench, progress)
+        helper.start(others)
+        for number, candidate in enumerate(others):
+            found = helper.take(number)
+            yield found or _judge(candidate, bench, progress)
 
 
-def _done(judgement: Judgement) -> Future[Judgement]:
-    future: Future[Judgement] = Future()
-    future.set_result(judgement)
-    return future
+class _Helper:
+    """A second process that judges the last of many models while this one judges the first.
+
+    Most of a judgement is many short steps, which threads of one process take in turn.
+    """
+
+    def __init__(self, judged: Sequence[Candidate], bench: Bench) -> None:
+        self._bench = bench
+        self._pool: ProcessPoolExecutor | None = None
+        self._futures: dict[int, Future[Judgement]] = {}
+        if len(judged) >= _FEWEST_SHARED and (os.cpu_count() or 1) > 1:
+            # a new interpreter: a copy of this one would share locks that nobody opens
+            self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+            self._pool.submit(_prepare_helper, bench.runs, bench.data, bench.options)
+
+    def start(self, others: Sequence[Candidate]) -> None:
+        """Offer the models to the helper, the last one first."""
+        if self._pool is not None:
+            for number in reversed(range(len(others))):
+                self._futures[number] = self._pool.submit(_help, others[number])
+
+    def take(self, number: int) -> Judgement | None:
+        """Return the helper's judgement of a model; None for one that it has not begun."""
+        future = self._futures.get(number)
+        return None if future is None or future.cancel() else future.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
 
 
-def _silent(step: str) -> None:
-    """Say nothing: threads would speak at once."""
+#: The bench of a helper, for as long as it lives.
+_HELPING: list[Bench] = []
+
+
+def _prepare_helper(runs: RunStore, data: DataStore | None, options: Options) -> None:
+    _HELPING[:] = [Bench(runs, data, options)]
+
+
+def _help(candidate: Candidate) -> Judgement:
+    with one_blas_thread():
+        return _judge(candidate, _HELPING[0], lambda step: None)
 
 
 def _judge(candidate: Candidate, bench: Bench, progress: Callable[[str], None]) -> Judgement:
