@@ -83,6 +83,32 @@ def test_two_runs_are_compared(finscale, folder, tmp_path):
     assert len(list((tmp_path / "out").glob("comparison-*.json"))) == 1
 
 
+def test_many_runs_are_one_line_each(finscale, folder, tmp_path):
+    where, ids = folder
+    base = RunStore(where / "runs").find(ids["volatility"]).config
+    more = [
+        run_experiment(
+            base.model_copy(update={"model": BaselineConfig(name=name)}),
+            runs=RunStore(where / "runs"),
+            data=DataStore(where / "data"),
+        ).id
+        for name in ("volatility_ranges", "base_rate")
+    ]
+    words = [ids["volatility"], ids["logistic"], *more]
+    done = finscale(*words, "--baseline", "volatility")
+    assert done.exit_code == 0, done.output
+    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    for word in words:
+        (row,) = (line for line in lines if line.startswith(word[:8]) and " − " not in line)
+        assert len(row) <= 100
+    assert "buy and hold" not in done.stdout
+    assert "skill: over volatility." in done.stdout
+    (row,) = (line for line in lines if line.startswith(more[0][:8]) and " − " not in line)
+    assert "volatility_ranges" in row
+    assert row.endswith("✓")
+    assert len(list((tmp_path / "out").glob("*/evaluation.json"))) == 4
+
+
 def test_json_is_one_document(finscale, folder):
     _, ids = folder
     done = finscale(ids["volatility"], ids["logistic"], "--baseline", "base_rate", "--json")

@@ -7,6 +7,8 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import minimize
+from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from finscale.errors import DataError, FinscaleError
@@ -82,6 +84,42 @@ def test_separable_validation_stays_finite(method):
     calibrator = fit_calibrator(method, logit > 0, logit)
     assert np.isfinite(calibrator([-50.0, 0.0, 50.0])).all()
     assert log_losses([0.0], calibrator([3.0]))[0] < 10
+
+
+@pytest.mark.parametrize("ties", [1, 3])
+def test_isotonic_agrees_with_scikit_learn(ties):
+    """Pooled, drawn in by half an event and a row, and pooled again."""
+    target, truth = world(6, 300)
+    logit = truth.round(ties)
+    fitted = IsotonicRegression().fit_transform(logit, target)
+    _, block, rows = np.unique(fitted, return_inverse=True, return_counts=True)
+    drawn = (np.bincount(block, weights=target) + 0.5) / (rows + 1)
+    again = IsotonicRegression(out_of_bounds="clip")
+    again.fit(logit, drawn[block], sample_weight=((rows + 1) / rows)[block])
+    thresholds = again.y_thresholds_
+    grid = np.linspace(-9, 9, 500)
+    outside = np.interp(grid, again.X_thresholds_, np.log(thresholds / (1 - thresholds)))
+    assert fit_calibrator("isotonic", target, logit)(grid) == pytest.approx(outside, abs=1e-9)
+
+
+@pytest.mark.parametrize("method", ["temperature", "platt", "beta"])
+@pytest.mark.parametrize("distortion", [0.2, 1.0, -1.0, 30.0])
+def test_links_reach_the_least_loss_that_scipy_finds(method, distortion):
+    """Also where a coefficient ends at zero: of a model that ranks the wrong way round."""
+    target, truth = world(7, 400)
+    calibrator = fit_calibrator(method, target, distortion * truth)
+    num_events = target.sum()
+    soft = np.where(target > 0.5, (num_events + 1) / (num_events + 2), 1 / (402 - num_events))
+    features = calibrator.link.features(distortion * truth)
+
+    def loss(coefficients):
+        z = features @ coefficients
+        return float((np.logaddexp(0, z) - soft * z).mean())
+
+    bounds = [(low, None) for low in calibrator.link.lowest]
+    outside = minimize(loss, np.zeros(len(bounds)), method="L-BFGS-B", bounds=bounds, tol=1e-12)
+    assert loss(calibrator.coefficients) <= outside.fun + 1e-10
+    assert (calibrator.coefficients >= calibrator.link.lowest).all()
 
 
 def test_isotonic_by_hand():

@@ -76,3 +76,23 @@ def test_numbers_are_compared_by_squared_errors():
 def test_other_windows_are_refused():
     with pytest.raises(DataError, match="b was tested on other windows"):
         compare({"a": model(1.0), "b": model(1.0)[:-5]})
+
+
+def test_more_than_ten_models_are_compared_with_the_best():
+    models = {str(i): model(i / 11, i) for i in range(11)}
+    result = compare(models, {"flat": model(0.0, 50)}, num_replicates=200)
+    assert result.best == "10"
+    assert set(result.pairs["first"]) == {"10"}
+    assert result.pairs["second"].n_unique() == 10
+    assert set(zip(result.pairs["score"], result.pairs["test"], strict=True)) == {
+        ("loss", "diebold_mariano"),
+        ("loss", "bootstrap"),
+        ("auc", "delong"),
+    }
+    family = result.pairs.filter(test="diebold_mariano")
+    assert family["holm"].to_list() == pytest.approx(holm(family["p_value"].to_numpy()).tolist())
+    assert set(result.confidence.p_values) == set(models)
+    assert "10" in result.superior["flat"].better
+    ten = compare({name: models[name] for name in list(models)[1:]}, num_replicates=100)
+    assert ten.best is None
+    assert ten.pairs.height == 45 * 4

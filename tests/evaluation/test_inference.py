@@ -8,7 +8,12 @@ from scipy import stats
 
 from finscale.errors import DataError
 from finscale.evaluation.bootstrap import Resampler
-from finscale.evaluation.inference import bootstrap_test, delong, diebold_mariano
+from finscale.evaluation.inference import (
+    bootstrap_mean_test,
+    bootstrap_test,
+    delong,
+    diebold_mariano,
+)
 from finscale.evaluation.ranking import Ranking, weighted_auc
 from finscale.evaluation.scores import Classified, probabilities, weighted_mean
 
@@ -240,3 +245,17 @@ def test_a_real_difference_is_seen_by_all_three():
     )
     assert test.p_value < 0.002
     assert test.difference.low > 0
+
+
+def test_the_bootstrap_of_a_difference_of_means_needs_no_weights():
+    """Two symbols on some days; the same replicates, interval and p-value."""
+    rng = np.random.default_rng(8)
+    dates = np.sort(rng.integers(0, 150, 220))
+    first, second = rng.standard_normal((2, 220))
+    resampler = Resampler.over(dates, first - second, num_replicates=300)
+    expected = bootstrap_test(
+        lambda w: weighted_mean(first, w), lambda w: weighted_mean(second, w), resampler
+    )
+    found = bootstrap_mean_test(first - second, resampler)
+    assert vars(found.difference) == pytest.approx(vars(expected.difference), abs=1e-12)
+    assert found.p_value == expected.p_value

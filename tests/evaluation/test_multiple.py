@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from arch.bootstrap import MCS, SPA, StepM
 from statsmodels.stats.multitest import multipletests
 
+from finscale.evaluation.blocks import stationary_replicates
 from finscale.evaluation.multiple import (
     benjamini_hochberg,
     confidence_set,
@@ -115,3 +117,49 @@ def test_size_of_spa_and_stepm_is_five_percent():
 
 def test_equal_models_are_rarely_told_apart():
     assert max(false_discoveries(25)) <= 0.2
+
+
+def many_losses(num_models: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    shared = rng.standard_normal((NUM_DAYS, 1))
+    own = 0.5 * rng.standard_normal((NUM_DAYS, num_models))
+    return shared + own + np.linspace(0, 0.2, num_models)
+
+
+@pytest.mark.parametrize(("num_models", "block_length"), [(3, 1), (8, 5), (25, 12)])
+def test_the_confidence_set_is_that_of_arch(num_models, block_length):
+    losses_TK = many_losses(num_models, seed=num_models)
+    outside = MCS(losses_TK, size=0.05, reps=200, block_size=block_length, seed=3)
+    outside.compute()
+    models = {str(i): losses_K for i, losses_K in enumerate(losses_TK.T)}
+    options = {"block_length": block_length, "num_replicates": 200, "seed": 3}
+    result = confidence_set(np.arange(NUM_DAYS), models, **options)
+    expected = outside.pvalues["Pvalue"].sort_index().tolist()
+    assert list(result.p_values.values()) == pytest.approx(expected, abs=1e-12)
+    assert result.members == tuple(str(i) for i in outside.included)
+
+
+@pytest.mark.parametrize(("num_models", "block_length"), [(2, 4), (8, 5), (25, 12)])
+def test_superior_models_are_those_of_arch_on_studentised_gains(num_models, block_length):
+    losses_TK = many_losses(num_models, seed=num_models)
+    benchmark = losses_TK.mean(axis=1)
+    blocks = stationary_replicates(NUM_DAYS, block_length, 200, 3)
+    gains_TK = benchmark[:, None] - losses_TK
+    gains_TK /= gains_TK[blocks.indices()].mean(axis=1).std(axis=0)
+    options = {"block_size": block_length, "reps": 200, "seed": 3}
+    spa = SPA(np.zeros(NUM_DAYS), -gains_TK, **options)
+    spa.compute()
+    stepm = StepM(np.zeros(NUM_DAYS), -gains_TK, size=0.05, **options)
+    stepm.compute()
+    models = {str(i): losses_K for i, losses_K in enumerate(losses_TK.T)}
+    options = {"block_length": block_length, "num_replicates": 200, "seed": 3}
+    result = superior_models(np.arange(NUM_DAYS), benchmark, models, **options)
+    assert result.p_value == pytest.approx(spa.pvalues["consistent"], abs=1e-12)
+    assert result.better == tuple(str(i) for i in stepm.superior_models)
+
+
+def test_copies_of_a_model_stay_in_the_set_together():
+    """arch divides nothing by nothing here, and ends in an error."""
+    models = losses(1, best=0.3, worst=-0.3)
+    models["copy"] = models["best"]
+    assert confidence_set(np.arange(NUM_DAYS), models).members == ("best", "copy")

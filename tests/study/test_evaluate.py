@@ -13,10 +13,13 @@ from finscale.data import DataStore
 from finscale.errors import DataError
 from finscale.evaluation.operating import OperatingRule
 from finscale.runs import RunStore
+from finscale.study import evaluate as room
+from finscale.study.bench import Bench
 from finscale.study.evaluate import (
     candidates,
     count_trials,
     judge,
+    judge_all,
     judge_pairs,
     write_comparison,
     write_judgement,
@@ -166,6 +169,20 @@ def test_models_are_compared_on_the_same_windows(world, tmp_path):
     other = candidates([run("volatility", task=TaskConfig(name="direction"))])
     with pytest.raises(DataError, match="answers direction over 1"):
         judge_pairs([*judged, *other], store, data=data, options=options)
+
+
+def test_many_are_judged_as_one_by_one(world, monkeypatch):
+    """With the helper: on another process, each model has the numbers that it has alone."""
+    run, store, data = world
+    names = ("volatility", "base_rate", "volatility_ranges", "logistic", "momentum")
+    runs = [run(name) for name in names]
+    runs.append(run("volatility", task=TaskConfig(name="direction")))
+    judged, options = candidates(runs), Options(("base_rate",), num_replicates=100)
+    alone = [judge(one, store, data=data, options=options).to_json() for one in judged]
+    for fewest in (100, 2):
+        monkeypatch.setattr(room, "_FEWEST_SHARED", fewest)
+        together = list(judge_all(judged, Bench(store, data, options)))
+        assert [one.to_json() for one in together] == alone
 
 
 def test_a_judgement_is_written_beside_the_sealed_run(world, tmp_path):

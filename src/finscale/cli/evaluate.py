@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Self
 
 import typer
 
-from finscale.cli.evaluate_tables import print_comparison, print_judgement
-from finscale.cli.options import RUNS, AsJson, DataRoot, Quiet, RunsFolder, console, print_json
+from finscale.cli.evaluate_tables import (
+    IN_FULL,
+    judgement_row,
+    print_comparison,
+    print_judgement,
+    print_rows,
+)
+from finscale.cli.options import RUNS, AsJson, DataRoot, Quiet, RunsFolder, console
 
 
 def evaluate(
@@ -40,10 +47,12 @@ def evaluate(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Judge runs from their predictions; two or more are compared in pairs.
+    """Judge runs from their predictions; two or more are compared.
 
-    Runs that differ only in their walk-forward fold are judged as one. Baselines that the run
-    folder lacks are fitted; nothing else is trained.
+    Up to three runs are shown in full, more as one line a run. Up to ten are compared in pairs; of
+    more, each is compared with the best, and the model confidence set is of all. Runs that differ
+    only in their walk-forward fold are judged as one. Baselines that the run folder lacks are
+    fitted; nothing else is trained.
     """
     from finscale.data import DataStore
     from finscale.errors import ConfigError
@@ -51,6 +60,7 @@ def evaluate(
     from finscale.evaluation.operating import OperatingRule
     from finscale.runs import RunStore
     from finscale.study import evaluate as room
+    from finscale.study.bench import Bench
     from finscale.study.judging import Options
 
     if entry not in ("close", "open"):
@@ -64,35 +74,68 @@ def evaluate(
     )
     store = RunStore(runs_folder)
     data = DataStore(data_root) if data_root else None
-    judged = room.candidates([store.find(prefix) for prefix in dict.fromkeys(runs)])
-    contents: list[dict[str, Any]] = []
-    terminal = console()
-    with console(quiet=quiet or as_json, stderr=True).status("reading") as status:
-        for candidate in judged:
-            judgement = room.judge(
-                candidate,
-                store,
-                data=data,
-                options=options,
-                progress=lambda step: status.update(step),
-            )
+    judged = room.candidates(store.find_all(dict.fromkeys(runs)))
+    bench = Bench(store, data, options)
+    in_full, contents, terminal = len(judged) <= IN_FULL, list[str](), console()
+    rows: list[list[str]] = []
+    with _Following(len(judged), quiet=quiet or as_json) as following:
+        for judgement in room.judge_all(judged, bench, progress=following.tell):
             path = room.write_judgement(judgement, out)
-            contents.append(judgement.to_json())
-            if not as_json:
+            following.advance()
+            if as_json:
+                contents.append(path.read_text(encoding="utf-8"))
+            elif in_full:
                 print_judgement(judgement, terminal, quiet=quiet)
-            if not (as_json or quiet):
-                terminal.print(f"written   {path}\n", soft_wrap=True)
-        comparison = (
-            room.judge_pairs(judged, store, data=data, options=options) if len(judged) > 1 else None
-        )
+                if not quiet:
+                    terminal.print(f"written   {path}\n", soft_wrap=True)
+            else:
+                rows.append(judgement_row(judgement))
+        following.tell("comparison")
+        comparison = room.judge_pairs(judged, store, bench=bench) if len(judged) > 1 else None
     if comparison is not None:
         path = room.write_comparison(judged, comparison, out)
-        if not as_json:
-            print_comparison(judged, comparison, terminal)
-        if not (as_json or quiet):
-            terminal.print(f"written   {path}", soft_wrap=True)
     if as_json:
-        from finscale.files import read_json
+        # the documents as they were written: to encode them again takes longer than to judge
+        pairs = "null" if comparison is None else path.read_text(encoding="utf-8")
+        sys.stdout.write(f'{{"runs": [{",".join(contents)}], "comparison": {pairs}}}\n')
+        return
+    if comparison is not None:
+        if not in_full:
+            print_rows(judgement, rows, comparison, terminal)
+        print_comparison(judged, comparison, terminal, brief=not in_full)
+        if not quiet:
+            where = "" if in_full else f"{out}/RUN/evaluation.json of each run, "
+            terminal.print(f"written   {where}{path}", soft_wrap=True)
 
-        pairs = None if comparison is None else read_json(path)
-        print_json({"runs": contents, "comparison": pairs})
+
+class _Following:
+    """A line on stderr while runs are judged: the step of a few runs, a bar for many."""
+
+    def __init__(self, num_models: int, *, quiet: bool) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24))
+        figures = TextColumn("{task.completed:.0f} of {task.total:.0f} runs")
+        self._progress = Progress(
+            *columns,
+            figures,
+            TimeRemainingColumn(),
+            console=console(quiet=quiet, stderr=True),
+            transient=True,
+        )
+        self._task = self._progress.add_task("reading", total=num_models)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def tell(self, step: str) -> None:
+        """Say what is being done."""
+        self._progress.update(self._task, description=step)
+
+    def advance(self) -> None:
+        """Count one model."""
+        self._progress.advance(self._task)

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from finscale.study.evaluate import Candidate, Judgement
 
 
+#: Models that are shown on pages of their own; more get a line each.
+IN_FULL = 3
+_LEVEL = 0.05
+
+
 def _number(value: float | None, digits: int = 4, *, sign: bool = False) -> str:
     """Return a number as tables show it; a dash where it is undefined."""
     if value is None or math.isnan(value):
@@ -153,9 +158,7 @@ def _print_groups(judgement: Judgement, terminal: Console) -> None:
     """Print the headline scores of every fold, year and volatility tercile."""
     evaluation = judgement.evaluation
     classified = evaluation.kind == "classification"
-    loss, rank = ("log_loss", "auc") if classified else ("rmse", "rank_correlation")
-    names = judgement.baselines["name"].to_list() if judgement.baselines.height else []
-    over = "volatility" if "volatility" in names else (names[0] if names else "")
+    (loss, rank), over = _headline(evaluation), _yardstick(judgement)
     groups = evaluation.scores.filter(evaluation.scores["group"] != "all")
     rows = []
     for group, label in groups.select("group", "label").unique(maintain_order=True).rows():
@@ -278,19 +281,85 @@ def _print_backtest(judgement: Judgement, terminal: Console) -> None:
     )
 
 
-def print_comparison(
-    judged: Sequence[Candidate], comparison: Comparison, terminal: Console
+def judgement_row(judgement: Judgement) -> list[str]:
+    """Return a model's line of the table of many: see :func:`print_rows`."""
+    evaluation = judgement.evaluation
+    loss, rank = _headline(evaluation)
+    row = [judgement.id[:8], judgement.title, _number(evaluation.metric(loss).value)]
+    row.append(_number(evaluation.metric(rank).value, 3))
+    over = _yardstick(judgement)
+    if over:
+        skill = evaluation.metric("skill", over=over)
+        row += [_number(skill.value, sign=True), _interval(skill.low, skill.high, sign=True)]
+    (first, *_) = judgement.backtest.to_dicts()
+    return [*row, _number(first["sharpe"], 2)]
+
+
+def print_rows(
+    judgement: Judgement, rows: Sequence[Sequence[str]], comparison: Comparison, terminal: Console
 ) -> None:
-    """Print every pair's tests, and what can be said of all models together."""
-    short = {candidate.id: f"{candidate.id[:8]}" for candidate in judged}
-    for candidate in judged:
-        terminal.print(f"{short[candidate.id]}  {candidate.title}")
-    terminal.print()
-    _table(
-        terminal,
-        ["pair", "score", "test", "difference", "interval", "p", "Holm", "BH"],
-        [_pair_row(line, short) for line in comparison.pairs.to_dicts()],
+    """Print one line a model.
+
+    Parameters
+    ----------
+    judgement : Judgement
+        Of any of them: they answer one question.
+    rows : sequence
+        What :func:`judgement_row` returned of each.
+    comparison : Comparison
+        Marks the models that cannot be told from the best.
+    terminal : Console
+    """
+    classified, over = judgement.evaluation.kind == "classification", _yardstick(judgement)
+    columns = ["run", "model", *(("log loss", "AUC") if classified else ("RMSE", "rank corr."))]
+    columns += ["skill", "interval"] if over else []
+    columns += ["Sharpe"]
+    members = set() if comparison.confidence is None else set(comparison.confidence.members)
+    short = {name[:8] for name in members}
+    marked = [[*row, "✓" if row[0] in short else ""] for row in rows]
+    _table(terminal, [*columns, "set"], marked)
+    skill = f"skill: over {over.replace('_', ' ')}. " if over else ""
+    terminal.print(
+        f"{skill}Sharpe: of long or flat at the operating point. set: in the model confidence set."
     )
+    terminal.print()
+
+
+def _headline(evaluation: Evaluation) -> tuple[str, str]:
+    classified = evaluation.kind == "classification"
+    return ("log_loss", "auc") if classified else ("rmse", "rank_correlation")
+
+
+def _yardstick(judgement: Judgement) -> str:
+    """Return the baseline that skill is shown over where there is room for one: volatility."""
+    names = judgement.baselines["name"].to_list() if judgement.baselines.height else []
+    return "volatility" if "volatility" in names else (names[0] if names else "")
+
+
+def print_comparison(
+    judged: Sequence[Candidate], comparison: Comparison, terminal: Console, *, brief: bool = False
+) -> None:
+    """Print the tests of pairs, and what can be said of all models together.
+
+    ``brief``: the models have been listed, and of pairs with the best only their number is said.
+    """
+    short = {candidate.id: f"{candidate.id[:8]}" for candidate in judged}
+    if not brief:
+        for candidate in judged:
+            terminal.print(f"{short[candidate.id]}  {candidate.title}")
+        terminal.print()
+    if comparison.best is None:
+        _table(
+            terminal,
+            ["pair", "score", "test", "difference", "interval", "p", "Holm", "BH"],
+            [_pair_row(line, short) for line in comparison.pairs.to_dicts()],
+        )
+    else:
+        worse = comparison.pairs.filter(test="diebold_mariano")["holm"] < _LEVEL
+        terminal.print(
+            f"Of {len(judged)} models each is compared with the best, {short[comparison.best]}, and"
+            f" not all pairs: {worse.sum()} are worse by Diebold–Mariano with Holm's correction."
+        )
     if comparison.confidence is not None:
         members = ", ".join(short[name] for name in comparison.confidence.members)
         terminal.print(

@@ -24,9 +24,10 @@ from finscale.data.controls import controlled_label
 from finscale.data.frames import KEYS, channels, prepared, stacked_array, to_array
 from finscale.data.gather import gather_windows
 from finscale.data.mapped import map_rows, rows_file, too_large, write_rows
+from finscale.data.registered import registered_entries
 from finscale.data.splits import Split, WindowTimes, make_splits
 from finscale.data.spread import channel_deviations, rows_seen
-from finscale.data.store import DataStore, dataset_id
+from finscale.data.store import DataStore
 from finscale.data.targets import Labels
 from finscale.errors import DataError
 
@@ -194,7 +195,7 @@ class FinancialDataset:
             If a dataset is not registered (the hint builds it) or its file has changed.
         """
         data = config.data
-        entries = [_entry(config, store, symbol) for symbol in data.symbols]
+        entries = registered_entries(config, store)
         frames = (store.frame(entry.id, entry.version)[0] for entry in entries)
         options: Any = {
             "context_length": data.context_length,
@@ -385,19 +386,6 @@ def _stacked(
         scale_F=np.ones(len(names)),
         entries=tuple(entries),
     )
-
-
-def _entry(config: ExperimentConfig, store: DataStore, symbol: str) -> ManifestEntry:
-    """Return the registered dataset of one symbol of a config."""
-    data = config.data
-    name = dataset_id(symbol, data.tier, data.timescale)
-    if not store.processed.has(name):
-        raise DataError(
-            f"{name} is not in {store.processed.folder}.",
-            hint="`finscale train` builds it; in Python: finscale.features.build_dataset("
-            f"store, {symbol!r}, tier={data.tier!r}, timescale={data.timescale!r})",
-        )
-    return store.processed.get(name, data.version)
 
 
 def _num_numbers(entries: Sequence[ManifestEntry], store: DataStore) -> int:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 
 from finscale.errors import DataError
 from finscale.evaluation.bootstrap import Floats
-from finscale.evaluation.predictions import part
+from finscale.evaluation.predictions import Predicted, part
 from finscale.evaluation.sharpe import PERIODS
 from finscale.registry import Registry
 
@@ -58,8 +60,13 @@ class Market:
         )
         return cls(dates, symbols, open_TS, close_TS)
 
+    @cached_property
+    def volatility(self) -> Floats:
+        """Annualised volatility known at each close, shape (T, S); see :func:`ewma_volatility`."""
+        return ewma_volatility(self.close)
+
     def margins(
-        self, predictions: pl.DataFrame, thresholds: Mapping[int, float] | float = 0.5
+        self, predictions: pl.DataFrame | Predicted, thresholds: Mapping[int, float] | float = 0.5
     ) -> Floats:
         """Return how far each test prediction lies above its threshold, in logits: shape (T, S).
 
@@ -76,7 +83,7 @@ class Market:
         DataError
             If a prediction has no bar.
         """
-        test = part(predictions, "test")
+        test = predictions.test if isinstance(predictions, Predicted) else part(predictions, "test")
         dates_N = test["date"].cast(pl.Date).to_numpy()
         day_N = np.searchsorted(self.dates, dates_N)
         column = {symbol: i for i, symbol in enumerate(self.symbols)}
@@ -181,9 +188,11 @@ def ewma_volatility(close_TS: Floats, *, decay: float = 0.94, periods: int = PER
 
 def _decayed(values_TS: Floats, decay: float) -> Floats:
     """Return Σ decay^k · value at t − k."""
-    from scipy.signal import lfilter
-
-    return np.asarray(lfilter(np.array([1.0]), np.array([1.0, -decay]), values_TS, axis=0))
+    # a loop over sessions, once a market: to import scipy.signal takes a second
+    sums_TS = values_TS.copy()
+    for before_S, sums_S in pairwise(sums_TS):
+        sums_S += decay * before_S
+    return sums_TS
 
 
 def _returns(before_TS: Floats, after_TS: Floats) -> Floats:
@@ -198,7 +207,7 @@ def positions(market: Market, margin_TS: Floats, strategy: Strategy) -> Floats:
     bar share the equity equally; the others have no position.
     """
     live_TS = np.isfinite(margin_TS) & np.isfinite(market.close)
-    volatility_TS = ewma_volatility(market.close)
+    volatility_TS = market.volatility
     exposure_TS = RULES[strategy.rule](margin_TS, volatility_TS, strategy)
     exposure_TS = np.where(live_TS & np.isfinite(exposure_TS), exposure_TS, 0.0)
     share_T1 = np.maximum(live_TS.sum(axis=1, keepdims=True), 1)

@@ -8,25 +8,27 @@ distributed length, and every row of a drawn day comes with it.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from finscale.evaluation.block_length import politis_white
+from finscale.evaluation.blocks import Replicates, stationary_replicates
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Name = TypeVar("Name", bound=Hashable)
 
 #: Replicates behind every interval unless a caller asks for another number.
 NUM_REPLICATES = 1000
 LEVEL = 0.95
-#: Weights held at once while replicates are scored: 8 MB of doubles.
-_CELLS = 1_000_000
-#: Random numbers of this many cells are kept for the next model.
-_KEPT_CELLS = 4_000_000
+#: Weights held at once while replicates are scored: 16 MB of doubles.
+_CELLS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,10 @@ class Days:
     @classmethod
     def of(cls, dates: Sequence[Any] | NDArray[Any]) -> Days:
         """Group rows by their dates (anything that numpy can sort)."""
-        days, row_day, counts = np.unique(
-            np.asarray(dates), return_inverse=True, return_counts=True
-        )
+        dates_N = np.asarray(dates)
+        if (dates_N[1:] > dates_N[:-1]).all():  # one row a day, in order: nothing to sort
+            return cls(dates_N, np.arange(len(dates_N)), np.ones(len(dates_N)))
+        days, row_day, counts = np.unique(dates_N, return_inverse=True, return_counts=True)
         return cls(days, row_day.astype(np.int64), counts.astype(np.float64))
 
     def __len__(self) -> int:
@@ -95,7 +98,8 @@ def stationary_indices(
     """Return day indices of stationary-bootstrap replicates.
 
     Each replicate walks forward day by day, round the end to the start, and jumps to a uniformly
-    drawn day with probability 1 / ``block_length``.
+    drawn day with probability 1 / ``block_length``. The same days as runs, which is all that most
+    statistics need, are :class:`finscale.evaluation.blocks.Blocks`.
 
     Parameters
     ----------
@@ -117,34 +121,7 @@ def stationary_indices(
     ----------
     Politis and Romano (1994), The stationary bootstrap, JASA 89.
     """
-    uniform_RT, drawn_RT = _draws(num_days, num_replicates, seed)
-    jumps_RT = uniform_RT < 1.0 / block_length
-    jumps_RT[:, :1] = True
-    # blocks one after the other, replicate after replicate: where each starts, and its length
-    starts_B = np.flatnonzero(jumps_RT)
-    lengths_B = np.diff(starts_B, append=jumps_RT.size)
-    shift_B = drawn_RT.ravel()[starts_B] - starts_B % max(num_days, 1)
-    indices_RT = np.repeat(shift_B, lengths_B).reshape(jumps_RT.shape) + np.arange(num_days)
-    # round the end to the start
-    np.subtract(indices_RT, num_days, out=indices_RT, where=indices_RT >= num_days)
-    return indices_RT
-
-
-def _draws(num_days: int, num_replicates: int, seed: int) -> tuple[Floats, Integers]:
-    """Return the random numbers behind replicates: they do not depend on the block length."""
-    if num_days * num_replicates > _KEPT_CELLS:
-        return _drawn(num_days, num_replicates, seed)
-    return _kept_draws(num_days, num_replicates, seed)
-
-
-def _drawn(num_days: int, num_replicates: int, seed: int) -> tuple[Floats, Integers]:
-    rng = np.random.default_rng(seed)
-    shape = (num_replicates, num_days)
-    return rng.random(shape), rng.integers(0, num_days, size=shape)
-
-
-#: Many models share their days: three sets of replicates are kept, 64 MB each at the most.
-_kept_draws = lru_cache(maxsize=3)(_drawn)
+    return stationary_replicates(num_days, block_length, num_replicates, seed).indices()
 
 
 def day_weights(indices: Integers) -> Floats:
@@ -175,19 +152,15 @@ def optimal_block_length(x: ArrayLike, *, overlap: int = 1) -> float:
     References
     ----------
     Politis and White (2004), Econometric Reviews 23, with the correction of Patton, Politis and
-    White (2009), as implemented in ``arch``.
+    White (2009); see :func:`finscale.evaluation.block_length.politis_white`.
     """
-    from arch.bootstrap import optimal_block_length as politis_white
-
     x_TK = np.asarray(x, dtype=np.float64)
     x_TK = x_TK.reshape(len(x_TK), -1)
     floor = 1.0 if overlap <= 1 else 4.0 * overlap
     moving = np.ptp(x_TK, axis=0) > 0  # a constant has no autocorrelation to measure
     longest = floor
     if moving.any() and len(x_TK) >= 10:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            lengths = politis_white(x_TK[:, moving])["stationary"].to_numpy()
+        lengths = politis_white(x_TK[:, moving])
         longest = max(floor, float(np.nanmax(np.append(lengths, floor))))
     return max(1.0, min(longest, len(x_TK) / 3))
 
@@ -202,10 +175,11 @@ def small_sample_stretch(num_days: int, block_length: float, level: float = LEVE
     Both vanish as T grows. Without it a nominal 5 % test of overlapping labels (H = 5, T = 500)
     rejects a true null 8.5 % of the time, with it 5.3 %.
     """
-    from scipy.stats import norm, t
+    # scipy.special: to import scipy.stats takes a second
+    from scipy.special import ndtri, stdtrit
 
     tail, pieces = (1 + level) / 2, num_days / block_length
-    return float(t.ppf(tail, pieces) / norm.ppf(tail) / np.sqrt(max(1 / 3, 1 - 2 / pieces)))
+    return float(stdtrit(pieces, tail) / ndtri(tail) / np.sqrt(max(1 / 3, 1 - 2 / pieces)))
 
 
 def percentile_interval(
@@ -218,10 +192,62 @@ def percentile_interval(
     values_R = np.asarray(replicates, dtype=np.float64)
     values_R = values_R[np.isfinite(values_R)]
     if not len(values_R):
-        return Metric(value, float("nan"), float("nan"))
+        return Metric(value, math.nan, math.nan)
+    values_R.sort()
     tail = (1 - level) / 2
-    low, high = value + stretch * (np.quantile(values_R, [tail, 1 - tail]) - value)
-    return Metric(value, float(low), float(high))
+    low, high = (_quantile_of_sorted(values_R, share) for share in (tail, 1 - tail))
+    return Metric(value, value + stretch * (low - value), value + stretch * (high - value))
+
+
+def _quantile_of_sorted(ordered_R: Floats, share: float) -> float:
+    """Return the quantile by linear interpolation, as ``numpy.quantile`` has it."""
+    place = share * (len(ordered_R) - 1)
+    below = math.floor(place)
+    low, high = float(ordered_R[below]), float(ordered_R[min(below + 1, len(ordered_R) - 1)])
+    part = place - below
+    return high - (high - low) * (1 - part) if part >= 0.5 else low + (high - low) * part
+
+
+def percentile_intervals(
+    values_K: Sequence[float] | Floats,
+    replicates_KR: Floats,
+    *,
+    level: float = LEVEL,
+    stretch: float = 1.0,
+) -> list[Metric]:
+    """Return K values, each with the interval of its row of replicates, as one by one.
+
+    Quantiles interpolate linearly between order statistics, like ``numpy.quantile``.
+    """
+    values_K1 = np.asarray(values_K, dtype=np.float64)[:, None]
+    finite_KR = np.isfinite(replicates_KR)
+    number_K1 = finite_KR.sum(axis=1, keepdims=True)
+    tail = (1 - level) / 2
+    if replicates_KR.shape[1]:
+        # what is undefined sorts last
+        ordered_KR = np.sort(np.where(finite_KR, replicates_KR, np.nan), axis=1)
+        place_K2 = np.array([[tail, 1 - tail]]) * np.maximum(number_K1 - 1, 0)
+        below_K2 = np.floor(place_K2)
+        share_K2 = place_K2 - below_K2
+        index_K2 = below_K2.astype(np.intp)
+        above_K2 = np.minimum(index_K2 + 1, np.maximum(number_K1 - 1, 0))
+        low_K2, high_K2 = (
+            np.take_along_axis(ordered_KR, index, axis=1) for index in (index_K2, above_K2)
+        )
+        step_K2 = high_K2 - low_K2
+        quantile_K2 = np.where(
+            share_K2 >= 0.5, high_K2 - step_K2 * (1 - share_K2), low_K2 + step_K2 * share_K2
+        )
+        bounds_K2 = values_K1 + stretch * (quantile_K2 - values_K1)
+    else:
+        bounds_K2 = np.full((len(values_K1), 2), np.nan)
+    rows = np.hstack([values_K1, bounds_K2]).tolist()
+    return [Metric(*row) for row in rows]
+
+
+def centre(value: float, replicates_R: Floats) -> Floats:
+    """Return replicates moved to have the value as their mean; see :meth:`Resampler.metrics`."""
+    return replicates_R + (value - np.nanmean(replicates_R)) if len(replicates_R) else replicates_R
 
 
 @dataclass(frozen=True)
@@ -232,8 +258,8 @@ class Resampler:
     ----------
     row_day : ndarray of shape (N,)
         Which day each row belongs to.
-    weights : ndarray of shape (R, T)
-        How often each day occurs in each replicate.
+    replicates : Replicates
+        R replicates of the T days.
     block_length : float
         Mean block length, days.
     level : float
@@ -241,7 +267,7 @@ class Resampler:
     """
 
     row_day: Integers
-    weights: Floats
+    replicates: Replicates
     block_length: float
     level: float = LEVEL
 
@@ -274,8 +300,8 @@ class Resampler:
             columns = np.asarray(dependence, dtype=np.float64).reshape(len(days.row_day), -1).T
             daily_TK = np.column_stack([days.means(column_N) for column_N in columns])
             block_length = optimal_block_length(daily_TK, overlap=overlap)
-        indices_RT = stationary_indices(len(days), block_length, num_replicates, seed)
-        return cls(days.row_day, day_weights(indices_RT), block_length, level)
+        replicates = stationary_replicates(len(days), block_length, num_replicates, seed)
+        return cls(days.row_day, replicates, block_length, level)
 
     def where(self, rows: NDArray[np.bool_]) -> Resampler:
         """Return the same replicates for the rows that a mask selects."""
@@ -284,49 +310,91 @@ class Resampler:
     @property
     def stretch(self) -> float:
         """How much wider than the replicates intervals are."""
-        return small_sample_stretch(self.weights.shape[1], self.block_length, self.level)
+        return small_sample_stretch(self.replicates.num_days, self.block_length, self.level)
 
     def metrics(
         self,
-        scores: Mapping[str, Callable[[Floats], Floats]],
+        scores: Mapping[Name, Callable[[Floats], Floats]],
         *,
-        centred: Collection[str] = (),
-    ) -> dict[str, Metric]:
+        centred: Collection[Name] = (),
+    ) -> dict[Name, Metric]:
         """Return the value and interval of each score.
 
         Parameters
         ----------
-        scores : mapping of str to callable
-            Each takes weights of shape (replicates, N) and returns one value a replicate.
-        centred : collection of str
+        scores : mapping of name to callable
+            Each takes weights of shape (replicates, N) and returns one value a replicate. The
+            first replicate that it is asked for is the sample itself, each row once.
+        centred : collection of names
             Scores that noise can only raise, such as distances. A replicate carries the sample's
             noise and its own, so its score lies above the sample's: its replicates are moved to
             have the sample's value as their mean.
         """
-        num_rows = len(self.row_day)
-        ones_1N = np.ones((1, num_rows))
-        one_row_a_day = np.array_equal(self.row_day, np.arange(self.weights.shape[1]))
-        chunks: dict[str, list[Floats]] = {name: [] for name in scores}
-        step = max(1, _CELLS // max(1, num_rows))
-        for first in range(0, len(self.weights), step):
-            weights_RN = self.weights[first : first + step]
-            if not one_row_a_day:
-                weights_RN = np.take(weights_RN, self.row_day, axis=1)
-            # a replicate that draws none of these rows (a year, a tercile) says nothing of them
-            drawn_R = weights_RN.any(axis=1)
-            if not drawn_R.all():
-                weights_RN = weights_RN[drawn_R]
+        chunks: dict[Name, list[Floats]] = {name: [] for name in scores}
+        for weights_RN in self._row_weights():
             for name, score in scores.items():
                 chunks[name].append(score(weights_RN))
-        metrics = {}
-        for name, score in scores.items():
-            value, replicates_R = float(score(ones_1N)[0]), np.concatenate([*chunks[name], []])
-            if name in centred and len(replicates_R):
-                replicates_R = replicates_R + (value - np.nanmean(replicates_R))
-            metrics[name] = percentile_interval(
-                value, replicates_R, level=self.level, stretch=self.stretch
-            )
-        return metrics
+        # the sample itself came first
+        values = [float(parts[0][0]) for parts in chunks.values()]
+        replicates = [np.concatenate(parts)[1:] for parts in chunks.values()]
+        for place, name in enumerate(scores):
+            if name in centred:
+                replicates[place] = centre(values[place], replicates[place])
+        metrics = percentile_intervals(
+            values, np.array(replicates), level=self.level, stretch=self.stretch
+        )
+        return dict(zip(scores, metrics, strict=True))
+
+    def _row_weights(self) -> Iterator[Floats]:
+        """Yield how often each row occurs: in the sample (once), then in each replicate.
+
+        So many replicates at a time that their weights stay few megabytes.
+        """
+        counts_TR, num_rows = self.replicates.blocks.counts, len(self.row_day)
+        every_day = len(np.unique(self.row_day)) == len(counts_TR)
+        one_row_a_day = every_day and num_rows == len(counts_TR)
+        step = max(1, _CELLS // max(1, num_rows))
+        for first in range(0, max(1, counts_TR.shape[1]), step):
+            counts_NR = counts_TR[:, first : first + step]
+            if not one_row_a_day:
+                counts_NR = counts_NR[self.row_day]
+            if not every_day:
+                # a replicate that draws none of these rows (a year, a tercile) says nothing of them
+                drawn_R = counts_NR.any(axis=0)
+                counts_NR = counts_NR if drawn_R.all() else counts_NR[:, drawn_R]
+            sample = 1 if first == 0 else 0
+            weights_NR = np.empty((num_rows, sample + counts_NR.shape[1]))
+            weights_NR[:, :sample] = 1.0
+            weights_NR[:, sample:] = counts_NR
+            yield weights_NR.T
+
+    def row_sums(self, columns_NK: Floats) -> tuple[Floats, Floats]:
+        """Return the sums of columns over all rows (K,), and over each replicate's (R, K)."""
+        daily_TK = np.column_stack(
+            [
+                np.bincount(self.row_day, weights=column_N, minlength=self.replicates.num_days)
+                for column_N in columns_NK.T
+            ]
+        ).astype(np.float64, copy=False)
+        return daily_TK.sum(axis=0), self.replicates.sums(daily_TK)
+
+    def means(self, values_N: ArrayLike, groups_NK: NDArray[np.bool_]) -> list[Metric]:
+        """Return the mean over each of K groups of rows with its interval.
+
+        What :meth:`metrics` returns for a weighted mean of the rows :meth:`where` a group's mask is
+        true, for all groups at once and without weights of rows.
+        """
+        num_groups = groups_NK.shape[1]
+        columns_N2K = np.hstack([groups_NK * np.asarray(values_N)[:, None], groups_NK])
+        sums_2K, sums_R2K = self.row_sums(columns_N2K)
+        number_RK = np.rint(sums_R2K[:, num_groups:])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values_K = sums_2K[:num_groups] / sums_2K[num_groups:]
+            # a replicate that draws no row of a group says nothing of it
+            replicates_RK = np.where(number_RK > 0, sums_R2K[:, :num_groups] / number_RK, np.nan)
+        return percentile_intervals(
+            values_K, replicates_RK.T, level=self.level, stretch=self.stretch
+        )
 
 
 def mean_interval(
@@ -356,13 +424,14 @@ def mean_interval(
     """
     days = Days.of(dates)
     sums_T = days.sums(values)
+    if num_replicates and not np.ptp(values).any():  # every replicate has the same mean
+        value = float(sums_T.sum() / days.counts.sum())
+        return Metric(value, value, value)
     if block_length is None:
         block_length = optimal_block_length(sums_T / days.counts, overlap=overlap)
-    indices_RT = stationary_indices(len(days), block_length, num_replicates, seed)
-    num_rows_R: Floats | int = len(days)
-    if (days.counts != 1).any():
-        num_rows_R = days.counts[indices_RT].sum(axis=1)
-    replicates_R = sums_T[indices_RT].sum(axis=1) / num_rows_R
+    drawn = stationary_replicates(len(days), block_length, num_replicates, seed)
+    sums_RK = drawn.sums(np.column_stack([sums_T, days.counts]))
+    replicates_R = sums_RK[:, 0] / sums_RK[:, 1]
     value = float(sums_T.sum() / days.counts.sum())
     stretch = small_sample_stretch(len(days), block_length, level)
     return percentile_interval(value, replicates_R, level=level, stretch=stretch)

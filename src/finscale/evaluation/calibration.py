@@ -7,9 +7,8 @@ differ in nothing else; isotonic regression is the fourth.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,14 +24,18 @@ from finscale.evaluation.bootstrap import (
     Integers,
     Metric,
     Resampler,
+    centre,
+    percentile_interval,
+    percentile_intervals,
 )
-from finscale.evaluation.predictions import check_predictions, part
-from finscale.evaluation.scores import Classified, bin_means, probabilities, ratio
+from finscale.evaluation.consistency import Consistent
+from finscale.evaluation.predictions import Predicted
+from finscale.evaluation.scores import Classified, bin_means, probabilities
 from finscale.registry import Registry
 
-#: Worlds of a calibrated model that are drawn at once, and kept for the next model, in cells.
-_CELLS, _KEPT_CELLS = 1_000_000, 4_000_000
 _ROUNDING = 1e-12
+#: Newton stops where the loss changes by less, in nats for a unit of a coefficient.
+_FLAT, _MOST_STEPS = 1e-12, 200
 
 
 class Calibrator(Protocol):
@@ -103,22 +106,44 @@ def _fit_link(link: Link, target_N: Floats, logit_N: Floats) -> LinkCalibrator:
     soft_N = np.where(target_N > 0.5, (num_events + 1) / (num_events + 2), 1 / (num_others + 2))
     features_NK = link.features(logit_N)
 
-    def loss(coefficients_K: Floats) -> tuple[float, Floats]:
-        z_N = features_NK @ coefficients_K
-        residual_N = probabilities(z_N) - soft_N
-        value = np.logaddexp(0, z_N) - soft_N * z_N
-        return float(value.mean()), features_NK.T @ residual_N / len(z_N)
-
     start = np.array([1.0 if low == 0 else 0.0 for low in link.lowest])
-    fit = optimize.minimize(
-        loss,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(low, None) for low in link.lowest],
-        options={"ftol": 1e-14, "gtol": 1e-10, "maxiter": 1000},
+    return LinkCalibrator(
+        link, _least_log_loss(features_NK, soft_N, start, np.array(link.lowest, dtype=np.float64))
     )
-    return LinkCalibrator(link, np.asarray(fit.x))
+
+
+def _least_log_loss(
+    features_NK: Floats, soft_N: Floats, start_K: Floats, lowest_K: Floats
+) -> Floats:
+    """Return the coefficients of least log loss, each at its lowest value or above: Newton's steps.
+
+    Coefficients at their lowest value that would fall stay there (Bertsekas 1982, projected Newton
+    methods). The loss is convex, so that there is one minimum.
+    """
+
+    def loss(at_K: Floats) -> float:
+        z_N = features_NK @ at_K
+        return float((np.logaddexp(0, z_N) - soft_N * z_N).mean())
+
+    at_K, value = start_K, loss(start_K)
+    for _ in range(_MOST_STEPS):
+        p_N = probabilities(features_NK @ at_K)
+        slope_K = features_NK.T @ (p_N - soft_N) / len(soft_N)
+        free_K = (at_K > lowest_K) | (slope_K < 0)
+        if np.abs(slope_K[free_K]).max(initial=0.0) < _FLAT:
+            break
+        free_NK = features_NK[:, free_K]
+        curvature_KK = (free_NK.T * (p_N * (1 - p_N))) @ free_NK / len(soft_N)
+        # features that are all the same along one direction leave it where it is
+        step_K = np.zeros_like(at_K)
+        step_K[free_K] = np.linalg.lstsq(curvature_KK, -slope_K[free_K], rcond=None)[0]
+        size = 1.0
+        while (new := loss(new_K := np.maximum(at_K + size * step_K, lowest_K))) > value:
+            size /= 2
+            if size < _ROUNDING:
+                return at_K
+        at_K, value = new_K, new
+    return at_K
 
 
 def _fit_isotonic(target_N: Floats, logit_N: Floats) -> StepCalibrator:
@@ -127,16 +152,19 @@ def _fit_isotonic(target_N: Floats, logit_N: Floats) -> StepCalibrator:
     Three events in the top three rows are no probability of one: a block of n rows with k events
     counts as (k + 1/2) / (n + 1), after Krichevsky and Trofimov, and blocks are pooled again.
     """
-    from sklearn.isotonic import IsotonicRegression
-
-    fitted_N = IsotonicRegression().fit_transform(logit_N, target_N)
+    knots_U, knot_N = np.unique(logit_N, return_inverse=True)
+    fitted_N = _isotonic(knot_N, target_N, np.ones_like(target_N))[knot_N]
     _, block_N, rows_B = np.unique(fitted_N, return_inverse=True, return_counts=True)
     drawn_B = (np.bincount(block_N, weights=target_N) + 0.5) / (rows_B + 1)
-    again = IsotonicRegression().fit(
-        logit_N, drawn_B[block_N], sample_weight=((rows_B + 1) / rows_B)[block_N]
-    )
-    p = again.y_thresholds_
-    return StepCalibrator(again.X_thresholds_, np.log(p) - np.log1p(-p))
+    p_U = _isotonic(knot_N, drawn_B[block_N], ((rows_B + 1) / rows_B)[block_N])
+    return StepCalibrator(knots_U, np.log(p_U) - np.log1p(-p_U))
+
+
+def _isotonic(knot_N: Integers, value_N: Floats, weight_N: Floats) -> Floats:
+    """Return the rising sequence over knots that is nearest to the rows' values."""
+    weight_U = np.bincount(knot_N, weights=weight_N)
+    mean_U = np.bincount(knot_N, weights=weight_N * value_N) / weight_U
+    return np.asarray(optimize.isotonic_regression(mean_U, weights=weight_U).x)
 
 
 #: Calibration methods; each entry fits validation targets and logits.
@@ -188,15 +216,30 @@ def calibrated(predictions: pl.DataFrame, method: str) -> pl.DataFrame:
     DataError
         If a fold has no validation rows to calibrate on.
     """
-    folds = check_predictions(predictions).partition_by("fold", maintain_order=True)
+    predicted = Predicted.of(predictions)
     parts = []
-    for fold in folds:
-        rows = part(fold, "validation")
-        if rows.is_empty():
-            raise DataError(f"fold {fold['fold'][0]} has no validation rows to calibrate on.")
-        calibrator = fit_calibrator(method, rows["target"].to_numpy(), rows["logit"].to_numpy())
+    for fold in predicted.table.partition_by("fold", maintain_order=True):
+        calibrator = _calibrator_of(predicted, int(fold["fold"][0]), method)
         parts.append(fold.with_columns(logit=pl.Series(calibrator(fold["logit"].to_numpy()))))
     return pl.concat(parts)
+
+
+def calibrated_test(predicted: Predicted, method: str) -> Floats:
+    """Return the test logits of :func:`calibrated`, in the order of the test rows."""
+    logit_N = predicted.test["logit"].to_numpy().copy()
+    fold_N = predicted.test["fold"].to_numpy()
+    for fold in predicted.folds:
+        of_fold_N = fold_N == fold
+        logit_N[of_fold_N] = _calibrator_of(predicted, fold, method)(logit_N[of_fold_N])
+    return logit_N
+
+
+def _calibrator_of(predicted: Predicted, fold: int, method: str) -> Calibrator:
+    """Return a fold's calibrator, fitted on its own validation rows."""
+    _, target_N, logit_N = predicted.arrays("validation", fold)
+    if not len(target_N):
+        raise DataError(f"fold {fold} has no validation rows to calibrate on.")
+    return fit_calibrator(method, target_N, logit_N)
 
 
 def reliability_diagram(
@@ -235,68 +278,18 @@ def reliability_diagram(
     """
     rows = Classified.of(target, logit)
     weight_1K, forecast_1K, outcome_1K = bin_means(rows, np.ones((1, len(rows.target))))
-    _, frequency_RK = _consistent(rows, num_replicates, seed)
-    tail = (1 - level) / 2
-    band = np.nanquantile(frequency_RK, [tail, 1 - tail], axis=0)
+    frequency_RK = Consistent(rows, num_replicates, seed).frequencies()
+    bands = percentile_intervals(outcome_1K[0], frequency_RK.T, level=level)
     return pl.DataFrame(
         {
             "bin": np.arange(weight_1K.shape[1]),
             "count": np.round(weight_1K[0] * len(rows.target)).astype(np.int64),
             "forecast": forecast_1K[0],
             "frequency": outcome_1K[0],
-            "band_low": band[0],
-            "band_high": band[1],
+            "band_low": [band.low for band in bands],
+            "band_high": [band.high for band in bands],
         }
     )
-
-
-def _consistent(rows: Classified, num_replicates: int, seed: int) -> tuple[Floats, Floats]:
-    """Return calibration error (R,) and frequency in each bin (R, K) of calibrated worlds."""
-    num_rows, p_N = len(rows.target), rows.probability
-    bin_N, num_bins = rows.bins.argmax(axis=1), rows.bins.shape[1]
-    step = max(1, _CELLS // max(1, num_rows))
-    errors, frequencies = [], []
-    for drawn_CN, uniform_CN in _worlds(num_rows, num_replicates, seed, step):
-        forecast_CN = p_N[drawn_CN]
-        cell_CN = bin_N[drawn_CN] + num_bins * np.arange(len(drawn_CN))[:, None]
-        count_CK, happened_CK, forecast_CK = (
-            np.bincount(
-                cell_CN.ravel(),
-                weights=None if values is None else values.ravel(),
-                minlength=num_bins * len(drawn_CN),
-            ).reshape(-1, num_bins)
-            for values in (None, uniform_CN < forecast_CN, forecast_CN)
-        )
-        errors.append(np.abs(happened_CK - forecast_CK).sum(axis=1) / num_rows)
-        frequencies.append(ratio(happened_CK.astype(float), count_CK.astype(float)))
-    return np.concatenate(errors), np.concatenate(frequencies)
-
-
-def _worlds(
-    num_rows: int, num_replicates: int, seed: int, step: int
-) -> Iterable[tuple[Integers, Floats]]:
-    """Return the drawn rows and uniform numbers of all worlds, ``step`` of them at a time."""
-    if num_rows * num_replicates > _KEPT_CELLS:
-        return _drawn_worlds(num_rows, num_replicates, seed, step)
-    return _kept_worlds(num_rows, num_replicates, seed, step)
-
-
-def _drawn_worlds(
-    num_rows: int, num_replicates: int, seed: int, step: int
-) -> Iterator[tuple[Integers, Floats]]:
-    rng = np.random.default_rng(seed)
-    for first in range(0, num_replicates, step):
-        worlds = [
-            (rng.integers(0, num_rows, num_rows), rng.random(num_rows))
-            for _ in range(min(step, num_replicates - first))
-        ]
-        yield np.stack([drawn for drawn, _ in worlds]), np.stack([u for _, u in worlds])
-
-
-@lru_cache(maxsize=2)
-def _kept_worlds(*place: int) -> tuple[tuple[Integers, Floats], ...]:
-    """Return the same, kept: every calibration of every model on the same days asks for them."""
-    return tuple(_drawn_worlds(*place))
 
 
 @dataclass(frozen=True)
@@ -346,21 +339,25 @@ def calibration_error(
     """
     rows = Classified.of(target, logit)
 
-    def error(weights_RN: Floats) -> Floats:
-        weight_RK, forecast_RK, outcome_RK = bin_means(rows, weights_RN)
-        return np.asarray((weight_RK * np.abs(forecast_RK - outcome_RK)).sum(axis=1))
-
+    excess_N = rows.target - rows.probability
     resampler = Resampler.over(
         dates,
-        rows.target - rows.probability,
+        excess_N,
         overlap=overlap,
         num_replicates=num_replicates,
         level=level,
         seed=seed,
     )
-    metric = resampler.metrics({"ece": error}, centred=("ece",))["ece"]
+    # in each bin, share of rows × distance of means = distance of sums over the number of rows
+    columns_NK = np.column_stack([rows.bins * excess_N[:, None], np.ones_like(excess_N)])
+    sums_K, sums_RK = resampler.row_sums(columns_NK)
+    value = float(np.abs(sums_K[:-1]).sum() / sums_K[-1])
+    replicates_R = np.abs(sums_RK[:, :-1]).sum(axis=1) / sums_RK[:, -1]
+    metric = percentile_interval(
+        value, centre(value, replicates_R), level=level, stretch=resampler.stretch
+    )
     metric = Metric(metric.value, max(0.0, metric.low), metric.high)
-    errors_R, _ = _consistent(rows, num_replicates, seed)
+    errors_R = Consistent(rows, num_replicates, seed).errors()
     # few distinct forecasts make ties, which no rounding may break
     as_large = np.count_nonzero(errors_R >= metric.value - _ROUNDING)
     p_value = (1 + as_large) / (1 + num_replicates)

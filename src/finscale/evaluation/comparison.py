@@ -11,7 +11,13 @@ from typing import Any, Literal
 import polars as pl
 
 from finscale.evaluation.bootstrap import LEVEL, NUM_REPLICATES, Floats, Resampler
-from finscale.evaluation.inference import PairedTest, bootstrap_test, delong, diebold_mariano
+from finscale.evaluation.inference import (
+    PairedTest,
+    bootstrap_mean_test,
+    bootstrap_test,
+    delong,
+    diebold_mariano,
+)
 from finscale.evaluation.multiple import (
     ConfidenceSet,
     SuperiorModels,
@@ -20,9 +26,12 @@ from finscale.evaluation.multiple import (
     holm,
     superior_models,
 )
-from finscale.evaluation.predictions import aligned, check_predictions, part
+from finscale.evaluation.predictions import Predicted, aligned
 from finscale.evaluation.ranking import Ranking, weighted_auc
-from finscale.evaluation.scores import log_losses, squared_errors, weighted_mean
+from finscale.evaluation.scores import log_losses, squared_errors
+
+#: Models of which every pair is compared: 45 pairs are the most that a table can tell.
+MOST_PAIRED = 10
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,9 @@ class Comparison:
         (diebold_mariano, bootstrap or delong), value (first minus second), low, high, p_value, and
         the p-value adjusted over all pairs of that test: holm (any false rejection) and
         benjamini_hochberg (their share).
+    best : str or None
+        With more than ten models not every pair is tested: each model is compared with this one,
+        whose mean loss is the lowest. None where all pairs are.
     confidence : ConfidenceSet or None
         Models that cannot be told from the best by their losses; None for two models.
     superior : dict of str to SuperiorModels
@@ -43,13 +55,14 @@ class Comparison:
     """
 
     pairs: pl.DataFrame
+    best: str | None
     confidence: ConfidenceSet | None
     superior: dict[str, SuperiorModels]
 
 
 def compare(
-    models: Mapping[str, pl.DataFrame],
-    benchmarks: Mapping[str, pl.DataFrame] | None = None,
+    models: Mapping[str, pl.DataFrame | Predicted],
+    benchmarks: Mapping[str, pl.DataFrame | Predicted] | None = None,
     *,
     kind: Literal["classification", "regression"] = "classification",
     overlap: int = 1,
@@ -61,7 +74,8 @@ def compare(
 
     Losses are log losses or squared errors. DeLong's test takes the rows of a day as one cluster,
     and labels of different days as independent: for overlapping labels the bootstrap is the test
-    to read.
+    to read. Of more than ten models each is compared with the best alone, AUCs by DeLong's test
+    alone; the confidence set and the superior models are of all.
 
     Parameters
     ----------
@@ -82,10 +96,10 @@ def compare(
         If the models were tested on different windows.
     """
     first_name, *_ = models
-    checked = {name: check_predictions(table, name) for name, table in models.items()}
+    checked = {name: Predicted.of(table, name) for name, table in models.items()}
     reference = checked[first_name]
     tests = {name: aligned(reference, table, name) for name, table in checked.items()}
-    test = part(reference, "test")
+    test = reference.test
     dates_N, target_N = test["date"].to_numpy(), test["target"].cast(pl.Float64).to_numpy()
     outputs = {name: table["logit"].to_numpy() for name, table in tests.items()}
     loss = log_losses if kind == "classification" else squared_errors
@@ -98,7 +112,10 @@ def compare(
     }
 
     lines: list[dict[str, Any]] = []
-    for first, second in combinations(models, 2):
+    best = min(losses, key=lambda name: losses[name].mean()) if len(models) > MOST_PAIRED else None
+    others = [name for name in models if name != best]
+    pairs = combinations(models, 2) if best is None else [(best, other) for other in others]
+    for first, second in pairs:
         pair = {"first": first, "second": second}
         difference_N = losses[first] - losses[second]
         resampler = Resampler.over(dates_N, difference_N, **bootstrap)
@@ -106,24 +123,21 @@ def compare(
             ("loss", "diebold_mariano"): diebold_mariano(
                 dates_N, losses[first], losses[second], horizon=overlap, level=level
             ),
-            ("loss", "bootstrap"): bootstrap_test(
-                partial(weighted_mean, losses[first]),
-                partial(weighted_mean, losses[second]),
-                resampler,
-            ),
+            ("loss", "bootstrap"): bootstrap_mean_test(difference_N, resampler),
         }
         if kind == "classification" and 0 < target_N.mean() < 1:
             pair_outputs = outputs[first], outputs[second]
             results[("auc", "delong")] = delong(target_N, *pair_outputs, dates=dates_N, level=level)
-            results[("auc", "bootstrap")] = _auc_test(target_N, *pair_outputs, resampler)
+            if best is None:
+                results[("auc", "bootstrap")] = _auc_test(target_N, *pair_outputs, resampler)
         lines += [_line(pair, score, test, result) for (score, test), result in results.items()]
     options = {"overlap": overlap, "num_replicates": num_replicates, "seed": seed}
     superior = {}
     for name, table in (benchmarks or {}).items():
-        other_N = aligned(reference, check_predictions(table, name), name)["logit"].to_numpy()
+        other_N = aligned(reference, Predicted.of(table, name), name)["logit"].to_numpy()
         superior[name] = superior_models(dates_N, loss(target_N, other_N), losses, **options)
     confidence = confidence_set(dates_N, losses, **options) if len(models) > 2 else None
-    return Comparison(_adjusted(pl.DataFrame(lines)), confidence, superior)
+    return Comparison(_adjusted(pl.DataFrame(lines)), best, confidence, superior)
 
 
 def _auc_test(

@@ -8,9 +8,11 @@ day, so its long-run coverage holds under any drift.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, insort
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -269,24 +271,30 @@ def _adaptive_reach(
     _require_rows(len(known_M), confidence)
     first_rows = np.cumsum(days.counts[:-1], dtype=np.int64)
     rows_of_day = np.split(np.argsort(days.row_day, kind="stable"), first_rows)
-    window, num_known, miss_level = known_M, len(known_M), 1 - confidence
-    reach_N = np.empty_like(scores_N)
-    for day, rows in enumerate(rows_of_day):
+    scores_of_day = [scores_N[rows].tolist() for rows in rows_of_day]
+    # the errors known so far in order of time, and of size: one comes, one goes, in log steps
+    latest, ordered = deque(known_M.tolist()), sorted(known_M.tolist())
+    miss_level = 1 - confidence
+    reaches: list[float] = []
+    for day in range(len(rows_of_day)):
         if day >= overlap:
-            ended = rows_of_day[day - overlap]
-            missed = float(np.mean(scores_N[ended] > reach_N[ended]))
+            ended, reached = scores_of_day[day - overlap], reaches[day - overlap]
+            missed = sum(score > reached for score in ended) / len(ended)
             miss_level += rate * ((1 - confidence) - missed)
-            window = np.concatenate([window, scores_N[ended]])[-num_known:]
-        reach_N[rows] = _reach(window, miss_level)
-    return reach_N
+            for score in ended:
+                latest.append(score)
+                insort(ordered, score)
+                del ordered[bisect_left(ordered, latest.popleft())]
+        reaches.append(_reach(ordered, miss_level))
+    return np.asarray(np.array(reaches)[days.row_day])
 
 
-def _reach(errors: Floats, miss_level: float) -> float:
+def _reach(ordered: Sequence[float], miss_level: float) -> float:
     """Return the half-width that at most ``miss_level`` of the errors, one more counted, exceed."""
-    rank = math.ceil((1 - miss_level) * (len(errors) + 1) - _ROUNDING)
-    if rank > len(errors):
+    rank = math.ceil((1 - miss_level) * (len(ordered) + 1) - _ROUNDING)
+    if rank > len(ordered):
         return math.inf
-    return float(np.partition(errors, rank - 1)[rank - 1]) if rank > 0 else 0.0
+    return ordered[rank - 1] if rank > 0 else 0.0
 
 
 def coverage(
@@ -315,5 +323,5 @@ def coverage(
     for year in ("all", *np.unique(year_N)):
         rows = np.ones(len(year_N), np.bool_) if year == "all" else year_N == year
         metric = mean_interval(dates_N[rows], covered_N[rows], overlap=overlap, seed=seed)
-        lines.append({"year": str(year), "rows": int(rows.sum()), **asdict(metric)})
+        lines.append({"year": str(year), "rows": int(rows.sum()), **vars(metric)})
     return pl.DataFrame(lines)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from finscale.errors import DataError
 from finscale.evaluation.bootstrap import LEVEL, NUM_REPLICATES, Floats, Metric, Resampler
 from finscale.evaluation.operating import OPERATING, OperatingRule, threshold_sweep
-from finscale.evaluation.predictions import aligned, check_predictions, known_mean, part
+from finscale.evaluation.predictions import Predicted, aligned, known_mean
 from finscale.evaluation.scores import (
     CLASSIFICATION,
     REGRESSION,
@@ -27,10 +27,11 @@ from finscale.evaluation.scores import (
     measure,
     probabilities,
     squared_errors,
-    weighted_mean,
 )
 
 TaskKind = Literal["classification", "regression"]
+#: Group, label, and which test rows belong to it.
+Groups = Sequence[tuple[str, str, NDArray[np.bool_]]]
 TERCILES = ("calm", "middle", "turbulent")
 #: Shares of test rows that the default sweep of thresholds flags.
 _SWEPT_SHARES = (0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02)
@@ -96,15 +97,13 @@ class Evaluation:
         KeyError
             If it was not computed.
         """
-        found = self.scores.filter(
-            (pl.col("score") == score)
-            & (pl.col("over") == over)
-            & (pl.col("group") == group)
-            & (pl.col("label") == label)
-        )
-        if found.is_empty():
-            raise KeyError((score, over, group, label))
-        return Metric(*found.select("value", "low", "high").row(0))
+        return self._metrics[score, over, group, label]
+
+    @cached_property
+    def _metrics(self) -> dict[tuple[str, str, str, str], Metric]:
+        place, numbers = ("score", "over", "group", "label"), ("value", "low", "high")
+        rows = self.scores.select(*place, *numbers).iter_rows()
+        return {row[:4]: Metric(*row[4:]) for row in rows}
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values; what is undefined or infinite is None."""
@@ -119,13 +118,14 @@ class Evaluation:
 
 
 def evaluate(
-    predictions: pl.DataFrame,
-    baselines: Mapping[str, pl.DataFrame] | None = None,
+    predictions: pl.DataFrame | Predicted,
+    baselines: Mapping[str, pl.DataFrame | Predicted] | None = None,
     *,
     kind: TaskKind = "classification",
     overlap: int = 1,
     rule: OperatingRule | None = None,
     volatility: pl.DataFrame | None = None,
+    groups: Callable[[], Groups] | None = None,
     expected: int | None = None,
     num_replicates: int = NUM_REPLICATES,
     level: float = LEVEL,
@@ -135,7 +135,7 @@ def evaluate(
 
     Parameters
     ----------
-    predictions : polars.DataFrame
+    predictions : polars.DataFrame or Predicted
         date, symbol, fold, split, target, logit; rows of split ``validation`` choose the operating
         point, rows of split ``test`` are judged.
     baselines : mapping of str to polars.DataFrame, optional
@@ -149,6 +149,8 @@ def evaluate(
         Without validation rows there is no operating point.
     volatility : polars.DataFrame, optional
         date, symbol, volatility known at the decision; gives scores by tercile of the test rows.
+    groups : callable, optional
+        Returns what :func:`groups_of` makes of the test rows and volatility; spares both.
     expected : int, optional
         Windows that the test should have.
     num_replicates, level, seed
@@ -159,18 +161,18 @@ def evaluate(
     DataError
         For predictions that are incomplete or not comparable.
     """
-    predictions = check_predictions(predictions)
-    test = part(predictions, "test")
+    predicted = Predicted.of(predictions)
+    test = predicted.test
     if expected is not None and test.height != expected:
         raise DataError(f"{test.height:,} windows were tested, {expected:,} should have been.")
     rule = rule or OperatingRule()
     thresholds: dict[int, float] = {}
     rows: Classified | Regressed
     if kind == "classification":
-        thresholds = _thresholds(part(predictions, "validation"), rule)
+        thresholds = _thresholds(predicted.validation, rule)
         rows = _classified(test, thresholds)
     else:
-        rows = Regressed(*_columns(test), known_mean(predictions, overlap))
+        rows = Regressed(*_columns(test), known_mean(predicted.table, overlap))
 
     dates = test["date"].to_numpy()
     bootstrap: dict[str, Any] = {
@@ -182,19 +184,23 @@ def evaluate(
     resampler = Resampler.over(dates, rows.dependence(), **bootstrap)
     # a difference of losses is far less dependent than the losses: blocks of its own length
     gains = [
-        _Gain.of(name, test, aligned(predictions, check_predictions(other, name), name), kind)
+        _Gain.of(name, test, aligned(predicted, Predicted.of(other, name), name), kind)
         for name, other in (baselines or {}).items()
     ]
-    gain_resamplers = [Resampler.over(dates, gain.values, **bootstrap) for gain in gains]
+    parts = groups_of(test, volatility) if groups is None else groups()
+    masks_NK = np.column_stack([mask_N for _, _, mask_N in parts])
+    skills = {
+        gain.over: Resampler.over(dates, gain.values, **bootstrap).means(gain.values, masks_NK)
+        for gain in gains
+    }
 
     lines: list[dict[str, Any]] = []
-    for group, label, mask_N in _groups(test, volatility):
+    for number, (group, label, mask_N) in enumerate(parts):
         place = {"group": group, "label": label}
         metrics = _measured(rows.where(mask_N), resampler.where(mask_N))
-        lines += [{**place, "over": "", "score": n, **asdict(m)} for n, m in metrics.items()]
-        for gain, own in zip(gains, gain_resamplers, strict=True):
-            skill = gain.skill(mask_N, own)
-            lines.append({**place, "over": gain.over, "score": "skill", **asdict(skill)})
+        lines += [{**place, "over": "", "score": n, **vars(m)} for n, m in metrics.items()]
+        for over, metric in ((over, metrics[number]) for over, metrics in skills.items()):
+            lines.append({**place, "over": over, "score": "skill", **vars(metric)})
     return Evaluation(
         kind=kind,
         num_rows=test.height,
@@ -225,10 +231,6 @@ class _Gain:
         loss = log_losses if kind == "classification" else squared_errors
         return cls(name, loss(*_columns(other)) - loss(*_columns(test)))
 
-    def skill(self, mask_N: NDArray[np.bool_], resampler: Resampler) -> Metric:
-        mean = partial(weighted_mean, self.values[mask_N])
-        return resampler.where(mask_N).metrics({"skill": mean})["skill"]
-
 
 def _columns(test: pl.DataFrame) -> tuple[Floats, Floats]:
     return test["target"].cast(pl.Float64).to_numpy(), test["logit"].to_numpy()
@@ -253,16 +255,19 @@ def _classified(test: pl.DataFrame, thresholds: Mapping[int, float]) -> Classifi
 def _measured(rows: Classified | Regressed, resampler: Resampler) -> dict[str, Metric]:
     if isinstance(rows, Regressed):
         return measure(REGRESSION, rows, resampler)
-    metrics = measure(CLASSIFICATION, rows, resampler)
-    if not np.isnan(rows.flagged).any():
-        metrics |= measure(OPERATING, rows, resampler)
-    return metrics
+    flagged = not np.isnan(rows.flagged).any()
+    return measure({**CLASSIFICATION, **(OPERATING if flagged else {})}, rows, resampler)
 
 
 def _sweep(rows: Classified, resampler: Resampler) -> pl.DataFrame:
     """Return what thresholds find that flag round shares of the test; nothing is chosen by it."""
     thresholds = np.quantile(rows.probability, 1 - np.asarray(_SWEPT_SHARES))
     return threshold_sweep(rows, resampler, np.unique(thresholds).tolist())
+
+
+def groups_of(test: pl.DataFrame, volatility: pl.DataFrame | None) -> Groups:
+    """Return (group, label, rows): all, each fold and year if there are several, each tercile."""
+    return list(_groups(test, volatility))
 
 
 def _groups(

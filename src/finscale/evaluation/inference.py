@@ -14,10 +14,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from finscale.errors import DataError
-from finscale.evaluation.bootstrap import LEVEL, Days, Floats, Metric, Resampler
+from finscale.evaluation.bootstrap import (
+    LEVEL,
+    Days,
+    Floats,
+    Metric,
+    Resampler,
+    percentile_interval,
+)
 from finscale.evaluation.ranking import structural_components
 
 
@@ -90,7 +97,7 @@ def diebold_mariano(
         variance = covariances[0] + 2 * bartlett @ covariances[1:]
     correction = (num_days + 1 - 2 * horizon + horizon * (horizon - 1) / num_days) / num_days
     error = math.sqrt(variance / num_days / correction)
-    return _studentised(mean, error, level, stats.t(num_days - 1))
+    return _studentised(mean, error, level, degrees=num_days - 1)
 
 
 def delong(
@@ -137,7 +144,7 @@ def delong(
         raise DataError("the AUC needs events on two days at least, and days without one.")
     difference = float(components_N[event_N].mean())
     error = math.sqrt(_auc_variance(components_N, event_N, days))
-    return _studentised(difference, error, level, stats.norm)
+    return _studentised(difference, error, level)
 
 
 def _auc_variance(components_N: Floats, event_N: NDArray[np.bool_], days: Days) -> float:
@@ -181,21 +188,44 @@ def bootstrap_test(
         return values_R
 
     metric = resampler.metrics({"difference": difference})["difference"]
-    # the last call is the one on the sample itself
-    values_R = np.concatenate(replicates[:-1])
+    # the first is the sample itself
+    return _resampled(metric, np.concatenate(replicates)[1:], resampler)
+
+
+def bootstrap_mean_test(difference_N: Floats, resampler: Resampler) -> PairedTest:
+    """Test whether two models have the same mean loss, from the difference of each row.
+
+    What :func:`bootstrap_test` does for two weighted means, without weights of rows.
+    """
+    columns_N2 = np.column_stack([difference_N, np.ones_like(difference_N)])
+    (total, number), sums_R2 = resampler.row_sums(columns_N2)
+    values_R = sums_R2[:, 0] / sums_R2[:, 1]
+    metric = percentile_interval(
+        float(total / number), values_R, level=resampler.level, stretch=resampler.stretch
+    )
+    return _resampled(metric, values_R, resampler)
+
+
+def _resampled(metric: Metric, values_R: Floats, resampler: Resampler) -> PairedTest:
     values_R = values_R[np.isfinite(values_R)]
     deviations_R = resampler.stretch * np.abs(values_R - metric.value)
     further = np.count_nonzero(deviations_R >= abs(metric.value))
     return PairedTest(metric, math.nan, (1 + further) / (1 + len(values_R)))
 
 
-def _studentised(difference: float, error: float, level: float, reference: Any) -> PairedTest:
+def _studentised(
+    difference: float, error: float, level: float, *, degrees: float = math.inf
+) -> PairedTest:
+    """Refer difference / error to Student's t; to the normal with endless degrees of freedom."""
     if error == 0.0:  # identical models: no difference, and none that could have been seen
         return PairedTest(Metric(difference, difference, difference), 0.0, 1.0)
-    statistic = difference / error
-    reach = error * float(reference.ppf((1 + level) / 2))
+    statistic, tail = difference / error, (1 + level) / 2
+    if math.isinf(degrees):
+        quantile, beyond = float(ndtri(tail)), float(ndtr(-abs(statistic)))
+    else:
+        quantile = float(stdtrit(degrees, tail))
+        beyond = float(stdtr(degrees, -abs(statistic)))
+    reach = error * quantile
     return PairedTest(
-        Metric(difference, difference - reach, difference + reach),
-        statistic,
-        float(2 * reference.sf(abs(statistic))),
+        Metric(difference, difference - reach, difference + reach), statistic, 2 * beyond
     )

@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from finscale.evaluation.blocks import draws_by_turns, stationary_replicates
 from finscale.evaluation.bootstrap import (
     NUM_REPLICATES,
     Days,
     Floats,
-    day_weights,
     optimal_block_length,
-    stationary_indices,
 )
 
 
@@ -101,30 +100,59 @@ def superior_models(
     days = Days.of(dates)
     gains_TK = days.means(benchmark_losses)[:, None] - _daily(days, losses)
     length = block_length or _block_length(gains_TK, overlap)
-    # arch's SPA compares raw means, and one noisy model would hide the others: studentise first
-    weights_RT = day_weights(stationary_indices(len(days), length, num_replicates, seed))
-    error_K = (weights_RT @ gains_TK / len(days)).std(axis=0)
+    # Hansen's test compares raw means, and one noisy model would hide the others: studentise first
+    own = stationary_replicates(len(days), length, num_replicates, seed)
+    error_K = (own.sums(gains_TK) / len(days)).std(axis=0)
     gains_TK = gains_TK / np.where(error_K > 0, error_K, 1.0)
-    names, better = list(losses), list[str]()
+    mean_K, worlds_RK = _superiority(gains_TK, length, num_replicates, seed)
+    names, remaining = list(losses), np.ones(len(losses), dtype=np.bool_)
     p_value = math.nan
     # Romano and Wolf's steps: take out the models that were found, and ask again
-    while remaining := [i for i, name in enumerate(names) if name not in better]:
-        spa = _superiority(gains_TK[:, remaining], length, num_replicates, seed)
-        p_value = float(spa.pvalues["consistent"]) if not better else p_value
-        found = [names[remaining[int(i)]] for i in spa.better_models(size)]
-        if not found:
+    while remaining.any():
+        best_R = worlds_RK[:, remaining].max(axis=1)
+        if remaining.all():
+            p_value = float((best_R > mean_K.max()).mean())
+        found = remaining & (mean_K > np.quantile(best_R, 1 - size))
+        if not found.any():
             break
-        better += found
-    members = tuple(name for name in names if name in better)
+        remaining &= ~found
+    members = tuple(name for name, left in zip(names, remaining, strict=True) if not left)
     return SuperiorModels(p_value, members, size, length)
 
 
-def _superiority(gains_TK: Floats, length: int, num_replicates: int, seed: int) -> Any:
-    from arch.bootstrap import SPA
+def _superiority(
+    gains_TK: Floats, length: int, num_replicates: int, seed: int
+) -> tuple[Floats, Floats]:
+    """Return mean gains (K,), and what they are in worlds in which no model is better (R, K).
 
-    spa = SPA(np.zeros(len(gains_TK)), -gains_TK, block_size=length, reps=num_replicates, seed=seed)
-    spa.compute()
-    return spa
+    Hansen's consistent version: a model so bad that it cannot be the best by chance keeps its
+    distance, so that it has no part in how large the best one's gain is by chance.
+    """
+    num_days = len(gains_TK)
+    mean_K = gains_TK.mean(axis=0)
+    variance_K = _long_run_variance(gains_TK - mean_K, 1.0 / length)
+    lowest_K = -np.sqrt(variance_K / num_days * 2 * math.log(math.log(num_days)))
+    centre_K = np.where(mean_K >= lowest_K, mean_K, 0.0)
+    blocks = draws_by_turns(num_days, num_replicates, seed).blocks(length)
+    return mean_K, blocks.sums(gains_TK) / num_days - centre_K
+
+
+def _long_run_variance(centred_TK: Floats, jump: float) -> Floats:
+    """Return the variance of √T times the mean of a stationary-bootstrap replicate (K,).
+
+    References
+    ----------
+    Politis and Romano (1994), eq. 3: autocovariances of lag i weigh (1 − i/T)(1 − p)^i + (i/T)(1 −
+    p)^(T − i).
+    """
+    num_days = len(centred_TK)
+    lag = np.arange(1, num_days)
+    share = lag / num_days
+    kernel = (1 - share) * (1 - jump) ** lag + share * (1 - jump) ** (num_days - lag)
+    # all autocovariances at once: the inverse transform of the power spectrum
+    spectrum_FK = np.abs(np.fft.rfft(centred_TK, 2 * num_days, axis=0)) ** 2
+    covariance_LK = np.fft.irfft(spectrum_FK, axis=0)[:num_days] / num_days
+    return np.asarray(covariance_LK[0] + 2 * kernel @ covariance_LK[1:])
 
 
 def confidence_set(
@@ -148,20 +176,51 @@ def confidence_set(
     ----------
     Hansen, Lunde and Nason (2011), The model confidence set, Econometrica 79.
     """
-    from arch.bootstrap import MCS
-
     losses_TK = _daily(Days.of(dates), losses)
     length = block_length or _block_length(losses_TK - losses_TK.mean(axis=1)[:, None], overlap)
-    mcs = MCS(losses_TK, size=size, reps=num_replicates, block_size=length, seed=seed)
-    mcs.compute()
-    names = list(losses)
-    p_values = {names[int(i)]: float(p) for i, p in mcs.pvalues["Pvalue"].items()}
-    return ConfidenceSet(
-        {name: p_values[name] for name in names},
-        tuple(name for i, name in enumerate(names) if i in set(mcs.included)),
-        size,
-        length,
+    blocks = draws_by_turns(len(losses_TK), num_replicates, seed).blocks(length)
+    mean_K = losses_TK.mean(axis=0)
+    shift_RK = blocks.sums(losses_TK) / len(losses_TK) - mean_K
+    p_values_K = _confidence(mean_K, shift_RK)
+    p_values = dict(zip(losses, p_values_K.tolist(), strict=True))
+    members = tuple(name for name, p_value in p_values.items() if p_value > size)
+    return ConfidenceSet(p_values, members, size, length)
+
+
+def _confidence(mean_K: Floats, shift_RK: Floats) -> Floats:
+    """Return the smallest size at which each model leaves the set (K,), by the range statistic.
+
+    Parameters
+    ----------
+    mean_K : ndarray of shape (K,)
+        Mean losses.
+    shift_RK : ndarray of shape (R, K)
+        What replicates of them deviate by.
+    """
+    num_models = len(mean_K)
+    error_KK = np.sqrt(
+        np.stack([((shift_RK - own_R[:, None]) ** 2).mean(axis=0) for own_R in shift_RK.T])
     )
+    error_KK[error_KK == 0] = 1.0  # a model and itself, or its copy: no difference
+    worse_KK = (mean_K[:, None] - mean_K) / error_KK
+    # who leaves when depends on the sample alone: the model most worse than another one
+    left, leaving, statistics = list(range(num_models)), list[int](), list[float]()
+    while len(left) > 1:
+        among = worse_KK[np.ix_(left, left)]
+        statistics.append(float(among.max()))
+        leaving.append(left.pop(int(among.argmax()) // len(left)))
+    # backwards the set grows, and each pair enters the largest difference by chance once
+    p_values_K, present = np.ones(num_models), list(left)
+    largest_R = np.zeros(len(shift_RK))
+    for model, statistic in zip(leaving[::-1], statistics[::-1], strict=True):
+        apart_RK = (shift_RK[:, [model]] - shift_RK[:, present]) / error_KK[model, present]
+        np.maximum(largest_R, np.abs(apart_RK).max(axis=1), out=largest_R)
+        # where no model is worse than another they are copies
+        p_values_K[model] = (statistic < largest_R).mean() if statistic > 0 else 1.0
+        present.append(model)
+    # a model leaves no sooner than those before it
+    p_values_K[leaving] = np.maximum.accumulate(p_values_K[leaving])
+    return p_values_K
 
 
 def _daily(days: Days, losses: Mapping[str, ArrayLike]) -> Floats:
@@ -194,6 +253,9 @@ def benjamini_hochberg(p_values: ArrayLike) -> Floats:
     ----------
     Benjamini and Hochberg (1995), JRSS B 57.
     """
-    from scipy.stats import false_discovery_control
-
-    return np.asarray(false_discovery_control(np.asarray(p_values, dtype=np.float64), method="bh"))
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")[::-1]
+    stepped = np.minimum.accumulate(p[order] * len(p) / np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted

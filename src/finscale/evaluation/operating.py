@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -18,28 +18,23 @@ from finscale.evaluation.scores import (
     Classified,
     Score,
     base_rates,
-    measure,
+    column_sums,
+    measure_each,
     ratio,
+    row_mean,
 )
+from finscale.evaluation.shared import Shared
 from finscale.registry import Registry
 
 
-def _flagged(rows: Classified, weights_RN: Floats) -> Floats:
-    return rows.shared.of(weights_RN, "flagged", lambda: weights_RN @ rows.flagged)
-
-
-def _found(rows: Classified, weights_RN: Floats) -> Floats:
-    """Return the weight of the events that are flagged."""
-    return rows.shared.of(weights_RN, "found", lambda: weights_RN @ (rows.flagged * rows.target))
-
-
 def _precision(rows: Classified, weights_RN: Floats) -> Floats:
-    return ratio(_found(rows, weights_RN), _flagged(rows, weights_RN))
+    found = rows.sums(weights_RN)
+    return ratio(found["found"], found["flagged"])
 
 
 def _recall(rows: Classified, weights_RN: Floats) -> Floats:
-    events_R = rows.shared.of(weights_RN, "events", lambda: weights_RN @ rows.target)
-    return ratio(_found(rows, weights_RN), events_R)
+    found = rows.sums(weights_RN)
+    return ratio(found["found"], found["events"])
 
 
 def _lift(rows: Classified, weights_RN: Floats) -> Floats:
@@ -47,7 +42,7 @@ def _lift(rows: Classified, weights_RN: Floats) -> Floats:
 
 
 def _share_flagged(rows: Classified, weights_RN: Floats) -> Floats:
-    return np.asarray(_flagged(rows, weights_RN) / rows.shared.total(weights_RN))
+    return row_mean(rows, weights_RN, "flagged")
 
 
 #: A precision measured on fewer rows is luck, and no reason to choose a threshold.
@@ -195,10 +190,47 @@ def threshold_sweep(
     polars.DataFrame
         threshold, score, value, low, high: one line for each threshold and score.
     """
-    lines: list[dict[str, float | str]] = []
-    for threshold in thresholds:
-        flagged_N = (rows.probability >= threshold).astype(np.float64)
-        flagged = Classified(rows.target, rows.logit, rows.fold, flagged_N)
-        for name, metric in measure(OPERATING, flagged, resampler).items():
-            lines.append({"threshold": threshold, "score": name, **asdict(metric)})
+    flagged_NK = (rows.probability[:, None] >= np.asarray(thresholds)).astype(np.float64)
+    columns = {
+        "rows": np.ones_like(rows.target),
+        "events": rows.target,
+        "flagged": flagged_NK,
+        "found": flagged_NK * rows.target[:, None],
+    }
+    shared = Shared()
+    declared = {
+        (number, name): (score, _Flagged(rows.target, rows.logit, rows.fold, flagged_N, place))
+        for number, flagged_N in enumerate(flagged_NK.T)
+        for place in [_Place(columns, shared, number)]
+        for name, score in OPERATING.items()
+    }
+    lines = [
+        {"threshold": thresholds[number], "score": name, **vars(metric)}
+        for (number, name), metric in measure_each(declared, resampler).items()
+    ]
+    shared.clear()
     return pl.DataFrame(lines)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """One of several thresholds, whose sums come from one product."""
+
+    columns: dict[str, Floats]
+    swept: Shared
+    number: int
+
+    def sums(self, weights_RN: Floats) -> dict[str, Floats]:
+        found = self.swept.of(weights_RN, "sums", lambda: column_sums(self.columns, weights_RN))
+        own = {name: found[name][:, self.number] for name in ("flagged", "found")}
+        return {**found, **own}
+
+
+@dataclass(frozen=True)
+class _Flagged(Classified):
+    """Rows that one threshold of a sweep flags."""
+
+    place: _Place
+
+    def sums(self, weights_RN: Floats) -> dict[str, Floats]:
+        return self.place.sums(weights_RN)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 from scipy import optimize
 
 from finscale.evaluation.backtest import Backtest
+from finscale.evaluation.blocks import stationary_replicates
 from finscale.evaluation.bootstrap import (
     LEVEL,
     NUM_REPLICATES,
@@ -19,7 +21,6 @@ from finscale.evaluation.bootstrap import (
     optimal_block_length,
     percentile_interval,
     small_sample_stretch,
-    stationary_indices,
 )
 from finscale.evaluation.sharpe import (
     PERIODS,
@@ -27,6 +28,7 @@ from finscale.evaluation.sharpe import (
     probabilistic_sharpe,
     sharpe_interval,
     sharpe_ratio,
+    sharpe_replicates,
 )
 
 _BP = 1e-4
@@ -198,25 +200,21 @@ def sharpe_difference(
     _, a, b = np.intersect1d(first.dates, second.dates, return_indices=True)
     pair_2T = np.stack([first.returns[a], second.returns[b]])
     length = optimal_block_length(np.column_stack([*pair_2T, *(pair_2T**2)]))
-    indices_RT = stationary_indices(pair_2T.shape[1], length, num_replicates, seed)
-    ratios = []
-    for returns_T in pair_2T:
-        drawn_RT = returns_T[indices_RT]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            ratios.append(drawn_RT.mean(axis=1) / drawn_RT.std(axis=1, ddof=1))
+    drawn = stationary_replicates(pair_2T.shape[1], length, num_replicates, seed)
+    ratios_R2 = sharpe_replicates(pair_2T.T, drawn)
     value = sharpe_ratio(pair_2T[0], periods=periods) - sharpe_ratio(pair_2T[1], periods=periods)
     stretch = small_sample_stretch(pair_2T.shape[1], length, level)
-    replicates_R = (ratios[0] - ratios[1]) * math.sqrt(periods)
+    replicates_R = (ratios_R2[:, 0] - ratios_R2[:, 1]) * math.sqrt(periods)
     return percentile_interval(value, replicates_R, level=level, stretch=stretch)
 
 
 def performance_table(results: Sequence[Performance]) -> pl.DataFrame:
     """Return one line a backtest, with the Sharpe ratio's interval in columns of its own."""
-    lines = []
-    for result in results:
-        line = {name: value for name, value in vars(result).items() if name != "sharpe"}
-        ratio = result.sharpe
-        lines.append(
-            line | {"sharpe": ratio.value, "sharpe_low": ratio.low, "sharpe_high": ratio.high}
-        )
-    return pl.DataFrame(lines)
+    return pl.DataFrame([performance_line(result) for result in results])
+
+
+def performance_line(result: Performance) -> dict[str, Any]:
+    """Return a line of :func:`performance_table`."""
+    line = {name: value for name, value in vars(result).items() if name != "sharpe"}
+    ratio = result.sharpe
+    return line | {"sharpe": ratio.value, "sharpe_low": ratio.low, "sharpe_high": ratio.high}

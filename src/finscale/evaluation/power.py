@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, stats
+from scipy import optimize
+from scipy.special import ndtr, ndtri
 
 from finscale.errors import DataError
 from finscale.evaluation.bootstrap import Days, Floats
@@ -88,12 +89,12 @@ class Binormal:
     @classmethod
     def of_auc(cls, auc: float, base_rate: float = 0.5) -> Binormal:
         """Return the model with this AUC."""
-        return cls(math.sqrt(2) * float(stats.norm.ppf(auc)), base_rate)
+        return cls(math.sqrt(2) * float(ndtri(auc)), base_rate)
 
     @property
     def auc(self) -> float:
         """Area under the ROC curve."""
-        return float(stats.norm.cdf(self.d / math.sqrt(2)))
+        return float(ndtr(self.d / math.sqrt(2)))
 
     def _gains(self) -> tuple[Floats, Floats]:
         """Return the loss gained over the base rate at each node, for events and for others."""
@@ -136,8 +137,8 @@ def _auc_surplus(
 ) -> float:
     """Return by how much an AUC exceeds the smallest that is seen with this power."""
     events, others = num_days * base_rate, num_days * (1 - base_rate)
-    reach = stats.norm.ppf(1 - level / 2) * auc_error(0.5, events, others)
-    return float(auc - 0.5 - reach - stats.norm.ppf(power) * auc_error(auc, events, others))
+    reach = ndtri(1 - level / 2) * auc_error(0.5, events, others)
+    return float(auc - 0.5 - reach - ndtri(power) * auc_error(auc, events, others))
 
 
 def days_for_auc(
@@ -204,7 +205,7 @@ def smallest_difference(
 
 def _reach(level: float, power: float) -> float:
     """Return how many standard errors a true difference must have: 2.80 for 5 % and 80 %."""
-    return float(stats.norm.ppf(1 - level / 2) + stats.norm.ppf(power))
+    return float(ndtri(1 - level / 2) + ndtri(power))
 
 
 def best_auc_of_worthless(num_trials: int, num_days: float, *, base_rate: float = 0.5) -> float:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import Any
+
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from finscale.errors import DataError
 from finscale.evaluation.bootstrap import Floats
@@ -18,6 +22,9 @@ SCHEMA: dict[str, type[pl.DataType]] = {
     "logit": pl.Float64,
 }
 KEY = ("date", "symbol", "fold")
+
+#: Dates, targets and logits of N rows, each of shape (N,).
+Rows = tuple[NDArray[Any], Floats, Floats]
 
 
 def check_predictions(predictions: pl.DataFrame, name: str = "predictions") -> pl.DataFrame:
@@ -64,7 +71,64 @@ def part(predictions: pl.DataFrame, split: str) -> pl.DataFrame:
     return predictions.filter(pl.col("split") == split).sort(*KEY)
 
 
-def aligned(predictions: pl.DataFrame, other: pl.DataFrame, name: str) -> pl.DataFrame:
+class Predicted:
+    """Predictions that were checked, with their parts.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        As :func:`check_predictions` returns them.
+    """
+
+    def __init__(self, table: pl.DataFrame) -> None:
+        self.table = table
+
+    @classmethod
+    def of(cls, predictions: pl.DataFrame | Predicted, name: str = "predictions") -> Predicted:
+        """Check predictions; those that were checked before are returned as they are."""
+        if isinstance(predictions, Predicted):
+            return predictions
+        return cls(check_predictions(predictions, name))
+
+    @cached_property
+    def test(self) -> pl.DataFrame:
+        """Test rows in order of date, symbol and fold."""
+        return self._part("test")
+
+    @cached_property
+    def validation(self) -> pl.DataFrame:
+        """Validation rows in the same order."""
+        return self._part("validation")
+
+    def _part(self, split: str) -> pl.DataFrame:
+        # the table is in order of its parts
+        first, last = (self.table["split"].search_sorted(split, side) for side in ("left", "right"))
+        return self.table[first:last]
+
+    @cached_property
+    def folds(self) -> list[int]:
+        """The folds that test rows belong to, ascending."""
+        return sorted(self.test["fold"].unique().to_list())
+
+    def arrays(self, split: str, fold: int | None = None) -> Rows:
+        """Return dates, targets (float64) and logits of a part, of one fold if given."""
+        rows, fold_N = self._arrays[split]
+        if fold is None:
+            return rows
+        dates_N, target_N, logit_N = (column_N[fold_N == fold] for column_N in rows)
+        return dates_N, target_N, logit_N
+
+    @cached_property
+    def _arrays(self) -> dict[str, tuple[Rows, NDArray[Any]]]:
+        found: dict[str, tuple[Rows, NDArray[Any]]] = {}
+        for split, part in (("test", self.test), ("validation", self.validation)):
+            target_N = part["target"].cast(pl.Float64).to_numpy()
+            rows = part["date"].to_numpy(), target_N, part["logit"].to_numpy()
+            found[split] = rows, part["fold"].to_numpy()
+        return found
+
+
+def aligned(predictions: Predicted, other: Predicted, name: str) -> pl.DataFrame:
     """Return the test rows of ``other`` in the order of those of ``predictions``.
 
     Two models are compared on exactly the same windows or not at all.
@@ -74,7 +138,7 @@ def aligned(predictions: pl.DataFrame, other: pl.DataFrame, name: str) -> pl.Dat
     DataError
         When the windows differ, or their targets do.
     """
-    ours, theirs = part(predictions, "test"), part(other, "test")
+    ours, theirs = predictions.test, other.test
     if ours.height != theirs.height or not ours.select(*KEY).equals(theirs.select(*KEY)):
         shared = ours.join(theirs, on=KEY, how="semi").height
         raise DataError(

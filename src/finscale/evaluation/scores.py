@@ -11,7 +11,7 @@ matrix operations. Adding a score is adding an entry to :data:`CLASSIFICATION` o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Generic, Literal, TypeVar
@@ -28,12 +28,7 @@ from finscale.evaluation.bootstrap import (
     Metric,
     Resampler,
 )
-from finscale.evaluation.ranking import (
-    Ranking,
-    grouped_auc,
-    grouped_average_precision,
-    structural_components,
-)
+from finscale.evaluation.ranking import Areas, Ordered, Ranking, structural_components
 from finscale.evaluation.shared import Shared
 from finscale.registry import Registry
 
@@ -142,6 +137,37 @@ class Classified:
         """Membership in folds: shape (N, number of folds)."""
         return _membership(self.fold)
 
+    @cached_property
+    def columns(self) -> dict[str, Floats]:
+        """What scores sum over rows, by name: each of shape (N,) or (N, K)."""
+        p, y = self.probability, self.target
+        centred = p - p.mean()  # no digits lost in the difference of squares
+        columns = {
+            "rows": np.ones_like(p),
+            "log loss": self.log_loss,
+            "squared error": squared_errors(y, p),
+            "events": y,
+            "p²": p**2,
+            "py": p * y,
+            "centred p²": centred**2,
+            "bins p": self.bins * p[:, None],
+            "folds": self.folds,
+            "folds centred p": self.folds * centred[:, None],
+        }
+        if not np.isnan(self.flagged).any():
+            columns |= {"flagged": self.flagged, "found": self.flagged * y}
+        return columns
+
+    def ordered(self, weights_RN: Floats) -> Ordered:
+        """Return the weights added up in the order of the logits."""
+        return self.shared.of(
+            weights_RN, "ordered", lambda: Ordered.of(self.ranking, self.target, weights_RN)
+        )
+
+    def sums(self, weights_RN: Floats) -> dict[str, Floats]:
+        """Return each replicate's sums of the columns: each of shape (R,) or (R, K)."""
+        return self.shared.of(weights_RN, "sums", lambda: column_sums(self.columns, weights_RN))
+
     def dependence(self) -> Floats:
         """Return the series from which the block length is chosen: (N, 2), loss and AUC influence.
 
@@ -201,7 +227,8 @@ class Regressed:
         return np.column_stack([self.squared_error, np.abs(self.target - self.prediction)])
 
 
-Rows = TypeVar("Rows", Classified, Regressed)
+Rows = TypeVar("Rows", bound=Classified | Regressed)
+Name = TypeVar("Name", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -237,8 +264,7 @@ _SHARE = (0.0, 1.0)
 
 def _membership(label_N: NDArray[Any]) -> Floats:
     """Return one column for each distinct label, 1 where a row carries it."""
-    labels, index_N = np.unique(label_N, return_inverse=True)
-    return np.asarray(np.eye(len(labels))[index_N])
+    return np.asarray(label_N[:, None] == np.unique(label_N), dtype=np.float64)
 
 
 def weighted_mean(values_N: Floats, weights_RN: Floats, shared: Shared | None = None) -> Floats:
@@ -251,6 +277,23 @@ def ratio(top: Floats, bottom: Floats) -> Floats:
     """Divide; 0/0 is NaN, in silence: a replicate without an event has no recall."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(top / bottom)
+
+
+def column_sums(columns: Mapping[str, Floats], weights_RN: Floats) -> dict[str, Floats]:
+    """Return each replicate's sums of columns, each (N,) or (N, K), in one product."""
+    sums_CR = np.column_stack(list(columns.values())).T @ weights_RN.T
+    found, first = {}, 0
+    for name, column in columns.items():
+        last = first + (column.shape[1] if column.ndim == 2 else 1)
+        found[name] = sums_CR[first:last].T if column.ndim == 2 else sums_CR[first]
+        first = last
+    return found
+
+
+def row_mean(rows: Classified, weights_RN: Floats, name: str) -> Floats:
+    """Return the mean of a column over the rows in each replicate."""
+    found = rows.sums(weights_RN)
+    return np.asarray(found[name] / found["rows"])
 
 
 def _reliability(rows: Classified, weights_RN: Floats) -> Floats:
@@ -268,12 +311,9 @@ def _resolution(rows: Classified, weights_RN: Floats) -> Floats:
     weight_RK, forecast_RK, outcome_RK = bin_means(rows, weights_RN)
     base_R1 = (weight_RK * outcome_RK).sum(axis=1, keepdims=True)
     between_R = (weight_RK * (outcome_RK - base_R1) ** 2).sum(axis=1)
-    p, y = rows.probability, rows.target
-    total_R = rows.shared.total(weights_RN)
-    variance_R = weights_RN @ p**2 / total_R - (weight_RK * forecast_RK**2).sum(axis=1)
-    covariance_R = weights_RN @ (p * y) / total_R - (weight_RK * forecast_RK * outcome_RK).sum(
-        axis=1
-    )
+    variance_R = row_mean(rows, weights_RN, "p²") - (weight_RK * forecast_RK**2).sum(axis=1)
+    inside_R = (weight_RK * forecast_RK * outcome_RK).sum(axis=1)
+    covariance_R = row_mean(rows, weights_RN, "py") - inside_R
     return np.asarray(between_R - variance_R + 2 * covariance_R)
 
 
@@ -284,11 +324,7 @@ def _uncertainty(rows: Classified, weights_RN: Floats) -> Floats:
 
 def base_rates(rows: Classified, weights_RN: Floats) -> Floats:
     """Return the share of events in each replicate."""
-    return rows.shared.of(
-        weights_RN,
-        "base rate",
-        lambda: weighted_mean(rows.target, weights_RN, rows.shared),
-    )
+    return row_mean(rows, weights_RN, "events")
 
 
 def bin_means(rows: Classified, weights_RN: Floats) -> tuple[Floats, Floats, Floats]:
@@ -297,32 +333,26 @@ def bin_means(rows: Classified, weights_RN: Floats) -> tuple[Floats, Floats, Flo
 
 
 def _bin_means(rows: Classified, weights_RN: Floats) -> tuple[Floats, Floats, Floats]:
-    weight_RK = weights_RN @ rows.bins
-    filled_RK = np.maximum(weight_RK, 1.0)  # an empty bin has weight 0 and no say
-    forecast_RK = weights_RN @ (rows.bins * rows.probability[:, None]) / filled_RK
-    outcome_RK = weights_RN @ (rows.bins * rows.target[:, None]) / filled_RK
-    total_R = rows.shared.total(weights_RN)
-    return weight_RK / total_R[:, None], forecast_RK, outcome_RK
+    found = rows.sums(weights_RN)
+    # bins rise with the logit: whole numbers of rows and events between their ends
+    bin_N = rows.bins[rows.ranking.order].argmax(axis=1)
+    last = np.searchsorted(bin_N, np.arange(rows.bins.shape[1] + 1))
+    rows_KR, events_KR = rows.ordered(weights_RN).parts(last)
+    filled_RK = np.maximum(rows_KR.T, 1.0)  # an empty bin has weight 0 and no say
+    share_RK = rows_KR.T / found["rows"][:, None]
+    return share_RK, found["bins p"] / filled_RK, events_KR.T / filled_RK
 
 
 def _spread(rows: Classified, weights_RN: Floats) -> Floats:
     """Return the standard deviation of predicted probabilities within folds."""
-    return rows.shared.of(weights_RN, "spread", lambda: _spread_of(rows, weights_RN))
+    found = rows.sums(weights_RN)
+    between_R = np.nansum(ratio(found["folds centred p"] ** 2, found["folds"]), axis=1)
+    squares_R = found["centred p²"] - between_R
+    return np.asarray(np.sqrt(np.maximum(squares_R, 0) / found["rows"]))
 
 
-def _spread_of(rows: Classified, weights_RN: Floats) -> Floats:
-    p = rows.probability - rows.probability.mean()  # centred: no digits lost in the difference
-    sums_RF = weights_RN @ (rows.folds * p[:, None])
-    between_R = ratio(sums_RF**2, weights_RN @ rows.folds)
-    squares_R = weights_RN @ p**2 - np.nansum(between_R, axis=1)
-    return np.asarray(np.sqrt(np.maximum(squares_R, 0) / rows.shared.total(weights_RN)))
-
-
-def _groups(rows: Classified, weights_RN: Floats) -> tuple[Floats, Floats]:
-    """Return the weight of events, and of all rows, on each distinct logit, ascending."""
-    return rows.shared.of(
-        weights_RN, "groups", lambda: rows.ranking.groups(rows.target, weights_RN)
-    )
+def _areas(rows: Classified, weights_RN: Floats) -> Areas:
+    return rows.shared.of(weights_RN, "areas", lambda: Areas.of(rows.ordered(weights_RN)))
 
 
 def _spread_share(rows: Classified, weights_RN: Floats) -> Floats:
@@ -349,7 +379,7 @@ CLASSIFICATION.add(
     Score(
         "log loss (nats)",
         "lower",
-        lambda r, w: weighted_mean(r.log_loss, w, r.shared),
+        lambda r, w: row_mean(r, w, "log loss"),
         range=(0, math.inf),
     ),
 )
@@ -358,7 +388,7 @@ CLASSIFICATION.add(
     Score(
         "Brier",
         "lower",
-        lambda r, w: weighted_mean(squared_errors(r.target, r.probability), w, r.shared),
+        lambda r, w: row_mean(r, w, "squared error"),
         range=_SHARE,
     ),
 )
@@ -367,14 +397,14 @@ CLASSIFICATION.add("resolution", Score("  resolution", "higher", _resolution, "c
 CLASSIFICATION.add("uncertainty", Score("  uncertainty", "", _uncertainty))
 CLASSIFICATION.add(
     "auc",
-    Score("AUC", "higher", lambda r, w: grouped_auc(*_groups(r, w)), range=_SHARE),
+    Score("AUC", "higher", lambda r, w: _areas(r, w).roc, range=_SHARE),
 )
 CLASSIFICATION.add(
     "average_precision",
     Score(
         "average precision",
         "higher",
-        lambda r, w: grouped_average_precision(*_groups(r, w)),
+        lambda r, w: _areas(r, w).precision,
         range=_SHARE,
     ),
 )
@@ -424,19 +454,38 @@ def measure(
     resampler : Resampler
         Replicates of the days that the same rows lie on.
     """
+    return measure_each({name: (score, rows) for name, score in scores.items()}, resampler)
+
+
+def measure_each(
+    declared: Mapping[Name, tuple[Score[Rows], Rows]], resampler: Resampler
+) -> dict[Name, Metric]:
+    """Return the value and interval of scores, each on rows of its own, from the same replicates.
+
+    Parameters
+    ----------
+    declared : mapping of name to (Score, rows)
+        The rows lie on the days that the resampler holds.
+    resampler : Resampler
+        Their replicates.
+    """
     metrics = resampler.metrics(
-        {name: partial(score.of, rows) for name, score in scores.items()},
-        centred=[name for name, score in scores.items() if score.interval == "centred"],
+        {name: partial(score.of, rows) for name, (score, rows) in declared.items()},
+        centred=[name for name, (score, _) in declared.items() if score.interval == "centred"],
     )
-    rows.shared.clear()
-    return {name: _bounded(metrics[name], score) for name, score in scores.items()}
+    for _, rows in declared.values():
+        rows.shared.clear()
+    return {name: _bounded(metrics[name], score) for name, (score, _) in declared.items()}
 
 
 def _bounded(metric: Metric, score: Score[Rows]) -> Metric:
     if score.interval == "none":
         return replace(metric, low=math.nan, high=math.nan)
-    low, high = np.clip([metric.low, metric.high], *score.range)
-    return replace(metric, low=float(low), high=float(high))
+    least, most = score.range
+    # NaN stays NaN: no comparison with it holds
+    low = least if metric.low < least else most if metric.low > most else metric.low
+    high = least if metric.high < least else most if metric.high > most else metric.high
+    return Metric(metric.value, low, high)
 
 
 def classification_scores(

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import ndtr, ndtri
 
+from finscale.evaluation.blocks import Replicates, stationary_replicates
 from finscale.evaluation.bootstrap import (
     LEVEL,
     NUM_REPLICATES,
@@ -16,11 +17,12 @@ from finscale.evaluation.bootstrap import (
     optimal_block_length,
     percentile_interval,
     small_sample_stretch,
-    stationary_indices,
 )
 
 #: Trading days in a year.
 PERIODS = 252
+#: A sum of squares below this share of the sample's is a difference of equal numbers.
+_ROUNDING = 1e-12
 
 
 def sharpe_ratio(returns: ArrayLike, *, periods: int = PERIODS) -> float:
@@ -41,6 +43,22 @@ def _sharpe(returns_RT: Floats) -> Floats:
         return np.asarray(returns_RT.mean(axis=1) / returns_RT.std(axis=1, ddof=1))
 
 
+def sharpe_replicates(returns_TK: Floats, replicates: Replicates) -> Floats:
+    """Return the ratio per period of K return series in each replicate: (R, K).
+
+    NaN in a replicate whose returns are all the same: a strategy that did not trade on its days.
+    """
+    num_days, num_series = returns_TK.shape
+    # from first and second moments, which daily returns, whose mean is small, allow
+    sums_R2K = replicates.sums(np.hstack([returns_TK, returns_TK**2]))
+    mean_RK = sums_R2K[:, :num_series] / num_days
+    squares_RK = sums_R2K[:, num_series:] - num_days * mean_RK**2
+    same_RK = squares_RK <= _ROUNDING * (returns_TK**2).sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        deviation_RK = np.sqrt(np.where(same_RK, np.nan, squares_RK) / (num_days - 1))
+    return np.asarray(mean_RK / deviation_RK)
+
+
 def sharpe_interval(
     returns: ArrayLike,
     *,
@@ -58,9 +76,8 @@ def sharpe_interval(
     returns_T = np.asarray(returns, dtype=np.float64)
     if block_length is None:
         block_length = optimal_block_length(np.column_stack([returns_T, returns_T**2]))
-    indices_RT = stationary_indices(len(returns_T), block_length, num_replicates, seed)
-    annual = math.sqrt(periods)
-    replicates_R = _sharpe(returns_T[indices_RT]) * annual
+    drawn = stationary_replicates(len(returns_T), block_length, num_replicates, seed)
+    replicates_R = sharpe_replicates(returns_T[:, None], drawn)[:, 0] * math.sqrt(periods)
     value = sharpe_ratio(returns_T, periods=periods)
     stretch = small_sample_stretch(len(returns_T), block_length, level)
     return percentile_interval(value, replicates_R, level=level, stretch=stretch)
@@ -89,9 +106,18 @@ def probabilistic_sharpe(
         sharpe_ratio(returns_T, periods=1),
         benchmark / math.sqrt(periods),
         len(returns_T),
-        skewness=float(stats.skew(returns_T)),
-        kurtosis=float(stats.kurtosis(returns_T, fisher=False)),
+        skewness=_standard_moment(returns_T, 3),
+        kurtosis=_standard_moment(returns_T, 4),
     )
+
+
+def _standard_moment(values_T: Floats, order: int) -> float:
+    """Return the mean power of deviations in standard deviations; NaN where none deviates."""
+    deviation_T = values_T - values_T.mean()
+    variance = float(np.mean(deviation_T**2))
+    if variance <= (np.finfo(np.float64).eps * float(values_T.mean())) ** 2:
+        return math.nan
+    return float(np.mean(deviation_T**order) / variance ** (order / 2))
 
 
 def sharpe_probability(
@@ -99,7 +125,7 @@ def sharpe_probability(
 ) -> float:
     """Return P(true ratio > benchmark) from moments; ratios per period, kurtosis 3 for a normal."""
     variance = 1 - skewness * sharpe + (kurtosis - 1) / 4 * sharpe**2
-    return float(stats.norm.cdf((sharpe - benchmark) * math.sqrt((num_returns - 1) / variance)))
+    return float(ndtr((sharpe - benchmark) * math.sqrt((num_returns - 1) / variance)))
 
 
 def expected_best(num_trials: int) -> float:
@@ -111,8 +137,8 @@ def expected_best(num_trials: int) -> float:
     """
     if num_trials <= 1:
         return 0.0
-    high = stats.norm.ppf(1 - 1 / num_trials)
-    higher = stats.norm.ppf(1 - 1 / (num_trials * math.e))
+    high = ndtri(1 - 1 / num_trials)
+    higher = ndtri(1 - 1 / (num_trials * math.e))
     return float((1 - np.euler_gamma) * high + np.euler_gamma * higher)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,8 +155,15 @@ class RunStore:
         FinscaleError
             If none or several runs fit.
         """
-        prefix = Path(prefix).name
-        matches = [run_id for run_id in self.ids() if run_id.startswith(prefix)]
+        return self.find_all([prefix])[0]
+
+    def find_all(self, prefixes: Iterable[str]) -> list[Run]:
+        """Do what :meth:`find` does for many prefixes, reading the folder once."""
+        ids = self.ids()
+        return [self._found(Path(prefix).name, ids) for prefix in prefixes]
+
+    def _found(self, prefix: str, ids: Sequence[str]) -> Run:
+        matches = [run_id for run_id in ids if run_id.startswith(prefix)]
         if len(matches) == 1:
             return Run(self.folder / matches[0])
         if matches:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
 
@@ -17,8 +19,10 @@ from finscale.evaluation.blas import one_blas_thread
 from finscale.evaluation.comparison import Comparison, compare
 from finscale.evaluation.evaluation import Evaluation
 from finscale.evaluation.evaluation import evaluate as evaluate_predictions
+from finscale.evaluation.predictions import Predicted
 from finscale.files import write_json
 from finscale.runs import Run, RunStore
+from finscale.study.bench import Bench
 from finscale.study.judging import (
     STRATEGIES,
     Options,
@@ -26,19 +30,15 @@ from finscale.study.judging import (
     baseline_table,
     calibration_table,
     coverage_table,
-    power_of_test,
     reliability,
 )
-from finscale.study.scoring import baseline_run
 
 if TYPE_CHECKING:
     from finscale.data import DataStore
 
-#: Baselines whose skill is reported unless others are named; all fit in seconds.
-BASELINES = {
-    "classification": ("base_rate", "volatility", "volatility_ranges", "logistic"),
-    "regression": ("base_rate", "logistic"),
-}
+
+#: From so many models on a second process pays for its start.
+_FEWEST_SHARED = 30
 
 
 @dataclass(frozen=True)
@@ -161,6 +161,7 @@ def judge(
     *,
     data: DataStore | None = None,
     options: Options | None = None,
+    bench: Bench | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Judgement:
     """Judge one model from its predictions.
@@ -174,6 +175,8 @@ def judge(
     data : DataStore, optional
         Where bars and datasets lie; the config's when absent.
     options : Options, optional
+    bench : Bench, optional
+        Of the same runs, data and options: what models on the same windows share is then made once.
     progress : callable
         Told what is being done.
 
@@ -183,49 +186,123 @@ def judge(
         If predictions are incomplete, or the data are not what the run was made from.
     """
     with one_blas_thread():
-        return _judge(candidate, runs, data, options or Options(), progress)
+        return _judge(candidate, bench or Bench(runs, data, options), progress)
 
 
-def _judge(
-    candidate: Candidate,
-    runs: RunStore,
-    data: DataStore | None,
-    options: Options,
-    progress: Callable[[str], None],
-) -> Judgement:
-    config, predictions = candidate.config, candidate.predictions()
+def judge_all(
+    judged: Sequence[Candidate],
+    bench: Bench,
+    *,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Iterator[Judgement]:
+    """Judge models one after the other; what those on the same windows share is made once.
+
+    Parameters
+    ----------
+    judged : sequence of Candidate
+    bench : Bench
+        The runs, data and options.
+    progress : callable
+        Told what is being done.
+
+    Yields
+    ------
+    Judgement
+        Of each model, in their order.
+    """
+    with one_blas_thread(), _Helper(judged, bench) as helper:
+        # the first makes what the others take, baselines that have to be fitted among it
+        first, *others = judged
+        yield _judge(first, bench, progress)
+        helper.start(others)
+        for number, candidate in enumerate(others):
+            found = helper.take(number)
+            yield found or _judge(candidate, bench, progress)
+
+
+class _Helper:
+    """A second process that judges the last of many models while this one judges the first.
+
+    Most of a judgement is many short steps, which threads of one process take in turn.
+    """
+
+    def __init__(self, judged: Sequence[Candidate], bench: Bench) -> None:
+        self._bench = bench
+        self._pool: ProcessPoolExecutor | None = None
+        self._futures: dict[int, Future[Judgement]] = {}
+        if len(judged) >= _FEWEST_SHARED and (os.cpu_count() or 1) > 1:
+            # a new interpreter: a copy of this one would share locks that nobody opens
+            self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+            self._pool.submit(_prepare_helper, bench.runs, bench.data, bench.options)
+
+    def start(self, others: Sequence[Candidate]) -> None:
+        """Offer the models to the helper, the last one first."""
+        if self._pool is not None:
+            for number in reversed(range(len(others))):
+                self._futures[number] = self._pool.submit(_help, others[number])
+
+    def take(self, number: int) -> Judgement | None:
+        """Return the helper's judgement of a model; None for one that it has not begun."""
+        future = self._futures.get(number)
+        return None if future is None or future.cancel() else future.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+
+#: The bench of a helper, for as long as it lives.
+_HELPING: list[Bench] = []
+
+
+def _prepare_helper(runs: RunStore, data: DataStore | None, options: Options) -> None:
+    _HELPING[:] = [Bench(runs, data, options)]
+
+
+def _help(candidate: Candidate) -> Judgement:
+    with one_blas_thread():
+        return _judge(candidate, _HELPING[0], lambda step: None)
+
+
+def _judge(candidate: Candidate, bench: Bench, progress: Callable[[str], None]) -> Judgement:
+    config, options = candidate.config, bench.options
     kind, overlap = config.task.kind, config.task.horizon
-    references: dict[str, pl.DataFrame] = {}
-    for name in _baseline_names(kind, options):
-        progress(f"baseline {name.replace('_', ' ')}")
-        references[name] = _baseline(candidate, name, runs, data)
+    windows = bench.windows(candidate.runs)
+    references = windows.baselines(progress)
+    predicted = Predicted.of(candidate.predictions())
     progress("bars")
-    frame = _bars(config, data)
+    market = windows.market
+    rows = windows.rows(predicted)
     progress("scores")
     evaluation = evaluate_predictions(
-        predictions,
+        predicted,
         references,
         kind=kind,
         overlap=overlap,
         rule=options.rule,
-        volatility=_volatility(frame),
+        groups=lambda: rows.groups,
         expected=sum(run.info["windows"]["test"] for run in candidate.runs),
         **options.bootstrap,
     )
     progress("baselines")
-    baselines = baseline_table(predictions, references, evaluation, options)
+    baselines = baseline_table(predicted, references, windows.own_scores, evaluation, options)
     classified = kind == "classification"
     notes: list[str] = []
     progress("calibration")
+    # first: calibrations count what turns out otherwise than here
+    diagram = reliability(predicted, options) if classified else pl.DataFrame()
     calibration, power = pl.DataFrame(), pl.DataFrame()
     if classified:
         # a rare event may be absent from validation or test; the other tables still stand
         with _noted(notes):
-            calibration = calibration_table(predictions, overlap, options)
+            calibration = calibration_table(predicted, overlap, options)
         with _noted(notes):
-            power = power_of_test(predictions, overlap)
+            power = rows.power
     progress("backtest")
-    num_trials = count_trials(candidate, runs) * len(STRATEGIES)
+    num_trials = bench.num_runs(config) * len(STRATEGIES)
     return Judgement(
         id=candidate.id,
         title=candidate.title,
@@ -233,10 +310,12 @@ def _judge(
         evaluation=evaluation,
         baselines=baselines,
         calibration=calibration,
-        reliability=reliability(predictions, options) if classified else pl.DataFrame(),
-        coverage=coverage_table(predictions, kind, overlap),
+        reliability=diagram,
+        coverage=coverage_table(predicted, kind, overlap),
         power=power,
-        backtest=backtest_table(predictions, frame, evaluation, num_trials, options),
+        backtest=backtest_table(
+            predicted, market, rows.benchmarks, evaluation, num_trials, options
+        ),
         num_trials=num_trials,
         notes=tuple(notes),
     )
@@ -250,27 +329,20 @@ def _noted(notes: list[str]) -> Iterator[None]:
         notes.append(error.message)
 
 
-def _baseline_names(kind: str, options: Options) -> tuple[str, ...]:
-    from finscale.models.baselines import BASELINES as KNOWN
-
-    if options.baselines == ("all",):
-        return tuple(KNOWN)
-    return BASELINES[kind] if options.baselines is None else options.baselines
-
-
 def judge_pairs(
     judged: Sequence[Candidate],
     runs: RunStore,
     *,
     data: DataStore | None = None,
     options: Options | None = None,
+    bench: Bench | None = None,
 ) -> Comparison:
     """Compare two or more models on the same windows: in pairs, and all against each baseline.
 
     Parameters
     ----------
     judged : sequence of Candidate
-    runs, data, options
+    runs, data, options, bench
         As for :func:`judge`.
 
     Raises
@@ -278,7 +350,7 @@ def judge_pairs(
     FinscaleError
         If their tasks or windows differ.
     """
-    options = options or Options()
+    bench = bench or Bench(runs, data, options)
     first = judged[0]
     task = first.config.task
     for other in judged[1:]:
@@ -287,25 +359,14 @@ def judge_pairs(
                 f"{other.id} answers {other.config.task.name} over {other.config.task.horizon}, "
                 f"{first.id} {task.name} over {task.horizon}: they cannot be compared."
             )
-    baselines = {
-        name: _baseline(first, name, runs, data) for name in _baseline_names(task.kind, options)
-    }
     with one_blas_thread():
         return compare(
             {candidate.id: candidate.predictions() for candidate in judged},
-            baselines,
+            bench.windows(first.runs).baselines(),
             kind=task.kind,
             overlap=task.horizon,
-            **options.bootstrap,
+            **bench.options.bootstrap,
         )
-
-
-def _baseline(
-    candidate: Candidate, name: str, runs: RunStore, data: DataStore | None
-) -> pl.DataFrame:
-    """Return a baseline's predictions for every fold of the candidate."""
-    fitted = [baseline_run(run, name, runs, data=data) for run in candidate.runs]
-    return pl.concat(run.predictions() for run in fitted)
 
 
 def write_judgement(judgement: Judgement, folder: Path) -> Path:
@@ -321,6 +382,7 @@ def write_comparison(judged: Sequence[Candidate], comparison: Comparison, folder
     confidence = comparison.confidence
     content = {
         "models": {candidate.id: candidate.title for candidate in judged},
+        "compared_with": comparison.best,
         "pairs": _plain(comparison.pairs),
         "confidence_set": None if confidence is None else asdict(confidence),
         "superior": {name: asdict(value) for name, value in comparison.superior.items()},
@@ -332,34 +394,4 @@ def write_comparison(judged: Sequence[Candidate], comparison: Comparison, folder
 
 def count_trials(candidate: Candidate, runs: RunStore) -> int:
     """Return how many runs of the store were tested on the same data, task and split."""
-    mine = _windows(candidate.config)
-    return max(1, sum(_windows_of_run(run.folder) == mine for run in runs))
-
-
-@lru_cache(maxsize=100_000)
-def _windows_of_run(folder: Path) -> dict[str, Any]:
-    """Return what a run was tested on; its folder's name is the hash of its config."""
-    return _windows(Run(folder).config)
-
-
-def _windows(config: ExperimentConfig) -> dict[str, Any]:
-    identity = config.identity()
-    split = {name: value for name, value in identity["split"].items() if name != "fold"}
-    data = {name: identity["data"][name] for name in ("symbols", "timescale")}
-    return {"data": data, "task": identity["task"], "split": split}
-
-
-def _bars(config: ExperimentConfig, data: DataStore | None) -> pl.DataFrame:
-    """Return the adjusted bars of the run's dataset, rows of all symbols stacked."""
-    from finscale.study.preparation import prepare
-
-    frame: pl.DataFrame = prepare(config, data).dataset.frame
-    return frame.select("date", "symbol", "open", "close")
-
-
-def _volatility(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the EWMA volatility of close-to-close returns known at each close (λ = .94)."""
-    squares = pl.col("close").log().diff() ** 2
-    volatility = squares.ewm_mean(alpha=0.06, ignore_nulls=True).sqrt().over("symbol")
-    volatilities: pl.DataFrame = frame.select("date", "symbol", volatility=volatility)
-    return volatilities
+    return Bench(runs).num_runs(candidate.config)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
-from scipy.stats import norm
+from scipy.special import ndtri
 
-from finscale.evaluation.backtest import Costs, Market, Strategy, backtest, buy_and_hold
+from finscale.evaluation.backtest import (
+    Backtest,
+    Costs,
+    Market,
+    Strategy,
+    backtest,
+    buy_and_hold,
+)
 from finscale.evaluation.bootstrap import (
     LEVEL,
     NUM_REPLICATES,
@@ -19,23 +26,22 @@ from finscale.evaluation.bootstrap import (
 )
 from finscale.evaluation.calibration import (
     CALIBRATORS,
-    calibrated,
+    calibrated_test,
     calibration_error,
     reliability_diagram,
 )
 from finscale.evaluation.conformal import CONFIDENCE, adaptive_intervals, adaptive_sets, coverage
 from finscale.evaluation.evaluation import Evaluation
-from finscale.evaluation.evaluation import evaluate as evaluate_predictions
 from finscale.evaluation.inference import diebold_mariano
 from finscale.evaluation.operating import OperatingRule
 from finscale.evaluation.performance import (
     break_even_cost,
     performance,
-    performance_table,
+    performance_line,
     sharpe_difference,
 )
 from finscale.evaluation.power import power_table, same_day_correlation, smallest_difference
-from finscale.evaluation.predictions import aligned, part
+from finscale.evaluation.predictions import Predicted, aligned
 from finscale.evaluation.scores import log_losses, squared_errors
 
 #: Strategies that are shown; each counts as a trial.
@@ -75,13 +81,10 @@ class Options:
         return {"num_replicates": self.num_replicates, "level": self.level, "seed": self.seed}
 
 
-def _columns(table: pl.DataFrame) -> tuple[Any, Any, Any]:
-    return table["date"].to_numpy(), table["target"].to_numpy(), table["logit"].to_numpy()
-
-
 def baseline_table(
-    predictions: pl.DataFrame,
-    references: Mapping[str, pl.DataFrame],
+    predicted: Predicted,
+    references: Mapping[str, Predicted],
+    own_scores: Callable[[str], Evaluation],
     evaluation: Evaluation,
     options: Options,
 ) -> pl.DataFrame:
@@ -89,15 +92,14 @@ def baseline_table(
     loss = log_losses if evaluation.kind == "classification" else squared_errors
     first = "log_loss" if evaluation.kind == "classification" else "rmse"
     second = "auc" if evaluation.kind == "classification" else "rank_correlation"
-    dates_N, target_N, output_N = _columns(part(predictions, "test"))
+    dates_N, target_N, output_N = predicted.arrays("test")
+    losses_N = loss(target_N, output_N)
     lines = []
-    for name, table in references.items():
-        own = evaluate_predictions(
-            table, kind=evaluation.kind, overlap=evaluation.overlap, num_replicates=0
-        )
-        other_N = aligned(predictions, table, name)["logit"].to_numpy()
+    for name, reference in references.items():
+        own = own_scores(name)
+        other_N = aligned(predicted, reference, name)["logit"].to_numpy()
         test = diebold_mariano(
-            dates_N, loss(target_N, other_N), loss(target_N, output_N), horizon=evaluation.overlap
+            dates_N, loss(target_N, other_N), losses_N, horizon=evaluation.overlap
         )
         skill = evaluation.metric("skill", over=name)
         lines.append(
@@ -117,19 +119,19 @@ def baseline_table(
 
 def _standard_error(metric: Metric, level: float) -> float:
     """Return the standard error that an interval of this width stands for."""
-    return (metric.high - metric.low) / (2 * float(norm.ppf((1 + level) / 2)))
+    return (metric.high - metric.low) / (2 * float(ndtri((1 + level) / 2)))
 
 
-def calibration_table(predictions: pl.DataFrame, overlap: int, options: Options) -> pl.DataFrame:
+def calibration_table(predicted: Predicted, overlap: int, options: Options) -> pl.DataFrame:
     """Return what each calibration would have brought on test, fitted on validation."""
-    dates_N, target_N, raw_N = _columns(part(predictions, "test"))
+    dates_N, target_N, raw_N = predicted.arrays("test")
+    losses_N = log_losses(target_N, raw_N)
     lines = []
     for method in ("none", *CALIBRATORS):
-        after = predictions if method == "none" else calibrated(predictions, method)
-        logit_N = part(after, "test")["logit"].to_numpy()
+        logit_N = raw_N if method == "none" else calibrated_test(predicted, method)
         gain = paired_difference_interval(
             dates_N,
-            log_losses(target_N, raw_N),
+            losses_N,
             log_losses(target_N, logit_N),
             overlap=overlap,
             **options.bootstrap,
@@ -151,21 +153,20 @@ def calibration_table(predictions: pl.DataFrame, overlap: int, options: Options)
     return pl.DataFrame(lines)
 
 
-def reliability(predictions: pl.DataFrame, options: Options) -> pl.DataFrame:
+def reliability(predicted: Predicted, options: Options) -> pl.DataFrame:
     """Return the reliability diagram of the test rows, with consistency bands."""
-    _, target_N, logit_N = _columns(part(predictions, "test"))
+    _, target_N, logit_N = predicted.arrays("test")
     return reliability_diagram(
         target_N, logit_N, level=options.level, num_replicates=max(1, options.num_replicates)
     )
 
 
-def coverage_table(predictions: pl.DataFrame, kind: str, overlap: int) -> pl.DataFrame:
+def coverage_table(predicted: Predicted, kind: str, overlap: int) -> pl.DataFrame:
     """Return how often adaptive sets or intervals held the outcome; each fold starts afresh."""
     covered, dates = [], []
-    for fold in predictions.partition_by("fold", maintain_order=True):
-        validation, test = part(fold, "validation"), part(fold, "test")
-        _, known_target, known_output = _columns(validation)
-        dates_N, target_N, output_N = _columns(test)
+    for fold in predicted.folds:
+        _, known_target, known_output = predicted.arrays("validation", fold)
+        dates_N, target_N, output_N = predicted.arrays("test", fold)
         rows = known_target, known_output, dates_N, target_N, output_N
         if kind == "classification":
             sets = adaptive_sets(*rows, overlap=overlap)
@@ -178,9 +179,9 @@ def coverage_table(predictions: pl.DataFrame, kind: str, overlap: int) -> pl.Dat
     return table.with_columns(nominal=pl.lit(CONFIDENCE))
 
 
-def power_of_test(predictions: pl.DataFrame, overlap: int) -> pl.DataFrame:
+def power_of_test(predicted: Predicted, overlap: int) -> pl.DataFrame:
     """Return what this test set, and longer ones, can see."""
-    dates_N, target_N, _ = _columns(part(predictions, "test"))
+    dates_N, target_N, _ = predicted.arrays("test")
     num_days = len(np.unique(dates_N))
     return power_table(
         num_days,
@@ -191,43 +192,57 @@ def power_of_test(predictions: pl.DataFrame, overlap: int) -> pl.DataFrame:
     )
 
 
+@dataclass(frozen=True)
+class Benchmarks:
+    """The two strategies that need no predictions, and their lines of the backtest table."""
+
+    results: dict[str, Backtest]
+    lines: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, predicted: Predicted, market: Market, holding: int, options: Options) -> Benchmarks:
+        """Hold all symbols, or more of them when markets are calm, on the days of the test."""
+        margin_TS = market.margins(predicted)
+        timing = Strategy("volatility_timing", entry=options.entry, holding=holding)
+        results = {
+            "timing": backtest(market, margin_TS, timing, options.costs),
+            "hold": buy_and_hold(market, margin_TS, options.costs),
+        }
+        lines = [_backtest_line(result, results, 1, options) for result in results.values()]
+        return cls(results, lines)
+
+
 def backtest_table(
-    predictions: pl.DataFrame,
-    frame: pl.DataFrame,
+    predicted: Predicted,
+    market: Market,
+    benchmarks: Benchmarks,
     evaluation: Evaluation,
     num_trials: int,
     options: Options,
 ) -> pl.DataFrame:
     """Return the strategies at the operating point, and two that need no predictions."""
-    market = Market.of(frame)
-    if evaluation.kind == "classification":
-        margin_TS = market.margins(predictions, evaluation.thresholds or 0.5)
-    else:
-        # the prediction is a return: long where it is positive
-        margin_TS = market.margins(predictions, 0.5)
-    hold = buy_and_hold(market, margin_TS, options.costs)
-    results = {
-        rule: backtest(
-            market,
-            margin_TS,
-            Strategy(rule, entry=options.entry, holding=evaluation.overlap),
-            options.costs,
-        )
-        for rule in (*STRATEGIES, "volatility_timing")
-    }
-    benchmarks = {"hold": hold, "timing": results["volatility_timing"]}
+    # of a regression the prediction is a return: long where it is positive
+    thresholds = evaluation.thresholds if evaluation.kind == "classification" else {}
+    margin_TS = market.margins(predicted, thresholds or 0.5)
     lines = []
-    for result in (*results.values(), hold):
-        trials = num_trials if result.name in STRATEGIES else 1
-        figures = performance(result, num_trials=trials, **options.bootstrap)
-        (line,) = performance_table([figures]).to_dicts()
-        for name, benchmark in benchmarks.items():
-            difference = sharpe_difference(result, benchmark, **options.bootstrap)
-            line |= {
-                f"versus_{name}": difference.value,
-                f"versus_{name}_low": difference.low,
-                f"versus_{name}_high": difference.high,
-                f"break_even_{name}": break_even_cost(result, benchmark),
-            }
-        lines.append(line)
-    return pl.DataFrame(lines)
+    for rule in STRATEGIES:
+        strategy = Strategy(rule, entry=options.entry, holding=evaluation.overlap)
+        result = backtest(market, margin_TS, strategy, options.costs)
+        lines.append(_backtest_line(result, benchmarks.results, num_trials, options))
+    return pl.DataFrame([*lines, *benchmarks.lines])
+
+
+def _backtest_line(
+    result: Backtest, benchmarks: Mapping[str, Backtest], num_trials: int, options: Options
+) -> dict[str, Any]:
+    figures = performance(result, num_trials=num_trials, **options.bootstrap)
+    line = performance_line(figures)
+    for name in ("hold", "timing"):
+        difference = sharpe_difference(result, benchmarks[name], **options.bootstrap)
+        line |= {
+            f"versus_{name}": difference.value,
+            f"versus_{name}_low": difference.low,
+            f"versus_{name}_high": difference.high,
+            f"break_even_{name}": break_even_cost(result, benchmarks[name]),
+        }
+    return line

@@ -75,7 +75,6 @@ def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
     """
     from finscale.data import SOURCES, fetch_bars
     from finscale.data.store import bars_id, dataset_id
-    from finscale.features import build_datasets
 
     data, wanted = config.data, []
     for symbol in data.symbols:
@@ -88,7 +87,22 @@ def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
         if not store.has_bars(symbol) and SOURCES[data.source].serves(symbol):
             store.add_bars(fetch_bars(data.source, symbol))
         wanted.append(symbol)
-    build_datasets(store, wanted, tier=data.tier, timescale=data.timescale)
+    if wanted:
+        from finscale.features import build_datasets
+
+        build_datasets(store, wanted, tier=data.tier, timescale=data.timescale)
+
+
+def registered_run_id(config: ExperimentConfig, store: DataStore) -> str:
+    """Return the id of a run whose config is resolved, as a baseline's is: nothing is read.
+
+    The datasets are built if they are missing, as :func:`prepare` does.
+    """
+    from finscale.data.registered import registered_entries
+
+    ensure_datasets(config, store)
+    entries = registered_entries(config, store)
+    return run_id(config, {entry.id: entry.sha256 for entry in entries})
 
 
 def _windows(config: ExperimentConfig, store: DataStore) -> tuple[FinancialDataset, Split]:

@@ -23,6 +23,8 @@ from finscale.runs import Run
 
 #: Modules that scores are computed by: another line in them makes another key.
 _CODE = (
+    "finscale.evaluation.block_length",
+    "finscale.evaluation.blocks",
     "finscale.evaluation.bootstrap",
     "finscale.evaluation.ranking",
     "finscale.evaluation.scores",

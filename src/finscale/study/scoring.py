@@ -137,10 +137,18 @@ def scorecard(run: Run, runs: RunStore, *, data: DataStore | None = None) -> Sco
 
 def baseline_run(run: Run, name: str, runs: RunStore, *, data: DataStore | None = None) -> Run:
     """Return the baseline's run on the same data, task and split; fitted if it is not there."""
-    from finscale.study.experiment import run_experiment
+    from finscale.data import DataStore
+    from finscale.study.preparation import registered_run_id
 
     changes = {"name": name, "model": BaselineConfig(name=name), "seed": 0}
-    return run_experiment(run.config.model_copy(update=changes), runs=runs, data=data)
+    config = run.config.model_copy(update=changes)
+    known = registered_run_id(config, data or DataStore(config.data.root))
+    if runs.is_whole(known):
+        return runs[known]
+
+    from finscale.study.experiment import run_experiment
+
+    return run_experiment(config, runs=runs, data=data)
 
 
 def test_scores(run: Run) -> dict[str, Metric]:
