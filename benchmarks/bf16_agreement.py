@@ -13,12 +13,14 @@ difference is smaller than that deviation; whether the interval holds zero is to
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from machine import write_results
 from scipy import stats
+from workers import Worker, serve
 
 from finscale.config import ExperimentConfig, load_config
 from finscale.errors import FinscaleError
@@ -44,8 +46,8 @@ class Losses(Callback):
         self.steps.append(trainer.state.losses_S[trainer.state.step - 1].item())
 
 
-def train(budget: str, precision: str, seeds: int, epochs: int) -> np.ndarray:
-    """Return the two scores of each seed, ``[seeds, 2]``."""
+def train(budget: str, precision: str, seeds: int, epochs: int) -> list[list[float]]:
+    """Return the two scores of each seed."""
     trainers, watchers = [], []
     for seed in range(seeds):
         settings = [
@@ -69,15 +71,13 @@ def train(budget: str, precision: str, seeds: int, epochs: int) -> np.ndarray:
                 raise outcome
     test = trainers[0].split.test
     target = trainers[0].dataset.targets(test)
-    return np.array(
+    return [
         [
-            [
-                np.mean(losses.steps[STEPS - LAST : STEPS]),
-                log_losses(target, trainer.predict(test)).mean(),
-            ]
-            for trainer, losses in zip(trainers, watchers, strict=True)
+            float(np.mean(losses.steps[STEPS - LAST : STEPS])),
+            float(log_losses(target, trainer.predict(test)).mean()),
         ]
-    )
+        for trainer, losses in zip(trainers, watchers, strict=True)
+    ]
 
 
 def compare(fp32: np.ndarray, bf16: np.ndarray) -> dict[str, Any]:
@@ -103,12 +103,24 @@ def main() -> None:
     parser.add_argument("--budgets", default="55k,2M")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--worker", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.worker:
+        budget, precision, *counts = arguments.worker
+        serve({}, lambda _: {"scores": train(budget, precision, *map(int, counts))})
+        return
+    numbers = [str(arguments.seeds), str(arguments.epochs)]
     figures: dict[str, Any] = {}
     for budget in arguments.budgets.split(","):
-        fp32, bf16 = (
-            train(budget, precision, arguments.seeds, arguments.epochs) for precision in PRECISIONS
-        )
+        with ExitStack() as stack:
+            fp32, bf16 = (
+                np.array(
+                    Worker(__file__, [budget, precision, *numbers], stack, is_ours=True).ask(
+                        "train"
+                    )["scores"]
+                )
+                for precision in PRECISIONS
+            )
         figures[budget] = {
             name: compare(fp32[:, column], bf16[:, column]) for column, name in enumerate(SCORES)
         }
@@ -123,7 +135,8 @@ def main() -> None:
                 f"interval {'holds' if found['interval holds zero'] else 'leaves out'} zero",
                 flush=True,
             )
-    write_results("bf16_agreement", {"seeds": arguments.seeds, "scores": figures})
+    if arguments.budgets == parser.get_default("budgets"):
+        write_results("bf16_agreement", {"seeds": arguments.seeds, "scores": figures})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What a whole fit spends outside of its steps, and whole fits against the field's.
 
-    python benchmarks/fit_overhead.py [--only shares,independent-55k,independent-2M] [--rounds 2]
+    python benchmarks/fit_overhead.py [--only shares,independent-55k,independent-2M] [--rounds 1]
                                       [--threads 2]
 
 *Shares*: one ``run_experiment`` on the bundled S&P 500's windows as ``finscale train`` makes it,
@@ -40,7 +40,7 @@ from workers import Worker, serve
 
 RECIPE = Path(__file__).parents[1] / "configs/daily/threshold_1pct.yaml"
 #: Parameters, and fits after the first: of 2M one takes most of a minute, and set-up little of it.
-SIZES = {"10k": 9, "200k": 9, "2M": 0}
+SIZES = {"10k": 3, "200k": 2, "2M": 0}
 EPOCHS, BATCH = 2, 64
 #: Budget, windows of training and of validation: a peer's step of 2M takes a second and a half.
 CASES = {"independent-55k": ("55k", 512, 128), "independent-2M": ("2M", 192, 64)}
@@ -151,13 +151,13 @@ def serve_shares(budget: str) -> None:
     serve({}, fit)
 
 
-def shares(num_rounds: int) -> dict[str, Any]:
+def shares() -> dict[str, Any]:
     found: dict[str, Any] = {}
     with ExitStack() as stack:
         workers = {size: Worker(__file__, ["shares", size], stack, is_ours=True) for size in SIZES}
         fits = [
             {size: worker.ask("fit") for size, worker in workers.items() if turn <= SIZES[size]}
-            for turn in range(num_rounds + 1)
+            for turn in range(max(SIZES.values()) + 1)
         ]
     for size in SIZES:
         first, *others = [_row(one[size]) for one in fits if size in one]
@@ -273,7 +273,7 @@ def print_whole(case: str, found: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", default=",".join(("shares", *CASES)))
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=1, help="of whole fits")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -284,7 +284,7 @@ def main() -> None:
     wanted = arguments.only.split(",")
     figures: dict[str, Any] = {}
     if "shares" in wanted:
-        figures["shares of a fit"] = shares(arguments.rounds)
+        figures["shares of a fit"] = shares()
         print_shares(figures["shares of a fit"])
     for case in CASES.keys() & set(wanted):
         figures[case] = whole(case, arguments.rounds, arguments.threads)

@@ -122,7 +122,8 @@ def main() -> None:
             f"{found['error']:+5.0%}  {found['live'] / GB:8.2f}  {found['before'] / GB:6.2f}",
             flush=True,
         )
-    write_results("memory", {"batch": arguments.batch, "bytes": figures})
+    if arguments.budgets == parser.get_default("budgets"):
+        write_results("memory", {"batch": arguments.batch, "bytes": figures})
 
 
 if __name__ == "__main__":

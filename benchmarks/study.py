@@ -1,11 +1,11 @@
 """The default study by the engine, against the same runs one after another the plain torch way.
 
-    python benchmarks/study.py [--seeds 3] [--folds 2] [--epochs 4] [--full]
+    python benchmarks/study.py [--seeds 3] [--folds 2] [--epochs 4] [--full] [--threads 2]
 
 ``configs/studies/sp500_parameters.yaml``, all six sizes and its baselines; seeds, folds and epochs
 are cut and the controls left out, but with ``--full``. *Engine*: ``Study.run`` as it is, one worker
-a core, runs alike stacked. *Plain*: the same configs in one process on all cores, one after
-another, in eager fp32, with what finscale computes its own way switched off: products are
+a core, runs alike stacked. *Plain*: the same configs in one process on all cores (``--threads``),
+one after another, in eager fp32, with what finscale computes its own way switched off: products are
 ``nn.Linear``'s own, attention is batched products and a softmax, windows are gathered and
 normalised anew in each step, freed memory goes back to the kernel, nothing is stacked. Loop, flat
 AdamW, dropout, resume points and run folders are the package's own in both. Wall time is that of
@@ -47,12 +47,12 @@ class OneAfterAnother:
             yield Event("done", job, {"run_id": run.id})
 
 
-def plain_settings() -> list[str]:
+def plain_settings(threads: int) -> list[str]:
     """Return what the plain way sets; the rest is taken out by :func:`switch_off`."""
     return [
         "experiment.training.precision=fp32",
         "experiment.training.compile=false",
-        f"experiment.training.threads={os.cpu_count() or 1}",
+        f"experiment.training.threads={threads}",
         "experiment.model.attention=explicit",
     ]
 
@@ -73,7 +73,7 @@ def switch_off() -> None:
     setattr(stack, "keep_freed_memory", lambda: False)  # noqa: B010
 
 
-def serve_study(way: str, settings: list[str]) -> None:
+def serve_study(way: str, threads: int, settings: list[str]) -> None:
     is_plain = way == "plain"
     if is_plain:
         switch_off()
@@ -82,7 +82,7 @@ def serve_study(way: str, settings: list[str]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             study = Study.from_file(
                 FILE,
-                [*settings, *(plain_settings() if is_plain else [])],
+                [*settings, *(plain_settings(threads) if is_plain else [])],
                 studies=Path(folder) / "studies",
                 runs=RunStore(Path(folder) / "runs"),
             )
@@ -91,13 +91,12 @@ def serve_study(way: str, settings: list[str]) -> None:
             seconds = time.perf_counter() - started
             if failed:
                 raise SystemExit(f"runs failed: {failed}")
-            verdict = study.verdict()
-            completed = study.completed()
-        found = verdict.to_dict()
+            found = study.verdict().to_dict()
+            steps = [run.info["training"].get("steps", 0) for _, run in study.completed()]
         return {
             "seconds": seconds,
-            "runs": len(completed),
-            "steps": sum(run.info.get("training", {}).get("steps", 0) for _, run in completed),
+            "runs": len(steps),
+            "steps": sum(steps),
             **{name: found[name] for name in ("name", "sentence", "gain", "exponent", "mean")},
         }
 
@@ -110,11 +109,12 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--full", action="store_true", help="the study as the file has it")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
-        way, *settings = arguments.worker
-        serve_study(way, settings)
+        way, threads, *settings = arguments.worker
+        serve_study(way, int(threads), settings)
         return
     settings = [] if arguments.full else [
         f"seeds={arguments.seeds}",
@@ -122,10 +122,12 @@ def main() -> None:
         f"experiment.training.epochs={arguments.epochs}",
         "controls.kinds=[]",
     ]  # fmt: skip
+    threads = str(arguments.threads)
     found: dict[str, Any] = {}
     for way in ("engine", "plain"):
         with ExitStack() as stack:
-            found[way] = Worker(__file__, [way, *settings], stack).ask("run")
+            worker = Worker(__file__, [way, threads, *settings], stack, is_ours=way == "engine")
+            found[way] = worker.ask("run")
         row = found[way]
         print(f"{way}: {row['seconds']:.1f} s, {row['runs']} runs, {row['steps']} steps")
         print(f"  {row['name']}: {row['sentence']}")
