@@ -21,34 +21,39 @@ def build(peer: str, a: Architecture) -> nn.Module:
     return _PEERS[peer](a)
 
 
+def patchtst_config(a: Architecture, num_targets: int) -> Any:
+    """Return transformers' settings of the same network."""
+    from transformers import PatchTSTConfig
+
+    return PatchTSTConfig(
+        num_input_channels=a.num_features,
+        context_length=a.context_length,
+        patch_length=a.patch_length,
+        patch_stride=a.stride,
+        num_hidden_layers=a.depth,
+        d_model=a.width,
+        num_attention_heads=a.heads,
+        ffn_dim=a.ff_width,
+        norm_type="layernorm",
+        pre_norm=True,
+        attention_dropout=a.attention_dropout,
+        positional_dropout=a.dropout,
+        path_dropout=a.dropout,
+        ff_dropout=a.dropout,
+        positional_encoding_type="random",
+        scaling="std",
+        num_targets=num_targets,
+    )
+
+
 class HuggingFace(nn.Module):
     """``transformers.PatchTSTForClassification`` with one output."""
 
     def __init__(self, a: Architecture) -> None:
-        from transformers import PatchTSTConfig, PatchTSTForClassification
+        from transformers import PatchTSTForClassification
 
         super().__init__()
-        self.network = PatchTSTForClassification(
-            PatchTSTConfig(
-                num_input_channels=a.num_features,
-                context_length=a.context_length,
-                patch_length=a.patch_length,
-                patch_stride=a.stride,
-                num_hidden_layers=a.depth,
-                d_model=a.width,
-                num_attention_heads=a.heads,
-                ffn_dim=a.ff_width,
-                norm_type="layernorm",
-                pre_norm=True,
-                attention_dropout=a.attention_dropout,
-                positional_dropout=a.dropout,
-                path_dropout=a.dropout,
-                ff_dropout=a.dropout,
-                positional_encoding_type="random",
-                scaling="std",
-                num_targets=1,
-            )
-        )
+        self.network = PatchTSTForClassification(patchtst_config(a, num_targets=1))
 
     def forward(self, x_BLF: Tensor) -> Tensor:
         output: Any = self.network(past_values=x_BLF)

@@ -17,20 +17,16 @@ oneDNN, measured in the same rounds; *share*: FLOPs of the step's products over 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 from machine import write_results
-
-from finscale.spinning import limited_spinning
+from workers import Worker, serve
 
 FEATURES, CONTEXT = 25, 80
 CASES = {
@@ -75,53 +71,20 @@ def contenders(case: str) -> list[Contender]:
     return [*found, Contender("peak", "fp32"), Contender("peak", "bf16")]
 
 
-class Worker:
-    """A contender in its own process: asked for some seconds of steps, tells seconds a step."""
-
-    def __init__(self, case: str, contender: Contender, stack: ExitStack) -> None:
-        words = [case, contender.who, contender.precision, str(int(contender.compiled))]
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", __file__, "--worker", *words],
-            # as the command line sets it for its own trainings; peers have OpenMP's default
-            env={**os.environ, **(limited_spinning(os.environ) if contender.is_ours else {})},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        stack.callback(self._end)
-        self.about = self._read()
-
-    def seconds(self, budget: float) -> float:
-        """Return the median seconds of a step, or of the products' best size a FLOP."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{budget}\n")
-        self._process.stdin.flush()
-        return float(self._read()["seconds"])
-
-    def _read(self) -> dict[str, Any]:
-        pipe: IO[str] | None = self._process.stdout
-        assert pipe is not None
-        line = pipe.readline()
-        if not line:
-            raise SystemExit("a contender died: its message stands above")
-        found: dict[str, Any] = json.loads(line)
-        return found
-
-    def _end(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+def started(case: str, one: Contender, stack: ExitStack) -> Worker:
+    words = [case, one.who, one.precision, str(int(one.compiled))]
+    return Worker(__file__, words, stack, is_ours=one.is_ours)
 
 
 def measure(case: str, num_rounds: int, seconds: float) -> dict[str, Any]:
     """Let all contenders of one case take turns."""
     taken: dict[str, list[float]] = {}
     with ExitStack() as stack:
-        workers = {one.title: Worker(case, one, stack) for one in contenders(case)}
+        workers = {one.title: started(case, one, stack) for one in contenders(case)}
         for _ in range(num_rounds):
             for title, worker in workers.items():
                 budget = min(seconds, 0.5) if title.startswith("peak") else seconds
-                taken.setdefault(title, []).append(worker.seconds(budget))
+                taken.setdefault(title, []).append(worker.ask(budget)["seconds"])
         about = {title: worker.about for title, worker in workers.items()}
     medians = {title: statistics.median(found) for title, found in taken.items()}
     peaks = {p: 1 / medians.pop(f"peak {p}") for p in ("fp32", "bf16")}
@@ -166,9 +129,7 @@ def work(case: str, who: str, precision: str, compiled: bool) -> None:
         step, about = _peer_step(case, who, precision, compiled)
     for _ in range(2):
         step()
-    print(json.dumps(about), flush=True)
-    for line in sys.stdin:
-        print(json.dumps({"seconds": _median(step, float(line))}), flush=True)
+    serve(about, lambda budget: {"seconds": _median(step, float(budget))})
 
 
 def _median(step: Callable[[], float | None], budget: float) -> float:

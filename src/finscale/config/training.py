@@ -82,5 +82,5 @@ class TrainingConfig(Section):
     """Windows at once when nothing is learned."""
     checkpoint_minutes: Annotated[float, Field(ge=0)] = 5.0
     """Minutes between resume points; an epoch's end has one too, unless epochs are so short that
-    writing would cost more than 2 % of the time."""
+    writing would cost more than 1 % of the time."""
     thermal: ThermalConfig = ThermalConfig()

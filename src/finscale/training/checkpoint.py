@@ -29,8 +29,8 @@ _INDEX = "resume.json"
 _NUM_KEPT = 2
 
 #: An epoch's end gets a resume point if the last one is older than this many times its cost, so
-#: that training spends at most about 2 % of its time on them.
-_COST_SHARE = 50
+#: that training spends at most about 1 % of its time on them.
+_COST_SHARE = 100
 
 
 @dataclass(frozen=True)

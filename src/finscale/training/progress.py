@@ -54,8 +54,8 @@ class ProgressBar(Callback):
             self._draw(trainer)
 
     def on_epoch_end(self, trainer: Trainer, record: EpochRecord) -> None:
-        """Redraw with the epoch's validation loss."""
-        self._draw(trainer)
+        """Redraw with the epoch's validation loss, if it is time; else the next step will."""
+        self.on_step_end(trainer)
 
     def on_fit_end(self, trainer: Trainer, result: FitResult | None) -> None:
         """Leave the last line standing."""
