@@ -33,7 +33,7 @@ def train(folder):
     split = dataset.split(shared.SPLIT)
     torch.manual_seed(0)
     model = build_model(shared.NETWORK, num_features=5, context_length=16)
-    settings = {**shared.SETTINGS, "batch_size": 4, "epochs": 12, "patience": None}
+    settings = {**shared.SETTINGS, "batch_size": 4, "epochs": 24, "patience": None}
     config = TrainingConfig(**settings, checkpoint_minutes=0.0005, accumulate=2)
     trainer = Trainer(
         model, dataset.scaled(split.train), split, config, task=task, seed=0, folder=folder
