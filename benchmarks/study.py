@@ -62,7 +62,7 @@ def switch_off() -> None:
     from torch import nn
 
     from finscale.models.products import Linear
-    from finscale.training import inputs, stack
+    from finscale.training import Trainer, inputs, stack
 
     # a name that has moved is an error here, and not a baseline that has become ours
     assert "forward" in vars(Linear)
@@ -71,6 +71,9 @@ def switch_off() -> None:
     setattr(Linear, "forward", nn.Linear.forward)  # noqa: B010
     setattr(inputs, "_LARGEST_CACHE", 0)  # noqa: B010
     setattr(stack, "keep_freed_memory", lambda: False)  # noqa: B010
+    # gradients are added up by autograd
+    assert isinstance(Trainer.writes_directly, property)
+    setattr(Trainer, "writes_directly", False)  # noqa: B010
 
 
 def serve_study(way: str, threads: int, settings: list[str]) -> None:

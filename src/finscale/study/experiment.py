@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from finscale.training import Callback, FitResult, Trainer
 
 
+#: Parameters from which on the memory that a training leaves is given back at once.
+_WORTH_RELEASING = 5_000_000
+
+
 def run_experiment(
     config: ExperimentConfig,
     *,
@@ -154,6 +158,7 @@ def run_experiments(
                 networks[place] = prepared[place], folder, callbacks(place)
         if networks:
             _train(networks, publish_run)
+            _leave_memory([one for one, _, _ in networks.values()])
     return [outcomes[place] for place in range(len(prepared))]
 
 
@@ -215,6 +220,15 @@ def _train(
             seconds = trained / len(trainers) + time.perf_counter() - began
             _write_info(prepared, folder, facts(prepared), training=training, seconds=seconds)
             done(place, None)
+
+
+def _leave_memory(networks: Sequence[Prepared]) -> None:
+    """Give memory back after large models: a worker's next run may be of another shape."""
+    from finscale.training.allocator import release_freed_memory
+
+    counts = [one.counts.total for one in networks if one.counts is not None]
+    if sum(counts) >= _WORTH_RELEASING:
+        release_freed_memory()
 
 
 def _write_training(
