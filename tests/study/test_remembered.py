@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import math
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
 from finscale.config import StudyConfig
 from finscale.runs import RunStore
 from finscale.study import Study, results
-from finscale.study.remembered import RememberedScores, score_key
+from finscale.study.remembered import _CODE, RememberedScores, score_key
 
 
 @pytest.fixture
@@ -89,3 +92,16 @@ def test_numbers_keep_every_digit_and_what_is_no_number(tmp_path) -> None:
     # rows that nobody asks for are of runs that are no more the study's
     again.save()
     assert '"other"' not in (tmp_path / "scores.json").read_text()
+
+
+def imported(module: str) -> set[str]:
+    """Return the modules of the evaluation room that a module imports, and those import."""
+    tree = ast.parse(Path(find_spec(module).origin).read_text(encoding="utf-8"))
+    found = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    found = {name for name in found if name.startswith("finscale.evaluation.")}
+    return found.union(*map(imported, found))
+
+
+@pytest.mark.parametrize("module", ["bootstrap", "scores"])
+def test_a_key_holds_all_code_that_scores_are_computed_by(module) -> None:
+    assert imported(f"finscale.evaluation.{module}") <= set(_CODE)

@@ -4,343 +4,74 @@ Every score is a function of the scored rows and of *weights*: how often each ro
 R bootstrap replicates. Rows are sorted and binned once; a thousand replicates are then a handful of
 matrix operations. Adding a score is adding an entry to :data:`CLASSIFICATION` or
 :data:`REGRESSION`.
-
-:func:`probabilities` is the one place in finscale that turns logits into probabilities.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from typing import Any, Generic, Literal, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
 
-from finscale.evaluation.bootstrap import (
-    LEVEL,
-    NUM_REPLICATES,
-    Floats,
-    Integers,
-    Metric,
-    Resampler,
+from finscale.evaluation.blocks import Floats
+from finscale.evaluation.decomposition import (
+    base_rates,
+    bin_means,
+    reliability,
+    resolution,
+    uncertainty,
 )
-from finscale.evaluation.ranking import Areas, Ordered, Ranking, structural_components
-from finscale.evaluation.shared import Shared
+from finscale.evaluation.intervals import LEVEL, NUM_REPLICATES, Metric
+from finscale.evaluation.losses import log_losses, pinball_losses, probabilities, squared_errors
+from finscale.evaluation.measure import Score, measure, measure_each
+from finscale.evaluation.ranking import Areas
+from finscale.evaluation.resampler import Resampler
+from finscale.evaluation.rows import (
+    NUM_BINS,
+    Classified,
+    Regressed,
+    column_sums,
+    ratio,
+    row_mean,
+    weighted_mean,
+)
 from finscale.registry import Registry
+
+__all__ = [
+    "CLASSIFICATION",
+    "COLLAPSE_RATIO",
+    "NUM_BINS",
+    "REGRESSION",
+    "Classified",
+    "Regressed",
+    "Score",
+    "base_rates",
+    "bin_means",
+    "classification_scores",
+    "collapsed",
+    "column_sums",
+    "log_losses",
+    "measure",
+    "measure_each",
+    "pinball_losses",
+    "probabilities",
+    "ratio",
+    "regression_scores",
+    "row_mean",
+    "squared_errors",
+    "weighted_mean",
+]
 
 #: Predictions whose spread is below this share of the outcome's are collapsed: a calibrated model
 #: with that spread correlates .02 with the outcome, which is an AUC of about .511 and a skill of
 #: .0002 nats; no test set of daily bars can tell that from a constant.
 COLLAPSE_RATIO = 0.02
-NUM_BINS = 10
-
-
-def probabilities(logit: ArrayLike) -> Floats:
-    """Return 1 / (1 + exp(−logit)): the only place where logits become probabilities."""
-    return np.asarray(expit(np.asarray(logit, dtype=np.float64)))
-
-
-def log_losses(target: ArrayLike, logit: ArrayLike) -> Floats:
-    """Return each row's log loss in nats, from logits: exact where 1 − p would round to nothing."""
-    z = np.asarray(logit, dtype=np.float64)
-    # −log p = log(1 + e^−z) for an event, −log(1 − p) = log(1 + e^z) for none
-    return np.asarray(np.logaddexp(0.0, np.where(np.asarray(target) > 0.5, -z, z)))
-
-
-def squared_errors(target: ArrayLike, prediction: ArrayLike) -> Floats:
-    """Return each row's squared error."""
-    return np.asarray(np.subtract(target, prediction, dtype=np.float64) ** 2)
-
-
-def pinball_losses(target: ArrayLike, prediction: ArrayLike, quantile: float = 0.5) -> Floats:
-    """Return each row's pinball loss of a predicted quantile, in the target's unit."""
-    error = np.subtract(target, prediction, dtype=np.float64)
-    return np.asarray(np.maximum(quantile * error, (quantile - 1) * error))
-
-
-@dataclass(frozen=True)
-class Classified:
-    """Predictions of a class, prepared once for all scores and replicates.
-
-    Attributes
-    ----------
-    target : ndarray of shape (N,)
-        1.0 where the event happened, else 0.0.
-    logit : ndarray of shape (N,)
-        Predicted log odds.
-    fold : ndarray of shape (N,)
-        Which model predicted the row; spread is measured within folds.
-    flagged : ndarray of shape (N,)
-        1.0 on rows above the operating point that was chosen on validation, NaN if none was;
-        see ``finscale.evaluation.operating``.
-    """
-
-    target: Floats
-    logit: Floats
-    fold: Integers
-    flagged: Floats
-
-    @classmethod
-    def of(
-        cls,
-        target: ArrayLike,
-        logit: ArrayLike,
-        *,
-        fold: ArrayLike | None = None,
-        flagged: ArrayLike | None = None,
-    ) -> Classified:
-        """Prepare rows; one fold and no operating point unless given."""
-        target_N = np.asarray(target, dtype=np.float64)
-        return cls(
-            target_N,
-            np.asarray(logit, dtype=np.float64),
-            np.zeros(len(target_N), np.int64) if fold is None else np.asarray(fold, np.int64),
-            np.full(len(target_N), np.nan) if flagged is None else np.asarray(flagged, np.float64),
-        )
-
-    def where(self, rows: NDArray[np.bool_]) -> Classified:
-        """Return the rows that a mask selects."""
-        return Classified(self.target[rows], self.logit[rows], self.fold[rows], self.flagged[rows])
-
-    @cached_property
-    def probability(self) -> Floats:
-        """Predicted probability of the event."""
-        return probabilities(self.logit)
-
-    @cached_property
-    def log_loss(self) -> Floats:
-        """Log loss of each row, nats."""
-        return log_losses(self.target, self.logit)
-
-    @cached_property
-    def shared(self) -> Shared:
-        """What scores have in common."""
-        return Shared()
-
-    @cached_property
-    def ranking(self) -> Ranking:
-        """Rows by logit."""
-        return Ranking.of(self.logit)
-
-    @cached_property
-    def bins(self) -> Floats:
-        """Membership in bins of the forecast that are equally filled: shape (N, K)."""
-        edges = np.quantile(self.probability, np.linspace(0, 1, NUM_BINS + 1)[1:-1])
-        return _membership(np.searchsorted(np.unique(edges), self.probability, side="right"))
-
-    @cached_property
-    def folds(self) -> Floats:
-        """Membership in folds: shape (N, number of folds)."""
-        return _membership(self.fold)
-
-    @cached_property
-    def columns(self) -> dict[str, Floats]:
-        """What scores sum over rows, by name: each of shape (N,) or (N, K)."""
-        p, y = self.probability, self.target
-        centred = p - p.mean()  # no digits lost in the difference of squares
-        columns = {
-            "rows": np.ones_like(p),
-            "log loss": self.log_loss,
-            "squared error": squared_errors(y, p),
-            "events": y,
-            "p²": p**2,
-            "py": p * y,
-            "centred p²": centred**2,
-            "bins p": self.bins * p[:, None],
-            "folds": self.folds,
-            "folds centred p": self.folds * centred[:, None],
-        }
-        if not np.isnan(self.flagged).any():
-            columns |= {"flagged": self.flagged, "found": self.flagged * y}
-        return columns
-
-    def ordered(self, weights_RN: Floats) -> Ordered:
-        """Return the weights added up in the order of the logits."""
-        return self.shared.of(
-            weights_RN, "ordered", lambda: Ordered.of(self.ranking, self.target, weights_RN)
-        )
-
-    def sums(self, weights_RN: Floats) -> dict[str, Floats]:
-        """Return each replicate's sums of the columns: each of shape (R,) or (R, K)."""
-        return self.shared.of(weights_RN, "sums", lambda: column_sums(self.columns, weights_RN))
-
-    def dependence(self) -> Floats:
-        """Return the series from which the block length is chosen: (N, 2), loss and AUC influence.
-
-        The AUC's influence of a row is its structural component over its class's share, centred.
-        """
-        rate, event_N = self.target.mean(), self.target > 0.5
-        if not 0 < rate < 1:
-            return self.log_loss[:, None]
-        components_N = structural_components(self.target, self.logit)
-        centred_N = components_N - components_N[event_N].mean()
-        influence_N = centred_N / np.where(event_N, rate, 1 - rate)
-        return np.column_stack([self.log_loss, influence_N])
-
-
-@dataclass(frozen=True)
-class Regressed:
-    """Predictions of a number, prepared once for all scores and replicates.
-
-    Attributes
-    ----------
-    target, prediction : ndarray of shape (N,)
-        In the target's unit.
-    historical_mean : ndarray of shape (N,)
-        What R² out of sample is measured against: the mean of the targets known at each decision.
-    quantile : float
-        Which quantile the prediction is meant to be; .5 for the median, and for the mean.
-    """
-
-    target: Floats
-    prediction: Floats
-    historical_mean: Floats
-    quantile: float = 0.5
-
-    def where(self, rows: NDArray[np.bool_]) -> Regressed:
-        """Return the rows that a mask selects."""
-        return Regressed(
-            self.target[rows], self.prediction[rows], self.historical_mean[rows], self.quantile
-        )
-
-    @cached_property
-    def squared_error(self) -> Floats:
-        """Squared error of each row."""
-        return squared_errors(self.target, self.prediction)
-
-    @cached_property
-    def shared(self) -> Shared:
-        """What scores have in common."""
-        return Shared()
-
-    @cached_property
-    def rankings(self) -> tuple[Ranking, Ranking]:
-        """Rows by target, and by prediction."""
-        return Ranking.of(self.target), Ranking.of(self.prediction)
-
-    def dependence(self) -> Floats:
-        """Return the series from which the block length is chosen: (N, 2), both errors."""
-        return np.column_stack([self.squared_error, np.abs(self.target - self.prediction)])
-
-
-Rows = TypeVar("Rows", bound=Classified | Regressed)
-Name = TypeVar("Name", bound=Hashable)
-
-
-@dataclass(frozen=True)
-class Score(Generic[Rows]):
-    """A declared score.
-
-    Attributes
-    ----------
-    title : str
-        As tables name it, with its unit.
-    better : {"lower", "higher", ""}
-        Which way is good; empty for a description.
-    of : callable
-        ``of(rows, weights_RN)`` gives one value for each replicate.
-    interval : {"percentile", "centred", "none"}
-        How its replicates become an interval. Noise can only raise a distance, so its replicates
-        are centred on the value; for a minimum or maximum resampling says nothing.
-    range : tuple of float
-        Values that it can take; intervals stay inside.
-    """
-
-    title: str
-    better: Literal["lower", "higher", ""]
-    of: Callable[[Rows, Floats], Floats]
-    interval: Literal["percentile", "centred", "none"] = "percentile"
-    range: tuple[float, float] = (-math.inf, math.inf)
-
 
 CLASSIFICATION: Registry[Score[Classified]] = Registry("classification score")
 REGRESSION: Registry[Score[Regressed]] = Registry("regression score")
 _SHARE = (0.0, 1.0)
-
-
-def _membership(label_N: NDArray[Any]) -> Floats:
-    """Return one column for each distinct label, 1 where a row carries it."""
-    return np.asarray(label_N[:, None] == np.unique(label_N), dtype=np.float64)
-
-
-def weighted_mean(values_N: Floats, weights_RN: Floats, shared: Shared | None = None) -> Floats:
-    """Return the mean over rows in each replicate."""
-    total_R = weights_RN.sum(axis=1) if shared is None else shared.total(weights_RN)
-    return np.asarray(weights_RN @ values_N / total_R)
-
-
-def ratio(top: Floats, bottom: Floats) -> Floats:
-    """Divide; 0/0 is NaN, in silence: a replicate without an event has no recall."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(top / bottom)
-
-
-def column_sums(columns: Mapping[str, Floats], weights_RN: Floats) -> dict[str, Floats]:
-    """Return each replicate's sums of columns, each (N,) or (N, K), in one product."""
-    sums_CR = np.column_stack(list(columns.values())).T @ weights_RN.T
-    found, first = {}, 0
-    for name, column in columns.items():
-        last = first + (column.shape[1] if column.ndim == 2 else 1)
-        found[name] = sums_CR[first:last].T if column.ndim == 2 else sums_CR[first]
-        first = last
-    return found
-
-
-def row_mean(rows: Classified, weights_RN: Floats, name: str) -> Floats:
-    """Return the mean of a column over the rows in each replicate."""
-    found = rows.sums(weights_RN)
-    return np.asarray(found[name] / found["rows"])
-
-
-def _reliability(rows: Classified, weights_RN: Floats) -> Floats:
-    weight_RK, forecast_RK, outcome_RK = bin_means(rows, weights_RN)
-    return np.asarray((weight_RK * (forecast_RK - outcome_RK) ** 2).sum(axis=1))
-
-
-def _resolution(rows: Classified, weights_RN: Floats) -> Floats:
-    """Return the generalised resolution: what is explained between bins and inside them.
-
-    Murphy's identity holds exactly only when all forecasts in a bin are equal. Stephenson, Coelho
-    and Jolliffe (2008) add the forecasts' variance inside bins and their covariance with the
-    outcome, and it holds for every forecast: Brier = reliability − resolution + uncertainty.
-    """
-    weight_RK, forecast_RK, outcome_RK = bin_means(rows, weights_RN)
-    base_R1 = (weight_RK * outcome_RK).sum(axis=1, keepdims=True)
-    between_R = (weight_RK * (outcome_RK - base_R1) ** 2).sum(axis=1)
-    variance_R = row_mean(rows, weights_RN, "p²") - (weight_RK * forecast_RK**2).sum(axis=1)
-    inside_R = (weight_RK * forecast_RK * outcome_RK).sum(axis=1)
-    covariance_R = row_mean(rows, weights_RN, "py") - inside_R
-    return np.asarray(between_R - variance_R + 2 * covariance_R)
-
-
-def _uncertainty(rows: Classified, weights_RN: Floats) -> Floats:
-    rate_R = base_rates(rows, weights_RN)
-    return rate_R * (1 - rate_R)
-
-
-def base_rates(rows: Classified, weights_RN: Floats) -> Floats:
-    """Return the share of events in each replicate."""
-    return row_mean(rows, weights_RN, "events")
-
-
-def bin_means(rows: Classified, weights_RN: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return share of rows, mean forecast and mean outcome of each forecast bin, each (R, K)."""
-    return rows.shared.of(weights_RN, "bins", lambda: _bin_means(rows, weights_RN))
-
-
-def _bin_means(rows: Classified, weights_RN: Floats) -> tuple[Floats, Floats, Floats]:
-    found = rows.sums(weights_RN)
-    # bins rise with the logit: whole numbers of rows and events between their ends
-    bin_N = rows.bins[rows.ranking.order].argmax(axis=1)
-    last = np.searchsorted(bin_N, np.arange(rows.bins.shape[1] + 1))
-    rows_KR, events_KR = rows.ordered(weights_RN).parts(last)
-    filled_RK = np.maximum(rows_KR.T, 1.0)  # an empty bin has weight 0 and no say
-    share_RK = rows_KR.T / found["rows"][:, None]
-    return share_RK, found["bins p"] / filled_RK, events_KR.T / filled_RK
 
 
 def _spread(rows: Classified, weights_RN: Floats) -> Floats:
@@ -356,7 +87,7 @@ def _areas(rows: Classified, weights_RN: Floats) -> Areas:
 
 
 def _spread_share(rows: Classified, weights_RN: Floats) -> Floats:
-    return ratio(_spread(rows, weights_RN), np.sqrt(_uncertainty(rows, weights_RN)))
+    return ratio(_spread(rows, weights_RN), np.sqrt(uncertainty(rows, weights_RN)))
 
 
 def _rank_correlation(rows: Regressed, weights_RN: Floats) -> Floats:
@@ -392,9 +123,9 @@ CLASSIFICATION.add(
         range=_SHARE,
     ),
 )
-CLASSIFICATION.add("reliability", Score("  reliability", "lower", _reliability, "centred", _SHARE))
-CLASSIFICATION.add("resolution", Score("  resolution", "higher", _resolution, "centred", _SHARE))
-CLASSIFICATION.add("uncertainty", Score("  uncertainty", "", _uncertainty))
+CLASSIFICATION.add("reliability", Score("  reliability", "lower", reliability, "centred", _SHARE))
+CLASSIFICATION.add("resolution", Score("  resolution", "higher", resolution, "centred", _SHARE))
+CLASSIFICATION.add("uncertainty", Score("  uncertainty", "", uncertainty))
 CLASSIFICATION.add(
     "auc",
     Score("AUC", "higher", lambda r, w: _areas(r, w).roc, range=_SHARE),
@@ -438,54 +169,6 @@ REGRESSION.add(
         lambda r, w: weighted_mean(pinball_losses(r.target, r.prediction, r.quantile), w, r.shared),
     ),
 )
-
-
-def measure(
-    scores: Mapping[str, Score[Rows]], rows: Rows, resampler: Resampler
-) -> dict[str, Metric]:
-    """Return the value and interval of each declared score on some rows.
-
-    Parameters
-    ----------
-    scores : mapping of str to Score
-        :data:`CLASSIFICATION`, :data:`REGRESSION`, or part of one.
-    rows : Classified or Regressed
-        The scored rows.
-    resampler : Resampler
-        Replicates of the days that the same rows lie on.
-    """
-    return measure_each({name: (score, rows) for name, score in scores.items()}, resampler)
-
-
-def measure_each(
-    declared: Mapping[Name, tuple[Score[Rows], Rows]], resampler: Resampler
-) -> dict[Name, Metric]:
-    """Return the value and interval of scores, each on rows of its own, from the same replicates.
-
-    Parameters
-    ----------
-    declared : mapping of name to (Score, rows)
-        The rows lie on the days that the resampler holds.
-    resampler : Resampler
-        Their replicates.
-    """
-    metrics = resampler.metrics(
-        {name: partial(score.of, rows) for name, (score, rows) in declared.items()},
-        centred=[name for name, (score, _) in declared.items() if score.interval == "centred"],
-    )
-    for _, rows in declared.values():
-        rows.shared.clear()
-    return {name: _bounded(metrics[name], score) for name, (score, _) in declared.items()}
-
-
-def _bounded(metric: Metric, score: Score[Rows]) -> Metric:
-    if score.interval == "none":
-        return replace(metric, low=math.nan, high=math.nan)
-    least, most = score.range
-    # NaN stays NaN: no comparison with it holds
-    low = least if metric.low < least else most if metric.low > most else metric.low
-    high = least if metric.high < least else most if metric.high > most else metric.high
-    return Metric(metric.value, low, high)
 
 
 def classification_scores(

@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 
 import numpy as np
 
-from finscale.evaluation.bootstrap import Floats
+from finscale.evaluation.blocks import Floats
 
 Value = TypeVar("Value")
 

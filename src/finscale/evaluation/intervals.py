@@ -1,0 +1,117 @@
+"""An estimate with its interval, from replicates of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from finscale.evaluation.blocks import Floats
+
+#: Replicates behind every interval unless a caller asks for another number.
+NUM_REPLICATES = 1000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Metric:
+    """An estimate and its interval, both in the metric's own unit."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
+
+
+@lru_cache(maxsize=1024)
+def small_sample_stretch(num_days: int, block_length: float, level: float = LEVEL) -> float:
+    """Return how much wider than its replicates an interval has to be.
+
+    T days in blocks of b hold about T / b independent pieces. Replicates spread too little by
+    √(1 − 2b / T), because they are drawn round the sample's own mean, and their spread is itself
+    an estimate with T / b degrees of freedom, for which Student's t stands instead of the normal.
+    Both vanish as T grows. Without it a nominal 5 % test of overlapping labels (H = 5, T = 500)
+    rejects a true null 8.5 % of the time, with it 5.3 %.
+    """
+    # scipy.special: to import scipy.stats takes a second
+    from scipy.special import ndtri, stdtrit
+
+    tail, pieces = (1 + level) / 2, num_days / block_length
+    return float(stdtrit(pieces, tail) / ndtri(tail) / np.sqrt(max(1 / 3, 1 - 2 / pieces)))
+
+
+def percentile_interval(
+    value: float, replicates: ArrayLike, *, level: float = LEVEL, stretch: float = 1.0
+) -> Metric:
+    """Return ``value`` with the central interval of its replicates; undefined ones are left out.
+
+    ``stretch`` widens both arms; see :func:`small_sample_stretch`.
+    """
+    values_R = np.asarray(replicates, dtype=np.float64)
+    values_R = values_R[np.isfinite(values_R)]
+    if not len(values_R):
+        return Metric(value, math.nan, math.nan)
+    values_R.sort()
+    tail = (1 - level) / 2
+    low, high = (_quantile_of_sorted(values_R, share) for share in (tail, 1 - tail))
+    return Metric(value, value + stretch * (low - value), value + stretch * (high - value))
+
+
+def _quantile_of_sorted(ordered_R: Floats, share: float) -> float:
+    """Return the quantile by linear interpolation, as ``numpy.quantile`` has it."""
+    place = share * (len(ordered_R) - 1)
+    below = math.floor(place)
+    low, high = float(ordered_R[below]), float(ordered_R[min(below + 1, len(ordered_R) - 1)])
+    part = place - below
+    return high - (high - low) * (1 - part) if part >= 0.5 else low + (high - low) * part
+
+
+def percentile_intervals(
+    values_K: Sequence[float] | Floats,
+    replicates_KR: Floats,
+    *,
+    level: float = LEVEL,
+    stretch: float = 1.0,
+) -> list[Metric]:
+    """Return K values, each with the interval of its row of replicates, as one by one.
+
+    Quantiles interpolate linearly between order statistics, like ``numpy.quantile``.
+    """
+    values_K1 = np.asarray(values_K, dtype=np.float64)[:, None]
+    finite_KR = np.isfinite(replicates_KR)
+    number_K1 = finite_KR.sum(axis=1, keepdims=True)
+    tail = (1 - level) / 2
+    if replicates_KR.shape[1]:
+        # what is undefined sorts last
+        ordered_KR = np.sort(np.where(finite_KR, replicates_KR, np.nan), axis=1)
+        place_K2 = np.array([[tail, 1 - tail]]) * np.maximum(number_K1 - 1, 0)
+        below_K2 = np.floor(place_K2)
+        share_K2 = place_K2 - below_K2
+        index_K2 = below_K2.astype(np.intp)
+        above_K2 = np.minimum(index_K2 + 1, np.maximum(number_K1 - 1, 0))
+        low_K2, high_K2 = (
+            np.take_along_axis(ordered_KR, index, axis=1) for index in (index_K2, above_K2)
+        )
+        step_K2 = high_K2 - low_K2
+        quantile_K2 = np.where(
+            share_K2 >= 0.5, high_K2 - step_K2 * (1 - share_K2), low_K2 + step_K2 * share_K2
+        )
+        bounds_K2 = values_K1 + stretch * (quantile_K2 - values_K1)
+    else:
+        bounds_K2 = np.full((len(values_K1), 2), np.nan)
+    rows = np.hstack([values_K1, bounds_K2]).tolist()
+    return [Metric(*row) for row in rows]
+
+
+def centre(value: float, replicates_R: Floats) -> Floats:
+    """Return replicates moved to have the value as their mean.
+
+    See :meth:`finscale.evaluation.resampler.Resampler.metrics` for what needs it.
+    """
+    return replicates_R + (value - np.nanmean(replicates_R)) if len(replicates_R) else replicates_R

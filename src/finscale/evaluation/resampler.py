@@ -1,0 +1,173 @@
+"""One set of replicates, of whole days, for all that is measured on the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from finscale.evaluation.block_length import optimal_block_length
+from finscale.evaluation.blocks import Floats, Integers, Replicates, stationary_replicates
+from finscale.evaluation.days import Days
+from finscale.evaluation.intervals import (
+    LEVEL,
+    NUM_REPLICATES,
+    Metric,
+    centre,
+    percentile_intervals,
+    small_sample_stretch,
+)
+
+Name = TypeVar("Name", bound=Hashable)
+#: Weights held at once while replicates are scored: 16 MB of doubles.
+_CELLS = 2_000_000
+
+
+@dataclass(frozen=True)
+class Resampler:
+    """One set of replicates for every score, group and model that shares the same rows.
+
+    Attributes
+    ----------
+    row_day : ndarray of shape (N,)
+        Which day each row belongs to.
+    replicates : Replicates
+        R replicates of the T days.
+    block_length : float
+        Mean block length, days.
+    level : float
+        Of the intervals.
+    """
+
+    row_day: Integers
+    replicates: Replicates
+    block_length: float
+    level: float = LEVEL
+
+    @classmethod
+    def over(
+        cls,
+        dates: Sequence[Any] | NDArray[Any],
+        dependence: ArrayLike,
+        *,
+        overlap: int = 1,
+        block_length: float | None = None,
+        num_replicates: int = NUM_REPLICATES,
+        level: float = LEVEL,
+        seed: int = 0,
+    ) -> Resampler:
+        """Draw replicates of whole days.
+
+        Parameters
+        ----------
+        dates : array_like of shape (N,)
+            Decision day of each row.
+        dependence : array_like of shape (N,) or (N, K)
+            What the block length is chosen from, when it is not given: the day means of each
+            column, the longest length counts.
+        overlap, block_length, num_replicates, level, seed
+            See :func:`finscale.evaluation.bootstrap.mean_interval`.
+        """
+        days = Days.of(dates)
+        if block_length is None:
+            columns = np.asarray(dependence, dtype=np.float64).reshape(len(days.row_day), -1).T
+            daily_TK = np.column_stack([days.means(column_N) for column_N in columns])
+            block_length = optimal_block_length(daily_TK, overlap=overlap)
+        replicates = stationary_replicates(len(days), block_length, num_replicates, seed)
+        return cls(days.row_day, replicates, block_length, level)
+
+    def where(self, rows: NDArray[np.bool_]) -> Resampler:
+        """Return the same replicates for the rows that a mask selects."""
+        return replace(self, row_day=self.row_day[rows])
+
+    @property
+    def stretch(self) -> float:
+        """How much wider than the replicates intervals are."""
+        return small_sample_stretch(self.replicates.num_days, self.block_length, self.level)
+
+    def metrics(
+        self,
+        scores: Mapping[Name, Callable[[Floats], Floats]],
+        *,
+        centred: Collection[Name] = (),
+    ) -> dict[Name, Metric]:
+        """Return the value and interval of each score.
+
+        Parameters
+        ----------
+        scores : mapping of name to callable
+            Each takes weights of shape (replicates, N) and returns one value a replicate. The
+            first replicate that it is asked for is the sample itself, each row once.
+        centred : collection of names
+            Scores that noise can only raise, such as distances. A replicate carries the sample's
+            noise and its own, so its score lies above the sample's: its replicates are moved to
+            have the sample's value as their mean.
+        """
+        chunks: dict[Name, list[Floats]] = {name: [] for name in scores}
+        for weights_RN in self._row_weights():
+            for name, score in scores.items():
+                chunks[name].append(score(weights_RN))
+        # the sample itself came first
+        values = [float(parts[0][0]) for parts in chunks.values()]
+        replicates = [np.concatenate(parts)[1:] for parts in chunks.values()]
+        for place, name in enumerate(scores):
+            if name in centred:
+                replicates[place] = centre(values[place], replicates[place])
+        metrics = percentile_intervals(
+            values, np.array(replicates), level=self.level, stretch=self.stretch
+        )
+        return dict(zip(scores, metrics, strict=True))
+
+    def _row_weights(self) -> Iterator[Floats]:
+        """Yield how often each row occurs: in the sample (once), then in each replicate.
+
+        So many replicates at a time that their weights stay few megabytes.
+        """
+        counts_TR, num_rows = self.replicates.blocks.counts, len(self.row_day)
+        every_day = len(np.unique(self.row_day)) == len(counts_TR)
+        one_row_a_day = every_day and num_rows == len(counts_TR)
+        step = max(1, _CELLS // max(1, num_rows))
+        for first in range(0, max(1, counts_TR.shape[1]), step):
+            counts_NR = counts_TR[:, first : first + step]
+            if not one_row_a_day:
+                counts_NR = counts_NR[self.row_day]
+            if not every_day:
+                # a replicate that draws none of these rows (a year, a tercile) says nothing of them
+                drawn_R = counts_NR.any(axis=0)
+                counts_NR = counts_NR if drawn_R.all() else counts_NR[:, drawn_R]
+            sample = 1 if first == 0 else 0
+            weights_NR = np.empty((num_rows, sample + counts_NR.shape[1]))
+            weights_NR[:, :sample] = 1.0
+            weights_NR[:, sample:] = counts_NR
+            yield weights_NR.T
+
+    def row_sums(self, columns_NK: Floats) -> tuple[Floats, Floats]:
+        """Return the sums of columns over all rows (K,), and over each replicate's (R, K)."""
+        daily_TK = np.column_stack(
+            [
+                np.bincount(self.row_day, weights=column_N, minlength=self.replicates.num_days)
+                for column_N in columns_NK.T
+            ]
+        ).astype(np.float64, copy=False)
+        return daily_TK.sum(axis=0), self.replicates.sums(daily_TK)
+
+    def means(self, values_N: ArrayLike, groups_NK: NDArray[np.bool_]) -> list[Metric]:
+        """Return the mean over each of K groups of rows with its interval.
+
+        What :meth:`metrics` returns for a weighted mean of the rows :meth:`where` a group's mask is
+        true, for all groups at once and without weights of rows.
+        """
+        num_groups = groups_NK.shape[1]
+        columns_N2K = np.hstack([groups_NK * np.asarray(values_N)[:, None], groups_NK])
+        sums_2K, sums_R2K = self.row_sums(columns_N2K)
+        number_RK = np.rint(sums_R2K[:, num_groups:])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values_K = sums_2K[:num_groups] / sums_2K[num_groups:]
+            # a replicate that draws no row of a group says nothing of it
+            replicates_RK = np.where(number_RK > 0, sums_R2K[:, :num_groups] / number_RK, np.nan)
+        return percentile_intervals(
+            values_K, replicates_RK.T, level=self.level, stretch=self.stretch
+        )

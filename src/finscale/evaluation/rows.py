@@ -1,0 +1,217 @@
+"""Scored rows, sorted and binned once, and their sums under weights of replicates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from finscale.evaluation.blocks import Floats, Integers
+from finscale.evaluation.losses import log_losses, probabilities, squared_errors
+from finscale.evaluation.ranking import Ordered, Ranking, structural_components
+from finscale.evaluation.shared import Shared
+
+NUM_BINS = 10
+
+
+@dataclass(frozen=True)
+class Classified:
+    """Predictions of a class, prepared once for all scores and replicates.
+
+    Attributes
+    ----------
+    target : ndarray of shape (N,)
+        1.0 where the event happened, else 0.0.
+    logit : ndarray of shape (N,)
+        Predicted log odds.
+    fold : ndarray of shape (N,)
+        Which model predicted the row; spread is measured within folds.
+    flagged : ndarray of shape (N,)
+        1.0 on rows above the operating point that was chosen on validation, NaN if none was;
+        see ``finscale.evaluation.operating``.
+    """
+
+    target: Floats
+    logit: Floats
+    fold: Integers
+    flagged: Floats
+
+    @classmethod
+    def of(
+        cls,
+        target: ArrayLike,
+        logit: ArrayLike,
+        *,
+        fold: ArrayLike | None = None,
+        flagged: ArrayLike | None = None,
+    ) -> Classified:
+        """Prepare rows; one fold and no operating point unless given."""
+        target_N = np.asarray(target, dtype=np.float64)
+        return cls(
+            target_N,
+            np.asarray(logit, dtype=np.float64),
+            np.zeros(len(target_N), np.int64) if fold is None else np.asarray(fold, np.int64),
+            np.full(len(target_N), np.nan) if flagged is None else np.asarray(flagged, np.float64),
+        )
+
+    def where(self, rows: NDArray[np.bool_]) -> Classified:
+        """Return the rows that a mask selects."""
+        return Classified(self.target[rows], self.logit[rows], self.fold[rows], self.flagged[rows])
+
+    @cached_property
+    def probability(self) -> Floats:
+        """Predicted probability of the event."""
+        return probabilities(self.logit)
+
+    @cached_property
+    def log_loss(self) -> Floats:
+        """Log loss of each row, nats."""
+        return log_losses(self.target, self.logit)
+
+    @cached_property
+    def shared(self) -> Shared:
+        """What scores have in common."""
+        return Shared()
+
+    @cached_property
+    def ranking(self) -> Ranking:
+        """Rows by logit."""
+        return Ranking.of(self.logit)
+
+    @cached_property
+    def bins(self) -> Floats:
+        """Membership in bins of the forecast that are equally filled: shape (N, K)."""
+        edges = np.quantile(self.probability, np.linspace(0, 1, NUM_BINS + 1)[1:-1])
+        return _membership(np.searchsorted(np.unique(edges), self.probability, side="right"))
+
+    @cached_property
+    def folds(self) -> Floats:
+        """Membership in folds: shape (N, number of folds)."""
+        return _membership(self.fold)
+
+    @cached_property
+    def columns(self) -> dict[str, Floats]:
+        """What scores sum over rows, by name: each of shape (N,) or (N, K)."""
+        p, y = self.probability, self.target
+        centred = p - p.mean()  # no digits lost in the difference of squares
+        columns = {
+            "rows": np.ones_like(p),
+            "log loss": self.log_loss,
+            "squared error": squared_errors(y, p),
+            "events": y,
+            "p²": p**2,
+            "py": p * y,
+            "centred p²": centred**2,
+            "bins p": self.bins * p[:, None],
+            "folds": self.folds,
+            "folds centred p": self.folds * centred[:, None],
+        }
+        if not np.isnan(self.flagged).any():
+            columns |= {"flagged": self.flagged, "found": self.flagged * y}
+        return columns
+
+    def ordered(self, weights_RN: Floats) -> Ordered:
+        """Return the weights added up in the order of the logits."""
+        return self.shared.of(
+            weights_RN, "ordered", lambda: Ordered.of(self.ranking, self.target, weights_RN)
+        )
+
+    def sums(self, weights_RN: Floats) -> dict[str, Floats]:
+        """Return each replicate's sums of the columns: each of shape (R,) or (R, K)."""
+        return self.shared.of(weights_RN, "sums", lambda: column_sums(self.columns, weights_RN))
+
+    def dependence(self) -> Floats:
+        """Return the series from which the block length is chosen: (N, 2), loss and AUC influence.
+
+        The AUC's influence of a row is its structural component over its class's share, centred.
+        """
+        rate, event_N = self.target.mean(), self.target > 0.5
+        if not 0 < rate < 1:
+            return self.log_loss[:, None]
+        components_N = structural_components(self.target, self.logit)
+        centred_N = components_N - components_N[event_N].mean()
+        influence_N = centred_N / np.where(event_N, rate, 1 - rate)
+        return np.column_stack([self.log_loss, influence_N])
+
+
+@dataclass(frozen=True)
+class Regressed:
+    """Predictions of a number, prepared once for all scores and replicates.
+
+    Attributes
+    ----------
+    target, prediction : ndarray of shape (N,)
+        In the target's unit.
+    historical_mean : ndarray of shape (N,)
+        What R² out of sample is measured against: the mean of the targets known at each decision.
+    quantile : float
+        Which quantile the prediction is meant to be; .5 for the median, and for the mean.
+    """
+
+    target: Floats
+    prediction: Floats
+    historical_mean: Floats
+    quantile: float = 0.5
+
+    def where(self, rows: NDArray[np.bool_]) -> Regressed:
+        """Return the rows that a mask selects."""
+        return Regressed(
+            self.target[rows], self.prediction[rows], self.historical_mean[rows], self.quantile
+        )
+
+    @cached_property
+    def squared_error(self) -> Floats:
+        """Squared error of each row."""
+        return squared_errors(self.target, self.prediction)
+
+    @cached_property
+    def shared(self) -> Shared:
+        """What scores have in common."""
+        return Shared()
+
+    @cached_property
+    def rankings(self) -> tuple[Ranking, Ranking]:
+        """Rows by target, and by prediction."""
+        return Ranking.of(self.target), Ranking.of(self.prediction)
+
+    def dependence(self) -> Floats:
+        """Return the series from which the block length is chosen: (N, 2), both errors."""
+        return np.column_stack([self.squared_error, np.abs(self.target - self.prediction)])
+
+
+def _membership(label_N: NDArray[Any]) -> Floats:
+    """Return one column for each distinct label, 1 where a row carries it."""
+    return np.asarray(label_N[:, None] == np.unique(label_N), dtype=np.float64)
+
+
+def weighted_mean(values_N: Floats, weights_RN: Floats, shared: Shared | None = None) -> Floats:
+    """Return the mean over rows in each replicate."""
+    total_R = weights_RN.sum(axis=1) if shared is None else shared.total(weights_RN)
+    return np.asarray(weights_RN @ values_N / total_R)
+
+
+def ratio(top: Floats, bottom: Floats) -> Floats:
+    """Divide; 0/0 is NaN, in silence: a replicate without an event has no recall."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(top / bottom)
+
+
+def column_sums(columns: Mapping[str, Floats], weights_RN: Floats) -> dict[str, Floats]:
+    """Return each replicate's sums of columns, each (N,) or (N, K), in one product."""
+    sums_CR = np.column_stack(list(columns.values())).T @ weights_RN.T
+    found, first = {}, 0
+    for name, column in columns.items():
+        last = first + (column.shape[1] if column.ndim == 2 else 1)
+        found[name] = sums_CR[first:last].T if column.ndim == 2 else sums_CR[first]
+        first = last
+    return found
+
+
+def row_mean(rows: Classified, weights_RN: Floats, name: str) -> Floats:
+    """Return the mean of a column over the rows in each replicate."""
+    found = rows.sums(weights_RN)
+    return np.asarray(found[name] / found["rows"])
