@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# speed is never asserted: on a busy machine an example may take ten times as long
+settings.register_profile("finscale", deadline=None)
+settings.load_profile("finscale")
 
 # two test workers on two cores: one thread each
 os.environ.setdefault("OMP_NUM_THREADS", "1")

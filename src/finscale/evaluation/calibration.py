@@ -36,6 +36,9 @@ from finscale.registry import Registry
 _ROUNDING = 1e-12
 #: Newton stops where the loss changes by less, in nats for a unit of a coefficient.
 _FLAT, _MOST_STEPS = 1e-12, 200
+#: A last step brings less than this share of the loss, which its rounding would hide; what is left
+#: after it is the square of what was left before.
+_UNSEEN = 64 * float(np.finfo(np.float64).eps)
 
 
 class Calibrator(Protocol):
@@ -137,8 +140,13 @@ def _least_log_loss(
         # features that are all the same along one direction leave it where it is
         step_K = np.zeros_like(at_K)
         step_K[free_K] = np.linalg.lstsq(curvature_KK, -slope_K[free_K], rcond=None)[0]
+        with np.errstate(over="ignore"):  # where all p are 0 or 1 steps are endless
+            brings = -slope_K @ step_K
+        if brings <= _UNSEEN * value:
+            last_K = np.maximum(at_K + step_K, lowest_K)
+            return last_K if loss(last_K) <= (1 + _UNSEEN) * value else at_K
         size = 1.0
-        while (new := loss(new_K := np.maximum(at_K + size * step_K, lowest_K))) > value:
+        while not (new := loss(new_K := np.maximum(at_K + size * step_K, lowest_K))) <= value:
             size /= 2
             if size < _ROUNDING:
                 return at_K
