@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TORCH  := $(shell grep '^torch==' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help study test test-slow docs notebook verify lint format bench controls clean
+.PHONY: help study test test-slow docs notebook verify lint format bench bench-more controls clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,18 +66,32 @@ format: $(VENV)/.dev  ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev  ## Measure against peers; writes under benchmarks/results
-	@$(PIP) -c constraints.txt -e '.[bench]'
+$(VENV)/.bench: $(VENV)/.dev
+	@$(PIP) -c constraints.txt $(TORCH) -e '.[bench]'
+	@touch $@
+
+bench: $(VENV)/.bench  ## Measure speed against peers (under 20 minutes) and write docs/performance.md's tables
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/fit_overhead.py
+	$(BIN)/python benchmarks/replicas.py --rounds 2 --replicas 5
+	$(BIN)/python benchmarks/study.py
+	$(BIN)/python benchmarks/evaluate.py
+	$(BIN)/python benchmarks/spinning.py --rounds 2
 	$(BIN)/python benchmarks/features.py
-	$(BIN)/python benchmarks/windows.py
+	$(BIN)/python benchmarks/windows.py --rounds 3
 	$(BIN)/python benchmarks/startup.py
-	$(BIN)/python benchmarks/scaling.py --figure docs/figures/cost.png
 	$(BIN)/python benchmarks/kernels.py
-	$(BIN)/python benchmarks/replicas.py
+	$(BIN)/python benchmarks/performance_page.py --machine here
+
+bench-more: $(VENV)/.bench  ## What takes longer or asks for less: growth, memory, bf16, the law's fit, ETTh1, backtest, heat
+	$(BIN)/python benchmarks/scaling.py --figure docs/figures/cost.png
+	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/bf16_agreement.py
 	$(BIN)/python benchmarks/backtest.py
 	$(BIN)/python benchmarks/thermal.py
 	$(BIN)/python benchmarks/law_fit.py --rounds 1
 	$(BIN)/python benchmarks/ett.py
+	$(BIN)/python benchmarks/performance_page.py --machine here
 
 controls: $(VENV)/.core  ## Calibrate the instrument: the whole suite of known answers (under 30 minutes)
 	$(BIN)/finscale controls run --full --out docs/figures/controls.json --figure docs/figures/controls.png

@@ -1,6 +1,6 @@
 """Writes the tables of docs/performance.md from benchmarks/results.
 
-    python benchmarks/performance_page.py [--machine 2-core-avx512-bf16]
+    python benchmarks/performance_page.py [--machine here]
 
 Between ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` stands what the results of NAME say; a
 block whose results are missing stays as it is. Goals are those of the issue that asked for speed;
@@ -18,6 +18,7 @@ from typing import Any
 
 FOLDER = Path(__file__).parent
 PAGE = FOLDER.parent / "docs" / "performance.md"
+_MACHINE = re.compile(r"results/\*-(\S+?)\.json")
 _BLOCK = re.compile(r"(<!-- begin (\w+) -->\n).*?(<!-- end \2 -->)", re.DOTALL)
 
 
@@ -328,9 +329,20 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--machine", default="2-core-avx512-bf16")
-    arguments = parser.parse_args()
-    PAGE.write_text(render(PAGE.read_text(), arguments.machine))
+    parser.add_argument(
+        "--machine", help="as in the files' names, or here; the page's own if absent"
+    )
+    machine = parser.parse_args().machine
+    page = PAGE.read_text()
+    if machine == "here":
+        from machine import machine_name
+
+        machine = machine_name()
+    named = _MACHINE.search(page)
+    assert named is not None, "the page does not say whose figures it shows"
+    machine = machine or named[1]
+    page = page.replace(named[0], f"results/*-{machine}.json")
+    PAGE.write_text(render(page, machine))
 
 
 if __name__ == "__main__":
