@@ -196,7 +196,7 @@ def replicas(content: dict[str, Any]) -> str:
 def study(content: dict[str, Any]) -> str:
     rows = [
         (
-            {"engine": "the engine", "plain": "one after another, eager fp32"}[way],
+            {"plain": "one after another, eager fp32"}.get(way, f"the {way}"),
             f"{found['seconds']:.0f} s",
             f"{found['runs']}",
             found["name"],
@@ -206,10 +206,9 @@ def study(content: dict[str, Any]) -> str:
     ]
     head = ("", "wall time", "runs", "verdict", "gain, nats")
     same = "the same verdict" if content["same verdict"] else "**verdicts differ**"
-    return (
-        f"{table(head, rows)}\n{content['ratio']:.2f} × as fast "
-        f"(goal {verdict(content['ratio'], 2.5)}), {same}.\n"
-    )
+    ratios = "; ".join(f"the {way} {ratio:.2f} ×" for way, ratio in content["ratios"].items())
+    best = verdict(max(content["ratios"].values()), 2.5)
+    return f"{table(head, rows)}\nAs fast as one after another: {ratios} (goal {best}), {same}.\n"
 
 
 def _estimate(gain: Any) -> str:
@@ -241,7 +240,7 @@ def spinning(content: dict[str, Any]) -> str:
         (way, f"{found['quiet']:,}", f"{found['busy']:,}")
         for way, found in content["windows a second"].items()
     ]
-    return table(("threads wait", "quiet machine, windows/s", "beside a busy process"), rows)
+    return table(("threads wait", "quiet machine, windows/s", "beside another training"), rows)
 
 
 def windows(content: dict[str, Any]) -> str:

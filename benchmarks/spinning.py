@@ -1,10 +1,11 @@
-"""What waiting threads cost: a step of 2M parameters on all cores, quiet and beside a busy process.
+"""What waiting threads cost: a step of 2M parameters on all cores, quiet and beside a training.
 
     python benchmarks/spinning.py [--rounds 3]
 
 Each way of waiting in turn, every measurement a process of its own: OpenMP's default, threads that
-sleep at once (``OMP_WAIT_POLICY=PASSIVE``), and some limits of ``GOMP_SPINCOUNT``. The neighbour is
-one process that computes without pause.
+sleep at once (``OMP_WAIT_POLICY=PASSIVE``), and some limits of ``GOMP_SPINCOUNT``. The neighbour
+makes small products on all cores without pause and waits by OpenMP's default, as any other training
+on the machine does.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 from machine import write_results
@@ -27,12 +29,26 @@ WAYS: dict[str, dict[str, str]] = {
 }
 
 
+#: Small products on all cores, as a training makes them, with OpenMP's default waiting.
+NEIGHBOUR = """
+import torch
+x, w = torch.randn(600, 256), torch.randn(256, 768)
+while True: (x @ w).relu()
+"""
+
+
+def plain_environment() -> dict[str, str]:
+    chosen = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_NUM_THREADS")
+    return {name: value for name, value in os.environ.items() if name not in chosen}
+
+
 @contextlib.contextmanager
 def neighbour(busy: bool) -> Iterator[None]:
     if not busy:
         yield
         return
-    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    process = subprocess.Popen([sys.executable, "-c", NEIGHBOUR], env=plain_environment())
+    time.sleep(3)  # until torch is loaded
     try:
         yield
     finally:
@@ -45,15 +61,10 @@ def speed(way: str) -> float:
     import training
 
     request = training.request_of("mixing-2M", "bf16", False).model_copy(update={"seconds": 0.5})
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
-    }
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "finscale.training.probe"],
         input=request.model_dump_json(),
-        env={**environment, **WAYS[way]},
+        env={**plain_environment(), **WAYS[way]},
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-#: Rounds of waiting. By GNU OpenMP's own 300,000 a step of two threads beside one busy process took
-#: up to 70 times as long as on a quiet machine, as the waiting thread keeps the core that its
-#: partner needs; with 1,000 it takes twice as long. Threads that sleep at once make a quiet machine
-#: 45 % slower, 1,000 rounds 8 % (docs/LOG.md, 2026-11-25).
+#: Rounds of waiting. By GNU OpenMP's own 300,000 a step of two threads beside another training
+#: takes 30 times as long as on a quiet machine, as waiting threads keep the cores that those at
+#: work need; with 1,000 it takes 2.4 times as long, and 9 % more on a quiet machine. Threads that
+#: sleep at once cost a quiet machine 50 % (docs/performance.md).
 _ROUNDS = "1000"
 
 
