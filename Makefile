@@ -76,14 +76,14 @@ bench: $(VENV)/.bench  ## Measure speed against peers (under 20 minutes) and wri
 	$(BIN)/python benchmarks/replicas.py --rounds 2 --replicas 5
 	$(BIN)/python benchmarks/study.py --seeds 2
 	$(BIN)/python benchmarks/evaluate.py
-	$(BIN)/python benchmarks/spinning.py --rounds 2
 	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/windows.py --rounds 3
 	$(BIN)/python benchmarks/startup.py
-	$(BIN)/python benchmarks/kernels.py --rounds 10
 	$(BIN)/python benchmarks/performance_page.py --machine here
 
-bench-more: $(VENV)/.bench  ## What takes longer or asks for less: growth, memory, bf16, the law's fit, ETTh1, backtest, heat
+bench-more: $(VENV)/.bench  ## The rest: kernels, waiting threads, growth, memory, bf16, law fit, ETTh1, backtest, heat
+	$(BIN)/python benchmarks/kernels.py
+	$(BIN)/python benchmarks/spinning.py --rounds 2
 	$(BIN)/python benchmarks/scaling.py --figure docs/figures/cost.png
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/bf16_agreement.py
