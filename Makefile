@@ -48,6 +48,7 @@ test-slow: $(VENV)/.dev  ## The tests that need minutes
 	$(BIN)/python -m pytest -m slow
 
 docs: $(VENV)/.docs  ## Build the site into docs/_build/html; a warning is an error
+	@rm -rf docs/reference/api/generated  # pages of names that have moved
 	$(BIN)/python -m sphinx -b html -W --keep-going -q -d docs/_build/doctrees docs docs/_build/html
 
 notebook: $(VENV)/.dev  ## Run the notebook from its first cell to its last

@@ -112,6 +112,6 @@ def percentile_intervals(
 def centre(value: float, replicates_R: Floats) -> Floats:
     """Return replicates moved to have the value as their mean.
 
-    See :meth:`finscale.evaluation.resampler.Resampler.metrics` for what needs it.
+    See ``Resampler.metrics`` for what needs it.
     """
     return replicates_R + (value - np.nanmean(replicates_R)) if len(replicates_R) else replicates_R
