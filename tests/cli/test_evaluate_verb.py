@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import typer
@@ -107,6 +108,20 @@ def test_many_runs_are_one_line_each(finscale, folder, tmp_path):
     assert "volatility_ranges" in row
     assert row.endswith("✓")
     assert len(list((tmp_path / "out").glob("*/evaluation.json"))) == 4
+
+
+def test_a_narrow_terminal_cuts_nothing(finscale, folder, monkeypatch):
+    from rich.console import Console
+
+    monkeypatch.setattr(
+        "finscale.cli.evaluate.console",
+        lambda quiet=False, stderr=False: Console(width=60, quiet=quiet, stderr=stderr),
+    )
+    result = finscale(folder[1]["volatility"], folder[1]["logistic"])
+    assert result.exit_code == 0, result.output
+    # ranges have a space in front of theirs
+    assert not re.search(r"\S…", result.stdout)
+    assert max(map(len, result.stdout.splitlines())) > 50
 
 
 def test_json_is_one_document(finscale, folder):

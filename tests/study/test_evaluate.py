@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import polars as pl
@@ -183,6 +184,21 @@ def test_many_are_judged_as_one_by_one(world, monkeypatch):
         monkeypatch.setattr(room, "_FEWEST_SHARED", fewest)
         together = list(judge_all(judged, Bench(store, data, options)))
         assert [one.to_json() for one in together] == alone
+
+
+def test_models_of_a_helper_that_died_are_judged_here(world, monkeypatch):
+    run, store, data = world
+    judged = candidates([run(name) for name in ("volatility", "base_rate", "volatility_ranges")])
+    options = Options(("base_rate",), num_replicates=100)
+    monkeypatch.setattr(room, "_FEWEST_SHARED", 2)
+    # what the helper is to do first ends its process
+    monkeypatch.setattr(room, "_prepare_helper", dying)
+    together = list(judge_all(judged, Bench(store, data, options)))
+    assert [one.id for one in together] == [one.id for one in judged]
+
+
+def dying(*_: object) -> None:
+    os._exit(9)
 
 
 def test_a_judgement_is_written_beside_the_sealed_run(world, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,12 +41,17 @@ def _p_value(value: float) -> str:
 
 
 def _table(terminal: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table without a frame: first column left, the others right."""
+    """Print a table without a frame: words left, figures right.
+
+    On a narrow terminal cells go on in a second line: nothing is cut.
+    """
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left", no_wrap=True)
+        words = all(row[number][:1].isalpha() for row in rows)
+        side: Literal["left", "right"] = "left" if words or not number else "right"
+        table.add_column(column, justify=side, overflow="fold")
     for row in rows:
         table.add_row(*row)
     terminal.print(table)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -238,13 +238,21 @@ class _Helper:
     def start(self, others: Sequence[Candidate]) -> None:
         """Offer the models to the helper, the last one first."""
         if self._pool is not None:
-            for number in reversed(range(len(others))):
-                self._futures[number] = self._pool.submit(_help, others[number])
+            with suppress(BrokenExecutor):
+                for number in reversed(range(len(others))):
+                    self._futures[number] = self._pool.submit(_help, others[number])
 
     def take(self, number: int) -> Judgement | None:
-        """Return the helper's judgement of a model; None for one that it has not begun."""
+        """Return the helper's judgement of a model; None for one that it has not begun.
+
+        A helper that died, or could not start from the script that runs here, has begun none.
+        """
         future = self._futures.get(number)
-        return None if future is None or future.cancel() else future.result()
+        if future is None or future.cancel():
+            return None
+        with suppress(BrokenExecutor):
+            return future.result()
+        return None
 
     def __enter__(self) -> Self:
         return self
