@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 import polars as pl
+import psutil
 import pytest
 
 from finscale.config import BaselineConfig, ExperimentConfig, SplitConfig, TaskConfig, load_config
@@ -193,8 +194,12 @@ def test_models_of_a_helper_that_died_are_judged_here(world, monkeypatch):
     monkeypatch.setattr(room, "_FEWEST_SHARED", 2)
     # what the helper is to do first ends its process
     monkeypatch.setattr(room, "_prepare_helper", dying)
+    before = set(psutil.Process().children())
     together = list(judge_all(judged, Bench(store, data, options)))
     assert [one.id for one in together] == [one.id for one in judged]
+    # not even its entry in the process table is left
+    left = set(psutil.Process().children()) - before
+    assert [child for child in left if child.status() == psutil.STATUS_ZOMBIE] == []
 
 
 def dying(*_: object) -> None:

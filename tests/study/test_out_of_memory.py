@@ -44,13 +44,16 @@ class Kernel:
             self.started.append(event.job.label)
         if event.kind == "progress" and event.job.label == VICTIM and self.left:
             self.left -= 1
-            # other tests of this process may have left helpers of multiprocessing
-            (worker,) = (
-                child
-                for child in psutil.Process().children()
-                if "finscale.study.worker" in child.cmdline()
-            )
+            (worker,) = filter(is_worker, psutil.Process().children())
             os.kill(worker.pid, signal.SIGKILL)
+
+
+def is_worker(child: psutil.Process) -> bool:
+    """Tell workers from what other tests of this process have left, ended processes among it."""
+    try:
+        return "finscale.study.worker" in child.cmdline()
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_a_run_that_always_runs_out_of_memory_is_recorded_and_the_study_goes_on(study) -> None:

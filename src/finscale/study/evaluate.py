@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 
 #: From so many models on a second process pays for its start.
 _FEWEST_SHARED = 30
+#: Models in a helper's hands: one that it judges, and one that it can go on with.
+_BEGUN_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -229,35 +233,52 @@ class _Helper:
     def __init__(self, judged: Sequence[Candidate], bench: Bench) -> None:
         self._bench = bench
         self._pool: ProcessPoolExecutor | None = None
-        self._futures: dict[int, Future[Judgement]] = {}
+        self._others: Sequence[Candidate] = ()
+        # what is begun is never cancelled: a pool that breaks meanwhile would not end its process
+        self._free: deque[int] = deque()
+        self._begun: dict[int, Future[Judgement]] = {}
+        self._lock = RLock()
         if len(judged) >= _FEWEST_SHARED and (os.cpu_count() or 1) > 1:
             # a new interpreter: a copy of this one would share locks that nobody opens
             self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
             self._pool.submit(_prepare_helper, bench.runs, bench.data, bench.options)
 
     def start(self, others: Sequence[Candidate]) -> None:
-        """Offer the models to the helper, the last one first."""
+        """Let the helper begin with the last of the models."""
         if self._pool is not None:
-            with suppress(BrokenExecutor):
-                for number in reversed(range(len(others))):
-                    self._futures[number] = self._pool.submit(_help, others[number])
+            self._others = others
+            self._free.extend(range(len(others)))
+            for _ in range(_BEGUN_AT_ONCE):
+                self._begin()
 
     def take(self, number: int) -> Judgement | None:
         """Return the helper's judgement of a model; None for one that it has not begun.
 
         A helper that died, or could not start from the script that runs here, has begun none.
         """
-        future = self._futures.get(number)
-        if future is None or future.cancel():
-            return None
+        with self._lock:
+            if number not in self._begun:
+                if self._free:
+                    self._free.popleft()
+                return None
         with suppress(BrokenExecutor):
-            return future.result()
+            return self._begun[number].result()
         return None
+
+    def _begin(self, last: Future[Judgement] | None = None) -> None:
+        if last is not None and (last.cancelled() or last.exception() is not None):
+            return
+        with self._lock, suppress(BrokenExecutor, RuntimeError):
+            if self._pool is not None and self._free:
+                future = self._pool.submit(_help, self._others[self._free[-1]])
+                self._begun[self._free.pop()] = future
+                future.add_done_callback(self._begin)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._free.clear()
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
