@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 
 import pytest
@@ -10,6 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from finscale.cli.evaluate import evaluate
+from finscale.cli.evaluate_tables import _number
 from finscale.config import BaselineConfig, ExperimentConfig, TaskConfig, load_config
 from finscale.data import DataStore
 from finscale.errors import ConfigError, FinscaleError
@@ -69,6 +71,17 @@ def test_one_run_fits_a_terminal_of_100_columns(finscale, folder, tmp_path):
         "buy and hold",
     ):
         assert words in done.output
+    # what is compared with itself says nothing, and a gain has a sign at both ends
+    rows = {line.split("  ")[0]: line for line in lines}
+    assert rows["none"].split()[1] == "–"
+    hold, timing = (
+        [line for line in lines if line.startswith(name)][-1]
+        for name in ("buy and hold", "volatility timing")
+    )
+    assert re.fullmatch(r"buy and hold +– +[+−]0\.\d\d +\[[+−]\S+, [+−]\S+\]", hold.rstrip())
+    assert re.fullmatch(r"volatility timing +[+−]0\.\d\d +\[[+−]\S+, [+−]\S+\] +–", timing.rstrip())
+    for term in ("DM p:", "could see:", "adaptive ECE:", "by chance:", "DSR:", "worst:", "b.e.:"):
+        assert term in done.output
     written = json.loads((tmp_path / "out" / ids["volatility"] / "evaluation.json").read_text())
     assert written["id"] == ids["volatility"]
 
@@ -80,6 +93,8 @@ def test_two_runs_are_compared(finscale, folder, tmp_path):
     assert "Diebold–Mariano" in done.output
     assert "DeLong" in done.output
     assert "Better than base rate, given 2 tried: " in done.output
+    for term in ("Holm, BH:", "StepM:", "SPA p:"):
+        assert term in done.output
     assert "buy and hold" not in done.output
     assert len(list((tmp_path / "out").glob("comparison-*.json"))) == 1
 
@@ -102,6 +117,10 @@ def test_many_runs_are_one_line_each(finscale, folder, tmp_path):
     for word in words:
         (row,) = (line for line in lines if line.startswith(word[:8]) and " − " not in line)
         assert len(row) <= 100
+    ordered = [line[:8] for line in lines if line[:8] in {word[:8] for word in words}]
+    losses = [float(line.split("0.")[1].split()[0]) for line in lines if line[:8] in ordered][:4]
+    assert losses == sorted(losses)
+    assert ordered[3] == more[1][:8]  # the base rate loses most
     assert "buy and hold" not in done.stdout
     assert "skill: over volatility." in done.stdout
     (row,) = (line for line in lines if line.startswith(more[0][:8]) and " − " not in line)
@@ -122,6 +141,14 @@ def test_a_narrow_terminal_cuts_nothing(finscale, folder, monkeypatch):
     # ranges have a space in front of theirs
     assert not re.search(r"\S…", result.stdout)
     assert max(map(len, result.stdout.splitlines())) > 50
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.5, "+0.50"), (-0.5, "−0.50"), (-0.004, "0.00"), (0.004, "0.00"), (math.inf, "∞")],
+)
+def test_a_figure_that_rounds_to_nothing_has_no_sign(value, shown):
+    assert _number(value, 2, sign=True) == shown
 
 
 def test_json_is_one_document(finscale, folder):

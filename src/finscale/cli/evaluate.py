@@ -49,10 +49,10 @@ def evaluate(
 ) -> None:
     """Judge runs from their predictions; two or more are compared.
 
-    Up to three runs are shown in full, more as one line a run. Up to ten are compared in pairs; of
-    more, each is compared with the best, and the model confidence set is of all. Runs that differ
-    only in their walk-forward fold are judged as one. Baselines that the run folder lacks are
-    fitted; nothing else is trained.
+    Up to three runs are shown in full, more as one line a run, the best first. Up to ten are
+    compared in pairs; of more, each is compared with the best, and the model confidence set is of
+    all. Runs that differ only in their walk-forward fold are judged as one. Baselines that the run
+    folder lacks are fitted; nothing else is trained.
     """
     from finscale.data import DataStore
     from finscale.errors import ConfigError
@@ -77,7 +77,7 @@ def evaluate(
     judged = room.candidates(store.find_all(dict.fromkeys(runs)))
     bench = Bench(store, data, options)
     in_full, contents, terminal = len(judged) <= IN_FULL, list[str](), console()
-    rows: list[list[str]] = []
+    rows: list[tuple[float, list[str]]] = []
     with _Following(len(judged), quiet=quiet or as_json) as following:
         for judgement in room.judge_all(judged, bench, progress=following.tell):
             path = room.write_judgement(judgement, out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -27,7 +28,10 @@ def _number(value: float | None, digits: int = 4, *, sign: bool = False) -> str:
         return "–"
     if math.isinf(value):
         return "∞"
-    return f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−")
+    shown = f"{value:{'+' if sign else ''}.{digits}f}"
+    if not float(shown):
+        return shown[shown[0] in "+-" :]  # nothing has no sign
+    return shown.replace("-", "−")
 
 
 def _interval(low: float | None, high: float | None, digits: int = 4, *, sign: bool = False) -> str:
@@ -36,12 +40,22 @@ def _interval(low: float | None, high: float | None, digits: int = 4, *, sign: b
     return f"[{_number(low, digits, sign=sign)}, {_number(high, digits, sign=sign)}]"
 
 
+def _gain(line: dict[str, Any], name: str, digits: int, *, itself: bool) -> list[str]:
+    """Return a difference and its interval; a dash for what is compared with itself."""
+    if itself:
+        return ["–", ""]
+    value, low, high = (line[name + end] for end in ("", "_low", "_high"))
+    return [_number(value, digits, sign=True), _interval(low, high, digits, sign=True)]
+
+
 def _p_value(value: float) -> str:
     return "< .001" if value < 0.001 else f"{value:.3f}"
 
 
-def _table(terminal: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table without a frame: words left, figures right.
+def _table(
+    terminal: Console, columns: Sequence[str], rows: Sequence[Sequence[str]], legend: str = ""
+) -> None:
+    """Print a table without a frame: words left, figures right; then what its columns mean.
 
     On a narrow terminal cells go on in a second line: nothing is cut.
     """
@@ -55,6 +69,8 @@ def _table(terminal: Console, columns: Sequence[str], rows: Sequence[Sequence[st
     for row in rows:
         table.add_row(*row)
     terminal.print(table)
+    if legend:
+        terminal.print(f"[dim]{legend}[/dim]")
     terminal.print()
 
 
@@ -140,7 +156,14 @@ def _print_skill(judgement: Judgement, terminal: Console) -> None:
     ]
     columns = ["baseline", "its loss" if classified else "its RMSE"]
     columns += ["its AUC" if classified else "its rank corr.", "skill over it"]
-    _table(terminal, [*columns, "interval", "DM p", "could see"], rows)
+    _table(
+        terminal,
+        [*columns, "interval", "DM p", "could see"],
+        rows,
+        "skill: the baseline's loss less the model's. DM p: of Diebold and Mariano's test that "
+        "both lose the same. could see: the smallest skill that this test would find four times in "
+        "five.",
+    )
     days = judgement.evaluation.num_days
     for line in judgement.baselines.to_dicts():
         terminal.print(_conclusion(line, days, "nats" if classified else "squared"))
@@ -200,8 +223,7 @@ def _print_calibration(judgement: Judgement, terminal: Console) -> None:
     rows = [
         [
             line["method"],
-            _number(line["gain"], sign=True),
-            _interval(line["gain_low"], line["gain_high"], sign=True),
+            *_gain(line, "gain", 4, itself=line["method"] == "none"),
             _number(line["ece"], 3),
             _interval(line["ece_low"], line["ece_high"], 3),
             _number(line["ece_expected"], 3),
@@ -211,7 +233,14 @@ def _print_calibration(judgement: Judgement, terminal: Console) -> None:
     ]
     if rows:
         columns = ["calibration", "gain (nats)", "interval", "adaptive ECE", "interval"]
-        _table(terminal, [*columns, "by chance", "p"], rows)
+        _table(
+            terminal,
+            [*columns, "by chance", "p"],
+            rows,
+            "Fitted on validation. adaptive ECE: mean distance between forecast and frequency in "
+            "bins of equally many forecasts. by chance: what a calibrated model would show here; "
+            "p: how often it would show as much.",
+        )
 
 
 def _print_coverage(judgement: Judgement, terminal: Console) -> None:
@@ -227,7 +256,8 @@ def _print_coverage(judgement: Judgement, terminal: Console) -> None:
     what = "sets" if judgement.evaluation.kind == "classification" else "intervals"
     nominal = judgement.coverage["nominal"][0]
     columns = [f"adaptive {what} at {nominal * 100:.0f} %", "windows", "covered", "interval"]
-    _table(terminal, columns, rows)
+    legend = f"Conformal {what} that follow their own errors day by day; covered: hold the outcome."
+    _table(terminal, columns, rows, legend)
 
 
 def _print_power(judgement: Judgement, terminal: Console) -> None:
@@ -241,7 +271,8 @@ def _print_power(judgement: Judgement, terminal: Console) -> None:
         for line in judgement.power.to_dicts()
     ]
     columns = ["80 % power at", "AUC", "gain over base rate (nats)", "Sharpe"]
-    _table(terminal, columns, rows)
+    legend = "What a model must reach to be told from chance four times in five."
+    _table(terminal, columns, rows, legend)
 
 
 def _print_backtest(judgement: Judgement, terminal: Console) -> None:
@@ -262,48 +293,47 @@ def _print_backtest(judgement: Judgement, terminal: Console) -> None:
         for line in lines
     ]
     columns = ["backtest", "CAGR %", "Sharpe", "interval", "DSR", "worst %", "hits %", "held"]
-    _table(terminal, [*columns, "turns/y", "b.e. bp"], rows)
-    rows = [
-        [
-            line["name"].replace("_", " "),
-            *(
-                cell
-                for other in ("hold", "timing")
-                for cell in (
-                    _number(line[f"versus_{other}"], 2, sign=True),
-                    _interval(line[f"versus_{other}_low"], line[f"versus_{other}_high"], 2),
-                )
-            ),
-        ]
-        for line in lines
-    ]
-    columns = ["Sharpe less that of", "buy and hold", "interval", "volatility timing", "interval"]
-    _table(terminal, columns, rows)
-    terminal.print(
-        f"DSR: probability that the true Sharpe ratio is positive, given {judgement.num_trials} "
-        "trials (runs × strategies).\n"
-        "b.e.: one-way cost that leaves nothing. turns/y: value traded over equity, a year.\n"
+    _table(
+        terminal,
+        [*columns, "turns/y", "b.e. bp"],
+        rows,
+        "DSR: probability that the true Sharpe ratio is positive, given "
+        f"{judgement.num_trials} trials (runs × strategies). worst: deepest fall from a peak. "
+        "hits: days invested that ended with a gain. held: mean share of equity invested. "
+        "turns/y: value traded over equity, a year. b.e.: one-way cost that leaves nothing.",
     )
+    benchmarks = {"versus_hold": "buy and hold", "versus_timing": "volatility timing"}
+    rows = []
+    for line in lines:
+        name = line["name"].replace("_", " ")
+        gains = (_gain(line, key, 2, itself=name == other) for key, other in benchmarks.items())
+        rows.append([name, *chain.from_iterable(gains)])
+    columns = [column for other in benchmarks.values() for column in (other, "interval")]
+    _table(terminal, ["Sharpe less that of", *columns], rows)
 
 
-def judgement_row(judgement: Judgement) -> list[str]:
-    """Return a model's line of the table of many: see :func:`print_rows`."""
+def judgement_row(judgement: Judgement) -> tuple[float, list[str]]:
+    """Return a model's loss, and its line of the table of many: see :func:`print_rows`."""
     evaluation = judgement.evaluation
-    loss, rank = _headline(evaluation)
-    row = [judgement.id[:8], judgement.title, _number(evaluation.metric(loss).value)]
+    first_score, rank = _headline(evaluation)
+    loss = evaluation.metric(first_score).value
+    row = [judgement.id[:8], judgement.title, _number(loss)]
     row.append(_number(evaluation.metric(rank).value, 3))
     over = _yardstick(judgement)
     if over:
         skill = evaluation.metric("skill", over=over)
         row += [_number(skill.value, sign=True), _interval(skill.low, skill.high, sign=True)]
     (first, *_) = judgement.backtest.to_dicts()
-    return [*row, _number(first["sharpe"], 2)]
+    return loss, [*row, _number(first["sharpe"], 2)]
 
 
 def print_rows(
-    judgement: Judgement, rows: Sequence[Sequence[str]], comparison: Comparison, terminal: Console
+    judgement: Judgement,
+    rows: Sequence[tuple[float, Sequence[str]]],
+    comparison: Comparison,
+    terminal: Console,
 ) -> None:
-    """Print one line a model.
+    """Print one line a model, the best first.
 
     Parameters
     ----------
@@ -321,13 +351,12 @@ def print_rows(
     columns += ["Sharpe"]
     members = set() if comparison.confidence is None else set(comparison.confidence.members)
     short = {name[:8] for name in members}
-    marked = [[*row, "✓" if row[0] in short else ""] for row in rows]
-    _table(terminal, [*columns, "set"], marked)
+    # whatever the order in which they were named; what is undefined comes last
+    ranked = sorted(rows, key=lambda row: (math.isnan(row[0]), row[0]))
+    marked = [[*cells, "✓" if cells[0] in short else ""] for _, cells in ranked]
     skill = f"skill: over {over.replace('_', ' ')}. " if over else ""
-    terminal.print(
-        f"{skill}Sharpe: of long or flat at the operating point. set: in the model confidence set."
-    )
-    terminal.print()
+    legend = "Sharpe: of long or flat at the operating point. set: in the model confidence set."
+    _table(terminal, [*columns, "set"], marked, skill + legend)
 
 
 def _headline(evaluation: Evaluation) -> tuple[str, str]:
@@ -358,6 +387,9 @@ def print_comparison(
             terminal,
             ["pair", "score", "test", "difference", "interval", "p", "Holm", "BH"],
             [_pair_row(line, short) for line in comparison.pairs.to_dicts()],
+            "difference: the first less the second. Holm, BH: p corrected for the number of pairs, "
+            "so that none of what is found is false (Holm), or little of it (Benjamini and "
+            "Hochberg).",
         )
     else:
         worse = comparison.pairs.filter(test="diebold_mariano")["holm"] < _LEVEL
@@ -376,6 +408,11 @@ def print_comparison(
         terminal.print(
             f"Better than {name.replace('_', ' ')}, given {len(judged)} tried: {better} "
             f"(StepM at {100 * found.size:.0f} %; SPA p {_p_value(found.p_value)})"
+        )
+    if comparison.superior:
+        terminal.print(
+            "[dim]StepM: which models beat it, corrected for how many were tried. SPA p: of the "
+            "test that none of them does.[/dim]"
         )
 
 
