@@ -37,7 +37,12 @@ _VALLEY_RISES = np.array([0.01, 0.25, 0.5, 1.0, 2.0])
 
 
 def shape(exponent: Float, x: Float, first: float, last: float) -> Float:
-    """Return ``s_e(x)``: 0 at ``first``, 1 at ``last``; exponent and x broadcast."""
+    """Return ``s_e(x)``: 0 at ``first``, 1 at ``last``; exponent and x broadcast.
+
+    NaN where they are one size, as when the largest of two is held out: no curve is known by it.
+    """
+    if first == last:
+        return np.full(np.broadcast_shapes(np.shape(exponent), np.shape(x)), np.nan)
     way_to_x, whole_way = np.log(x / first), np.log(last / first)
     return np.asarray(np.expm1(exponent * way_to_x) / np.expm1(exponent * whole_way))
 
