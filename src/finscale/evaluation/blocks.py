@@ -278,6 +278,16 @@ class Replicates:
         """Runs of days."""
         return self.draws.blocks(self.block_length)
 
+    @cached_property
+    def counts(self) -> NDArray[np.int16 | np.int32]:
+        """How often each day occurs in the sample, once, and in each replicate: (T, 1 + R)."""
+        # no day occurs more often than there are days
+        small = self.num_days <= np.iinfo(np.int16).max
+        shape = self.num_days, 1 + self.draws.num_replicates
+        counts_TR = np.ones(shape, dtype=np.int16 if small else np.int32)
+        counts_TR[:, 1:] = self.blocks.counts
+        return counts_TR
+
     @property
     def weights(self) -> Floats:
         """How often each day occurs in each replicate: shape (R, T)."""
