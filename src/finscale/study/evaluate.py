@@ -332,7 +332,7 @@ def judge_pairs(
 def write_judgement(judgement: Judgement, folder: Path) -> Path:
     """Write ``evaluation.json`` under ``folder/<run-id>``; run folders themselves are sealed."""
     path = folder / judgement.id / "evaluation.json"
-    write_json(path, judgement.to_json())
+    write_json(path, judgement.to_json(), flush=False)  # made again from the runs in no time
     return path
 
 
