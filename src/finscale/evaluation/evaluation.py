@@ -189,10 +189,11 @@ def evaluate(
     ]
     parts = groups_of(test, volatility) if groups is None else groups()
     masks_NK = np.column_stack([mask_N for _, _, mask_N in parts])
-    skills = {
-        gain.over: Resampler.over(dates, gain.values, **bootstrap).means(gain.values, masks_NK)
-        for gain in gains
-    }
+    skills: dict[str, list[Metric]] = {}
+    if gains:
+        own = Resampler.each(dates, np.column_stack([gain.values for gain in gains]), **bootstrap)
+        for gain, drawn in zip(gains, own, strict=True):
+            skills[gain.over] = drawn.means(gain.values, masks_NK)
 
     if isinstance(rows, Classified):
         # weights of rows that lie in order of their logits need not be arranged again and again

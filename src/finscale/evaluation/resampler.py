@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from finscale.evaluation.block_length import optimal_block_length
+from finscale.evaluation.block_length import optimal_block_length, optimal_block_lengths
 from finscale.evaluation.blocks import Floats, Integers, Replicates, stationary_replicates
 from finscale.evaluation.days import Days
 from finscale.evaluation.intervals import (
@@ -78,6 +78,30 @@ class Resampler:
             block_length = optimal_block_length(daily_TK, overlap=overlap)
         replicates = stationary_replicates(len(days), block_length, num_replicates, seed)
         return cls(days.row_day, replicates, block_length, level)
+
+    @classmethod
+    def each(
+        cls,
+        dates: Sequence[Any] | NDArray[Any],
+        dependence_NK: Floats,
+        *,
+        overlap: int = 1,
+        num_replicates: int = NUM_REPLICATES,
+        level: float = LEVEL,
+        seed: int = 0,
+    ) -> list[Resampler]:
+        """Return what :meth:`over` does of each column alone, their lengths chosen in one go."""
+        days = Days.of(dates)
+        daily_TK = np.column_stack([days.means(column_N) for column_N in dependence_NK.T])
+        return [
+            cls(
+                days.row_day,
+                stationary_replicates(len(days), length, num_replicates, seed),
+                length,
+                level,
+            )
+            for length in optimal_block_lengths(daily_TK, overlap=overlap)
+        ]
 
     def where(self, rows: NDArray[np.bool_] | Integers) -> Resampler:
         """Return the same replicates for the rows that a mask selects, or in another order."""
