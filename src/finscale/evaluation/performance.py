@@ -197,8 +197,7 @@ def sharpe_difference(
     Ledoit and Wolf (2008), Robust performance hypothesis testing with the Sharpe ratio, Journal of
     Empirical Finance 15.
     """
-    _, a, b = np.intersect1d(first.dates, second.dates, return_indices=True)
-    pair_2T = np.stack([first.returns[a], second.returns[b]])
+    pair_2T = np.stack(_on_the_same_days(first, second))
     length = optimal_block_length(np.column_stack([*pair_2T, *(pair_2T**2)]))
     drawn = stationary_replicates(pair_2T.shape[1], length, num_replicates, seed)
     ratios_R2 = sharpe_replicates(pair_2T.T, drawn)
@@ -206,6 +205,13 @@ def sharpe_difference(
     stretch = small_sample_stretch(pair_2T.shape[1], length, level)
     replicates_R = (ratios_R2[:, 0] - ratios_R2[:, 1]) * math.sqrt(periods)
     return percentile_interval(value, replicates_R, level=level, stretch=stretch)
+
+
+def _on_the_same_days(first: Backtest, second: Backtest) -> tuple[Floats, Floats]:
+    if np.array_equal(first.dates, second.dates):
+        return first.returns, second.returns
+    _, a, b = np.intersect1d(first.dates, second.dates, return_indices=True)
+    return first.returns[a], second.returns[b]
 
 
 def performance_table(results: Sequence[Performance]) -> pl.DataFrame:
