@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from multiprocessing import resource_tracker
 
 import numpy as np
 import polars as pl
@@ -192,6 +193,7 @@ def test_a_helper_compares_as_this_process_does(world, monkeypatch):
     judged = candidates([run(name) for name in ("volatility", "base_rate", "volatility_ranges")])
     bench = Bench(store, data, Options(("base_rate",), num_replicates=100))
     monkeypatch.setattr(room, "_FEWEST_SHARED", 2)
+    before = tracker_and_others()
     with room.Helper(len(judged)) as helper:
         # nothing has to be fitted, so that it begins before the first is judged
         assert bench.windows(judged[0].runs).are_fitted()
@@ -199,6 +201,7 @@ def test_a_helper_compares_as_this_process_does(world, monkeypatch):
         found = helper.comparison()
         assert judge_pairs(judged, store, bench=bench, helper=helper) is found
     own = judge_pairs(judged, store, bench=bench)
+    assert psutil.wait_procs(set(psutil.Process().children()) - before, timeout=30)[1] == []
     assert found is not None
     assert found.pairs.equals(own.pairs)
     assert (found.confidence, found.superior) == (own.confidence, own.superior)
@@ -221,6 +224,12 @@ def test_models_of_a_helper_that_died_are_judged_here(world, monkeypatch):
     # not even its entry in the process table is left
     left = set(psutil.Process().children()) - before
     assert [child for child in left if child.status() == psutil.STATUS_ZOMBIE] == []
+
+
+def tracker_and_others() -> set[psutil.Process]:
+    """Return this process's children, with multiprocessing's own, which outlives all helpers."""
+    resource_tracker.ensure_running()
+    return set(psutil.Process().children())
 
 
 def dying(*_: object) -> None:

@@ -98,6 +98,9 @@ class Helper:
                 future = self._pool.submit(_help, self._others[self._free[-1]])
                 self._begun[self._free.pop()] = future
                 future.add_done_callback(self._begin)
+            elif self._pool is not None and self._others:
+                # it ends after what it has begun, while this process judges its last model
+                self._pool.shutdown(wait=False)
 
     def __enter__(self) -> Self:
         return self
