@@ -59,6 +59,14 @@ def sharpe_replicates(returns_TK: Floats, replicates: Replicates) -> Floats:
     return np.asarray(mean_RK / deviation_RK)
 
 
+def sharpe_block_length(returns_T: Floats) -> float:
+    """Return the longer of the block lengths for returns and for their squares.
+
+    The ratio's denominator depends on volatility, which clusters.
+    """
+    return optimal_block_length(np.column_stack([returns_T, returns_T**2]))
+
+
 def sharpe_interval(
     returns: ArrayLike,
     *,
@@ -70,12 +78,11 @@ def sharpe_interval(
 ) -> Metric:
     """Return the annualised Sharpe ratio with its stationary-bootstrap interval.
 
-    The block length is the longer of those for the returns and for their squares, since the
-    denominator depends on volatility, which clusters.
+    The block length is that of :func:`sharpe_block_length` when absent.
     """
     returns_T = np.asarray(returns, dtype=np.float64)
     if block_length is None:
-        block_length = optimal_block_length(np.column_stack([returns_T, returns_T**2]))
+        block_length = sharpe_block_length(returns_T)
     drawn = stationary_replicates(len(returns_T), block_length, num_replicates, seed)
     replicates_R = sharpe_replicates(returns_T[:, None], drawn)[:, 0] * math.sqrt(periods)
     value = sharpe_ratio(returns_T, periods=periods)
