@@ -180,7 +180,7 @@ def judge(
         If predictions are incomplete, or the data are not what the run was made from.
     """
     with one_blas_thread():
-        return _judge(candidate, bench or Bench(runs, data, options), progress)
+        return judge_on_one_thread(candidate, bench or Bench(runs, data, options), progress)
 
 
 def judge_all(
@@ -213,15 +213,18 @@ def judge_all(
         early = second.is_there and bench.windows(first.runs).are_fitted()
         if early:
             second.start(judged, bench)
-        yield _judge(first, bench, progress)
+        yield judge_on_one_thread(first, bench, progress)
         if not early:
             second.start(judged, bench)
         for number, candidate in enumerate(others):
             found = second.take(number)
-            yield found or _judge(candidate, bench, progress)
+            yield found or judge_on_one_thread(candidate, bench, progress)
 
 
-def _judge(candidate: Candidate, bench: Bench, progress: Callable[[str], None]) -> Judgement:
+def judge_on_one_thread(
+    candidate: Candidate, bench: Bench, progress: Callable[[str], None] = lambda step: None
+) -> Judgement:
+    """Judge one model where matrix products take one thread already; see :func:`judge`."""
     config, options = candidate.config, bench.options
     kind, overlap = config.task.kind, config.task.horizon
     windows = bench.windows(candidate.runs)

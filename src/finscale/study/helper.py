@@ -116,13 +116,16 @@ _HELPING: list[Bench] = []
 
 
 def _wake() -> None:
-    """Import what a judgement takes."""
+    """Import what a judgement takes, and compute with one thread from then on."""
     import finscale.data.registered
     import finscale.study.evaluate
     import finscale.study.preparation  # noqa: F401
+    from finscale.evaluation.blas import one_blas_thread
     from finscale.training.allocator import keep_freed_memory
 
     keep_freed_memory()
+    # to look for the libraries whose threads these are takes as long as a table of a judgement
+    one_blas_thread()
 
 
 def _prepare_helper(runs: RunStore, data: DataStore | None, options: Options) -> None:
@@ -132,10 +135,9 @@ def _prepare_helper(runs: RunStore, data: DataStore | None, options: Options) ->
 
 
 def _help(candidate: Candidate) -> Judgement:
-    from finscale.study.evaluate import judge
+    from finscale.study.evaluate import judge_on_one_thread
 
-    bench = _HELPING[0]
-    return judge(candidate, bench.runs, bench=bench)
+    return judge_on_one_thread(candidate, _HELPING[0])
 
 
 def _compare(judged: Sequence[Candidate]) -> Comparison:
