@@ -42,11 +42,12 @@ def bytes_digests(content: bytes) -> Digests:
 
 
 @contextmanager
-def atomic_path(target: Path) -> Iterator[Path]:
+def atomic_path(target: Path, *, flush: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``target``; on success it becomes ``target``, else it vanishes.
 
     The content is flushed to disk before the rename, so a crash leaves the old file or the new one,
-    never a part of either.
+    never a part of either. Without ``flush`` that holds for a crash of this process, not for one of
+    the machine: enough for what can be made again.
 
     Raises
     ------
@@ -62,8 +63,9 @@ def atomic_path(target: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb+") as stream:
-            os.fsync(stream.fileno())
+        if flush:
+            with temporary.open("rb+") as stream:
+                os.fsync(stream.fileno())
         temporary.chmod(0o644)
         temporary.replace(target)
     except OSError as error:
@@ -80,16 +82,16 @@ def _unwritable(target: Path, error: OSError) -> FinscaleError:
     )
 
 
-def write_bytes(target: Path, content: bytes) -> None:
-    """Write ``content`` atomically."""
-    with atomic_path(target) as temporary:
+def write_bytes(target: Path, content: bytes, *, flush: bool = True) -> None:
+    """Write ``content`` atomically; see :func:`atomic_path`."""
+    with atomic_path(target, flush=flush) as temporary:
         temporary.write_bytes(content)
 
 
-def write_json(target: Path, content: Any) -> None:
+def write_json(target: Path, content: Any, *, flush: bool = True) -> None:
     """Write ``content`` as indented JSON, atomically; NaN is refused, not written."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    write_bytes(target, (text + "\n").encode())
+    write_bytes(target, (text + "\n").encode(), flush=flush)
 
 
 def read_json(path: Path) -> Any:

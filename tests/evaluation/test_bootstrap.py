@@ -8,9 +8,11 @@ from scipy import stats
 
 from finscale.evaluation.bootstrap import (
     Days,
+    Resampler,
     day_means,
     day_weights,
     mean_interval,
+    mean_intervals,
     optimal_block_length,
     paired_difference_interval,
     percentile_interval,
@@ -137,3 +139,23 @@ def test_undefined_replicates_are_left_out():
     assert (metric.low, metric.high) == (0.5, 1.5)
     assert np.isnan(percentile_interval(1.0, [np.nan]).low)
     assert str(metric) == "1 [0.5, 1.5]"
+
+
+def test_several_columns_have_the_intervals_and_lengths_that_each_has_alone():
+    rng = np.random.default_rng(7)
+    walk = np.cumsum(rng.standard_normal(300))
+    columns = np.column_stack([rng.standard_normal(300), walk, np.ones(300)])
+    dates = np.arange(300) // 2
+    together = mean_intervals(dates, columns, num_replicates=200, overlap=3)
+    drawn = Resampler.each(dates, columns, num_replicates=200, overlap=3)
+    for column, metric, resampler in zip(columns.T, together, drawn, strict=True):
+        alone = mean_interval(dates, column, num_replicates=200, overlap=3)
+        assert (metric.value, metric.low, metric.high) == pytest.approx(
+            (alone.value, alone.low, alone.high), rel=1e-12
+        )
+        single = Resampler.over(dates, column, num_replicates=200, overlap=3)
+        assert resampler.block_length == pytest.approx(single.block_length, rel=1e-12)
+        assert np.array_equal(resampler.replicates.indices(), single.replicates.indices())
+    assert mean_intervals(dates, columns[:, :1], block_length=2.0)[0] == mean_interval(
+        dates, columns[:, 0], block_length=2.0
+    )

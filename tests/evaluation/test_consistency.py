@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from finscale.evaluation import consistency
-from finscale.evaluation.consistency import Consistent
+from finscale.evaluation.consistency import consistent_errors, consistent_frequencies
 from finscale.evaluation.scores import Classified, probabilities
 
 
@@ -35,10 +35,21 @@ def test_worlds_are_counted_as_they_are_drawn(num_rows, kept, monkeypatch):
     if not kept:
         monkeypatch.setattr(consistency, "_KEPT_CELLS", 0)
         monkeypatch.setattr(consistency, "_CELLS", 1_000)
-    found = Consistent(rows(num_rows), 20, seed=3)
-    errors, frequencies = by_hand(rows(num_rows), 20, seed=3)
-    assert found.errors() == pytest.approx(errors, abs=1e-12)
-    assert found.frequencies() == pytest.approx(frequencies, nan_ok=True)
+    own = rows(num_rows)
+    errors, frequencies = by_hand(own, 20, seed=3)
+    assert consistent_errors([own], 20, 3)[0] == pytest.approx(errors, abs=1e-12)
+    assert consistent_frequencies(own, 20, 3) == pytest.approx(frequencies, nan_ok=True)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_several_forecasts_are_counted_as_one_by_one(kept, monkeypatch):
+    """Two that have the same rows in each bin, and between them one that has others."""
+    if not kept:
+        monkeypatch.setattr(consistency, "_KEPT_CELLS", 0)
+    first, other = rows(300), rows(300, seed=1)
+    models = [first, other, Classified.of(first.target, 0.5 * first.logit - 0.2)]
+    expected = np.stack([by_hand(one, 20, seed=3)[0] for one in models])
+    assert consistent_errors(models, 20, 3) == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_calibrated_model_has_the_error_that_chance_gives_it():
@@ -49,7 +60,7 @@ def test_a_calibrated_model_has_the_error_that_chance_gives_it():
         np.abs(forecasts.bins.T @ (outcome - forecasts.probability)).sum() / 2_000
         for outcome in outcomes
     ]
-    expected = Consistent(forecasts, 400, seed=0).errors().mean()
+    expected = consistent_errors([forecasts], 400, 0).mean()
     assert np.mean(shown) == pytest.approx(expected, rel=0.1)
 
 
@@ -59,6 +70,6 @@ def test_what_was_counted_before_changes_nothing():
     for model, shift in ((0, 0.0), (0, 0.3), (1, 0.0), (0, -0.2), (0, 0.0)):
         one = Classified.of(models[model].target, models[model].logit + shift)
         errors, frequencies = by_hand(one, 20, seed=5)
-        assert Consistent(one, 20, seed=5).errors() == pytest.approx(errors, abs=1e-12)
-        found = Consistent(one, 20, seed=5).frequencies()
+        assert consistent_errors([one], 20, 5)[0] == pytest.approx(errors, abs=1e-12)
+        found = consistent_frequencies(one, 20, 5)
         assert found == pytest.approx(frequencies, nan_ok=True)

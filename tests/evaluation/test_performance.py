@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from finscale.evaluation.backtest import Backtest
+from finscale.evaluation.block_length import optimal_block_length
 from finscale.evaluation.performance import (
     break_even_cost,
     performance,
@@ -98,3 +99,14 @@ def test_table_has_one_line_a_backtest():
     assert table["name"].to_list() == ["model", "hold"]
     assert table["sharpe"][0] == results[0].sharpe.value
     assert (table["sharpe_low"] < table["sharpe_high"]).all()
+
+
+def test_sharpe_difference_is_over_the_days_that_both_cover():
+    rng = np.random.default_rng(4)
+    first, second = 0.01 * np.cumsum(rng.standard_normal((2, 400)), axis=1) / 20
+    same = sharpe_difference(result(first[:300]), result(second[:300]), num_replicates=100)
+    assert sharpe_difference(result(first), result(second[:300]), num_replicates=100) == same
+    # blocks are the longest that either's returns or squares call for
+    columns = np.column_stack([first[:300], second[:300], first[:300] ** 2, second[:300] ** 2])
+    lengths = [result(returns[:300]).block_length for returns in (first, second)]
+    assert max(lengths) == pytest.approx(optimal_block_length(columns), rel=1e-12)

@@ -52,3 +52,21 @@ def test_structural_components_are_the_share_of_the_other_class_outranked(seed):
     assert weighted_auc(Ranking.of(logit), target, np.ones((1, 32)))[0] == pytest.approx(
         (ranks[target == 1].mean() - (target.sum() + 1) / 2) / (target == 0).sum()
     )
+
+
+def test_sums_of_small_weights_fit_their_type_however_many_rows_there_are():
+    """Sums beyond 16 bits, of weights of 16 bits, are those of doubles."""
+    rng = np.random.default_rng(5)
+    for num_rows in (50, 20_000):
+        target = (rng.random(num_rows) < 0.2).astype(float)
+        logit = rng.normal(size=num_rows).round(2)
+        weights = rng.poisson(2.0, (3, num_rows)).astype(np.int16)
+        small, large = (
+            Areas.of(Ordered.of(Ranking.of(logit), target, own))
+            for own in (weights, weights.astype(float))
+        )
+        assert np.array_equal(small.roc, large.roc)
+        assert np.array_equal(small.precision, large.precision)
+        assert small.roc[0] == pytest.approx(
+            roc_auc_score(target, logit, sample_weight=weights[0]), rel=1e-12
+        )

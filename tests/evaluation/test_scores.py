@@ -15,7 +15,9 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from finscale.evaluation import resampler
 from finscale.evaluation.ranking import Ranking, structural_components
+from finscale.evaluation.resampler import Resampler
 from finscale.evaluation.scores import (
     CLASSIFICATION,
     REGRESSION,
@@ -24,6 +26,7 @@ from finscale.evaluation.scores import (
     classification_scores,
     collapsed,
     log_losses,
+    measure,
     pinball_losses,
     probabilities,
     regression_scores,
@@ -248,3 +251,22 @@ def test_intervals_stay_where_the_score_can_be():
     scores = classification_scores(target[:40], 3 * logit[:40], np.arange(40), block_length=13.0)
     for name in ("auc", "average_precision", "brier", "base_rate"):
         assert 0 <= scores[name].low <= scores[name].high <= 1, name
+
+
+def test_replicates_are_scored_alike_however_many_at_a_time(monkeypatch):
+    """Of a part of the days too, some of which a replicate does not draw."""
+    rng = np.random.default_rng(6)
+    logit = rng.normal(-1.0, 1.0, 60)
+    target = (rng.random(60) < probabilities(logit)).astype(float)
+    rows = Classified.of(target, logit)
+    drawn = Resampler.over(np.arange(60) // 2, logit, num_replicates=50)
+    for part in (np.ones(60, np.bool_), np.arange(60) < 6):
+        found = []
+        for cells in (2_000_000, 300):
+            monkeypatch.setattr(resampler, "_CELLS", cells)
+            found.append(measure(CLASSIFICATION, rows.where(part), drawn.where(part)))
+        for name, one in found[0].items():
+            other = found[1][name]
+            assert (one.value, one.low, one.high) == pytest.approx(
+                (other.value, other.low, other.high), rel=1e-12, nan_ok=True
+            )

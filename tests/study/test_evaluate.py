@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from multiprocessing import resource_tracker
 
 import numpy as np
 import polars as pl
@@ -15,7 +16,7 @@ from finscale.data import DataStore
 from finscale.errors import DataError
 from finscale.evaluation.operating import OperatingRule
 from finscale.runs import RunStore
-from finscale.study import evaluate as room
+from finscale.study import helper as room
 from finscale.study.bench import Bench
 from finscale.study.evaluate import (
     candidates,
@@ -187,6 +188,25 @@ def test_many_are_judged_as_one_by_one(world, monkeypatch):
         assert [one.to_json() for one in together] == alone
 
 
+def test_a_helper_compares_as_this_process_does(world, monkeypatch):
+    run, store, data = world
+    judged = candidates([run(name) for name in ("volatility", "base_rate", "volatility_ranges")])
+    bench = Bench(store, data, Options(("base_rate",), num_replicates=100))
+    monkeypatch.setattr(room, "_FEWEST_SHARED", 2)
+    before = tracker_and_others()
+    with room.Helper(len(judged)) as helper:
+        # nothing has to be fitted, so that it begins before the first is judged
+        assert bench.windows(judged[0].runs).are_fitted()
+        list(judge_all(judged, bench, helper=helper))
+        found = helper.comparison()
+        assert judge_pairs(judged, store, bench=bench, helper=helper) is found
+    own = judge_pairs(judged, store, bench=bench)
+    assert psutil.wait_procs(set(psutil.Process().children()) - before, timeout=30)[1] == []
+    assert found is not None
+    assert found.pairs.equals(own.pairs)
+    assert (found.confidence, found.superior) == (own.confidence, own.superior)
+
+
 def test_models_of_a_helper_that_died_are_judged_here(world, monkeypatch):
     run, store, data = world
     judged = candidates([run(name) for name in ("volatility", "base_rate", "volatility_ranges")])
@@ -197,9 +217,19 @@ def test_models_of_a_helper_that_died_are_judged_here(world, monkeypatch):
     before = set(psutil.Process().children())
     together = list(judge_all(judged, Bench(store, data, options)))
     assert [one.id for one in together] == [one.id for one in judged]
+    with room.Helper(len(judged)) as helper:
+        list(judge_all(judged, Bench(store, data, options), helper=helper))
+        assert helper.comparison() is None
+        assert judge_pairs(judged, store, data=data, options=options, helper=helper).pairs.height
     # not even its entry in the process table is left
     left = set(psutil.Process().children()) - before
     assert [child for child in left if child.status() == psutil.STATUS_ZOMBIE] == []
+
+
+def tracker_and_others() -> set[psutil.Process]:
+    """Return this process's children, with multiprocessing's own, which outlives all helpers."""
+    resource_tracker.ensure_running()
+    return set(psutil.Process().children())
 
 
 def dying(*_: object) -> None:

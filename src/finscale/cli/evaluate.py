@@ -54,6 +54,11 @@ def evaluate(
     all. Runs that differ only in their walk-forward fold are judged as one. Baselines that the run
     folder lacks are fitted; nothing else is trained.
     """
+    from finscale.study.helper import Helper
+
+    # first, so that the other process imports what it needs while this one does
+    helper = Helper(len(set(runs)))
+
     from finscale.data import DataStore
     from finscale.errors import ConfigError
     from finscale.evaluation.backtest import Costs
@@ -62,7 +67,9 @@ def evaluate(
     from finscale.study import evaluate as room
     from finscale.study.bench import Bench
     from finscale.study.judging import Options
+    from finscale.training.allocator import keep_freed_memory
 
+    keep_freed_memory()
     if entry not in ("close", "open"):
         raise ConfigError(f"--entry {entry} is neither close nor open.")
     options = Options(
@@ -78,8 +85,8 @@ def evaluate(
     bench = Bench(store, data, options)
     in_full, contents, terminal = len(judged) <= IN_FULL, list[str](), console()
     rows: list[tuple[float, list[str]]] = []
-    with _Following(len(judged), quiet=quiet or as_json) as following:
-        for judgement in room.judge_all(judged, bench, progress=following.tell):
+    with helper, _Following(len(judged), quiet=quiet or as_json) as following:
+        for judgement in room.judge_all(judged, bench, progress=following.tell, helper=helper):
             path = room.write_judgement(judgement, out)
             following.advance()
             if as_json:
@@ -91,7 +98,9 @@ def evaluate(
             else:
                 rows.append(judgement_row(judgement))
         following.tell("comparison")
-        comparison = room.judge_pairs(judged, store, bench=bench) if len(judged) > 1 else None
+        comparison = (
+            room.judge_pairs(judged, store, bench=bench, helper=helper) if len(judged) > 1 else None
+        )
     if comparison is not None:
         path = room.write_comparison(judged, comparison, out)
     if as_json:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from finscale.errors import DataError
 from finscale.evaluation.bootstrap import Floats
 from finscale.evaluation.predictions import Predicted, part
-from finscale.evaluation.sharpe import PERIODS
+from finscale.evaluation.sharpe import PERIODS, sharpe_block_length
 from finscale.registry import Registry
 
 _BP = 1e-4
@@ -245,6 +245,11 @@ class Backtest:
     gross: Floats
     turnover: Floats
     exposure: Floats
+
+    @cached_property
+    def block_length(self) -> float:
+        """Mean block length that the Sharpe ratio of the net returns calls for, days."""
+        return sharpe_block_length(self.returns)
 
 
 def backtest(

@@ -34,14 +34,19 @@ def optimal_block_length(x: ArrayLike, *, overlap: int = 1) -> float:
     White (2009); see :func:`politis_white`.
     """
     x_TK = np.asarray(x, dtype=np.float64)
-    x_TK = x_TK.reshape(len(x_TK), -1)
+    return max(optimal_block_lengths(x_TK.reshape(len(x_TK), -1), overlap=overlap))
+
+
+def optimal_block_lengths(x_TK: Floats, *, overlap: int = 1) -> list[float]:
+    """Return what :func:`optimal_block_length` does of each of K series, (T, K), in one go."""
     floor = 1.0 if overlap <= 1 else 4.0 * overlap
     moving = np.ptp(x_TK, axis=0) > 0  # a constant has no autocorrelation to measure
-    longest = floor
+    length_K = np.full(x_TK.shape[1], floor)
     if moving.any() and len(x_TK) >= 10:
-        lengths = politis_white(x_TK[:, moving])
-        longest = max(floor, float(np.nanmax(np.append(lengths, floor))))
-    return max(1.0, min(longest, len(x_TK) / 3))
+        # a length that is undefined is the least
+        length_K[moving] = np.fmax(politis_white(x_TK[:, moving]), floor)
+    lengths: list[float] = np.clip(length_K, 1.0, max(1.0, len(x_TK) / 3)).tolist()
+    return lengths
 
 
 def politis_white(x_TK: Floats) -> Floats:

@@ -112,6 +112,12 @@ class Blocks:
         return indices.reshape(len(self.first), num_days)
 
 
+def _round(days: Integers, num_days: int) -> Integers:
+    """Let days that lie less than T beyond the last follow on the first, in place."""
+    days -= num_days * (days >= num_days)
+    return days
+
+
 def _exponent(value: float, base: float) -> int:
     """Return the largest whole exponent, 0 at least, whose power is no more than the value."""
     exponent = max(0, math.floor(math.log(value, base)))
@@ -160,8 +166,7 @@ class Draws:
         """Return replicates in blocks of this mean length, at least 1 day."""
         place_B, start_B = self.begins(block_length)
         num_days = self.num_days
-        end_B = start_B + np.diff(place_B, append=self.uniform.size)
-        np.subtract(end_B, num_days, out=end_B, where=end_B >= num_days)
+        end_B = _round(start_B + np.diff(place_B, append=self.uniform.size), num_days)
         return Blocks(num_days, start_B, end_B, self.bounds(place_B)[:-1])
 
     def sums(self, values_TK: Floats, block_length: float) -> Floats:
@@ -213,35 +218,44 @@ class _Near:
         Where short blocks begin, of R · T places, and the last place's end.
     piece : ndarray of shape (P,)
         Which of them can go on in longer blocks.
+    uniform : ndarray of shape (P,)
+        What is drawn where these begin.
     """
 
     draws: Draws
     weights: NDArray[Any]
     place: Integers
     piece: Integers
+    uniform: Floats
 
     @classmethod
     def of(cls, draws: Draws, block_length: float) -> _Near:
         place, _ = draws.begins(block_length)
         counts_TR = draws.blocks(block_length).counts
         longest = 1.01 * block_length * _NEAR_STEP  # a hundredth more than any that is asked for
-        piece = np.flatnonzero(draws.uniform.take(place) >= 1.0 / longest)
+        uniform = draws.uniform.take(place)
+        piece = np.flatnonzero(uniform >= 1.0 / longest)
         small = np.int8 if counts_TR.max() <= np.iinfo(np.int8).max else np.int32
         weights_RT = counts_TR.T.astype(small, order="C")
-        return cls(draws, weights_RT, np.append(place, draws.uniform.size), piece)
+        places = np.append(place, draws.uniform.size)
+        return cls(draws, weights_RT, places, piece, uniform[piece])
 
     def sums(self, values_TK: Floats, block_length: float) -> Floats:
         draws, num_days = self.draws, self.draws.num_days
-        goes_on = draws.uniform.take(self.place.take(self.piece)) >= 1.0 / block_length
-        piece = self.piece[goes_on]
+        piece = self.piece.take(np.flatnonzero(self.uniform >= 1.0 / block_length))
         place = self.place.take(piece)
         # it goes on from the last block that began, which may lie several pieces back
         follows = np.diff(piece, prepend=-1) == 1
         origin = self.place.take(np.maximum.accumulate(np.where(follows, 0, piece - 1)))
         own = draws.day.take(place)
-        gone_on = (draws.day.take(origin) + place - origin) % num_days
+        gone_on = _round(draws.day.take(origin) + place - origin, num_days)
         length = self.place.take(piece + 1) - place
-        days = (gone_on + length) % num_days, gone_on, (own + length) % num_days, own
+        days = (
+            _round(gone_on + length, num_days),
+            gone_on,
+            _round(own + length, num_days),
+            own,
+        )
         mean_K = values_TK.mean(axis=0)
         centred_TK = values_TK - mean_K
         before_TK = _cumulated(centred_TK)
@@ -277,6 +291,16 @@ class Replicates:
     def blocks(self) -> Blocks:
         """Runs of days."""
         return self.draws.blocks(self.block_length)
+
+    @cached_property
+    def counts(self) -> NDArray[np.int16 | np.int32]:
+        """How often each day occurs in the sample, once, and in each replicate: (T, 1 + R)."""
+        # no day occurs more often than there are days
+        small = self.num_days <= np.iinfo(np.int16).max
+        shape = self.num_days, 1 + self.draws.num_replicates
+        counts_TR = np.ones(shape, dtype=np.int16 if small else np.int32)
+        counts_TR[:, 1:] = self.blocks.counts
+        return counts_TR
 
     @property
     def weights(self) -> Floats:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from finscale.evaluation.block_length import optimal_block_length
+from finscale.evaluation.block_length import optimal_block_length, optimal_block_lengths
 from finscale.evaluation.blocks import Floats, Integers, stationary_replicates
 from finscale.evaluation.days import Days, day_means
 from finscale.evaluation.intervals import (
@@ -40,6 +40,7 @@ __all__ = [
     "day_means",
     "day_weights",
     "mean_interval",
+    "mean_intervals",
     "optimal_block_length",
     "paired_difference_interval",
     "percentile_interval",
@@ -114,19 +115,47 @@ def mean_interval(
     num_replicates, level, seed
         Of the bootstrap.
     """
+    (metric,) = mean_intervals(
+        dates,
+        np.asarray(values, dtype=np.float64)[:, None],
+        overlap=overlap,
+        block_length=block_length,
+        num_replicates=num_replicates,
+        level=level,
+        seed=seed,
+    )
+    return metric
+
+
+def mean_intervals(
+    dates: Sequence[Any] | NDArray[Any],
+    values_NK: Floats,
+    *,
+    overlap: int = 1,
+    block_length: float | None = None,
+    num_replicates: int = NUM_REPLICATES,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> list[Metric]:
+    """Return what :func:`mean_interval` does of each of K columns, lengths chosen in one go."""
     days = Days.of(dates)
-    sums_T = days.sums(values)
-    if num_replicates and not np.ptp(values).any():  # every replicate has the same mean
-        value = float(sums_T.sum() / days.counts.sum())
-        return Metric(value, value, value)
+    sums_TK = np.column_stack([days.sums(values_N) for values_N in values_NK.T])
     if block_length is None:
-        block_length = optimal_block_length(sums_T / days.counts, overlap=overlap)
-    drawn = stationary_replicates(len(days), block_length, num_replicates, seed)
-    sums_RK = drawn.sums(np.column_stack([sums_T, days.counts]))
-    replicates_R = sums_RK[:, 0] / sums_RK[:, 1]
-    value = float(sums_T.sum() / days.counts.sum())
-    stretch = small_sample_stretch(len(days), block_length, level)
-    return percentile_interval(value, replicates_R, level=level, stretch=stretch)
+        lengths = optimal_block_lengths(sums_TK / days.counts[:, None], overlap=overlap)
+    else:
+        lengths = [block_length] * values_NK.shape[1]
+    metrics = []
+    for length, values_N, sums_T in zip(lengths, values_NK.T, sums_TK.T, strict=True):
+        value = float(sums_T.sum() / days.counts.sum())
+        if num_replicates and not np.ptp(values_N).any():  # every replicate has the same mean
+            metrics.append(Metric(value, value, value))
+            continue
+        drawn = stationary_replicates(len(days), length, num_replicates, seed)
+        sums_RK = drawn.sums(np.column_stack([sums_T, days.counts]))
+        replicates_R = sums_RK[:, 0] / sums_RK[:, 1]
+        stretch = small_sample_stretch(len(days), length, level)
+        metrics.append(percentile_interval(value, replicates_R, level=level, stretch=stretch))
+    return metrics
 
 
 def paired_difference_interval(

@@ -269,14 +269,14 @@ def _adaptive_reach(
 ) -> Floats:
     """Return for each row the largest score that its interval or set admits."""
     _require_rows(len(known_M), confidence)
-    first_rows = np.cumsum(days.counts[:-1], dtype=np.int64)
-    rows_of_day = np.split(np.argsort(days.row_day, kind="stable"), first_rows)
-    scores_of_day = [scores_N[rows].tolist() for rows in rows_of_day]
+    ends = np.cumsum(days.counts, dtype=np.int64).tolist()
+    by_day = scores_N[np.argsort(days.row_day, kind="stable")].tolist()
+    scores_of_day = [by_day[first:end] for first, end in zip([0, *ends], ends, strict=False)]
     # the errors known so far in order of time, and of size: one comes, one goes, in log steps
     latest, ordered = deque(known_M.tolist()), sorted(known_M.tolist())
     miss_level = 1 - confidence
     reaches: list[float] = []
-    for day in range(len(rows_of_day)):
+    for day in range(len(scores_of_day)):
         if day >= overlap:
             ended, reached = scores_of_day[day - overlap], reaches[day - overlap]
             missed = sum(score > reached for score in ended) / len(ended)

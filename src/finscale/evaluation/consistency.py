@@ -6,7 +6,7 @@ Smith 2007, consistency resampling). Every model on the same number of rows meet
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -21,61 +21,57 @@ from finscale.evaluation.scores import Classified, ratio
 _CELLS, _KEPT_CELLS = 1_000_000, 4_000_000
 
 
-@dataclass(frozen=True)
-class Consistent:
-    """What R worlds show if the rows' forecasts are right.
+def consistent_errors(models: Sequence[Classified], num_replicates: int, seed: int) -> Floats:
+    """Return the adaptive calibration error in each world, shape (M, R).
 
-    Attributes
+    Parameters
     ----------
-    rows : Classified
-        Their targets are not looked at.
+    models : sequence of Classified
+        M forecasts of the same N rows; their targets are not looked at.
     num_replicates, seed : int
         R, and which worlds.
     """
+    num_rows = len(models[0].target)
+    parts = [
+        np.stack([np.abs(excess_CK).sum(axis=1) for excess_CK in worlds.excess(models)])
+        for worlds in _worlds(num_rows, num_replicates, seed)
+    ]
+    return np.concatenate(parts, axis=1) / num_rows
 
-    rows: Classified
-    num_replicates: int
-    seed: int
 
-    def errors(self) -> Floats:
-        """Return the adaptive calibration error in each world, shape (R,)."""
-        parts = [np.abs(worlds.excess(self.rows)).sum(axis=1) for worlds in self._worlds()]
-        return np.concatenate(parts) / len(self.rows.target)
+def consistent_frequencies(rows: Classified, num_replicates: int, seed: int) -> Floats:
+    """Return how often events happened in each bin of the forecast in each world: (R, K).
 
-    def frequencies(self) -> Floats:
-        """Return how often events happened in each bin of the forecast: (R, K).
+    NaN where no row was drawn. Parameters are those of :func:`consistent_errors`.
+    """
+    parts = [
+        ratio(worlds.events(rows), worlds.numbers(rows))
+        for worlds in _worlds(len(rows.target), num_replicates, seed)
+    ]
+    return np.concatenate(parts)
 
-        NaN where no row was drawn.
-        """
-        parts = [
-            ratio(worlds.events(self.rows), worlds.sums(self.rows.bins))
-            for worlds in self._worlds()
-        ]
-        return np.concatenate(parts)
 
-    def _worlds(self) -> Iterator[_Worlds]:
-        """Yield the worlds, those of many rows some at a time."""
-        num_rows = len(self.rows.target)
-        place = num_rows, self.num_replicates, self.seed
-        if num_rows * self.num_replicates <= _KEPT_CELLS:
-            yield _kept_worlds(*place)
-        else:
-            yield from (_DrawnWorlds(*drawn) for drawn in _drawn(*place))
+def _worlds(num_rows: int, num_replicates: int, seed: int) -> Iterator[_Worlds]:
+    """Yield the worlds, those of many rows some at a time."""
+    if num_rows * num_replicates <= _KEPT_CELLS:
+        yield _kept_worlds(num_rows, num_replicates, seed)
+    else:
+        yield from (_DrawnWorlds(*drawn) for drawn in _drawn(num_rows, num_replicates, seed))
 
 
 class _Worlds(Protocol):
     """Worlds, C of them, in which rows are counted by bin."""
 
-    def sums(self, columns_NK: Floats) -> Floats:
-        """Return the sums of columns over the rows drawn in each world: (C, K)."""
+    def numbers(self, rows: Classified) -> Floats:
+        """Return the number of rows drawn in each bin and world: (C, K)."""
         ...
 
     def events(self, rows: Classified) -> Floats:
         """Return the number of events in each bin and world: (C, K)."""
         ...
 
-    def excess(self, rows: Classified) -> Floats:
-        """Return how many events more than forecast happened: (C, K)."""
+    def excess(self, models: Sequence[Classified]) -> list[Floats]:
+        """Return how many events more than each model's forecasts happened: each (C, K)."""
         ...
 
 
@@ -86,13 +82,16 @@ class _DrawnWorlds:
     drawn_CN: Integers
     uniform_CN: Floats
 
-    def sums(self, columns_NK: Floats) -> Floats:
-        return np.stack([columns_NK[drawn_N].sum(axis=0) for drawn_N in self.drawn_CN])
+    def numbers(self, rows: Classified) -> Floats:
+        return self._by_bin(rows, np.ones(self.drawn_CN.shape))
 
     def events(self, rows: Classified) -> Floats:
         return self._by_bin(rows, self.uniform_CN < rows.probability[self.drawn_CN])
 
-    def excess(self, rows: Classified) -> Floats:
+    def excess(self, models: Sequence[Classified]) -> list[Floats]:
+        return [self._excess(rows) for rows in models]
+
+    def _excess(self, rows: Classified) -> Floats:
         forecast_CN = rows.probability[self.drawn_CN]
         return self._by_bin(rows, (self.uniform_CN < forecast_CN) - forecast_CN)
 
@@ -157,18 +156,42 @@ class _KeptWorlds:
         self._uniform_NL = np.take_along_axis(uniform_NL, rising_NL, axis=1)
         self._world_NL = np.take_along_axis(world_NL, rising_NL, axis=1)
         times = np.bincount(row_D * self._num_worlds + world_D, minlength=row_D.size)
-        self._times_NR = times.reshape(num_rows, self._num_worlds).astype(np.float64)
+        times_NR = times.reshape(num_rows, self._num_worlds)
+        small = times_NR.max(initial=0) <= np.iinfo(np.int8).max
+        self._times_NR = times_NR.astype(np.int8 if small else np.int32)
         self._last: _Happened | None = None
 
-    def sums(self, columns_NK: Floats) -> Floats:
-        return (columns_NK.T @ self._times_NR).T
+    def numbers(self, rows: Classified) -> Floats:
+        return self._sums(rows.bins.argmax(axis=1), np.ones((1, len(rows.target))))[:, 0].T
 
     def events(self, rows: Classified) -> Floats:
         events = self._happened(rows.bins.argmax(axis=1), rows.probability).events
         return events.reshape(rows.bins.shape[1], -1).T.astype(np.float64)
 
-    def excess(self, rows: Classified) -> Floats:
-        return self.events(rows) - self.sums(rows.bins * rows.probability[:, None])
+    def excess(self, models: Sequence[Classified]) -> list[Floats]:
+        # calibrations are monotone, so that most have the same rows in each bin
+        alike: dict[bytes, list[int]] = {}
+        bins = [rows.bins.argmax(axis=1) for rows in models]
+        for number, bin_N in enumerate(bins):
+            alike.setdefault(bin_N.tobytes(), []).append(number)
+        found: dict[int, Floats] = {}
+        for numbers in alike.values():
+            forecasts_MN = np.stack([models[number].probability for number in numbers])
+            expected_KMR = self._sums(bins[numbers[0]], forecasts_MN)
+            for place, number in enumerate(numbers):
+                found[number] = self.events(models[number]) - expected_KMR[:, place].T
+        return [found[number] for number in range(len(models))]
+
+    def _sums(self, bin_N: Integers, columns_MN: Floats) -> Floats:
+        """Return the sums of columns over the rows drawn in each bin and world: (K, M, R)."""
+        # one product a bin, whose rows as doubles stay near the processor
+        rows_of_bin = (np.flatnonzero(bin_N == k) for k in range(bin_N.max() + 1))
+        return np.stack(
+            [
+                columns_MN[:, rows] @ self._times_NR.take(rows, axis=0).astype(np.float64)
+                for rows in rows_of_bin
+            ]
+        )
 
     def _happened(self, bin_N: Integers, p_N: Floats) -> _Happened:
         last = self._last

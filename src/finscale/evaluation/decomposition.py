@@ -48,10 +48,9 @@ def bin_means(rows: Classified, weights_RN: Floats) -> tuple[Floats, Floats, Flo
 
 def _bin_means(rows: Classified, weights_RN: Floats) -> tuple[Floats, Floats, Floats]:
     found = rows.sums(weights_RN)
-    # bins rise with the logit: whole numbers of rows and events between their ends
-    bin_N = rows.bins[rows.ranking.order].argmax(axis=1)
-    last = np.searchsorted(bin_N, np.arange(rows.bins.shape[1] + 1))
-    rows_KR, events_KR = rows.ordered(weights_RN).parts(last)
+    # whole numbers of rows and events between the ends of bins
+    sums = rows.ordered(weights_RN).upto(rows.bin_ends)
+    rows_KR, events_KR = (np.diff(sums_KR, axis=0) for sums_KR in sums)
     filled_RK = np.maximum(rows_KR.T, 1.0)  # an empty bin has weight 0 and no say
     share_RK = rows_KR.T / found["rows"][:, None]
     return share_RK, found["bins p"] / filled_RK, events_KR.T / filled_RK

@@ -189,14 +189,19 @@ def evaluate(
     ]
     parts = groups_of(test, volatility) if groups is None else groups()
     masks_NK = np.column_stack([mask_N for _, _, mask_N in parts])
-    skills = {
-        gain.over: Resampler.over(dates, gain.values, **bootstrap).means(gain.values, masks_NK)
-        for gain in gains
-    }
+    skills: dict[str, list[Metric]] = {}
+    if gains:
+        own = Resampler.each(dates, np.column_stack([gain.values for gain in gains]), **bootstrap)
+        for gain, drawn in zip(gains, own, strict=True):
+            skills[gain.over] = drawn.means(gain.values, masks_NK)
 
+    if isinstance(rows, Classified):
+        # weights of rows that lie in order of their logits need not be arranged again and again
+        order_N = rows.ranking.order
+        rows, resampler, masks_NK = rows.where(order_N), resampler.where(order_N), masks_NK[order_N]
     lines: list[dict[str, Any]] = []
-    for number, (group, label, mask_N) in enumerate(parts):
-        place = {"group": group, "label": label}
+    for number, (group, label, _) in enumerate(parts):
+        place, mask_N = {"group": group, "label": label}, masks_NK[:, number]
         metrics = _measured(rows.where(mask_N), resampler.where(mask_N))
         lines += [{**place, "over": "", "score": n, **vars(m)} for n, m in metrics.items()]
         for over, metric in ((over, metrics[number]) for over, metrics in skills.items()):

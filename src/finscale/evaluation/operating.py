@@ -6,19 +6,19 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from finscale.errors import ConfigError, did_you_mean
-from finscale.evaluation.bootstrap import Floats, Resampler
-from finscale.evaluation.ranking import Ranking
+from finscale.evaluation.bootstrap import Floats, Integers, Resampler
+from finscale.evaluation.ranking import Ordered, Ranking
 from finscale.evaluation.scores import (
     Classified,
     Score,
     base_rates,
-    column_sums,
     measure_each,
     ratio,
     row_mean,
@@ -190,47 +190,47 @@ def threshold_sweep(
     polars.DataFrame
         threshold, score, value, low, high: one line for each threshold and score.
     """
-    flagged_NK = (rows.probability[:, None] >= np.asarray(thresholds)).astype(np.float64)
-    columns = {
-        "rows": np.ones_like(rows.target),
-        "events": rows.target,
-        "flagged": flagged_NK,
-        "found": flagged_NK * rows.target[:, None],
-    }
-    shared = Shared()
+    ranking = Ranking.of(rows.probability)
+    rows, resampler = rows.where(ranking.order), resampler.where(ranking.order)
+    # rows that are flagged come last
+    below_K = np.searchsorted(rows.probability, np.asarray(thresholds))
+    own = rows.target, rows.logit, rows.fold, rows.flagged
+    swept = Ranking.of(rows.probability), below_K, rows.shared
     declared = {
-        (number, name): (score, _Flagged(rows.target, rows.logit, rows.fold, flagged_N, place))
-        for number, flagged_N in enumerate(flagged_NK.T)
-        for place in [_Place(columns, shared, number)]
+        (number, name): (score, _Flagged(*own, *swept, number))
+        for number in range(len(thresholds))
         for name, score in OPERATING.items()
     }
     lines = [
         {"threshold": thresholds[number], "score": name, **vars(metric)}
         for (number, name), metric in measure_each(declared, resampler).items()
     ]
-    shared.clear()
+    rows.shared.clear()
     return pl.DataFrame(lines)
 
 
 @dataclass(frozen=True)
-class _Place:
-    """One of several thresholds, whose sums come from one product."""
+class _Flagged(Classified):
+    """Rows in order of their probability, of which one threshold of a sweep flags the last."""
 
-    columns: dict[str, Floats]
+    by_probability: Ranking
+    below: Integers
     swept: Shared
     number: int
 
-    def sums(self, weights_RN: Floats) -> dict[str, Floats]:
-        found = self.swept.of(weights_RN, "sums", lambda: column_sums(self.columns, weights_RN))
-        own = {name: found[name][:, self.number] for name in ("flagged", "found")}
+    def sums(self, weights_RN: NDArray[Any]) -> dict[str, Floats]:
+        found = self.swept.of(weights_RN, "sweep", lambda: self._swept(weights_RN))
+        own = {name: found[name][self.number] for name in ("flagged", "found")}
         return {**found, **own}
 
-
-@dataclass(frozen=True)
-class _Flagged(Classified):
-    """Rows that one threshold of a sweep flags."""
-
-    place: _Place
-
-    def sums(self, weights_RN: Floats) -> dict[str, Floats]:
-        return self.place.sums(weights_RN)
+    def _swept(self, weights_RN: NDArray[Any]) -> dict[str, Floats]:
+        """Return the sums of all thresholds, each of shape (R,) or (thresholds, R)."""
+        last = np.append(self.below, len(self.target))
+        ordered = Ordered.of(self.by_probability, self.target, weights_RN)
+        rows_KR, events_KR = ordered.upto(last)
+        return {
+            "rows": rows_KR[-1],
+            "events": events_KR[-1],
+            "flagged": rows_KR[-1] - rows_KR[:-1],
+            "found": events_KR[-1] - events_KR[:-1],
+        }

@@ -18,7 +18,6 @@ from finscale.evaluation.bootstrap import (
     NUM_REPLICATES,
     Floats,
     Metric,
-    optimal_block_length,
     percentile_interval,
     small_sample_stretch,
 )
@@ -26,6 +25,7 @@ from finscale.evaluation.sharpe import (
     PERIODS,
     deflated_sharpe,
     probabilistic_sharpe,
+    sharpe_block_length,
     sharpe_interval,
     sharpe_ratio,
     sharpe_replicates,
@@ -120,7 +120,12 @@ def performance(
         cagr=growth,
         volatility=float(returns_T.std(ddof=1)) * math.sqrt(periods),
         sharpe=sharpe_interval(
-            returns_T, periods=periods, num_replicates=num_replicates, level=level, seed=seed
+            returns_T,
+            periods=periods,
+            block_length=result.block_length,
+            num_replicates=num_replicates,
+            level=level,
+            seed=seed,
         ),
         probability=probabilistic_sharpe(returns_T, periods=periods),
         deflated=deflated_sharpe(returns_T, num_trials=num_trials, periods=periods),
@@ -197,9 +202,13 @@ def sharpe_difference(
     Ledoit and Wolf (2008), Robust performance hypothesis testing with the Sharpe ratio, Journal of
     Empirical Finance 15.
     """
-    _, a, b = np.intersect1d(first.dates, second.dates, return_indices=True)
-    pair_2T = np.stack([first.returns[a], second.returns[b]])
-    length = optimal_block_length(np.column_stack([*pair_2T, *(pair_2T**2)]))
+    if np.array_equal(first.dates, second.dates):
+        pair_2T = np.stack([first.returns, second.returns])
+        length = max(first.block_length, second.block_length)
+    else:
+        _, a, b = np.intersect1d(first.dates, second.dates, return_indices=True)
+        pair_2T = np.stack([first.returns[a], second.returns[b]])
+        length = max(sharpe_block_length(returns_T) for returns_T in pair_2T)
     drawn = stationary_replicates(pair_2T.shape[1], length, num_replicates, seed)
     ratios_R2 = sharpe_replicates(pair_2T.T, drawn)
     value = sharpe_ratio(pair_2T[0], periods=periods) - sharpe_ratio(pair_2T[1], periods=periods)

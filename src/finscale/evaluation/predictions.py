@@ -100,6 +100,11 @@ class Predicted:
         """Validation rows in the same order."""
         return self._part("validation")
 
+    @cached_property
+    def keys(self) -> pl.DataFrame:
+        """Date, symbol and fold of each test row."""
+        return self.test.select(*KEY)
+
     def _part(self, split: str) -> pl.DataFrame:
         # the table is in order of its parts
         first, last = (self.table["split"].search_sorted(split, side) for side in ("left", "right"))
@@ -139,7 +144,7 @@ def aligned(predictions: Predicted, other: Predicted, name: str) -> pl.DataFrame
         When the windows differ, or their targets do.
     """
     ours, theirs = predictions.test, other.test
-    if ours.height != theirs.height or not ours.select(*KEY).equals(theirs.select(*KEY)):
+    if ours.height != theirs.height or not predictions.keys.equals(other.keys):
         shared = ours.join(theirs, on=KEY, how="semi").height
         raise DataError(
             f"{name} was tested on other windows: {theirs.height:,} against {ours.height:,}, "

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from finscale.evaluation.blocks import Floats, Integers
 
 Number = TypeVar("Number", bound=np.number[Any])
+Counts = NDArray[np.int16] | NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class Ranking:
         ordered = values_N[order]
         starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
         return cls(order, starts)
+
+    def arranged(self, values_NR: NDArray[Number]) -> NDArray[Number]:
+        """Return rows in the order of this ranking; themselves if that is how they lie."""
+        in_order = np.array_equal(self.order, np.arange(len(self.order)))
+        return values_NR if in_order else values_NR.take(self.order, axis=0)
 
     @property
     def sizes(self) -> Integers:
@@ -82,25 +88,29 @@ class Ordered:
 
     ranking: Ranking
     event: NDArray[np.bool_]
-    rows: NDArray[np.int32]
-    events: NDArray[np.int32]
+    rows: Counts
+    events: Counts
 
     @classmethod
-    def of(cls, ranking: Ranking, target_N: Floats, weights_RN: Floats) -> Ordered:
+    def of(cls, ranking: Ranking, target_N: Floats, weights_RN: NDArray[Any]) -> Ordered:
         """Add up weights (R, N), which are whole numbers: how often each row counts."""
         event_N = target_N[ranking.order] > 0.5
-        rows_NR = np.zeros(weights_RN.T.shape + np.array([1, 0]), dtype=np.int32)
-        np.take(weights_RN.T.astype(np.int32), ranking.order, axis=0, out=rows_NR[1:])
+        most = int(weights_RN.max(initial=0)) * len(event_N)
+        # twice a sum has to fit, for ties
+        kind = np.int16 if 2 * most <= np.iinfo(np.int16).max else np.int32
+        rows_NR = np.zeros((1 + len(event_N), len(weights_RN)), dtype=kind)
+        rows_NR[1:] = ranking.arranged(weights_RN.T)
         events_MR = np.vstack([rows_NR[:1], rows_NR[1:][event_N]])
         for sums_NR in (rows_NR, events_MR):
             for before_R, own_R in pairwise(sums_NR):
                 own_R += before_R
         return cls(ranking, event_N, rows_NR, events_MR)
 
-    def parts(self, last: Integers) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return the weight of all rows and of events between row numbers in order: (K, R)."""
+    def upto(self, last: Integers) -> tuple[Floats, Floats]:
+        """Return the weight of the first so many rows, and of the events among them: (K, R)."""
         num_events = np.append(0, np.cumsum(self.event))
-        return np.diff(self.rows[last], axis=0), np.diff(self.events[num_events[last]], axis=0)
+        sums = self.rows[last], self.events[num_events[last]]
+        return sums[0].astype(np.float64), sums[1].astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -134,10 +144,12 @@ class Areas:
         events_below_ER, events_upto_ER = ordered.events[begin_E], ordered.events[end_E + 1]
         events_ER = (events_upto_ER - events_below_ER).astype(np.float64)
         twice_below_ER = (below_ER - events_below_ER) + (upto_ER - events_upto_ER)
-        num_rows_R, num_events_R = ordered.rows[-1], ordered.events[-1].astype(np.float64)
+        num_rows_R, num_events_R = (
+            sums[-1].astype(np.float64) for sums in (ordered.rows, ordered.events)
+        )
         # nothing flagged yet means no event there either
-        flagged_ER = np.maximum(num_rows_R - below_ER, 1)
-        precision_ER = (ordered.events[-1] - events_below_ER) / flagged_ER
+        flagged_ER = np.maximum(ordered.rows[-1] - below_ER, 1)
+        precision_ER = np.divide(ordered.events[-1] - events_below_ER, flagged_ER, dtype=np.float64)
         with np.errstate(invalid="ignore"):
             pairs_R = num_events_R * (num_rows_R - num_events_R)
             return cls(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -58,8 +59,8 @@ class Classified:
             np.full(len(target_N), np.nan) if flagged is None else np.asarray(flagged, np.float64),
         )
 
-    def where(self, rows: NDArray[np.bool_]) -> Classified:
-        """Return the rows that a mask selects."""
+    def where(self, rows: NDArray[np.bool_] | Integers) -> Classified:
+        """Return the rows that a mask selects, or in another order."""
         return Classified(self.target[rows], self.logit[rows], self.fold[rows], self.flagged[rows])
 
     @cached_property
@@ -94,19 +95,23 @@ class Classified:
         return _membership(self.fold)
 
     @cached_property
+    def bin_ends(self) -> Integers:
+        """How many rows, in order of their logits, lie below each bin and at last: (K + 1,)."""
+        bin_N = self.bins[self.ranking.order].argmax(axis=1)
+        return np.searchsorted(bin_N, np.arange(self.bins.shape[1] + 1))
+
+    @cached_property
     def columns(self) -> dict[str, Floats]:
         """What scores sum over rows, by name: each of shape (N,) or (N, K)."""
         p, y = self.probability, self.target
         centred = p - p.mean()  # no digits lost in the difference of squares
         columns = {
-            "rows": np.ones_like(p),
+            "p": p,
             "log loss": self.log_loss,
             "squared error": squared_errors(y, p),
-            "events": y,
             "p²": p**2,
             "py": p * y,
             "centred p²": centred**2,
-            "bins p": self.bins * p[:, None],
             "folds": self.folds,
             "folds centred p": self.folds * centred[:, None],
         }
@@ -114,15 +119,41 @@ class Classified:
             columns |= {"flagged": self.flagged, "found": self.flagged * y}
         return columns
 
-    def ordered(self, weights_RN: Floats) -> Ordered:
+    @cached_property
+    def _arranged_columns(self) -> Floats:
+        """All columns, rows in order of their logits: shape (C, N)."""
+        return np.column_stack(list(self.columns.values())).take(self.ranking.order, axis=0).T
+
+    def ordered(self, weights_RN: NDArray[Any]) -> Ordered:
         """Return the weights added up in the order of the logits."""
         return self.shared.of(
             weights_RN, "ordered", lambda: Ordered.of(self.ranking, self.target, weights_RN)
         )
 
-    def sums(self, weights_RN: Floats) -> dict[str, Floats]:
-        """Return each replicate's sums of the columns: each of shape (R,) or (R, K)."""
-        return self.shared.of(weights_RN, "sums", lambda: column_sums(self.columns, weights_RN))
+    def sums(self, weights_RN: NDArray[Any]) -> dict[str, Floats]:
+        """Return each replicate's sums of rows, events, the columns, and of p in each bin.
+
+        Each of shape (R,) or (R, K).
+        """
+        return self.shared.of(weights_RN, "sums", lambda: self._sums(weights_RN))
+
+    def _sums(self, weights_RN: NDArray[Any]) -> dict[str, Floats]:
+        # bins rise with the logit: one product a bin, whose weights as doubles stay near the
+        # processor
+        weights_NR, ends = self.ranking.arranged(weights_RN.T), self.bin_ends
+        sums_KCR = np.stack(
+            [
+                self._arranged_columns[:, first:end] @ weights_NR[first:end].astype(np.float64)
+                for first, end in pairwise(ends)
+            ]
+        )
+        rows_2R, events_2R = self.ordered(weights_RN).upto(np.array([0, len(self.target)]))
+        return {
+            "rows": rows_2R[1],
+            "events": events_2R[1],
+            "bins p": sums_KCR[:, list(self.columns).index("p")].T,
+            **_named(self.columns, sums_KCR.sum(axis=0)),
+        }
 
     def dependence(self) -> Floats:
         """Return the series from which the block length is chosen: (N, 2), loss and AUC influence.
@@ -200,9 +231,8 @@ def ratio(top: Floats, bottom: Floats) -> Floats:
         return np.asarray(top / bottom)
 
 
-def column_sums(columns: Mapping[str, Floats], weights_RN: Floats) -> dict[str, Floats]:
-    """Return each replicate's sums of columns, each (N,) or (N, K), in one product."""
-    sums_CR = np.column_stack(list(columns.values())).T @ weights_RN.T
+def _named(columns: Mapping[str, Floats], sums_CR: Floats) -> dict[str, Floats]:
+    """Return the sums of columns, which are (N,) or (N, K), by name: (R,) or (R, K)."""
     found, first = {}, 0
     for name, column in columns.items():
         last = first + (column.shape[1] if column.ndim == 2 else 1)

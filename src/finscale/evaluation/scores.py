@@ -32,7 +32,6 @@ from finscale.evaluation.rows import (
     NUM_BINS,
     Classified,
     Regressed,
-    column_sums,
     ratio,
     row_mean,
     weighted_mean,
@@ -51,7 +50,6 @@ __all__ = [
     "bin_means",
     "classification_scores",
     "collapsed",
-    "column_sums",
     "log_losses",
     "measure",
     "measure_each",
@@ -92,6 +90,7 @@ def _spread_share(rows: Classified, weights_RN: Floats) -> Floats:
 
 def _rank_correlation(rows: Regressed, weights_RN: Floats) -> Floats:
     by_target, by_prediction = rows.rankings
+    weights_RN = weights_RN.astype(np.float64)
     total_R1 = weights_RN.sum(axis=1, keepdims=True)
     a_RN = by_target.midranks(weights_RN) - (total_R1 + 1) / 2
     b_RN = by_prediction.midranks(weights_RN) - (total_R1 + 1) / 2

@@ -20,7 +20,7 @@ from finscale.evaluation.evaluation import Evaluation, Groups, groups_of
 from finscale.evaluation.evaluation import evaluate as evaluate_predictions
 from finscale.evaluation.predictions import KEY, Predicted
 from finscale.study.judging import Benchmarks, Options, power_of_test
-from finscale.study.scoring import baseline_run
+from finscale.study.scoring import baseline_run, find_baseline
 
 if TYPE_CHECKING:
     from finscale.data import DataStore
@@ -121,6 +121,15 @@ class Windows:
                 self._baselines[name] = Predicted.of(table, name)
                 bench.forget_numbers()
         return {name: self._baselines[name] for name in self.baseline_names()}
+
+    def are_fitted(self) -> bool:
+        """Tell whether each baseline's runs are there, so that none has to be fitted."""
+        bench = self._bench
+        return all(
+            find_baseline(run, name, bench.runs, data=bench.data) is not None
+            for name in self.baseline_names()
+            for run in self._runs
+        )
 
     def own_scores(self, name: str) -> Evaluation:
         """Return a baseline's own scores, without intervals."""

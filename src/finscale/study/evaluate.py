@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from threading import RLock
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -25,6 +20,7 @@ from finscale.evaluation.predictions import Predicted
 from finscale.files import write_json
 from finscale.runs import Run, RunStore
 from finscale.study.bench import Bench
+from finscale.study.helper import Helper
 from finscale.study.judging import (
     STRATEGIES,
     Options,
@@ -37,12 +33,6 @@ from finscale.study.judging import (
 
 if TYPE_CHECKING:
     from finscale.data import DataStore
-
-
-#: From so many models on a second process pays for its start.
-_FEWEST_SHARED = 30
-#: Models in a helper's hands: one that it judges, and one that it can go on with.
-_BEGUN_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -190,7 +180,7 @@ def judge(
         If predictions are incomplete, or the data are not what the run was made from.
     """
     with one_blas_thread():
-        return _judge(candidate, bench or Bench(runs, data, options), progress)
+        return judge_on_one_thread(candidate, bench or Bench(runs, data, options), progress)
 
 
 def judge_all(
@@ -198,6 +188,7 @@ def judge_all(
     bench: Bench,
     *,
     progress: Callable[[str], None] = lambda step: None,
+    helper: Helper | None = None,
 ) -> Iterator[Judgement]:
     """Judge models one after the other; what those on the same windows share is made once.
 
@@ -208,95 +199,32 @@ def judge_all(
         The runs, data and options.
     progress : callable
         Told what is being done.
+    helper : Helper, optional
+        A second process that was started before; the caller ends it.
 
     Yields
     ------
     Judgement
         Of each model, in their order.
     """
-    with one_blas_thread(), _Helper(judged, bench) as helper:
-        # the first makes what the others take, baselines that have to be fitted among it
+    with one_blas_thread(), nullcontext(helper) if helper else Helper(len(judged)) as second:
         first, *others = judged
-        yield _judge(first, bench, progress)
-        helper.start(others)
+        # the first makes what the others take: baselines that have to be fitted are fitted once
+        early = second.is_there and bench.windows(first.runs).are_fitted()
+        if early:
+            second.start(judged, bench)
+        yield judge_on_one_thread(first, bench, progress)
+        if not early:
+            second.start(judged, bench)
         for number, candidate in enumerate(others):
-            found = helper.take(number)
-            yield found or _judge(candidate, bench, progress)
+            found = second.take(number)
+            yield found or judge_on_one_thread(candidate, bench, progress)
 
 
-class _Helper:
-    """A second process that judges the last of many models while this one judges the first.
-
-    Most of a judgement is many short steps, which threads of one process take in turn.
-    """
-
-    def __init__(self, judged: Sequence[Candidate], bench: Bench) -> None:
-        self._bench = bench
-        self._pool: ProcessPoolExecutor | None = None
-        self._others: Sequence[Candidate] = ()
-        # what is begun is never cancelled: a pool that breaks meanwhile would not end its process
-        self._free: deque[int] = deque()
-        self._begun: dict[int, Future[Judgement]] = {}
-        self._lock = RLock()
-        if len(judged) >= _FEWEST_SHARED and (os.cpu_count() or 1) > 1:
-            # a new interpreter: a copy of this one would share locks that nobody opens
-            self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
-            self._pool.submit(_prepare_helper, bench.runs, bench.data, bench.options)
-
-    def start(self, others: Sequence[Candidate]) -> None:
-        """Let the helper begin with the last of the models."""
-        if self._pool is not None:
-            self._others = others
-            self._free.extend(range(len(others)))
-            for _ in range(_BEGUN_AT_ONCE):
-                self._begin()
-
-    def take(self, number: int) -> Judgement | None:
-        """Return the helper's judgement of a model; None for one that it has not begun.
-
-        A helper that died, or could not start from the script that runs here, has begun none.
-        """
-        with self._lock:
-            if number not in self._begun:
-                if self._free:
-                    self._free.popleft()
-                return None
-        with suppress(BrokenExecutor):
-            return self._begun[number].result()
-        return None
-
-    def _begin(self, last: Future[Judgement] | None = None) -> None:
-        if last is not None and (last.cancelled() or last.exception() is not None):
-            return
-        with self._lock, suppress(BrokenExecutor, RuntimeError):
-            if self._pool is not None and self._free:
-                future = self._pool.submit(_help, self._others[self._free[-1]])
-                self._begun[self._free.pop()] = future
-                future.add_done_callback(self._begin)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._free.clear()
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-
-
-#: The bench of a helper, for as long as it lives.
-_HELPING: list[Bench] = []
-
-
-def _prepare_helper(runs: RunStore, data: DataStore | None, options: Options) -> None:
-    _HELPING[:] = [Bench(runs, data, options)]
-
-
-def _help(candidate: Candidate) -> Judgement:
-    with one_blas_thread():
-        return _judge(candidate, _HELPING[0], lambda step: None)
-
-
-def _judge(candidate: Candidate, bench: Bench, progress: Callable[[str], None]) -> Judgement:
+def judge_on_one_thread(
+    candidate: Candidate, bench: Bench, progress: Callable[[str], None] = lambda step: None
+) -> Judgement:
+    """Judge one model where matrix products take one thread already; see :func:`judge`."""
     config, options = candidate.config, bench.options
     kind, overlap = config.task.kind, config.task.horizon
     windows = bench.windows(candidate.runs)
@@ -365,6 +293,7 @@ def judge_pairs(
     data: DataStore | None = None,
     options: Options | None = None,
     bench: Bench | None = None,
+    helper: Helper | None = None,
 ) -> Comparison:
     """Compare two or more models on the same windows: in pairs, and all against each baseline.
 
@@ -373,12 +302,17 @@ def judge_pairs(
     judged : sequence of Candidate
     runs, data, options, bench
         As for :func:`judge`.
+    helper : Helper, optional
+        That judged the same models: it may have compared them meanwhile.
 
     Raises
     ------
     FinscaleError
         If their tasks or windows differ.
     """
+    found = None if helper is None else helper.comparison()
+    if found is not None:
+        return found
     bench = bench or Bench(runs, data, options)
     first = judged[0]
     task = first.config.task
@@ -401,7 +335,7 @@ def judge_pairs(
 def write_judgement(judgement: Judgement, folder: Path) -> Path:
     """Write ``evaluation.json`` under ``folder/<run-id>``; run folders themselves are sealed."""
     path = folder / judgement.id / "evaluation.json"
-    write_json(path, judgement.to_json())
+    write_json(path, judgement.to_json(), flush=False)  # made again from the runs in no time
     return path
 
 

@@ -22,12 +22,12 @@ from finscale.evaluation.bootstrap import (
     LEVEL,
     NUM_REPLICATES,
     Metric,
-    paired_difference_interval,
+    mean_intervals,
 )
 from finscale.evaluation.calibration import (
     CALIBRATORS,
     calibrated_test,
-    calibration_error,
+    calibration_errors,
     reliability_diagram,
 )
 from finscale.evaluation.conformal import CONFIDENCE, adaptive_intervals, adaptive_sets, coverage
@@ -125,18 +125,14 @@ def _standard_error(metric: Metric, level: float) -> float:
 def calibration_table(predicted: Predicted, overlap: int, options: Options) -> pl.DataFrame:
     """Return what each calibration would have brought on test, fitted on validation."""
     dates_N, target_N, raw_N = predicted.arrays("test")
-    losses_N = log_losses(target_N, raw_N)
+    logits = [raw_N, *(calibrated_test(predicted, method) for method in CALIBRATORS)]
+    losses_NM = np.column_stack([log_losses(target_N, logit_N) for logit_N in logits])
+    gains_NM = losses_NM[:, :1] - losses_NM
+    common = {"overlap": overlap, **options.bootstrap}
+    gains = mean_intervals(dates_N, gains_NM, **common)
+    errors = calibration_errors(target_N, logits, dates_N, **common)
     lines = []
-    for method in ("none", *CALIBRATORS):
-        logit_N = raw_N if method == "none" else calibrated_test(predicted, method)
-        gain = paired_difference_interval(
-            dates_N,
-            losses_N,
-            log_losses(target_N, logit_N),
-            overlap=overlap,
-            **options.bootstrap,
-        )
-        error = calibration_error(target_N, logit_N, dates_N, overlap=overlap, **options.bootstrap)
+    for method, gain, error in zip(("none", *CALIBRATORS), gains, errors, strict=True):
         lines.append(
             {
                 "method": method,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from finscale.config import BaselineConfig
+from finscale.config import BaselineConfig, ExperimentConfig
 from finscale.evaluation.bootstrap import LEVEL, Metric, paired_difference_interval
 from finscale.evaluation.operating import OperatingRule
 from finscale.evaluation.scores import (
@@ -137,18 +137,30 @@ def scorecard(run: Run, runs: RunStore, *, data: DataStore | None = None) -> Sco
 
 def baseline_run(run: Run, name: str, runs: RunStore, *, data: DataStore | None = None) -> Run:
     """Return the baseline's run on the same data, task and split; fitted if it is not there."""
-    from finscale.data import DataStore
-    from finscale.study.preparation import registered_run_id
-
-    changes = {"name": name, "model": BaselineConfig(name=name), "seed": 0}
-    config = run.config.model_copy(update=changes)
-    known = registered_run_id(config, data or DataStore(config.data.root))
-    if runs.is_whole(known):
-        return runs[known]
+    known = find_baseline(run, name, runs, data=data)
+    if known is not None:
+        return known
 
     from finscale.study.experiment import run_experiment
 
-    return run_experiment(config, runs=runs, data=data)
+    return run_experiment(_baseline_config(run, name), runs=runs, data=data)
+
+
+def find_baseline(
+    run: Run, name: str, runs: RunStore, *, data: DataStore | None = None
+) -> Run | None:
+    """Return the baseline's run on the same data, task and split; None if it is not there."""
+    from finscale.data import DataStore
+    from finscale.study.preparation import registered_run_id
+
+    config = _baseline_config(run, name)
+    known = registered_run_id(config, data or DataStore(config.data.root))
+    return runs[known] if runs.is_whole(known) else None
+
+
+def _baseline_config(run: Run, name: str) -> ExperimentConfig:
+    changes = {"name": name, "model": BaselineConfig(name=name), "seed": 0}
+    return run.config.model_copy(update=changes)
 
 
 def test_scores(run: Run) -> dict[str, Metric]:
