@@ -13,7 +13,7 @@ import contextlib
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -27,6 +27,8 @@ from finscale.training.devices import use_threads
 from finscale.training.environment import on_signal, own_random_state
 from finscale.training.flat import FlatParameters
 from finscale.training.optimizer import update
+from finscale.training.playing import Player, can_play, dropout_rates
+from finscale.training.recording import Recording
 from finscale.training.state import FitResult
 
 if TYPE_CHECKING:
@@ -202,9 +204,12 @@ class Stack:
         self._flat = flat
         # rows of a buffer are not dense, which torch says once; they are what makes one row flat
         warnings.filterwarnings("ignore", message="grad and param do not obey")
+        together = len(trainers) > 1
+        self._is_played = together and self._lead.writes_directly and can_play(self._lead.model)
+        self._players: list[tuple[Player, tuple[Tensor, ...]]] = []
         self._replicas = (
             Replicas([trainer.model for trainer in trainers], flat.stacked).train()
-            if len(trainers) > 1
+            if together and not self._is_played
             else None
         )
 
@@ -243,8 +248,11 @@ class Stack:
         batch_size = int(self._lead.config.batch_size)
         for micros in zip(*(torch.split(ends_B, batch_size) for ends_B in ends), strict=True):
             share = len(micros[0]) / len(ends[0])
-            losses = self._losses(micros)
-            torch.autograd.backward([loss * share for loss in losses])
+            if self._is_played and len(micros[0]) == batch_size:
+                losses = self._play(micros, share)
+            else:
+                losses = self._losses(micros)
+                torch.autograd.backward([loss * share for loss in losses])
             for trainer, loss in zip(self.trainers, losses, strict=True):
                 trainer.state.losses_S[trainer.state.step] += loss.detach() * share
         self._flat.complete()
@@ -255,6 +263,38 @@ class Stack:
         self._flat.forget()
         for trainer in self.trainers:
             trainer.state.step += 1
+
+    def _play(self, ends: Sequence[Tensor], share: float) -> list[Tensor]:
+        """Return each training's loss on a whole batch, its gradients added to this step's."""
+        if not self._players:
+            self._record(ends[0])
+        return [
+            self._play_one(row, trainer, ends_B, share)
+            for row, (trainer, ends_B) in enumerate(zip(self.trainers, ends, strict=True))
+        ]
+
+    def _record(self, ends_B: Tensor) -> None:
+        """Record a batch, once for all models that drop alike."""
+        players: dict[tuple[Any, ...], Player] = {}
+        for trainer in self.trainers:
+            rates = dropout_rates(trainer.model)
+            if rates not in players:
+                inputs = self._lead.inputs.of(ends_B)
+                players[rates] = Player(Recording(trainer.model, inputs, trainer.autocast()))
+            self._players.append((players[rates], players[rates].views(trainer.model)))
+
+    def _play_one(self, row: int, trainer: Trainer, ends_B: Tensor, share: float) -> Tensor:
+        player, views = self._players[row]
+        with torch.inference_mode():
+            inputs = self._lead.inputs.of(ends_B)
+            play = player.play(inputs, views, trainer.state.generator)
+            output = next(play)
+        output = output.clone().requires_grad_()
+        loss = trainer.loss_of(output, ends_B)
+        torch.autograd.backward(loss * share)
+        with torch.inference_mode():
+            self._flat.take(row, play.send(output.grad))
+        return loss.detach()
 
     def _losses(self, ends: Sequence[Tensor]) -> list[Tensor]:
         """Return each training's loss on its micro-batch."""
