@@ -17,6 +17,17 @@ from finscale.models.replicas import LINE_BYTES
 from finscale.training.recording import Call, Place, Recording
 
 aten = torch.ops.aten
+#: The same kernels by the way on which Python calls them twice as fast.
+_QUICK: dict[Any, Any] = {
+    aten.add.out: torch.add,
+    aten.addmm.out: torch.addmm,
+    aten.ge.Scalar_out: torch.ge,
+    aten.mm.out: torch.mm,
+    aten.mul.out: torch.mul,
+    aten.sum.IntList_out: torch.sum,
+    aten.copy_.default: Tensor.copy_,
+    aten.mul_.Tensor: Tensor.mul_,
+}
 #: Yields the model's output, is sent the gradient there, yields the parameters' gradients.
 Play = Generator[Any, Tensor, None]
 
@@ -126,7 +137,7 @@ class _Script:
 
     def _called(self, kernel: Any, arguments: list[str], options: dict[str, str]) -> str:
         parts = [*arguments, *(f"{name}={value}" for name, value in options.items())]
-        return f"{self._value(kernel)}({', '.join(parts)})"
+        return f"{self._value(_QUICK.get(kernel, kernel))}({', '.join(parts)})"
 
     def _text(self, value: Any) -> str:
         if isinstance(value, Place):

@@ -82,8 +82,9 @@ class _Writer(TorchDispatchMode):
     """Writes down every kernel that is called inside the block."""
 
     @classmethod
-    def __init_subclass__(cls, **_: Any) -> None:
-        """Do without what torch does here: it would import its compiler, which takes a second."""
+    def _should_skip_dynamo(cls) -> bool:
+        # torch would import its compiler first, which takes a second
+        return False
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -107,6 +108,19 @@ def _placed(value: Any) -> Any:
     if isinstance(value, Tensor):
         return Place(value)
     return [_placed(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+class _Given(torch.autograd.Function):
+    """A loss with a given gradient: to hand that to autograd imports sympy, a quarter second."""
+
+    @staticmethod
+    def forward(ctx: Any, output: Tensor, grad: Tensor) -> Tensor:
+        ctx.grad = grad
+        return output.new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor) -> tuple[Tensor, None]:
+        return ctx.grad, None
 
 
 class Recording:
@@ -142,8 +156,9 @@ class Recording:
             with forward, autocast:
                 output = model.encode(*inputs)  # type: ignore[operator]
             grad = torch.ones_like(output)
+            end = _Given.apply(output, grad)  # type: ignore[no-untyped-call]
             with backward:
-                grads = torch.autograd.grad(output, parameters, grad)
+                grads = torch.autograd.grad(end, parameters)
         self.inputs, self.parameters = _placed(inputs), _placed(parameters)
         self.output, self.grad, self.grads = Place(output), Place(grad), _placed(grads)
         self.forward, self.backward = forward.calls, backward.calls
