@@ -1,10 +1,11 @@
 """The loop: one training, or many of one architecture step by step together.
 
 A training alone is a stack of one. In a larger stack each training keeps its own data order, masks,
-learning rate, early stopping, checkpoints and callbacks; only the arithmetic of a step is shared
-(:mod:`finscale.models.replicas`), and on a CPU its outcome has the same bits as alone. So a stack
-may be made of whatever is left to do: trainings leave it when they stop, and those that were killed
-at different steps catch up first.
+learning rate, early stopping, checkpoints and callbacks; only a step's program is shared. On a CPU
+it is a list of kernels that is played for one model after the other
+(:mod:`finscale.training.playing`), elsewhere batched products (:mod:`finscale.models.replicas`), and
+on a CPU its outcome has the same bits as alone. So a stack may be made of whatever is left to do:
+trainings leave it when they stop, and those that were killed at different steps catch up first.
 """
 
 from __future__ import annotations
