@@ -2,8 +2,8 @@
 
 A training alone is a stack of one. In a larger stack each training keeps its own data order, masks,
 learning rate, early stopping, checkpoints and callbacks; only a step's program is shared. On a CPU
-it is a list of kernels that is played for one model after the other
-(:mod:`finscale.training.playing`), elsewhere batched products (:mod:`finscale.models.replicas`), and
+it it is a list of kernels that is played for one model after the other
+(:mod:`finscale.training.playing`), elsewhere batched products (:mod:`finscale.models.replicas`);
 on a CPU its outcome has the same bits as alone. So a stack may be made of whatever is left to do:
 trainings leave it when they stop, and those that were killed at different steps catch up first.
 """
@@ -16,13 +16,12 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from finscale.errors import TrainingError
 from finscale.models.dropout import drawing_from
-from finscale.models.replicas import Replicas, can_stack
+from finscale.models.replicas import Replicas
 from finscale.training.allocator import keep_freed_memory
 from finscale.training.devices import use_threads
 from finscale.training.environment import on_signal, own_random_state
@@ -31,6 +30,7 @@ from finscale.training.optimizer import update
 from finscale.training.playing import Player, can_play, dropout_rates
 from finscale.training.recording import Recording
 from finscale.training.state import FitResult
+from finscale.training.together import why_not_together
 
 if TYPE_CHECKING:
     from finscale.training.trainer import Trainer
@@ -144,44 +144,6 @@ def _refusal(action: Callable[[], None]) -> TrainingError | None:
     except TrainingError as error:
         return error
     return None
-
-
-def why_not_together(trainers: Sequence[Trainer]) -> str:
-    """Return why these trainings cannot be stacked, as a clause; empty where they can."""
-    if len(trainers) < 2:
-        return ""
-    first = trainers[0]
-    if not all(can_stack(trainer.model) for trainer in trainers):
-        return "a model has parts that no stack knows"
-    if any(trainer.config.compile for trainer in trainers):
-        return "one is to be compiled"
-    if len({_shape_of(trainer) for trainer in trainers}) > 1:
-        return "their models, batches, epochs or arithmetic differ"
-    for trainer in trainers[1:]:
-        if not _same_rows(trainer, first):
-            return "their rows differ"
-        if not all(
-            np.array_equal(getattr(trainer.split, part), getattr(first.split, part))
-            for part in ("train", "validation")
-        ):
-            return "their windows differ"
-    return ""
-
-
-def _same_rows(one: Trainer, other: Trainer) -> bool:
-    rows, others = one.dataset.rows_RF, other.dataset.rows_RF
-    scaled_alike = np.array_equal(one.dataset.scale_F, other.dataset.scale_F)
-    return scaled_alike and (rows is others or torch.equal(rows, others))
-
-
-#: Settings in which stacked trainings may differ.
-_OWN = {"learning_rate", "weight_decay", "betas", "schedule", "warmup", "final_rate", "clip_norm",
-        "loss", "loss_options", "patience", "thermal", "checkpoint_minutes"}  # fmt: skip
-
-
-def _shape_of(trainer: Trainer) -> str:
-    shapes = [(name, tuple(p.shape)) for name, p in trainer.model.named_parameters()]
-    return f"{shapes} {trainer.config.model_dump_json(exclude=_OWN)}"
 
 
 class Stack:
