@@ -10,8 +10,9 @@ import torch
 from finscale.config import ModelConfig
 from finscale.errors import TrainingError
 from finscale.models import build_model
-from finscale.models.replicas import Replicas, can_stack
+from finscale.models.replicas import can_stack
 from finscale.training import Callback, TrainingPaused
+from finscale.training.playing import Player
 from finscale.training.stack import Stack, fit_together
 
 
@@ -195,11 +196,11 @@ def test_what_cannot_be_stacked_is_refused_with_its_reason(make_trainer, windows
 
 def test_a_stack_takes_whole_batches_as_one_program(make_trainer, monkeypatch):
     calls = []
-    encode = Replicas.encode
-    monkeypatch.setattr(Replicas, "encode", lambda self, *x: calls.append(1) or encode(self, *x))
+    play = Player.play
+    monkeypatch.setattr(Player, "play", lambda self, *x: calls.append(1) or play(self, *x))
     trainers = [make_trainer(seed=seed, epochs=1) for seed in range(2)]
     fit_together(trainers)
-    assert len(calls) == len(trainers[0].split.train) // 32
+    assert len(calls) == 2 * (len(trainers[0].split.train) // 32)
 
 
 def test_a_stack_of_one_is_the_model_itself(make_trainer):

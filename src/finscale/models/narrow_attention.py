@@ -39,7 +39,7 @@ class _NarrowAttention(torch.autograd.Function):
         for part in _parts(qkv_3TEN):
             q_TEN, k_SEN, v_SEN = qkv_3TEN[..., part].unbind(0)
             score_TSN = (q_TEN.unsqueeze(1) * k_SEN).sum(2).mul_(scale)
-            weight_TSN[..., part] = score_TSN.softmax(1)
+            torch.softmax(score_TSN, 1, out=weight_TSN[..., part])
             torch.sum(weight_TSN[..., part].unsqueeze(2) * v_SEN, 1, out=y_TEN[..., part])
         ctx.save_for_backward(qkv_3TEN, weight_TSN)
         ctx.scale, ctx.shape, ctx.dtype = scale, qkv_BT3HE.shape, qkv_BT3HE.dtype

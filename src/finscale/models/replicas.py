@@ -4,7 +4,8 @@ A window's way through the model is the same program for all, so that small mode
 together than one alone. What computes value by value, or row by row, sees all windows at once; what
 could round differently beside neighbours (products, norms, GELU) is called once for each model, by
 the very kernel that serves it alone. So on a CPU model r computes the same bits in a stack as
-alone, whatever the others are.
+alone, whatever the others are. (A CPU has a faster way, ``finscale.training.playing``, for all but
+activation checkpointing.)
 """
 
 from __future__ import annotations
@@ -62,11 +63,11 @@ class Replicas(nn.Module):
     Output and gradients of model r are those of ``models[r]`` alone, for the windows
     ``x[r * B : (r + 1) * B]``:
 
-    >>> models = [PatchTST(num_features=5, context_length=32, depth=1, width=8, heads=2, ff_width=9)
-    ...           for _ in range(3)]
+    >>> models = [PatchTST(num_features=5, context_length=32, depth=1, width=8, heads=2, ff_width=9,
+    ...                    dropout=0.0) for _ in range(3)]
     >>> stack = Replicas.of(models)
-    >>> x = torch.randn(3 * 4, 32, 5)
-    >>> bool(torch.equal(stack(x)[4:8], models[1](x[4:8])))
+    >>> x = torch.randn(3 * 32, 32, 5)
+    >>> bool(torch.equal(stack(x)[32:64], models[1](x[32:64])))
     True
     """
 

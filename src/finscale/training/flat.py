@@ -59,11 +59,13 @@ class FlatParameters:
         first = next(iter(named.values()))
         self.values_RP = torch.zeros(len(models), end, dtype=first.dtype, device=first.device)
         self.grads_RP = torch.zeros_like(self.values_RP)
+        self._grads: list[list[Tensor]] = []
         for row, model in enumerate(models):
             self._move_in(row, model)
 
     def _move_in(self, row: int, model: nn.Module) -> None:
-        for name, parameter in model.named_parameters():
+        named = dict(model.named_parameters())
+        for name, parameter in named.items():
             view = self._view(self.values_RP[row], name)
             view.copy_(parameter.detach())
             parameter.data = view
@@ -73,6 +75,7 @@ class FlatParameters:
                 slot = Slot(parameter.grad, self._written[name], range(row, row + 1))
             # a slot of an earlier training ends here
             give_slot(parameter, slot)
+        self._grads.append([self._view(self.grads_RP[row], name) for name in named])
 
     def stacked(self, name: str) -> nn.Parameter:
         """Return a parameter of all models as one, ``[R, ...]``, in the same memory."""
@@ -83,6 +86,18 @@ class FlatParameters:
             rows = range(len(written))
             give_slot(parameter, Slot(parameter.grad, written, rows, stacked=True))
         return parameter
+
+    def take(self, row: int, grads: list[Tensor]) -> None:
+        """Take a model's gradients of one batch, in its parameters' order: add them to this step's.
+
+        All of its gradients come this way, or none.
+        """
+        if any(written[row] for written in self._written.values()):
+            torch._foreach_add_(self._grads[row], grads)
+            return
+        torch._foreach_copy_(self._grads[row], grads)
+        for written in self._written.values():
+            written[row] = True
 
     def complete(self) -> None:
         """Zero what no backward pass of this step has written."""

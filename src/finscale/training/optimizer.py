@@ -35,7 +35,6 @@ class AdamW:
     epsilon = 1e-8
 
     def __init__(self, flat: FlatParameters, row: int, config: TrainingConfig) -> None:
-        self.flat, self.row = flat, row
         self.learning_rate = float(config.learning_rate)
         self.weight_decay, self.betas = config.weight_decay, config.betas
         values_P = flat.values_RP[row]
@@ -43,10 +42,14 @@ class AdamW:
         self.second_P = torch.zeros_like(values_P)
         # the kernel wants a counter for each of its tensors, on their device
         self.steps = torch.zeros((), device=values_P.device)
+        self.move(flat, row)
 
     def move(self, flat: FlatParameters, row: int) -> None:
         """Go on with the same parameters at another place."""
         self.flat, self.row = flat, row
+        numbers = (flat.values_RP[row], flat.grads_RP[row], self.first_P, self.second_P)
+        #: Values, gradients and both moments of what decays, and of what does not.
+        self.parts = tuple(zip(*(flat.parts(one_P) for one_P in numbers), strict=True))
 
     def state(self) -> dict[str, Tensor]:
         """Return what the optimiser remembers."""
@@ -71,11 +74,12 @@ def update(optimizers: Iterable[AdamW]) -> None:
         alike.setdefault(optimizer.settings, []).append(optimizer)
     for (rate, decay, beta1, beta2), group in alike.items():
         for part, weight_decay in enumerate((decay, 0.0)):
+            values, grads, firsts, seconds = zip(*(one.parts[part] for one in group), strict=True)
             torch._fused_adamw_(
-                [one.flat.parts(one.flat.values_RP[one.row])[part] for one in group],
-                [one.flat.parts(one.flat.grads_RP[one.row])[part] for one in group],
-                [one.flat.parts(one.first_P)[part] for one in group],
-                [one.flat.parts(one.second_P)[part] for one in group],
+                values,
+                grads,
+                firsts,
+                seconds,
                 [],
                 [one.steps for one in group],
                 lr=rate,

@@ -1,10 +1,11 @@
 """The loop: one training, or many of one architecture step by step together.
 
 A training alone is a stack of one. In a larger stack each training keeps its own data order, masks,
-learning rate, early stopping, checkpoints and callbacks; only the arithmetic of a step is shared
-(:mod:`finscale.models.replicas`), and on a CPU its outcome has the same bits as alone. So a stack
-may be made of whatever is left to do: trainings leave it when they stop, and those that were killed
-at different steps catch up first.
+learning rate, early stopping, checkpoints and callbacks; only a step's program is shared. On a CPU
+it it is a list of kernels that is played for one model after the other
+(:mod:`finscale.training.playing`), elsewhere batched products (:mod:`finscale.models.replicas`);
+on a CPU its outcome has the same bits as alone. So a stack may be made of whatever is left to do:
+trainings leave it when they stop, and those that were killed at different steps catch up first.
 """
 
 from __future__ import annotations
@@ -13,21 +14,23 @@ import contextlib
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from finscale.errors import TrainingError
 from finscale.models.dropout import drawing_from
-from finscale.models.replicas import Replicas, can_stack
+from finscale.models.replicas import Replicas
 from finscale.training.allocator import keep_freed_memory
 from finscale.training.devices import use_threads
 from finscale.training.environment import on_signal, own_random_state
 from finscale.training.flat import FlatParameters
 from finscale.training.optimizer import update
+from finscale.training.playing import Player, can_play, dropout_rates
+from finscale.training.recording import Recording
 from finscale.training.state import FitResult
+from finscale.training.together import why_not_together
 
 if TYPE_CHECKING:
     from finscale.training.trainer import Trainer
@@ -143,44 +146,6 @@ def _refusal(action: Callable[[], None]) -> TrainingError | None:
     return None
 
 
-def why_not_together(trainers: Sequence[Trainer]) -> str:
-    """Return why these trainings cannot be stacked, as a clause; empty where they can."""
-    if len(trainers) < 2:
-        return ""
-    first = trainers[0]
-    if not all(can_stack(trainer.model) for trainer in trainers):
-        return "a model has parts that no stack knows"
-    if any(trainer.config.compile for trainer in trainers):
-        return "one is to be compiled"
-    if len({_shape_of(trainer) for trainer in trainers}) > 1:
-        return "their models, batches, epochs or arithmetic differ"
-    for trainer in trainers[1:]:
-        if not _same_rows(trainer, first):
-            return "their rows differ"
-        if not all(
-            np.array_equal(getattr(trainer.split, part), getattr(first.split, part))
-            for part in ("train", "validation")
-        ):
-            return "their windows differ"
-    return ""
-
-
-def _same_rows(one: Trainer, other: Trainer) -> bool:
-    rows, others = one.dataset.rows_RF, other.dataset.rows_RF
-    scaled_alike = np.array_equal(one.dataset.scale_F, other.dataset.scale_F)
-    return scaled_alike and (rows is others or torch.equal(rows, others))
-
-
-#: Settings in which stacked trainings may differ.
-_OWN = {"learning_rate", "weight_decay", "betas", "schedule", "warmup", "final_rate", "clip_norm",
-        "loss", "loss_options", "patience", "thermal", "checkpoint_minutes"}  # fmt: skip
-
-
-def _shape_of(trainer: Trainer) -> str:
-    shapes = [(name, tuple(p.shape)) for name, p in trainer.model.named_parameters()]
-    return f"{shapes} {trainer.config.model_dump_json(exclude=_OWN)}"
-
-
 class Stack:
     """Trainings that take their steps together, all at the same step.
 
@@ -202,9 +167,12 @@ class Stack:
         self._flat = flat
         # rows of a buffer are not dense, which torch says once; they are what makes one row flat
         warnings.filterwarnings("ignore", message="grad and param do not obey")
+        together = len(trainers) > 1
+        self._is_played = together and self._lead.writes_directly and can_play(self._lead.model)
+        self._players: list[tuple[Player, tuple[Tensor, ...]]] = []
         self._replicas = (
             Replicas([trainer.model for trainer in trainers], flat.stacked).train()
-            if len(trainers) > 1
+            if together and not self._is_played
             else None
         )
 
@@ -243,8 +211,11 @@ class Stack:
         batch_size = int(self._lead.config.batch_size)
         for micros in zip(*(torch.split(ends_B, batch_size) for ends_B in ends), strict=True):
             share = len(micros[0]) / len(ends[0])
-            losses = self._losses(micros)
-            torch.autograd.backward([loss * share for loss in losses])
+            if self._is_played and len(micros[0]) == batch_size:
+                losses = self._play(micros, share)
+            else:
+                losses = self._losses(micros)
+                torch.autograd.backward([loss * share for loss in losses])
             for trainer, loss in zip(self.trainers, losses, strict=True):
                 trainer.state.losses_S[trainer.state.step] += loss.detach() * share
         self._flat.complete()
@@ -255,6 +226,38 @@ class Stack:
         self._flat.forget()
         for trainer in self.trainers:
             trainer.state.step += 1
+
+    def _play(self, ends: Sequence[Tensor], share: float) -> list[Tensor]:
+        """Return each training's loss on a whole batch, its gradients added to this step's."""
+        if not self._players:
+            self._record(ends[0])
+        return [
+            self._play_one(row, trainer, ends_B, share)
+            for row, (trainer, ends_B) in enumerate(zip(self.trainers, ends, strict=True))
+        ]
+
+    def _record(self, ends_B: Tensor) -> None:
+        """Record a batch, once for all models that drop alike."""
+        players: dict[tuple[Any, ...], Player] = {}
+        for trainer in self.trainers:
+            rates = dropout_rates(trainer.model)
+            if rates not in players:
+                inputs = self._lead.inputs.of(ends_B)
+                players[rates] = Player(Recording(trainer.model, inputs, trainer.autocast()))
+            self._players.append((players[rates], players[rates].views(trainer.model)))
+
+    def _play_one(self, row: int, trainer: Trainer, ends_B: Tensor, share: float) -> Tensor:
+        player, views = self._players[row]
+        with torch.inference_mode():
+            inputs = self._lead.inputs.of(ends_B)
+            play = player.play(inputs, views, trainer.state.generator)
+            output = next(play)
+        output = output.clone().requires_grad_()
+        loss = trainer.loss_of(output, ends_B)
+        torch.autograd.backward(loss * share)
+        with torch.inference_mode():
+            self._flat.take(row, play.send(output.grad))
+        return loss.detach()
 
     def _losses(self, ends: Sequence[Tensor]) -> list[Tensor]:
         """Return each training's loss on its micro-batch."""
