@@ -9,7 +9,8 @@ import torch
 
 from finscale.models import PatchTST
 from finscale.models.dropout import drawing_from
-from finscale.training.playing import Player, can_play, dropout_rates
+from finscale.training import playing
+from finscale.training.playing import Player, can_play, dropout_rates, player_of
 from finscale.training.recording import Recording
 
 SIZES = {"num_features": 25, "context_length": 80, "depth": 2, "dropout": 0.3}
@@ -73,6 +74,19 @@ def test_recording_leaves_the_model_as_it_is() -> None:
     for parameter, one in zip(model.parameters(), before, strict=True):
         assert parameter.grad is None
         assert torch.equal(parameter, one)
+
+
+def test_a_player_of_other_bits_is_not_taken(monkeypatch) -> None:
+    model = make(0, **KINDS["narrow"])
+    inputs = model.prepare(torch.randn(32, 80, 25))
+    assert player_of(model, inputs, contextlib.nullcontext()) is not None
+    # a kernel that rounds otherwise into given memory
+    monkeypatch.setitem(
+        playing._QUICK,
+        torch.ops.aten.mul.out,
+        lambda a, b, *, out: torch.mul(a, b, out=out).mul_(1 + 1e-6),
+    )
+    assert player_of(model, inputs, contextlib.nullcontext()) is None
 
 
 def test_views_follow_weights_that_change_in_place() -> None:

@@ -10,8 +10,8 @@ import torch
 from finscale.config import ModelConfig
 from finscale.errors import TrainingError
 from finscale.models import build_model
-from finscale.models.replicas import can_stack
-from finscale.training import Callback, TrainingPaused
+from finscale.models.replicas import Replicas, can_stack
+from finscale.training import Callback, TrainingPaused, stack
 from finscale.training.playing import Player
 from finscale.training.stack import Stack, fit_together
 
@@ -203,8 +203,27 @@ def test_a_stack_takes_whole_batches_as_one_program(make_trainer, monkeypatch):
     assert len(calls) == 2 * (len(trainers[0].split.train) // 32)
 
 
+def test_a_stack_that_cannot_be_played_goes_on_side_by_side(make_trainer, monkeypatch):
+    def losses(trainers):
+        fit_together(trainers)
+        return [trainer.state.losses_S.tolist() for trainer in trainers]
+
+    def group():
+        return [make_trainer(seed=seed, epochs=1) for seed in range(2)]
+
+    wanted = losses(group())
+    monkeypatch.setattr(stack, "player_of", lambda *_: None)
+    monkeypatch.setattr(Player, "play", lambda *_: pytest.fail("played all the same"))
+    encoded = []
+    encode = Replicas.encode
+    monkeypatch.setattr(Replicas, "encode", lambda self, *x: encoded.append(1) or encode(self, *x))
+    trainers = group()
+    assert losses(trainers) == wanted
+    assert len(encoded) == len(trainers[0].split.train) // 32
+
+
 def test_a_stack_of_one_is_the_model_itself(make_trainer):
     trainer = make_trainer()
     trainer.setup()
-    stack = Stack((trainer,))
-    assert stack._replicas is None
+    alone = Stack((trainer,))
+    assert alone._replicas is None

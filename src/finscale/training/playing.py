@@ -8,6 +8,7 @@ same bits come out. And what one model makes stays in a core's own cache until i
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -42,6 +43,19 @@ def dropout_rates(model: nn.Module) -> tuple[Any, ...]:
     return tuple(getattr(module, "dropout", None) for module in model.modules())
 
 
+def player_of(
+    model: nn.Module, inputs: Sequence[Tensor], autocast: AbstractContextManager[Any]
+) -> Player | None:
+    """Record a model on a batch and return its player; None if other bits come out of that.
+
+    Some kernel of another torch might round otherwise into given memory. Parameters are those of
+    :class:`finscale.training.recording.Recording`.
+    """
+    recording = Recording(model, inputs, autocast)
+    player = Player(recording)
+    return player if player.repeats(recording) else None
+
+
 class Player:
     """Plays a recording for any model of the same architecture and dropout, one at a time.
 
@@ -68,8 +82,20 @@ class Player:
 
     def views(self, model: nn.Module) -> tuple[Tensor, ...]:
         """Return the views of a model's parameters that are read, as long as they lie there."""
-        parameters = [parameter.detach() for parameter in model.parameters()]
+        return self._views_of([parameter.detach() for parameter in model.parameters()])
+
+    def _views_of(self, parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:
         return tuple(place.on(parameters[number]) for number, place in self._own.values())
+
+    def repeats(self, recording: Recording) -> bool:
+        """Tell whether every bit that was recorded comes out again."""
+        views = self._views_of([one.tensor.detach() for one in recording.parameters])
+        with torch.inference_mode():
+            inputs = [one.tensor for one in recording.inputs]
+            play: Play = self._play(inputs, views, torch.Generator())
+            same = torch.equal(next(play), recording.output.tensor)
+            grads = play.send(recording.grad.tensor)
+        return same and all(map(torch.equal, grads, (one.tensor for one in recording.grads)))
 
     def play(
         self, inputs: Sequence[Tensor], views: tuple[Tensor, ...], generator: torch.Generator

@@ -27,8 +27,7 @@ from finscale.training.devices import use_threads
 from finscale.training.environment import on_signal, own_random_state
 from finscale.training.flat import FlatParameters
 from finscale.training.optimizer import update
-from finscale.training.playing import Player, can_play, dropout_rates
-from finscale.training.recording import Recording
+from finscale.training.playing import Player, can_play, dropout_rates, player_of
 from finscale.training.state import FitResult
 from finscale.training.together import why_not_together
 
@@ -170,11 +169,11 @@ class Stack:
         together = len(trainers) > 1
         self._is_played = together and self._lead.writes_directly and can_play(self._lead.model)
         self._players: list[tuple[Player, tuple[Tensor, ...]]] = []
-        self._replicas = (
-            Replicas([trainer.model for trainer in trainers], flat.stacked).train()
-            if together and not self._is_played
-            else None
-        )
+        self._replicas = self._side_by_side() if together and not self._is_played else None
+
+    def _side_by_side(self) -> Replicas:
+        models = [trainer.model for trainer in self.trainers]
+        return Replicas(models, self._flat.stacked).train()
 
     def train_epoch(self) -> dict[Trainer, FitResult | TrainingError]:
         """Take the remaining steps of the current epoch; return who failed.
@@ -211,7 +210,7 @@ class Stack:
         batch_size = int(self._lead.config.batch_size)
         for micros in zip(*(torch.split(ends_B, batch_size) for ends_B in ends), strict=True):
             share = len(micros[0]) / len(ends[0])
-            if self._is_played and len(micros[0]) == batch_size:
+            if len(micros[0]) == batch_size and self._record(micros[0]):
                 losses = self._play(micros, share)
             else:
                 losses = self._losses(micros)
@@ -229,22 +228,28 @@ class Stack:
 
     def _play(self, ends: Sequence[Tensor], share: float) -> list[Tensor]:
         """Return each training's loss on a whole batch, its gradients added to this step's."""
-        if not self._players:
-            self._record(ends[0])
         return [
             self._play_one(row, trainer, ends_B, share)
             for row, (trainer, ends_B) in enumerate(zip(self.trainers, ends, strict=True))
         ]
 
-    def _record(self, ends_B: Tensor) -> None:
-        """Record a batch, once for all models that drop alike."""
+    def _record(self, ends_B: Tensor) -> bool:
+        """Tell whether models are played; the first batch is recorded for all that drop alike."""
+        if not self._is_played or self._players:
+            return self._is_played
         players: dict[tuple[Any, ...], Player] = {}
         for trainer in self.trainers:
             rates = dropout_rates(trainer.model)
             if rates not in players:
                 inputs = self._lead.inputs.of(ends_B)
-                players[rates] = Player(Recording(trainer.model, inputs, trainer.autocast()))
+                player = player_of(trainer.model, inputs, trainer.autocast())
+                if player is None:
+                    self._players, self._is_played = [], False
+                    self._replicas = self._side_by_side()
+                    return False
+                players[rates] = player
             self._players.append((players[rates], players[rates].views(trainer.model)))
+        return True
 
     def _play_one(self, row: int, trainer: Trainer, ends_B: Tensor, share: float) -> Tensor:
         player, views = self._players[row]
