@@ -95,9 +95,11 @@ def product(x: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tenso
     return result
 
 
-def input_gradient(grad: Tensor, weight_OI: Tensor) -> Tensor:
-    """Return the gradient at a product's input, ``[..., I]``."""
-    return product(grad, weight_OI.t())
+def input_gradient(grad_NO: Tensor, weight_OI: Tensor) -> Tensor:
+    """Return the gradient at a product's input, ``[N, I]``."""
+    if grad_NO.dtype == torch.float32:
+        return product(grad_NO, weight_OI.t())
+    return torch.mm(grad_NO, weight_OI)
 
 
 def weight_gradient(grad_NO: Tensor, x_NI: Tensor) -> Tensor:
