@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from finscale.models.dropout import dropout
+from finscale.models.dropout import dropout, fill_mask
 
 
 @pytest.mark.parametrize("probability", [0.001, 0.1, 0.5, 0.9])
@@ -40,3 +40,11 @@ def test_identity_outside_training_and_at_zero() -> None:
     x = torch.randn(3)
     assert dropout(x, 0.5, False) is x
     assert dropout(x, 0.0, True) is x
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.001, 0.3, 0.9])
+def test_a_mask_in_bf16_is_that_of_fp32_rounded(probability: float) -> None:
+    masks = [torch.empty(1003, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
+    for mask_N in masks:
+        fill_mask(mask_N, probability, torch.Generator().manual_seed(3))
+    assert torch.equal(masks[1], masks[0].bfloat16())

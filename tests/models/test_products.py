@@ -9,8 +9,9 @@ from finscale.models.products import ONEDNN_FROM, Linear, by_onednn
 from finscale.models.replicas import Replicas
 
 needs_onednn = pytest.mark.skipif(not products.HAS_ONEDNN, reason="torch was built without oneDNN")
-#: Rows, inputs, outputs: above and below the threshold, wider and narrower.
-SHAPES = [(640, 96, 160), (640, 160, 96), (8, 4, 4)]
+#: Rows, inputs, outputs: above and below the threshold, wider and narrower; the last two are those
+#: whose weight's gradient is made transposed in bf16.
+SHAPES = [(640, 96, 160), (640, 160, 96), (8, 4, 4), (4096, 64, 96), (1024, 544, 512)]
 
 
 @pytest.fixture

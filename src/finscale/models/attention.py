@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from finscale.models.architecture import AttentionName, attention_way
 from finscale.models.dropout import dropout
+from finscale.models.half_attention import HALF_BELOW, half_attention
 from finscale.models.narrow_attention import narrow_attention
 from finscale.models.products import Linear
 
@@ -54,9 +55,9 @@ class SelfAttention(nn.Module):
         num_batch, num_tokens, width = x_BTD.shape
         qkv_BT3HE = self.qkv(x_BTD).view(num_batch, num_tokens, 3, self.heads, -1)
         way = self._way(qkv_BT3HE)
-        if way == "narrow":
-            scale = 1 / math.sqrt(qkv_BT3HE.shape[-1])
-            return self.out(narrow_attention(qkv_BT3HE, scale)), None
+        if way in ("narrow", "half"):
+            attend = narrow_attention if way == "narrow" else half_attention
+            return self.out(attend(qkv_BT3HE, 1 / math.sqrt(qkv_BT3HE.shape[-1]))), None
         qkv_3BHTE = qkv_BT3HE.permute(2, 0, 3, 1, 4)
         if way == "explicit":
             # one copy lays all three out by heads: the batched products would else copy each
@@ -70,15 +71,16 @@ class SelfAttention(nn.Module):
         return self.out(y_BTD), scores_BHTT
 
     def _way(self, qkv_BT3HE: Tensor) -> str:
-        """Return how these tokens are attended to: narrow, explicit or fused."""
+        """Return how these tokens are attended to: narrow, half, explicit or fused."""
         if self.residual:
             return "explicit"
         num_tokens, size, device = qkv_BT3HE.shape[1], qkv_BT3HE.shape[-1], qkv_BT3HE.device.type
         way = attention_way(num_tokens, size, device) if self.method == "auto" else self.method
         drops = self.training and self.dropout
-        if way == "narrow" and (drops or device != "cpu" or torch.compiler.is_compiling()):
-            return "explicit"
-        return way
+        if drops or device != "cpu" or torch.compiler.is_compiling():
+            return "explicit" if way == "narrow" else way
+        is_half = qkv_BT3HE.dtype == torch.bfloat16
+        return "half" if way == "explicit" and is_half and num_tokens < HALF_BELOW else way
 
     def _explicit(
         self, q_BHTE: Tensor, k_BHTE: Tensor, v_BHTE: Tensor, previous_BHTT: Tensor | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -73,11 +74,22 @@ def dropout(x: Tensor, probability: float | Sequence[float], training: bool) -> 
 
 def fill_mask(mask_N: Tensor, probability: float, generator: torch.Generator | None) -> None:
     """Write what dropout multiplies with into ``mask_N``: zeros and the scale of the rest."""
+    threshold = _threshold(probability)
     draws_K = torch.empty((len(mask_N) + 7) // 8, dtype=torch.int64, device=mask_N.device)
     draws_K.random_(-(2**63), None, generator=generator)
-    threshold = _threshold(probability)
-    torch.ge(draws_K.view(torch.uint8)[: len(mask_N)], threshold, out=mask_N)
-    mask_N.mul_(256 / (256 - threshold))
+    kept_N = draws_K.view(torch.uint8)[: len(mask_N)].ge_(threshold)
+    scale = 256 / (256 - threshold)
+    if mask_N.dtype == torch.bfloat16:
+        # written as bits: integers take a fifth of the time of arithmetic in bf16
+        mask_N.view(torch.int16).copy_(kept_N).mul_(_bits(scale))
+    else:
+        mask_N.copy_(kept_N).mul_(scale)
+
+
+@functools.cache
+def _bits(scale: float) -> int:
+    """Return the bits of a number in bf16, read as an integer."""
+    return int(torch.tensor(scale, dtype=torch.bfloat16).view(torch.int16))
 
 
 def _threshold(probability: float) -> int:

@@ -3,7 +3,7 @@
 ``torch.mm`` in fp32 is MKL's, which on AMD processors does without AVX-512; torch also carries
 oneDNN, whose fp32 product uses it: twice as fast there (docs/performance.md). In bf16 both roads
 lead to oneDNN, but torch's bias goes through a copy of the whole output, and a weight's gradient is
-faster when the narrower of its factors is the one that is transposed.
+faster one way round or the other, as the shapes have it.
 
 Which kernel is taken follows from processor, shapes and types alone, so that the same product gives
 the same bits alone and in a stack.
@@ -95,21 +95,34 @@ def product(x: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tenso
     return result
 
 
-def input_gradient(grad: Tensor, weight_OI: Tensor) -> Tensor:
-    """Return the gradient at a product's input, ``[..., I]``."""
-    return product(grad, weight_OI.t())
+def input_gradient(grad_NO: Tensor, weight_OI: Tensor) -> Tensor:
+    """Return the gradient at a product's input, ``[N, I]``."""
+    if grad_NO.dtype == torch.float32:
+        return product(grad_NO, weight_OI.t())
+    return torch.mm(grad_NO, weight_OI)
 
 
 def weight_gradient(grad_NO: Tensor, x_NI: Tensor) -> Tensor:
-    """Return the gradient of a product's weight, ``[O, I]``: the narrower factor is transposed."""
-    multiply = product if x_NI.dtype == torch.float32 else _by_mm
-    if grad_NO.shape[1] <= x_NI.shape[1]:
-        return multiply(grad_NO.t(), x_NI.t())
-    return multiply(x_NI.t(), grad_NO.t()).t()
+    """Return the gradient of a product's weight, ``[O, I]``, as it is or as a transposed view."""
+    if x_NI.dtype == torch.float32:
+        if grad_NO.shape[1] <= x_NI.shape[1]:
+            return product(grad_NO.t(), x_NI.t())
+        return product(x_NI.t(), grad_NO.t()).t()
+    if _is_turned(len(x_NI), grad_NO.shape[1], x_NI.shape[1]):
+        return torch.mm(x_NI.t(), grad_NO).t()
+    return torch.mm(grad_NO.t(), x_NI)
 
 
-def _by_mm(x: Tensor, weight_OI: Tensor) -> Tensor:
-    return torch.mm(x, weight_OI.t())
+def _is_turned(num_rows: int, num_outputs: int, num_inputs: int) -> bool:
+    """Tell whether a weight's gradient in bf16 is faster as the transpose of ``xᵀ · grad``.
+
+    Writing a transpose where it belongs takes four times as long, so it must gain on the product.
+    Wide products are a quarter faster where the longer side is that of the rows, narrow ones a
+    seventh where it is that of the columns; both the more, the more rows are summed over.
+    """
+    if num_outputs > num_inputs:
+        return num_inputs < 384 and num_rows >= 4096
+    return num_outputs >= 512 and num_inputs > num_outputs and num_rows >= 1024
 
 
 class _Product(torch.autograd.Function):
