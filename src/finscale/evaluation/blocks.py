@@ -164,7 +164,10 @@ class Draws:
 
     def blocks(self, block_length: float) -> Blocks:
         """Return replicates in blocks of this mean length, at least 1 day."""
-        place_B, start_B = self.begins(block_length)
+        return self.blocks_from(*self.begins(block_length))
+
+    def blocks_from(self, place_B: Integers, start_B: Integers) -> Blocks:
+        """Return replicates in the blocks that begin at these places, with these days."""
         num_days = self.num_days
         end_B = _round(start_B + np.diff(place_B, append=self.uniform.size), num_days)
         return Blocks(num_days, start_B, end_B, self.bounds(place_B)[:-1])
@@ -230,8 +233,8 @@ class _Near:
 
     @classmethod
     def of(cls, draws: Draws, block_length: float) -> _Near:
-        place, _ = draws.begins(block_length)
-        counts_TR = draws.blocks(block_length).counts
+        place, start = draws.begins(block_length)
+        counts_TR = draws.blocks_from(place, start).counts
         longest = 1.01 * block_length * _NEAR_STEP  # a hundredth more than any that is asked for
         uniform = draws.uniform.take(place)
         piece = np.flatnonzero(uniform >= 1.0 / longest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Literal
 
@@ -107,14 +107,23 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values; what is undefined or infinite is None."""
-        content = asdict(self)
+        content = {field.name: getattr(self, field.name) for field in fields(self)}
         for name in ("scores", "sweep"):
-            number = pl.selectors.float()
-            plain = content[name].with_columns(pl.when(number.is_finite()).then(number))
-            content[name] = plain.to_dicts()
+            content[name] = plain_rows(content[name])
         content["first"], content["last"] = self.first.isoformat(), self.last.isoformat()
         content["thresholds"] = {str(fold): value for fold, value in self.thresholds.items()}
         return content
+
+
+def plain_rows(table: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return a table's rows as plain values; what is undefined or infinite is None."""
+    columns = []
+    for column in table.iter_columns():
+        values = column.to_list()
+        if column.dtype.is_float():
+            values = [one if one is not None and math.isfinite(one) else None for one in values]
+        columns.append(values)
+    return [dict(zip(table.columns, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def evaluate(

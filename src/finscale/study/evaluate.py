@@ -14,7 +14,7 @@ from finscale.config import ExperimentConfig, content_hash
 from finscale.errors import DataError
 from finscale.evaluation.blas import one_blas_thread
 from finscale.evaluation.comparison import Comparison, compare
-from finscale.evaluation.evaluation import Evaluation
+from finscale.evaluation.evaluation import Evaluation, plain_rows
 from finscale.evaluation.evaluation import evaluate as evaluate_predictions
 from finscale.evaluation.predictions import Predicted
 from finscale.files import write_json
@@ -119,7 +119,7 @@ class Judgement:
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values; what is undefined or infinite is None."""
         tables = {
-            name: _plain(value)
+            name: plain_rows(value)
             for name, value in vars(self).items()
             if isinstance(value, pl.DataFrame)
         }
@@ -132,11 +132,6 @@ class Judgement:
             "notes": list(self.notes),
             **tables,
         }
-
-
-def _plain(table: pl.DataFrame) -> list[dict[str, Any]]:
-    finite = pl.selectors.float()
-    return table.with_columns(pl.when(finite.is_finite()).then(finite)).to_dicts()
 
 
 def candidates(runs: Sequence[Run]) -> list[Candidate]:
@@ -346,7 +341,7 @@ def write_comparison(judged: Sequence[Candidate], comparison: Comparison, folder
     content = {
         "models": {candidate.id: candidate.title for candidate in judged},
         "compared_with": comparison.best,
-        "pairs": _plain(comparison.pairs),
+        "pairs": plain_rows(comparison.pairs),
         "confidence_set": None if confidence is None else asdict(confidence),
         "superior": {name: asdict(value) for name, value in comparison.superior.items()},
     }
