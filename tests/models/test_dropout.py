@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from finscale.models.dropout import dropout, fill_mask
+from finscale.models.dropout import _bits, dropout, fill_mask
 
 
 @pytest.mark.parametrize("probability", [0.001, 0.1, 0.5, 0.9])
@@ -48,3 +48,9 @@ def test_a_mask_in_bf16_is_that_of_fp32_rounded(probability: float) -> None:
     for mask_N in masks:
         fill_mask(mask_N, probability, torch.Generator().manual_seed(3))
     assert torch.equal(masks[1], masks[0].bfloat16())
+
+
+@pytest.mark.parametrize("scale", [1.0, 256 / 255, 256 / 179, 1.00390625, 1.01171875, 2.0, 256.0])
+def test_a_scale_has_the_bits_that_torch_rounds_to(scale) -> None:
+    rounded = torch.tensor(scale, dtype=torch.bfloat16).view(torch.int16)
+    assert _bits(scale) == int(rounded)

@@ -89,6 +89,17 @@ def test_a_player_of_other_bits_is_not_taken(monkeypatch) -> None:
     assert player_of(model, inputs, contextlib.nullcontext()) is None
 
 
+def test_a_model_that_looks_at_numbers_is_not_played() -> None:
+    class Looking(PatchTST):
+        def encode(self, *inputs):
+            output = super().encode(*inputs)
+            return output * (2.0 if output.sum().item() > 0 else 1.0)
+
+    model = Looking(**{**SIZES, **KINDS["narrow"]}).train()
+    inputs = model.prepare(torch.randn(32, 80, 25))
+    assert player_of(model, inputs, contextlib.nullcontext()) is None
+
+
 def test_views_follow_weights_that_change_in_place() -> None:
     model = make(0, **KINDS["narrow"])
     inputs = model.prepare(torch.randn(32, 80, 25))

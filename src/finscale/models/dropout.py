@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import struct
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -88,8 +89,10 @@ def fill_mask(mask_N: Tensor, probability: float, generator: torch.Generator | N
 
 @functools.cache
 def _bits(scale: float) -> int:
-    """Return the bits of a number in bf16, read as an integer."""
-    return int(torch.tensor(scale, dtype=torch.bfloat16).view(torch.int16))
+    """Return the bits of a number in bf16, the upper half of fp32's, read as an integer."""
+    (bits,) = struct.unpack("<I", struct.pack("<f", scale))
+    # to the nearest, halves to the even one
+    return int(bits + 0x7FFF + (bits >> 16 & 1)) >> 16
 
 
 def _threshold(probability: float) -> int:

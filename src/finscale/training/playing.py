@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from finscale.models.replicas import LINE_BYTES
-from finscale.training.recording import Call, Place, Recording
+from finscale.training.recording import Call, RecordingError, Place, Recording
 
 aten = torch.ops.aten
 #: The same kernels by the way on which Python calls them twice as fast.
@@ -48,10 +48,13 @@ def player_of(
 ) -> Player | None:
     """Record a model on a batch and return its player; None if other bits come out of that.
 
-    Some kernel of another torch might round otherwise into given memory. Parameters are those of
-    :class:`finscale.training.recording.Recording`.
+    Some kernel of another torch might round otherwise into given memory, or its model might look
+    at numbers on the way. Parameters are those of :class:`finscale.training.recording.Recording`.
     """
-    recording = Recording(model, inputs, autocast)
+    try:
+        recording = Recording(model, inputs, autocast)
+    except RecordingError:
+        return None
     player = Player(recording)
     return player if player.repeats(recording) else None
 

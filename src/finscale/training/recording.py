@@ -24,6 +24,10 @@ aten = torch.ops.aten
 _EMPTY = (aten.empty.memory_format, aten.empty_like.default, aten.new_empty.default)
 
 
+class RecordingError(Exception):
+    """A number left the tensors: what follows from it would be the same for every batch."""
+
+
 class Place:
     """Where a tensor lies in its memory."""
 
@@ -98,6 +102,8 @@ class _Writer(TorchDispatchMode):
         call = Call(func, _placed(args), {name: _placed(one) for name, one in kwargs.items()})
         result = func(*args, **kwargs)
         results = result if isinstance(result, tuple | list) else (result,)
+        if not all(isinstance(one, Tensor) for one in results):
+            raise RecordingError(f"{func} returns what only Python sees")
         call.results = [Place(one) for one in results]
         if call.writes():
             self.calls.append(call)
@@ -134,6 +140,11 @@ class Recording:
         Of its ``encode``, a batch.
     autocast : context manager
         The block in which the model computes.
+
+    Raises
+    ------
+    RecordingError
+        If Python looks at a number on the way.
 
     Attributes
     ----------
