@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from finscale.models.replicas import LINE_BYTES
-from finscale.training.recording import Call, RecordingError, Place, Recording
+from finscale.training.recording import Call, Place, Recording, RecordingError
 
 aten = torch.ops.aten
 #: The same kernels by the way on which Python calls them twice as fast.
