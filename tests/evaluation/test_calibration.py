@@ -12,14 +12,13 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from finscale.errors import DataError, FinscaleError
-from finscale.evaluation import calibration
+from finscale.evaluation import calibrators
 from finscale.evaluation.calibration import (
-    CALIBRATORS,
     calibrated,
     calibration_error,
-    fit_calibrator,
     reliability_diagram,
 )
+from finscale.evaluation.calibrators import CALIBRATORS, fit_calibrator
 from finscale.evaluation.scores import log_losses, probabilities
 
 
@@ -103,15 +102,12 @@ def test_isotonic_agrees_with_scikit_learn(ties):
     assert fit_calibrator("isotonic", target, logit)(grid) == pytest.approx(outside, abs=1e-9)
 
 
-@pytest.mark.parametrize("method", ["temperature", "platt", "beta"])
-@pytest.mark.parametrize("distortion", [0.2, 1.0, -1.0, 30.0])
-def test_links_reach_the_least_loss_that_scipy_finds(method, distortion):
-    """Also where a coefficient ends at zero: of a model that ranks the wrong way round."""
-    target, truth = world(7, 400)
-    calibrator = fit_calibrator(method, target, distortion * truth)
-    num_events = target.sum()
-    soft = np.where(target > 0.5, (num_events + 1) / (num_events + 2), 1 / (402 - num_events))
-    features = calibrator.link.features(distortion * truth)
+def assert_least_loss(method, target, logit):
+    """Hold the fit of a link against scipy's bounded minimiser."""
+    calibrator = fit_calibrator(method, target, logit)
+    num_events, num_others = target.sum(), (1 - target).sum()
+    soft = np.where(target > 0.5, (num_events + 1) / (num_events + 2), 1 / (num_others + 2))
+    features = calibrator.link.features(logit)
 
     def loss(coefficients):
         z = features @ coefficients
@@ -124,6 +120,23 @@ def test_links_reach_the_least_loss_that_scipy_finds(method, distortion):
 
 
 @pytest.mark.parametrize("method", ["temperature", "platt", "beta"])
+@pytest.mark.parametrize("distortion", [0.2, 1.0, -1.0, 30.0])
+def test_links_reach_the_least_loss_that_scipy_finds(method, distortion):
+    """Also where a coefficient ends at zero: of a model that ranks the wrong way round."""
+    target, truth = world(7, 400)
+    assert_least_loss(method, target, distortion * truth)
+
+
+@pytest.mark.parametrize("method", ["temperature", "platt", "beta"])
+@pytest.mark.parametrize("seed", range(20))
+def test_links_reach_the_least_loss_of_a_model_that_hugs_another_prior(method, seed):
+    """Steps once stuck a hair above a bound, a tenth of a nat away from the least loss."""
+    rng = np.random.default_rng(seed)
+    target = (rng.random(750) < 0.14).astype(float)
+    assert_least_loss(method, target, -0.6 + 0.04 * rng.standard_normal(750))
+
+
+@pytest.mark.parametrize("method", ["temperature", "platt", "beta"])
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_newton_does_not_go_round_in_the_rounding(method, sign, monkeypatch):
     """Two fits in a hundred took all 200 steps, at a loss that no longer changed."""
@@ -133,7 +146,7 @@ def test_newton_does_not_go_round_in_the_rounding(method, sign, monkeypatch):
         steps[-1] += 1
         return probabilities(logit)
 
-    monkeypatch.setattr(calibration, "probabilities", counted)
+    monkeypatch.setattr(calibrators, "probabilities", counted)
     for seed in range(60):
         target, truth = world(seed, 80)
         steps.append(0)

@@ -25,11 +25,11 @@ from finscale.evaluation.bootstrap import (
     mean_intervals,
 )
 from finscale.evaluation.calibration import (
-    CALIBRATORS,
     calibrated_test,
     calibration_errors,
     reliability_diagram,
 )
+from finscale.evaluation.calibrators import CALIBRATORS
 from finscale.evaluation.conformal import CONFIDENCE, adaptive_intervals, adaptive_sets, coverage
 from finscale.evaluation.evaluation import Evaluation
 from finscale.evaluation.inference import diebold_mariano

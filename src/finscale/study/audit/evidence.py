@@ -182,7 +182,8 @@ def _own_fits(dataset: FinancialDataset, folds: Sequence[Split]) -> dict[str, Fi
         return fits
     if any(np.ptp(dataset.targets(fold.validation)) == 0 for fold in folds):
         return fits  # a validation block with labels of one kind calibrates nothing
-    from finscale.evaluation.calibration import CALIBRATORS, calibrated
+    from finscale.evaluation.calibration import calibrated
+    from finscale.evaluation.calibrators import CALIBRATORS
 
     def calibrate(method: str, predictions: pl.DataFrame) -> NDArray[np.float64]:
         logits = calibrated(predictions, method).filter(pl.col("split") == "validation")["logit"]
