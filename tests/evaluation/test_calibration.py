@@ -137,6 +137,15 @@ def test_links_reach_the_least_loss_of_a_model_that_hugs_another_prior(method, s
 
 
 @pytest.mark.parametrize("method", ["temperature", "platt", "beta"])
+@pytest.mark.parametrize("centre", [-20.0, 5.0, 100.0])
+@pytest.mark.parametrize("scale", [1e-3, 10.0, 300.0])
+def test_links_reach_the_least_loss_of_a_model_that_is_too_certain(method, centre, scale):
+    """Where probabilities are 0 or 1 in floating point, steps once ended where they began."""
+    target, truth = world(8, 250)
+    assert_least_loss(method, target, centre + scale * truth)
+
+
+@pytest.mark.parametrize("method", ["temperature", "platt", "beta"])
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_newton_does_not_go_round_in_the_rounding(method, sign, monkeypatch):
     """Two fits in a hundred took all 200 steps, at a loss that no longer changed."""

@@ -96,29 +96,32 @@ def _fit_link(link: Link, target_N: Floats, logit_N: Floats) -> LinkCalibrator:
     num_events = target_N.sum()
     num_others = len(target_N) - num_events
     soft_N = np.where(target_N > 0.5, (num_events + 1) / (num_events + 2), 1 / (num_others + 2))
-    features_NK = link.features(logit_N)
+    features_NK, lowest_K = link.features(logit_N), np.array(link.lowest, dtype=np.float64)
+    # of one size, and beside an intercept of mean zero: logits may all be −20 within 1e-4
+    is_intercept_K = np.isinf(lowest_K)
+    centre_K = np.where(is_intercept_K, 0.0, is_intercept_K.any() * features_NK.mean(axis=0))
+    spread_K = np.sqrt(np.mean((features_NK - centre_K) ** 2, axis=0))
+    spread_K[spread_K == 0] = 1.0
+    fitted_K = _least_log_loss((features_NK - centre_K) / spread_K, soft_N, lowest_K) / spread_K
+    return LinkCalibrator(link, fitted_K - is_intercept_K * (fitted_K @ centre_K))
 
-    start = np.array([1.0 if low == 0 else 0.0 for low in link.lowest])
-    return LinkCalibrator(
-        link, _least_log_loss(features_NK, soft_N, start, np.array(link.lowest, dtype=np.float64))
-    )
 
-
-def _least_log_loss(
-    features_NK: Floats, soft_N: Floats, start_K: Floats, lowest_K: Floats
-) -> Floats:
+def _least_log_loss(features_NK: Floats, soft_N: Floats, lowest_K: Floats) -> Floats:
     """Return the coefficients of least log loss, each at its lowest value or above: Newton's steps.
 
     Each step is to the least value, within the bounds, of the parabola that touches the loss: the
     way there goes downhill, however near a bound it begins. The loss is convex, so that there is
-    one minimum.
+    one minimum. The first step is from the base rate: where forecasts are certain, parabolas are
+    flat, and steps from there are endless.
     """
 
     def loss(at_K: Floats) -> float:
         z_N = features_NK @ at_K
         return float((np.logaddexp(0, z_N) - soft_N * z_N).mean())
 
-    at_K, value = start_K, loss(start_K)
+    rate = soft_N.mean()
+    at_K = np.where(np.isinf(lowest_K), np.log(rate) - np.log1p(-rate), 0.0)
+    value = loss(at_K)
     for _ in range(_MOST_STEPS):
         p_N = probabilities(features_NK @ at_K)
         slope_K = features_NK.T @ (p_N - soft_N) / len(soft_N)
@@ -126,9 +129,7 @@ def _least_log_loss(
             break
         curvature_KK = (features_NK.T * (p_N * (1 - p_N))) @ features_NK / len(soft_N)
         step_K = _bounded_step(curvature_KK, slope_K, at_K - lowest_K)
-        with np.errstate(over="ignore"):  # where all p are 0 or 1 steps are endless
-            brings = -slope_K @ step_K
-        if brings <= _UNSEEN * value:
+        if -slope_K @ step_K <= _UNSEEN * value:
             last_K = np.maximum(at_K + step_K, lowest_K)
             return last_K if loss(last_K) <= (1 + _UNSEEN) * value else at_K
         size = 1.0
