@@ -21,6 +21,7 @@ from finscale.evaluation.backtest import (
     ewma_volatility,
     positions,
 )
+from finscale.evaluation.losses import probabilities
 
 
 def market(open_prices, close_prices) -> Market:
@@ -181,9 +182,10 @@ def test_equity_is_what_an_account_would_hold(seed):
     first = int(np.searchsorted(prices.dates, result.dates[0]))
     target = positions(prices, margin, strategy)[first : first + len(result.returns)].copy()
     target[-1] = 0
-    close = prices.close[first : first + len(result.returns)]
+    close = prices.close[: first + len(result.returns)].copy()
     for t in range(1, len(close)):
         close[t] = np.where(np.isfinite(close[t]), close[t], close[t - 1])
+    close = close[first:]
     close = np.where(np.isfinite(close), close, 1.0)  # never traded while unknown
     equity, cash, shares = 1.0, 1.0, np.zeros(3)
     for t in range(len(close)):
@@ -264,3 +266,96 @@ def test_what_cannot_be_traded_is_refused():
         backtest(RISE_FALL, margin)
     with pytest.raises(FinscaleError, match="Did you mean long_flat"):
         backtest(RISE_FALL, IN_OUT_IN, Strategy("long_flt"))
+
+
+def weekdays_and_all_days(num_days: int = 730) -> Market:
+    """An exchange's share that gains 1 % a bar from Monday to Friday, and a coin that stands."""
+    dates = np.datetime64("2020-01-01") + np.arange(num_days)
+    trades = np.is_busday(dates)
+    share = np.where(trades, 1.01 ** np.cumsum(trades), np.nan)
+    close = np.column_stack([share, np.ones(num_days)])
+    return Market(dates, ("SPY", "BTC"), close, close)
+
+
+def test_a_symbol_keeps_its_value_over_another_exchanges_weekend():
+    """It was sold each Friday at no gain and bought back after Monday's rise."""
+    prices = weekdays_and_all_days()
+    margin = np.where(np.isfinite(prices.close), 1.0, np.nan)
+    result = backtest(prices, margin, Strategy("always_long"), FREE)
+    trading = np.is_busday(result.dates)
+    # both halves are set anew each day: half of each bar's gain, on the days of the share's bars
+    assert result.returns[trading][1:] == pytest.approx(0.005)
+    assert result.returns[~trading] == pytest.approx(0)
+    assert result.turnover[~trading] == pytest.approx(0)
+    held, share = buy_and_hold(prices, margin, FREE), prices.close[:, 0]
+    assert np.prod(1 + held.returns) == pytest.approx(0.5 + 0.5 * np.nanmax(share) / share[0])
+
+
+def test_a_halted_symbol_bears_the_loss_of_its_reopening_and_a_gone_one_is_let_go():
+    close = np.full((60, 2), 1.0)
+    close[10:20, 0] = np.nan
+    close[20:30, 0] = 0.5
+    close[30:, 0] = np.nan
+    prices = market(close, close)
+    margin = np.where(np.isfinite(close), 1.0, np.nan)
+    result = backtest(prices, margin, costs=FREE)
+    assert result.returns[20] == pytest.approx(-0.25)
+    assert result.returns.sum() == pytest.approx(-0.25)
+    weights = positions(prices, margin, Strategy())
+    assert weights[50].tolist() == [0.5, 0.5]
+    assert weights[51].tolist() == [0.0, 1.0]
+
+
+def test_years_are_measured_where_sessions_are_not_those_of_an_exchange():
+    days = np.datetime64("2010-01-01") + np.arange(3653)
+    flat = np.ones((len(days), 1))
+
+    def periods(dates) -> float:
+        prices = Market(dates, ("A",), flat[: len(dates)], flat[: len(dates)])
+        assert backtest(prices, flat[: len(dates)]).periods == prices.periods
+        return prices.periods
+
+    assert periods(days[np.is_busday(days)]) == 252
+    assert periods(days) == pytest.approx(365.25)
+    assert periods(days[::7]) == pytest.approx(52.18, abs=0.01)
+    assert periods(days[:100:7]) == 252  # too short to tell
+
+
+def test_nothing_is_earned_where_decisions_pause():
+    """Between the chunks of a chunked split lie years that other models were trained on."""
+    prices = market(np.ones(100), 1.01 ** np.arange(100.0))
+    margin = np.full((100, 1), np.nan)
+    margin[10:20] = margin[60:70] = 1.0
+    for result in (
+        backtest(prices, margin, costs=FREE),
+        backtest(prices, margin, Strategy("always_long"), FREE),
+        buy_and_hold(prices, margin, FREE),
+    ):
+        assert result.dates.tolist() == [
+            *prices.dates[10:21].tolist(),
+            *prices.dates[60:71].tolist(),
+        ]
+        assert np.prod(1 + result.returns) == pytest.approx(1.01**20)
+        assert result.turnover.sum() == pytest.approx(4)
+    # a few days without a decision are no pause
+    margin[13:16] = np.nan
+    assert len(buy_and_hold(prices, margin, FREE).dates) == 22
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_lies_at_its_threshold_is_acted_on(seed):
+    """A third of random logits lay below their own threshold, once that had been a probability."""
+    logit = float(np.random.default_rng(seed).normal())
+    table = pl.DataFrame(
+        {
+            "date": [dt.date(2020, 1, 2)],
+            "symbol": ["S0"],
+            "fold": [0],
+            "split": ["test"],
+            "target": [1.0],
+            "logit": [logit],
+        }
+    )
+    prices = market(np.ones(4), np.ones(4))
+    margin = prices.margins(table, {0: float(probabilities(logit))})
+    assert margin[1, 0] == 0.0

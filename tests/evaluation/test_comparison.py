@@ -96,3 +96,11 @@ def test_more_than_ten_models_are_compared_with_the_best():
     ten = compare({name: models[name] for name in list(models)[1:]}, num_replicates=100)
     assert ten.best is None
     assert ten.pairs.height == 45 * 4
+
+
+def test_one_event_leaves_the_losses_to_be_compared():
+    """The AUC needs two; all tests were lost with it."""
+    once = pl.Series([1.0] + [0.0] * (NUM_DAYS - 1), dtype=pl.Float32)
+    models = {name: model(skill).with_columns(target=once) for name, skill in (("a", 1), ("b", 0))}
+    found = compare(models, num_replicates=100)
+    assert found.pairs["score"].unique().to_list() == ["loss"]

@@ -259,3 +259,11 @@ def test_the_bootstrap_of_a_difference_of_means_needs_no_weights():
     found = bootstrap_mean_test(first - second, resampler)
     assert vars(found.difference) == pytest.approx(vars(expected.difference), abs=1e-12)
     assert found.p_value == expected.p_value
+
+
+def test_a_difference_that_is_the_same_on_each_day_is_beyond_doubt():
+    losses = np.full(50, 0.5)
+    test = diebold_mariano(np.arange(50), losses, losses - 0.25)
+    assert (test.difference.value, test.statistic, test.p_value) == (0.25, math.inf, 0.0)
+    same = diebold_mariano(np.arange(50), losses, losses)
+    assert (same.difference.value, same.p_value) == (0.0, 1.0)

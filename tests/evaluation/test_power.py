@@ -137,3 +137,20 @@ def test_what_cannot_be_tabulated_is_refused():
         power_table(200, overlap=20)
     with pytest.raises(DataError, match="nothing to tell apart"):
         power_table(1000, base_rate=1.0)
+
+
+def test_what_no_model_could_show_is_not_a_number():
+    """Two events in a thousand days: even a perfect ranking might be luck."""
+    table = power_table(1005, base_rate=0.002, factors=(1, 10))
+    assert math.isnan(table["log_loss_gain"][0])
+    assert table["auc"][0] > 0.9
+    assert math.isnan(smallest_auc(500, base_rate=0.002))
+    assert 0 < table["log_loss_gain"][1] < 0.1
+    assert 0.5 < table["auc"][1] < table["auc"][0]
+    assert power_table(1005, base_rate=0.998, factors=(1,)).row(0)[2] == pytest.approx(
+        table["auc"][0], abs=0.1
+    )
+
+
+def test_an_obvious_signal_still_needs_twenty_days():
+    assert days_for_auc(0.99) == 20

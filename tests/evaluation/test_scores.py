@@ -126,6 +126,10 @@ def test_a_constant_of_its_own_in_each_fold_is_collapsed_too():
     assert not collapsed(Classified.of(target, logit))
 
 
+def test_a_constant_is_collapsed_where_nothing_happened_either():
+    assert collapsed(Classified.of(np.zeros(100), np.full(100, -3.0)))
+
+
 def test_a_model_with_the_faintest_real_skill_is_not_collapsed():
     """Calibrated with AUC .52: spread .018, three and a half times the limit."""
     rng = np.random.default_rng(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 from multiprocessing import resource_tracker
@@ -122,6 +123,49 @@ def test_folds_of_a_walk_forward_are_one_candidate(world):
     assert set(judged.evaluation.thresholds) == {0, 1}
     folds = judged.evaluation.table("fold").filter(score="log_loss")
     assert folds["label"].to_list() == ["0", "1"]
+    # the model and the base rate that it is held against, whatever their number of folds
+    assert count_trials(candidate, store) == 2
+
+
+def test_weekly_bars_make_years_of_52(world):
+    """Buying and holding the S&P 500 from 2012 to 2018 seemed to gain 50 % a year."""
+    run, store, data = world
+    config = run("volatility").config.data.model_copy(update={"timescale": "weekly"})
+    (candidate,) = candidates([run("volatility", data=config)])
+    judged = judge(candidate, store, data=data, options=Options(("base_rate",), num_replicates=100))
+    hold = judged.backtest.filter(name="buy and hold").row(0, named=True)
+    assert hold["years"] == pytest.approx(4, abs=0.1)
+    assert hold["cagr"] == pytest.approx(0.05, abs=0.02)
+    assert 0.1 < hold["volatility"] < 0.2
+    timing = judged.backtest.filter(name="volatility_timing").row(0, named=True)
+    assert timing["exposure"] > 0.8
+    assert judged.power["sharpe"][0] == pytest.approx(1.4, abs=0.1)
+
+
+def test_of_a_rare_event_what_can_be_told_is_told(world):
+    run, store, data = world
+    split = SplitConfig(
+        train_end=dt.date(2007, 12, 31),
+        validation_end=dt.date(2011, 11, 20),
+        test_end=dt.date(2014, 12, 31),
+    )
+    task = TaskConfig(name="threshold_3pct")
+    (candidate,) = candidates([run("volatility", task=task, split=split)])
+    judged = judge(candidate, store, data=data, options=Options(("base_rate",), num_replicates=100))
+    assert 0 < judged.evaluation.metric("base_rate").value < 0.005
+    assert judged.power["auc"][0] > 0.7
+    assert judged.coverage.height > 1
+
+
+def test_chunks_are_held_against_the_market_on_their_own_days(world):
+    run, store, data = world
+    (candidate,) = candidates([run("volatility", split=SplitConfig(method="chunks"))])
+    judged = judge(candidate, store, data=data, options=Options(("base_rate",), num_replicates=100))
+    assert judged.coverage.is_empty()
+    assert any("validation days lie among the test days" in note for note in judged.notes)
+    years = judged.backtest["years"]
+    assert years.max() == years.min()
+    assert years[0] == pytest.approx(judged.evaluation.num_days / 252, rel=0.1)
 
 
 def test_an_event_that_never_came_is_noted_and_the_rest_stands(world, tmp_path):

@@ -87,7 +87,8 @@ def print_judgement(judgement: Judgement, terminal: Console, *, quiet: bool) -> 
     if judgement.evaluation.kind == "classification":
         _print_sweep(evaluation, terminal)
         _print_calibration(judgement, terminal)
-    _print_coverage(judgement, terminal)
+    if not judgement.coverage.is_empty():
+        _print_coverage(judgement, terminal)
     if not judgement.power.is_empty():
         _print_power(judgement, terminal)
     _print_backtest(judgement, terminal)

@@ -8,23 +8,31 @@ traded back. Cash earns nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from finscale.errors import DataError
-from finscale.evaluation.bootstrap import Floats
+from finscale.evaluation.blocks import Floats, Integers
+from finscale.evaluation.losses import probabilities
 from finscale.evaluation.predictions import Predicted, part
 from finscale.evaluation.sharpe import PERIODS, sharpe_block_length
 from finscale.registry import Registry
 
 _BP = 1e-4
+_DAYS_A_YEAR = 365.25
+#: How far from 252 sessions in a year an exchange's may be: holidays, and short samples.
+_LIKE_AN_EXCHANGE = 0.05
+#: Sessions without a bar after which a symbol counts as gone, at its last price.
+_LONGEST_HALT = 21
+#: Sessions without a decision, beyond those that the last one lasts, that do not end a test.
+_PAUSE = 5
 
 
 @dataclass(frozen=True)
@@ -61,9 +69,21 @@ class Market:
         return cls(dates, symbols, open_TS, close_TS)
 
     @cached_property
+    def periods(self) -> float:
+        """Sessions in a year: 252 on the days of an exchange, else as many as the calendar has.
+
+        Of less than a year of prices, 252.
+        """
+        num_days = (self.dates[-1] - self.dates[0]) / np.timedelta64(1, "D")
+        if num_days < _DAYS_A_YEAR:
+            return PERIODS
+        measured = float((len(self.dates) - 1) / num_days * _DAYS_A_YEAR)
+        return PERIODS if abs(measured / PERIODS - 1) < _LIKE_AN_EXCHANGE else measured
+
+    @cached_property
     def volatility(self) -> Floats:
         """Annualised volatility known at each close, shape (T, S); see :func:`ewma_volatility`."""
-        return ewma_volatility(self.close)
+        return ewma_volatility(self.close, periods=self.periods)
 
     def margins(
         self, predictions: pl.DataFrame | Predicted, thresholds: Mapping[int, float] | float = 0.5
@@ -96,8 +116,12 @@ class Market:
             limit_N = np.array([thresholds[int(fold)] for fold in test["fold"]])
         else:
             limit_N = np.full(test.height, thresholds)
+        logit_N = test["logit"].to_numpy()
+        margin_N = logit_N - np.log(limit_N / (1 - limit_N))
+        # what lies at its threshold is acted on, which the way to a logit and back would leave open
+        margin_N[probabilities(logit_N) == limit_N] = 0.0
         margin_TS = np.full(self.close.shape, np.nan)
-        margin_TS[day_N, column_N] = test["logit"].to_numpy() - np.log(limit_N / (1 - limit_N))
+        margin_TS[day_N, column_N] = margin_N
         return margin_TS
 
 
@@ -169,12 +193,13 @@ RULES.add("volatility_timing", _scaled)
 RULES.add("always_long", lambda m, v, strategy: np.ones_like(m))
 
 
-def ewma_volatility(close_TS: Floats, *, decay: float = 0.94, periods: int = PERIODS) -> Floats:
-    """Return the annualised volatility known at each close: shape (T, S), NaN before two bars.
+def ewma_volatility(close_TS: Floats, *, decay: float = 0.94, periods: float = PERIODS) -> Floats:
+    """Return the annualised volatility known at each close: shape (T, S), NaN before two sessions.
 
-    Exponentially weighted squared returns (RiskMetrics), weights normalised over the bars there
-    are.
+    Exponentially weighted squared returns (RiskMetrics), weights normalised over the sessions since
+    a symbol's first bar; without a bar its price stands still.
     """
+    close_TS = _filled(close_TS)
     squared_TS = _returns(close_TS[:-1], close_TS[1:]) ** 2
     known_TS = np.isfinite(squared_TS)
     with np.errstate(invalid="ignore"):
@@ -203,10 +228,15 @@ def _returns(before_TS: Floats, after_TS: Floats) -> Floats:
 def positions(market: Market, margin_TS: Floats, strategy: Strategy) -> Floats:
     """Return the weights decided at each close: shares of equity, shape (T, S).
 
-    Row t is a function of prices and margins up to row t alone. Symbols with a prediction and a
-    bar share the equity equally; the others have no position.
+    Row t is a function of prices and margins up to row t alone. Symbols with a prediction share the
+    equity equally; the others have no position. A symbol without a bar, as on another exchange's
+    holiday, keeps the last decision about it for up to 21 sessions.
     """
-    live_TS = np.isfinite(margin_TS) & np.isfinite(market.close)
+    last_TS = _last_bars(market.close)
+    halted_TS = np.arange(len(last_TS))[:, None] - last_TS
+    margin_TS = np.take_along_axis(margin_TS, last_TS, axis=0)
+    traded_TS = np.isfinite(_filled(market.close)) & (halted_TS <= _LONGEST_HALT)
+    live_TS = np.isfinite(margin_TS) & traded_TS
     volatility_TS = market.volatility
     exposure_TS = RULES[strategy.rule](margin_TS, volatility_TS, strategy)
     exposure_TS = np.where(live_TS & np.isfinite(exposure_TS), exposure_TS, 0.0)
@@ -237,6 +267,8 @@ class Backtest:
         Value traded over equity: 1 when all cash is invested, 2 when long turns to short.
     exposure : ndarray of shape (T,)
         Sum of absolute weights held into the next session.
+    periods : float
+        Sessions in a year.
     """
 
     name: str
@@ -245,6 +277,7 @@ class Backtest:
     gross: Floats
     turnover: Floats
     exposure: Floats
+    periods: float = PERIODS
 
     @cached_property
     def block_length(self) -> float:
@@ -259,9 +292,11 @@ def backtest(
     costs: Costs | None = None,
     *,
     name: str = "",
-    periods: int = PERIODS,
 ) -> Backtest:
     """Simulate a strategy over the sessions from the first decision to the one after the last.
+
+    Where decisions pause for long, as between the chunks of a chunked split, everything is sold and
+    the sessions without decisions are left out.
 
     Parameters
     ----------
@@ -273,8 +308,6 @@ def backtest(
         Long or flat at the close, at 2.5 bp a way, when absent.
     name : str
         Of the result; the rule's when empty.
-    periods : int
-        Sessions in a year, over which borrowing is spread.
 
     Raises
     ------
@@ -282,55 +315,79 @@ def backtest(
         If no decision has a session after it.
     """
     strategy, costs = strategy or Strategy(), costs or Costs()
-    decided = np.flatnonzero(np.isfinite(margin_TS).any(axis=1))
-    if not len(decided) or decided[0] + 1 >= len(market.dates):
-        raise DataError("no prediction is followed by a session in which it could earn anything.")
     # the last decision is held to its end, and left at the open where it was entered at one
-    length = 1 + strategy.holding + (strategy.entry == "open")
-    span = slice(decided[0], min(len(market.dates), decided[-1] + length))
-    # volatility is estimated on all earlier bars, so positions come before the span is cut
-    target_TS = positions(market, margin_TS, strategy)[span].copy()
-    return _settled(market, span, target_TS, strategy.entry, costs, name or strategy.rule, periods)
+    spans = _spans(market, margin_TS, strategy.holding + (strategy.entry == "open"))
+    # volatility is estimated on all earlier bars, so positions come before the spans are cut
+    target_TS = positions(market, margin_TS, strategy)
+    settled = [
+        _settled(market, span, target_TS[span].copy(), strategy.entry, costs) for span in spans
+    ]
+    return _joined(settled, name or strategy.rule, market)
 
 
-def buy_and_hold(
-    market: Market, margin_TS: Floats, costs: Costs | None = None, *, periods: int = PERIODS
-) -> Backtest:
+def buy_and_hold(market: Market, margin_TS: Floats, costs: Costs | None = None) -> Backtest:
     """Buy all symbols at the close of the first decision, hold to the session after the last.
 
-    Equal shares at the start, drifting freely after it: two trades in all. Parameters are those of
-    :func:`backtest`.
+    Equal shares at the start, drifting freely after it: two trades in all, or two for each span of
+    decisions. Parameters are those of :func:`backtest`.
+    """
+    filled_TS = _filled(market.close)
+    settled = []
+    for span in _spans(market, margin_TS, 1):
+        value_TS = np.nan_to_num(filled_TS[span] / filled_TS[span.start])
+        target_TS = value_TS / value_TS.sum(axis=1, keepdims=True)
+        settled.append(_settled(market, span, target_TS, "close", costs or Costs()))
+    return _joined(settled, "buy and hold", market)
+
+
+def _spans(market: Market, margin_TS: Floats, lasts: int) -> list[slice]:
+    """Return the sessions from the first of decisions without a long pause to the last one's end.
+
+    Parameters
+    ----------
+    lasts : int
+        Sessions after a decision in which it still earns.
     """
     decided = np.flatnonzero(np.isfinite(margin_TS).any(axis=1))
-    span = slice(decided[0], min(len(market.dates), decided[-1] + 2))
-    close_TS = _filled(market.close[span])
-    value_TS = np.nan_to_num(close_TS / close_TS[0])
-    target_TS = value_TS / value_TS.sum(axis=1, keepdims=True)
-    return _settled(market, span, target_TS, "close", costs or Costs(), "buy and hold", periods)
+    starts = np.flatnonzero(np.diff(decided, prepend=-len(market.dates)) > lasts + _PAUSE)
+    parts = np.split(decided, starts[1:])
+    spans = [
+        slice(int(part[0]), min(len(market.dates), int(part[-1]) + 1 + lasts))
+        for part in parts
+        if len(part) and part[0] + 1 < len(market.dates)
+    ]
+    if not spans:
+        raise DataError("no prediction is followed by a session in which it could earn anything.")
+    return spans
 
 
-def _settled(
-    market: Market,
-    span: slice,
-    target_TS: Floats,
-    entry: str,
-    costs: Costs,
-    name: str,
-    periods: int,
-) -> Backtest:
+def _settled(market: Market, span: slice, target_TS: Floats, entry: str, costs: Costs) -> Backtest:
     """Simulate target weights over a span of sessions and take the costs off."""
     target_TS[-1] = 0.0  # the last session only closes what is open
-    path = _simulate(market.open[span], market.close[span], target_TS, entry)
+    path = _simulate(market.open[span], _filled(market.close)[span], target_TS, entry)
     short_T = np.append(0.0, np.maximum(-target_TS[:-1], 0).sum(axis=1))
-    borrowed_T = costs.borrow * _BP / periods * short_T
+    borrowed_T = costs.borrow * _BP / market.periods * short_T
     net_T = (1 + path.gross - borrowed_T) * (1 - costs.one_way * path.turnover) - 1
+    exposure_T = np.abs(target_TS).sum(axis=1)
+    return Backtest(
+        "", market.dates[span], net_T, path.gross - borrowed_T, path.turnover, exposure_T
+    )
+
+
+def _joined(parts: Sequence[Backtest], name: str, market: Market) -> Backtest:
+    """Return spans of sessions one after the other."""
+
+    def joined(column: str) -> Any:
+        return np.concatenate([getattr(part, column) for part in parts])
+
     return Backtest(
         name,
-        market.dates[span],
-        net_T,
-        path.gross - borrowed_T,
-        path.turnover,
-        np.abs(target_TS).sum(axis=1),
+        joined("dates"),
+        joined("returns"),
+        joined("gross"),
+        joined("turnover"),
+        joined("exposure"),
+        market.periods,
     )
 
 
@@ -341,8 +398,10 @@ class _Path:
 
 
 def _simulate(open_TS: Floats, close_TS: Floats, target_TS: Floats, entry: str) -> _Path:
-    """Return gross returns and turnover of target weights, decided at each close."""
-    close_TS = _filled(close_TS)
+    """Return gross returns and turnover of target weights, decided at each close.
+
+    ``close_TS`` is without gaps once a symbol has begun.
+    """
     held_TS = np.vstack([np.zeros((1, target_TS.shape[1])), target_TS[:-1]])
     if entry == "close":
         # yesterday's weights earn from close to close, and are traded to today's at today's close
@@ -371,6 +430,10 @@ def _earn(weights_TS: Floats, before_TS: Floats, after_TS: Floats) -> tuple[Floa
 
 def _filled(close_TS: Floats) -> Floats:
     """Carry the last close over sessions without a bar."""
-    known_TS = np.isfinite(close_TS)
-    row_TS = np.where(known_TS, np.arange(len(close_TS))[:, None], 0)
-    return np.take_along_axis(close_TS, np.maximum.accumulate(row_TS, axis=0), axis=0)
+    return np.take_along_axis(close_TS, _last_bars(close_TS), axis=0)
+
+
+def _last_bars(close_TS: Floats) -> Integers:
+    """Return the row of each symbol's last bar at each session; the first row before it has one."""
+    row_TS = np.where(np.isfinite(close_TS), np.arange(len(close_TS))[:, None], 0)
+    return np.maximum.accumulate(row_TS, axis=0)

@@ -15,6 +15,7 @@ from finscale.evaluation.inference import (
     PairedTest,
     bootstrap_mean_test,
     bootstrap_test,
+    can_compare_areas,
     delong,
     diebold_mariano,
 )
@@ -111,6 +112,7 @@ def compare(
         "seed": seed,
     }
 
+    ranked = kind == "classification" and can_compare_areas(target_N, dates_N)
     lines: list[dict[str, Any]] = []
     best = min(losses, key=lambda name: losses[name].mean()) if len(models) > MOST_PAIRED else None
     others = [name for name in models if name != best]
@@ -125,7 +127,7 @@ def compare(
             ),
             ("loss", "bootstrap"): bootstrap_mean_test(difference_N, resampler),
         }
-        if kind == "classification" and 0 < target_N.mean() < 1:
+        if ranked:
             pair_outputs = outputs[first], outputs[second]
             results[("auc", "delong")] = delong(target_N, *pair_outputs, dates=dates_N, level=level)
             if best is None:

@@ -139,12 +139,22 @@ def delong(
         target_N, np.asarray(first_logit, dtype=np.float64)
     ) - structural_components(target_N, np.asarray(second_logit, dtype=np.float64))
     days = Days.of(np.arange(len(target_N)) if dates is None else dates)
-    event_N = target_N > 0.5
-    if min(len(np.unique(days.row_day[is_class])) for is_class in (event_N, ~event_N)) < 2:
+    if not _shows_both(target_N, days):
         raise DataError("the AUC needs events on two days at least, and days without one.")
+    event_N = target_N > 0.5
     difference = float(components_N[event_N].mean())
     error = math.sqrt(_auc_variance(components_N, event_N, days))
     return _studentised(difference, error, level)
+
+
+def can_compare_areas(target: ArrayLike, dates: Sequence[Any] | NDArray[Any]) -> bool:
+    """Tell whether events, and non-events, fall on two days at least: :func:`delong` needs them."""
+    return _shows_both(np.asarray(target, dtype=np.float64), Days.of(dates))
+
+
+def _shows_both(target_N: Floats, days: Days) -> bool:
+    event_N = target_N > 0.5
+    return all(len(np.unique(days.row_day[rows])) >= 2 for rows in (event_N, ~event_N))
 
 
 def _auc_variance(components_N: Floats, event_N: NDArray[np.bool_], days: Days) -> float:
@@ -217,8 +227,11 @@ def _studentised(
     difference: float, error: float, level: float, *, degrees: float = math.inf
 ) -> PairedTest:
     """Refer difference / error to Student's t; to the normal with endless degrees of freedom."""
-    if error == 0.0:  # identical models: no difference, and none that could have been seen
-        return PairedTest(Metric(difference, difference, difference), 0.0, 1.0)
+    if error == 0.0:
+        # identical models: no difference; or one that is the same on each day, without any doubt
+        statistic = math.copysign(math.inf, difference) if difference else 0.0
+        metric = Metric(difference, difference, difference)
+        return PairedTest(metric, statistic, 0.0 if difference else 1.0)
     statistic, tail = difference / error, (1 + level) / 2
     if math.isinf(degrees):
         quantile, beyond = float(ndtri(tail)), float(ndtr(-abs(statistic)))

@@ -113,7 +113,7 @@ def r2_by_day(
     return days.dates, 1 - ratio - len(days) * (error_T - ratio * benchmark_T) / total
 
 
-def sharpe_by_day(returns: ArrayLike, *, periods: int = PERIODS) -> Floats:
+def sharpe_by_day(returns: ArrayLike, *, periods: float = PERIODS) -> Floats:
     r"""Return values whose mean is the annualised Sharpe ratio of daily returns.
 
     .. math:: \psi_t = \sqrt{P} \left( \frac{r_t - m}{s}
@@ -126,7 +126,7 @@ def sharpe_by_day(returns: ArrayLike, *, periods: int = PERIODS) -> Floats:
     ----------
     returns : array_like of shape (T,)
         Daily returns in excess of cash.
-    periods : int
+    periods : float
         P, days in a year.
 
     References

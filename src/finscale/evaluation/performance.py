@@ -91,7 +91,6 @@ def performance(
     result: Backtest,
     *,
     num_trials: int = 1,
-    periods: int = PERIODS,
     num_replicates: int = NUM_REPLICATES,
     level: float = LEVEL,
     seed: int = 0,
@@ -103,12 +102,10 @@ def performance(
     result : Backtest
     num_trials : int
         Every strategy that was looked at before this one was shown; deflates the Sharpe ratio.
-    periods : int
-        Sessions in a year.
     num_replicates, level, seed
         Of the bootstrap.
     """
-    returns_T = result.returns
+    returns_T, periods = result.returns, result.periods
     growth, fall = cagr(returns_T, periods=periods), max_drawdown(returns_T)
     traded = returns_T[returns_T != 0]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -139,7 +136,7 @@ def performance(
     )
 
 
-def cagr(returns_T: Floats, *, periods: int = PERIODS) -> float:
+def cagr(returns_T: Floats, *, periods: float = PERIODS) -> float:
     """Return the compound annual growth rate."""
     return float(np.prod(1 + returns_T) ** (periods / len(returns_T)) - 1)
 
@@ -150,7 +147,7 @@ def max_drawdown(returns_T: Floats) -> float:
     return float((equity / np.maximum.accumulate(equity)).min() - 1)
 
 
-def sortino_ratio(returns_T: Floats, *, periods: int = PERIODS) -> float:
+def sortino_ratio(returns_T: Floats, *, periods: float = PERIODS) -> float:
     """Return the annualised mean over the root mean square of negative returns."""
     downside = math.sqrt(float(np.mean(np.minimum(returns_T, 0) ** 2)))
     return float(returns_T.mean()) / downside * math.sqrt(periods) if downside > 0 else math.nan
@@ -188,7 +185,6 @@ def sharpe_difference(
     first: Backtest,
     second: Backtest,
     *,
-    periods: int = PERIODS,
     num_replicates: int = NUM_REPLICATES,
     level: float = LEVEL,
     seed: int = 0,
@@ -209,6 +205,7 @@ def sharpe_difference(
         _, a, b = np.intersect1d(first.dates, second.dates, return_indices=True)
         pair_2T = np.stack([first.returns[a], second.returns[b]])
         length = max(sharpe_block_length(returns_T) for returns_T in pair_2T)
+    periods = first.periods
     drawn = stationary_replicates(pair_2T.shape[1], length, num_replicates, seed)
     ratios_R2 = sharpe_replicates(pair_2T.T, drawn)
     value = sharpe_ratio(pair_2T[0], periods=periods) - sharpe_ratio(pair_2T[1], periods=periods)

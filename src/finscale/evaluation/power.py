@@ -7,7 +7,7 @@ and correlated symbols repeat. All tests are two-sided.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,23 +144,31 @@ def _auc_surplus(
 def days_for_auc(
     auc: float, *, base_rate: float = 0.5, level: float = LEVEL, power: float = POWER
 ) -> int:
-    """Return the independent days needed to tell an AUC from .5.
+    """Return the independent days needed to tell an AUC from .5, 20 at least.
 
     Examples
     --------
     >>> days_for_auc(0.52)
     6538
     """
-    surplus = lambda days: _auc_surplus(auc, days, base_rate, level, power)  # noqa: E731
+
+    def surplus(days: float) -> float:
+        return _auc_surplus(auc, days, base_rate, level, power)
+
+    if surplus(_FEWEST_DAYS) >= 0:
+        return _FEWEST_DAYS
     return math.ceil(optimize.brentq(surplus, _FEWEST_DAYS, 1e12))
 
 
 def smallest_auc(
     num_days: float, *, base_rate: float = 0.5, level: float = LEVEL, power: float = POWER
 ) -> float:
-    """Return the smallest AUC above .5 that is seen with this power in so many effective days."""
+    """Return the smallest AUC above .5 that is seen with this power in so many effective days.
+
+    NaN where none is: an event on one day of a thousand may come once, or never.
+    """
     surplus = lambda auc: _auc_surplus(auc, num_days, base_rate, level, power)  # noqa: E731
-    return float(optimize.brentq(surplus, 0.5, 1 - 1e-9))
+    return _root(surplus, 0.5, 1 - 1e-9)
 
 
 def smallest_gain(
@@ -168,8 +176,9 @@ def smallest_gain(
 ) -> float:
     """Return the smallest log-loss gain over the base rate that is seen, nats per decision.
 
-    Of a calibrated :class:`Binormal` model, tested by the mean of its per-day gains. Where a real
-    comparison exists, its own standard error says more: see :func:`smallest_difference`.
+    Of a calibrated :class:`Binormal` model, tested by the mean of its per-day gains; NaN where no
+    gain is seen. Where a real comparison exists, its own standard error says more: see
+    :func:`smallest_difference`.
     """
     reach = _reach(level, power)
 
@@ -177,11 +186,19 @@ def smallest_gain(
         model = Binormal(d, base_rate)
         return model.gain * math.sqrt(num_days) - reach * model.gain_deviation
 
-    return Binormal(float(optimize.brentq(surplus, 1e-3, 8.0)), base_rate).gain
+    distance = _root(surplus, 1e-3, 8.0)
+    return math.nan if math.isnan(distance) else Binormal(distance, base_rate).gain
+
+
+def _root(surplus: Callable[[float], float], low: float, high: float) -> float:
+    """Return where a surplus that rises with the effect is zero; NaN if even the highest lacks."""
+    if surplus(high) < 0:
+        return math.nan
+    return float(optimize.brentq(surplus, low, high))
 
 
 def smallest_sharpe(
-    num_days: int, *, periods: int = PERIODS, level: float = LEVEL, power: float = POWER
+    num_days: int, *, periods: float = PERIODS, level: float = LEVEL, power: float = POWER
 ) -> float:
     """Return the smallest annualised Sharpe ratio that is seen in so many daily returns.
 
@@ -223,7 +240,7 @@ def power_table(
     correlation: float = 1.0,
     level: float = LEVEL,
     power: float = POWER,
-    periods: int = PERIODS,
+    periods: float = PERIODS,
     factors: Sequence[float] = (1, 2, 5, 10),
 ) -> pl.DataFrame:
     """Return the smallest AUC, log-loss gain and Sharpe ratio that a test set can show.
@@ -238,7 +255,7 @@ def power_table(
         See :func:`effective_days`.
     level, power : float
         Of the two-sided tests.
-    periods : int
+    periods : float
         Trading days in a year.
     factors : sequence of float
         Multiples of T, one line each: this test set, and what longer ones would see.
@@ -246,7 +263,8 @@ def power_table(
     Returns
     -------
     polars.DataFrame
-        days, effective_days, auc, log_loss_gain (nats), sharpe (annualised).
+        days, effective_days, auc, log_loss_gain (nats), sharpe (annualised); NaN where so many
+        days cannot show any, as with very rare events.
 
     Raises
     ------

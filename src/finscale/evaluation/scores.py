@@ -275,6 +275,8 @@ def collapsed(rows: Classified) -> bool:
     """Return whether predictions hug one number: spread below 2 % of the outcome's.
 
     See :data:`COLLAPSE_RATIO` for why 2 %. The spread is taken within folds, so that a different
-    constant in each fold counts as collapsed too.
+    constant in each fold counts as collapsed too, whatever the outcomes are.
     """
-    return bool(_spread_share(rows, np.ones((1, len(rows.target))))[0] < COLLAPSE_RATIO)
+    share = _spread_share(rows, np.ones((1, len(rows.target))))[0]
+    # of a constant where all outcomes are the same it is 0/0
+    return not share >= COLLAPSE_RATIO

@@ -25,14 +25,14 @@ PERIODS = 252
 _ROUNDING = 1e-12
 
 
-def sharpe_ratio(returns: ArrayLike, *, periods: int = PERIODS) -> float:
+def sharpe_ratio(returns: ArrayLike, *, periods: float = PERIODS) -> float:
     """Return the annualised Sharpe ratio of returns in excess of the risk-free rate.
 
     Parameters
     ----------
     returns : array_like of shape (T,)
         Returns per period.
-    periods : int
+    periods : float
         Periods in a year; 1 gives the ratio per period.
     """
     return float(_sharpe(np.asarray(returns, dtype=np.float64)[None])[0]) * math.sqrt(periods)
@@ -70,7 +70,7 @@ def sharpe_block_length(returns_T: Floats) -> float:
 def sharpe_interval(
     returns: ArrayLike,
     *,
-    periods: int = PERIODS,
+    periods: float = PERIODS,
     block_length: float | None = None,
     num_replicates: int = NUM_REPLICATES,
     level: float = LEVEL,
@@ -91,7 +91,7 @@ def sharpe_interval(
 
 
 def probabilistic_sharpe(
-    returns: ArrayLike, *, benchmark: float = 0.0, periods: int = PERIODS
+    returns: ArrayLike, *, benchmark: float = 0.0, periods: float = PERIODS
 ) -> float:
     """Return the probability that the true Sharpe ratio exceeds a benchmark.
 
@@ -101,7 +101,7 @@ def probabilistic_sharpe(
         Returns per period.
     benchmark : float
         Annualised Sharpe ratio to exceed.
-    periods : int
+    periods : float
         Periods in a year.
 
     References
@@ -162,7 +162,7 @@ def deflated_sharpe(
     *,
     num_trials: int,
     trial_variance: float | None = None,
-    periods: int = PERIODS,
+    periods: float = PERIODS,
 ) -> float:
     """Return the probability that the true Sharpe ratio is positive, given how many were tried.
 
@@ -175,7 +175,7 @@ def deflated_sharpe(
     trial_variance : float, optional
         Variance of the trials' annualised Sharpe ratios; that of worthless strategies over T
         returns, ``periods`` / T, when absent.
-    periods : int
+    periods : float
         Periods in a year.
     """
     num_returns = len(np.asarray(returns))

@@ -66,9 +66,12 @@ class Bench:
         return self._windows[key]
 
     def num_runs(self, config: ExperimentConfig) -> int:
-        """Return how many runs of the store were tested on the same data, task and split."""
+        """Return how many runs of the store were tested on the same data, task and split.
+
+        The folds of a walk-forward are one.
+        """
         if self._numbers is None:
-            self._numbers = Counter(_place(run.folder) for run in self.runs)
+            self._numbers = Counter(place for place, _ in {_place(run.folder) for run in self.runs})
         return max(1, self._numbers[content_hash(windows_of(config))])
 
     def forget_numbers(self) -> None:
@@ -199,7 +202,8 @@ class TestRows:
     @cached_property
     def power(self) -> pl.DataFrame:
         """What this test set, and longer ones, can see; raises DataError where nothing is."""
-        return power_of_test(self._predicted, self._windows.config.task.horizon)
+        horizon, periods = self._windows.config.task.horizon, self._windows.market.periods
+        return power_of_test(self._predicted, horizon, periods)
 
     @cached_property
     def benchmarks(self) -> Benchmarks:
@@ -213,11 +217,17 @@ def _known(predicted: Predicted) -> pl.DataFrame:
 
 
 @lru_cache(maxsize=100_000)
-def _place(folder: Path) -> str:
-    """Return a digest of what a run was tested on; its folder's name is the hash of its config."""
+def _place(folder: Path) -> tuple[str, str]:
+    """Return digests of what a run was tested on, and of what it shares with its other folds.
+
+    A folder's name is the hash of its config.
+    """
     from finscale.runs import Run
 
-    return content_hash(windows_of(Run(folder).config))
+    config = Run(folder).config
+    whole = config.identity()
+    whole["split"].pop("fold")
+    return content_hash(windows_of(config)), content_hash(whole)
 
 
 def windows_of(config: ExperimentConfig, *, fold: bool = False) -> dict[str, Any]:

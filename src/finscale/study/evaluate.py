@@ -90,7 +90,8 @@ class Judgement:
     reliability : polars.DataFrame
         The reliability diagram with consistency bands; empty for regression.
     coverage : polars.DataFrame
-        Adaptive conformal sets or intervals: year, rows, value, low, high.
+        Adaptive conformal sets or intervals: year, rows, value, low, high; empty where validation
+        does not come before the test, or is too short.
     power : polars.DataFrame
         What this test set, and longer ones, can see; empty for regression.
     backtest : polars.DataFrame
@@ -253,6 +254,9 @@ def judge_on_one_thread(
             calibration = calibration_table(predicted, overlap, options)
         with _noted(notes):
             power = rows.power
+    coverage = pl.DataFrame()
+    with _noted(notes):
+        coverage = coverage_table(predicted, kind, overlap)
     progress("backtest")
     num_trials = bench.num_runs(config) * len(STRATEGIES)
     return Judgement(
@@ -263,7 +267,7 @@ def judge_on_one_thread(
         baselines=baselines,
         calibration=calibration,
         reliability=diagram,
-        coverage=coverage_table(predicted, kind, overlap),
+        coverage=coverage,
         power=power,
         backtest=backtest_table(
             predicted, market, rows.benchmarks, evaluation, num_trials, options

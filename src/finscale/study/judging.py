@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtri
 
+from finscale.errors import DataError
 from finscale.evaluation.backtest import (
     Backtest,
     Costs,
@@ -158,11 +159,22 @@ def reliability(predicted: Predicted, options: Options) -> pl.DataFrame:
 
 
 def coverage_table(predicted: Predicted, kind: str, overlap: int) -> pl.DataFrame:
-    """Return how often adaptive sets or intervals held the outcome; each fold starts afresh."""
+    """Return how often adaptive sets or intervals held the outcome; each fold starts afresh.
+
+    Raises
+    ------
+    DataError
+        If a fold's validation has too few rows, or does not come before its test.
+    """
     covered, dates = [], []
     for fold in predicted.folds:
-        _, known_target, known_output = predicted.arrays("validation", fold)
+        known_dates, known_target, known_output = predicted.arrays("validation", fold)
         dates_N, target_N, output_N = predicted.arrays("test", fold)
+        if len(known_dates) and known_dates.max() >= dates_N.min():
+            raise DataError(
+                "conformal coverage is not shown: validation days lie among the test days, and "
+                "sets would know what comes after them."
+            )
         rows = known_target, known_output, dates_N, target_N, output_N
         if kind == "classification":
             sets = adaptive_sets(*rows, overlap=overlap)
@@ -175,8 +187,8 @@ def coverage_table(predicted: Predicted, kind: str, overlap: int) -> pl.DataFram
     return table.with_columns(nominal=pl.lit(CONFIDENCE))
 
 
-def power_of_test(predicted: Predicted, overlap: int) -> pl.DataFrame:
-    """Return what this test set, and longer ones, can see."""
+def power_of_test(predicted: Predicted, overlap: int, periods: float) -> pl.DataFrame:
+    """Return what this test set, and longer ones, can see; ``periods`` of its days make a year."""
     dates_N, target_N, _ = predicted.arrays("test")
     num_days = len(np.unique(dates_N))
     return power_table(
@@ -185,6 +197,7 @@ def power_of_test(predicted: Predicted, overlap: int) -> pl.DataFrame:
         overlap=overlap,
         num_symbols=len(target_N) / num_days,
         correlation=same_day_correlation(dates_N, target_N),
+        periods=periods,
     )
 
 

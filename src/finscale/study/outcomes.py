@@ -127,8 +127,13 @@ def _r2_rows(tested: Forecasts) -> pl.DataFrame:
 def _sharpe_rows(tested: Forecasts) -> pl.DataFrame:
     result = tested.traded()
     return pl.DataFrame({"day": result.dates, "return": result.returns}).with_columns(
-        pl.col("day").cast(pl.Date)
+        pl.col("day").cast(pl.Date), periods=pl.lit(float(result.periods))
     )
+
+
+def _sharpe_by_day(rows: pl.DataFrame) -> ByDay:
+    values_T = sharpe_by_day(rows["return"].to_numpy(), periods=rows["periods"][0])
+    return rows["day"].to_numpy(), values_T
 
 
 OUTCOMES.add(
@@ -195,7 +200,7 @@ OUTCOMES.add(
             for kind in ("classification", "regression")
         },
         rows=_sharpe_rows,
-        by_day=lambda rows: (rows["day"].to_numpy(), sharpe_by_day(rows["return"].to_numpy())),
+        by_day=_sharpe_by_day,
         axis="yearly Sharpe ratio after costs, test days",
         does="earn more for its risk, after costs, on days that it has never seen",
         trades=True,

@@ -230,6 +230,6 @@ def _reaches(
         found.append(skill_reach(over, metric, level=level, unit=unit))
     if chosen.kind == "classification":
         found.append(auc_reach(chosen, level=level))
-    sharpe = trading.measured[MODEL].sharpe
-    found.append(sharpe_reach(len(trading.results[MODEL].dates), sharpe, level=level))
+    sharpe, result = trading.measured[MODEL].sharpe, trading.results[MODEL]
+    found.append(sharpe_reach(len(result.dates), sharpe, level=level, periods=result.periods))
     return tuple(found)

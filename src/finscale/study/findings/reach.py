@@ -73,7 +73,10 @@ def auc_reach(series: Series, *, level: float) -> Reach:
     return Reach("AUC, against .5 for guessing", smallest, measured, "", 0.5)
 
 
-def sharpe_reach(num_days: int, measured: Metric, *, level: float) -> Reach:
-    """Return the smallest annualised Sharpe ratio that so many days could tell from 0."""
-    smallest = smallest_sharpe(num_days, level=level, power=POWER)
+def sharpe_reach(num_days: int, measured: Metric, *, level: float, periods: float) -> Reach:
+    """Return the smallest annualised Sharpe ratio that so many days could tell from 0.
+
+    ``periods`` of these days make a year.
+    """
+    smallest = smallest_sharpe(num_days, periods=periods, level=level, power=POWER)
     return Reach("yearly Sharpe ratio after costs", smallest, measured, "")

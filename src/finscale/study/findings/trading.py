@@ -82,7 +82,7 @@ def trade(
         name = "volatility baseline"
         other_TS = market.margins(other.predictions, thresholds(other.predictions, other.kind))
         results[name] = backtest(market, other_TS, strategy, costs, name=name)
-    timing = Strategy(rule="volatility_timing")
+    timing = Strategy(rule="volatility_timing", holding=holding)
     results[VOLATILITY_TIMING] = backtest(market, margin_TS, timing, costs, name=VOLATILITY_TIMING)
     results[BUY_AND_HOLD] = buy_and_hold(market, margin_TS, costs)
     hold = results[BUY_AND_HOLD]
