@@ -106,3 +106,20 @@ def test_more_days_and_seeds_shrink_their_own_part():
 def test_refuses_what_cannot_be_judged(losses: np.ndarray, message: str):
     with pytest.raises(FinscaleError, match=message):
         size_covariance(losses)
+
+
+def test_overlapping_labels_keep_their_variance():
+    """At a bandwidth of about H a quarter of it was lost: 12.5 % of true nulls were refused."""
+    rng = np.random.default_rng(0)
+    horizon, num_days = 20, 1000
+    kernel = np.ones(horizon) / np.sqrt(horizon)
+    contrast = np.array([1.0, 0, 0, 0, 0, -1.0])
+    ratios = []
+    for _ in range(200):
+        shocks = rng.standard_normal((6, 1, num_days + horizon - 1))
+        losses = np.apply_along_axis(np.convolve, -1, shocks, kernel, "valid")
+        losses = losses + 1e-3 * rng.standard_normal((6, 3, 1))
+        found = size_covariance(losses, horizon=horizon)
+        ratios.append(contrast @ losses.mean(axis=(1, 2)) / found.contrast(contrast)[1])
+    assert found.bandwidth == 4 * horizon
+    assert np.mean(np.abs(ratios) > 1.96) < 0.1

@@ -268,3 +268,24 @@ def test_coverage_of_the_bootstrap_interval():
         law = fit_law(daily(seed=seed), num_replicates=400, block_length=1.0)
         inside += law.identified and law["alpha"].low < 0.45 < law["alpha"].high
     assert 0.88 <= inside / 200 <= 0.99
+
+
+@pytest.mark.parametrize("noise", [1e-4, 1e-5])
+def test_sharp_data_have_a_profile_interval_too(noise):
+    """The confidence set lay between two points of the scan."""
+    rng = np.random.default_rng(1)
+    loss = 0.36 + 3 * SIZES**-0.45 + noise * rng.standard_normal(8)
+    problem = Problem(SIZES[:, None], loss, "least_squares", np.ones(8))
+    fit = fit_form(FORMS["power_floor"], problem)
+    low, high = region_interval(fit.form, problem, fit.objective, 0.95, value=lambda q: q[:, 0])
+    best = fit.params["alpha"]
+    assert low < best < high
+    by_pinning = exponent_interval(fit.form, problem, "alpha", best, fit.objective, 0.95)
+    assert (low, high) == pytest.approx(by_pinning, rel=0.02)
+
+
+def test_no_more_sizes_are_held_out_than_there_are():
+    table = read_table(seeded(), x="parameters")
+    for count in (8, 99, -1):
+        with pytest.raises(FinscaleError, match="cannot be held out of 8"):
+            table.largest(count)

@@ -132,3 +132,22 @@ def test_terminal_names_a_wrong_size(app):
     result = CliRunner().invoke(app, ["--days", "9", "--base-rate", ".2", "--sizes", "1k,many"])
     assert isinstance(result.exception, FinscaleError)
     assert "--sizes 1k,many: 'many' is not a count" in str(result.exception)
+
+
+def test_no_gain_is_advertised_that_would_not_be_seen():
+    """A law so steep that four sizes show one step: LAW was found in 7 % at what was promised."""
+    design = StudyDesign(
+        sizes=(1e4, 1e5, 1e6, 1e7), num_seeds=3, num_days=1000, base_rate=0.2, exponent=3.0
+    )
+    found = study_power(design, [0.0], num_replicates=200)
+    assert found.smallest_law == np.inf
+    assert 0 < found.smallest_fall < 0.1
+
+
+def test_the_command_says_that_no_law_would_be_established():
+    from finscale.cli.app import app
+
+    words = "law power --days 1000 --base-rate .2 --sizes 10k,100k,1M,10M --seeds 3 --exponent 3"
+    told = CliRunner().invoke(app, [*words.split(), "--replicates", "200"])
+    assert told.exit_code == 0
+    assert "would establish no law of exponent 3" in " ".join(told.output.split())

@@ -144,3 +144,19 @@ def test_unbounded_replicates_open_an_interval():
     assert high == np.inf
     assert np.isnan(percentile_interval(np.array([np.nan]), 0.95)).all()
     assert np.isnan(bca_interval(np.nan, values, np.array([]), 0.95)).all()
+
+
+def test_replicates_at_a_bound_lie_on_its_side_however_many_they_are():
+    from finscale.scaling import FORMS
+    from finscale.scaling.quantities import Quantity, replicate_values
+
+    form = FORMS["power_floor"]
+    at = form.names.index("alpha")
+    params = np.tile([0.4, 1.0, 0.3], (10, 1))
+    params[:6, at] = form.parameters[at].upper
+    resting = np.zeros((10, 3), bool)
+    resting[:6, at] = True
+    quantity = Quantity("alpha", "", lambda theta: theta[:, at])
+    values = replicate_values(quantity, form, params, resting)
+    assert np.isposinf(values[:6]).all()
+    assert values[6:].tolist() == [0.3] * 4

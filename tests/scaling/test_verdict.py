@@ -295,3 +295,17 @@ def test_an_open_verdict_names_the_outcome_too():
         "neither a fall nor a rise" in verdict.reasons[0]
     )
     assert "the gain in AUC from 10k" in verdict.sentence
+
+
+def test_a_valley_whose_falling_side_has_single_seeds_is_still_judged():
+    """A law up to the best size cannot be told there: it was a division by zero."""
+    rng = np.random.default_rng(0)
+    sizes = np.array([1e4, 2e4, 5e4, 1e5, 1e6, 3e6, 1e7])
+    losses = 0.5 + (0.02 * (np.arange(7) - 3) ** 2 / 9)[:, None, None]
+    losses = losses + 0.2 * rng.standard_normal((1, 1, 500))
+    losses = (
+        losses + 0.02 * rng.standard_normal((7, 1, 500)) + 0.001 * rng.standard_normal((7, 3, 1))
+    )
+    losses[:4, 1:] = np.nan
+    found = decide(losses, sizes, sesoi=0.005, num_replicates=300)
+    assert found.name == "TURNS"

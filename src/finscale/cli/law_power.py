@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import typer
@@ -62,10 +63,14 @@ def power(
         table.add_row(number(row.gain), *(f"{chance:.0%}" for chance in chances))
     terminal = console()
     terminal.print(table)
+    law = (
+        f"and a law, exponent and all, of {number(found.smallest_law)} nats"
+        if math.isfinite(found.smallest_law)
+        else f"but would establish no law of exponent {exponent:g}, however large its gain"
+    )
     terminal.print(
         f"With 80 % power this study sees a fall of {number(found.smallest_fall)} nats from "
-        f"smallest to largest size, and a law, exponent and all, of "
-        f"{number(found.smallest_law)} nats. Smallest effect of interest: {number(sesoi)}."
+        f"smallest to largest size, {law}. Smallest effect of interest: {number(sesoi)}."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -177,11 +178,15 @@ def _stack_line(found: StudyPlan) -> list[str]:
 
 def _power_lines(power: PowerPlan) -> list[str]:
     gain = f"{power.unit} a decision" if power.unit else f"in {power.outcome}"
+    law = (
+        f"and its power law established from {_short(power.smallest_law)}"
+        if math.isfinite(power.smallest_law)
+        else "and of none its power law established"
+    )
     lines = [
         f"*  {gain} over the smallest size, 80 % power, {power.num_days:,} test days; "
         f"assumed: {power.assumed}",
-        f"power  a gain of {_short(power.smallest_fall)} over the whole range would be seen, and "
-        f"its power law established from {_short(power.smallest_law)}",
+        f"power  a gain of {_short(power.smallest_fall)} over the whole range would be seen, {law}",
     ]
     if power.smallest_fall <= power.sesoi:
         return [*lines, f"       your SESOI of {power.sesoi:g} lies within what it sees"]

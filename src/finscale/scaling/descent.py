@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from finscale.scaling.forms.base import Array
 
-_MAX_STEPS = 80
+_MAX_STEPS = 400
 _STEP = 1e-11
 _DECREASE = 1e-15
 #: A search that cannot move any more has converged only if it did not expect to gain.
@@ -64,14 +64,15 @@ def minimise(evaluate: Evaluate, start_RP: Array, lower: Array, upper: Array) ->
         trial = evaluate(params + step, live)
         better = trial.objective_R < here.objective_R
         small = np.all(np.abs(step) <= _STEP * (1.0 + np.abs(params)), axis=-1)
-        small |= promised <= _DECREASE * here.objective_R
+        # a step that was cut at a bound may lead uphill and promise less than nothing: no rest
+        small |= (promised >= 0) & (promised <= _DECREASE * here.objective_R)
         params = np.where(better[:, None], params + step, params)
         here = Local(*(_pick(better, getattr(trial, f), getattr(here, f)) for f in _FIELDS))
         damping = np.where(better, np.maximum(damping * 0.1, _MIN_DAMPING), damping * 8.0)
         rest_params[live], rest_carry[live] = params, here.carry_RK
         rest_objective[live] = here.objective_R
         stalled = damping > _MAX_DAMPING
-        converged[live] = small | (stalled & (promised <= _STALLED * here.objective_R))
+        converged[live] = small | (stalled & (np.abs(promised) <= _STALLED * here.objective_R))
         moving = ~(small | stalled)
         live, params, damping = live[moving], params[moving], damping[moving]
         here = Local(*(getattr(here, f)[moving] for f in _FIELDS))

@@ -221,9 +221,10 @@ class Judge:
 
     def _up_to(self, best_size: Metric) -> Verdict | None:
         keep = self.size_G <= best_size.value * 1.0001
-        if keep.sum() < LEAST_SIZES:
-            return None
         whole = self.covariance
+        # a verdict needs a size with two seeds, to know what is luck
+        if keep.sum() < LEAST_SIZES or whole.seeds_G[keep].max() < 2:
+            return None
         part = SizeCovariance(
             whole.mean_G[keep],
             whole.day_GG[np.ix_(keep, keep)],

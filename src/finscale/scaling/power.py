@@ -146,7 +146,8 @@ class StudyPower:
     smallest_fall : float
         Smallest gain (nats, smallest to largest size) that is told from none with 80 % power.
     smallest_law : float
-        Smallest gain whose power law is established, exponent and all, with 80 % power.
+        Smallest gain whose power law is established, exponent and all, with 80 % power; infinite
+        where none is.
     """
 
     design: StudyDesign
@@ -217,8 +218,13 @@ def study_power(
 
 
 def _smallest(power: Callable[[float], float], scale: float, wanted: float) -> float:
-    """Return the gain at which power reaches what is wanted, by bisection on its logarithm."""
+    """Return the gain at which power reaches what is wanted, by bisection on its logarithm.
+
+    Infinite where no gain does: a law too steep or too flat for its sizes bends on none of them.
+    """
     low, high = np.log(0.5 * scale), np.log(500.0 * scale)
+    if power(np.exp(high)) < wanted:
+        return math.inf
     for _ in range(9):
         middle = (low + high) / 2
         low, high = (low, middle) if power(np.exp(middle)) >= wanted else (middle, high)

@@ -10,7 +10,7 @@ from scipy.special import ndtri, stdtrit
 
 from finscale.errors import FinscaleError, did_you_mean
 from finscale.scaling.batch import BatchFit, fit_batch
-from finscale.scaling.covariance import long_run_covariance, size_covariance
+from finscale.scaling.covariance import least_bandwidth, long_run_covariance, size_covariance
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.robust import DELTA
@@ -174,7 +174,7 @@ def _covariance(table: LawTable, horizon: int) -> Array:
             "gls needs a covariance across sizes, and the table has neither days nor seeds.",
             hint="add a day or a seed column, pass covariance=, or use least_squares",
         )
-    return long_run_covariance(table.losses_nST[:, 0, :], horizon - 1)[0]
+    return long_run_covariance(table.losses_nST[:, 0, :], least_bandwidth(horizon))[0]
 
 
 def _check_invertible(covariance: Array) -> None:

@@ -16,6 +16,8 @@ from finscale.scaling.varpro import Precision, profile, signs
 
 #: Grid of exponents for numbers that are linear given the exponents.
 _FINE = {1: 1201, 2: 91}
+#: Rounds of a scan at most: each is 1,200 or 90 times as fine.
+_MOST_ZOOMS = 6
 
 
 def pinned(form: Form, name: str, value: float) -> Form:
@@ -126,14 +128,20 @@ def region_interval(
     )
     slack = _slack(problem, objective, form.num_parameters, level)
     axes = [_dense(axis, _FINE[num_q]) for axis in form.grid(x_nd)]
-    for _ in range(2):
+    left = 2
+    for _ in range(_MOST_ZOOMS):
         grid_GQ = np.stack([m.ravel() for m in np.meshgrid(*axes, indexing="ij")], axis=-1)
         objective_G, c_GK = (a[0] for a in profile(form, x_nd, problem.y_n[None], metric, grid_GQ))
         room_G = objective + slack - objective_G
         inside = room_G >= 0
-        if not inside.any():
-            return float("nan"), float("nan")
-        axes = [_zoomed(axis, grid_GQ[inside, i]) for i, axis in enumerate(axes)]
+        left -= bool(inside.any())
+        if not left:
+            break
+        # sharp data accept less than a step of the grid: closer round its best point then
+        kept = inside if inside.any() else objective_G == objective_G.min()
+        axes = [_zoomed(axis, grid_GQ[kept, i]) for i, axis in enumerate(axes)]
+    else:
+        return float("nan"), float("nan")
     grid_GQ, c_GK, room_G = grid_GQ[inside], c_GK[inside], room_G[inside]
     if value is not None:
         numbers = value(grid_GQ)

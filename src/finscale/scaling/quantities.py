@@ -113,7 +113,10 @@ def replicate_values(
     resting = at_bound_Rp[:, at]
     # At zero a pure power is the constant: a value like any other.
     if form.parameters[at].lower != 0.0:
-        small = values <= np.nanmedian(values)
+        # those at a bound lie on one side of all that are at none, however many they are
+        free = values[~resting & np.isfinite(values)]
+        middle = (form.parameters[at].lower + form.parameters[at].upper) / 2
+        small = values <= (np.median(free) if len(free) else middle)
         values[resting & small] = -np.inf
         values[resting & ~small] = np.inf
     scales = [i for i, p in enumerate(form.linear) if p.name != form.floor and p.lower == 0.0]

@@ -24,7 +24,7 @@ from finscale.scaling.varpro import (
     joined,
     profile,
     refine,
-    starts,
+    start_points,
 )
 
 #: Where Huber's loss turns from quadratic to linear, on ln L.
@@ -60,16 +60,14 @@ def solve_huber(
     Solution
     """
     grid_GQ = grid_points(form, x_nd)
-    num_starts = starts(form)
     relative = Precision(weights=weights / y_Rn**2)
 
     def fit(rows: slice) -> Solution:
         y, metric = y_Rn[rows], relative.take(rows)
         objective_RG, _ = profile(form, x_nd, y, metric, grid_GQ)
-        order = np.argsort(objective_RG, axis=-1)[:, :num_starts]
         weight = weights if len(weights) == 1 else weights[rows]
         tries = []
-        for start in order.T:
+        for start in start_points(form, x_nd, objective_RG):
             near = refine(form, x_nd, y, metric, grid_GQ[start]).internal_Rp
             tries.append(_refine(form, x_nd, np.log(y), weight, near, delta))
         return best_of(tries)

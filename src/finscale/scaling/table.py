@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from finscale.errors import DataError, did_you_mean
+from finscale.errors import DataError, FinscaleError, did_you_mean
 from finscale.scaling.forms.base import Array
 
 
@@ -70,8 +70,19 @@ class LawTable:
         return replace(self, x_nd=self.x_nd[keep], losses_nST=self.losses_nST[keep])
 
     def largest(self, count: int) -> NDArray[np.bool_]:
-        """Return which rows hold the ``count`` largest sizes of the first axis."""
+        """Return which rows hold the ``count`` largest sizes of the first axis.
+
+        Raises
+        ------
+        FinscaleError
+            If that leaves no size, or ``count`` is negative.
+        """
         sizes = np.unique(self.x_nd[:, 0])
+        if not 0 <= count < len(sizes):
+            raise FinscaleError(
+                f"{count} sizes cannot be held out of {len(sizes)}.",
+                hint="hold out the largest one or two, and leave as many as the law has numbers",
+            )
         return (
             np.asarray(self.x_nd[:, 0] >= sizes[-count])
             if count

@@ -23,6 +23,9 @@ from finscale.scaling.nnls import solve_nonnegative
 
 #: Elements of the largest temporary array; keeps a batch within about 100 MB.
 _CHUNK = 3_000_000
+#: Forms of so many exponents have valleys of which the best grid points may show one alone.
+_MANY_EXPONENTS = 3
+_MOST_VALLEYS = 8
 
 
 @dataclass(frozen=True)
@@ -125,20 +128,36 @@ def profile(
 def solve(form: Form, x_nd: Array, y_Rn: Array, precision: Precision) -> Solution:
     """Fit every replicate: grid, then refinement from the best points of the grid."""
     grid_GQ = grid_points(form, x_nd)
-    num_starts = starts(form)
 
     def fit(rows: slice) -> Solution:
         y, metric = y_Rn[rows], precision.take(rows)
         objective_RG, _ = profile(form, x_nd, y, metric, grid_GQ)
-        order = np.argsort(objective_RG, axis=-1)[:, :num_starts]
-        return best_of([refine(form, x_nd, y, metric, grid_GQ[start]) for start in order.T])
+        starts = start_points(form, x_nd, objective_RG)
+        return best_of([refine(form, x_nd, y, metric, grid_GQ[start]) for start in starts])
 
     return joined([fit(rows) for rows in chunks(len(y_Rn), len(grid_GQ) * len(form.linear) ** 2)])
 
 
-def starts(form: Form) -> int:
-    """Return from how many of the best grid points to refine: forms that bend have side valleys."""
-    return 1 if len(form.nonlinear) < 3 else 3
+def start_points(form: Form, x_nd: Array, objective_RG: Array) -> NDArray[np.int64]:
+    """Return the grid points from which to refine, ``[starts, R]``, the best of each first.
+
+    Forms that bend have several valleys, and the best points of a grid may all lie in one: there
+    the lowest point of each valley, one that no neighbour on the grid is below, begins a search.
+    """
+    if len(form.nonlinear) < _MANY_EXPONENTS:
+        return np.asarray(objective_RG.argmin(axis=-1)[None])
+    shape = [len(axis) for axis in form.grid(x_nd)]
+    objective = objective_RG.reshape(-1, *shape)
+    is_lowest = np.ones(objective.shape, dtype=np.bool_)
+    for axis in range(1, objective.ndim):
+        rises = np.diff(objective, axis=axis)
+        edge = np.full_like(np.take(rises, [0], axis=axis), np.inf)
+        is_lowest &= np.concatenate([rises, edge], axis=axis) >= 0
+        is_lowest &= np.concatenate([-edge, rises], axis=axis) <= 0
+    is_lowest_RG = is_lowest.reshape(objective_RG.shape)
+    num_starts = min(_MOST_VALLEYS, int(is_lowest_RG.sum(axis=-1).max()))
+    valleys_RG = np.where(is_lowest_RG, objective_RG, np.inf)
+    return np.argsort(valleys_RG, axis=-1)[:, :num_starts].T
 
 
 def chunks(num_rows: int, row_size: int) -> Iterator[slice]:

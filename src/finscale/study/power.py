@@ -65,6 +65,11 @@ def power_plan(study: Study, networks: Sequence[Planned]) -> tuple[PowerPlan | N
     """Simulate what the study could find; None, and why, where it cannot be said."""
     noise = _noise(study.config, networks)
     if noise is None:
+        if _is_certain(study.config, networks):
+            return (
+                None,
+                "every day of train ends alike, and nothing tells test days apart beforehand",
+            )
         return None, (
             "the power of a squared error is not worked out beforehand; outcome r2 asks the same "
             "and has one"
@@ -104,11 +109,18 @@ def smallest_seen(config: StudyConfig, networks: Sequence[Planned]) -> float | N
 def _noise(config: StudyConfig, networks: Sequence[Planned]) -> Noise | None:
     """Return how the outcome is expected to vary; None where that is not known beforehand."""
     noise = outcome_of(config).noise.get(config.experiment.task.kind)
-    if noise is None:
+    if noise is None or _is_certain(config, networks):
         return None
     prepared = networks[0].prepared
     auc = _EXPECTED_AUC.get(config.experiment.task.name, _THRESHOLD_AUC)
     return noise(Expected(prepared.dataset.base_rate(prepared.split.train), auc))
+
+
+def _is_certain(config: StudyConfig, networks: Sequence[Planned]) -> bool:
+    """Tell whether the event happens on each day of train, or on none."""
+    prepared = networks[0].prepared
+    rate = prepared.dataset.base_rate(prepared.split.train)
+    return config.experiment.task.kind == "classification" and not 0 < rate < 1
 
 
 def _design(config: StudyConfig, networks: Sequence[Planned], noise: Noise) -> StudyDesign:
