@@ -137,13 +137,31 @@ def test_chunks_are_drawn_by_seed_and_hold_out_whole_blocks():
     dataset = panel([(0, 403)], length=3, horizon=1)
     config = SplitConfig(method="chunks", chunk_days=20, embargo=1)
     split = dataset.split(config)
-    position = {row: index for index, row in enumerate(dataset.ends_W)}
     for part in (split.validation, split.test):
-        blocks = {position[row] // 20 for row in part}
+        blocks = {(402 - row) // 20 for row in part}
         assert len(blocks) == 3  # 15 % of 20 blocks
     assert dataset.split(config).test.tolist() == split.test.tolist()
     other = dataset.split(config.model_copy(update={"chunk_seed": 1}))
     assert other.test.tolist() != split.test.tolist()
+
+
+@pytest.mark.parametrize(("length", "horizon"), [(3, 10), (40, 1), (77, 20)])
+def test_chunks_hold_out_the_same_days_for_any_context_and_horizon(length, horizon):
+    """They were counted from the first decision day: 3 of some 800 test days were common to all."""
+    config = SplitConfig(method="chunks", chunk_days=20, embargo=1)
+
+    def test_days(length, horizon, start=0):
+        dataset = panel([(start, 803)], length=length, horizon=horizon)
+        split = dataset.split(config)
+        return set(split.test.tolist()), set(split.train.tolist())
+
+    # features that need more history begin later, too
+    first, other = test_days(3, 1), test_days(length, horizon)
+    later = {day + 60 for day in test_days(length, horizon, start=60)[0]}
+    assert len(later & first[0]) >= 0.8 * len(later)
+    assert other[0] <= first[0]
+    assert len(other[0]) >= 0.8 * len(first[0])
+    assert not first[0] & other[1]
 
 
 def test_errors_say_what_the_data_cover_and_what_is_needed():
@@ -158,7 +176,7 @@ def test_errors_say_what_the_data_cover_and_what_is_needed():
     with pytest.raises(DataError, match="need 189 decision days and the data have 57"):
         dataset.split(SplitConfig(method="chunks"))
     with pytest.raises(DataError, match="train is left without a window"):
-        dataset.split(SplitConfig(method="chunks", chunk_days=19, embargo=30))
+        dataset.split(SplitConfig(method="chunks", chunk_days=15, embargo=60))
     rolling = {"window": "rolling", "train_days": 3, "folds": 1, "test_days": 5}
     with pytest.raises(DataError, match="train of fold 0 is left without"):
         dataset.split(SplitConfig(method="walk_forward", validation_days=5, **rolling))

@@ -107,7 +107,7 @@ class SplitConfig(Section):
     train_days: Annotated[int, Field(ge=1)] | None = None
     """``walk_forward`` rolling: decision days of each train block."""
     chunk_days: Annotated[int, Field(ge=1)] = 63
-    """``chunks``: decision days of one block."""
+    """``chunks``: sessions of one block, counted back from the data's last one."""
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """``chunks``: share of blocks held out for validation."""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.15

@@ -106,8 +106,11 @@ class Split:
 
 
 #: Split method → the roles of all sessions, one array for each fold. A method decides by date or by
-#: counting the ``days`` [S] that it is given: all sessions from the first to the last decision day.
-METHODS: Registry[Callable[[SplitConfig, Days], list[Ints]]] = Registry("split method")
+#: counting the ``days`` [S] that it is given: all sessions from the first to the last decision day,
+#: and how many sessions of the data come before them and after.
+METHODS: Registry[Callable[[SplitConfig, Days, tuple[int, int]], list[Ints]]] = Registry(
+    "split method"
+)
 
 
 def make_splits(config: SplitConfig, times: WindowTimes) -> list[Split]:
@@ -127,7 +130,8 @@ def make_splits(config: SplitConfig, times: WindowTimes) -> list[Split]:
     """
     start, stop = int(times.decision_W[0]), int(times.decision_W[-1]) + 1
     folds = []
-    for fold, role_D in enumerate(METHODS[config.method](config, times.sessions[start:stop])):
+    days, around = times.sessions[start:stop], (start, times.sessions.size - stop)
+    for fold, role_D in enumerate(METHODS[config.method](config, days, around)):
         role_S = np.full(times.sessions.size, UNUSED, dtype=np.int64)
         role_S[start:stop] = role_D
         folds.append(_assign(role_S, times, config, fold))
@@ -192,7 +196,7 @@ def _blocks(held_S: NDArray[np.bool_]) -> Blocks:
     return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1) - 1
 
 
-def _by_dates(config: SplitConfig, days: Days) -> list[Ints]:
+def _by_dates(config: SplitConfig, days: Days, _: tuple[int, int]) -> list[Ints]:
     role_D = np.full(days.size, TEST, dtype=np.int64)
     role_D[days <= np.datetime64(config.validation_end)] = VALIDATION
     role_D[days <= np.datetime64(config.train_end)] = TRAIN
@@ -203,7 +207,7 @@ def _by_dates(config: SplitConfig, days: Days) -> list[Ints]:
     return [role_D]
 
 
-def _walk_forward(config: SplitConfig, days: Days) -> list[Ints]:
+def _walk_forward(config: SplitConfig, days: Days, _: tuple[int, int]) -> list[Ints]:
     train_days = config.train_days if config.window == "rolling" else None
     held_out = config.validation_days + config.folds * config.test_days
     needed = held_out + (train_days or config.embargo + 1)
@@ -226,23 +230,32 @@ def _walk_forward(config: SplitConfig, days: Days) -> list[Ints]:
     return folds
 
 
-def _chunks(config: SplitConfig, days: Days) -> list[Ints]:
-    num_chunks = days.size // config.chunk_days
-    if num_chunks < 3:
+def _chunks(config: SplitConfig, days: Days, around: tuple[int, int]) -> list[Ints]:
+    """Draw blocks of all sessions, counted back from the data's last one.
+
+    A longer context or horizon moves the first or the last decision day: the same days are held out
+    for all, and the sizes of an axis are judged on the same days.
+    """
+    if days.size // config.chunk_days < 3:
         raise DataError(
             f"chunks of {config.chunk_days} days need {3 * config.chunk_days:,} decision days "
             f"and the data have {days.size:,} ({days[0]} … {days[-1]}).",
             hint="lower split.chunk_days",
         )
+    before, after = around
+    num_chunks = (before + days.size + after) // config.chunk_days
     num_validation = max(round(num_chunks * config.validation_fraction), 1)
     num_test = max(round(num_chunks * config.test_fraction), 1)
-    order = np.random.default_rng(config.chunk_seed).permutation(num_chunks)
-    role_C = np.full(num_chunks, TRAIN, dtype=np.int64)
+    # each has luck of its own: features that need more history leave a block less, not others
+    luck_C = [
+        np.random.default_rng([config.chunk_seed, chunk]).random() for chunk in range(num_chunks)
+    ]
+    order = np.argsort(luck_C)
+    # sessions beyond the earliest whole chunk are one that is never held out
+    role_C = np.full(num_chunks + 1, TRAIN, dtype=np.int64)
     role_C[order[:num_validation]] = VALIDATION
-    role_C[order[num_validation : num_validation + num_test]] = TEST
-    # days beyond the last whole chunk join it
-    chunk_D = np.minimum(np.arange(days.size) // config.chunk_days, num_chunks - 1)
-    return [role_C[chunk_D]]
+    role_C[order[-num_test:]] = TEST
+    return [role_C[(np.arange(days.size)[::-1] + after) // config.chunk_days]]
 
 
 METHODS.add("dates", _by_dates)
