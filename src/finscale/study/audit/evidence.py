@@ -149,7 +149,8 @@ def collect(
         assert store is not None
         if not store.has_bars(symbol):
             continue
-        entry, registered_bars = store.bars_entry(symbol), store.bars(symbol)
+        version = _bar_version(dataset, symbol, store)
+        entry, registered_bars = store.bars_entry(symbol, version), store.bars(symbol, version)
         entries.append(entry)
         registered[symbol] = entry.created
         given.setdefault(symbol, registered_bars.adjusted())
@@ -173,6 +174,13 @@ def collect(
         bar_entries=tuple(entries),
         seed=seed,
     )
+
+
+def _bar_version(dataset: FinancialDataset, symbol: str, store: DataStore) -> str | None:
+    """Return the version of the bars that a symbol's registered dataset was made from."""
+    known = {entry.key: entry.version for entry in store.raw.entries() if entry.symbol == symbol}
+    parents = (key for e in dataset.entries if e.symbol == symbol for key in e.parents)
+    return next((known[key] for key in parents if key in known), None)
 
 
 def _own_fits(dataset: FinancialDataset, folds: Sequence[Split]) -> dict[str, Fitted]:
