@@ -297,3 +297,32 @@ class TestAdjustment:
     def test_splits_describe_raw_prices_only(self):
         with pytest.raises(DataError, match="--adjustment says split"):
             _accept(_rows(), splits=[(DAYS[20], 2.0)])
+
+    @pytest.mark.parametrize("knows_the_split", [True, False])
+    def test_a_declared_split_leaves_the_dividends_of_the_adjusted_close(self, knows_the_split):
+        raw = np.where(np.arange(40) < 20, self.CLOSE * 2, self.CLOSE)
+        # ex-dividend on days 10 and 30, before and after the split
+        paid = np.where(np.arange(40) < 10, 0.98, 1.0) * np.where(np.arange(40) < 30, 0.99, 1.0)
+        adjusted = self.CLOSE * paid
+        stated = adjusted if knows_the_split else raw * paid
+        rows = _rows(raw, volume=np.where(np.arange(40) < 20, 1e6, 2e6), adj_close=stated)
+        bars = _accept(rows, adjustment=None, splits=[(DAYS[20], 2.0)])
+        assert (bars.adjustment, bars.adjusted_to) == ("raw", "split+dividend")
+        assert bars.splits == ((DAYS[20], 2.0),)
+        after = bars.adjusted()
+        assert after["close"].to_list() == pytest.approx(adjusted.tolist(), rel=1e-12)
+        assert after["high"].to_list() == pytest.approx((adjusted * 1.01).tolist(), rel=1e-12)
+        assert after["volume"].to_list() == [2e6] * 40
+        assert "dividends as the file's adjusted close has them" in bars.provenance["adjustment"]
+
+    def test_an_adjusted_close_equal_to_the_close_has_no_dividends(self):
+        raw = np.where(np.arange(40) < 20, self.CLOSE * 2, self.CLOSE)
+        bars = _accept(_rows(raw, adj_close=raw), adjustment=None, splits=[(DAYS[20], 2.0)])
+        assert bars.adjusted_to == "split"
+        assert bars.adjusted()["close"].to_list() == pytest.approx(self.CLOSE.tolist(), rel=1e-12)
+
+    def test_an_adjusted_close_that_contradicts_a_declared_split_is_refused(self):
+        raw = np.where(np.arange(40) < 20, self.CLOSE * 2, self.CLOSE)
+        rows = _rows(raw, adj_close=np.where(np.arange(40) < 20, raw / 1.4, raw))
+        with pytest.raises(DataError, match=r"a factor of 1\.4, which is neither a 2:1 split"):
+            _accept(rows, adjustment=None, splits=[(DAYS[20], 2.0)])

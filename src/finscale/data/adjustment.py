@@ -18,6 +18,8 @@ SplitTerms = tuple[dt.date, float]
 # A declared split must be seen in the prices to within this (log units): a day's own move.
 _NEAR_SPLIT = 0.25
 _NEAR_USUAL = 0.02
+# How far a dividend of the same day may move the factor from a declared split, or from none.
+_NEAR_KNOWN = 0.1
 # Cents in single precision: 512.30 is given as 512.299987792969.
 _SINGLE_PRECISION = 2e-7
 _SHARE_ON_GRID = 0.99
@@ -166,7 +168,10 @@ def _with_splits(
             f"--split describes raw prices, and --adjustment says {declared}.",
             hint="give one of the two",
         )
-    factor = pl.lit(1.0)
+    given = "adj_close" in rows.columns and not (rows["adj_close"] == rows["close"]).all()
+    stated = rows["adj_close" if given else "close"]
+    factor_T = (stated / rows["close"]).to_numpy()
+    dates, unknown_T = rows["date"], np.ones(rows.height)
     for day, ratio in splits:
         before = rows.filter(pl.col("date") < day)["close"]
         after = rows.filter(pl.col("date") >= day)["open"]
@@ -179,12 +184,33 @@ def _with_splits(
                 hint="the date is the first one at the new price; the ratio is new shares for one "
                 "old (7, 1.5, 0.1)",
             )
-        factor = factor * pl.when(pl.col("date") < day).then(1 / ratio).otherwise(1.0)
-    rows = rows.with_columns((pl.col("close") * factor).alias("adj_close"))
+        t = before.len()
+        if not _accounts_for(ratio, factor_T[t] / factor_T[t - 1], f"{place} on {dates[t]}"):
+            unknown_T[:t] *= 1 / ratio
+    rows = rows.with_columns((stated * pl.Series(unknown_T)).alias("adj_close"))
     refuse_jumps(find_jumps(rows, "adj_close"), rows, place=place, real=real)
     listed = ", ".join(f"{terms(ratio)} on {day}" for day, ratio in splits)
-    notes = {"adjustment": f"declared by the user: raw, with {listed}", "adj_close": "splits"}
+    notes = {"adjustment": f"declared by the user: raw, with {listed}"}
+    if given:
+        first_days = {dates.filter(dates >= day)[0] for day, _ in splits}
+        _refuse_seam(rows, factor_T * unknown_T, place, first_days)
+        notes["adjustment"] += "; dividends as the file's adjusted close has them"
+    else:
+        notes["adj_close"] = "splits"
     return Adjusted(rows, "raw", tuple(sorted(splits)), notes)
+
+
+def _accounts_for(ratio: float, jump: float, where: str) -> bool:
+    """Tell whether a file's adjusted close, whose factor jumps so at a split, knows the split."""
+    unknown, known = abs(np.log(jump)), abs(np.log(jump / ratio))
+    if min(unknown, known) > _NEAR_KNOWN:
+        raise DataError(
+            f"{where}: the adjusted close over the close changes by a factor of {jump:.4g}, which "
+            f"is neither a {terms(ratio)} split nor none.",
+            hint="leave the adjusted close out of the file, and --split alone adjusts; or give the "
+            "ratio that the adjusted close has",
+        )
+    return bool(known < unknown)
 
 
 def _is_cents_in_single_precision(close: pl.Series) -> bool:
