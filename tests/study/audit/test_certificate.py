@@ -126,6 +126,32 @@ def test_a_correctly_scaled_dataset_is_no_finding(store):
     assert certificate.clean, str(certificate)
 
 
+def test_a_mapped_dataset_is_checked_as_far_as_it_is_in_memory(store):
+    config = ExperimentConfig(**CONFIG, data={"memory_map": True})
+    dataset = FinancialDataset.from_config(config, store)
+    split = dataset.split(config.split)
+    for subject in (dataset, dataset.scaled(split.train)):
+        certificate = audit(subject, split=[split], data=store)
+        assert certificate.clean, str(certificate)
+        unproven = {o.check: o.unproven[0] for o in certificate.outcomes if o.unproven}
+        assert set(unproven) == {"columns", "duplicates", "plausibility"}
+        assert unproven["columns"].startswith("20 channels, first ")
+    assert "runs of 5 bars compared with all" in certificate["duplicates"].statement
+    all_rows = dataset.scaled(dataset.ends_W)
+    certificate = audit(all_rows, split=[split], data=store, only=["fitting"])
+    assert "its train rows have a standard deviation of" in certificate.findings[0][1]
+
+
+def test_a_mapped_dataset_without_bar_channels_leaves_plausibility_unproven(case, tmp_path):
+    dataset = FinancialDataset.memory_mapped(
+        [case.frame], tmp_path / "r.f32", context_length=20, task=case.task, features=["rsi_14"]
+    )
+    certificate = case.certify(dataset=dataset)
+    assert certificate.clean, str(certificate)
+    assert certificate["plausibility"].statement == "no channel is at hand"
+    assert certificate["plausibility"].unproven[0].startswith("1 channel, first rsi_14: a memory")
+
+
 def test_an_older_dataset_is_compared_with_the_bars_that_it_was_made_from(tmp_path):
     """A dividend later than the dataset changes every adjusted price before it."""
     bars = fetch_bars("bundled", "SP500")

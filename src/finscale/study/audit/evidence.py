@@ -210,8 +210,21 @@ def ordinary_split(dataset: FinancialDataset) -> SplitConfig:
 
 
 def originals(dataset: FinancialDataset) -> dict[str, NDArray[np.float64]]:
-    """Return the channels before any scaling, as float64 columns."""
-    return {name: dataset.frame[name].to_numpy() for name in dataset.features}
+    """Return the channels before any scaling, as float64 columns; without :func:`unread` ones."""
+    present = [name for name in dataset.features if name in dataset.frame.columns]
+    return {name: dataset.frame[name].to_numpy() for name in present}
+
+
+def unread(dataset: FinancialDataset) -> tuple[str, ...]:
+    """Say which channels cannot be looked at: a mapped dataset keeps no column of its features."""
+    missing = [name for name in dataset.features if name not in dataset.frame.columns]
+    if not missing:
+        return ()
+    count = f"{len(missing)} channel{'s' * (len(missing) > 1)}, first {missing[0]}"
+    return (
+        f"{count}: a memory-mapped dataset has no columns to look at; audit the config, or the "
+        "dataset made with memory_map: false",
+    )
 
 
 def _dataset(config: ExperimentConfig, store: DataStore) -> FinancialDataset:
