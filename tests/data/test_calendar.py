@@ -50,6 +50,12 @@ def test_gaps_are_runs_of_sessions():
         ("XNYS", "2024-11-30T12:00", "2024-12-01"),
         ("none", "2024-11-29T23:59", "2024-11-29"),
         ("weekdays", "2024-11-30T12:00", "2024-12-01"),
+        # before the first and after the last session of a year
+        ("XNYS", "2027-01-01T15:00", "2027-01-02"),
+        ("XNYS", "2022-12-31T15:00", "2023-01-01"),
+        ("XTKS", "2025-12-30T05:59", "2025-12-30"),
+        ("XTKS", "2025-12-31T06:00", "2026-01-01"),
+        ("XTKS", "2026-01-03T06:00", "2026-01-04"),
     ],
 )
 def test_unfinished(name, now, first_unfinished):

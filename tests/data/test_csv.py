@@ -144,6 +144,93 @@ def test_money_thousands_and_suffixes(read):
     assert bars.frame.row(0)[2:] == (1472.16, 1473.67, 470.0, 472.65, 472.65, 123_620_000.0)
 
 
+def _marks(rows, separator="\t", days=None):
+    """Rows of open, high, low, close, volume as they stand in a file."""
+    lines = ["Date,Open,High,Low,Close,Volume".replace(",", separator)]
+    for day, row in zip(days or DATES, rows, strict=False):
+        cells = row.split()
+        cells = [f'"{cell}"' if separator in cell else cell for cell in cells]
+        lines.append(separator.join([str(day), *cells]))
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("separator", ["\t", ";", "|", ","])
+@pytest.mark.parametrize(
+    ("rows", "closes", "volume"),
+    [
+        pytest.param(
+            ["988 995 984 990 900", "1,010 1,017 1,006 1,012 901", "978 985 974 980 902"],
+            [990, 1012, 980],
+            900,
+            id="whole numbers, some above a thousand",
+        ),
+        pytest.param(
+            ["1,010 1,017 1,006 1,012 1,234,567", "1,010 1,017 1,006 1,013 1,234,567"],
+            [1012, 1013],
+            1_234_567,
+            id="the volume tells",
+        ),
+        pytest.param(
+            ["1,240 1,246 1,235 1,241 123,456", "1,241 1,246 1,235 1,241.25 123,456"],
+            [1241, 1241.25],
+            123_456,
+            id="one price with a point tells",
+        ),
+        pytest.param(
+            ["150 151 149 150 123,456", "150 151 149 151 98,765"],
+            [150, 151],
+            123_456,
+            id="a number of shares has no decimals",
+        ),
+        pytest.param(
+            ["998,5 999,5 997,5 998,50 1.234.567", "1.000 1.003,5 999 1.001,50 1.234.567"],
+            [998.5, 1001.5],
+            1_234_567,
+            id="decimal comma, points between thousands",
+        ),
+        pytest.param(
+            ["1,101 1,103 1,100 1,102 0", "1,101 1,103 1,100 1,1 0"],
+            [1.102, 1.1],
+            0,
+            id="one price with fewer decimals tells",
+        ),
+        pytest.param(
+            ["0,987 0,989 0,985 0,988 0", "1,001 1,003 1,000 1,002 0"],
+            [0.988, 1.002],
+            0,
+            id="a nought before the comma tells",
+        ),
+        pytest.param(["2 2 2 2 0", "2,125 2,25 2 2,125 0"], [2, 2.125], 0, id="a later row tells"),
+    ],
+)
+def test_thousands_and_decimal_commas_are_told_apart(read, rows, closes, volume, separator):
+    bars = read(_marks(rows, separator)).frame
+    assert bars["close"].to_list() == closes
+    assert bars["volume"][0] == volume
+
+
+def test_a_comma_after_the_first_fifty_rows_counts(read):
+    days = [dt.date(2023, 1, 1) + dt.timedelta(n) for n in range(60)]
+    rows = ["988 995 984 990 900"] * 55 + ["1,010 1,017 1,006 1,012 901"] * 5
+    bars = read(_marks(rows, days=days), calendar="none")
+    assert bars.frame["close"].to_list() == [990.0] * 55 + [1012.0] * 5
+
+
+def test_commas_that_could_mean_either_are_asked_about(read):
+    rows = ["1,101 1,103 1,100 1,102 900", "1,101 1,103 1,100 1,102 900"]
+    with pytest.raises(DataError, match=r"bars.csv row 2: '1,101' \(open\) could be") as caught:
+        read(_marks(rows))
+    assert "leave the thousands separators out" in caught.value.hint
+    # between commas, decimal commas would be strange
+    assert read(_marks(rows, ",")).frame["close"][0] == 1102
+
+
+def test_both_forms_in_one_file_are_refused(read):
+    rows = ["998,5 999,5 997,5 998,5 1000.0", "998,5 999,5 997,5 998,5 1000.0"]
+    with pytest.raises(DataError, match=r"'998,5' \(open\) in row 2 .* '1000.0' \(volume\)"):
+        read(_marks(rows))
+
+
 def test_no_volume_is_said(read):
     bars = read("\n".join(line.rpartition(",")[0] for line in PLAIN.splitlines()))
     assert bars.frame["volume"].to_list() == [0.0] * 4

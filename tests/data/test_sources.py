@@ -202,6 +202,29 @@ class TestJumps:
         assert len(find_jumps(self._split(3).drop("volume"))) == 1
         assert find_jumps(_rows([100.0])) == []
 
+    @pytest.mark.parametrize("ratio", [2.5, 3.5, 12, 17, 34, 60, 88, 120, 1 / 2.5, 1 / 12, 1 / 75])
+    @pytest.mark.parametrize("volume_ratio", [None, 1.0])
+    def test_a_split_by_an_unusual_ratio(self, ratio, volume_ratio):
+        rows = self._split(ratio, volume_ratio=volume_ratio)
+        (jump,) = find_jumps(rows)
+        assert jump.date == DAYS[20]
+        assert jump.ratio == pytest.approx(ratio, rel=0.02)
+        assert not jump.usual
+        with pytest.raises(DataError, match=r"\(about .*splits that the prices do") as caught:
+            _accept(rows)
+        assert "look the exact ratio up first" in caught.value.hint
+        assert len(find_jumps(rows.drop("volume"))) == 1
+
+    def test_an_unusual_gap_that_people_traded_or_that_the_day_bridged_is_no_split(self):
+        rows = self._split(2.5, volume_ratio=1.0)
+        assert find_jumps(_change(rows, 20, volume=20e6)) == []
+        assert find_jumps(_change(rows, 20, open=98.0, high=99.0)) == []
+
+    def test_a_seam_by_an_unusual_ratio(self):
+        close = self.CLOSE * np.where((np.arange(40) >= 20) & (np.arange(40) < 25), 1 / 12.3, 1)
+        with pytest.raises(DataError, match="a split of about 12:1 applied to part of the file"):
+            _accept(_rows(close))
+
     def test_many_jumps_are_counted(self):
         close = self.CLOSE.copy()
         for at in (5, 10, 15, 20, 25, 30):
@@ -226,6 +249,7 @@ class TestJumps:
 
     def test_terms(self):
         assert [terms(r) for r in (7.0, 1.5, 0.1, 0.05)] == ["7:1", "3:2", "1:10", "1:20"]
+        assert [terms(r) for r in (2.5, 0.4, 7.0312, 1.25)] == ["5:2", "2:5", "7.0312:1", "5:4"]
 
 
 class TestAdjustment:
@@ -249,6 +273,35 @@ class TestAdjustment:
         assert bars.adjusted()["volume"].to_list() == pytest.approx([4e6] * 40)
         with pytest.raises(DataError, match="so prices are raw, not split-adjusted"):
             _accept(rows, adjustment="split")
+
+    @pytest.mark.parametrize("ratio", [2.0, 2.5, 12.0, 0.5, 0.1])
+    def test_the_adjusted_close_tells_a_split_on_a_busy_day(self, ratio):
+        close = np.where(np.arange(40) < 20, self.CLOSE * ratio, self.CLOSE)
+        volume = np.where(np.arange(40) < 20, 1e6, 1e6 * ratio)
+        volume[20] *= 20
+        dividend = np.where(np.arange(40) < 30, 0.99, 1.0)
+        for factor in (dividend, 1.0):
+            rows = _rows(close, volume=volume, adj_close=self.CLOSE * factor)
+            bars = _accept(rows, adjustment=None)
+            assert (bars.adjustment, bars.splits) == ("raw", ((DAYS[20], ratio),))
+            after = bars.adjusted()["volume"]
+            assert after[21] / after[19] == pytest.approx(1)
+
+    def test_a_special_dividend_is_no_split(self):
+        # a fifth, a third and four ninths of the price
+        for share in (0.2, 1 / 3, 4 / 9):
+            close = np.where(np.arange(40) < 20, self.CLOSE, self.CLOSE * (1 - share))
+            adjusted = self.CLOSE * (1 - share)
+            volume = np.where(np.arange(40) == 20, 20e6, 1e6)
+            bars = _accept(_rows(close, volume=volume, adj_close=adjusted), adjustment=None)
+            assert (bars.adjustment, bars.splits) == ("split", ())
+
+    def test_a_split_that_was_not_declared_beside_one_that_was(self):
+        close = self.CLOSE * np.select([np.arange(40) < 10, np.arange(40) < 20], [8, 2], 1)
+        rows = _rows(close, adj_close=self.CLOSE)
+        bars = _accept(rows, adjustment=None, splits=[(DAYS[20], 2.0)])
+        assert bars.splits == ((DAYS[10], 4.0), (DAYS[20], 2.0))
+        assert bars.adjusted()["close"].to_list() == self.CLOSE.tolist()
 
     def test_what_contradicts_the_adjusted_close_is_refused(self):
         rows = _rows(self.CLOSE, adj_close=self.CLOSE * np.linspace(0.9, 1, 40))
@@ -297,3 +350,32 @@ class TestAdjustment:
     def test_splits_describe_raw_prices_only(self):
         with pytest.raises(DataError, match="--adjustment says split"):
             _accept(_rows(), splits=[(DAYS[20], 2.0)])
+
+    @pytest.mark.parametrize("knows_the_split", [True, False])
+    def test_a_declared_split_leaves_the_dividends_of_the_adjusted_close(self, knows_the_split):
+        raw = np.where(np.arange(40) < 20, self.CLOSE * 2, self.CLOSE)
+        # ex-dividend on days 10 and 30, before and after the split
+        paid = np.where(np.arange(40) < 10, 0.98, 1.0) * np.where(np.arange(40) < 30, 0.99, 1.0)
+        adjusted = self.CLOSE * paid
+        stated = adjusted if knows_the_split else raw * paid
+        rows = _rows(raw, volume=np.where(np.arange(40) < 20, 1e6, 2e6), adj_close=stated)
+        bars = _accept(rows, adjustment=None, splits=[(DAYS[20], 2.0)])
+        assert (bars.adjustment, bars.adjusted_to) == ("raw", "split+dividend")
+        assert bars.splits == ((DAYS[20], 2.0),)
+        after = bars.adjusted()
+        assert after["close"].to_list() == pytest.approx(adjusted.tolist(), rel=1e-12)
+        assert after["high"].to_list() == pytest.approx((adjusted * 1.01).tolist(), rel=1e-12)
+        assert after["volume"].to_list() == [2e6] * 40
+        assert "dividends as the file's adjusted close has them" in bars.provenance["adjustment"]
+
+    def test_an_adjusted_close_equal_to_the_close_has_no_dividends(self):
+        raw = np.where(np.arange(40) < 20, self.CLOSE * 2, self.CLOSE)
+        bars = _accept(_rows(raw, adj_close=raw), adjustment=None, splits=[(DAYS[20], 2.0)])
+        assert bars.adjusted_to == "split"
+        assert bars.adjusted()["close"].to_list() == pytest.approx(self.CLOSE.tolist(), rel=1e-12)
+
+    def test_an_adjusted_close_that_contradicts_a_declared_split_is_refused(self):
+        raw = np.where(np.arange(40) < 20, self.CLOSE * 2, self.CLOSE)
+        rows = _rows(raw, adj_close=np.where(np.arange(40) < 20, raw / 1.4, raw))
+        with pytest.raises(DataError, match=r"a factor of 1\.4, which is neither a 2:1 split"):
+            _accept(rows, adjustment=None, splits=[(DAYS[20], 2.0)])

@@ -52,6 +52,14 @@ def test_the_same_bars_again_are_no_new_version_wherever_they_were_read(store):
     assert other.version == "v3"
 
 
+def test_the_same_bars_with_another_calendar_are_a_new_version(store):
+    assert store.add_bars(_bars(provenance={"calendar": "none"})).version == "v1"
+    second = store.add_bars(_bars(provenance={"calendar": "XNYS"}))
+    assert second.version == "v2"
+    assert store.bars("SPY").provenance["calendar"] == "XNYS"
+    assert store.add_bars(_bars(provenance={"calendar": "XNYS"})) == second
+
+
 def test_no_bars_says_how_to_get_some(store):
     with pytest.raises(DataError, match="has no bars of SPY") as caught:
         store.bars("SPY")

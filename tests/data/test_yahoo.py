@@ -6,6 +6,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+import polars as pl
 import pytest
 
 from finscale.data import DataStore, fetch_bars
@@ -310,6 +311,37 @@ class TestDownload:
         done = self._run(store, now=dt.datetime(2024, 3, 25, 21, tzinfo=dt.UTC))
         assert (done.action, done.entry.version) == ("fetched anew", "v2")
         assert store.bars("SPY").frame["adj_close"][0] == pytest.approx(511.28 * 0.9969 * 0.99)
+
+    @pytest.mark.parametrize(
+        "revision", ["high", "volume", "a bar that was missing", "a bar taken back", "nothing"]
+    )
+    def test_a_revision_of_older_bars_fetches_the_whole_series_anew(
+        self, yahoo, tmp_path, revision
+    ):
+        store = DataStore(tmp_path)
+        whole = list(yahoo.closes)
+        if revision == "a bar that was missing":
+            yahoo.closes[5] = None
+        self._run(store)
+        yahoo.closes = list(whole)
+        if revision == "high":
+            yahoo.highs[DAYS[5]] = whole[5] + 1.5
+        elif revision == "volume":
+            yahoo.volumes[5] += 1_000.0
+        elif revision == "a bar taken back":
+            yahoo.closes[5] = None
+        yahoo.days.append(dt.date(2024, 3, 25))
+        yahoo.closes.append(519.77)
+        yahoo.factors.append(1.0)
+        yahoo.volumes.append(48_000_000.0)
+        done = self._run(store, now=dt.datetime(2024, 3, 25, 21, tzinfo=dt.UTC))
+        assert done.action == ("topped up" if revision == "nothing" else "fetched anew")
+        frame = store.bars("SPY").frame
+        assert frame.height == 11 - (revision == "a bar taken back")
+        fifth = frame.filter(pl.col("date") == DAYS[5]).to_dicts()
+        if revision != "a bar taken back":
+            assert fifth[0]["high"] == whole[5] + (1.5 if revision == "high" else 1)
+            assert fifth[0]["volume"] == 80_000_005.0 + (1_000 if revision == "volume" else 0)
 
     def test_bars_that_yahoo_does_not_have_yet_change_nothing(self, yahoo, tmp_path):
         store = DataStore(tmp_path)

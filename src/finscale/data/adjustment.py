@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from finscale.data.bars import Adjustment
-from finscale.data.jumps import find_jumps, refuse_jumps, terms
+from finscale.data.jumps import find_jumps, likely_ratio, refuse_jumps, terms
 from finscale.errors import DataError
 
 SplitTerms = tuple[dt.date, float]
@@ -18,6 +18,12 @@ SplitTerms = tuple[dt.date, float]
 # A declared split must be seen in the prices to within this (log units): a day's own move.
 _NEAR_SPLIT = 0.25
 _NEAR_USUAL = 0.02
+# The factor of a split jumps by more (log units); a rise below the second, a special dividend can
+# make, so that the price must look like a split's too.
+_SMALLEST_JUMP = 0.18
+_NO_DIVIDEND = 1.75
+# How far a dividend of the same day may move the factor from a declared split, or from none.
+_NEAR_KNOWN = 0.1
 # Cents in single precision: 512.30 is given as 512.299987792969.
 _SINGLE_PRECISION = 2e-7
 _SHARE_ON_GRID = 0.99
@@ -105,12 +111,7 @@ def _with_adj_close(
             hint="leave --adjustment away: the adjusted close says enough",
         )
     factor_T = (rows["adj_close"] / rows["close"]).to_numpy()
-    dates = rows["date"].to_list()
-    splits = tuple(
-        (jump.date, _snapped(factor_T[t] / factor_T[t - 1], jump.ratio))
-        for jump in find_jumps(rows)
-        if jump.date not in real and (t := dates.index(jump.date))
-    )
+    splits = _known_splits(rows, factor_T, real)
     _refuse_seam(rows, factor_T, place, {day for day, _ in splits})
     if splits:
         listed = ", ".join(f"{terms(ratio)} on {day}" for day, ratio in splits)
@@ -128,9 +129,31 @@ def _with_adj_close(
     return Adjusted(rows, "split", (), {"adjustment": note})
 
 
-def _snapped(ratio: float, usual: float) -> float:
-    """Return the usual ratio where the measured one, which holds a dividend too, is near it."""
-    return usual if abs(ratio / usual - 1) < _NEAR_USUAL else float(ratio)
+def _known_splits(
+    rows: pl.DataFrame,
+    factor_T: np.ndarray[tuple[int], np.dtype[np.float64]],
+    real: Collection[dt.date],
+) -> tuple[SplitTerms, ...]:
+    """Return the splits of raw prices that the adjusted close accounts for.
+
+    The factor jumps by the ratio and the price by its inverse, however many shares were traded. A
+    dividend makes the factor rise too, but hardly ever by a split's ratio.
+    """
+    jump_T = factor_T[1:] / factor_T[:-1]
+    gap_T = (rows["open"].to_numpy()[1:] / rows["close"].to_numpy()[:-1]) * jump_T
+    moves_T = np.abs(np.log(gap_T)) < np.abs(np.log(jump_T)) / 2
+    dates = rows["date"].to_list()[1:]
+    jumps = {jump.date for jump in find_jumps(rows)}
+    found = []
+    for t in np.flatnonzero(moves_T & (np.abs(np.log(jump_T)) > _SMALLEST_JUMP)).tolist():
+        usual = likely_ratio(float(1 / jump_T[t]))
+        near = abs(jump_T[t] / usual - 1) < _NEAR_USUAL
+        if dates[t] in real:
+            continue
+        if usual < 1 or (near and usual >= _NO_DIVIDEND) or dates[t] in jumps:
+            # what is not near holds a dividend too, or a ratio that nobody thinks of
+            found.append((dates[t], usual if near else float(jump_T[t])))
+    return tuple(found)
 
 
 def _refuse_seam(
@@ -166,7 +189,10 @@ def _with_splits(
             f"--split describes raw prices, and --adjustment says {declared}.",
             hint="give one of the two",
         )
-    factor = pl.lit(1.0)
+    given = "adj_close" in rows.columns and not (rows["adj_close"] == rows["close"]).all()
+    stated = rows["adj_close" if given else "close"]
+    factor_T = (stated / rows["close"]).to_numpy()
+    dates, unknown_T = rows["date"], np.ones(rows.height)
     for day, ratio in splits:
         before = rows.filter(pl.col("date") < day)["close"]
         after = rows.filter(pl.col("date") >= day)["open"]
@@ -179,12 +205,36 @@ def _with_splits(
                 hint="the date is the first one at the new price; the ratio is new shares for one "
                 "old (7, 1.5, 0.1)",
             )
-        factor = factor * pl.when(pl.col("date") < day).then(1 / ratio).otherwise(1.0)
-    rows = rows.with_columns((pl.col("close") * factor).alias("adj_close"))
+        t = before.len()
+        if not _accounts_for(ratio, factor_T[t] / factor_T[t - 1], f"{place} on {dates[t]}"):
+            unknown_T[:t] *= 1 / ratio
+    rows = rows.with_columns((stated * pl.Series(unknown_T)).alias("adj_close"))
     refuse_jumps(find_jumps(rows, "adj_close"), rows, place=place, real=real)
     listed = ", ".join(f"{terms(ratio)} on {day}" for day, ratio in splits)
-    notes = {"adjustment": f"declared by the user: raw, with {listed}", "adj_close": "splits"}
+    notes = {"adjustment": f"declared by the user: raw, with {listed}"}
+    if given:
+        first_days = {dates.filter(dates >= day)[0] for day, _ in splits}
+        others = [s for s in _known_splits(rows, factor_T, real) if s[0] not in first_days]
+        _refuse_seam(rows, factor_T * unknown_T, place, {*first_days, *(day for day, _ in others)})
+        seen = "".join(f" and {terms(ratio)} on {day}" for day, ratio in others)
+        notes["adjustment"] += f"; dividends{seen} as the file's adjusted close has them"
+        splits = (*splits, *others)
+    else:
+        notes["adj_close"] = "splits"
     return Adjusted(rows, "raw", tuple(sorted(splits)), notes)
+
+
+def _accounts_for(ratio: float, jump: float, where: str) -> bool:
+    """Tell whether a file's adjusted close, whose factor jumps so at a split, knows the split."""
+    unknown, known = abs(np.log(jump)), abs(np.log(jump / ratio))
+    if min(unknown, known) > _NEAR_KNOWN:
+        raise DataError(
+            f"{where}: the adjusted close over the close changes by a factor of {jump:.4g}, which "
+            f"is neither a {terms(ratio)} split nor none.",
+            hint="leave the adjusted close out of the file, and --split alone adjusts; or give the "
+            "ratio that the adjusted close has",
+        )
+    return bool(known < unknown)
 
 
 def _is_cents_in_single_precision(close: pl.Series) -> bool:

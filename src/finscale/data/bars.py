@@ -144,7 +144,7 @@ class Bars:
         )
 
     def same_content(self, other: Bars) -> bool:
-        """Tell whether both hold the same prices, with the same meaning."""
+        """Tell whether both hold the same prices, with the same meaning and calendar."""
         return (
             self.symbol == other.symbol
             and self.adjustment == other.adjustment
@@ -152,6 +152,8 @@ class Bars:
             and self.source == other.source
             and self.repairs == other.repairs
             and self.splits == other.splits
+            # audits and downloads ask it which sessions the series should have
+            and self.provenance.get("calendar") == other.provenance.get("calendar")
             and self.frame.equals(other.frame)
         )
 

@@ -102,10 +102,11 @@ def unfinished(name: str, now: dt.datetime) -> dt.date:
     today = now.astimezone(timezone(name)).date()
     if name == NONE:
         return today
-    calendar = _calendar(name, today.year, today.year)
-    day = today.isoformat()
-    if calendar.is_session(day) and now < calendar.session_close(day):
-        return today
+    # asked of the list: a calendar knows no day outside its first and last session
+    if sessions(name, today, today):
+        close = _calendar(name, today.year, today.year).session_close(today.isoformat())
+        if now < close:
+            return today
     return today + dt.timedelta(days=1)
 
 

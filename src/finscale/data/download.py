@@ -11,7 +11,7 @@ import polars as pl
 
 from finscale.data import calendar
 from finscale.data.acceptance import Wishes, accept
-from finscale.data.bars import Bars
+from finscale.data.bars import PRICES, Bars
 from finscale.data.manifest import ManifestEntry
 from finscale.data.sources import SOURCES, fetch_bars
 from finscale.data.store import DataStore
@@ -33,8 +33,8 @@ def download(store: DataStore, symbol: str, *, source: str = "yahoo", **options:
     """Bring a symbol's bars up to date.
 
     A symbol without bars is fetched whole. One with bars from the same source gets the sessions
-    that are missing at its end; if the overlap shows that older prices or their adjustment have
-    changed since (a split, a dividend), the whole series is fetched anew.
+    that are missing at its end; if the overlap shows that older bars or their adjustment have
+    changed since (a split, a dividend, a correction), the whole series is fetched anew.
 
     Parameters
     ----------
@@ -68,14 +68,10 @@ def download(store: DataStore, symbol: str, *, source: str = "yahoo", **options:
 def append(old: Bars, recent: Bars, now: dt.datetime) -> Bars | None:
     """Return ``old`` followed by the later bars of ``recent``, validated as one series.
 
-    None is returned where the two disagree about a bar that both have: then the older prices or
-    their adjustment are out of date.
+    None is returned where the two disagree about the overlap, in any price or volume or in the
+    days that have a bar: then the older bars or their adjustment are out of date.
     """
-    both = old.frame.join(recent.frame, on="date", suffix="_new")
-    prices = ("close", "adj_close")
-    if both.is_empty() or any(
-        ((both[f"{name}_new"] / both[name] - 1).abs() > _SAME).any() for name in prices
-    ):
+    if not _agree(old, recent):
         return None
     later = recent.frame.filter(pl.col("date") > old.last_date)
     rows = pl.concat([old.frame, later]).with_columns(line=pl.lit(None, pl.Int64))
@@ -98,6 +94,20 @@ def append(old: Bars, recent: Bars, now: dt.datetime) -> Bars | None:
         checked,
         repairs=(*old.repairs, *new),
         provenance=old.provenance,
+    )
+
+
+def _agree(old: Bars, recent: Bars) -> bool:
+    """Tell whether both have the same bars on the days that both should have."""
+    first = max(old.first_date, old.last_date - _OVERLAP)
+    within = pl.col("date").is_between(first, old.last_date)
+    before, now = old.frame.filter(within), recent.frame.filter(within)
+    if not before["date"].equals(now["date"]):
+        return False
+    # relative, and a volume of 0 is equal to 0 only
+    return all(
+        ((now[name] - before[name]).abs() <= _SAME * before[name]).all()
+        for name in (*PRICES, "adj_close", "volume")
     )
 
 

@@ -1,4 +1,4 @@
-"""Price jumps by a split's ratio that traded value does not explain."""
+"""Overnight price jumps, such as a split makes, that traded value does not explain."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import datetime as dt
 import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import polars as pl
 
 from finscale.errors import DataError
 
-#: New shares for one old in the splits that happen; reverse splits are their inverses.
+#: New shares for one old in usual splits; reverse splits are their inverses.
 RATIOS = (1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 100.0)
 
 # How far the first price after a jump may lie from the ratio, and the close from the open: a split
@@ -25,8 +26,11 @@ _NEAR_OPEN = 0.15
 _EXPLAINING_VALUE = 4.0
 _EXPLAINING_VOLUME = 2.5
 _USUAL_BARS = 20
-# Without volume only whole ratios count: the VIX opens 40 to 52 % apart on five days.
-_SMALLEST_WITHOUT_VOLUME = 1.75
+# Ratios such as 7:2 happen, 17:2 do not.
+_WHOLE_FROM = 5.0
+# From here on any ratio counts, 5:2 and 17:1 too; below it only 3:2, and not without volume: the
+# VIX opens 40 to 52 % apart on five days.
+_ANY_RATIO = 1.75
 _LONGEST_PAUSE = dt.timedelta(days=10)
 
 
@@ -62,16 +66,25 @@ class Jump:
         """The ratio as people write it: ``7:1``, ``1:10``, ``3:2``."""
         return terms(self.ratio)
 
+    @property
+    def usual(self) -> bool:
+        """Whether it is a usual ratio; else it is only near to what the prices say."""
+        return max(self.ratio, 1 / self.ratio) in RATIOS
+
 
 def terms(ratio: float) -> str:
     """Return new shares for one old as ``7:1``, ``1:10`` or ``3:2``."""
-    if ratio == 1.5:
-        return "3:2"
-    return f"{ratio:g}:1" if ratio >= 1 else f"1:{1 / ratio:g}"
+    larger = max(ratio, 1 / ratio)
+    simple = Fraction(larger).limit_denominator(10)
+    exact = abs(simple / larger - 1) < 1e-9
+    more, fewer = (f"{simple.numerator}", simple.denominator) if exact else (f"{larger:g}", 1)
+    return f"{more}:{fewer}" if ratio >= 1 else f"{fewer}:{more}"
 
 
 def find_jumps(rows: pl.DataFrame, price: str = "close") -> list[Jump]:
-    """Return the bars whose price jumps by a split's ratio while traded value stays ordinary.
+    """Return the bars whose price jumps as in a split while traded value stays ordinary.
+
+    Every jump by 1.75 or more either way counts, and one by about 3:2.
 
     Parameters
     ----------
@@ -86,10 +99,11 @@ def find_jumps(rows: pl.DataFrame, price: str = "close") -> list[Jump]:
     open_T = rows["open"].to_numpy() * close_T / rows["close"].to_numpy()
     gap_T = open_T[1:] / close_T[:-1]
     move_T = close_T[1:] / close_T[:-1]
-    nearest_T = np.array([_nearest_ratio(gap) for gap in gap_T])
-    suspicious_T = (np.abs(np.log(gap_T * nearest_T)) < _NEAR_RATIO) & (
-        np.abs(np.log(move_T / gap_T)) < _NEAR_OPEN
-    )
+    nearest_T = np.array([likely_ratio(gap) for gap in gap_T])
+    suspicious_T = (
+        (np.abs(np.log(gap_T * nearest_T)) < _NEAR_RATIO)
+        | (np.abs(np.log(gap_T)) >= np.log(_ANY_RATIO))
+    ) & (np.abs(np.log(move_T / gap_T)) < _NEAR_OPEN)
     dates = rows["date"].to_list()
     volume_T = rows["volume"].to_numpy() if "volume" in rows.columns else np.zeros(rows.height)
     value_T = volume_T * rows["close"].to_numpy()
@@ -100,7 +114,7 @@ def find_jumps(rows: pl.DataFrame, price: str = "close") -> list[Jump]:
         value = _over_median(value_T[now], value_T[usual])
         volume = _over_median(volume_T[now], volume_T[usual])
         if np.isnan(value):
-            explained = max(ratio, 1 / ratio) < _SMALLEST_WITHOUT_VOLUME
+            explained = max(ratio, 1 / ratio) < _ANY_RATIO
         else:
             explained = value >= _EXPLAINING_VALUE and volume >= _EXPLAINING_VOLUME
         if not explained and dates[now] - dates[before] <= _LONGEST_PAUSE:
@@ -124,30 +138,37 @@ def refuse_jumps(
         return
     insist = " ".join(f"--real-move {jump.date}" for jump in left[:3])
     for first, second in itertools.pairwise(left):
-        if np.isclose(first.ratio * second.ratio, 1.0):
+        # what the prices say of an unusual ratio differs by the moves of two days
+        if abs(np.log(first.ratio * second.ratio)) < _NEAR_RATIO:
             last = rows.filter(pl.col("date") < second.date)["date"][-1]
             raise DataError(
                 f"{place}: the close {first} and {second}{_volume(first)}: "
-                f"a {_larger(first.ratio)} split applied to part of the file. "
+                f"{_named(first)} applied to part of the file. "
                 "Nothing was imported.",
                 hint=f"fetch the whole file again, or `--drop {first.date}:{last}` to leave those "
                 "bars out",
             )
-    listed = ", ".join(f"{jump} ({jump.terms})" for jump in left[:5])
+    listed = ", ".join(f"{jump} ({_about(jump)}{jump.terms})" for jump in left[:5])
     more = f" and {len(left) - 5} more" if len(left) > 5 else ""
     given = " ".join(f"--split {jump.date}:{jump.ratio:.4g}" for jump in left[:5])
+    look_up = "" if all(jump.usual for jump in left[:5]) else "; look the exact ratio up first"
     raise DataError(
         f"{place}: the close {listed}{more}, and the traded value does not explain it: splits "
         "that the prices do not account for. Nothing was imported.",
-        hint=f"`{given}` records them (the prices are kept, the adjusted close follows); "
-        f"`{insist}` if it did happen in the market",
+        hint=f"`{given}` records them (the prices are kept, the adjusted close follows)"
+        f"{look_up}; `{insist}` if it did happen in the market",
     )
 
 
-def _nearest_ratio(gap: float) -> float:
-    """Return the split ratio (new shares for one old) that best explains a price gap."""
+def likely_ratio(gap: float) -> float:
+    """Return the split ratio (new shares for one old) that best explains a price gap.
+
+    A usual one, where one is near; else a whole number or a half, or the inverse of one.
+    """
     wanted = max(gap, 1 / gap)
     ratio = min(RATIOS, key=lambda known: abs(np.log(known / wanted)))
+    if wanted >= _ANY_RATIO and abs(np.log(ratio / wanted)) >= _NEAR_RATIO:
+        ratio = float(round(wanted)) if wanted > _WHOLE_FROM else round(2 * wanted) / 2
     return 1 / ratio if gap > 1 else ratio
 
 
@@ -156,8 +177,13 @@ def _over_median(value: float, usual: np.ndarray[tuple[int], np.dtype[np.float64
     return float(value / median) if median > 0 else float("nan")
 
 
-def _larger(ratio: float) -> str:
-    return terms(max(ratio, 1 / ratio))
+def _named(jump: Jump) -> str:
+    larger = terms(max(jump.ratio, 1 / jump.ratio))
+    return f"a {larger} split" if jump.usual else f"a split of about {larger}"
+
+
+def _about(jump: Jump) -> str:
+    return "" if jump.usual else "about "
 
 
 def _volume(jump: Jump) -> str:

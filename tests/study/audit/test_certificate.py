@@ -1,26 +1,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
 
 from finscale.config import ExperimentConfig
-from finscale.data import DataStore, FinancialDataset, Split
+from finscale.data import DataStore, FinancialDataset, Split, fetch_bars
 from finscale.errors import FinscaleError
 from finscale.features import build_dataset
 from finscale.files import write_json
 from finscale.runs import RunStore
 from finscale.study.audit import CHECKS, Certificate, Outcome, audit
+from finscale.study.audit.evidence import collect
 
 CONFIG = {"split": {"train_end": "2011-12-31", "validation_end": "2014-12-31"}}
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory) -> DataStore:
-    from finscale.data import fetch_bars
-
     store = DataStore(tmp_path_factory.mktemp("data"))
     store.add_bars(fetch_bars("bundled", "SP500"))
     build_dataset(store, "SP500")
@@ -124,6 +124,53 @@ def test_a_correctly_scaled_dataset_is_no_finding(store):
     split = dataset.split(ExperimentConfig(**CONFIG).split)
     certificate = audit(dataset.scaled(split.train), split=[split], data=store, only=["fitting"])
     assert certificate.clean, str(certificate)
+
+
+def test_a_mapped_dataset_is_checked_as_far_as_it_is_in_memory(store):
+    config = ExperimentConfig(**CONFIG, data={"memory_map": True})
+    dataset = FinancialDataset.from_config(config, store)
+    split = dataset.split(config.split)
+    for subject in (dataset, dataset.scaled(split.train)):
+        certificate = audit(subject, split=[split], data=store)
+        assert certificate.clean, str(certificate)
+        unproven = {o.check: o.unproven[0] for o in certificate.outcomes if o.unproven}
+        assert set(unproven) == {"columns", "duplicates", "plausibility"}
+        assert unproven["columns"].startswith("20 channels, first ")
+    assert "runs of 5 bars compared with all" in certificate["duplicates"].statement
+    all_rows = dataset.scaled(dataset.ends_W)
+    certificate = audit(all_rows, split=[split], data=store, only=["fitting"])
+    assert "its train rows have a standard deviation of" in certificate.findings[0][1]
+
+
+def test_a_mapped_dataset_without_bar_channels_leaves_plausibility_unproven(case, tmp_path):
+    dataset = FinancialDataset.memory_mapped(
+        [case.frame], tmp_path / "r.f32", context_length=20, task=case.task, features=["rsi_14"]
+    )
+    certificate = case.certify(dataset=dataset)
+    assert certificate.clean, str(certificate)
+    assert certificate["plausibility"].statement == "no channel is at hand"
+    assert certificate["plausibility"].unproven[0].startswith("1 channel, first rsi_14: a memory")
+
+
+def test_an_older_dataset_is_compared_with_the_bars_that_it_was_made_from(tmp_path):
+    """A dividend later than the dataset changes every adjusted price before it."""
+    bars = fetch_bars("bundled", "SP500")
+    old = bars.frame.head(4900)
+    store = DataStore(tmp_path)
+    store.add_bars(replace(bars, frame=old))
+    build_dataset(store, "SP500")
+    adjusted = bars.frame.with_columns(pl.col("adj_close") * 0.997)
+    store.add_bars(replace(bars, frame=adjusted))
+    config = ExperimentConfig(**CONFIG, data={"version": "v1"})
+    checks = ["causality", "columns", "calendar", "finished", "files"]
+    certificate = audit(config, data=store, only=checks)
+    assert certificate.clean, str(certificate)
+    assert certificate.complete, str(certificate)
+    dataset = FinancialDataset.from_config(config, store)
+    assert collect(dataset, data=store).bars["SP500"]["close"].equals(old["close"])
+    # in memory, without an entry, the newest bars are those at hand
+    entryless = replace(dataset, entries=())
+    assert collect(entryless, data=store).bars["SP500"]["close"].equals(adjusted["adj_close"])
 
 
 def test_labels_of_one_kind_only_are_unproven(case):

@@ -13,8 +13,9 @@ from finscale.data.bars import Bars
 from finscale.data.calendar import timezone
 from finscale.data.sources.base import Source, register
 from finscale.data.sources.csv_columns import find_columns
+from finscale.data.sources.csv_marks import decimal_comma
 from finscale.data.sources.csv_table import read_table
-from finscale.data.sources.csv_values import has_decimal_comma, parse_dates, parse_numbers
+from finscale.data.sources.csv_values import parse_dates, parse_numbers
 from finscale.errors import DataError
 
 _NUMBERS = ("open", "high", "low", "close", "adj_close", "volume", "dividends")
@@ -56,7 +57,12 @@ def fetch(
     rows = [table.rows[i] for i in columns.rows]
     lines = [table.lines[i] for i in columns.rows]
     cells = {name: [row[i] for row in rows] for name, i in columns.index.items()}
-    decimal_comma = has_decimal_comma(table.delimiter, cells["close"][:50])
+    with_comma = decimal_comma(
+        {name: cells[name] for name in _NUMBERS if name in cells},
+        lines,
+        delimiter=table.delimiter,
+        place=table.place,
+    )
     dates: list[dt.date] = parse_dates(
         cells["date"],
         lines,
@@ -74,7 +80,7 @@ def fetch(
                     lines,
                     column=name,
                     place=table.place,
-                    decimal_comma=decimal_comma,
+                    decimal_comma=with_comma,
                 )
                 for name in _NUMBERS
                 if name in cells

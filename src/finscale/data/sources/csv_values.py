@@ -182,8 +182,3 @@ def parse_numbers(
             hint="mend or delete the row",
         )
     return (frame["number"] * frame["suffix"]).alias(column)
-
-
-def has_decimal_comma(delimiter: str, cells: Sequence[str]) -> bool:
-    """Tell whether numbers are written 1.234,56: a comma inside cells, and no point after it."""
-    return delimiter != "," and any(re.fullmatch(r"[-\d.]*\d,\d+", cell) for cell in cells)

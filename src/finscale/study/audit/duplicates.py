@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from finscale.data.splits import Split
 from finscale.data.windows import FinancialDataset
 from finscale.study.audit.certificate import Check, Outcome
-from finscale.study.audit.evidence import Evidence, originals
+from finscale.study.audit.evidence import Evidence, originals, unread
 
 #: Consecutive bars that must agree before they count as copied.
 _RUN = 5
@@ -25,12 +25,14 @@ Floats = NDArray[np.float64]
 def examine_duplicates(evidence: Evidence) -> Outcome:
     """Look for rows of train among the held-out rows: equal channels, or the same price path."""
     dataset, findings, runs = evidence.dataset, [], 0
-    channels_RF = np.column_stack(list(originals(dataset).values()))
+    missing = unread(dataset)
+    channels = [] if missing else list(originals(dataset).values())
     paths = _paths(dataset)
     for fold in evidence.folds:
         held = np.r_[fold.validation, fold.test]
         where = f"fold {fold.fold}: " if len(evidence.folds) > 1 else ""
-        equal = _equal_rows(channels_RF, fold.train, held)
+        # bars alone may well be equal, where they are closes without volume
+        equal = _equal_rows(np.column_stack(channels), fold.train, held) if channels else held[:0]
         if equal.size:
             day = dataset.date_R[equal[0]]
             findings.append(
@@ -48,10 +50,12 @@ def examine_duplicates(evidence: Evidence) -> Outcome:
             )
     return Outcome(
         "duplicates",
-        f"{channels_RF.shape[0]:,} rows compared in every channel and {runs:,} held-out runs of "
-        f"{_RUN} bars with all runs of train, free of price level, to {_NEAR:g} daily standard "
-        "deviations" + (": none found twice" if not findings else ""),
+        (f"{dataset.date_R.size:,} rows compared in every channel and " if channels else "")
+        + f"{runs:,} held-out runs of {_RUN} bars {'compared ' * (not channels)}with all runs of "
+        f"train, free of price level, to {_NEAR:g} daily standard deviations"
+        + (": none found twice" if not findings else ""),
         tuple(findings),
+        missing,
         mend="leave the copied rows out of one of the parts",
     )
 

@@ -149,7 +149,8 @@ def collect(
         assert store is not None
         if not store.has_bars(symbol):
             continue
-        entry, registered_bars = store.bars_entry(symbol), store.bars(symbol)
+        version = _bar_version(dataset, symbol, store)
+        entry, registered_bars = store.bars_entry(symbol, version), store.bars(symbol, version)
         entries.append(entry)
         registered[symbol] = entry.created
         given.setdefault(symbol, registered_bars.adjusted())
@@ -173,6 +174,13 @@ def collect(
         bar_entries=tuple(entries),
         seed=seed,
     )
+
+
+def _bar_version(dataset: FinancialDataset, symbol: str, store: DataStore) -> str | None:
+    """Return the version of the bars that a symbol's registered dataset was made from."""
+    known = {entry.key: entry.version for entry in store.raw.entries() if entry.symbol == symbol}
+    parents = (key for e in dataset.entries if e.symbol == symbol for key in e.parents)
+    return next((known[key] for key in parents if key in known), None)
 
 
 def _own_fits(dataset: FinancialDataset, folds: Sequence[Split]) -> dict[str, Fitted]:
@@ -202,8 +210,21 @@ def ordinary_split(dataset: FinancialDataset) -> SplitConfig:
 
 
 def originals(dataset: FinancialDataset) -> dict[str, NDArray[np.float64]]:
-    """Return the channels before any scaling, as float64 columns."""
-    return {name: dataset.frame[name].to_numpy() for name in dataset.features}
+    """Return the channels before any scaling, as float64 columns; without :func:`unread` ones."""
+    present = [name for name in dataset.features if name in dataset.frame.columns]
+    return {name: dataset.frame[name].to_numpy() for name in present}
+
+
+def unread(dataset: FinancialDataset) -> tuple[str, ...]:
+    """Say which channels cannot be looked at: a mapped dataset keeps no column of its features."""
+    missing = [name for name in dataset.features if name not in dataset.frame.columns]
+    if not missing:
+        return ()
+    count = f"{len(missing)} channel{'s' * (len(missing) > 1)}, first {missing[0]}"
+    return (
+        f"{count}: a memory-mapped dataset has no columns to look at; audit the config, or the "
+        "dataset made with memory_map: false",
+    )
 
 
 def _dataset(config: ExperimentConfig, store: DataStore) -> FinancialDataset:

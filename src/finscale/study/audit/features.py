@@ -9,7 +9,7 @@ from finscale.data.timescales import resample
 from finscale.features.causality import CHANGES, as_function, prove_all
 from finscale.features.feature import INPUTS
 from finscale.study.audit.certificate import Check, Outcome
-from finscale.study.audit.evidence import Evidence
+from finscale.study.audit.evidence import Evidence, unread
 
 #: Symbols on whose bars every feature is proven; on the others its values are compared only.
 _PROVE_ON = 3
@@ -45,7 +45,8 @@ def examine_causality(evidence: Evidence) -> Outcome:
 
 def examine_columns(evidence: Evidence) -> Outcome:
     """Compare every column of the dataset with what its bars and its computation give."""
-    findings, unproven, compared = [], [], 0
+    findings, unproven, compared = [], [*unread(evidence.dataset)], 0
+    readable = [f for f in evidence.dataset.features if f in evidence.dataset.frame.columns]
     for symbol in evidence.dataset.symbols:
         if symbol not in evidence.bars:
             unproven.append(f"{symbol}: no bars at hand to recompute its columns from")
@@ -59,7 +60,7 @@ def examine_columns(evidence: Evidence) -> Outcome:
             )
             continue
         at = np.searchsorted(rows["date"].to_numpy(), part["date"].to_numpy())
-        for name in evidence.dataset.features:
+        for name in readable:
             if name in INPUTS:
                 expected = rows[name].to_numpy()[at]
             elif name in evidence.features:

@@ -134,6 +134,8 @@ def _scales_of_runs(evidence: Evidence) -> tuple[int, list[str]]:
 
 
 def _train_scale(dataset: FinancialDataset, fold: Split) -> np.ndarray:
+    if dataset.mapped:  # its rows were never divided
+        return channel_scale(dataset, fold)
     unscaled = replace(
         dataset,
         rows_RF=dataset.rows_RF.cpu() * torch.from_numpy(dataset.scale_F.astype(np.float32)),

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finscale.study.audit.certificate import Check, Outcome
-from finscale.study.audit.evidence import Evidence, originals
+from finscale.study.audit.evidence import Evidence, originals, unread
 
 #: Largest fall that a clean channel may have beyond its noise.
 _ALLOWED_FALL = 0.05
@@ -64,6 +64,8 @@ def examine_plausibility(evidence: Evidence) -> Outcome:
         _fall(channel, view, value_R[rows], value_R[rows - horizon], label, day, horizon)
         for channel, view, value_R in _views(evidence)
     ]
+    if not falls:
+        return Outcome("plausibility", "no channel is at hand", unproven=unread(dataset))
     quantile = _quantile(len(falls))
     by_channel: dict[str, _Fall] = {}
     for fall in sorted(falls, key=lambda fall: fall.excess(quantile)):
@@ -72,7 +74,7 @@ def examine_plausibility(evidence: Evidence) -> Outcome:
     nearest = max(falls, key=lambda fall: fall.excess(quantile))
     return Outcome(
         "plausibility",
-        f"{len(falls)} views of {dataset.num_features} channels on {rows.size:,} train and "
+        f"{len(falls)} views of {len(originals(dataset))} channels on {rows.size:,} train and "
         f"validation windows, AUC at t against t−{horizon}"
         + (
             f": none falls further than noise allows (nearest {nearest.channel}, {nearest.view}: "
@@ -87,6 +89,7 @@ def examine_plausibility(evidence: Evidence) -> Outcome:
             "after t"
             for fall in worst
         ),
+        unread(dataset),
         mend="find how the channel is made; a shift in the wrong direction is the usual cause",
     )
 

@@ -1,0 +1,111 @@
+"""Whether 1,234 is one thousand or one and a bit: what all the numbers of a file say together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+
+from finscale.data.sources.csv_values import parse_numbers
+from finscale.errors import DataError
+
+# What stands around a number and says nothing about its marks: sign, currency, suffix, exponent.
+_AROUND = re.compile(r"^[-+$€£\s\u00a0]+|(?:[eE][-+]?\d+)?[KMBkmb]?[$€£\s\u00a0]*$")
+_GROUP = r"[1-9]\d{0,2}"
+_PRICES = ("open", "high", "low", "close")
+# Prices of one day, and of one day and the next, lie nearer to one another than this.
+_FAR = 3.0
+
+
+def decimal_comma(
+    cells: Mapping[str, Sequence[str]], lines: Sequence[int], *, delimiter: str, place: str
+) -> bool:
+    """Tell whether the numbers of a file are written 1.234,56 rather than 1,234.56.
+
+    Every number of the file counts. One comma with any but three digits behind it is a decimal
+    comma; several commas, a comma before a point, or a point with any but three digits behind it
+    show the other form. Where every mark has three digits behind it, that form is right which
+    leaves the prices of a day, and of neighbouring days, near one another, if the other does not.
+
+    Parameters
+    ----------
+    cells : mapping of str to sequence of str
+        The columns of numbers, the prices among them.
+    lines : sequence of int
+        Each cell's line in the file.
+    delimiter : str
+        What stands between cells; a comma there speaks against decimal commas.
+    place : str
+        For messages.
+
+    Raises
+    ------
+    DataError
+        If both forms stand in the file, or nothing tells which is meant.
+    """
+    first: dict[str, tuple[str, int]] = {}
+    for name, column in cells.items():
+        text = pl.Series(name, column, dtype=pl.String)
+        marked = (text.str.contains(r"[.,]")).arg_true().to_list()
+        for row in marked:
+            kind = _kind(_AROUND.sub("", column[row]), name)
+            if kind and kind not in first:
+                first[kind] = (f"{column[row]!r} ({name})", lines[row])
+    if "comma" in first and "point" in first:
+        (a, line_a), (b, line_b) = first["comma"], first["point"]
+        raise DataError(
+            f"{place}: {a} in row {line_a} has a decimal comma, {b} in row {line_b} has none.",
+            hint="write all numbers of the file in one form, best without thousands separators",
+        )
+    if "comma" in first or "point" in first or "unsure" not in first:
+        return "comma" in first
+    near = {form: _are_near(cells, lines, place, form) for form in (False, True)}
+    if near[False] != near[True]:
+        return near[True]
+    if delimiter == ",":
+        return False
+    cell, line = first["unsure"]
+    raise DataError(
+        f"{place} row {line}: {cell} could be a number of thousands or have a decimal comma, and "
+        "no other number of the file tells which.",
+        hint="leave the thousands separators out of the file (1234), or write a decimal comma with "
+        "any but three digits behind it (1,2340)",
+    )
+
+
+def _kind(number: str, name: str) -> str | None:
+    """Return the mark that a number shows to be decimal, ``unsure``, or nothing."""
+    num_commas, num_points = number.count(","), number.count(".")
+    if num_commas > 1 and num_points > 1:
+        return None  # no number in either form
+    if num_commas > 1 or 0 <= number.find(",") < number.find("."):
+        return "point"
+    if num_points > 1 or 0 <= number.find(".") < number.find(","):
+        return "comma"
+    if re.fullmatch(rf"{_GROUP}[.,]\d{{3}}", number):
+        # a number of shares has no decimals, and a point is a decimal one unless something else
+        # in the file says otherwise
+        return "unsure" if num_commas and name != "volume" else None
+    if not re.fullmatch(r"\d*[.,]\d*", number):
+        return None
+    return "comma" if num_commas else "point"
+
+
+def _are_near(
+    cells: Mapping[str, Sequence[str]], lines: Sequence[int], place: str, form: bool
+) -> bool:
+    """Tell whether prices read in one form lie near those of the same day and the next."""
+    price_RP = np.column_stack(
+        [
+            parse_numbers(cells[name], lines, column=name, place=place, decimal_comma=form)
+            for name in _PRICES
+        ]
+    )
+    log_RP = np.log(price_RP[(np.nan_to_num(price_RP) > 0).all(axis=1)])
+    if not len(log_RP):
+        return True
+    within_day = np.ptp(log_RP, axis=1).max()
+    to_next_day = np.abs(np.diff(np.median(log_RP, axis=1))).max(initial=0.0)
+    return bool(max(within_day, to_next_day) < np.log(_FAR))
