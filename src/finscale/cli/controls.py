@@ -31,7 +31,7 @@ def run(
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="All controls, 200 worlds each.")] = False,
     replicates: Annotated[int | None, typer.Option(help="Worlds of each control.")] = None,
-    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
     seed: Annotated[int, typer.Option(help="Seed of the suite.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the results as JSON here.")] = None,
     figure: Annotated[

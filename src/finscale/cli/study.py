@@ -40,7 +40,7 @@ def run_study(
         bool, typer.Option("--amend", help="Go on although the file has changed; recorded.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(help="Runs at a time; as many as fit when absent.")
+        int | None, typer.Option(min=1, help="Runs at a time; as many as fit when absent.")
     ] = None,
     runs: RunsFolder = RUNS,
     studies: StudiesFolder = STUDIES,
