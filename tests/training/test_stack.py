@@ -64,6 +64,30 @@ def test_each_keeps_its_own_dropout(make_trainer, outcome):
     assert [outcome(t, r) for t, r in zip(together, results, strict=True)] == expected
 
 
+#: Fused, as auto is from 65 tokens on.
+LONG = {"patch_length": 4, "stride": 1, "attention": "fused", "depth": 1, "width": 8, "heads": 2}
+
+
+@pytest.mark.parametrize("played", [True, False], ids=["played", "side by side"])
+@pytest.mark.parametrize("rates", [(0.2, 0.2), (0.2, 0.4)], ids=str)
+def test_each_drops_attention_weights_by_its_own_generator(
+    make_trainer, outcome, monkeypatch, rates, played
+):
+    def make():
+        for seed, rate in enumerate(rates):
+            torch.manual_seed(seed)
+            network = ModelConfig(**LONG, attention_dropout=rate)
+            model = build_model(network, num_features=5, context_length=16)
+            yield make_trainer(model=model, seed=seed, epochs=2)
+
+    expected = [outcome(trainer, trainer.fit()) for trainer in make()]
+    if not played:
+        monkeypatch.setattr(stack, "player_of", lambda *_: None)
+    together = list(make())
+    results = fit_together(together)
+    assert [outcome(t, r) for t, r in zip(together, results, strict=True)] == expected
+
+
 def test_each_keeps_its_own_labels(make_trainer, windows, outcome):
     dataset, split = windows
     generator = np.random.default_rng(0)
