@@ -14,6 +14,7 @@ from finscale.models.replicas import Replicas, can_stack
 from finscale.training import Callback, TrainingPaused, stack
 from finscale.training.playing import Player
 from finscale.training.stack import Stack, fit_together
+from finscale.training.together import why_not_together
 
 
 @pytest.fixture
@@ -183,6 +184,26 @@ def test_a_pause_of_one_pauses_all_and_all_go_on_to_the_same_bits(
         fit_together(make([Act(step, pause)]))
     resumed = make()
     assert [outcome(t, r) for t, r in zip(resumed, fit_together(resumed), strict=True)] == expected
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"heads": 4}, {"revin": False}, {"attention": "explicit"}, {"attention_dropout": 0.2}],
+    ids=str,
+)
+def test_models_that_compute_differently_are_no_stack(make_trainer, change):
+    """Their parameters have the same shapes, so that the first one's way would do for all."""
+
+    def make(network):
+        model = build_model(network, num_features=5, context_length=16)
+        return make_trainer(model=model)
+
+    trainers = [make(NETWORK), make(NETWORK.model_copy(update=change))]
+    with pytest.raises(TrainingError, match="their models, batches, epochs or arithmetic differ"):
+        fit_together(trainers)
+    # what is dropped how often is each one's own
+    rates = NETWORK.model_copy(update={"dropout": 0.0, "head_dropout": 0.3})
+    assert why_not_together([make(NETWORK), make(rates)]) == ""
 
 
 def test_those_behind_catch_up_first(make_trainer, tmp_path, outcome):
