@@ -95,7 +95,7 @@ def test_each_drops_attention_weights_by_its_own_generator(
 def test_recomputed_layers_over_strided_patches_have_the_bits_of_each_alone(
     make_trainer, outcome, precision, channels
 ):
-    """What is recomputed is not played; in bf16 torch rounds strided products in a way of its own."""
+    """What is recomputed is not played; torch rounds strided products in bf16 in its own way."""
     embedding = {"feature_embedding": 3} if channels == "mixing" else {}
     network = NETWORK.model_copy(
         update={"activation_checkpointing": True, "channels": channels, **embedding}
