@@ -237,6 +237,31 @@ def test_the_edges_of_these_ranges_are_settings(recipe) -> None:
     load_config(ExperimentConfig, recipe, [f"training.loss_options={options}"])
 
 
+def test_a_value_in_quotes_stays_text(recipe) -> None:
+    for written in ('"600519"', "'ON'", '["NO", "600519"]'):
+        config = load_config(ExperimentConfig, recipe, [f"data.symbols={written}"])
+        assert all(isinstance(symbol, str) for symbol in config.data.symbols)
+    assert config.data.symbols == ("NO", "600519")
+
+
+def test_a_file_that_needs_itself_is_refused(tmp_path) -> None:
+    (tmp_path / "one.yaml").write_text("model: one.yaml\n")
+    with pytest.raises(ConfigError, match=r"names itself.*one\.yaml → one\.yaml"):
+        load_config(ExperimentConfig, tmp_path / "one.yaml")
+    (tmp_path / "two.yaml").write_text("model: {base: three.yaml, depth: 1}\n")
+    (tmp_path / "three.yaml").write_text("training: two.yaml\n")
+    with pytest.raises(ConfigError, match=r"two\.yaml → three\.yaml → two\.yaml"):
+        load_config(ExperimentConfig, tmp_path / "two.yaml")
+
+
+def test_a_file_may_be_named_twice(tmp_path) -> None:
+    (tmp_path / "split.yaml").write_text("embargo: 7\n")
+    (tmp_path / "one.yaml").write_text("split: {base: split.yaml, fold: 0}\n")
+    (tmp_path / "two.yaml").write_text("split: split.yaml\nname: two\n")
+    assert load_config(ExperimentConfig, tmp_path / "one.yaml").split.embargo == 7
+    assert load_config(ExperimentConfig, tmp_path / "two.yaml").split.embargo == 7
+
+
 def test_study_counts_and_seeds() -> None:
     study = StudyConfig.model_validate(
         {"name": "x", "axes": {"parameters": ["10k", "1M"]}, "seeds": 3}

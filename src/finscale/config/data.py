@@ -46,6 +46,13 @@ class DataConfig(Section):
     when they would take more than half of the free memory. The results are the same bits.
     Baselines always hold their rows."""
 
+    @field_validator("root")
+    @classmethod
+    def _a_folder(cls, value: Path) -> Path:
+        if value.is_file():
+            raise ValueError("is a file; the data lie in a folder")
+        return value
+
     @field_validator("symbols", mode="before")
     @classmethod
     def _one_symbol(cls, value: object) -> object:
