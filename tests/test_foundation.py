@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import finscale as fs
+from finscale.cli.options import print_json
 from finscale.errors import FinscaleError, did_you_mean, missing_extra
-from finscale.files import atomic_path, file_digests, read_json, write_json
+from finscale.files import atomic_path, file_digests, null_for_nan, read_json, write_json
 from finscale.registry import Registry
 
 
@@ -92,3 +96,17 @@ def test_unknown_public_name() -> None:
 def test_import_and_terminal_load_nothing_heavy(heavy: str) -> None:
     code = f"import finscale, finscale.cli.app, sys; sys.exit({heavy!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_numbers_that_json_has_no_word_for_become_null() -> None:
+    content = {"a": math.nan, "b": [1, -math.inf, (2.5, math.inf)], "c": {"d": None, "e": "nan"}}
+    expected = {"a": None, "b": [1, None, [2.5, None]], "c": {"d": None, "e": "nan"}}
+    assert null_for_nan(content) == expected
+
+
+def test_what_is_printed_for_programs_is_json(capsys) -> None:
+    print_json({"a": math.nan, "path": Path("b")})
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == {
+        "a": None,
+        "path": "b",
+    }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,17 @@ def write_json(target: Path, content: Any, *, flush: bool = True) -> None:
     """Write ``content`` as indented JSON, atomically; NaN is refused, not written."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     write_bytes(target, (text + "\n").encode(), flush=flush)
+
+
+def null_for_nan(content: Any) -> Any:
+    """Return ``content`` with None for every number that is not finite: JSON has no other word."""
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, Mapping):
+        return {key: null_for_nan(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [null_for_nan(value) for value in content]
+    return content
 
 
 def read_json(path: Path) -> Any:

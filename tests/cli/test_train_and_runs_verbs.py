@@ -57,7 +57,7 @@ def test_train_announces_trains_and_scores(trained) -> None:
 def test_train_again_shows_the_same_run_as_json(trained) -> None:
     _, command, first = trained
     again = runner.invoke(app, [*command, "--json"], catch_exceptions=False)
-    content = json.loads(again.output)
+    content = json.loads(again.output, parse_constant=pytest.fail)
     assert content["run"][:4] in first.output
     assert 0 < content["scores"]["log_loss"]["low"] < content["scores"]["log_loss"]["value"]
     quiet = runner.invoke(app, [*command, "--quiet"], catch_exceptions=False)
@@ -152,3 +152,41 @@ def test_help_lists_every_verb_and_teaches() -> None:
         "--set training.lr=3e-4"
         in runner.invoke(app, ["train", "--help"], env={"COLUMNS": "120"}).output
     )
+
+
+@pytest.mark.parametrize("symbol", ["ON", "NO", "600519", "1E3"])
+@pytest.mark.parametrize("verb", ["train", "find-batch-size"])
+def test_a_symbol_is_text_whatever_yaml_takes_it_for(root, tmp_path, verb, symbol) -> None:
+    recipe = str(root / "configs/daily/threshold_1pct.yaml")
+    command = [verb, recipe, "--symbol", symbol, "--data-root", str(tmp_path / "600519")]
+    with pytest.raises(FinscaleError, match=f"no bars of {symbol}"):
+        runner.invoke(app, command, catch_exceptions=False)
+
+
+def test_a_data_folder_that_is_a_file_is_named(root, tmp_path) -> None:
+    (tmp_path / "afile").touch()
+    command = ["train", str(root / "configs/daily/threshold_1pct.yaml")]
+    with pytest.raises(FinscaleError, match=r"data\.root = .*afile.*is a file"):
+        runner.invoke(
+            app, [*command, f"--set=data.root={tmp_path / 'afile'}"], catch_exceptions=False
+        )
+
+
+#: Ctrl-C while the config is read.
+STOPPED = """
+import finscale.config
+from finscale.cli import main
+
+def load_config(*_):
+    raise KeyboardInterrupt
+
+finscale.config.load_config = load_config
+main()
+"""
+
+
+def test_ctrl_c_before_training_says_how_to_go_on() -> None:
+    command = [sys.executable, "-c", STOPPED, "train", "recipe.yaml"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 130
+    assert ended.stderr == "\nstopped; the same command goes on from the last resume point\n"

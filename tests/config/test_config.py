@@ -187,6 +187,81 @@ def test_contradictions() -> None:
             ModelConfig.model_validate(wrong)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("{quantiles: []}", "must hold at least one level"),
+        ("{quantiles: 0.5}", "must be a list of levels"),
+        ("{quantiles: [1.5, -2]}", "must each lie between 0 and 1"),
+        ("{quantiles: [0.5, 0.5]}", "must differ"),
+        ("{gamma: [1, 2]}", r"gamma = \[1.0, 2.0\] must be one number"),
+        ("{gamma: -1}", "gamma = -1 must be at least 0"),
+        ("{alpha: 1}", "alpha = 1 must be above 0 and below 1"),
+        ("{epsilon: 1}", "epsilon = 1 must be at least 0 and below 1"),
+        ("{temperature: 0}", "temperature = 0 must be above 0"),
+        ("{delta: .nan}", "finite number"),
+    ],
+)
+def test_options_of_a_loss_have_their_range(recipe, options: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as error:
+        load_config(ExperimentConfig, recipe, [f"training.loss_options={options}"])
+    assert "training.loss_options" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "training.learning_rate=.inf",
+        "training.lr=inf",
+        "training.weight_decay=.inf",
+        "training.weight_decay=.nan",
+        "training.betas=[1.5, 2]",
+        "training.betas=[0.9, 1]",
+        "training.betas=[-0.1, 0.9]",
+        "seed=99999999999999999999",
+        "split.chunk_seed=-1",
+        "model.ff_ratio=.inf",
+    ],
+)
+def test_numbers_that_no_training_survives_are_refused(recipe, setting: str) -> None:
+    with pytest.raises(ConfigError, match=setting.split("=")[0]):
+        load_config(ExperimentConfig, recipe, [setting])
+
+
+def test_the_edges_of_these_ranges_are_settings(recipe) -> None:
+    edges = ["training.betas=[0, 0.999]", f"seed={2**63 - 1}", "training.weight_decay=0"]
+    config = load_config(ExperimentConfig, recipe, edges)
+    assert config.training.betas == (0.0, 0.999)
+    assert config.seed == 2**63 - 1
+    options = {"epsilon": 0, "quantiles": [0.5]}
+    load_config(ExperimentConfig, recipe, [f"training.loss_options={options}"])
+
+
+def test_a_value_in_quotes_stays_text(recipe) -> None:
+    for written in ('"600519"', "'ON'", '["NO", "600519"]'):
+        config = load_config(ExperimentConfig, recipe, [f"data.symbols={written}"])
+        assert all(isinstance(symbol, str) for symbol in config.data.symbols)
+    assert config.data.symbols == ("NO", "600519")
+
+
+def test_a_file_that_needs_itself_is_refused(tmp_path) -> None:
+    (tmp_path / "one.yaml").write_text("model: one.yaml\n")
+    with pytest.raises(ConfigError, match=r"names itself.*one\.yaml → one\.yaml"):
+        load_config(ExperimentConfig, tmp_path / "one.yaml")
+    (tmp_path / "two.yaml").write_text("model: {base: three.yaml, depth: 1}\n")
+    (tmp_path / "three.yaml").write_text("training: two.yaml\n")
+    with pytest.raises(ConfigError, match=r"two\.yaml → three\.yaml → two\.yaml"):
+        load_config(ExperimentConfig, tmp_path / "two.yaml")
+
+
+def test_a_file_may_be_named_twice(tmp_path) -> None:
+    (tmp_path / "split.yaml").write_text("embargo: 7\n")
+    (tmp_path / "one.yaml").write_text("split: {base: split.yaml, fold: 0}\n")
+    (tmp_path / "two.yaml").write_text("split: split.yaml\nname: two\n")
+    assert load_config(ExperimentConfig, tmp_path / "one.yaml").split.embargo == 7
+    assert load_config(ExperimentConfig, tmp_path / "two.yaml").split.embargo == 7
+
+
 def test_study_counts_and_seeds() -> None:
     study = StudyConfig.model_validate(
         {"name": "x", "axes": {"parameters": ["10k", "1M"]}, "seeds": 3}
@@ -198,6 +273,8 @@ def test_study_counts_and_seeds() -> None:
         {"axes": {"parameters": []}},
         {"axes": {"parameters": [1, 1]}},
         {"seeds": []},
+        {"seeds": [-1]},
+        {"seeds": [2**64]},
         {"name": "a/b"},
     ]:
         with pytest.raises(ValidationError):

@@ -128,6 +128,7 @@ def saved_bytes(model: PatchTST, x_BLF: torch.Tensor, precision: str) -> int:
         {"attention": "fused"},
         {"feature_embedding": 8},
         {"attention_dropout": 0.1},
+        {"attention_dropout": 0.1, "attention": "fused"},
     ],
     ids=str,
 )

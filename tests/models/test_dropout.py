@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from finscale.models.dropout import _bits, dropout, fill_mask
+from finscale.models.dropout import _bits, drawing_from, dropout, fill_mask
 
 
 @pytest.mark.parametrize("probability", [0.001, 0.1, 0.5, 0.9])
@@ -40,6 +40,25 @@ def test_identity_outside_training_and_at_zero() -> None:
     x = torch.randn(3)
     assert dropout(x, 0.5, False) is x
     assert dropout(x, 0.0, True) is x
+
+
+@pytest.mark.parametrize("probability", [0.998, 0.999, 0.9999999])
+def test_almost_everything_may_be_dropped(probability: float) -> None:
+    torch.manual_seed(0)
+    dropped = dropout(torch.ones(100_000), probability, True)
+    assert set(dropped.unique().tolist()) == {0.0, 256.0}
+
+
+def test_a_model_that_drops_nothing_draws_nothing_beside_others() -> None:
+    drawers = [torch.Generator().manual_seed(seed) for seed in (0, 1)]
+    before = drawers[0].get_state()
+    x = torch.randn(2, 64)
+    with drawing_from(drawers):
+        both = dropout(x, (0.0, 0.3), True)
+    assert torch.equal(both[0], x[0])
+    assert torch.equal(drawers[0].get_state(), before)
+    with drawing_from([torch.Generator().manual_seed(1)]):
+        assert torch.equal(both[1], dropout(x[1], 0.3, True))
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.001, 0.3, 0.9])

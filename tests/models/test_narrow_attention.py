@@ -52,3 +52,12 @@ def test_auto_takes_it_for_narrow_heads_only(monkeypatch) -> None:
         taken.clear()
         SelfAttention(32, heads, method=method)(x)
         assert len(taken) == wanted
+
+
+def test_a_model_in_double_stays_in_double() -> None:
+    torch.manual_seed(0)
+    qkv = torch.randn(3, 4, 3, 2, 2, dtype=torch.float64, requires_grad=True)
+    assert narrow_attention(qkv, 0.5).dtype == torch.float64
+    assert torch.autograd.gradcheck(lambda x: narrow_attention(x, 0.5), qkv)
+    layer = SelfAttention(8, 2, method="narrow").double()
+    assert layer(torch.randn(3, 4, 8, dtype=torch.float64))[0].dtype == torch.float64

@@ -229,6 +229,17 @@ def test_quantile_forecasts_are_all_kept(tiny, tmp_path) -> None:
     assert 0 < inside.mean() < 1
 
 
+def test_a_single_quantile_is_the_prediction_and_is_kept(tiny, tmp_path) -> None:
+    training = tiny.training.model_copy(
+        update={"loss": "quantile", "loss_options": {"quantiles": (0.1,)}}
+    )
+    config = tiny.model_copy(update={"task": TaskConfig(name="regression"), "training": training})
+    test = run_experiment(config, runs=RunStore(tmp_path)).predictions("test")
+    assert test["logit"].equals(test["quantile_0.1"].alias("logit"))
+    below = (test["target"] < test["logit"]).mean()
+    assert 0 < below < 0.5
+
+
 def test_a_simulated_market_is_data_like_any_other(tiny, tmp_path) -> None:
     data = tiny.data.model_copy(
         update={"source": "synthetic:student", "symbols": ("WALK",), "root": tmp_path / "data"}

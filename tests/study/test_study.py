@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from finscale.config import BaselineConfig, StudyConfig
+from finscale.errors import FinscaleError
 from finscale.runs import RunStore
 from finscale.study import Event, Job, LocalExecutor, Study, run_experiment
 from finscale.study.grid import expand
@@ -113,6 +114,12 @@ def test_a_run_that_cannot_work_is_recorded_and_the_rest_goes_on(tiny, tmp_path)
     assert "NOWHERE" in ends["bad"].facts["error"]
     # tried twice before it counted as failed
     assert sum(event.kind == "started" and event.job.label == "bad" for event in events) == 2
+
+
+@pytest.mark.parametrize("counts", [{"workers": 0}, {"workers": -2}, {"attempts": 0}], ids=str)
+def test_an_executor_without_workers_is_refused(counts) -> None:
+    with pytest.raises(FinscaleError, match="need at least 1"):
+        LocalExecutor(**counts)
 
 
 def test_worker_process_keeps_its_channel_clean(tiny, tmp_path) -> None:

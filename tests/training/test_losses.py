@@ -120,3 +120,10 @@ def test_an_unknown_option_names_the_nearest():
     with pytest.raises(ConfigError, match=r"no option gama") as error:
         make_loss("focal", "classification", {"gama": 1.0})
     assert "gamma" in error.value.hint
+
+
+def test_a_single_quantile_reads_a_head_of_one_output():
+    target = torch.tensor([0.0, 0.02])
+    column = value("quantile", "regression", torch.zeros(2, 1), target, quantiles=(0.1,))
+    assert value("quantile", "regression", torch.zeros(2), target, quantiles=(0.1,)) == column
+    assert column == pytest.approx(0.02 * 0.1 / 2)

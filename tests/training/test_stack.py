@@ -14,6 +14,7 @@ from finscale.models.replicas import Replicas, can_stack
 from finscale.training import Callback, TrainingPaused, stack
 from finscale.training.playing import Player
 from finscale.training.stack import Stack, fit_together
+from finscale.training.together import why_not_together
 
 
 @pytest.fixture
@@ -57,6 +58,54 @@ def test_each_keeps_its_own_dropout(make_trainer, outcome):
             network = ModelConfig(depth=1, width=8, heads=2, patch_length=8, stride=4, dropout=rate)
             model = build_model(network, num_features=5, context_length=16)
             yield make_trainer(model=model, epochs=2)
+
+    expected = [outcome(trainer, trainer.fit()) for trainer in make()]
+    together = list(make())
+    results = fit_together(together)
+    assert [outcome(t, r) for t, r in zip(together, results, strict=True)] == expected
+
+
+NETWORK = ModelConfig(depth=1, width=8, heads=2, patch_length=8, stride=4, dropout=0.2)
+#: Fused, as auto is from 65 tokens on.
+LONG = {"patch_length": 4, "stride": 1, "attention": "fused", "depth": 1, "width": 8, "heads": 2}
+
+
+@pytest.mark.parametrize("played", [True, False], ids=["played", "side by side"])
+@pytest.mark.parametrize("rates", [(0.2, 0.2), (0.2, 0.4)], ids=str)
+def test_each_drops_attention_weights_by_its_own_generator(
+    make_trainer, outcome, monkeypatch, rates, played
+):
+    def make():
+        for seed, rate in enumerate(rates):
+            torch.manual_seed(seed)
+            network = ModelConfig(**LONG, attention_dropout=rate)
+            model = build_model(network, num_features=5, context_length=16)
+            yield make_trainer(model=model, seed=seed, epochs=2)
+
+    expected = [outcome(trainer, trainer.fit()) for trainer in make()]
+    if not played:
+        monkeypatch.setattr(stack, "player_of", lambda *_: None)
+    together = list(make())
+    results = fit_together(together)
+    assert [outcome(t, r) for t, r in zip(together, results, strict=True)] == expected
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16-mixed"])
+@pytest.mark.parametrize("channels", ["mixing", "independent"])
+def test_recomputed_layers_over_strided_patches_have_the_bits_of_each_alone(
+    make_trainer, outcome, precision, channels
+):
+    """What is recomputed is not played; torch rounds strided products in bf16 in its own way."""
+    embedding = {"feature_embedding": 3} if channels == "mixing" else {}
+    network = NETWORK.model_copy(
+        update={"activation_checkpointing": True, "channels": channels, **embedding}
+    )
+
+    def make():
+        for seed in range(2):
+            torch.manual_seed(seed)
+            model = build_model(network, num_features=5, context_length=16)
+            yield make_trainer(model=model, seed=seed, epochs=2, precision=precision)
 
     expected = [outcome(trainer, trainer.fit()) for trainer in make()]
     together = list(make())
@@ -135,6 +184,26 @@ def test_a_pause_of_one_pauses_all_and_all_go_on_to_the_same_bits(
         fit_together(make([Act(step, pause)]))
     resumed = make()
     assert [outcome(t, r) for t, r in zip(resumed, fit_together(resumed), strict=True)] == expected
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"heads": 4}, {"revin": False}, {"attention": "explicit"}, {"attention_dropout": 0.2}],
+    ids=str,
+)
+def test_models_that_compute_differently_are_no_stack(make_trainer, change):
+    """Their parameters have the same shapes, so that the first one's way would do for all."""
+
+    def make(network):
+        model = build_model(network, num_features=5, context_length=16)
+        return make_trainer(model=model)
+
+    trainers = [make(NETWORK), make(NETWORK.model_copy(update=change))]
+    with pytest.raises(TrainingError, match="their models, batches, epochs or arithmetic differ"):
+        fit_together(trainers)
+    # what is dropped how often is each one's own
+    rates = NETWORK.model_copy(update={"dropout": 0.0, "head_dropout": 0.3})
+    assert why_not_together([make(NETWORK), make(rates)]) == ""
 
 
 def test_those_behind_catch_up_first(make_trainer, tmp_path, outcome):

@@ -21,9 +21,6 @@ def main() -> None:
     except FinscaleError as error:
         sys.stderr.write(f"error: {error}\n")
         raise SystemExit(error.exit_status) from None
-    except KeyboardInterrupt:
-        sys.stderr.write("\nstopped; the same command goes on from the last resume point\n")
-        raise SystemExit(130) from None
 
 
 def _show_warnings_as_sentences() -> None:

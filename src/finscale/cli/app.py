@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from finscale import __version__
 from finscale.cli.audit import audit
@@ -23,7 +25,20 @@ from finscale.cli.study_tables import study_app
 from finscale.cli.train import train
 from finscale.cli.verify import verify
 
+
+class _Verbs(TyperGroup):
+    """The verbs; a stop by Ctrl-C is said here, for typer itself ends with 130 and no word."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            sys.stderr.write("\nstopped; the same command goes on from the last resume point\n")
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
+    cls=_Verbs,
     name="finscale",
     help="Measure whether scale pays on financial time series.",
     epilog="First steps: finscale study run configs/studies/sp500_parameters.yaml --quick, or "

@@ -30,7 +30,9 @@ def audit(
     task: Annotated[str, typer.Option(help="For a dataset: the label to audit.")] = (
         "threshold_1pct"
     ),
-    horizon: Annotated[int, typer.Option(help="For a dataset: bars that the label counts.")] = 1,
+    horizon: Annotated[
+        int, typer.Option(min=1, help="For a dataset: bars that the label counts.")
+    ] = 1,
     only: Annotated[
         list[str] | None, typer.Option("--only", help="Run one check. May be repeated.")
     ] = None,

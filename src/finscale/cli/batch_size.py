@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finscale.cli.options import AsJson, DataRoot, Quiet, Settings, console, print_json
+from finscale.cli.options import AsJson, DataRoot, Quiet, Settings, console, print_json, quoted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,8 +37,8 @@ def find_batch_size(
 
     changes = list(settings or [])
     changes += [f"model.budget={budget}"] if budget else []
-    changes += [f"data.symbols={symbol}"] if symbol else []
-    changes += [f"data.root={data_root}"] if data_root else []
+    changes += [f"data.symbols={quoted(symbol)}"] if symbol else []
+    changes += [f"data.root={quoted(str(data_root))}"] if data_root else []
     prepared = prepare(load_config(ExperimentConfig, config, changes))
     terminal = console(quiet=quiet or as_json)
     terminal.print(f"{'batch':>8} {'samples/s':>12} {'peak':>10}", highlight=False)

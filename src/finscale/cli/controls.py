@@ -30,9 +30,9 @@ def run(
         list[str] | None, typer.Argument(help="Controls; a quick selection when absent.")
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="All controls, 200 worlds each.")] = False,
-    replicates: Annotated[int | None, typer.Option(help="Worlds of each control.")] = None,
-    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
-    seed: Annotated[int, typer.Option(help="Seed of the suite.")] = 0,
+    replicates: Annotated[int | None, typer.Option(min=1, help="Worlds of each control.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the suite.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the results as JSON here.")] = None,
     figure: Annotated[
         Path | None, typer.Option(help="Write the figure here: png, svg or pdf.")
@@ -46,7 +46,7 @@ def run(
     """
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from finscale.files import write_json
+    from finscale.files import null_for_nan, write_json
     from finscale.study.controls import draw_figure, run_controls
     from finscale.study.controls.suite import FULL, QUICK, QUICK_CONTROLS
 
@@ -66,7 +66,7 @@ def run(
             chosen, num_replicates=worlds, workers=workers, seed=seed, progress=advance
         )
     if out is not None:
-        write_json(out, report.to_dict())
+        write_json(out, null_for_nan(report.to_dict()))
     if figure is not None:
         draw_figure(report, figure)
     if as_json:

@@ -27,7 +27,10 @@ data_app = typer.Typer(
 _SHOWN = 10
 _LABEL = 11
 
-Root = Annotated[Path, typer.Option("--data-root", help="Folder that holds raw/ and processed/.")]
+Root = Annotated[
+    Path,
+    typer.Option("--data-root", file_okay=False, help="Folder that holds raw/ and processed/."),
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse rows that need a repair instead of repairing them.")
 ]

@@ -95,7 +95,7 @@ def build(
 def prove(
     tier: Tier = "a20",
     symbol: Annotated[str, typer.Option(help="Whose bars to prove on.")] = "SP500",
-    seed: Annotated[int, typer.Option(help="Seed of the random cuts and the noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random cuts and the noise.")] = 0,
     data_root: DataRoot = None,
     as_json: AsJson = False,
     quiet: Quiet = False,

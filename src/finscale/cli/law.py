@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from finscale.cli.options import AsJson, Quiet
+from finscale.cli.options import FEWEST_REPLICATES, AsJson, Quiet, each_once
 
 law_app = typer.Typer(
     help="Fit scaling laws to any table, and ask what a study could see.", no_args_is_help=True
@@ -23,7 +23,10 @@ def _root() -> None:
 def fit(
     table: Annotated[Path, typer.Argument(help="CSV or parquet: sizes, losses, perhaps seeds.")],
     x: Annotated[
-        list[str], typer.Option("--x", help="Column of sizes; twice for a surface: --x N --x D.")
+        list[str],
+        typer.Option(
+            "--x", callback=each_once, help="Column of sizes; twice for a surface: --x N --x D."
+        ),
     ],
     y: Annotated[str, typer.Option("--y", help="Column of losses.")] = "loss",
     form: Annotated[
@@ -38,9 +41,11 @@ def fit(
     signed: Annotated[
         bool, typer.Option("--signed", help="Losses are differences and may be negative.")
     ] = False,
-    holdout: Annotated[int, typer.Option(help="Largest sizes kept out and predicted.")] = 0,
-    horizon: Annotated[int, typer.Option(help="Bars that a label looks ahead.")] = 1,
-    replicates: Annotated[int, typer.Option(help="Bootstrap replicates.")] = 2000,
+    holdout: Annotated[int, typer.Option(min=0, help="Largest sizes kept out and predicted.")] = 0,
+    horizon: Annotated[int, typer.Option(min=1, help="Bars that a label looks ahead.")] = 1,
+    replicates: Annotated[
+        int, typer.Option(min=FEWEST_REPLICATES, help="Bootstrap replicates.")
+    ] = 2000,
     compare: Annotated[
         bool, typer.Option("--compare", help="Rank every form, and three ways for a surface.")
     ] = False,

@@ -7,18 +7,21 @@ from typing import Annotated
 
 import typer
 
-from finscale.cli.options import AsJson, Quiet, console, print_json
+from finscale.cli.options import AsJson, Level, Quiet, between, console, print_json
 
 
 def decide(
     table: Annotated[Path, typer.Argument(help="CSV or parquet: sizes, losses, seeds, days.")],
     sesoi: Annotated[
-        float, typer.Option(help="Smallest effect of interest, stated before the runs.")
+        float,
+        typer.Option(
+            callback=between(0), help="Smallest effect of interest, stated before the runs."
+        ),
     ],
     axis: Annotated[str, typer.Option("--x", help="Column of sizes.")] = "parameters",
     y: Annotated[str, typer.Option("--y", help="Column of losses.")] = "loss",
-    level: Annotated[float, typer.Option(help="Significance level.")] = 0.05,
-    horizon: Annotated[int, typer.Option(help="Bars that a label looks ahead.")] = 1,
+    level: Level = 0.05,
+    horizon: Annotated[int, typer.Option(min=1, help="Bars that a label looks ahead.")] = 1,
     unit: Annotated[str, typer.Option(help="Of the losses.")] = "nats",
     as_json: AsJson = False,
     quiet: Quiet = False,

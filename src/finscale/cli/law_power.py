@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from finscale.cli.options import AsJson, console, print_json
+from finscale.cli.options import AsJson, Level, console, print_json
 
 
 def power(
@@ -26,9 +26,9 @@ def power(
     ] = 0.001,
     exponent: Annotated[float, typer.Option(help="Exponent of the law looked for.")] = 0.3,
     sesoi: Annotated[float, typer.Option(help="Smallest effect of interest, nats.")] = 0.005,
-    level: Annotated[float, typer.Option(help="Significance level.")] = 0.05,
-    replicates: Annotated[int, typer.Option(help="Studies simulated for each gain.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 0,
+    level: Level = 0.05,
+    replicates: Annotated[int, typer.Option(min=1, help="Studies simulated for each gain.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Show how probable each verdict is, and the smallest gain that the study would see."""

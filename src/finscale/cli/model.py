@@ -14,8 +14,10 @@ model_app = typer.Typer(help="Show architectures for parameter budgets.", no_arg
 @model_app.command("show")
 def show_model(
     budgets: Annotated[list[str], typer.Argument(help="Budgets: 2M 20M 200M 2B, or any number.")],
-    features: Annotated[int, typer.Option(help="Input channels; tier a20 with OHLCV has 25.")] = 25,
-    context_length: Annotated[int, typer.Option(help="Bars that a window sees.")] = 80,
+    features: Annotated[
+        int, typer.Option(min=1, help="Input channels; tier a20 with OHLCV has 25.")
+    ] = 25,
+    context_length: Annotated[int, typer.Option(min=2, help="Bars that a window sees.")] = 80,
     shape: Annotated[str, typer.Option(help="wide, balanced or deep.")] = "wide",
     as_json: AsJson = False,
 ) -> None:

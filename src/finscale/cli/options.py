@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,19 +25,58 @@ Settings = Annotated[
         help="Change one setting of the file: --set training.lr=3e-4. May be repeated.",
     ),
 ]
-RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")]
+RunsFolder = Annotated[
+    Path, typer.Option("--runs", file_okay=False, help="Folder that holds the runs.")
+]
 DataRoot = Annotated[
-    Path | None, typer.Option("--data-root", help="Folder that holds raw/ and processed/.")
+    Path | None,
+    typer.Option("--data-root", file_okay=False, help="Folder that holds raw/ and processed/."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the same facts as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the result.")]
 
 RUNS = Path("runs")
+#: With fewer bootstrap replicates none lies beyond an end of a 95 % interval.
+FEWEST_REPLICATES = 40
+
+
+def between(least: float, most: float = math.inf) -> Callable[[float | None], float | None]:
+    """Return what refuses an option's number unless it lies between two, neither included."""
+
+    def check(value: float | None) -> float | None:
+        if value is None or least < value < most:
+            return value
+        end = "" if most == math.inf else f" and below {most:g}"
+        raise typer.BadParameter(f"{value:g} is not above {least:g}{end}")
+
+    return check
+
+
+#: As a study's own level: a test at even odds says nothing.
+Level = Annotated[float, typer.Option(callback=between(0, 0.5), help="Significance level.")]
+
+
+def each_once(names: list[str] | None) -> list[str] | None:
+    """Refuse a repeated option that names the same twice."""
+    for name in names or []:
+        if (names or []).count(name) > 1:
+            raise typer.BadParameter(f"{name} is named twice")
+    return names
 
 
 def print_json(content: Any) -> None:
-    """Print one JSON document on standard output."""
-    sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
+    """Print one JSON document on standard output; null for a number that is not finite."""
+    from finscale.files import null_for_nan
+
+    text = json.dumps(
+        null_for_nan(content), indent=2, ensure_ascii=False, allow_nan=False, default=str
+    )
+    sys.stdout.write(text + "\n")
+
+
+def quoted(text: str) -> str:
+    """Return text as a setting's value that YAML reads as text: ON is a symbol, 600519 too."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def console(*, quiet: bool = False, stderr: bool = False) -> Console:

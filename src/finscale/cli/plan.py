@@ -7,44 +7,69 @@ from typing import Annotated
 
 import typer
 
-from finscale.cli.options import AsJson, Quiet, console, print_json
+from finscale.cli.options import (
+    FEWEST_REPLICATES,
+    AsJson,
+    Quiet,
+    between,
+    console,
+    each_once,
+    print_json,
+)
 
 
 def plan(
     table: Annotated[Path, typer.Argument(help="CSV or parquet: sizes, losses, perhaps days.")],
     x: Annotated[
         list[str] | None,
-        typer.Option("--x", help="Parameters, then samples where varied: --x N --x D."),
+        typer.Option(
+            "--x", callback=each_once, help="Parameters, then samples where varied: --x N --x D."
+        ),
     ] = None,
     y: Annotated[str, typer.Option("--y", help="Column of losses.")] = "loss",
     hours: Annotated[float | None, typer.Option(help="Budget of time.")] = None,
     money: Annotated[float | None, typer.Option(help="Budget of money; needs --price.")] = None,
-    price: Annotated[float, typer.Option(help="Price of an hour of the machine.")] = 0.0,
+    price: Annotated[float, typer.Option(min=0, help="Price of an hour of the machine.")] = 0.0,
     flops: Annotated[
         float | None,
-        typer.Option(help="Operations a second that training reaches; measured here if absent."),
+        typer.Option(
+            callback=between(0),
+            help="Operations a second that training reaches; measured here if absent.",
+        ),
     ] = None,
     cost: Annotated[
-        float, typer.Option(help="Operations per parameter and sample; 6 × patches a window.")
+        float,
+        typer.Option(
+            callback=between(0), help="Operations per parameter and sample; 6 × patches a window."
+        ),
     ] = 6.0,
     samples: Annotated[
-        float | None, typer.Option(help="Samples a training sees, where --x is parameters alone.")
+        float | None,
+        typer.Option(
+            callback=between(0), help="Samples a training sees, where --x is parameters alone."
+        ),
     ] = None,
-    max_samples: Annotated[float | None, typer.Option(help="Most samples there are.")] = None,
+    max_samples: Annotated[
+        float | None, typer.Option(callback=between(0), help="Most samples there are.")
+    ] = None,
     also: Annotated[
         list[str] | None,
         typer.Option(metavar="COLUMN=FILE", help="Another axis' table: features=features.csv."),
     ] = None,
     test_days: Annotated[
-        int | None, typer.Option(help="Days of your test set; those of the table if absent.")
+        int | None,
+        typer.Option(min=1, help="Days of your test set; those of the table if absent."),
     ] = None,
     noise: Annotated[
-        float | None, typer.Option(help="Standard error of two models' difference on it.")
+        float | None,
+        typer.Option(callback=between(0), help="Standard error of two models' difference on it."),
     ] = None,
     signed: Annotated[
         bool, typer.Option("--signed", help="Losses are differences and may be negative.")
     ] = False,
-    replicates: Annotated[int, typer.Option(help="Bootstrap replicates.")] = 1000,
+    replicates: Annotated[
+        int, typer.Option(min=FEWEST_REPLICATES, help="Bootstrap replicates.")
+    ] = 1000,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:

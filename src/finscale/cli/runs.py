@@ -17,7 +17,9 @@ RunId = Annotated[str, typer.Argument(help="The first digits of a run's id, or i
 @runs_app.command("list")
 def list_runs(
     runs: RunsFolder = RUNS,
-    last: Annotated[int, typer.Option(help="How many of the newest to show; 0 shows all.")] = 50,
+    last: Annotated[
+        int, typer.Option(min=0, help="How many of the newest to show; 0 shows all.")
+    ] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List finished runs, the newest last; ``--json`` lists all of them."""

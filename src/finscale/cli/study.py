@@ -17,6 +17,7 @@ from finscale.cli.options import (
     Settings,
     console,
     print_json,
+    quoted,
 )
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 study_app = typer.Typer(help="Run a scaling study from one file.", no_args_is_help=True)
 
-StudiesFolder = Annotated[Path, typer.Option("--studies", help="Folder that holds the studies.")]
+StudiesFolder = Annotated[
+    Path, typer.Option("--studies", file_okay=False, help="Folder that holds the studies.")
+]
 Quick = Annotated[bool, typer.Option("--quick", help="The file's `quick` rehearsal.")]
 STUDIES = Path("studies")
 
@@ -40,7 +43,7 @@ def run_study(
         bool, typer.Option("--amend", help="Go on although the file has changed; recorded.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(help="Runs at a time; as many as fit when absent.")
+        int | None, typer.Option(min=1, help="Runs at a time; as many as fit when absent.")
     ] = None,
     runs: RunsFolder = RUNS,
     studies: StudiesFolder = STUDIES,
@@ -181,7 +184,7 @@ def open_study(
     from finscale.study import Study
 
     changes = list(settings or [])
-    changes += [f"experiment.data.root={data_root}"] if data_root else []
+    changes += [f"experiment.data.root={quoted(str(data_root))}"] if data_root else []
     return Study.from_file(config, changes, quick=quick, studies=studies, runs=RunStore(runs))
 
 

@@ -95,7 +95,7 @@ def plan(
     config: ConfigFile,
     settings: Settings = None,
     quick: Quick = False,
-    workers: Annotated[int | None, typer.Option(help="Runs at a time.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Runs at a time.")] = None,
     runs: RunsFolder = RUNS,
     studies: StudiesFolder = STUDIES,
     data_root: DataRoot = None,

@@ -16,6 +16,7 @@ from finscale.cli.options import (
     Settings,
     console,
     print_json,
+    quoted,
 )
 
 if TYPE_CHECKING:
@@ -58,9 +59,9 @@ def train(
 
     changes = list(settings or [])
     changes += [f"model.budget={budget}"] if budget else []
-    changes += [f"data.symbols={symbol}"] if symbol else []
+    changes += [f"data.symbols={quoted(symbol)}"] if symbol else []
     changes += [f"seed={seed}"] if seed is not None else []
-    changes += [f"data.root={data_root}"] if data_root else []
+    changes += [f"data.root={quoted(str(data_root))}"] if data_root else []
     experiment = load_config(ExperimentConfig, config, changes)
     silent = quiet or as_json
     terminal = console(quiet=silent)

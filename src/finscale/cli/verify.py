@@ -12,7 +12,7 @@ from finscale.cli.options import AsJson, console, print_json
 
 def verify(
     data_root: Annotated[
-        Path, typer.Option("--data-root", help="Folder with raw/, processed/.")
+        Path, typer.Option("--data-root", file_okay=False, help="Folder with raw/, processed/.")
     ] = Path("data"),
     as_json: AsJson = False,
 ) -> None:

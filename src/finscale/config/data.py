@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from finscale.config.base import Section
+from finscale.config.quantities import Seed
 
 TIERS = ("a20", "a50", "a100", "a200", "a500", "a1000", "a2000")
 Timescale = Literal["daily", "2d", "3d", "5d", "weekly", "2wk", "monthly", "daily+multi"]
@@ -45,6 +46,13 @@ class DataConfig(Section):
     when they would take more than half of the free memory. The results are the same bits.
     Baselines always hold their rows."""
 
+    @field_validator("root")
+    @classmethod
+    def _a_folder(cls, value: Path) -> Path:
+        if value.is_file():
+            raise ValueError("is a file; the data lie in a folder")
+        return value
+
     @field_validator("symbols", mode="before")
     @classmethod
     def _one_symbol(cls, value: object) -> object:
@@ -71,7 +79,7 @@ class TaskConfig(Section):
     control: Literal["none", "permuted", "planted"] = "none"
     """Labels whose relation to the window is known: shuffled within calendar quarters, or drawn
     from a known function of the last 21 bars."""
-    control_seed: Annotated[int, Field(ge=0)] = 0
+    control_seed: Seed = 0
     """Which shuffle, or which draw."""
     control_strength: Annotated[float, Field(gt=0)] = 2.0
     """``planted``: log odds (regression: signal over noise) per standard deviation."""
@@ -112,7 +120,7 @@ class SplitConfig(Section):
     """``chunks``: share of blocks held out for validation."""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """``chunks``: share of blocks held out for test."""
-    chunk_seed: int = 0
+    chunk_seed: Seed = 0
     """``chunks``: which blocks are drawn."""
     embargo: Annotated[int, Field(ge=0)] = 5
     """Sessions that train windows keep away from a held-out block, beyond the purge."""

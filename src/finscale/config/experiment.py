@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Tag
 
 from finscale.config.base import Section, content_hash
 from finscale.config.data import DataConfig, SplitConfig, TaskConfig
 from finscale.config.model import BaselineConfig, ModelConfig
+from finscale.config.quantities import Seed
 from finscale.config.tracking import TrackingConfig
 from finscale.config.training import TrainingConfig
 from finscale.errors import ConfigError
@@ -55,7 +56,7 @@ class ExperimentConfig(Section):
     model: AnyModel = ModelConfig(budget=2_000_000)
     training: TrainingConfig = TrainingConfig()
     tracking: TrackingConfig = TrackingConfig()
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     """Seed of the weights, the data order and dropout."""
 
     def identity(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -70,7 +71,8 @@ def override(content: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]
         # `lr` and `learning_rate` are one setting: the later word wins
         for alias in _ALIASES.get(leaf, ()):
             section.pop(alias, None)
-        section[leaf] = _number(_parse_yaml(text, f"--set {name}"))
+        value = _parse_yaml(text, f"--set {name}")
+        section[leaf] = value if text.lstrip().startswith(("'", '"')) else _number(value)
     return result
 
 
@@ -87,8 +89,18 @@ def _number(value: Any) -> Any:
     return value
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the settings of a YAML file, the files that it names included."""
+def read_yaml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Return the settings of a YAML file, the files that it names included.
+
+    ``above`` are the files, resolved, that name this one.
+    """
+    chain = (*above, Path(os.path.realpath(path)))
+    if chain[-1] in above:
+        named = " → ".join(one.name for one in chain[above.index(chain[-1]) :])
+        raise ConfigError(
+            f"{chain[-2]} names itself, directly or through others: {named}.",
+            hint="a file can only name files that do not need it in turn",
+        )
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -99,15 +111,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
     content = _parse_yaml(text, str(path))
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds no settings: expected `name: value` lines.")
-    return {key: _include(value, path) for key, value in content.items()}
+    return {key: _include(value, path, chain) for key, value in content.items()}
 
 
-def _include(value: Any, path: Path) -> Any:
+def _include(value: Any, path: Path, chain: tuple[Path, ...]) -> Any:
     if isinstance(value, str) and value.endswith((".yaml", ".yml")):
-        return read_yaml((path.parent / value).resolve())
+        return read_yaml((path.parent / value).resolve(), chain)
     if isinstance(value, dict) and "base" in value:
         changes = {key: part for key, part in value.items() if key != "base"}
-        return merged(_include(value["base"], path), changes)
+        return merged(_include(value["base"], path, chain), changes)
     return value
 
 

@@ -1,4 +1,4 @@
-"""Counts as people write them: 2M, 250k, 1.5B."""
+"""Counts as people write them (2M, 250k, 1.5B) and seeds."""
 
 from __future__ import annotations
 
@@ -34,3 +34,6 @@ def format_count(count: float) -> str:
 
 
 Count = Annotated[int, BeforeValidator(parse_count), Field(gt=0)]
+
+#: What torch, numpy and a table's column of integers all take.
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]

@@ -11,6 +11,7 @@ from finscale.config.base import Section, content_hash
 from finscale.config.experiment import ExperimentConfig
 from finscale.config.model import BaselineConfig
 from finscale.config.outcomes import OUTCOMES, CostsConfig, OutcomeName, check_outcome
+from finscale.config.quantities import Seed
 
 ControlName = Literal["permuted_labels", "planted_signal"]
 Size = int | str
@@ -41,7 +42,7 @@ class TuningConfig(Section):
     batch_sizes: tuple[Annotated[int, Field(ge=1)], ...] = (32, 64, 128)
     """``sweep``: batch sizes tried beside the experiment's own, at the best rate times the root of
     the batch's ratio; none where empty."""
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     """``sweep``: the seed of its runs."""
 
     @model_validator(mode="after")
@@ -65,7 +66,7 @@ class ControlsConfig(Section):
     the base rate. planted_signal: labels drawn from a known function of the window."""
     sizes: tuple[Size, ...] | None = None
     """Sizes of the first axis; the four smallest when absent (fewer show no law)."""
-    seeds: tuple[int, ...] | None = None
+    seeds: tuple[Seed, ...] | None = None
     """Seeds; the first two of the study when absent."""
     strength: Annotated[float, Field(gt=0)] = 2.0
     """``planted_signal``: log odds (regression: signal over noise) per standard deviation."""
@@ -92,7 +93,7 @@ class StudyConfig(Section):
     axes: dict[AxisName, tuple[Size, ...]]
     """One or two scale axes → sizes: ``parameters: [10k, 50k, 250k, 1M]``. The verdict is about
     the first, at each level of the second."""
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[Seed, ...] = (0, 1, 2)
     """One run per size, fold and seed; ``seeds: 5`` means 0 … 4."""
     folds: tuple[int, ...] | Literal["all"] = "all"
     """Folds of a walk-forward split that are run; their test days make one series."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 
 from finscale.config.base import Section
+from finscale.config.losses import why_not_loss_option
 
 LossName = Literal[
     "cross_entropy", "focal", "label_smoothing", "soft_auc", "mse", "huber", "quantile"
 ]
+
+_Memory = Annotated[float, Field(ge=0, lt=1)]
 
 
 class ThermalConfig(Section):
@@ -50,7 +53,7 @@ class TrainingConfig(Section):
     """Peak rate; auto derives it from the model's width."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     """Decoupled decay (AdamW), on matrices only."""
-    betas: tuple[float, float] = (0.9, 0.95)
+    betas: tuple[_Memory, _Memory] = (0.9, 0.95)
     """AdamW's memory of gradients and of their squares."""
     schedule: Literal["cosine", "one_cycle", "constant"] = "cosine"
     """cosine: a linear rise, then half a wave down. one_cycle: rises along half a wave too, from a
@@ -84,3 +87,14 @@ class TrainingConfig(Section):
     """Minutes between resume points; an epoch's end has one too, unless epochs are so short that
     writing would cost more than 1 % of the time."""
     thermal: ThermalConfig = ThermalConfig()
+
+    @field_validator("loss_options")
+    @classmethod
+    def _in_range(
+        cls, value: dict[str, float | tuple[float, ...]]
+    ) -> dict[str, float | tuple[float, ...]]:
+        for name, option in value.items():
+            reason = why_not_loss_option(name, option)
+            if reason:
+                raise ValueError(reason)
+        return value

@@ -167,7 +167,10 @@ class Architecture:
 
     @property
     def explicit_attention(self) -> bool:
-        """Whether attention weights are multiplied out (on a CPU, where it is left to auto)."""
+        """Whether attention weights are multiplied out (on a CPU, where it is left to auto).
+
+        Where weights are dropped while training, a CPU multiplies out whatever this says.
+        """
         if self.attention == "auto":
             return self.attention_residual or self.num_patches <= EXPLICIT_UP_TO
         return self.attention != "fused"
@@ -182,6 +185,8 @@ class Architecture:
             ways.add("explicit")
         if device == "cpu" and first != "fused" and tokens * tokens * size <= 2 * NARROW_UP_TO:
             ways.add("narrow")
+        if self.attention_dropout and device == "cpu":
+            return ("explicit",)
         if self.attention_residual or (self.attention_dropout and first == "narrow"):
             return ("explicit", *sorted(ways - {"explicit", "narrow"}))
         return (first, *sorted(ways - {first}))

@@ -26,7 +26,8 @@ class SelfAttention(nn.Module):
         Dropout on the attention weights.
     method : {"auto", "fused", "explicit", "narrow"}
         auto is ``architecture.attention_way``. What ``narrow_attention`` cannot do (dropout of its
-        weights, other devices than a CPU, compiled code) is multiplied out instead.
+        weights, other devices than a CPU, compiled code) is multiplied out instead, and so is
+        whatever drops weights on a CPU.
     residual : bool
         Add the previous layer's scores to this layer's; always explicit.
     """
@@ -77,6 +78,9 @@ class SelfAttention(nn.Module):
         num_tokens, size, device = qkv_BT3HE.shape[1], qkv_BT3HE.shape[-1], qkv_BT3HE.device.type
         way = attention_way(num_tokens, size, device) if self.method == "auto" else self.method
         drops = self.training and self.dropout
+        if drops and device == "cpu":
+            # the fused kernel's dropout draws from torch's global generator, not from the run's
+            return "explicit"
         if drops or device != "cpu" or torch.compiler.is_compiling():
             return "explicit" if way == "narrow" else way
         is_half = qkv_BT3HE.dtype == torch.bfloat16

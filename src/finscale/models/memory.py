@@ -21,6 +21,7 @@ def training_memory(
     model: PatchTST | Architecture,
     batch_size: int,
     precision: Literal["fp32", "bf16-mixed"] = "fp32",
+    device: str = "cpu",
 ) -> int:
     """Return the bytes at the peak of a training step: weights, AdamW, gradients, activations.
 
@@ -35,6 +36,8 @@ def training_memory(
     precision : {"fp32", "bf16-mixed"}
         Arithmetic; weights, gradients and AdamW's two moments stay in fp32, and bf16 adds a copy
         of the weights.
+    device : str
+        A CPU multiplies attention out wherever it drops attention weights.
 
     Examples
     --------
@@ -43,7 +46,7 @@ def training_memory(
     >>> training_memory(two_billion, batch_size=8) > 30e9
     True
     """
-    return sum(_lasting_and_passing(model, batch_size, precision))
+    return sum(_lasting_and_passing(model, batch_size, precision, device))
 
 
 def resident_memory(
@@ -56,12 +59,15 @@ def resident_memory(
     More than the live tensors, because libraries set themselves up at the first step and glibc's
     heap holds freed activations in pieces that the next ones do not always fit (docs/LOG.md).
     """
-    lasting, passing = _lasting_and_passing(model, batch_size, precision)
+    lasting, passing = _lasting_and_passing(model, batch_size, precision, "cpu")
     return _LIBRARIES + lasting + round(_IN_PIECES * passing)
 
 
 def _lasting_and_passing(
-    model: PatchTST | Architecture, batch_size: int, precision: Literal["fp32", "bf16-mixed"]
+    model: PatchTST | Architecture,
+    batch_size: int,
+    precision: Literal["fp32", "bf16-mixed"],
+    device: str,
 ) -> tuple[int, int]:
     """Return the bytes of what stays between steps, and of what each step makes anew."""
     architecture = model if isinstance(model, Architecture) else model.architecture
@@ -71,11 +77,13 @@ def _lasting_and_passing(
     lasting = (4 * _FP32 + (2 if half else 0)) * parameters
     # what one feed-forward block's backward pass holds at once, beside what was kept for it
     working = 2 * (2 if half else _FP32) * architecture.num_tokens * architecture.ff_width
-    return lasting, batch_size * (activation_memory(architecture, precision) + working)
+    return lasting, batch_size * (activation_memory(architecture, precision, device) + working)
 
 
 def activation_memory(
-    architecture: Architecture, precision: Literal["fp32", "bf16-mixed"] = "fp32"
+    architecture: Architecture,
+    precision: Literal["fp32", "bf16-mixed"] = "fp32",
+    device: str = "cpu",
 ) -> int:
     """Return the bytes that one window's forward pass keeps for the backward pass."""
     a = architecture
@@ -86,7 +94,7 @@ def activation_memory(
     norms = 2 * _FP32 * width
     products = size * (6 * width + 2 * a.ff_width)
     dropped = size * masks * (2 * width + a.ff_width)
-    layer = tokens * (norms + products + dropped) + _attention_weights(a, size)
+    layer = tokens * (norms + products + dropped) + _attention_weights(a, size, device)
     kept = a.depth * layer + tokens * width * (_FP32 + size)
     if a.activation_checkpointing:
         # the inputs of all layers, and one layer as a whole; what closes them is gone by then
@@ -97,9 +105,10 @@ def activation_memory(
     return a.num_sequences * sequence + embedded
 
 
-def _attention_weights(a: Architecture, size: int) -> int:
+def _attention_weights(a: Architecture, size: int, device: str) -> int:
     """Return the bytes of one layer's attention weights, which the fused kernel never keeps."""
-    if not a.explicit_attention:
+    drops_here = a.attention_dropout > 0 and device == "cpu"
+    if not (a.explicit_attention or drops_here):
         return 0
     copies = 3 if a.attention_dropout else 1
     return copies * size * a.heads * a.num_patches**2

@@ -21,7 +21,10 @@ _COLUMNS = 64
 
 
 def narrow_attention(qkv_BT3HE: Tensor, scale: float) -> Tensor:
-    """Return softmax(q·kᵀ·scale)·v of every window and head, ``[B, T, H·E]`` in fp32."""
+    """Return softmax(q·kᵀ·scale)·v of every window and head, ``[B, T, H·E]``.
+
+    In fp32, whatever less precise numbers come in; in double, if they are double.
+    """
     result: Tensor = _NarrowAttention.apply(qkv_BT3HE, scale)  # type: ignore[no-untyped-call]
     return result
 
@@ -32,7 +35,9 @@ class _NarrowAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, qkv_BT3HE: Tensor, scale: float) -> Tensor:
         num_windows, num_tokens, _, num_heads, size = qkv_BT3HE.shape
-        inside_out = qkv_BT3HE.permute(2, 1, 4, 0, 3).to(torch.float32).contiguous()
+        # chosen in Python: torch.promote_types is a call that no recording could play
+        dtype = torch.float64 if qkv_BT3HE.dtype == torch.float64 else torch.float32
+        inside_out = qkv_BT3HE.permute(2, 1, 4, 0, 3).to(dtype).contiguous()
         qkv_3TEN = inside_out.view(3, num_tokens, size, -1)
         weight_TSN = qkv_3TEN.new_empty(num_tokens, num_tokens, qkv_3TEN.shape[-1])
         y_TEN = torch.empty_like(qkv_3TEN[0])
@@ -51,7 +56,7 @@ class _NarrowAttention(torch.autograd.Function):
         qkv_3TEN, weight_TSN = ctx.saved_tensors
         num_windows, num_tokens, _, num_heads, size = ctx.shape
         dy_BTHE = grads[0].reshape(num_windows, num_tokens, num_heads, size)
-        dy_TEN = dy_BTHE.permute(1, 3, 0, 2).to(torch.float32).reshape(num_tokens, size, -1)
+        dy_TEN = dy_BTHE.permute(1, 3, 0, 2).to(qkv_3TEN.dtype).reshape(num_tokens, size, -1)
         d_3TEN = torch.empty_like(qkv_3TEN)
         for part in _parts(qkv_3TEN):
             q_TEN, k_SEN, v_SEN = qkv_3TEN[..., part].unbind(0)

@@ -123,11 +123,19 @@ def _give_dropouts(stacked: nn.Module, models: Sequence[nn.Module]) -> None:
 
 
 class _Products(torch.autograd.Function):
-    """x_r · W_rᵀ + b_r for each model r, with the kernel that one model alone would use."""
+    """x_r · W_rᵀ + b_r for each model r, with the kernel that one model alone would use.
+
+    ``apart`` adds the bias once the product is rounded, as torch does for strided inputs.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, x_RNI: Tensor, weight_ROI: Tensor, bias_RO: Tensor | None, slot: Slot | None
+        ctx: Any,
+        x_RNI: Tensor,
+        weight_ROI: Tensor,
+        bias_RO: Tensor | None,
+        slot: Slot | None,
+        apart: bool,
     ) -> Tensor:
         weight_ROI = weight_ROI.to(x_RNI.dtype)
         bias_RO = bias_RO if bias_RO is None else bias_RO.to(x_RNI.dtype)
@@ -138,8 +146,10 @@ class _Products(torch.autograd.Function):
         for r, (x_NI, weight_OI, y_NO) in enumerate(zip(x_RNI, weight_ROI, y_RNO, strict=True)):
             if ctx.by_onednn:
                 y_NO.copy_(product(x_NI, weight_OI, None if bias_RO is None else bias_RO[r]))
-            elif bias_RO is None:
+            elif bias_RO is None or apart:
                 torch.mm(x_NI, weight_OI.t(), out=y_NO)
+                if bias_RO is not None:
+                    y_NO.add_(bias_RO[r])
             else:
                 torch.addmm(bias_RO[r], x_NI, weight_OI.t(), out=y_NO)
         return y_RNO
@@ -164,7 +174,7 @@ class _Products(torch.autograd.Function):
                 torch.mm(grad_NO, weight_ROI[r], out=dx_RNI[r])
             _product_into(slot, r, grad_NO.t(), x_NI)
         dbias_RO = torch.stack([g_NO.sum(0) for g_NO in grad_RNO]) if ctx.biased else None
-        return dx_RNI, dweight_ROI, dbias_RO, None
+        return dx_RNI, dweight_ROI, dbias_RO, None, None
 
 
 def _product_into(slot: Slot, model: int, grad_ON: Tensor, x_NI: Tensor) -> None:
@@ -253,15 +263,17 @@ class StackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``[N, ..., outputs]``; N counts windows, model by model."""
-        x_RNI = x.reshape(self.num_models, -1, x.shape[-1])
         weight_ROI: Tensor = self.weight
         bias_RO: Tensor | None = self.bias
         kind = x.device.type
         if torch.is_autocast_enabled(kind):
-            x_RNI = x_RNI.to(torch.get_autocast_dtype(kind))
+            x = x.to(torch.get_autocast_dtype(kind))
+        x_RNI = x.reshape(self.num_models, -1, x.shape[-1])
         if kind == "cpu":
             slot = slot_of(weight_ROI) if torch.is_grad_enabled() else None
-            y_RNO = _apply(_Products, x_RNI, weight_ROI, bias_RO, slot)
+            # one model's own part of x is what F.linear would look at
+            apart = x.dim() > 2 and not x[: len(x) // self.num_models].is_contiguous()
+            y_RNO = _apply(_Products, x_RNI, weight_ROI, bias_RO, slot, apart)
             return y_RNO.view(*x.shape[:-1], -1)
         weight_ROI = weight_ROI.to(x_RNI.dtype)
         bias_RO = bias_RO if bias_RO is None else bias_RO.to(x_RNI.dtype)

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from finscale.evaluation.bootstrap import Metric
+from finscale.files import null_for_nan
 from finscale.report.numbers import interval, number
 
 Row = Mapping[str, Any]
@@ -135,7 +136,10 @@ def csv(table: Table) -> str:
     ]
     flat = table.data.with_columns(
         pl.col(name).map_elements(
-            lambda item: json.dumps(item.to_list() if isinstance(item, pl.Series) else item),
+            lambda item: json.dumps(
+                null_for_nan(item.to_list() if isinstance(item, pl.Series) else item),
+                allow_nan=False,
+            ),
             return_dtype=pl.String,
         )
         for name in nested

@@ -17,7 +17,7 @@ from finscale.evaluation.comparison import Comparison, compare
 from finscale.evaluation.evaluation import Evaluation, plain_rows
 from finscale.evaluation.evaluation import evaluate as evaluate_predictions
 from finscale.evaluation.predictions import Predicted
-from finscale.files import write_json
+from finscale.files import null_for_nan, write_json
 from finscale.runs import Run, RunStore
 from finscale.study.bench import Bench
 from finscale.study.helper import Helper
@@ -350,7 +350,7 @@ def write_comparison(judged: Sequence[Candidate], comparison: Comparison, folder
         "superior": {name: asdict(value) for name, value in comparison.superior.items()},
     }
     path = folder / f"comparison-{content_hash(sorted(ids))[:8]}.json"
-    write_json(path, content)
+    write_json(path, null_for_nan(content))
     return path
 
 

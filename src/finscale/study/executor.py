@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from finscale.config import ExperimentConfig
+from finscale.errors import FinscaleError
 from finscale.spinning import limited_spinning
 from finscale.training.oom import how_it_ended
 
@@ -64,9 +65,17 @@ class LocalExecutor:
         together than there are cores: one that takes all of them runs alone.
     attempts : int, default 2
         How often a run is tried before it counts as failed; a killed worker uses up one.
+
+    Raises
+    ------
+    FinscaleError
+        If there are no workers, which would wait for ever, or no attempts.
     """
 
     def __init__(self, workers: int | None = None, *, attempts: int = 2) -> None:
+        for name, count in (("workers", workers), ("attempts", attempts)):
+            if count is not None and count < 1:
+                raise FinscaleError(f"{name} = {count}: runs need at least 1.")
         self.workers = workers
         self.attempts = attempts
 

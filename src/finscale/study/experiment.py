@@ -293,8 +293,10 @@ def _prediction_table(
     import polars as pl
 
     dataset = prepared.dataset
-    levels = _quantile_levels(prepared.config) if output.ndim == 2 else ()
-    # several quantiles a window: the one nearest the median is the prediction, all are kept
+    levels = _quantile_levels(prepared.config)
+    if levels:
+        output = output.reshape(len(ends), len(levels))
+    # quantiles: the one nearest the median is the prediction, all are kept
     point = output[:, int(np.abs(np.array(levels) - 0.5).argmin())] if levels else output
     return pl.DataFrame(
         {
@@ -310,6 +312,9 @@ def _prediction_table(
 
 
 def _quantile_levels(config: ExperimentConfig) -> tuple[float, ...]:
+    """Return the levels that a network forecasts; none where it forecasts no quantiles."""
+    if isinstance(config.model, BaselineConfig) or config.training.loss != "quantile":
+        return ()
     from finscale.training import LOSSES
 
     settings = {**LOSSES["quantile"].options, **config.training.loss_options}

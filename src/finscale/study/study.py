@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from finscale.config import StudyConfig, load_study
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
-from finscale.files import write_json
+from finscale.files import null_for_nan, write_json
 from finscale.runs import Run, RunStore
 from finscale.study.axes import look_at_windows
 from finscale.study.control_runs import ControlOutcome, control_outcome, control_study
@@ -259,7 +259,7 @@ class Study:
             content["verdicts"] = {
                 str(size): along.to_dict() for size, along in self.verdicts().items()
             }
-        write_json(self.folder / "law.json", content)
+        write_json(self.folder / "law.json", null_for_nan(content))
         return judged
 
     def verdicts(self) -> dict[int | str, Verdict]:

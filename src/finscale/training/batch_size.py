@@ -179,7 +179,9 @@ def _memory_of(
     precision = training.precision
     return _Memory(
         count_parameters(architecture).total,
-        lambda batch_size: training_memory(architecture, batch_size, precision),
+        lambda batch_size: training_memory(
+            architecture, batch_size, precision, str(training.device)
+        ),
     )
 
 

@@ -128,7 +128,8 @@ def _huber(output_B: Tensor, target_B: Tensor, delta: float) -> Tensor:
 
 
 def _quantile(output_BQ: Tensor, target_B: Tensor, quantiles: tuple[float, ...]) -> Tensor:
-    error_BQ = target_B[:, None] - output_BQ
+    # a head of one output returns [B]
+    error_BQ = target_B[:, None] - output_BQ.view(len(target_B), -1)
     # levels stay Python numbers: a tensor of them would be copied to the device at every step
     pinball_QB = [
         torch.maximum(level * error_B, (level - 1) * error_B)

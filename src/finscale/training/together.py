@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from finscale.models.architecture import Architecture
 from finscale.models.replicas import can_stack
 
 if TYPE_CHECKING:
@@ -49,4 +51,11 @@ _OWN = {"learning_rate", "weight_decay", "betas", "schedule", "warmup", "final_r
 
 def _shape_of(trainer: Trainer) -> str:
     shapes = [(name, tuple(p.shape)) for name, p in trainer.model.named_parameters()]
-    return f"{shapes} {trainer.config.model_dump_json(exclude=_OWN)}"
+    architecture = getattr(trainer.model, "architecture", None)
+    if isinstance(architecture, Architecture):
+        # weights that are dropped are attended to by another way than weights that are not
+        dropped = float(architecture.attention_dropout > 0)
+        architecture = replace(
+            architecture, dropout=0.0, head_dropout=0.0, attention_dropout=dropped
+        )
+    return f"{shapes} {architecture} {trainer.config.model_dump_json(exclude=_OWN)}"

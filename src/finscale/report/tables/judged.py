@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from finscale.files import null_for_nan
 from finscale.report.figures.common import title
 from finscale.report.numbers import percent
 from finscale.report.table import Column, Table, count, estimate, make_table, text, value
@@ -83,5 +84,9 @@ def controls(findings: Findings) -> Table | None:
         text("came out", "found"),
         Column("as expected?", lambda row: words[row["ok"]], numeric=False),
     )
-    plain = [{**row, "facts": json.dumps(row["facts"], ensure_ascii=False)} for row in rows]
+    plain = [{**row, "facts": _json(row["facts"])} for row in rows]
     return make_table("controls", "Controls", plain, columns, prose=True)
+
+
+def _json(facts: Any) -> str:
+    return json.dumps(null_for_nan(facts), ensure_ascii=False, allow_nan=False)

@@ -9,7 +9,7 @@ import polars as pl
 
 from finscale.evaluation.operating import Sweep
 from finscale.evaluation.scores import probabilities
-from finscale.files import read_json, write_json
+from finscale.files import null_for_nan, read_json, write_json
 from finscale.study.findings.series import Series
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def certificate(study: Study, chosen: Series) -> Mapping[str, Any]:
             return dict(stored)
     found = audit(study.config.experiment, data=study.data, runs=study.runs)
     content = {"of": subject, "verdict": found.verdict(), **found.to_dict()}
-    write_json(path, content)
+    write_json(path, null_for_nan(content))
     return content
 
 
