@@ -300,3 +300,11 @@ def test_a_section_may_change_its_base(root) -> None:
     assert study.experiment.split == base.split
     changed = {"training": base.training}
     assert study.experiment.model_copy(update=changed) == base
+
+
+def test_runs_on_blocks_counted_otherwise_are_other_runs():
+    """Only chunked splits changed: every other run keeps its id."""
+    split = {"method": "chunks"}
+    chunked = ExperimentConfig.model_validate({"split": split})
+    assert chunked.identity()["split"]["counted"] == "from the end"
+    assert "counted" not in ExperimentConfig().identity()["split"]

@@ -69,6 +69,9 @@ class ExperimentConfig(Section):
             del section[leaf]
         if isinstance(self.model, BaselineConfig):
             del content["training"]
+        if self.split.method == "chunks":
+            # blocks were once counted from the first decision day: those runs are others
+            content["split"]["counted"] = "from the end"
         if self.task.control == "none":
             for name in ("control", "control_seed", "control_strength"):
                 del content["task"][name]
