@@ -6,7 +6,8 @@ import time
 
 import numpy as np
 
-from finscale.evaluation.backtest import Market, Strategy, backtest
+from finscale.evaluation.backtest import Strategy, backtest
+from finscale.evaluation.market import Market
 
 NUM_DAYS, NUM_SYMBOLS = 30 * 252, 500
 

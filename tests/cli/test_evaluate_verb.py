@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from finscale.cli.evaluate import evaluate
-from finscale.cli.evaluate_tables import _number
+from finscale.cli.evaluate_cells import number_cell
 from finscale.config import BaselineConfig, ExperimentConfig, TaskConfig, load_config
 from finscale.data import DataStore
 from finscale.errors import ConfigError, FinscaleError
@@ -148,7 +148,7 @@ def test_a_narrow_terminal_cuts_nothing(finscale, folder, monkeypatch):
     [(0.5, "+0.50"), (-0.5, "−0.50"), (-0.004, "0.00"), (0.004, "0.00"), (math.inf, "∞")],
 )
 def test_a_figure_that_rounds_to_nothing_has_no_sign(value, shown):
-    assert _number(value, 2, sign=True) == shown
+    assert number_cell(value, 2, sign=True) == shown
 
 
 def test_json_is_one_document(finscale, folder):

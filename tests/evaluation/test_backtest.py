@@ -14,14 +14,13 @@ from finscale.evaluation.backtest import (
     FREE,
     RULES,
     Costs,
-    Market,
     Strategy,
     backtest,
     buy_and_hold,
-    ewma_volatility,
     positions,
 )
 from finscale.evaluation.losses import probabilities
+from finscale.evaluation.market import Market, ewma_volatility
 
 
 def market(open_prices, close_prices) -> Market:

@@ -12,8 +12,9 @@ import pytest
 from finscale.config import ExperimentConfig, StudyConfig, load_config
 from finscale.config.outcomes import OUTCOMES as RULES
 from finscale.config.outcomes import CostsConfig
-from finscale.evaluation.backtest import FREE, Costs, Market
+from finscale.evaluation.backtest import FREE, Costs
 from finscale.evaluation.bootstrap import day_weights, stationary_indices
+from finscale.evaluation.market import Market
 from finscale.evaluation.ranking import Ranking, weighted_auc
 from finscale.evaluation.scores import classification_scores
 from finscale.evaluation.sharpe import sharpe_ratio

@@ -8,13 +8,8 @@ from typing import Annotated, Self
 
 import typer
 
-from finscale.cli.evaluate_tables import (
-    IN_FULL,
-    judgement_row,
-    print_comparison,
-    print_judgement,
-    print_rows,
-)
+from finscale.cli.evaluate_many import IN_FULL, judgement_row, print_comparison, print_rows
+from finscale.cli.evaluate_tables import print_judgement
 from finscale.cli.options import RUNS, AsJson, DataRoot, Quiet, RunsFolder, console
 
 

@@ -8,121 +8,25 @@ traded back. Cash earns nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from finscale.errors import DataError
-from finscale.evaluation.blocks import Floats, Integers
-from finscale.evaluation.losses import probabilities
-from finscale.evaluation.predictions import Predicted, part
+from finscale.evaluation.blocks import Floats
+from finscale.evaluation.market import Market, returns_between
 from finscale.evaluation.sharpe import PERIODS, sharpe_block_length
 from finscale.registry import Registry
 
 _BP = 1e-4
-_DAYS_A_YEAR = 365.25
-#: How far from 252 sessions in a year an exchange's may be: holidays, and short samples.
-_LIKE_AN_EXCHANGE = 0.05
 #: Sessions without a bar after which a symbol counts as gone, at its last price.
 _LONGEST_HALT = 21
 #: Sessions without a decision, beyond those that the last one lasts, that do not end a test.
 _PAUSE = 5
-
-
-@dataclass(frozen=True)
-class Market:
-    """Adjusted prices of all symbols on a common calendar.
-
-    Attributes
-    ----------
-    dates : ndarray of shape (T,)
-        Sessions, ascending.
-    symbols : tuple of str
-        S columns.
-    open, close : ndarray of shape (T, S)
-        Adjusted by one factor a bar; NaN where a symbol has no bar.
-    """
-
-    dates: NDArray[np.datetime64]
-    symbols: tuple[str, ...]
-    open: Floats
-    close: Floats
-
-    @classmethod
-    def of(cls, bars: pl.DataFrame) -> Market:
-        """Arrange stacked bars (date, symbol, open, close) on a common calendar."""
-        symbols = tuple(bars["symbol"].unique(maintain_order=True))
-        wide = {
-            price: bars.pivot("symbol", index="date", values=price).sort("date").select(symbols)
-            for price in ("open", "close")
-        }
-        dates = bars["date"].cast(pl.Date).unique().sort().to_numpy()
-        open_TS, close_TS = (
-            wide[price].cast(pl.Float64).fill_null(np.nan).to_numpy() for price in ("open", "close")
-        )
-        return cls(dates, symbols, open_TS, close_TS)
-
-    @cached_property
-    def periods(self) -> float:
-        """Sessions in a year: 252 on the days of an exchange, else as many as the calendar has.
-
-        Of less than a year of prices, 252.
-        """
-        num_days = (self.dates[-1] - self.dates[0]) / np.timedelta64(1, "D")
-        if num_days < _DAYS_A_YEAR:
-            return PERIODS
-        measured = float((len(self.dates) - 1) / num_days * _DAYS_A_YEAR)
-        return PERIODS if abs(measured / PERIODS - 1) < _LIKE_AN_EXCHANGE else measured
-
-    @cached_property
-    def volatility(self) -> Floats:
-        """Annualised volatility known at each close, shape (T, S); see :func:`ewma_volatility`."""
-        return ewma_volatility(self.close, periods=self.periods)
-
-    def margins(
-        self, predictions: pl.DataFrame | Predicted, thresholds: Mapping[int, float] | float = 0.5
-    ) -> Floats:
-        """Return how far each test prediction lies above its threshold, in logits: shape (T, S).
-
-        Parameters
-        ----------
-        predictions : polars.DataFrame
-            Rows of split ``test`` are taken; where there is none the result is NaN.
-        thresholds : float or mapping of int to float
-            Probability at which to act, of all folds or of each: chosen on validation, as in
-            ``Evaluation.thresholds``.
-
-        Raises
-        ------
-        DataError
-            If a prediction has no bar.
-        """
-        test = predictions.test if isinstance(predictions, Predicted) else part(predictions, "test")
-        dates_N = test["date"].cast(pl.Date).to_numpy()
-        day_N = np.searchsorted(self.dates, dates_N)
-        column = {symbol: i for i, symbol in enumerate(self.symbols)}
-        column_N = np.array([column.get(symbol, -1) for symbol in test["symbol"]], dtype=np.int64)
-        lost_N = (self.dates[np.minimum(day_N, len(self.dates) - 1)] != dates_N) | (column_N < 0)
-        if lost_N.any():
-            first = test.row(int(np.argmax(lost_N)), named=True)
-            raise DataError(f"{first['symbol']} has a prediction but no bar on {first['date']}.")
-        if isinstance(thresholds, Mapping):
-            limit_N = np.array([thresholds[int(fold)] for fold in test["fold"]])
-        else:
-            limit_N = np.full(test.height, thresholds)
-        logit_N = test["logit"].to_numpy()
-        margin_N = logit_N - np.log(limit_N / (1 - limit_N))
-        # what lies at its threshold is acted on, which the way to a logit and back would leave open
-        margin_N[probabilities(logit_N) == limit_N] = 0.0
-        margin_TS = np.full(self.close.shape, np.nan)
-        margin_TS[day_N, column_N] = margin_N
-        return margin_TS
 
 
 @dataclass(frozen=True)
@@ -193,38 +97,6 @@ RULES.add("volatility_timing", _scaled)
 RULES.add("always_long", lambda m, v, strategy: np.ones_like(m))
 
 
-def ewma_volatility(close_TS: Floats, *, decay: float = 0.94, periods: float = PERIODS) -> Floats:
-    """Return the annualised volatility known at each close: shape (T, S), NaN before two sessions.
-
-    Exponentially weighted squared returns (RiskMetrics), weights normalised over the sessions since
-    a symbol's first bar; without a bar its price stands still.
-    """
-    close_TS = _filled(close_TS)
-    squared_TS = _returns(close_TS[:-1], close_TS[1:]) ** 2
-    known_TS = np.isfinite(squared_TS)
-    with np.errstate(invalid="ignore"):
-        variance_TS = _decayed(np.where(known_TS, squared_TS, 0.0), decay) / _decayed(
-            known_TS.astype(np.float64), decay
-        )
-    volatility_TS = np.full(close_TS.shape, np.nan)
-    volatility_TS[1:] = np.sqrt(variance_TS * periods)
-    return volatility_TS
-
-
-def _decayed(values_TS: Floats, decay: float) -> Floats:
-    """Return Σ decay^k · value at t − k."""
-    # a loop over sessions, once a market: to import scipy.signal takes a second
-    sums_TS = values_TS.copy()
-    for before_S, sums_S in pairwise(sums_TS):
-        sums_S += decay * before_S
-    return sums_TS
-
-
-def _returns(before_TS: Floats, after_TS: Floats) -> Floats:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(after_TS / before_TS - 1.0)
-
-
 def positions(market: Market, margin_TS: Floats, strategy: Strategy) -> Floats:
     """Return the weights decided at each close: shares of equity, shape (T, S).
 
@@ -232,10 +104,9 @@ def positions(market: Market, margin_TS: Floats, strategy: Strategy) -> Floats:
     equity equally; the others have no position. A symbol without a bar, as on another exchange's
     holiday, keeps the last decision about it for up to 21 sessions.
     """
-    last_TS = _last_bars(market.close)
-    halted_TS = np.arange(len(last_TS))[:, None] - last_TS
-    margin_TS = np.take_along_axis(margin_TS, last_TS, axis=0)
-    traded_TS = np.isfinite(_filled(market.close)) & (halted_TS <= _LONGEST_HALT)
+    halted_TS = np.arange(len(market.dates))[:, None] - market.last_bars
+    margin_TS = np.take_along_axis(margin_TS, market.last_bars, axis=0)
+    traded_TS = np.isfinite(market.last_closes) & (halted_TS <= _LONGEST_HALT)
     live_TS = np.isfinite(margin_TS) & traded_TS
     volatility_TS = market.volatility
     exposure_TS = RULES[strategy.rule](margin_TS, volatility_TS, strategy)
@@ -331,10 +202,10 @@ def buy_and_hold(market: Market, margin_TS: Floats, costs: Costs | None = None) 
     Equal shares at the start, drifting freely after it: two trades in all, or two for each span of
     decisions. Parameters are those of :func:`backtest`.
     """
-    filled_TS = _filled(market.close)
+    close_TS = market.last_closes
     settled = []
     for span in _spans(market, margin_TS, 1):
-        value_TS = np.nan_to_num(filled_TS[span] / filled_TS[span.start])
+        value_TS = np.nan_to_num(close_TS[span] / close_TS[span.start])
         target_TS = value_TS / value_TS.sum(axis=1, keepdims=True)
         settled.append(_settled(market, span, target_TS, "close", costs or Costs()))
     return _joined(settled, "buy and hold", market)
@@ -364,7 +235,7 @@ def _spans(market: Market, margin_TS: Floats, lasts: int) -> list[slice]:
 def _settled(market: Market, span: slice, target_TS: Floats, entry: str, costs: Costs) -> Backtest:
     """Simulate target weights over a span of sessions and take the costs off."""
     target_TS[-1] = 0.0  # the last session only closes what is open
-    path = _simulate(market.open[span], _filled(market.close)[span], target_TS, entry)
+    path = _simulate(market.open[span], market.last_closes[span], target_TS, entry)
     short_T = np.append(0.0, np.maximum(-target_TS[:-1], 0).sum(axis=1))
     borrowed_T = costs.borrow * _BP / market.periods * short_T
     net_T = (1 + path.gross - borrowed_T) * (1 - costs.one_way * path.turnover) - 1
@@ -422,18 +293,7 @@ def _simulate(open_TS: Floats, close_TS: Floats, target_TS: Floats, entry: str) 
 
 def _earn(weights_TS: Floats, before_TS: Floats, after_TS: Floats) -> tuple[Floats, Floats]:
     """Return what weights earn between two prices, and what prices then make of them."""
-    growth_TS = _returns(before_TS, after_TS)
+    growth_TS = returns_between(before_TS, after_TS)
     growth_TS = np.where(np.isfinite(growth_TS), growth_TS, 0.0)
     earned_T = np.einsum("ts,ts->t", weights_TS, growth_TS)
     return earned_T, weights_TS * (1 + growth_TS) / (1 + earned_T)[:, None]
-
-
-def _filled(close_TS: Floats) -> Floats:
-    """Carry the last close over sessions without a bar."""
-    return np.take_along_axis(close_TS, _last_bars(close_TS), axis=0)
-
-
-def _last_bars(close_TS: Floats) -> Integers:
-    """Return the row of each symbol's last bar at each session; the first row before it has one."""
-    row_TS = np.where(np.isfinite(close_TS), np.arange(len(close_TS))[:, None], 0)
-    return np.maximum.accumulate(row_TS, axis=0)

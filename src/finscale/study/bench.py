@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from finscale.config import ExperimentConfig, content_hash
-from finscale.evaluation.backtest import Market
 from finscale.evaluation.evaluation import Evaluation, Groups, groups_of
 from finscale.evaluation.evaluation import evaluate as evaluate_predictions
+from finscale.evaluation.market import Market
 from finscale.evaluation.predictions import KEY, Predicted
 from finscale.study.judging import Benchmarks, Options, power_of_test
 from finscale.study.scoring import baseline_run, find_baseline
@@ -225,9 +225,14 @@ def _place(folder: Path) -> tuple[str, str]:
     from finscale.runs import Run
 
     config = Run(folder).config
-    whole = config.identity()
-    whole["split"].pop("fold")
-    return content_hash(windows_of(config)), content_hash(whole)
+    return content_hash(windows_of(config)), content_hash(across_folds(config))
+
+
+def across_folds(config: ExperimentConfig) -> dict[str, Any]:
+    """Return the identity of a run but for its fold: what the folds of one model share."""
+    identity = config.identity()
+    identity["split"].pop("fold")
+    return identity
 
 
 def windows_of(config: ExperimentConfig, *, fold: bool = False) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import polars as pl
 from finscale.config import BaselineConfig, ExperimentConfig
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
-from finscale.evaluation.backtest import Costs, Market
+from finscale.evaluation.backtest import Costs
+from finscale.evaluation.market import Market
 from finscale.study.axes import AXES, nominal
 from finscale.study.forecasts import Forecasts, bars_of, market_of
 from finscale.study.outcomes import OUTCOMES, Outcome

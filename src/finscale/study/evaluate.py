@@ -19,7 +19,7 @@ from finscale.evaluation.evaluation import evaluate as evaluate_predictions
 from finscale.evaluation.predictions import Predicted
 from finscale.files import null_for_nan, write_json
 from finscale.runs import Run, RunStore
-from finscale.study.bench import Bench
+from finscale.study.bench import Bench, across_folds
 from finscale.study.helper import Helper
 from finscale.study.judging import (
     STRATEGIES,
@@ -139,9 +139,7 @@ def candidates(runs: Sequence[Run]) -> list[Candidate]:
     """Join runs that differ only in the fold of their split, in the order of their first run."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        identity = run.config.identity()
-        identity["split"].pop("fold")
-        groups.setdefault(repr(identity), []).append(run)
+        groups.setdefault(repr(across_folds(run.config)), []).append(run)
     return [Candidate(tuple(group)) for group in groups.values()]
 
 

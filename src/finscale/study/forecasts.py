@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from finscale.errors import FinscaleError
-from finscale.evaluation.backtest import Backtest, Costs, Market, Strategy, backtest
+from finscale.evaluation.backtest import Backtest, Costs, Strategy, backtest
+from finscale.evaluation.market import Market
 from finscale.evaluation.operating import OperatingRule
 from finscale.evaluation.predictions import check_predictions, part
 from finscale.evaluation.scores import probabilities

@@ -11,14 +11,7 @@ import polars as pl
 from scipy.special import ndtri
 
 from finscale.errors import DataError
-from finscale.evaluation.backtest import (
-    Backtest,
-    Costs,
-    Market,
-    Strategy,
-    backtest,
-    buy_and_hold,
-)
+from finscale.evaluation.backtest import Backtest, Costs, Strategy, backtest, buy_and_hold
 from finscale.evaluation.bootstrap import (
     LEVEL,
     NUM_REPLICATES,
@@ -34,6 +27,7 @@ from finscale.evaluation.calibrators import CALIBRATORS
 from finscale.evaluation.conformal import CONFIDENCE, adaptive_intervals, adaptive_sets, coverage
 from finscale.evaluation.evaluation import Evaluation
 from finscale.evaluation.inference import diebold_mariano
+from finscale.evaluation.market import Market
 from finscale.evaluation.operating import OperatingRule
 from finscale.evaluation.performance import (
     break_even_cost,

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from finscale.evaluation.backtest import Market, ewma_volatility
 from finscale.evaluation.bootstrap import Metric, Resampler, paired_difference_interval
 from finscale.evaluation.evaluation import TERCILES
+from finscale.evaluation.market import Market
 from finscale.evaluation.scores import weighted_mean
 from finscale.study.findings.curve import with_seed_luck
 from finscale.study.findings.series import Floats, Series
@@ -60,7 +60,7 @@ def skill_by_size(
 
 def volatility_known(market: Market) -> pl.DataFrame:
     """Return date, symbol, volatility: what was known at each close (annualised, EWMA)."""
-    volatility_TS = ewma_volatility(market.close)
+    volatility_TS = market.volatility
     return pl.concat(
         pl.DataFrame({"date": market.dates, "volatility": volatility_TS[:, column]}).with_columns(
             pl.col("date").cast(pl.Date), symbol=pl.lit(symbol)

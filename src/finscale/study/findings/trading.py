@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from finscale.evaluation.backtest import Backtest, Costs, Market, Strategy, backtest, buy_and_hold
+from finscale.evaluation.backtest import Backtest, Costs, Strategy, backtest, buy_and_hold
+from finscale.evaluation.market import Market
 from finscale.evaluation.performance import (
     Performance,
     break_even_cost,

@@ -1,0 +1,143 @@
+"""How ``finscale evaluate`` shows many judgements, a line each, and how they compare."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from finscale.cli.evaluate_cells import (
+    interval_cell,
+    number_cell,
+    p_value_cell,
+    print_table,
+)
+from finscale.cli.evaluate_tables import headline, yardstick
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from finscale.evaluation.comparison import Comparison
+    from finscale.study.evaluate import Candidate, Judgement
+
+
+#: Models that are shown on pages of their own; more get a line each.
+IN_FULL = 3
+_LEVEL = 0.05
+
+
+def judgement_row(judgement: Judgement) -> tuple[float, list[str]]:
+    """Return a model's loss, and its line of the table of many: see :func:`print_rows`."""
+    evaluation = judgement.evaluation
+    first_score, rank = headline(evaluation)
+    loss = evaluation.metric(first_score).value
+    row = [judgement.id[:8], judgement.title, number_cell(loss)]
+    row.append(number_cell(evaluation.metric(rank).value, 3))
+    over = yardstick(judgement)
+    if over:
+        skill = evaluation.metric("skill", over=over)
+        row += [
+            number_cell(skill.value, sign=True),
+            interval_cell(skill.low, skill.high, sign=True),
+        ]
+    (first, *_) = judgement.backtest.to_dicts()
+    return loss, [*row, number_cell(first["sharpe"], 2)]
+
+
+def print_rows(
+    judgement: Judgement,
+    rows: Sequence[tuple[float, Sequence[str]]],
+    comparison: Comparison,
+    terminal: Console,
+) -> None:
+    """Print one line a model, the best first.
+
+    Parameters
+    ----------
+    judgement : Judgement
+        Of any of them: they answer one question.
+    rows : sequence
+        What :func:`judgement_row` returned of each.
+    comparison : Comparison
+        Marks the models that cannot be told from the best.
+    terminal : Console
+    """
+    classified, over = judgement.evaluation.kind == "classification", yardstick(judgement)
+    columns = ["run", "model", *(("log loss", "AUC") if classified else ("RMSE", "rank corr."))]
+    columns += ["skill", "interval"] if over else []
+    columns += ["Sharpe"]
+    members = set() if comparison.confidence is None else set(comparison.confidence.members)
+    short = {name[:8] for name in members}
+    # whatever the order in which they were named; what is undefined comes last
+    ranked = sorted(rows, key=lambda row: (math.isnan(row[0]), row[0]))
+    marked = [[*cells, "✓" if cells[0] in short else ""] for _, cells in ranked]
+    skill = f"skill: over {over.replace('_', ' ')}. " if over else ""
+    legend = "Sharpe: of long or flat at the operating point. set: in the model confidence set."
+    print_table(terminal, [*columns, "set"], marked, skill + legend)
+
+
+def print_comparison(
+    judged: Sequence[Candidate], comparison: Comparison, terminal: Console, *, brief: bool = False
+) -> None:
+    """Print the tests of pairs, and what can be said of all models together.
+
+    ``brief``: the models have been listed, and of pairs with the best only their number is said.
+    """
+    short = {candidate.id: f"{candidate.id[:8]}" for candidate in judged}
+    if not brief:
+        for candidate in judged:
+            terminal.print(f"{short[candidate.id]}  {candidate.title}")
+        terminal.print()
+    if comparison.best is None:
+        print_table(
+            terminal,
+            ["pair", "score", "test", "difference", "interval", "p", "Holm", "BH"],
+            [_pair_row(line, short) for line in comparison.pairs.to_dicts()],
+            "difference: the first less the second. Holm, BH: p corrected for the number of pairs, "
+            "so that none of what is found is false (Holm), or little of it (Benjamini and "
+            "Hochberg).",
+        )
+    else:
+        worse = comparison.pairs.filter(test="diebold_mariano")["holm"] < _LEVEL
+        terminal.print(
+            f"Of {len(judged)} models each is compared with the best, {short[comparison.best]}, and"
+            f" not all pairs: {worse.sum()} are worse by Diebold–Mariano with Holm's correction."
+        )
+    if comparison.confidence is not None:
+        members = ", ".join(short[name] for name in comparison.confidence.members)
+        terminal.print(
+            f"Cannot be told from the best (model confidence set, "
+            f"{100 * (1 - comparison.confidence.size):.0f} %): {members}"
+        )
+    for name, found in comparison.superior.items():
+        better = ", ".join(short[model] for model in found.better) or "none"
+        terminal.print(
+            f"Better than {name.replace('_', ' ')}, given {len(judged)} tried: {better} "
+            f"(StepM at {100 * found.size:.0f} %; SPA p {p_value_cell(found.p_value)})"
+        )
+    if comparison.superior:
+        terminal.print(
+            "[dim]StepM: which models beat it, corrected for how many were tried. SPA p: of the "
+            "test that none of them does.[/dim]"
+        )
+
+
+_TESTS = {
+    "diebold_mariano": "Diebold–Mariano",
+    "delong": "DeLong",
+    "bootstrap": "block bootstrap",
+}
+
+
+def _pair_row(line: dict[str, Any], short: dict[str, str]) -> list[str]:
+    return [
+        f"{short[line['first']]} − {short[line['second']]}",
+        line["score"],
+        _TESTS[line["test"]],
+        number_cell(line["value"], sign=True),
+        interval_cell(line["low"], line["high"], sign=True),
+        p_value_cell(line["p_value"]),
+        p_value_cell(line["holm"]),
+        p_value_cell(line["benjamini_hochberg"]),
+    ]
