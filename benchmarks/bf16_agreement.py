@@ -25,8 +25,8 @@ from workers import Worker, serve
 from finscale.config import ExperimentConfig, load_config
 from finscale.errors import FinscaleError
 from finscale.evaluation.scores import log_losses
-from finscale.study import prepare
-from finscale.study.experiment import make_trainer
+from finscale.experiment import prepare
+from finscale.experiment.experiment import make_trainer
 from finscale.training import Callback, Trainer
 from finscale.training.stack import fit_together
 

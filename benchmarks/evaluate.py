@@ -23,10 +23,10 @@ from pathlib import Path
 from machine import write_results
 
 from finscale.config import ExperimentConfig, StudyConfig, load_config
+from finscale.judging import judge as room
+from finscale.judging.bench import Bench
 from finscale.runs import RunStore
 from finscale.study import LocalExecutor, Study
-from finscale.study import evaluate as room
-from finscale.study.bench import Bench
 
 RECIPE = Path(__file__).parent.parent / "configs/daily/threshold_1pct.yaml"
 BASELINES = ("base_rate", "volatility")

@@ -94,7 +94,7 @@ class Parts:
 
 def watched() -> Parts:
     """Time the parts of every fit of this process."""
-    from finscale.study import experiment
+    from finscale.experiment import experiment
     from finscale.training import ProgressBar, ThermalCallback, TrackingCallback, Trainer, stack
     from finscale.training.state import TrainState
 
@@ -134,8 +134,8 @@ def progress_bar() -> Any:
 
 def serve_shares(budget: str) -> None:
     from finscale.config import ExperimentConfig, load_config
+    from finscale.experiment import prepare, run_experiment
     from finscale.runs import RunStore
-    from finscale.study import prepare, run_experiment
 
     config = load_config(ExperimentConfig, RECIPE, [f"model.budget={budget}"])
     prepare(config)
@@ -199,9 +199,9 @@ def serve_whole(case: str, who: str, precision: str, threads: str) -> None:
     from fit_peers import FITS, Windows
 
     from finscale.config import ExperimentConfig, load_config
+    from finscale.experiment import prepare
+    from finscale.experiment.preparation import interface
     from finscale.models.build import design
-    from finscale.study import prepare
-    from finscale.study.preparation import interface
 
     torch.set_num_threads(int(threads))
     budget, num_train, num_validation = CASES[case]

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from finscale.models.architecture import Architecture
-from finscale.study.preparation import Prepared
+from finscale.experiment.preparation import Prepared
+from finscale.models.patchtst.architecture import Architecture
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def finscale(w: Windows, precision: str) -> dict[str, float]:
     """Fit as ``run_experiment`` does; the precision stands in the run's own config."""
     from fit_overhead import Parts, progress_bar
 
-    from finscale.study.experiment import make_trainer
+    from finscale.experiment.experiment import make_trainer
     from finscale.training import ThermalCallback, Trainer, stack
 
     parts = Parts()

@@ -56,8 +56,8 @@ def auc(logit_N: np.ndarray, target_N: np.ndarray) -> float:
 
 def score(budget: int, instance_stats: bool, seed: int, settings: list[str]) -> Score:
     """Train one model and score it on validation and test."""
-    from finscale.study.experiment import make_trainer
-    from finscale.study.preparation import prepare
+    from finscale.experiment.experiment import make_trainer
+    from finscale.experiment.preparation import prepare
 
     flag = str(instance_stats).lower()
     grid = [f"model.budget={budget}", f"model.instance_stats={flag}", f"seed={seed}"]
@@ -85,8 +85,8 @@ def score(budget: int, instance_stats: bool, seed: int, settings: list[str]) -> 
 def baselines(settings: list[str]) -> dict[str, dict[str, float]]:
     """Return the log losses of what a model has to beat."""
     from finscale.data import label
+    from finscale.experiment.preparation import prepare
     from finscale.models import make_baseline
-    from finscale.study.preparation import prepare
 
     prepared = prepare(load_config(ExperimentConfig, RECIPE, settings))
     dataset, split = prepared.dataset, prepared.split

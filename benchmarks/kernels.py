@@ -24,8 +24,8 @@ import torch
 from machine import rounds, write_results
 from torch import Tensor, nn
 
-from finscale.models.attention import SelfAttention
-from finscale.models.products import Linear
+from finscale.models.kernels.products import Linear
+from finscale.models.patchtst.attention import SelfAttention
 from finscale.training.allocator import keep_freed_memory
 
 WINDOWS, TOKENS = 64, 9

@@ -41,7 +41,7 @@ def measure(budget: str, precision: str, again: bool, batch_size: int) -> dict[s
     from finscale.config import ModelConfig, TaskConfig, TrainingConfig
     from finscale.models import resolve_model
     from finscale.models.build import design
-    from finscale.models.memory import resident_memory, training_memory
+    from finscale.models.patchtst.memory import resident_memory, training_memory
     from finscale.training.allocator import keep_freed_memory
     from finscale.training.devices import use_threads
     from finscale.training.probe import ProbeRequest, make_trainer

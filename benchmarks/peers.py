@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from finscale.models.architecture import Architecture
+from finscale.models.patchtst.architecture import Architecture
 
 
 def build(peer: str, a: Architecture) -> nn.Module:

@@ -22,7 +22,7 @@ from pathlib import Path
 from machine import write_results
 
 from finscale.config import ExperimentConfig, load_config
-from finscale.study import prepare
+from finscale.experiment import prepare
 from finscale.study.crew import Crew
 from finscale.training.devices import available_threads
 

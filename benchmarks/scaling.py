@@ -93,7 +93,7 @@ def from_bars(num_assets: int, rows_each: int, *, audited: bool = False) -> Stag
         stages["batches of an epoch"] = seconds_of(epoch)
         stages["peak MB"] = peak_mb() - before
         if audited:
-            from finscale.study.audit import audit
+            from finscale.audit import audit
 
             started = time.process_time()
             audit(config, data=store)

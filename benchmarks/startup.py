@@ -34,7 +34,7 @@ def mark(name):
 mark("interpreter")
 import finscale.cli.app
 mark("command line")
-import finscale.study.experiment as experiment
+import finscale.experiment.experiment as experiment
 import finscale.training
 from finscale.training.callbacks import Callback
 prepare = experiment.prepare

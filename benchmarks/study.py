@@ -29,7 +29,7 @@ from machine import write_results
 from workers import Worker, serve
 
 from finscale.runs import RunStore
-from finscale.study.executor import Event, Job
+from finscale.study.execution.local import Event, Job
 from finscale.study.study import Study
 
 FILE = Path(__file__).parents[1] / "configs/studies/sp500_parameters.yaml"
@@ -49,7 +49,7 @@ class OneAfterAnother:
 
     def run(self, jobs: Sequence[Job], runs: Path) -> Iterator[Event]:
         """Compute every job."""
-        from finscale.study import run_experiment
+        from finscale.experiment import run_experiment
 
         for job in jobs:
             run = run_experiment(job.config, runs=RunStore(runs))
@@ -70,7 +70,7 @@ def switch_off() -> None:
     """Let this process compute as torch does by itself."""
     from torch import nn
 
-    from finscale.models.products import Linear
+    from finscale.models.kernels.products import Linear
     from finscale.training import Trainer, inputs, stack
 
     # a name that has moved is an error here, and not a baseline that has become ours

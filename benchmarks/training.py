@@ -197,7 +197,7 @@ def _our_step(
 ) -> tuple[Callable[[], None], dict[str, float]]:
     import torch
 
-    from finscale.models.counts import flops_per_sample
+    from finscale.models.patchtst.counts import flops_per_sample
     from finscale.training.allocator import keep_freed_memory
     from finscale.training.probe import make_trainer
 

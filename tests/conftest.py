@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from finscale.config import ExperimentConfig, load_config
+
 # speed is never asserted: on a busy machine an example may take ten times as long
 settings.register_profile("finscale", deadline=None)
 settings.load_profile("finscale")
@@ -29,3 +31,23 @@ def root() -> Path:
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep remembered batch sizes of this machine out of the tests, and the tests' out of it."""
     monkeypatch.setenv("FINSCALE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory):
+    """Return a data folder with bundled bars."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def tiny(root, data_root) -> ExperimentConfig:
+    """Return an experiment that takes a second."""
+    settings = [
+        "model.budget=3k",
+        "training.epochs=2",
+        "training.batch_size=256",
+        "training.threads=1",
+        "training.thermal.enabled=false",
+        f"data.root={data_root}",
+    ]
+    return load_config(ExperimentConfig, root / "configs/daily/threshold_1pct.yaml", settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from finscale.spinning import limited_spinning
-from finscale.study.executor import start_worker
+from finscale.study.execution.local import start_worker
 
 
 def test_spinning_is_limited_unless_it_was_decided_about() -> None:
@@ -17,7 +17,7 @@ def test_workers_are_told(monkeypatch) -> None:
         monkeypatch.delenv(name, raising=False)
     given: dict[str, str] = {}
     monkeypatch.setattr(
-        "finscale.study.executor.subprocess.Popen", lambda *_, env, **__: given.update(env)
+        "finscale.study.execution.local.subprocess.Popen", lambda *_, env, **__: given.update(env)
     )
     start_worker(2)
     assert given["GOMP_SPINCOUNT"] == "1000"

@@ -17,8 +17,10 @@ from pydantic import BaseModel
 ROOMS = (
     "finscale.report",
     "finscale.study",
-    "finscale.study.audit",
-    "finscale.study.controls",
+    "finscale.judging",
+    "finscale.audit",
+    "finscale.controls",
+    "finscale.experiment",
     "finscale.features",
     "finscale.training",
     "finscale.runs",
@@ -35,7 +37,7 @@ ROOMS = (
 #: Public functions that live beside a room's own list.
 BESIDE = {
     "finscale.scaling": ("finscale.scaling.plan",),
-    "finscale.study": ("finscale.study.evaluate",),
+    "finscale.judging": ("finscale.judging.judge",),
 }
 
 

@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import finscale as fs
-from finscale.study import prepare
+from finscale.experiment import prepare
 
 with tempfile.TemporaryDirectory() as folder:
     config = fs.ExperimentConfig.model_validate(

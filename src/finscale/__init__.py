@@ -33,10 +33,10 @@ _HOMES = {
     "Measure": "finscale.scaling",
     "plan": "finscale.scaling.plan",
     "study_power": "finscale.scaling",
-    "audit": "finscale.study.audit",
-    "judge": "finscale.study.evaluate",
+    "audit": "finscale.audit",
+    "judge": "finscale.judging.judge",
     "Study": "finscale.study",
-    "run_experiment": "finscale.study",
+    "run_experiment": "finscale.experiment",
     "synthetic": "finscale.data.synthetic",
 }
 

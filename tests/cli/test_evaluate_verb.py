@@ -15,8 +15,8 @@ from finscale.cli.evaluate_cells import number_cell
 from finscale.config import BaselineConfig, ExperimentConfig, TaskConfig, load_config
 from finscale.data import DataStore
 from finscale.errors import ConfigError, FinscaleError
+from finscale.experiment.experiment import run_experiment
 from finscale.runs import RunStore
-from finscale.study.experiment import run_experiment
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from finscale.models import PatchTST, products
+from finscale.models import PatchTST
+from finscale.models.kernels import products
 from finscale.models.slots import slot_of
 from finscale.training.flat import FlatParameters
 

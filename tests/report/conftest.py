@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from finscale.config import ExperimentConfig, StudyConfig, load_config
+from finscale.experiment import run_experiment
 from finscale.report import write_findings
 from finscale.runs import RunStore
-from finscale.study import Study, run_experiment
+from finscale.study import Study
 from finscale.study.findings import Findings, find
 
 #: Collects what went wrong, from the first script on.

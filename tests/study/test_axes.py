@@ -9,7 +9,7 @@ import pytest
 from finscale.config import ExperimentConfig, StudyConfig, load_config
 from finscale.errors import BudgetError, ConfigError
 from finscale.models.build import design
-from finscale.models.counts import flops_per_sample
+from finscale.models.patchtst.counts import flops_per_sample
 from finscale.study.axes import AXES, Windows, budget_for_flops, look_at_windows, nominal
 from finscale.study.grid import expand
 

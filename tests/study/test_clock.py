@@ -17,18 +17,19 @@ from rich.console import Console
 from finscale.cli.study_progress import StudyProgress
 from finscale.config import StudyConfig
 from finscale.data import SOURCES, DataStore, fetch_bars
+from finscale.experiment import run_experiment
 from finscale.runs import RunStore
 from finscale.runs.garbage import find_garbage, used_by_studies
 from finscale.runs.index import summaries
-from finscale.study import Event, Job, Study, run_experiment
+from finscale.study import Event, Job, Study
 from finscale.training import Callback
 
 DECADES = (dt.timedelta(days=365 * years) for years in itertools.cycle((30, -40, 10, 0, -3)))
 #: Modules that ask what time it is.
 ASKING = (
-    "finscale.study.experiment",
+    "finscale.experiment.experiment",
     "finscale.study.registration",
-    "finscale.study.failures",
+    "finscale.study.execution.failures",
     "finscale.data.manifest",
     "finscale.runs.garbage",
 )

@@ -8,6 +8,7 @@ import pytest
 
 from finscale.config import StudyConfig
 from finscale.errors import FinscaleError
+from finscale.judging.scoring import losses_of
 from finscale.runs import RunStore
 from finscale.study import Study
 from finscale.study.analysis import daily_losses
@@ -15,7 +16,6 @@ from finscale.study.comparison import StudyRecord, compare
 from finscale.study.export import export_study
 from finscale.study.planned import plan_cells
 from finscale.study.planning import plan_study
-from finscale.study.scoring import losses_of
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from finscale.config import StudyConfig
+from finscale.experiment import prepare, run_experiment
+from finscale.experiment.announce import announcement
 from finscale.runs import RunStore
-from finscale.study import Study, prepare, run_experiment
-from finscale.study.announce import announcement
+from finscale.study import Study
 from finscale.study.numerics import settled
 from finscale.training import numerics
 from finscale.training.numerics import Numerics

@@ -13,7 +13,7 @@ import pytest
 from finscale.config import StudyConfig
 from finscale.runs import RunStore
 from finscale.study import Event, LocalExecutor, Study
-from finscale.study.executor import start_worker
+from finscale.study.execution.local import start_worker
 from finscale.training.oom import how_it_ended
 
 VICTIM = "parameters5000-seed0"
@@ -51,7 +51,7 @@ class Kernel:
 def is_worker(child: psutil.Process) -> bool:
     """Tell workers from what other tests of this process have left, ended processes among it."""
     try:
-        return "finscale.study.worker" in child.cmdline()
+        return "finscale.experiment.worker" in child.cmdline()
     except psutil.NoSuchProcess:
         return False
 

@@ -18,13 +18,14 @@ from finscale.evaluation.market import Market
 from finscale.evaluation.ranking import Ranking, weighted_auc
 from finscale.evaluation.scores import classification_scores
 from finscale.evaluation.sharpe import sharpe_ratio
+from finscale.experiment import run_experiment
+from finscale.judging.forecasts import Forecasts, bars_of, market_of
 from finscale.runs import RunStore
 from finscale.scaling import VERDICTS
-from finscale.study import Study, run_experiment
+from finscale.study import Study
 from finscale.study.analysis import daily_values
 from finscale.study.comparison import StudyRecord, compare
 from finscale.study.export import export_study
-from finscale.study.forecasts import Forecasts, bars_of, market_of
 from finscale.study.outcomes import OUTCOMES
 from finscale.study.planning import plan_study
 

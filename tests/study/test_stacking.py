@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from finscale.config import StudyConfig
+from finscale.experiment.experiment import run_experiment, run_experiments
 from finscale.runs import RunStore
 from finscale.study import Event, Job, LocalExecutor, Study
-from finscale.study.experiment import run_experiment, run_experiments
 from finscale.study.planning import plan_study
 from finscale.study.stacking import Stacking
 

@@ -12,8 +12,9 @@ import pytest
 
 from finscale.config import BaselineConfig, StudyConfig
 from finscale.errors import FinscaleError
+from finscale.experiment import run_experiment
 from finscale.runs import RunStore
-from finscale.study import Event, Job, LocalExecutor, Study, run_experiment
+from finscale.study import Event, Job, LocalExecutor, Study
 from finscale.study.grid import expand
 
 
@@ -91,7 +92,9 @@ def test_a_killed_worker_is_replaced(config, tmp_path) -> None:
                 text=True,
                 check=True,
             ).stdout
-            workers = [line for line in children.splitlines() if "finscale.study.worker" in line]
+            workers = [
+                line for line in children.splitlines() if "finscale.experiment.worker" in line
+            ]
             killed.append(int(workers[0].split()[0]))
             os.kill(killed[0], signal.SIGKILL)
 
@@ -125,7 +128,7 @@ def test_an_executor_without_workers_is_refused(counts) -> None:
 def test_worker_process_keeps_its_channel_clean(tiny, tmp_path) -> None:
     message = f'{{"configs": [{tiny.model_dump_json()}], "runs": "{tmp_path}"}}\n'
     done = subprocess.run(
-        [sys.executable, "-m", "finscale.study.worker"],
+        [sys.executable, "-m", "finscale.experiment.worker"],
         input=message,
         capture_output=True,
         text=True,

@@ -10,8 +10,8 @@ import torch
 
 from finscale.config import ModelConfig, TaskConfig, TrainingConfig
 from finscale.models import build_model, design
-from finscale.models.architecture import attention_way
-from finscale.models.attention import SelfAttention
+from finscale.models.patchtst.architecture import attention_way
+from finscale.models.patchtst.attention import SelfAttention
 from finscale.training import devices, machine_memory, numerics
 from finscale.training.numerics import Shape, Speed, contest
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from finscale.models import PatchTST
-from finscale.models.dropout import drawing_from
+from finscale.models.kernels.dropout import drawing_from
 from finscale.training import playing
 from finscale.training.playing import Player, can_play, dropout_rates, player_of
 from finscale.training.recording import Recording

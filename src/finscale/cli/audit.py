@@ -12,9 +12,9 @@ from finscale.cli.options import RUNS, AsJson, DataRoot, Quiet, RunsFolder, Sett
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from finscale.audit import Certificate
     from finscale.config import ExperimentConfig
     from finscale.data import DataStore, FinancialDataset
-    from finscale.study.audit import Certificate
 
 
 def audit(
@@ -49,9 +49,9 @@ def audit(
     A dataset is audited with its first 60 % of days as train and the next 20 % as validation; a
     config with its own task and split, every fold.
     """
+    from finscale import audit as audit_room
     from finscale.data import DataStore
     from finscale.runs import RunStore
-    from finscale.study import audit as audit_room
 
     path = Path(subject)
     audited: ExperimentConfig | FinancialDataset
@@ -111,7 +111,7 @@ def _print(certificate: Certificate, out: Console, *, quiet: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from finscale.study.audit.certificate import MARKS
+    from finscale.audit.certificate import MARKS
 
     styles = {"proven": "green", "finding": "bold red", "unproven": "yellow"}
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))

@@ -32,7 +32,7 @@ def find_batch_size(
     `train` uses the answer wherever training.batch_size is auto.
     """
     from finscale.config import ExperimentConfig, load_config
-    from finscale.study import prepare
+    from finscale.experiment import prepare
     from finscale.training import find_batch_size as find
 
     changes = list(settings or [])

@@ -12,7 +12,7 @@ from finscale.cli.options import AsJson, Quiet, console, print_json
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from finscale.study.controls import ControlsReport
+    from finscale.controls import ControlsReport
 
 controls_app = typer.Typer(
     help="Judge worlds of known truth, and count the mistakes.", no_args_is_help=True
@@ -46,9 +46,9 @@ def run(
     """
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from finscale.controls import draw_figure, run_controls
+    from finscale.controls.suite import FULL, QUICK, QUICK_CONTROLS
     from finscale.files import null_for_nan, write_json
-    from finscale.study.controls import draw_figure, run_controls
-    from finscale.study.controls.suite import FULL, QUICK, QUICK_CONTROLS
 
     chosen = names or (None if full else list(QUICK_CONTROLS))
     worlds = replicates or (FULL if full else QUICK)

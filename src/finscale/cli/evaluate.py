@@ -49,7 +49,7 @@ def evaluate(
     all. Runs that differ only in their walk-forward fold are judged as one. Baselines that the run
     folder lacks are fitted; nothing else is trained.
     """
-    from finscale.study.helper import Helper
+    from finscale.judging.helper import Helper
 
     # first, so that the other process imports what it needs while this one does
     helper = Helper(len(set(runs)))
@@ -58,10 +58,10 @@ def evaluate(
     from finscale.errors import ConfigError
     from finscale.evaluation.backtest import Costs
     from finscale.evaluation.operating import OperatingRule
+    from finscale.judging import judge as room
+    from finscale.judging.bench import Bench
+    from finscale.judging.tables import Options
     from finscale.runs import RunStore
-    from finscale.study import evaluate as room
-    from finscale.study.bench import Bench
-    from finscale.study.judging import Options
     from finscale.training.allocator import keep_freed_memory
 
     keep_freed_memory()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from finscale.evaluation.comparison import Comparison
-    from finscale.study.evaluate import Candidate, Judgement
+    from finscale.judging.judge import Candidate, Judgement
 
 
 #: Models that are shown on pages of their own; more get a line each.

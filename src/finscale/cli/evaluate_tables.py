@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from finscale.evaluation.evaluation import Evaluation
     from finscale.evaluation.scores import Score
-    from finscale.study.evaluate import Judgement
+    from finscale.judging.judge import Judgement
 
 
 def print_judgement(judgement: Judgement, terminal: Console, *, quiet: bool) -> None:

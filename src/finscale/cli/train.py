@@ -22,8 +22,8 @@ from finscale.cli.options import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from finscale.study.preparation import Prepared
-    from finscale.study.scoring import Scorecard
+    from finscale.experiment.preparation import Prepared
+    from finscale.judging.scoring import Scorecard
 
 
 def train(
@@ -53,8 +53,9 @@ def train(
     """
     from finscale.config import ExperimentConfig, load_config
     from finscale.data import DataStore
+    from finscale.experiment import run_experiment
+    from finscale.judging import scorecard
     from finscale.runs import RunStore
-    from finscale.study import run_experiment, scorecard
     from finscale.training import ProgressBar
 
     changes = list(settings or [])
@@ -87,7 +88,7 @@ def train(
 
 def _announce(prepared: Prepared, terminal: Console, *, verbose: bool) -> None:
     """Say what was decided, and where it came from, before anything is trained."""
-    from finscale.study.announce import announcement
+    from finscale.experiment.announce import announcement
 
     for name, text in announcement(prepared, verbose=verbose):
         terminal.print(f"[bold]{name:<10}[/bold]{text}", soft_wrap=True)

@@ -20,7 +20,7 @@ def verify(
 
     Exits with status 1, naming each mismatch, when something is not as it should be.
     """
-    from finscale.study.verification import verify_environment, verify_manifests
+    from finscale.audit.verification import verify_environment, verify_manifests
 
     checks = [*verify_environment(), *verify_manifests(data_root)]
     wrong = [check for check in checks if not check.ok]

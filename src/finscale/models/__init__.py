@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING
 from finscale.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from finscale.models.architecture import Architecture
     from finscale.models.baselines import make_baseline
-    from finscale.models.budget import solve_budget
     from finscale.models.build import build_model, design, resolve_model
-    from finscale.models.counts import ParameterCounts, count_parameters, flops_per_sample
-    from finscale.models.memory import resident_memory, training_memory
-    from finscale.models.patchtst import PatchTST
+    from finscale.models.patchtst.architecture import Architecture
+    from finscale.models.patchtst.budget import solve_budget
+    from finscale.models.patchtst.counts import ParameterCounts, count_parameters, flops_per_sample
+    from finscale.models.patchtst.memory import resident_memory, training_memory
+    from finscale.models.patchtst.model import PatchTST
 
 _HOMES = {
-    "Architecture": ".architecture",
-    "ParameterCounts": ".counts",
-    "PatchTST": ".patchtst",
+    "Architecture": ".patchtst.architecture",
+    "ParameterCounts": ".patchtst.counts",
+    "PatchTST": ".patchtst.model",
     "build_model": ".build",
-    "count_parameters": ".counts",
+    "count_parameters": ".patchtst.counts",
     "design": ".build",
-    "flops_per_sample": ".counts",
+    "flops_per_sample": ".patchtst.counts",
     "make_baseline": ".baselines",
-    "resident_memory": ".memory",
+    "resident_memory": ".patchtst.memory",
     "resolve_model": ".build",
-    "solve_budget": ".budget",
-    "training_memory": ".memory",
+    "solve_budget": ".patchtst.budget",
+    "training_memory": ".patchtst.memory",
 }
 
 __all__ = [

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from finscale.config.model import ModelConfig
 from finscale.config.quantities import format_count
 from finscale.errors import BudgetError
-from finscale.models.architecture import Architecture, HeadName
-from finscale.models.budget import solve_budget
-from finscale.models.counts import count_parameters
+from finscale.models.patchtst.architecture import Architecture, HeadName
+from finscale.models.patchtst.budget import solve_budget
+from finscale.models.patchtst.counts import count_parameters
 
 if TYPE_CHECKING:
-    from finscale.models.patchtst import PatchTST
+    from finscale.models.patchtst.model import PatchTST
 
 #: Settings that an architecture takes over as they stand.
 _SWITCHES = (
@@ -87,7 +87,7 @@ def build_model(
     forecast_length : int, optional
         Rows of the forecast head.
     """
-    from finscale.models.patchtst import PatchTST
+    from finscale.models.patchtst.model import PatchTST
 
     architecture = design(
         config,

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch.utils.checkpoint as torch_checkpoint
 
-from finscale.models.dropout import drawing_from, generators
+from finscale.models.kernels.dropout import drawing_from, generators
 
 
 def recomputed(layer: Callable[..., Any], *inputs: Any) -> Any:

@@ -19,15 +19,15 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor, nn
 
-from finscale.models.embedding import Position
-from finscale.models.patchtst import PatchTST
-from finscale.models.products import (
+from finscale.models.kernels.products import (
     Linear,
     by_onednn,
     input_gradient,
     product,
     weight_gradient,
 )
+from finscale.models.patchtst.embedding import Position
+from finscale.models.patchtst.model import PatchTST
 from finscale.models.slots import Slot, slot_of
 
 aten = torch.ops.aten

@@ -12,6 +12,7 @@ from finscale.config import StudyConfig
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.evaluation.bootstrap import Floats
+from finscale.judging.scoring import is_collapsed
 from finscale.scaling import Law, SizeCovariance, Verdict, decide, fit_law, size_covariance
 from finscale.study.axes import AXES, nominal
 from finscale.study.daily import (
@@ -22,7 +23,6 @@ from finscale.study.daily import (
     windows_key,
 )
 from finscale.study.outcomes import OUTCOMES, costs_of, measure_of, outcome_of
-from finscale.study.scoring import is_collapsed
 
 #: The days' side of it is in ``finscale.study.daily``; who asks here for it finds it too.
 __all__ = [

@@ -81,7 +81,7 @@ AXES: Registry[Axis] = Registry("scale axis")
 
 def look_at_windows(config: ExperimentConfig) -> Windows:
     """Read the data of an experiment and count its channels and training windows."""
-    from finscale.study.preparation import prepare
+    from finscale.experiment.preparation import prepare
 
     prepared = prepare(config.model_copy(update={"model": BaselineConfig(name="base_rate")}))
     return Windows(len(prepared.dataset.features), len(prepared.split.train))
@@ -127,7 +127,7 @@ def budget_for_flops(config: ExperimentConfig, num_features: int, flops: float) 
         If no budget from 500 to 20 billion parameters does.
     """
     from finscale.models.build import design
-    from finscale.models.counts import flops_per_sample
+    from finscale.models.patchtst.counts import flops_per_sample
 
     def cost(budget: float) -> float:
         settings = {"depth": None, "width": None, "heads": None, "ff_width": None}

@@ -159,7 +159,7 @@ def compare_runs(first: Run, second: Run) -> dict[str, Any]:
     ``gain`` is the test loss that the second saves over the first, with its 95 % interval; None
     where they do not judge the same windows.
     """
-    from finscale.study.scoring import skill, test_scores
+    from finscale.judging.scoring import skill, test_scores
 
     own, other = test_scores(first), test_scores(second)
     columns = ("date", "symbol", "target")

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from finscale.config import StudyConfig
 from finscale.config.study import expected
 from finscale.errors import FinscaleError
+from finscale.judging.forecasts import Forecasts
 from finscale.registry import Registry
 from finscale.study.axes import nominal
 from finscale.study.daily import base_rates, series_of, windows_key
-from finscale.study.forecasts import Forecasts
 from finscale.study.outcomes import OUTCOMES, outcome_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from finscale.config import ExperimentConfig
-from finscale.study.executor import start_worker
+from finscale.study.execution.local import start_worker
 
 
 class Crew:

@@ -12,8 +12,8 @@ from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.evaluation.backtest import Costs
 from finscale.evaluation.market import Market
+from finscale.judging.forecasts import Forecasts, bars_of, market_of
 from finscale.study.axes import AXES, nominal
-from finscale.study.forecasts import Forecasts, bars_of, market_of
 from finscale.study.outcomes import OUTCOMES, Outcome
 
 if TYPE_CHECKING:

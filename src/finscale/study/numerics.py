@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from finscale.config import BaselineConfig, ExperimentConfig
+from finscale.experiment.preparation import Prepared, interface, open_shape, prepare
 from finscale.study.planned import Planned
-from finscale.study.preparation import Prepared, interface, open_shape, prepare
 from finscale.study.speed import same_speed
 
 if TYPE_CHECKING:

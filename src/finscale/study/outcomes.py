@@ -22,9 +22,9 @@ from finscale.evaluation.backtest import Costs
 from finscale.evaluation.bootstrap import Floats, day_means
 from finscale.evaluation.influence import auc_by_day, r2_by_day, sharpe_by_day
 from finscale.evaluation.scores import log_losses, squared_errors
+from finscale.judging.forecasts import Forecasts
 from finscale.registry import Registry
 from finscale.scaling.measure import Measure
-from finscale.study.forecasts import Forecasts
 from finscale.study.outcome_noise import NoiseOf, auc_noise, loss_noise, r2_noise, sharpe_noise
 
 #: Days and the value of each.

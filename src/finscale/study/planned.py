@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from finscale.config import BaselineConfig
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
+from finscale.experiment.preparation import Prepared, prepare
 from finscale.runs import run_id
 from finscale.study.grid import Cell
-from finscale.study.preparation import Prepared, prepare
 
 
 @dataclass(frozen=True)

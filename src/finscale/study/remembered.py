@@ -37,7 +37,7 @@ _CODE = (
     "finscale.evaluation.scores",
     "finscale.evaluation.shared",
     "finscale.study.results",
-    "finscale.study.scoring",
+    "finscale.judging.scoring",
 )
 
 

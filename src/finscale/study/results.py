@@ -12,10 +12,10 @@ from finscale.config import BaselineConfig, format_count
 from finscale.evaluation.blas import one_blas_thread
 from finscale.evaluation.bootstrap import Metric
 from finscale.files import atomic_path, write_bytes
+from finscale.judging.scoring import is_collapsed, mean_loss, skill, test_scores
 from finscale.study.analysis import windows_key
 from finscale.study.axes import AXES
 from finscale.study.remembered import RememberedScores, score_key
-from finscale.study.scoring import is_collapsed, mean_loss, skill, test_scores
 
 if TYPE_CHECKING:
     from finscale.runs import Run

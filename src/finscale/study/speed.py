@@ -12,7 +12,7 @@ import numpy as np
 from finscale.study.planned import Planned
 
 if TYPE_CHECKING:
-    from finscale.study.preparation import Prepared
+    from finscale.experiment.preparation import Prepared
 
 _FEWEST_STEPS, _MOST_STEPS = 3, 400
 #: Training settings that change the time of a step.
@@ -50,7 +50,7 @@ def measured_speed(
     """
     import torch
 
-    from finscale.study.experiment import make_trainer
+    from finscale.experiment.experiment import make_trainer
     from finscale.training.allocator import keep_freed_memory
     from finscale.training.devices import use_threads
     from finscale.training.stack import Stack
@@ -99,7 +99,7 @@ def model_key(planned: Planned) -> str:
 def training_bytes(planned: Planned) -> int:
     """Return the peak memory of one training beyond what its process holds before, in bytes."""
     from finscale.models.build import design
-    from finscale.models.memory import resident_memory
+    from finscale.models.patchtst.memory import resident_memory
 
     config = planned.prepared.config
     architecture = design(

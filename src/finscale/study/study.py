@@ -14,8 +14,8 @@ from finscale.files import null_for_nan, write_json
 from finscale.runs import Run, RunStore
 from finscale.study.axes import look_at_windows
 from finscale.study.control_runs import ControlOutcome, control_outcome, control_study
-from finscale.study.executor import Event, Executor, Job, LocalExecutor
-from finscale.study.failures import Failures
+from finscale.study.execution.failures import Failures
+from finscale.study.execution.local import Event, Executor, Job, LocalExecutor
 from finscale.study.grid import Cell, expand
 from finscale.study.numerics import settle_sizes
 from finscale.study.planned import Planned, plan_cells

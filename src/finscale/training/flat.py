@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from finscale.models.products import Linear
+from finscale.models.kernels.products import Linear
 from finscale.models.replicas import LINE_BYTES
 from finscale.models.slots import Slot, give_slot
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from finscale.config import ModelConfig, TaskConfig, TrainingConfig
 from finscale.errors import TrainingError
-from finscale.models.architecture import Architecture
+from finscale.models.patchtst.architecture import Architecture
 from finscale.training.devices import choose_precision, has_bf16_units, require_compiler
 from finscale.training.machine_memory import MachineMemory, shape_key
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from finscale.models.dropout import drawing_from
+from finscale.models.kernels.dropout import drawing_from
 
 aten = torch.ops.aten
 #: Kernels that make memory and write nothing.
@@ -135,7 +135,7 @@ class Recording:
     Parameters
     ----------
     model : nn.Module
-        Draws with ``finscale.models.dropout`` alone.
+        Draws with ``finscale.models.kernels.dropout`` alone.
     inputs : sequence of Tensor
         Of its ``encode``, a batch.
     autocast : context manager

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from finscale.errors import TrainingError
-from finscale.models.dropout import drawing_from
+from finscale.models.kernels.dropout import drawing_from
 from finscale.models.replicas import Replicas
 from finscale.training.allocator import keep_freed_memory
 from finscale.training.devices import use_threads

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from finscale.models.architecture import Architecture
+from finscale.models.patchtst.architecture import Architecture
 from finscale.models.replicas import can_stack
 
 if TYPE_CHECKING:

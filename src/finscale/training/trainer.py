@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from finscale.config import TaskConfig, TrainingConfig
 from finscale.errors import TrainingError
-from finscale.models.dropout import drawing_from
+from finscale.models.kernels.dropout import drawing_from
 from finscale.training.callbacks import Callback, TrainingPaused
 from finscale.training.checkpoint import CheckpointFolder
 from finscale.training.devices import require_compiler, require_memory, use_threads

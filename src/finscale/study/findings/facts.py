@@ -49,7 +49,7 @@ def learning(networks: Sequence[Series], axis: str) -> pl.DataFrame:
 
 def certificate(study: Study, chosen: Series) -> Mapping[str, Any]:
     """Return the leakage certificate; computed once for the same data and the same study."""
-    from finscale.study.audit import audit
+    from finscale.audit import audit
 
     path = study.folder / "certificate.json"
     subject = {

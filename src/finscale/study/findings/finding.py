@@ -12,6 +12,7 @@ from finscale.errors import FinscaleError
 from finscale.evaluation.bootstrap import Metric, mean_interval
 from finscale.evaluation.calibration import calibration_error, reliability_diagram
 from finscale.evaluation.evaluation import evaluate
+from finscale.judging.forecasts import Forecasts, bars_of, market_of
 from finscale.study.analysis import daily_values, loss_covariance
 from finscale.study.axes import AXES, nominal
 from finscale.study.findings import facts
@@ -27,7 +28,6 @@ from finscale.study.findings.skill import (
     volatility_known,
 )
 from finscale.study.findings.trading import MODEL, Trading, trade
-from finscale.study.forecasts import Forecasts, bars_of, market_of
 from finscale.study.outcomes import (
     OUTCOMES,
     costs_of,

@@ -16,8 +16,8 @@ from finscale.evaluation.performance import (
     performance,
     sharpe_difference,
 )
+from finscale.judging.forecasts import thresholds
 from finscale.study.findings.series import Series
-from finscale.study.forecasts import thresholds
 
 #: Names as the report shows them.
 MODEL, BUY_AND_HOLD = "chosen network", "buy and hold"

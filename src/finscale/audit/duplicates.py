@@ -1,0 +1,129 @@
+"""Rows of train that are found again in a held-out part, as they are or in disguise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finscale.audit.certificate import Check, Outcome
+from finscale.audit.evidence import Evidence, originals, unread
+from finscale.data.splits import Split
+from finscale.data.windows import FinancialDataset
+
+#: Consecutive bars that must agree before they count as copied.
+_RUN = 5
+#: How closely the bars' log prices must agree, in standard deviations of the symbol's day.
+_NEAR = 0.01
+#: A run with fewer moves than this repeats by chance: prices have ticks, holidays are quiet.
+_MOVES = 3
+
+Floats = NDArray[np.float64]
+
+
+def examine_duplicates(evidence: Evidence) -> Outcome:
+    """Look for rows of train among the held-out rows: equal channels, or the same price path."""
+    dataset, findings, runs = evidence.dataset, [], 0
+    missing = unread(dataset)
+    channels = [] if missing else list(originals(dataset).values())
+    paths = _paths(dataset)
+    for fold in evidence.folds:
+        held = np.r_[fold.validation, fold.test]
+        where = f"fold {fold.fold}: " if len(evidence.folds) > 1 else ""
+        # bars alone may well be equal, where they are closes without volume
+        equal = _equal_rows(np.column_stack(channels), fold.train, held) if channels else held[:0]
+        if equal.size:
+            day = dataset.date_R[equal[0]]
+            findings.append(
+                f"{where}{equal.size:,} held-out rows, first {_name(dataset, equal[0])} {day}, "
+                "equal a train row in every channel"
+            )
+        copies, compared = _copied_runs(paths, fold, held)
+        runs += compared
+        if copies:
+            train_row, held_row = copies[0]
+            findings.append(
+                f"{where}{len(copies):,} runs of {_RUN} held-out bars, first "
+                f"{_name(dataset, held_row)} to {dataset.date_R[held_row]}, repeat the price path "
+                f"of train bars {_name(dataset, train_row)} to {dataset.date_R[train_row]}"
+            )
+    return Outcome(
+        "duplicates",
+        (f"{dataset.date_R.size:,} rows compared in every channel and " if channels else "")
+        + f"{runs:,} held-out runs of {_RUN} bars {'compared ' * (not channels)}with all runs of "
+        f"train, free of price level, to {_NEAR:g} daily standard deviations"
+        + (": none found twice" if not findings else ""),
+        tuple(findings),
+        missing,
+        mend="leave the copied rows out of one of the parts",
+    )
+
+
+def _name(dataset: FinancialDataset, row: int) -> str:
+    return dataset.symbols[int(dataset.symbol_R[row])]
+
+
+def _equal_rows(channels_RF: Floats, train: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """Return held-out rows that equal a train row; rows that stand still are no evidence."""
+    moving_R = np.r_[False, (np.diff(channels_RF, axis=0) != 0).any(axis=1)]
+    if channels_RF.shape[1] < 3:
+        return held[:0]
+    rows_R = np.ascontiguousarray(channels_RF).view([("", "f8")] * channels_RF.shape[1]).ravel()
+    train, held = train[moving_R[train]], held[moving_R[held]]
+    equal: np.ndarray = held[np.isin(rows_R[held], rows_R[train])]
+    return equal
+
+
+@dataclass(frozen=True)
+class _Paths:
+    """The price path into each row: log open, high, low and close over the close before."""
+
+    step_RC: Floats
+    """[R, 4]; NaN on a symbol's first row."""
+    deviation_R: Floats
+    """Standard deviation of the close's step of the row's symbol."""
+
+    def runs(self, rows: np.ndarray) -> Floats:
+        """Return the steps [len(rows), _RUN, 4] of the runs that end at rows."""
+        return self.step_RC[rows[:, None] + np.arange(1 - _RUN, 1)]
+
+
+def _paths(dataset: FinancialDataset) -> _Paths:
+    log_RC = np.log(dataset.frame.select("open", "high", "low", "close").to_numpy())
+    step_RC = np.full_like(log_RC, np.nan)
+    step_RC[1:] = log_RC[1:] - log_RC[:-1, 3:]
+    step_RC[np.r_[True, np.diff(dataset.symbol_R) != 0]] = np.nan
+    deviation_S = [
+        np.nanstd(step_RC[dataset.symbol_R == s, 3]) for s in range(len(dataset.symbols))
+    ]
+    return _Paths(step_RC, np.array(deviation_S)[dataset.symbol_R])
+
+
+def _copied_runs(paths: _Paths, fold: Split, held: np.ndarray) -> tuple[list[tuple[int, int]], int]:
+    """Return (train row, held-out row) of runs that agree, and how many were compared."""
+    from scipy.spatial import KDTree
+
+    train, held = _telling(paths, fold.train), _telling(paths, held)
+    if not train.size or not held.size:
+        return [], 0
+    # the closes alone find the candidates; the whole bars decide
+    tree = KDTree(paths.runs(train)[:, :, 3])
+    nearest = np.asarray(tree.query(paths.runs(held)[:, :, 3], p=np.inf)[1], np.int64)
+    apart = np.abs(paths.runs(held) - paths.runs(train[nearest])).max(axis=(1, 2))
+    copied = apart <= _NEAR * paths.deviation_R[held]
+    pairs = zip(train[nearest[copied]].tolist(), held[copied].tolist(), strict=True)
+    return list(pairs), held.size
+
+
+def _telling(paths: _Paths, rows: np.ndarray) -> np.ndarray:
+    """Return the rows whose run lies in one symbol and moves enough to be told from others."""
+    rows = rows[rows >= _RUN]
+    runs = paths.runs(rows)
+    whole = np.isfinite(runs).all(axis=(1, 2))
+    moves = (np.abs(runs[:, :, 3]) > _NEAR * paths.deviation_R[rows][:, None]).sum(axis=1)
+    telling: np.ndarray = rows[whole & (moves >= _MOVES)]
+    return telling
+
+
+DUPLICATES = Check("duplicates", "Are rows of train found again held out?", examine_duplicates)

@@ -1,0 +1,267 @@
+"""What an audit looks at, gathered from a config, a registered dataset or one in memory."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from finscale.config import ExperimentConfig, SplitConfig
+from finscale.data.calendar import NONE
+from finscale.data.manifest import ManifestEntry
+from finscale.data.splits import Split
+from finscale.data.store import DataStore
+from finscale.data.windows import FinancialDataset
+from finscale.features.causality import Computation
+from finscale.features.feature import INPUTS
+from finscale.features.tiers import FEATURES
+from finscale.runs import Run, RunStore
+
+#: Share of the decision days in train and in train plus validation, where no split is given.
+_ORDINARY_SPLIT = (0.6, 0.8)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Something whose parameters are learnt from data: a scaler, a calibrator, a selection.
+
+    Parameters
+    ----------
+    fit : callable
+        ``fit(dataset, split)`` → parameters as an array, where it learns from train; and
+        ``fit(predictions)`` → parameters, where it learns from validation: the table has date,
+        symbol, fold, split, target and logit, as ``predictions.parquet``.
+    learns_from : {"train", "validation"}
+        The only part that its parameters may depend on.
+    """
+
+    fit: Callable[..., Any]
+    learns_from: Literal["train", "validation"] = "train"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that the checks may look at.
+
+    Parameters
+    ----------
+    subject : str
+        What is audited, in words.
+    dataset : FinancialDataset
+        Rows, labels and windows.
+    folds : tuple of Split
+        Every fold; a leak in any is a leak.
+    split : SplitConfig or None
+        The settings that made the folds; None where nobody named any.
+    bars : mapping of str to polars.DataFrame
+        Symbol → adjusted daily bars, the warm-up included; without some symbols in memory.
+    features : mapping of str to Computation
+        Channel → what computes it.
+    timescale : str
+        Of the dataset's rows.
+    fitted : mapping of str to Fitted
+        What is learnt from data on the way to the model and behind it.
+    calendars : mapping of str to str
+        Symbol → exchange calendar; a symbol without one is not compared with sessions.
+    registered : mapping of str to datetime
+        Symbol → when its bars were registered.
+    runs : tuple of Run
+        Finished runs on this dataset.
+    store : DataStore or None
+        Where the dataset is registered.
+    bar_entries : tuple of ManifestEntry
+        The registered bars behind the dataset.
+    seed : int
+        Of random cuts and noise.
+    now : datetime
+        With a zone; no bar may lie after it.
+    """
+
+    subject: str
+    dataset: FinancialDataset
+    folds: tuple[Split, ...]
+    split: SplitConfig | None = None
+    bars: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    features: Mapping[str, Computation] = field(default_factory=dict)
+    timescale: str = "daily"
+    fitted: Mapping[str, Fitted] = field(default_factory=dict)
+    calendars: Mapping[str, str] = field(default_factory=dict)
+    registered: Mapping[str, dt.datetime] = field(default_factory=dict)
+    runs: tuple[Run, ...] = ()
+    store: DataStore | None = None
+    bar_entries: tuple[ManifestEntry, ...] = ()
+    seed: int = 0
+    now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+
+    def part(self, symbol: str) -> pl.DataFrame:
+        """Return one symbol's rows of the dataset."""
+        return self.dataset.frame.filter(pl.col("symbol") == symbol)
+
+    @property
+    def known_rows(self) -> NDArray[np.int64]:
+        """Decision rows of train and validation, all folds: what an audit may look at labels of."""
+        held = np.unique(np.concatenate([fold.test for fold in self.folds]))
+        seen = np.unique(np.concatenate([np.r_[f.train, f.validation] for f in self.folds]))
+        return np.setdiff1d(seen, held)
+
+
+def channel_scale(dataset: FinancialDataset, split: Split) -> NDArray[np.float64]:
+    """Return the scale that training divides each channel by."""
+    return dataset.scaled(split.train).scale_F
+
+
+def collect(
+    subject: ExperimentConfig | FinancialDataset,
+    *,
+    split: SplitConfig | Sequence[Split] | None = None,
+    bars: Mapping[str, pl.DataFrame] | None = None,
+    features: Mapping[str, Computation] | None = None,
+    fitted: Mapping[str, Fitted] | None = None,
+    calendars: Mapping[str, str] | None = None,
+    timescale: str | None = None,
+    data: DataStore | None = None,
+    runs: RunStore | None = None,
+    seed: int = 0,
+) -> Evidence:
+    """Gather the evidence; see :func:`finscale.audit.audit` for the parameters."""
+    store = data
+    if isinstance(subject, ExperimentConfig):
+        store = store or DataStore(subject.data.root)
+        dataset = _dataset(subject, store)
+        split = split if split is not None else subject.split
+        timescale = subject.data.timescale
+    else:
+        dataset = subject
+        timescale = timescale or (dataset.entries[0].timescale if dataset.entries else "daily")
+    asked = split if isinstance(split, SplitConfig) else None
+    split = split if split is not None else ordinary_split(dataset)
+    folds = dataset.splits(split) if isinstance(split, SplitConfig) else list(split)
+
+    given, entries = dict(bars or {}), []
+    zones, registered = dict(calendars or {}), {}
+    for symbol in dataset.symbols if store is not None else ():
+        assert store is not None
+        if not store.has_bars(symbol):
+            continue
+        version = _bar_version(dataset, symbol, store)
+        entry, registered_bars = store.bars_entry(symbol, version), store.bars(symbol, version)
+        entries.append(entry)
+        registered[symbol] = entry.created
+        given.setdefault(symbol, registered_bars.adjusted())
+        zones.setdefault(symbol, registered_bars.provenance.get("calendar", NONE))
+    declared: dict[str, Computation] = {
+        name: FEATURES[name] for name in dataset.features if name in FEATURES
+    }
+    return Evidence(
+        subject=_in_words(dataset, timescale, len(folds)),
+        dataset=dataset,
+        folds=tuple(folds),
+        split=asked,
+        bars=given,
+        features=declared | dict(features or {}),
+        timescale=timescale,
+        fitted=_own_fits(dataset, folds) | dict(fitted or {}),
+        calendars=zones,
+        registered=registered,
+        runs=tuple(_runs_on(dataset, asked, runs)) if runs is not None else (),
+        store=store,
+        bar_entries=tuple(entries),
+        seed=seed,
+    )
+
+
+def _bar_version(dataset: FinancialDataset, symbol: str, store: DataStore) -> str | None:
+    """Return the version of the bars that a symbol's registered dataset was made from."""
+    known = {entry.key: entry.version for entry in store.raw.entries() if entry.symbol == symbol}
+    parents = (key for e in dataset.entries if e.symbol == symbol for key in e.parents)
+    return next((known[key] for key in parents if key in known), None)
+
+
+def _own_fits(dataset: FinancialDataset, folds: Sequence[Split]) -> dict[str, Fitted]:
+    """Return what finscale itself fits: the channels' scale, and each calibration method."""
+    fits = {"channel scale": Fitted(channel_scale)}
+    if dataset.task.kind == "regression":
+        return fits
+    if any(np.ptp(dataset.targets(fold.validation)) == 0 for fold in folds):
+        return fits  # a validation block with labels of one kind calibrates nothing
+    from finscale.evaluation.calibration import calibrated
+    from finscale.evaluation.calibrators import CALIBRATORS
+
+    def calibrate(method: str, predictions: pl.DataFrame) -> NDArray[np.float64]:
+        logits = calibrated(predictions, method).filter(pl.col("split") == "validation")["logit"]
+        return logits.to_numpy()
+
+    for method in CALIBRATORS:
+        fits[f"{method} calibration"] = Fitted(partial(calibrate, method), "validation")
+    return fits
+
+
+def ordinary_split(dataset: FinancialDataset) -> SplitConfig:
+    """Return a split by dates: 60 % of the decision days train, the next 20 % validate."""
+    days = np.unique(dataset.date_R[dataset.ends_W]).astype(object)
+    train_end, validation_end = (days[int(share * len(days))] for share in _ORDINARY_SPLIT)
+    return SplitConfig(method="dates", train_end=train_end, validation_end=validation_end)
+
+
+def originals(dataset: FinancialDataset) -> dict[str, NDArray[np.float64]]:
+    """Return the channels before any scaling, as float64 columns; without :func:`unread` ones."""
+    present = [name for name in dataset.features if name in dataset.frame.columns]
+    return {name: dataset.frame[name].to_numpy() for name in present}
+
+
+def unread(dataset: FinancialDataset) -> tuple[str, ...]:
+    """Say which channels cannot be looked at: a mapped dataset keeps no column of its features."""
+    missing = [name for name in dataset.features if name not in dataset.frame.columns]
+    if not missing:
+        return ()
+    count = f"{len(missing)} channel{'s' * (len(missing) > 1)}, first {missing[0]}"
+    return (
+        f"{count}: a memory-mapped dataset has no columns to look at; audit the config, or the "
+        "dataset made with memory_map: false",
+    )
+
+
+def _dataset(config: ExperimentConfig, store: DataStore) -> FinancialDataset:
+    from finscale.experiment.preparation import ensure_datasets
+
+    ensure_datasets(config, store)
+    # the examination reads whole columns of features
+    in_memory = config.data.model_copy(update={"memory_map": False})
+    return FinancialDataset.from_config(config.model_copy(update={"data": in_memory}), store)
+
+
+def _runs_on(dataset: FinancialDataset, split: SplitConfig | None, runs: RunStore) -> list[Run]:
+    """Return the finished runs on the same files and task, and on the split, where one is given."""
+    digests = {entry.sha256 for entry in dataset.entries}
+    return [
+        run
+        for run in runs
+        if {entry["sha256"] for entry in run.info["data"]} == digests
+        and run.config.task == dataset.task
+        and run.config.data.context_length == dataset.context_length
+        and (split is None or _any_fold(run.config.split) == _any_fold(split))
+    ]
+
+
+def _any_fold(split: SplitConfig) -> SplitConfig:
+    return split.model_copy(update={"fold": 0})
+
+
+def _in_words(dataset: FinancialDataset, timescale: str, num_folds: int) -> str:
+    symbols = " ".join(dataset.symbols[:4]) + (" …" if len(dataset.symbols) > 4 else "")
+    known = [name for name in dataset.features if name not in INPUTS]
+    folds = f" · {num_folds} folds" if num_folds > 1 else ""
+    versions = " ".join(sorted({entry.version for entry in dataset.entries}))
+    registered = f"registered {versions}" if versions else "in memory"
+    return (
+        f"{symbols} · {timescale} · {len(known)} features and "
+        f"{dataset.num_features - len(known)} bar columns · {dataset.ends_W.size:,} windows of "
+        f"{dataset.context_length} · {dataset.task.name}, H = {dataset.task.horizon}{folds} · "
+        f"{registered}"
+    )

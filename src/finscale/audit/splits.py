@@ -1,0 +1,144 @@
+"""Bars that the parts of a split share, recounted here from dates alone."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finscale.audit.certificate import Check, Outcome
+from finscale.audit.evidence import Evidence
+from finscale.data.controls import controlled_label
+from finscale.data.splits import PARTS, Split
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+def examine_labels(evidence: Evidence) -> Outcome:
+    """Recompute every label and its reach from the prices in the dataset."""
+    dataset, findings, offset = evidence.dataset, [], 0
+    target_R = dataset.target_R.cpu().numpy()
+    for symbol in dataset.symbols:
+        part = evidence.part(symbol)
+        rows = slice(offset, offset + part.height)
+        expected = controlled_label(part, dataset.task)
+        differ = ~(
+            (target_R[rows] == expected.target_R)
+            | (np.isnan(target_R[rows]) & np.isnan(expected.target_R))
+        )
+        short = dataset.reach_R[rows] - offset < expected.reach_R
+        if differ.any():
+            first = part["date"][int(differ.argmax())]
+            findings.append(
+                f"{symbol}: {int(differ.sum()):,} labels, first {first}, are not the task's"
+            )
+        if short.any():
+            first = part["date"][int(short.argmax())]
+            findings.append(
+                f"{symbol}: {int(short.sum()):,} labels, first {first}, count later bars than is "
+                "recorded, so the purge cannot know them"
+            )
+        offset += part.height
+    return Outcome(
+        "labels",
+        f"{target_R.size:,} labels recomputed from prices: {dataset.timeline}",
+        tuple(findings),
+        mend="labels come from finscale.data.label; do not write them by hand",
+    )
+
+
+def examine_overlap(evidence: Evidence) -> Outcome:
+    """Look for bars that a train window sees or is labelled by, and a held-out decision too."""
+    findings: list[str] = []
+    windows = 0
+    for fold in evidence.folds:
+        spans = _Spans(evidence, fold)
+        where = f"fold {fold.fold}: " if len(evidence.folds) > 1 else ""
+        findings += [where + text for text in spans.findings()]
+        windows += sum(getattr(fold, part).size for part in PARTS)
+    purged = sum(fold.num_purged for fold in evidence.folds)
+    return Outcome(
+        "overlap",
+        f"{windows:,} windows recounted by date: no bar that a train window sees or is labelled by "
+        "is a held-out decision or counts for its label, no validation label reaches into test, "
+        f"no window is in two parts ({purged:,} were purged)"
+        if not findings
+        else f"{windows:,} windows recounted by date",
+        tuple(findings),
+        mend="purge train windows whose label reaches a held-out block: SplitConfig does it",
+    )
+
+
+class _Spans:
+    """The sessions of one fold: which each window sees, decides on, and is labelled by."""
+
+    def __init__(self, evidence: Evidence, fold: Split) -> None:
+        dataset = evidence.dataset
+        self.fold, self.windows = fold, dataset.ends_W
+        self.sessions, session_R = np.unique(dataset.date_R, return_inverse=True)
+        self.first_R = session_R[
+            np.maximum(np.arange(session_R.size) - dataset.context_length + 1, 0)
+        ]
+        self.decision_R, self.reach_R = session_R, session_R[dataset.reach_R]
+
+    def findings(self) -> list[str]:
+        return [text for text in (*self._twice(), self._train(), self._validation()) if text]
+
+    def _twice(self) -> list[str]:
+        found = []
+        for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
+            both = np.intersect1d(getattr(self.fold, one), getattr(self.fold, other))
+            if both.size:
+                day = self.sessions[self.decision_R[both[0]]]
+                found.append(f"{both.size:,} windows, first {day}, are in {one} and in {other}")
+        for part in PARTS:
+            ends = getattr(self.fold, part)
+            if np.setdiff1d(ends, self.windows).size or np.unique(ends).size < ends.size:
+                found.append(f"{part} holds windows that do not exist, or one of them twice")
+        return found
+
+    def _train(self) -> str:
+        """Compare train windows, first bar to their label's last, with every held-out span."""
+        held = np.r_[self.fold.validation, self.fold.test]
+        owned_S = self._covered(self.decision_R[held], self.reach_R[held])
+        train = self.fold.train
+        hit = _touches(owned_S, self.first_R[train], self.reach_R[train])
+        if not hit.any():
+            return ""
+        row = int(train[hit.argmax()])
+        by_label = _touches(owned_S, self.decision_R[train] + 1, self.reach_R[train])
+        return (
+            f"{int(hit.sum()):,} train windows, first {self._day(row)}, share bars with held-out "
+            f"decisions or their labels ({int((hit & by_label).sum()):,} of them by their label, "
+            f"which counts up to {self.sessions[self.reach_R[row]]})"
+        )
+
+    def _validation(self) -> str:
+        """Look for validation labels that count a bar on which a test window decides."""
+        rows, test = self.fold.validation, self.decision_R[self.fold.test]
+        hit = _touches(self._covered(test, test), self.decision_R[rows] + 1, self.reach_R[rows])
+        if not hit.any():
+            return ""
+        first = self._day(int(rows[hit.argmax()]))
+        return f"{int(hit.sum()):,} validation labels, first decided {first}, reach into test"
+
+    def _covered(self, first: Ints, last: Ints) -> Bools:
+        edge_S = np.zeros(self.sessions.size + 1, dtype=np.int64)
+        np.add.at(edge_S, first, 1)
+        np.add.at(edge_S, last + 1, -1)
+        return np.cumsum(edge_S[:-1]) > 0
+
+    def _day(self, row: int) -> np.datetime64:
+        day: np.datetime64 = self.sessions[self.decision_R[row]]
+        return day
+
+
+def _touches(marked_S: Bools, first: Ints, last: Ints) -> Bools:
+    """Tell for each span first … last whether it holds a marked session."""
+    before = np.r_[0, np.cumsum(marked_S)]
+    hit: Bools = before[np.maximum(last + 1, first)] > before[first]
+    return hit
+
+
+LABELS = Check("labels", "Are the labels the task's, and is their reach known?", examine_labels)
+OVERLAP = Check("overlap", "Do train and held-out windows share bars?", examine_overlap)

@@ -1,0 +1,259 @@
+"""Run controls many times and hold what the instrument says against what is true."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from finscale.controls import exact, market, noise
+from finscale.controls.case import CONTROLS, Check, Control
+from finscale.scaling.covariance import SizeCovariance
+from finscale.scaling.decision import VERDICTS
+from finscale.scaling.trend import FINE_EXPONENTS, SizeAxis
+from finscale.scaling.verdict import Verdict, decide
+
+#: Importing these modules registers their controls.
+SOURCES = (noise, market, exact)
+
+#: Replicates of the whole suite, and of the quick one.
+FULL, QUICK = 200, 24
+#: Cheap controls that the quick suite runs: one of each kind.
+QUICK_CONTROLS = ("flat, 5 seeds", "garch, direction", "advertised law", "motifs, size")
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What intervals should hold: the falling power law nearest to the true curve."""
+
+    exponent: float
+    gain: float
+    tenfold: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One replicate: its verdict, whether intervals held the truth, and other measures."""
+
+    verdict: str
+    exponent: float
+    measures: dict[str, bool]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A check with what was measured."""
+
+    measure: str
+    rate: float
+    limits: str
+    passed: bool
+    excused: bool
+
+
+@dataclass(frozen=True)
+class ControlResult:
+    """All replicates of one control.
+
+    Parameters
+    ----------
+    rates : dict of str to float
+        Share of each verdict, of intervals that hold the truth, and of other measures.
+    exponent : float or None
+        Median exponent found, where a law is planted.
+    truth : Truth or None
+        What was planted.
+    """
+
+    name: str
+    about: str
+    kind: str
+    num_replicates: int
+    rates: dict[str, float]
+    exponent: float | None
+    truth: Truth | None
+    checks: tuple[Checked, ...]
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether every acceptance figure was met."""
+        return all(check.passed or check.excused for check in self.checks)
+
+
+@dataclass(frozen=True)
+class ControlsReport:
+    """The whole suite."""
+
+    results: tuple[ControlResult, ...]
+    num_replicates: int
+    seed: int
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether every control passed."""
+        return all(result.passed for result in self.results)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        content = asdict(self)
+        for entry, result in zip(content["results"], self.results, strict=True):
+            entry["passed"] = result.passed
+        return {"passed": self.passed, **content}
+
+
+def run_controls(
+    names: Sequence[str] | None = None,
+    *,
+    num_replicates: int = FULL,
+    workers: int = 1,
+    seed: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> ControlsReport:
+    """Run controls and check their acceptance figures.
+
+    Parameters
+    ----------
+    names : sequence of str, optional
+        Controls to run; all of them when absent.
+    num_replicates : int
+        Worlds drawn for each control. Below 200 a figure may be missed by chance: a check then
+        fails only where it is missed by more than two standard errors.
+    workers : int
+        Processes. The result does not depend on their number.
+    seed : int
+        Seed of the suite.
+    progress : callable, optional
+        Told the control's name, replicates done and replicates in all.
+
+    Returns
+    -------
+    ControlsReport
+    """
+    started = time.perf_counter()
+    chosen = [CONTROLS[name] for name in names] if names else _by_kind()
+    results = []
+    with ProcessPoolExecutor(workers) if workers > 1 else _InProcess() as pool:
+        for control in chosen:
+            results.append(_run(control, num_replicates, pool, seed, progress))
+    return ControlsReport(tuple(results), num_replicates, seed, time.perf_counter() - started)
+
+
+def _by_kind() -> list[Control]:
+    order = ("null", "power", "exact", "market")
+    return sorted(CONTROLS.values(), key=lambda control: order.index(control.kind))
+
+
+class _InProcess:
+    """An executor's ``map`` without processes."""
+
+    def __enter__(self) -> _InProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def map(self, function: Callable[..., Any], *parts: Any, **_: Any) -> Iterator[Any]:
+        return map(function, *parts)
+
+
+def _run(
+    control: Control,
+    num_replicates: int,
+    pool: ProcessPoolExecutor | _InProcess,
+    seed: int,
+    progress: Callable[[str, int, int], None] | None,
+) -> ControlResult:
+    started = time.perf_counter()
+    outcomes = []
+    numbers = range(num_replicates)
+    replicates = pool.map(
+        _replicate, [control.name] * num_replicates, [seed] * num_replicates, numbers, chunksize=8
+    )
+    for done, outcome in enumerate(replicates, 1):
+        outcomes.append(outcome)
+        if progress is not None:
+            progress(control.name, done, num_replicates)
+    rates = _rates(outcomes)
+    truth = truth_of(control) if control.truth_G is not None else None
+    return ControlResult(
+        name=control.name,
+        about=control.about,
+        kind=control.kind,
+        num_replicates=num_replicates,
+        rates=rates,
+        exponent=float(np.median([o.exponent for o in outcomes])) if truth else None,
+        truth=truth,
+        checks=tuple(_checked(check, rates, num_replicates) for check in control.checks),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _replicate(name: str, seed: int, number: int) -> Outcome:
+    control = CONTROLS[name]
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode()), number])
+    drawn = control.draw(rng)
+    verdict = decide(drawn.losses_GST, drawn.sizes, sesoi=control.sesoi, settle=False, seed=number)
+    measures = dict(drawn.measures)
+    if control.truth_G is not None:
+        measures |= _coverage(verdict, truth_of(control))
+    return Outcome(verdict.name, verdict.exponent.value, measures)
+
+
+def _coverage(verdict: Verdict, truth: Truth) -> dict[str, bool]:
+    return {
+        "covers exponent": verdict.exponent.low <= truth.exponent <= verdict.exponent.high,
+        "covers gain": verdict.gain.low <= truth.gain <= verdict.gain.high,
+        "covers tenfold": verdict.next_tenfold.low <= truth.tenfold <= verdict.next_tenfold.high,
+    }
+
+
+def truth_of(control: Control, known: dict[str, Truth] = {}) -> Truth:  # noqa: B006
+    """Return the exponent and gains of a control's true curve.
+
+    Where the true curve is not exactly a power law with a floor, its exponent is that of the
+    nearest one, with the weights that the verdict itself uses: those of one replicate's covariance.
+    """
+    if control.name not in known:
+        assert control.truth_G is not None
+        rng = np.random.default_rng([zlib.crc32(control.name.encode())])
+        drawn = control.draw(rng)
+        verdict = decide(drawn.losses_GST, drawn.sizes, sesoi=control.sesoi, settle=False)
+        known[control.name] = _nearest_law(
+            control.truth_G(drawn.sizes), verdict.covariance, drawn.sizes
+        )
+    return known[control.name]
+
+
+def _nearest_law(curve_G: Any, covariance: SizeCovariance, sizes: Any) -> Truth:
+    axis = SizeAxis(tuple(sizes.tolist()), FINE_EXPONENTS)
+    fall = axis.fit(curve_G[None], covariance.matrix_GG[None]).fall
+    return Truth(
+        exponent=float(-fall.exponent_B[0]),
+        gain=float(curve_G[0] - curve_G[-1]),
+        tenfold=float(-fall.step(10.0)[0]),
+    )
+
+
+def _rates(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    total = len(outcomes)
+    verdicts = Counter(outcome.verdict for outcome in outcomes)
+    measures = Counter(name for o in outcomes for name, holds in o.measures.items() if holds)
+    rates = {name: verdicts[name] / total for name in VERDICTS}
+    return rates | {name: measures[name] / total for name in outcomes[0].measures}
+
+
+def _checked(check: Check, rates: dict[str, float], num_replicates: int) -> Checked:
+    rate = rates[check.measure]
+    passed = check.at_least <= rate <= check.at_most
+    bound = check.at_least if rate < check.at_least else check.at_most
+    error = np.sqrt(bound * (1 - bound) / num_replicates)
+    excused = not passed and num_replicates < 200 and abs(rate - bound) <= 2 * error
+    return Checked(check.measure, rate, check.limits(), passed, bool(excused))

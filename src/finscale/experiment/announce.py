@@ -1,0 +1,61 @@
+"""What a run is about to do, in five lines, and where each decision came from."""
+
+from __future__ import annotations
+
+from finscale.config import BaselineConfig, format_count
+from finscale.experiment.preparation import Prepared
+from finscale.study.numerics import numerics_words
+
+
+def announcement(prepared: Prepared, *, verbose: bool = False) -> list[tuple[str, str]]:
+    """Return (subject, facts) lines: data, task, split, model, device; verbose adds numerics."""
+    lines = [("data", _data(prepared)), ("task", _task(prepared))]
+    lines.append(("split", prepared.split.describe()))
+    if isinstance(prepared.config.model, BaselineConfig):
+        lines.append(("model", f"baseline {prepared.config.model.name}"))
+        return lines
+    lines += [("model", _model(prepared)), ("device", _device(prepared))]
+    return [*lines, ("numerics", numerics_words(prepared))] if verbose else lines
+
+
+def _data(prepared: Prepared) -> str:
+    data, dataset = prepared.config.data, prepared.dataset
+    digests = ", ".join(f"{e.version} md5 {e.md5[:8]} ✓ manifest" for e in dataset.entries[:3])
+    more = f" and {len(dataset.entries) - 3} more" if len(dataset.entries) > 3 else ""
+    return (
+        f"{' '.join(dataset.symbols)} · {data.tier} · {data.timescale} · "
+        f"{len(dataset.ends_W):,} windows of {dataset.context_length} bars × "
+        f"{dataset.num_features} channels · dataset {digests}{more}"
+    )
+
+
+def _task(prepared: Prepared) -> str:
+    task, dataset = prepared.config.task, prepared.dataset
+    text: str = dataset.timeline
+    if task.kind == "classification":
+        text += f"   base rate {dataset.base_rate(prepared.split.train):.1%} in train"
+    return text
+
+
+def _model(prepared: Prepared) -> str:
+    network, counts = prepared.config.network, prepared.counts
+    assert counts is not None
+    text = (
+        f"PatchTST {network.depth} × {network.width} ({network.heads} heads) · "
+        f"{counts.total:,} parameters ({counts.non_embedding:,} non-embedding)"
+    )
+    if network.budget is not None:
+        text += f" · {counts.total / network.budget - 1:+.1%} of {format_count(network.budget)}"
+    return text + f" · {format_count(prepared.flops_per_sample)}FLOP a window"
+
+
+def _device(prepared: Prepared) -> str:
+    training = prepared.config.training
+    threads = f" · {training.threads} thread{'s' if training.threads != 1 else ''}"
+    rate = training.learning_rate
+    assert isinstance(rate, float)
+    return (
+        f"{training.device}{threads if training.device == 'cpu' else ''} · {training.precision} · "
+        f"batch {training.batch_size} · learning rate {rate:.2g} · "
+        f"at most {training.epochs} epochs · seed {prepared.config.seed}"
+    )

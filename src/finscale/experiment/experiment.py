@@ -1,0 +1,394 @@
+"""One experiment: from bars to a run folder.
+
+``finscale train``, a study and a notebook all come through :func:`run_experiment`, so a run has the
+same bits wherever it was started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from finscale.config import BaselineConfig, ExperimentConfig
+from finscale.errors import FinscaleError
+from finscale.experiment.preparation import Prepared, interface, prepare
+from finscale.files import atomic_path, file_digests, write_json
+from finscale.runs import Run, RunStore, environment, exclusive, partial_folder, publish
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from finscale.data import DataStore
+    from finscale.training import Callback, FitResult, Trainer
+
+
+#: Parameters from which on the memory that a training leaves is given back at once.
+_WORTH_RELEASING = 5_000_000
+
+
+def run_experiment(
+    config: ExperimentConfig,
+    *,
+    runs: RunStore | None = None,
+    data: DataStore | None = None,
+    callbacks: Sequence[Callback] = (),
+    announce: Callable[[Prepared], None] | None = None,
+    tell: Callable[[], object] = lambda: None,
+) -> Run:
+    """Train (or fit a baseline), predict validation and test, and write the run folder.
+
+    A run that is in the store already is returned as it is; a run that was killed goes on from its
+    last resume point and ends with the same bits as an undisturbed one.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+        Which run.
+    runs : RunStore, optional
+        Where run folders lie; ``runs/`` when absent.
+    data : DataStore, optional
+        Where data lie; ``config.data.root`` when absent.
+    callbacks : sequence of Callback
+        Progress bars, thermal guard, trackers.
+    announce : callable, optional
+        Told what is about to happen, before it happens.
+    tell : callable
+        Called before precision, attention and compilation are measured, where they are open.
+
+    Returns
+    -------
+    Run
+        The finished run.
+
+    Raises
+    ------
+    FinscaleError
+        With one sentence, if the data, the budget or the training is at fault.
+    """
+    (outcome,) = run_experiments(
+        [config],
+        runs=runs,
+        data=data,
+        callbacks=lambda _: callbacks,
+        announce=lambda prepared: announce(prepared[0]) if announce else None,
+        tell=tell,
+    )
+    if isinstance(outcome, FinscaleError):
+        raise outcome
+    return outcome
+
+
+def run_experiments(
+    configs: Sequence[ExperimentConfig],
+    *,
+    runs: RunStore | None = None,
+    data: DataStore | None = None,
+    callbacks: Callable[[int], Sequence[Callback]] = lambda place: (),
+    announce: Callable[[Sequence[Prepared]], None] = lambda prepared: None,
+    done: Callable[[int, Run | FinscaleError], None] = lambda place, outcome: None,
+    tell: Callable[[], object] = lambda: None,
+) -> list[Run | FinscaleError]:
+    """Make several runs; networks that differ by seed or optimiser alone train as one program.
+
+    Each run has the bits that it has alone (``finscale.training.stack``).
+
+    Parameters
+    ----------
+    configs : sequence of ExperimentConfig
+        Networks that can be stacked, or one run of any kind.
+    runs, data
+        As for :func:`run_experiment`.
+    callbacks : callable
+        Place in ``configs`` → callbacks of that run's training.
+    announce : callable
+        Told what is about to happen, before it happens.
+    done : callable
+        Told each place and its outcome as soon as it is there.
+    tell : callable
+        As for :func:`run_experiment`.
+
+    Returns
+    -------
+    list of Run or FinscaleError
+        A run that failed while others went on stands as its error.
+    """
+    from finscale.study.numerics import settled
+
+    store = runs or RunStore()
+    prepared = [settled(config, prepare(config, data), data=data, tell=tell) for config in configs]
+    announce(prepared)
+    outcomes: dict[int, Run | FinscaleError] = {}
+
+    def note(place: int, outcome: Run | FinscaleError) -> None:
+        outcomes[place] = outcome
+        done(place, outcome)
+
+    with contextlib.ExitStack() as locks:
+        # in one order, so that two processes never wait for each other
+        for run_id in sorted({one.run_id for one in prepared}):
+            locks.enter_context(exclusive(store.folder, run_id))
+        missing: dict[int, Path] = {}
+        for place, one in enumerate(prepared):
+            if store.is_whole(one.run_id):
+                note(place, store[one.run_id])
+                continue
+            store.discard(one.run_id)
+            missing[place] = partial_folder(store.folder, one.run_id)
+            missing[place].mkdir(parents=True, exist_ok=True)
+
+        def publish_run(place: int, error: FinscaleError | None) -> None:
+            run_id = prepared[place].run_id
+            if error is None:
+                publish(missing[place], store.folder / run_id)
+            note(place, error or store[run_id])
+
+        networks = {}
+        for place, folder in missing.items():
+            if isinstance(prepared[place].config.model, BaselineConfig):
+                _fit_baseline(prepared[place], folder)
+                publish_run(place, None)
+            else:
+                networks[place] = prepared[place], folder, callbacks(place)
+        if networks:
+            _train(networks, publish_run)
+            _leave_memory([one for one, _, _ in networks.values()])
+    return [outcomes[place] for place in range(len(prepared))]
+
+
+def _fit_baseline(prepared: Prepared, folder: Path) -> None:
+    from finscale.data import label
+    from finscale.models import make_baseline
+
+    started = time.perf_counter()
+    model, dataset, split = prepared.config.model, prepared.dataset, prepared.split
+    assert isinstance(model, BaselineConfig)
+    options: dict[str, Any] = dict(model.options)
+    baseline = make_baseline(
+        model.name,
+        task=prepared.config.task,
+        context_length=dataset.context_length,
+        features=dataset.features,
+        seed=prepared.config.seed,
+        label=label,
+        **options,
+    )
+    baseline.fit(dataset.frame, split.train, dataset.targets(split.train))
+    _write_predictions(prepared, folder, lambda ends: baseline.predict(dataset.frame, ends))
+    seconds = time.perf_counter() - started
+    _write_info(prepared, folder, facts(prepared), training={}, seconds=seconds)
+
+
+def _train(
+    networks: Mapping[int, tuple[Prepared, Path, Sequence[Callback]]],
+    done: Callable[[int, FinscaleError | None], None],
+) -> None:
+    """Train networks as one stack, write what each came to, and tell ``done`` of each."""
+    from finscale.training import ThermalCallback, TrackingCallback, TrackingManager
+    from finscale.training.stack import fit_together
+
+    started = time.perf_counter()
+    with contextlib.ExitStack() as stack:
+        trainers: dict[int, tuple[Trainer, TrackingManager]] = {}
+        for place, (prepared, folder, callbacks) in networks.items():
+            config = prepared.config
+            tracking = stack.enter_context(TrackingManager(config.tracking))
+            tracking.start(run_name=prepared.run_id, config=facts(prepared))
+            watchers = [*callbacks, TrackingCallback(tracking)]
+            # one thermometer will do for all
+            if config.training.thermal.enabled and not trainers:
+                watchers.append(ThermalCallback(config.training.thermal))
+            trainer = make_trainer(prepared, folder=folder / "resume", callbacks=watchers)
+            trainers[place] = trainer, tracking
+        results = fit_together([trainer for trainer, _ in trainers.values()])
+        trained = time.perf_counter() - started
+        for result, (place, (trainer, tracking)) in zip(results, trainers.items(), strict=True):
+            if isinstance(result, FinscaleError):
+                tracking.finish("failed")
+                done(place, result)
+                continue
+            prepared, folder, _ = networks[place]
+            began = time.perf_counter()
+            training = _write_training(prepared, folder, trainer, result)
+            tracking.log_config({"training_result": training})
+            seconds = trained / len(trainers) + time.perf_counter() - began
+            _write_info(prepared, folder, facts(prepared), training=training, seconds=seconds)
+            done(place, None)
+
+
+def _leave_memory(networks: Sequence[Prepared]) -> None:
+    """Give memory back after large models: a worker's next run may be of another shape."""
+    from finscale.training.allocator import release_freed_memory
+
+    counts = [one.counts.total for one in networks if one.counts is not None]
+    if sum(counts) >= _WORTH_RELEASING:
+        release_freed_memory()
+
+
+def _write_training(
+    prepared: Prepared, folder: Path, trainer: Trainer, result: FitResult
+) -> dict[str, Any]:
+    """Write a training's metrics, predictions and weights; return its facts."""
+    import polars as pl
+
+    with atomic_path(folder / "metrics.parquet") as path:
+        pl.DataFrame(result.history).write_parquet(path)
+    _write_predictions(prepared, folder, trainer.predict)
+    _write_weights(prepared, folder, trainer)
+    return _training_facts(prepared, result)
+
+
+def make_trainer(
+    prepared: Prepared, *, folder: Path | None = None, callbacks: Sequence[Callback] = ()
+) -> Trainer:
+    """Return the trainer of a prepared run, its weights drawn from the run's seed."""
+    import torch
+
+    from finscale.models import build_model
+    from finscale.training import Trainer, require_memory
+
+    config = prepared.config
+    assert prepared.counts is not None
+    # before the weights take any: 2B would need 32 GB for themselves and AdamW
+    require_memory(prepared.counts.total, config.training.device)
+    torch.manual_seed(config.seed)
+    model = build_model(config.network, **interface(config, prepared.dataset))
+    return Trainer(
+        model,
+        prepared.dataset,
+        prepared.split,
+        config.training,
+        task=config.task,
+        seed=config.seed,
+        callbacks=callbacks,
+        folder=folder,
+    )
+
+
+def _write_predictions(
+    prepared: Prepared, folder: Path, predict: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    """Write every held-out window's prediction: n evaluated = n expected."""
+    import polars as pl
+
+    parts = {"validation": prepared.split.validation, "test": prepared.split.test}
+    table = pl.concat(
+        _prediction_table(prepared, name, ends, predict(ends)) for name, ends in parts.items()
+    )
+    expected = sum(len(ends) for ends in parts.values())
+    assert len(table) == expected, f"{len(table)} windows evaluated, {expected} expected"
+    with atomic_path(folder / "predictions.parquet") as path:
+        table.write_parquet(path)
+
+
+def _prediction_table(
+    prepared: Prepared, split: str, ends: np.ndarray, output: np.ndarray
+) -> pl.DataFrame:
+    import polars as pl
+
+    dataset = prepared.dataset
+    levels = _quantile_levels(prepared.config)
+    if levels:
+        output = output.reshape(len(ends), len(levels))
+    # quantiles: the one nearest the median is the prediction, all are kept
+    point = output[:, int(np.abs(np.array(levels) - 0.5).argmin())] if levels else output
+    return pl.DataFrame(
+        {
+            "date": dataset.frame["date"].gather(ends),
+            "symbol": dataset.frame["symbol"].gather(ends),
+            "fold": pl.repeat(prepared.split.fold, len(ends), dtype=pl.Int32, eager=True),
+            "split": pl.repeat(split, len(ends), dtype=pl.String, eager=True),
+            "target": pl.Series(dataset.targets(ends), dtype=pl.Float32),
+            "logit": pl.Series(point, dtype=pl.Float64),
+            **{f"quantile_{level:g}": output[:, i] for i, level in enumerate(levels)},
+        }
+    )
+
+
+def _quantile_levels(config: ExperimentConfig) -> tuple[float, ...]:
+    """Return the levels that a network forecasts; none where it forecasts no quantiles."""
+    if isinstance(config.model, BaselineConfig) or config.training.loss != "quantile":
+        return ()
+    from finscale.training import LOSSES
+
+    settings = {**LOSSES["quantile"].options, **config.training.loss_options}
+    return tuple(settings["quantiles"])
+
+
+def _write_weights(prepared: Prepared, folder: Path, trainer: Trainer) -> None:
+    import torch
+
+    from finscale.training import save_tensors
+
+    scale = torch.from_numpy(prepared.dataset.scale_F)
+    save_tensors(folder / "model.safetensors", {**trainer.model.state_dict(), "input_scale": scale})
+
+
+def _training_facts(prepared: Prepared, result: FitResult) -> dict[str, Any]:
+    """Return what training did, in counts that a scaling law can use."""
+    return {
+        "best_epoch": result.best_epoch,
+        "best_validation_loss": result.best_validation_loss,
+        "epochs": len(result.history),
+        "steps": result.steps,
+        "samples": result.samples,
+        "stopped": result.stopped,
+        # a backward pass costs twice a forward pass
+        "flops": 3 * prepared.flops_per_sample * result.samples,
+    }
+
+
+def facts(prepared: Prepared) -> dict[str, Any]:
+    """Return all that is known of a run before it starts: for ``run.json`` and the trackers."""
+    dataset, split = prepared.dataset, prepared.split
+    return {
+        "id": prepared.run_id,
+        "config": prepared.config.model_dump(mode="json"),
+        "config_hash": prepared.config.hash(),
+        "data": [entry.model_dump(mode="json") for entry in dataset.entries],
+        "windows": {
+            "train": len(split.train),
+            "validation": len(split.validation),
+            "test": len(split.test),
+            "purged": split.num_purged,
+            "embargoed": split.num_embargoed,
+            # the share of yes, or the mean return
+            "train_mean": dataset.base_rate(split.train),
+        },
+        "parameters": asdict(prepared.counts) if prepared.counts else {},
+        "flops_per_sample": prepared.flops_per_sample,
+        "seed": prepared.config.seed,
+        "device": prepared.config.training.device,
+        "environment": environment(),
+    }
+
+
+def _write_info(
+    prepared: Prepared,
+    folder: Path,
+    known: dict[str, Any],
+    *,
+    training: dict[str, Any],
+    seconds: float,
+) -> None:
+    outcome = {
+        "status": "complete",
+        "finished": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "training": training,
+        # how often the sealed windows were read to make this run: once, when all was decided
+        "test_reads": 1,
+        # what each file was when the run was finished: a damaged one is noticed and made again
+        "files": {
+            path.name: {"bytes": path.stat().st_size, "sha256": file_digests(path).sha256}
+            for path in sorted(folder.iterdir())
+            if path.is_file() and path.suffix in (".parquet", ".safetensors")
+        },
+    }
+    write_json(folder / "run.json", {**known, **outcome})

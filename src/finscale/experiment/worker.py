@@ -1,0 +1,92 @@
+"""A worker process: reads jobs as JSON lines, computes them, says how it goes.
+
+Started by :class:`finscale.study.execution.local.LocalExecutor` as
+``python -m finscale.experiment.worker``; it ends when its standard input does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+from finscale.config import ExperimentConfig
+from finscale.errors import FinscaleError
+from finscale.runs import Run, RunStore
+from finscale.training.oom import die_first
+
+
+def main() -> None:
+    """Compute jobs until standard input ends."""
+    die_first()
+    # libraries that print must not disturb the conversation
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        _answer(json.loads(line), channel)
+
+
+def _answer(job: dict[str, Any], channel: TextIO) -> None:
+    def say(kind: str, **facts: Any) -> None:
+        """Write one message; ``place`` in its facts says which run of the job it is about."""
+        channel.write(json.dumps({"kind": kind, "facts": facts}) + "\n")
+        channel.flush()
+
+    # the coordinator shows each warning once, however many workers give it
+    warnings.showwarning = lambda message, *_args, **_kwargs: say("warning", text=str(message))
+    try:
+        if "measure" in job:
+            _measure(job, say)
+        else:
+            _compute(job, say)
+    except BrokenPipeError:
+        # nobody listens any more: the coordinator was killed, and the run stays resumable
+        os._exit(1)
+    except FinscaleError as error:
+        say("failed", error=str(error), traceback=traceback.format_exc())
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        say("failed", error=what, traceback=traceback.format_exc())
+
+
+def _compute(job: dict[str, Any], say: Callable[..., None]) -> None:
+    from finscale.experiment.experiment import run_experiments
+    from finscale.experiment.progress import EpochReporter
+
+    def done(place: int, outcome: Run | FinscaleError) -> None:
+        if isinstance(outcome, FinscaleError):
+            text = "".join(traceback.format_exception(outcome))
+            say("failed", place=place, error=str(outcome), traceback=text)
+        else:
+            say("done", place=place, run_id=outcome.id)
+
+    run_experiments(
+        [ExperimentConfig.model_validate(config) for config in job["configs"]],
+        runs=RunStore(Path(job["runs"])),
+        callbacks=lambda place: [EpochReporter(lambda f: say("progress", place=place, **f))],
+        done=done,
+    )
+    say("finished")
+
+
+def _measure(job: dict[str, Any], say: Callable[..., None]) -> None:
+    """Make a training warm, wait for the signal, and say how fast it is; see :mod:`.crew`."""
+    from finscale.experiment.preparation import prepare
+    from finscale.study.speed import measured_speed
+
+    def wait() -> None:
+        say("ready")
+        sys.stdin.readline()
+
+    prepared = prepare(ExperimentConfig.model_validate(job["measure"]))
+    speed = measured_speed(prepared, seconds=job["seconds"], ready=wait, replicas=job["replicas"])
+    say("measured", samples_per_second=speed)
+
+
+if __name__ == "__main__":
+    main()

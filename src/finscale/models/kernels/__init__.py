@@ -1,0 +1,1 @@
+"""Hand-written kernels for products, attention and dropout on a CPU."""

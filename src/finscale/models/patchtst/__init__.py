@@ -1,0 +1,1 @@
+"""PatchTST: sizes, budgets, counts and the network."""

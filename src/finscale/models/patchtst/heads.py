@@ -1,0 +1,56 @@
+"""What the encoded tokens become: one logit, some numbers, or a forecast of every channel."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from finscale.models.kernels.dropout import dropout
+from finscale.models.kernels.products import Linear
+from finscale.models.patchtst.architecture import Architecture
+from finscale.registry import Registry
+
+
+class Head(nn.Module):
+    """Dropout and one projection of a window's tokens; subclasses arrange what goes in and out."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.independent = architecture.channels == "independent"
+        self.num_features = architecture.num_features
+        self.dropout = architecture.head_dropout
+        self.project = Linear(architecture.head_inputs, architecture.head_outputs)
+
+    def _project(self, features: Tensor) -> Tensor:
+        result: Tensor = self.project(dropout(features, self.dropout, self.training))
+        return result
+
+
+class NumberHead(Head):
+    """``[B]``, or ``[B, Q]`` for Q numbers a window; a logit is such a number.
+
+    Mixed channels: all tokens side by side. Independent channels: the mean of each channel's
+    tokens, channels side by side.
+    """
+
+    def forward(self, x_STD: Tensor) -> Tensor:
+        """Return one number per window and output."""
+        if self.independent:
+            x_STD = x_STD.mean(1).view(-1, self.num_features, x_STD.shape[2])
+        return self._project(x_STD.flatten(1)).squeeze(1)
+
+
+class ForecastHead(Head):
+    """``[B, H, F]``: H further rows of every channel, still normalised."""
+
+    def forward(self, x_STD: Tensor) -> Tensor:
+        """Return the forecast rows."""
+        rows = self._project(x_STD.flatten(1))
+        if self.independent:
+            return rows.view(-1, self.num_features, rows.shape[1]).transpose(1, 2)
+        return rows.view(len(rows), -1, self.num_features)
+
+
+HEADS: Registry[type[Head]] = Registry("head")
+HEADS.add("classification", NumberHead)
+HEADS.add("regression", NumberHead)
+HEADS.add("forecast", ForecastHead)

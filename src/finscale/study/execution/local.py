@@ -1,0 +1,251 @@
+"""Where a study's runs are computed: an interface with one method, and worker processes here.
+
+Workers speak JSON lines over their standard streams (see :mod:`finscale.experiment.worker`), so any
+script or notebook can start a study without guarding its main module, and nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from finscale.config import ExperimentConfig
+from finscale.errors import FinscaleError
+from finscale.spinning import limited_spinning
+from finscale.training.oom import how_it_ended
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One run to compute."""
+
+    index: int
+    label: str
+    config: ExperimentConfig
+    cost: float
+    """Training FLOPs if no run stops early: for the order and the time left."""
+    stack: str = ""
+    """Jobs that share a name here may be trained as one program, with the same outcome."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a worker says: ``started``, ``progress``, ``warning``, ``done`` or ``failed``."""
+
+    kind: str
+    job: Job
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Executor(Protocol):
+    """Anything that can compute a study's runs."""
+
+    def run(self, jobs: Sequence[Job], runs: Path) -> Iterator[Event]:
+        """Compute every job into the run store at ``runs``; yield what happens, in any order."""
+        ...
+
+
+class LocalExecutor:
+    """Worker processes on this machine, the costliest run first.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Processes at a time; one per core when absent. Runs at work never ask for more threads
+        together than there are cores: one that takes all of them runs alone.
+    attempts : int, default 2
+        How often a run is tried before it counts as failed; a killed worker uses up one.
+
+    Raises
+    ------
+    FinscaleError
+        If there are no workers, which would wait for ever, or no attempts.
+    """
+
+    def __init__(self, workers: int | None = None, *, attempts: int = 2) -> None:
+        for name, count in (("workers", workers), ("attempts", attempts)):
+            if count is not None and count < 1:
+                raise FinscaleError(f"{name} = {count}: runs need at least 1.")
+        self.workers = workers
+        self.attempts = attempts
+
+    def run(self, jobs: Sequence[Job], runs: Path) -> Iterator[Event]:
+        """Compute every job; a failed one yields ``failed`` and the rest goes on."""
+        waiting: queue.SimpleQueue[list[Job]] = queue.SimpleQueue()
+        bundles = _bundles(jobs)
+        for bundle in sorted(bundles, key=lambda bundle: -sum(job.cost for job in bundle)):
+            waiting.put(bundle)
+        events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        cores = _Cores(os.cpu_count() or 1)
+        count = min(self.workers or cores.total, len(bundles))
+        lanes = [_Lane(waiting, events, runs, self.attempts, cores) for _ in range(count)]
+        for lane in lanes:
+            lane.start()
+        left = len(jobs)
+        try:
+            while left:
+                event = events.get()
+                left -= event.kind in ("done", "failed")
+                yield event
+        finally:
+            for lane in lanes:
+                lane.stop()
+
+
+def _bundles(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Return the jobs that go to a worker together."""
+    stacks: dict[str, list[Job]] = {}
+    for job in jobs:
+        stacks.setdefault(job.stack or f"alone {job.index}", []).append(job)
+    return list(stacks.values())
+
+
+def start_worker(threads: int) -> subprocess.Popen[str]:
+    """Start a process that computes jobs, as :mod:`finscale.experiment.worker` reads them."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "finscale.experiment.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": str(threads),
+            # threads that wait by spinning take the cores from the other runs
+            **limited_spinning(os.environ),
+        },
+        # Ctrl-C reaches the coordinator alone, which then stops its workers
+        start_new_session=True,
+    )
+
+
+def _threads(job: Job) -> int:
+    threads = job.config.training.threads
+    return threads if isinstance(threads, int) else 1
+
+
+class _Cores:
+    """The machine's cores, taken by runs and given back."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self._free = total
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, wanted: int) -> Iterator[None]:
+        """Hold as many cores as a run has threads, at most all; wait until they are free."""
+        wanted = min(wanted, self.total)
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= wanted)
+            self._free -= wanted
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += wanted
+                self._changed.notify_all()
+
+
+class _Lane(threading.Thread):
+    """Feeds one worker process, and replaces it when it dies."""
+
+    def __init__(
+        self,
+        waiting: queue.SimpleQueue[list[Job]],
+        events: queue.SimpleQueue[Event],
+        runs: Path,
+        attempts: int,
+        cores: _Cores,
+    ) -> None:
+        super().__init__(daemon=True)
+        self._waiting, self._events, self._runs, self._attempts = waiting, events, runs, attempts
+        self._cores = cores
+        self._process: subprocess.Popen[str] | None = None
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """End the worker; a run at work stays resumable."""
+        self._stopped.set()
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait()
+
+    def run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                bundle = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            with self._cores.taken(_threads(bundle[0])):
+                self._attempt(bundle)
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def _attempt(self, bundle: list[Job]) -> None:
+        """Compute jobs together; those that fail are tried again, each alone."""
+        for job, failure in self._converse(bundle).items():
+            outcome: Event | None = failure
+            for _ in range(self._attempts - 1):
+                if self._stopped.is_set():
+                    break
+                outcome = self._converse([job]).get(job)
+                if outcome is None:
+                    break
+            if outcome is not None:
+                self._events.put(outcome)
+
+    def _converse(self, bundle: list[Job]) -> dict[Job, Event]:
+        """Hand jobs to the worker, pass on its words, and return those that failed or died."""
+        process = self._worker(_threads(bundle[0]))
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for job in bundle:
+            self._events.put(Event("started", job))
+        configs = [job.config.model_dump(mode="json") for job in bundle]
+        message = {"configs": configs, "runs": str(self._runs)}
+        left = dict(enumerate(bundle))
+        failed: dict[Job, Event] = {}
+        try:
+            process.stdin.write(json.dumps(message) + "\n")
+            process.stdin.flush()
+        except OSError:
+            return self._died(process, bundle)
+        for line in process.stdout:
+            kind, facts = (said := json.loads(line))["kind"], said["facts"]
+            if kind == "finished":
+                return failed
+            if kind == "failed" and "place" not in facts:
+                return failed | {job: Event(kind, job, facts) for job in left.values()}
+            # a warning names no run: it is shown once
+            place = facts.pop("place", min(left, default=0))
+            event = Event(kind, bundle[place], facts)
+            if kind in ("done", "failed"):
+                del left[place]
+            if kind == "failed":
+                failed[event.job] = event
+            else:
+                self._events.put(event)
+        return failed | self._died(process, list(left.values()))
+
+    def _died(self, process: subprocess.Popen[str], jobs: list[Job]) -> dict[Job, Event]:
+        status = process.wait()
+        self._process = None
+        error = f"the worker process {'was ' if status < 0 else ''}{how_it_ended(status)}"
+        if -status == signal.SIGKILL:
+            error += "; fewer --workers need less at a time"
+        return {job: Event("failed", job, {"error": error}) for job in jobs}
+
+    def _worker(self, threads: int) -> subprocess.Popen[str]:
+        if self._process is None or self._process.poll() is not None:
+            self._process = start_worker(threads)
+        return self._process

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from finscale.controls import CONTROLS, Check, ControlsReport, draw_figure, run_controls
+from finscale.controls.exact import _MOTIFS, _ridge
+from finscale.controls.market import Windows
+from finscale.controls.suite import QUICK_CONTROLS, _checked, truth_of
+from finscale.data.synthetic import ZipfMotifs
+from finscale.errors import FinscaleError
+from finscale.files import read_json
+from finscale.scaling.decision import VERDICTS
+
+
+@pytest.fixture(scope="module")
+def quick() -> ControlsReport:
+    return run_controls(QUICK_CONTROLS, num_replicates=16, seed=3)
+
+
+def test_the_quick_suite_accepts_the_instrument(quick: ControlsReport):
+    missed = [
+        (result.name, check)
+        for result in quick.results
+        for check in result.checks
+        if not (check.passed or check.excused)
+    ]
+    assert quick.passed, missed
+    assert [result.name for result in quick.results] == list(QUICK_CONTROLS)
+
+
+def test_exact_exponent_is_recovered(quick: ControlsReport):
+    motifs = quick.results[-1]
+    assert motifs.truth is not None
+    assert motifs.truth.exponent == pytest.approx(_MOTIFS.alpha, abs=0.03)
+    assert motifs.exponent == pytest.approx(motifs.truth.exponent, abs=0.04)
+    assert motifs.rates["LAW"] > 0.9
+
+
+def test_rates_of_verdicts_add_up(quick: ControlsReport):
+    for result in quick.results:
+        assert sum(result.rates[name] for name in VERDICTS) == pytest.approx(1)
+
+
+def test_results_do_not_depend_on_the_number_of_processes():
+    alone = run_controls(["flat, 3 seeds"], num_replicates=8)
+    together = run_controls(["flat, 3 seeds"], num_replicates=8, workers=2)
+    assert alone.results[0].rates == together.results[0].rates
+
+
+def test_progress_is_told():
+    seen = []
+    run_controls(["flat, 3 seeds"], num_replicates=3, progress=lambda *step: seen.append(step))
+    assert seen == [("flat, 3 seeds", done, 3) for done in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("name", list(CONTROLS))
+def test_every_control_draws_what_a_verdict_can_judge(name: str):
+    control = CONTROLS[name]
+    drawn = control.draw(np.random.default_rng(0))
+    num_sizes, num_seeds, num_days = drawn.losses_GST.shape
+    assert num_sizes == len(drawn.sizes) >= 4
+    assert num_seeds >= 2
+    assert num_days >= 500
+    assert np.isfinite(drawn.losses_GST).all()
+    known = {*VERDICTS, *drawn.measures, "covers exponent", "covers gain", "covers tenfold"}
+    assert {check.measure for check in control.checks} <= known
+
+
+@pytest.mark.parametrize("name", ["teacher, features", "teacher, data", "motifs, data"])
+def test_drawn_losses_follow_the_true_curve(name: str):
+    control = CONTROLS[name]
+    assert control.truth_G is not None
+    rng = np.random.default_rng(1)
+    drawn = [control.draw(rng) for _ in range(5)]
+    means = np.array([d.losses_GST.mean(axis=(1, 2)) for d in drawn])
+    truth = control.truth_G(drawn[0].sizes)
+    measured = means - means[:, -1:]
+    error = measured.std(axis=0, ddof=1) / np.sqrt(5)
+    np.testing.assert_array_less(
+        np.abs(measured.mean(axis=0) - (truth - truth[-1]))[:-1], 5 * error[:-1] + 1e-4
+    )
+
+
+def test_the_motif_controls_exponents_are_near_their_theory():
+    alpha = ZipfMotifs(alpha=0.6).alpha
+    assert truth_of(CONTROLS["motifs, data"]).exponent == pytest.approx(
+        alpha / (1 + alpha), abs=0.03
+    )
+    assert truth_of(CONTROLS["teacher, features"]).exponent == pytest.approx(0.5, abs=0.02)
+
+
+def test_both_ways_of_solving_a_ridge_agree():
+    rng = np.random.default_rng(2)
+    wide, target = rng.standard_normal((5, 8)), rng.standard_normal(5)
+    normal = np.linalg.solve(wide.T @ wide + 0.7 * np.eye(8), wide.T @ target)
+    np.testing.assert_allclose(_ridge(wide, target, 0.7), normal)
+
+
+def test_permuted_labels_keep_every_block_and_nothing_else():
+    from finscale.config import TaskConfig
+
+    rng = np.random.default_rng(3)
+    windows = Windows.draw("student", TaskConfig(name="direction"), rng, 1)
+    shuffled = windows.permuted(rng)
+    first = windows.train_B[:63]
+    assert shuffled.target_R[first].sum() == windows.target_R[first].sum()
+    assert (shuffled.target_R != windows.target_R).any()
+    assert set(windows.train_B).isdisjoint(windows.test_B)
+
+
+def test_a_check_is_excused_only_while_chance_explains_it():
+    check = Check("LAW", at_most=0.05)
+    assert _checked(check, {"LAW": 0.04}, 400).passed
+    few = _checked(check, {"LAW": 0.1}, 20)
+    assert (few.passed, few.excused) == (False, True)
+    many = _checked(check, {"LAW": 0.1}, 400)
+    assert (many.passed, many.excused) == (False, False)
+    assert [Check("a", at_least=0.8).limits(), Check("a", 0.9, 0.98).limits()] == [
+        "≥ 80 %",
+        "90–98 %",
+    ]
+
+
+def test_figure_and_json(quick: ControlsReport, tmp_path: Path):
+    draw_figure(quick, tmp_path / "controls.png")
+    assert (tmp_path / "controls.png").read_bytes().startswith(b"\x89PNG")
+    content = json.loads(json.dumps(quick.to_dict(), allow_nan=False))
+    assert content["results"][0]["passed"] is True
+
+
+def test_terminal(tmp_path: Path):
+    from finscale.cli.controls import controls_app
+
+    out, figure = tmp_path / "controls.json", tmp_path / "controls.svg"
+    arguments = ["run", "motifs, size", "--replicates", "4", "--workers", "1"]
+    shown = CliRunner().invoke(
+        controls_app, [*arguments, "--out", str(out), "--figure", str(figure)]
+    )
+    assert shown.exit_code == 0, shown.output
+    assert "every figure met · 4 worlds a control" in shown.output
+    assert read_json(out)["num_replicates"] == 4
+    assert figure.exists()
+    as_json = CliRunner().invoke(controls_app, [*arguments, "--json"])
+    assert json.loads(as_json.stdout)["passed"] is True
+    wrong = CliRunner().invoke(controls_app, ["run", "motivs"])
+    assert isinstance(wrong.exception, FinscaleError)
