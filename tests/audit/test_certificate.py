@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from finscale.audit import CHECKS, Certificate, Outcome, audit
+from finscale.audit import CHECKS, Certificate, CheckOutcome, audit
 from finscale.audit.evidence import collect
 from finscale.config import ExperimentConfig
 from finscale.data import DataStore, FinancialDataset, Split, fetch_bars
@@ -192,9 +192,9 @@ def test_a_certificate_reads_well_and_is_plain_json():
     certificate = Certificate(
         "SPY",
         (
-            Outcome("causality", "20 of 20 features"),
-            Outcome("overlap", "100 windows", findings=("3 train windows", "2 labels")),
-            Outcome("files", "in memory", unproven=("no file",), mend="register it"),
+            CheckOutcome("causality", "20 of 20 features"),
+            CheckOutcome("overlap", "100 windows", findings=("3 train windows", "2 labels")),
+            CheckOutcome("files", "in memory", unproven=("no file",), mend="register it"),
         ),
     )
     assert str(certificate).splitlines() == [

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from finscale.controls import CONTROLS, Check, ControlsReport, draw_figure, run_controls
+from finscale.controls import CONTROLS, ControlCheck, ControlsReport, draw_figure, run_controls
 from finscale.controls.exact import _MOTIFS, _ridge
-from finscale.controls.market import Windows
+from finscale.controls.market import ControlWindows
 from finscale.controls.suite import QUICK_CONTROLS, _checked, truth_of
 from finscale.data.synthetic import ZipfMotifs
 from finscale.errors import FinscaleError
@@ -105,7 +105,7 @@ def test_permuted_labels_keep_every_block_and_nothing_else():
     from finscale.config import TaskConfig
 
     rng = np.random.default_rng(3)
-    windows = Windows.draw("student", TaskConfig(name="direction"), rng, 1)
+    windows = ControlWindows.draw("student", TaskConfig(name="direction"), rng, 1)
     shuffled = windows.permuted(rng)
     first = windows.train_B[:63]
     assert shuffled.target_R[first].sum() == windows.target_R[first].sum()
@@ -114,13 +114,13 @@ def test_permuted_labels_keep_every_block_and_nothing_else():
 
 
 def test_a_check_is_excused_only_while_chance_explains_it():
-    check = Check("LAW", at_most=0.05)
+    check = ControlCheck("LAW", at_most=0.05)
     assert _checked(check, {"LAW": 0.04}, 400).passed
     few = _checked(check, {"LAW": 0.1}, 20)
     assert (few.passed, few.excused) == (False, True)
     many = _checked(check, {"LAW": 0.1}, 400)
     assert (many.passed, many.excused) == (False, False)
-    assert [Check("a", at_least=0.8).limits(), Check("a", 0.9, 0.98).limits()] == [
+    assert [ControlCheck("a", at_least=0.8).limits(), ControlCheck("a", 0.9, 0.98).limits()] == [
         "≥ 80 %",
         "90–98 %",
     ]

@@ -8,7 +8,7 @@ from scipy import stats
 
 from finscale.errors import DataError
 from finscale.evaluation.inference import diebold_mariano
-from finscale.evaluation.power import (
+from finscale.evaluation.score_power import (
     Binormal,
     auc_error,
     best_auc_of_worthless,

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from finscale.evaluation.bootstrap import Metric
-from finscale.report.figure import Axis, Band, Figure, Line, Panel, Points, Rule
+from finscale.report.figure import Figure, FigureAxis, FigureBand, FigurePanel, Line, Points, Rule
 from finscale.report.html import _interval_cell, _json
 from finscale.report.interactive import specification
 from finscale.report.latex import latex, latex_table
@@ -139,7 +139,7 @@ def test_json_cannot_end_its_script_element() -> None:
 
 def _figure() -> Figure:
     marks = (
-        Band("band", [1.0, 10.0], [0.1, 0.2], [0.3, 0.4], "model"),
+        FigureBand("band", [1.0, 10.0], [0.1, 0.2], [0.3, 0.4], "model"),
         Line("line", [1.0, 10.0], [0.2, math.nan], "other", dash="dash", faint=True),
         Rule("rule", 0.25, "null"),
         Points(
@@ -155,9 +155,9 @@ def _figure() -> Figure:
         ),
         Points("", [1.0], [0.2], "bad", shape="cross"),
     )
-    x = Axis("size", kind="log", ticks=((1.0, "1"), (10.0, "<10>")), limits=(1.0, 100.0))
-    y = Axis("cost in $", form="percent", limits=(0.0, 1.0))
-    panel = Panel("title $", x, y, marks, above=("far <away>",), below=("low",))
+    x = FigureAxis("size", kind="log", ticks=((1.0, "1"), (10.0, "<10>")), limits=(1.0, 100.0))
+    y = FigureAxis("cost in $", form="percent", limits=(0.0, 1.0))
+    panel = FigurePanel("title $", x, y, marks, above=("far <away>",), below=("low",))
     return Figure("example", "Does it cost $5?", "Yes.", "A caption.", (panel, panel), wide=True)
 
 

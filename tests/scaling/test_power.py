@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from finscale.errors import FinscaleError
-from finscale.scaling.power import StudyDesign, study_power
 from finscale.scaling.settlement import Settlement, settlement
 from finscale.scaling.simulation import simulate_verdicts
+from finscale.scaling.verdict_power import StudyDesign, study_power
 
 SIZES = tuple(np.geomspace(1e4, 1e7, 7))
 

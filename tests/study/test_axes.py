@@ -10,10 +10,10 @@ from finscale.config import ExperimentConfig, StudyConfig, load_config
 from finscale.errors import BudgetError, ConfigError
 from finscale.models.build import design
 from finscale.models.patchtst.counts import flops_per_sample
-from finscale.study.axes import AXES, Windows, budget_for_flops, look_at_windows, nominal
+from finscale.study.axes import AXES, AxisWindows, budget_for_flops, look_at_windows, nominal
 from finscale.study.grid import expand
 
-LOOK = lambda config: Windows(num_features=25, num_train=3_000)  # noqa: E731
+LOOK = lambda config: AxisWindows(num_features=25, num_train=3_000)  # noqa: E731
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from finscale.judging.scoring import losses_of
 from finscale.runs import RunStore
 from finscale.study import Study
 from finscale.study.analysis import daily_losses
-from finscale.study.comparison import StudyRecord, compare
 from finscale.study.export import export_study
 from finscale.study.planned import plan_cells
 from finscale.study.planning import plan_study
+from finscale.study.study_diff import StudyRecord, compare
 
 
 @pytest.fixture(scope="module")

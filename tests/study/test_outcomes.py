@@ -24,10 +24,10 @@ from finscale.runs import RunStore
 from finscale.scaling import VERDICTS
 from finscale.study import Study
 from finscale.study.analysis import daily_values
-from finscale.study.comparison import StudyRecord, compare
 from finscale.study.export import export_study
 from finscale.study.outcomes import OUTCOMES
 from finscale.study.planning import plan_study
+from finscale.study.study_diff import StudyRecord, compare
 
 FIRST = dt.date(2020, 1, 1)
 

@@ -17,7 +17,7 @@ from finscale.runs import RunStore
 from finscale.study import Study
 from finscale.study.grid import expand
 from finscale.study.planned import Planned, plan_cells
-from finscale.study.sweep import Setting, Trial, extension, sweep
+from finscale.study.sweep import Trial, TuningSetting, extension, sweep
 from finscale.study.tuning import Tuner
 from finscale.training.resolve import learning_rate_for, transferred_rate
 
@@ -94,7 +94,7 @@ class Named:
 
 
 def swept(
-    losses: Callable[[Setting], float | None],
+    losses: Callable[[TuningSetting], float | None],
     *,
     batch_sizes: tuple[int, ...] = (),
     largest: int = 4_000,
@@ -102,10 +102,10 @@ def swept(
     """Return the sweep of a size whose run with a setting has a known loss."""
     rule = TuningConfig(rule="sweep", rate_factors=(0.5, 1, 2), batch_sizes=batch_sizes)
 
-    def attempt(settings: Sequence[Setting]) -> list[Trial]:
+    def attempt(settings: Sequence[TuningSetting]) -> list[Trial]:
         return [Trial(one, cast("Planned", Named(repr(one))), losses(one)) for one in settings]
 
-    return sweep("size", Setting(0.001, 0.05, 64), rule, attempt, largest_batch=largest)
+    return sweep("size", TuningSetting(0.001, 0.05, 64), rule, attempt, largest_batch=largest)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_diverged_training_is_no_candidate() -> None:
     ],
 )
 def test_batch_sizes_follow_at_a_rate_that_moves_with_their_root(best, interior, tried) -> None:
-    def loss(one: Setting) -> float:
+    def loss(one: TuningSetting) -> float:
         # a ridge, as Adam has it: the rate belongs to the batch
         rate = 0.001 * math.sqrt(one.batch_size / 64)
         return abs(math.log2(one.learning_rate / rate)) + abs(math.log2(one.batch_size / best))

@@ -16,7 +16,7 @@ MARKS: dict[Status, str] = {"proven": "✓", "finding": "✗", "unproven": "?"}
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CheckOutcome:
     """The result of one check.
 
     Parameters
@@ -48,7 +48,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Check:
+class AuditCheck:
     """One declared question that an audit asks.
 
     Parameters
@@ -63,7 +63,7 @@ class Check:
 
     name: str
     question: str
-    examine: Callable[[Evidence], Outcome]
+    examine: Callable[[Evidence], CheckOutcome]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Certificate:
     """
 
     subject: str
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[CheckOutcome, ...]
 
     @property
     def clean(self) -> bool:
@@ -96,7 +96,7 @@ class Certificate:
         """(check, finding) for every finding."""
         return tuple((o.check, text) for o in self.outcomes for text in o.findings)
 
-    def __getitem__(self, check: str) -> Outcome:
+    def __getitem__(self, check: str) -> CheckOutcome:
         """Return the outcome of one check."""
         return next(outcome for outcome in self.outcomes if outcome.check == check)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from finscale.audit.certificate import Certificate, Check
+from finscale.audit.certificate import AuditCheck, Certificate
 from finscale.audit.checks import CHECKS
 from finscale.audit.evidence import Fitted, collect
 from finscale.config import ExperimentConfig, SplitConfig
@@ -31,7 +31,7 @@ def audit(
     runs: RunStore | None = None,
     only: Sequence[str] | None = None,
     seed: int = 0,
-    progress: Callable[[Check], None] | None = None,
+    progress: Callable[[AuditCheck], None] | None = None,
 ) -> Certificate:
     """Look for leaks in a dataset, its labels, its splits and what is fitted on them.
 

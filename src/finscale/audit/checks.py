@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from finscale.audit.certificate import Check
+from finscale.audit.certificate import AuditCheck
 from finscale.audit.duplicates import DUPLICATES
 from finscale.audit.features import CAUSALITY, COLUMNS
 from finscale.audit.fitting import FITTING
@@ -12,7 +12,7 @@ from finscale.audit.sessions import CALENDAR, FINISHED
 from finscale.audit.splits import LABELS, OVERLAP
 from finscale.registry import Registry
 
-CHECKS: Registry[Check] = Registry("check")
+CHECKS: Registry[AuditCheck] = Registry("check")
 for _check in (
     CAUSALITY,
     COLUMNS,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from finscale.audit.certificate import Check, Outcome
+from finscale.audit.certificate import AuditCheck, CheckOutcome
 from finscale.audit.evidence import Evidence, originals, unread
 from finscale.data.splits import Split
 from finscale.data.windows import FinancialDataset
@@ -22,7 +22,7 @@ _MOVES = 3
 Floats = NDArray[np.float64]
 
 
-def examine_duplicates(evidence: Evidence) -> Outcome:
+def examine_duplicates(evidence: Evidence) -> CheckOutcome:
     """Look for rows of train among the held-out rows: equal channels, or the same price path."""
     dataset, findings, runs = evidence.dataset, [], 0
     missing = unread(dataset)
@@ -48,7 +48,7 @@ def examine_duplicates(evidence: Evidence) -> Outcome:
                 f"{_name(dataset, held_row)} to {dataset.date_R[held_row]}, repeat the price path "
                 f"of train bars {_name(dataset, train_row)} to {dataset.date_R[train_row]}"
             )
-    return Outcome(
+    return CheckOutcome(
         "duplicates",
         (f"{dataset.date_R.size:,} rows compared in every channel and " if channels else "")
         + f"{runs:,} held-out runs of {_RUN} bars {'compared ' * (not channels)}with all runs of "
@@ -126,4 +126,4 @@ def _telling(paths: _Paths, rows: np.ndarray) -> np.ndarray:
     return telling
 
 
-DUPLICATES = Check("duplicates", "Are rows of train found again held out?", examine_duplicates)
+DUPLICATES = AuditCheck("duplicates", "Are rows of train found again held out?", examine_duplicates)

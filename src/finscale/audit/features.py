@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from finscale.audit.certificate import Check, Outcome
+from finscale.audit.certificate import AuditCheck, CheckOutcome
 from finscale.audit.evidence import Evidence, unread
 from finscale.data.timescales import resample
 from finscale.features.causality import CHANGES, as_function, prove_all
@@ -15,7 +15,7 @@ from finscale.features.feature import INPUTS
 _PROVE_ON = 3
 
 
-def examine_causality(evidence: Evidence) -> Outcome:
+def examine_causality(evidence: Evidence) -> CheckOutcome:
     """Prove every feature's computation by changing the bars after t."""
     computed = [name for name in evidence.dataset.features if name not in INPUTS]
     known = {name: evidence.features[name] for name in computed if name in evidence.features}
@@ -31,7 +31,7 @@ def examine_causality(evidence: Evidence) -> Outcome:
         f"{name}: nothing says how it is computed" for name in computed if name not in known
     )
     compared = sum(report.num_compared for _, report in reports)
-    return Outcome(
+    return CheckOutcome(
         "causality",
         f"{len(known)} of {len(computed)} features computed with all bars after t "
         f"{', '.join(CHANGES)}, on {', '.join(symbols[index] for index in spread)}: "
@@ -43,7 +43,7 @@ def examine_causality(evidence: Evidence) -> Outcome:
     )
 
 
-def examine_columns(evidence: Evidence) -> Outcome:
+def examine_columns(evidence: Evidence) -> CheckOutcome:
     """Compare every column of the dataset with what its bars and its computation give."""
     findings, unproven, compared = [], [*unread(evidence.dataset)], 0
     readable = [f for f in evidence.dataset.features if f in evidence.dataset.frame.columns]
@@ -72,7 +72,7 @@ def examine_columns(evidence: Evidence) -> Outcome:
             problem = _difference(part[name].to_numpy(), expected, part["date"])
             if problem:
                 findings.append(f"{symbol}: {name} {problem}")
-    return Outcome(
+    return CheckOutcome(
         "columns",
         f"{compared:,} values recomputed from the bars"
         + (": the dataset holds what was proven, on the row where it belongs" if compared else ""),
@@ -104,5 +104,5 @@ def _difference(actual: np.ndarray, expected: np.ndarray, dates: pl.Series) -> s
     return f"is {where} ({int(differ.sum()):,} rows differ)"
 
 
-CAUSALITY = Check("causality", "Does any feature change with bars after t?", examine_causality)
-COLUMNS = Check("columns", "Does the dataset hold what was proven?", examine_columns)
+CAUSALITY = AuditCheck("causality", "Does any feature change with bars after t?", examine_causality)
+COLUMNS = AuditCheck("columns", "Does the dataset hold what was proven?", examine_columns)

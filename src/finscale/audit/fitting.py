@@ -8,14 +8,14 @@ import numpy as np
 import polars as pl
 import torch
 
-from finscale.audit.certificate import Check, Outcome
+from finscale.audit.certificate import AuditCheck, CheckOutcome
 from finscale.audit.evidence import Evidence, channel_scale
 from finscale.data.splits import Split
 from finscale.data.spread import rows_seen
 from finscale.data.windows import FinancialDataset
 
 
-def examine_fitting(evidence: Evidence) -> Outcome:
+def examine_fitting(evidence: Evidence) -> CheckOutcome:
     """Refit everything on changed held-out data, and compare the scales that are in use."""
     findings: list[str] = []
     for name, fitted in evidence.fitted.items():
@@ -38,7 +38,7 @@ def examine_fitting(evidence: Evidence) -> Outcome:
     stored, wrong = _scales_of_runs(evidence)
     findings += wrong
     names = ", ".join(evidence.fitted)
-    return Outcome(
+    return CheckOutcome(
         "fitting",
         f"refitted with everything else changed, {len(evidence.folds)} fold"
         f"{'s' * (len(evidence.folds) > 1)}: {names}"
@@ -149,4 +149,6 @@ def _same_scale(left: np.ndarray, right: np.ndarray) -> bool:
     return bool(np.allclose(left, right, rtol=1e-5, atol=0))
 
 
-FITTING = Check("fitting", "Is a scaler or calibrator fitted outside its part?", examine_fitting)
+FITTING = AuditCheck(
+    "fitting", "Is a scaler or calibrator fitted outside its part?", examine_fitting
+)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from finscale.audit.certificate import Check, Outcome
+from finscale.audit.certificate import AuditCheck, CheckOutcome
 from finscale.audit.evidence import Evidence, originals, unread
 
 #: Largest fall that a clean channel may have beyond its noise.
@@ -48,13 +48,13 @@ class _Fall:
         return self.size - _ALLOWED_FALL - quantile * self.error
 
 
-def examine_plausibility(evidence: Evidence) -> Outcome:
+def examine_plausibility(evidence: Evidence) -> CheckOutcome:
     """Compare each channel's single-variable AUC with its AUC one horizon earlier."""
     dataset, horizon = evidence.dataset, evidence.dataset.task.horizon
     rows = _comparable_rows(evidence)
     label = _binary(dataset.targets(rows).astype(np.float64), dataset.task.kind == "regression")
     if not 0 < label.sum() < label.size:
-        return Outcome(
+        return CheckOutcome(
             "plausibility",
             "no single-variable AUC exists",
             unproven=("train and validation hold labels of one kind only",),
@@ -65,14 +65,14 @@ def examine_plausibility(evidence: Evidence) -> Outcome:
         for channel, view, value_R in _views(evidence)
     ]
     if not falls:
-        return Outcome("plausibility", "no channel is at hand", unproven=unread(dataset))
+        return CheckOutcome("plausibility", "no channel is at hand", unproven=unread(dataset))
     quantile = _quantile(len(falls))
     by_channel: dict[str, _Fall] = {}
     for fall in sorted(falls, key=lambda fall: fall.excess(quantile)):
         by_channel[fall.channel] = fall  # the worst view comes last
     worst = [fall for fall in by_channel.values() if fall.excess(quantile) > 0]
     nearest = max(falls, key=lambda fall: fall.excess(quantile))
-    return Outcome(
+    return CheckOutcome(
         "plausibility",
         f"{len(falls)} views of {len(originals(dataset))} channels on {rows.size:,} train and "
         f"validation windows, AUC at t against t−{horizon}"
@@ -193,6 +193,6 @@ def _quantile(num_statistics: int) -> float:
     return float(norm.isf(_FALSE_ALARM / (2 * num_statistics)))
 
 
-PLAUSIBILITY = Check(
+PLAUSIBILITY = AuditCheck(
     "plausibility", "Does a channel know more than its lag allows?", examine_plausibility
 )

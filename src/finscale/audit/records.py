@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import polars as pl
 
-from finscale.audit.certificate import Check, Outcome
+from finscale.audit.certificate import AuditCheck, CheckOutcome
 from finscale.audit.evidence import Evidence
 
 
-def examine_files(evidence: Evidence) -> Outcome:
+def examine_files(evidence: Evidence) -> CheckOutcome:
     """Check digests and parentage of the dataset and its bars."""
     entries = evidence.dataset.entries
     if evidence.store is None or not entries:
-        return Outcome(
+        return CheckOutcome(
             "files",
             "the dataset is in memory",
             unproven=("no registered file stands behind it",),
@@ -28,7 +28,7 @@ def examine_files(evidence: Evidence) -> Outcome:
         for parent in entry.parents
         if ".OHLCV." in parent and parent not in newest
     ]
-    return Outcome(
+    return CheckOutcome(
         "files",
         f"{len(keys | parents)} files have the SHA-256 that was registered, and each names the "
         "digests of what it was made from",
@@ -37,7 +37,7 @@ def examine_files(evidence: Evidence) -> Outcome:
     )
 
 
-def examine_reads(evidence: Evidence) -> Outcome:
+def examine_reads(evidence: Evidence) -> CheckOutcome:
     """Count how often runs on this dataset read the test set."""
     findings, unproven = [], []
     reads = 0
@@ -56,8 +56,8 @@ def examine_reads(evidence: Evidence) -> Outcome:
         if expected != found:
             findings.append(f"run {run.id} scored {found:,} of {expected:,} test windows")
     if not evidence.runs:
-        return Outcome("test reads", "no run on this dataset and task: its test set is unread")
-    return Outcome(
+        return CheckOutcome("test reads", "no run on this dataset and task: its test set is unread")
+    return CheckOutcome(
         "test reads",
         f"{len(evidence.runs)} runs, {len(evidence.runs) - len(unproven)} of which say that they "
         f"read the test set, {reads} times together{_inflation(evidence)}",
@@ -85,5 +85,5 @@ def _inflation(evidence: Evidence) -> str:
     return f"; the best of {trials} worthless models would show an AUC of {best:.3f} there"
 
 
-FILES = Check("files", "Are the files what was registered?", examine_files)
-READS = Check("test reads", "How often was the test set read?", examine_reads)
+FILES = AuditCheck("files", "Are the files what was registered?", examine_files)
+READS = AuditCheck("test reads", "How often was the test set read?", examine_reads)

@@ -7,7 +7,7 @@ import datetime as dt
 import numpy as np
 import polars as pl
 
-from finscale.audit.certificate import Check, Outcome
+from finscale.audit.certificate import AuditCheck, CheckOutcome
 from finscale.audit.evidence import Evidence
 from finscale.data.calendar import NONE, gaps, sessions, unfinished
 from finscale.data.timescales import resample
@@ -22,7 +22,7 @@ _LONG_BREAK = 10
 _PARTIAL_VOLUME = 0.1
 
 
-def examine_calendar(evidence: Evidence) -> Outcome:
+def examine_calendar(evidence: Evidence) -> CheckOutcome:
     """Compare the rows with the exchange's sessions."""
     findings: list[str] = []
     compared, missing, without = 0, 0, 0
@@ -56,7 +56,7 @@ def examine_calendar(evidence: Evidence) -> Outcome:
     if without:
         symbols = _number(without, "symbol")
         note += f"; {symbols} without a calendar: breaks over {_LONG_BREAK} days only"
-    return Outcome(
+    return CheckOutcome(
         "calendar",
         f"{compared:,} bars compared with the exchange's sessions"
         + (
@@ -70,7 +70,7 @@ def examine_calendar(evidence: Evidence) -> Outcome:
     )
 
 
-def examine_finished(evidence: Evidence) -> Outcome:
+def examine_finished(evidence: Evidence) -> CheckOutcome:
     """Look for a last bar that was not over when it was registered, or a slower bar cut short."""
     findings: list[str] = []
     for symbol in evidence.dataset.symbols:
@@ -87,7 +87,7 @@ def examine_finished(evidence: Evidence) -> Outcome:
     slower = (
         "" if evidence.timescale == "daily" else f" and every {evidence.timescale} bar is whole"
     )
-    return Outcome(
+    return CheckOutcome(
         "finished",
         f"the last bar of {_number(len(evidence.dataset.symbols), 'symbol')} compared with the "
         "clock and the usual volume"
@@ -143,5 +143,5 @@ def _cut_short(evidence: Evidence, symbol: str) -> list[str]:
     return [f"{symbol}: the {evidence.timescale} bar of {open_bars[0]} is not finished"]
 
 
-CALENDAR = Check("calendar", "Do the rows follow the exchange's sessions?", examine_calendar)
-FINISHED = Check("finished", "Is every bar finished?", examine_finished)
+CALENDAR = AuditCheck("calendar", "Do the rows follow the exchange's sessions?", examine_calendar)
+FINISHED = AuditCheck("finished", "Is every bar finished?", examine_finished)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from finscale.audit.certificate import Check, Outcome
+from finscale.audit.certificate import AuditCheck, CheckOutcome
 from finscale.audit.evidence import Evidence
 from finscale.data.controls import controlled_label
 from finscale.data.splits import PARTS, Split
@@ -14,7 +14,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
-def examine_labels(evidence: Evidence) -> Outcome:
+def examine_labels(evidence: Evidence) -> CheckOutcome:
     """Recompute every label and its reach from the prices in the dataset."""
     dataset, findings, offset = evidence.dataset, [], 0
     target_R = dataset.target_R.cpu().numpy()
@@ -39,7 +39,7 @@ def examine_labels(evidence: Evidence) -> Outcome:
                 "recorded, so the purge cannot know them"
             )
         offset += part.height
-    return Outcome(
+    return CheckOutcome(
         "labels",
         f"{target_R.size:,} labels recomputed from prices: {dataset.timeline}",
         tuple(findings),
@@ -47,7 +47,7 @@ def examine_labels(evidence: Evidence) -> Outcome:
     )
 
 
-def examine_overlap(evidence: Evidence) -> Outcome:
+def examine_overlap(evidence: Evidence) -> CheckOutcome:
     """Look for bars that a train window sees or is labelled by, and a held-out decision too."""
     findings: list[str] = []
     windows = 0
@@ -57,7 +57,7 @@ def examine_overlap(evidence: Evidence) -> Outcome:
         findings += [where + text for text in spans.findings()]
         windows += sum(getattr(fold, part).size for part in PARTS)
     purged = sum(fold.num_purged for fold in evidence.folds)
-    return Outcome(
+    return CheckOutcome(
         "overlap",
         f"{windows:,} windows recounted by date: no bar that a train window sees or is labelled by "
         "is a held-out decision or counts for its label, no validation label reaches into test, "
@@ -140,5 +140,7 @@ def _touches(marked_S: Bools, first: Ints, last: Ints) -> Bools:
     return hit
 
 
-LABELS = Check("labels", "Are the labels the task's, and is their reach known?", examine_labels)
-OVERLAP = Check("overlap", "Do train and held-out windows share bars?", examine_overlap)
+LABELS = AuditCheck(
+    "labels", "Are the labels the task's, and is their reach known?", examine_labels
+)
+OVERLAP = AuditCheck("overlap", "Do train and held-out windows share bars?", examine_overlap)

@@ -20,7 +20,7 @@ _MIN_PYTHON = (3, 11)
 
 
 @dataclass(frozen=True)
-class Check:
+class EnvironmentCheck:
     """One thing looked at: what, whether it is as it should be, and what was found."""
 
     subject: str
@@ -28,10 +28,10 @@ class Check:
     found: str
 
 
-def verify_environment(folder: Path = Path()) -> Iterator[Check]:
+def verify_environment(folder: Path = Path()) -> Iterator[EnvironmentCheck]:
     """Check Python, every required package's version, device, threads, free memory and disk."""
     version = sys.version_info
-    yield Check(
+    yield EnvironmentCheck(
         "python",
         version[:2] >= _MIN_PYTHON,
         f"{version.major}.{version.minor}.{version.micro} (3.11 or newer is needed)",
@@ -40,7 +40,7 @@ def verify_environment(folder: Path = Path()) -> Iterator[Check]:
     yield from _machine(folder)
 
 
-def _packages() -> Iterator[Check]:
+def _packages() -> Iterator[EnvironmentCheck]:
     for line in importlib.metadata.requires("finscale") or []:
         requirement = Requirement(line)
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
@@ -48,13 +48,15 @@ def _packages() -> Iterator[Check]:
         try:
             installed = importlib.metadata.version(requirement.name)
         except importlib.metadata.PackageNotFoundError:
-            yield Check(requirement.name, False, f"not installed (needs {requirement.specifier})")
+            yield EnvironmentCheck(
+                requirement.name, False, f"not installed (needs {requirement.specifier})"
+            )
             continue
         ok = requirement.specifier.contains(installed, prereleases=True)
-        yield Check(requirement.name, ok, f"{installed} (needs {requirement.specifier})")
+        yield EnvironmentCheck(requirement.name, ok, f"{installed} (needs {requirement.specifier})")
 
 
-def _machine(folder: Path) -> Iterator[Check]:
+def _machine(folder: Path) -> Iterator[EnvironmentCheck]:
     from finscale.training.devices import (
         available_threads,
         choose_device,
@@ -65,21 +67,23 @@ def _machine(folder: Path) -> Iterator[Check]:
 
     device = choose_device("auto")
     units = "bf16 units" if has_bf16_units(device) else "no bf16 units"
-    yield Check("device", True, f"{device}: {device_name(device)}, {units}")
-    yield Check("threads", available_threads() >= 1, str(available_threads()))
+    yield EnvironmentCheck("device", True, f"{device}: {device_name(device)}, {units}")
+    yield EnvironmentCheck("threads", available_threads() >= 1, str(available_threads()))
     memory = free_memory(device) / _GIB
-    yield Check("free memory", memory >= _MIN_MEMORY, f"{memory:.1f} GiB (needs {_MIN_MEMORY:g})")
+    yield EnvironmentCheck(
+        "free memory", memory >= _MIN_MEMORY, f"{memory:.1f} GiB (needs {_MIN_MEMORY:g})"
+    )
     disk = shutil.disk_usage(folder.resolve()).free / _GIB
-    yield Check("free disk", disk >= _MIN_DISK, f"{disk:.1f} GiB (needs {_MIN_DISK:g})")
+    yield EnvironmentCheck("free disk", disk >= _MIN_DISK, f"{disk:.1f} GiB (needs {_MIN_DISK:g})")
 
 
-def verify_manifests(root: Path) -> Iterator[Check]:
+def verify_manifests(root: Path) -> Iterator[EnvironmentCheck]:
     """Check every manifest entry's file and parents, and look for files that no entry names."""
     store = DataStore(root)
     mismatches = store.verify()
     wrong = {mismatch.key for mismatch in mismatches}
     for entry in (*store.raw.entries(), *store.processed.entries()):
         if entry.key not in wrong:
-            yield Check(entry.key, True, f"{entry.rows:,} rows, md5 {entry.md5[:8]}")
+            yield EnvironmentCheck(entry.key, True, f"{entry.rows:,} rows, md5 {entry.md5[:8]}")
     for mismatch in mismatches:
-        yield Check(mismatch.key or mismatch.path.name, False, str(mismatch))
+        yield EnvironmentCheck(mismatch.key or mismatch.path.name, False, str(mismatch))

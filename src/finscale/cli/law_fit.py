@@ -27,7 +27,7 @@ def run_fit(
 ) -> None:
     """Fit, print a summary or JSON, and write a figure when asked."""
     from finscale.scaling.approaches import compare_approaches
-    from finscale.scaling.compare import compare_forms
+    from finscale.scaling.compare_forms import compare_forms
     from finscale.scaling.law import fit_law
     from finscale.scaling.table import read_table
 

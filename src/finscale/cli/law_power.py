@@ -32,7 +32,7 @@ def power(
     as_json: AsJson = False,
 ) -> None:
     """Show how probable each verdict is, and the smallest gain that the study would see."""
-    from finscale.scaling.power import StudyDesign, study_power
+    from finscale.scaling.verdict_power import StudyDesign, study_power
 
     design = StudyDesign(
         sizes=_sizes(sizes),

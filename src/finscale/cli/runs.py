@@ -85,7 +85,7 @@ def show_run(
 def compare(first: RunId, second: RunId, runs: RunsFolder = RUNS, as_json: AsJson = False) -> None:
     """Say in what two runs differ: settings, scores, and the loss paired by decision day."""
     from finscale.runs import RunStore
-    from finscale.study.comparison import compare_runs
+    from finscale.study.study_diff import compare_runs
 
     store = RunStore(runs)
     found = compare_runs(store.find(first), store.find(second))

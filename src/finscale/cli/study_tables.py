@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from finscale.study.planning import StudyPlan
-    from finscale.study.power import PowerPlan
+    from finscale.study.power_plan import PowerPlan
 
 
 @study_app.command("new")
@@ -219,7 +219,7 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Say in what two studies differ: what was asked, and what came out."""
-    from finscale.study.comparison import StudyRecord, compare
+    from finscale.study.study_diff import StudyRecord, compare
 
     records = [StudyRecord.read(_study_folder(name, studies)) for name in (first, second)]
     found = compare(*records)

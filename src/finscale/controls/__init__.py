@@ -6,7 +6,7 @@ from finscale.lazy import lazy_names
 
 _HOMES = {
     "CONTROLS": ".suite",
-    "Check": ".case",
+    "ControlCheck": ".case",
     "Control": ".case",
     "ControlResult": ".suite",
     "ControlsReport": ".suite",

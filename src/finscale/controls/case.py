@@ -34,7 +34,7 @@ class Losses:
 
 
 @dataclass(frozen=True)
-class Check:
+class ControlCheck:
     """One acceptance figure.
 
     Parameters
@@ -84,7 +84,7 @@ class Control:
     about: str
     kind: Literal["null", "market", "power", "exact"]
     draw: Callable[[np.random.Generator], Losses]
-    checks: tuple[Check, ...]
+    checks: tuple[ControlCheck, ...]
     sesoi: float = 0.005
     truth_G: Callable[[Float], Float] | None = None
 
@@ -92,9 +92,9 @@ class Control:
 #: All controls by name, in the order of the table.
 CONTROLS: Registry[Control] = Registry("control")
 
-NO_FALSE_LAW = (Check("LAW", at_most=0.05), Check("INVERSE", at_most=0.05))
+NO_FALSE_LAW = (ControlCheck("LAW", at_most=0.05), ControlCheck("INVERSE", at_most=0.05))
 HONEST_INTERVALS = (
-    Check("covers exponent", 0.90, 0.98),
-    Check("covers gain", 0.90, 0.98),
-    Check("covers tenfold", 0.90, 0.98),
+    ControlCheck("covers exponent", 0.90, 0.98),
+    ControlCheck("covers gain", 0.90, 0.98),
+    ControlCheck("covers tenfold", 0.90, 0.98),
 )

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from finscale.controls.case import CONTROLS, HONEST_INTERVALS, Check, Control, Float, Losses
+from finscale.controls.case import CONTROLS, HONEST_INTERVALS, Control, ControlCheck, Float, Losses
 from finscale.data.synthetic import LinearTeacher, ZipfMotifs, simulate
 
 _TIERS = np.array([20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0])
@@ -158,7 +158,7 @@ for _control in (
         about="linear teacher, tiers of 20 to 2,000 features, ample data: exponent b − 1 = .5",
         kind="exact",
         draw=_tiers,
-        checks=(Check("LAW", at_least=0.80), *HONEST_INTERVALS),
+        checks=(ControlCheck("LAW", at_least=0.80), *HONEST_INTERVALS),
         truth_G=_tier_truth,
     ),
     Control(
@@ -166,7 +166,7 @@ for _control in (
         about="linear teacher, tuned ridge on 25 to 1,600 rows: the deterministic equivalent",
         kind="exact",
         draw=_data,
-        checks=(Check("LAW", at_least=0.80), *HONEST_INTERVALS),
+        checks=(ControlCheck("LAW", at_least=0.80), *HONEST_INTERVALS),
         truth_G=_data_truth,
     ),
     Control(
@@ -174,7 +174,7 @@ for _control in (
         about="Zipf motifs in bars, the N most frequent known: exponent α = .6",
         kind="exact",
         draw=_known_motifs,
-        checks=(Check("LAW", at_least=0.80), *HONEST_INTERVALS),
+        checks=(ControlCheck("LAW", at_least=0.80), *HONEST_INTERVALS),
         truth_G=_known_truth,
     ),
     Control(
@@ -182,7 +182,7 @@ for _control in (
         about="Zipf motifs in bars, learned from 500 to 32,000 of them: exponent α / (1 + α)",
         kind="exact",
         draw=_learned_motifs,
-        checks=(Check("LAW", at_least=0.80), *HONEST_INTERVALS),
+        checks=(ControlCheck("LAW", at_least=0.80), *HONEST_INTERVALS),
         truth_G=_learned_truth,
     ),
 ):

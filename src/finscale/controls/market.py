@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from finscale.config import TaskConfig
-from finscale.controls.case import CONTROLS, Check, Control, Float, Losses
+from finscale.controls.case import CONTROLS, Control, ControlCheck, Float, Losses
 from finscale.data.synthetic import simulate
 from finscale.data.targets import label
 from finscale.models.baselines import Baseline, make_baseline
@@ -32,7 +32,7 @@ _FEATURES = (*(f"r{lag}" for lag in _LAGS), "log_volatility")
 
 
 @dataclass(frozen=True)
-class Windows:
+class ControlWindows:
     """One simulated market cut into train and test decisions, symbols stacked."""
 
     frame: pl.DataFrame
@@ -43,7 +43,7 @@ class Windows:
     @classmethod
     def draw(
         cls, market: str, task: TaskConfig, rng: np.random.Generator, num_symbols: int
-    ) -> Windows:
+    ) -> ControlWindows:
         """Simulate a market and label it."""
         num_days = _WARM_UP + _TRAIN_DAYS + _TEST_DAYS + task.horizon
         panel = simulate(market, num_symbols, seed=int(rng.integers(2**31)), num_days=num_days)
@@ -56,14 +56,14 @@ class Windows:
         test = first_S1 + _TRAIN_DAYS + np.arange(_TEST_DAYS)
         return cls(frame, train.ravel(), test.ravel(), target_R)
 
-    def permuted(self, rng: np.random.Generator) -> Windows:
+    def permuted(self, rng: np.random.Generator) -> ControlWindows:
         """Return the same market with labels shuffled within quarters: no signal is left."""
         target_R = self.target_R.copy()
         for rows_B in (self.train_B, self.test_B):
             for start in range(0, len(rows_B), _BLOCK):
                 block = rows_B[start : start + _BLOCK]
                 target_R[block] = rng.permutation(target_R[block])
-        return Windows(self.frame, self.train_B, self.test_B, target_R)
+        return ControlWindows(self.frame, self.train_B, self.test_B, target_R)
 
     def daily_loss(self, logit_B: Float) -> Float:
         """Return the log loss of each test day, averaged over symbols, ``[T]``."""
@@ -101,7 +101,7 @@ def _plain(name: Literal["base_rate", "volatility"], task: TaskConfig) -> Baseli
     return make_baseline(name, task=task, context_length=1, features=())
 
 
-def _grid(windows: Windows, task: TaskConfig, ridge: float = _RIDGE) -> Float:
+def _grid(windows: ControlWindows, task: TaskConfig, ridge: float = _RIDGE) -> Float:
     """Return the losses ``[G, S, T]`` of learners of all sizes."""
     return np.stack(
         [
@@ -126,7 +126,7 @@ _SIZES = np.array(_COMPLEXITIES, dtype=np.float64)
 
 def _direction(market: str, *, permute: bool = False) -> Control:
     def draw(rng: np.random.Generator) -> Losses:
-        windows = Windows.draw(market, _DIRECTION, rng, 1)
+        windows = ControlWindows.draw(market, _DIRECTION, rng, 1)
         windows = windows.permuted(rng) if permute else windows
         losses_GST = _grid(windows, _DIRECTION)
         best_T = losses_GST[-1].mean(axis=0)
@@ -140,13 +140,16 @@ def _direction(market: str, *, permute: bool = False) -> Control:
         "be predicted",
         kind="market",
         draw=draw,
-        checks=(Check("LAW", at_most=0.05), Check("skill over base rate", at_most=0.05)),
+        checks=(
+            ControlCheck("LAW", at_most=0.05),
+            ControlCheck("skill over base rate", at_most=0.05),
+        ),
     )
 
 
 def _volatility_timing(rng: np.random.Generator) -> Losses:
     task = TaskConfig(name="threshold_1pct", touch="close")
-    windows = Windows.draw("garch", task, rng, 2)
+    windows = ControlWindows.draw("garch", task, rng, 2)
     losses_GST = _grid(windows, task, ridge=4.0)
     best_T = losses_GST[-1].mean(axis=0)
     return Losses(
@@ -160,7 +163,7 @@ def _volatility_timing(rng: np.random.Generator) -> Losses:
 
 
 def _reversal(rng: np.random.Generator) -> Losses:
-    windows = Windows.draw("reversal", _DIRECTION, rng, 2)
+    windows = ControlWindows.draw("reversal", _DIRECTION, rng, 2)
     losses_GST = _grid(windows, _DIRECTION, ridge=4.0)
     base_T = windows.scored(_plain("base_rate", _DIRECTION))
     last_move_B = windows.frame["r0"].to_numpy()[windows.test_B]
@@ -185,8 +188,8 @@ for _control in (
         kind="market",
         draw=_volatility_timing,
         checks=(
-            Check("skill over base rate", at_least=0.80),
-            Check("skill over volatility", at_most=0.05),
+            ControlCheck("skill over base rate", at_least=0.80),
+            ControlCheck("skill over volatility", at_most=0.05),
         ),
     ),
     Control(
@@ -195,8 +198,8 @@ for _control in (
         kind="market",
         draw=_reversal,
         checks=(
-            Check("momentum looks skilful", at_most=0.05),
-            Check("skill over base rate", at_least=0.80),
+            ControlCheck("momentum looks skilful", at_most=0.05),
+            ControlCheck("skill over base rate", at_least=0.80),
         ),
     ),
 ):

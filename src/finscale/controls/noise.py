@@ -11,13 +11,13 @@ from finscale.controls.case import (
     CONTROLS,
     HONEST_INTERVALS,
     NO_FALSE_LAW,
-    Check,
     Control,
+    ControlCheck,
     Float,
     Losses,
 )
 from finscale.data.synthetic import simulate
-from finscale.scaling.power import StudyDesign, study_power
+from finscale.scaling.verdict_power import StudyDesign, study_power
 
 _SIZES = np.geomspace(1e4, 1e7, 7)
 _LEVEL = 0.6
@@ -86,7 +86,7 @@ def _flat(noise: Noise) -> Control:
         f"{noise.num_days} days",
         kind="null",
         draw=lambda rng: Losses(noise.draw(rng, np.full(len(_SIZES), _LEVEL)), _SIZES),
-        checks=(*NO_FALSE_LAW, Check("TURNS", at_most=0.05)),
+        checks=(*NO_FALSE_LAW, ControlCheck("TURNS", at_most=0.05)),
     )
 
 
@@ -127,7 +127,7 @@ CONTROLS.add(
         "would establish",
         kind="power",
         draw=_advertised,
-        checks=(Check("LAW", at_least=0.80), *HONEST_INTERVALS),
+        checks=(ControlCheck("LAW", at_least=0.80), *HONEST_INTERVALS),
         truth_G=_advertised_curve,
     ),
 )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from finscale.controls import exact, market, noise
-from finscale.controls.case import CONTROLS, Check, Control
+from finscale.controls.case import CONTROLS, Control, ControlCheck
 from finscale.scaling.covariance import SizeCovariance
 from finscale.scaling.decision import VERDICTS
 from finscale.scaling.trend import FINE_EXPONENTS, SizeAxis
@@ -38,7 +38,7 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SuiteOutcome:
     """One replicate: its verdict, whether intervals held the truth, and other measures."""
 
     verdict: str
@@ -196,7 +196,7 @@ def _run(
     )
 
 
-def _replicate(name: str, seed: int, number: int) -> Outcome:
+def _replicate(name: str, seed: int, number: int) -> SuiteOutcome:
     control = CONTROLS[name]
     rng = np.random.default_rng([seed, zlib.crc32(name.encode()), number])
     drawn = control.draw(rng)
@@ -204,7 +204,7 @@ def _replicate(name: str, seed: int, number: int) -> Outcome:
     measures = dict(drawn.measures)
     if control.truth_G is not None:
         measures |= _coverage(verdict, truth_of(control))
-    return Outcome(verdict.name, verdict.exponent.value, measures)
+    return SuiteOutcome(verdict.name, verdict.exponent.value, measures)
 
 
 def _coverage(verdict: Verdict, truth: Truth) -> dict[str, bool]:
@@ -242,7 +242,7 @@ def _nearest_law(curve_G: Any, covariance: SizeCovariance, sizes: Any) -> Truth:
     )
 
 
-def _rates(outcomes: Sequence[Outcome]) -> dict[str, float]:
+def _rates(outcomes: Sequence[SuiteOutcome]) -> dict[str, float]:
     total = len(outcomes)
     verdicts = Counter(outcome.verdict for outcome in outcomes)
     measures = Counter(name for o in outcomes for name, holds in o.measures.items() if holds)
@@ -250,7 +250,7 @@ def _rates(outcomes: Sequence[Outcome]) -> dict[str, float]:
     return rates | {name: measures[name] / total for name in outcomes[0].measures}
 
 
-def _checked(check: Check, rates: dict[str, float], num_replicates: int) -> Checked:
+def _checked(check: ControlCheck, rates: dict[str, float], num_replicates: int) -> Checked:
     rate = rates[check.measure]
     passed = check.at_least <= rate <= check.at_most
     bound = check.at_least if rate < check.at_least else check.at_most

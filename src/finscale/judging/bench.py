@@ -52,17 +52,17 @@ class Bench:
         self, runs: RunStore, data: DataStore | None = None, options: Options | None = None
     ) -> None:
         self.runs, self.data, self.options = runs, data, options or Options()
-        self._windows: dict[str, Windows] = {}
+        self._windows: dict[str, JudgedWindows] = {}
         self._numbers: Counter[str] | None = None
 
-    def windows(self, runs: tuple[Run, ...]) -> Windows:
+    def windows(self, runs: tuple[Run, ...]) -> JudgedWindows:
         """Return what models on the windows of these runs, one a fold, share."""
         root = str(runs[0].config.data.root)
         key = content_hash([root, *(windows_of(run.config, fold=True) for run in runs)])
         if key not in self._windows:
             if len(self._windows) == _MOST_WINDOWS:
                 del self._windows[next(iter(self._windows))]
-            self._windows[key] = Windows(self, runs)
+            self._windows[key] = JudgedWindows(self, runs)
         return self._windows[key]
 
     def num_runs(self, config: ExperimentConfig) -> int:
@@ -79,7 +79,7 @@ class Bench:
         self._numbers = None
 
 
-class Windows:
+class JudgedWindows:
     """What models on the same validation and test windows share.
 
     Parameters
@@ -186,7 +186,7 @@ class TestRows:
 
     __test__ = False  # pytest: no test
 
-    def __init__(self, windows: Windows, predicted: Predicted, options: Options) -> None:
+    def __init__(self, windows: JudgedWindows, predicted: Predicted, options: Options) -> None:
         self._windows, self._predicted, self._options = windows, predicted, options
         self._known = _known(predicted)
 

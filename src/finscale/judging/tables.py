@@ -35,8 +35,8 @@ from finscale.evaluation.performance import (
     performance_line,
     sharpe_difference,
 )
-from finscale.evaluation.power import power_table, same_day_correlation, smallest_difference
 from finscale.evaluation.predictions import Predicted, aligned
+from finscale.evaluation.score_power import power_table, same_day_correlation, smallest_difference
 from finscale.evaluation.scores import log_losses, squared_errors
 
 #: Strategies that are shown; each counts as a trial.

@@ -11,7 +11,7 @@ Shape = Literal["circle", "diamond", "cross", "square"]
 
 
 @dataclass(frozen=True)
-class Axis:
+class FigureAxis:
     """One axis of a panel.
 
     Parameters
@@ -79,7 +79,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Band:
+class FigureBand:
     """The area between two lines."""
 
     name: str
@@ -99,11 +99,11 @@ class Rule:
     dash: Dash = "dash"
 
 
-Mark = Points | Line | Band | Rule
+Mark = Points | Line | FigureBand | Rule
 
 
 @dataclass(frozen=True)
-class Panel:
+class FigurePanel:
     """One pair of axes.
 
     Parameters
@@ -115,8 +115,8 @@ class Panel:
     """
 
     title: str
-    x: Axis
-    y: Axis
+    x: FigureAxis
+    y: FigureAxis
     marks: tuple[Mark, ...]
     above: tuple[str, ...] = ()
     below: tuple[str, ...] = ()
@@ -144,7 +144,7 @@ class Figure:
     question: str
     answer: str
     caption: str
-    panels: tuple[Panel, ...]
+    panels: tuple[FigurePanel, ...]
     wide: bool = False
 
     @property

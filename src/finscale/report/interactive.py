@@ -7,7 +7,16 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from finscale.report.figure import Axis, Band, Figure, Line, Mark, Panel, Points, Rule
+from finscale.report.figure import (
+    Figure,
+    FigureAxis,
+    FigureBand,
+    FigurePanel,
+    Line,
+    Mark,
+    Points,
+    Rule,
+)
 
 _SYMBOLS = {"circle": "circle", "diamond": "diamond", "cross": "x", "square": "square"}
 _KINDS = {"linear": "linear", "log": "log", "category": "category", "date": "date"}
@@ -30,12 +39,12 @@ def specification(figure: Figure) -> list[dict[str, Any]]:
     ]
 
 
-def _traces(mark: Mark, panel: Panel) -> list[dict[str, Any]]:
+def _traces(mark: Mark, panel: FigurePanel) -> list[dict[str, Any]]:
     if isinstance(mark, Points):
         return [_points(mark)]
     if isinstance(mark, Line):
         return [_line(mark)]
-    if isinstance(mark, Band):
+    if isinstance(mark, FigureBand):
         return [_band(mark)]
     return []  # rules are shapes of the layout
 
@@ -86,7 +95,7 @@ def _trace(mark: Points | Line, mode: str) -> dict[str, Any]:
     return trace | ({"customdata": list(mark.runs)} if mark.runs else {})
 
 
-def _band(mark: Band) -> dict[str, Any]:
+def _band(mark: FigureBand) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines",
@@ -100,7 +109,7 @@ def _band(mark: Band) -> dict[str, Any]:
     }
 
 
-def _layout(panel: Panel, *, wide: bool) -> dict[str, Any]:
+def _layout(panel: FigurePanel, *, wide: bool) -> dict[str, Any]:
     return {
         "height": _TALL if wide else _HEIGHT,
         "margin": _MARGIN,
@@ -123,7 +132,7 @@ def _layout(panel: Panel, *, wide: bool) -> dict[str, Any]:
     }
 
 
-def _axis(axis: Axis) -> dict[str, Any]:
+def _axis(axis: FigureAxis) -> dict[str, Any]:
     layout: dict[str, Any] = {
         "type": _KINDS[axis.kind],
         "automargin": True,
@@ -162,7 +171,7 @@ def _shape(mark: Rule) -> dict[str, Any]:
     }
 
 
-def _edges(panel: Panel) -> list[dict[str, Any]]:
+def _edges(panel: FigurePanel) -> list[dict[str, Any]]:
     """Name what lies beyond the panel at its edge."""
     notes = [(1.0, "top", "↑ ", panel.above), (0.0, "bottom", "↓ ", panel.below)]
     return [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from finscale.report.parts import Page, Section
+from finscale.report.parts import Page, ReportSection
 from finscale.report.table import Table
 from finscale.report.words import GLOSSARY, VERDICTS, used
 
@@ -37,7 +37,7 @@ def _top(page: Page) -> Iterator[str]:
     yield "\n".join(lines)
 
 
-def _section(section: Section) -> Iterator[str]:
+def _section(section: ReportSection) -> Iterator[str]:
     yield f"## {text(section.title)}"
     yield from map(text, section.paragraphs)
     figure = section.figure

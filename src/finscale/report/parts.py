@@ -18,7 +18,7 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Section:
+class ReportSection:
     """One question, its answer, its figure and its tables.
 
     Parameters
@@ -60,7 +60,7 @@ class Page:
     sentence: str
     keys: tuple[Key, ...]
     warnings: tuple[str, ...]
-    sections: tuple[Section, ...]
+    sections: tuple[ReportSection, ...]
 
     @property
     def figures(self) -> list[Figure]:

@@ -8,7 +8,7 @@ from finscale.report import tables
 from finscale.report.figures import figures
 from finscale.report.figures.common import title
 from finscale.report.numbers import number, percent
-from finscale.report.parts import Section
+from finscale.report.parts import ReportSection
 from finscale.report.table import Table
 from finscale.report.top import cost, gained
 from finscale.study.axes import AXES
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from finscale.study.findings.findings import Findings
 
 
-def sections(findings: Findings, plan: str) -> list[Section]:
+def sections(findings: Findings, plan: str) -> list[ReportSection]:
     """Return every section, in order: figures first, then what they rest on."""
     drawn = figures(findings)
     behind = {
@@ -31,7 +31,9 @@ def sections(findings: Findings, plan: str) -> list[Section]:
     for name, figure in drawn.items():
         folded = name != "trading"
         sections.append(
-            Section(name, figure.question, (figure.answer,), figure, behind.get(name, ()), folded)
+            ReportSection(
+                name, figure.question, (figure.answer,), figure, behind.get(name, ()), folded
+            )
         )
         if name == "scaling":
             sections.append(_what_next(findings))
@@ -48,11 +50,11 @@ def sections(findings: Findings, plan: str) -> list[Section]:
     ]
 
 
-def _what_next(findings: Findings) -> Section:
+def _what_next(findings: Findings) -> ReportSection:
     """Say what ×10 would bring and cost, and what would settle an open question."""
     verdict, question = findings.verdict, "What would ten times the size bring, and cost?"
     if verdict is None:
-        return Section("tenfold", question)
+        return ReportSection("tenfold", question)
     brings = (
         "The curve turns inside the range, and says nothing of ten times the largest size"
         if findings.turns
@@ -74,17 +76,17 @@ def _what_next(findings: Findings) -> Section:
     ]
     if verdict.up_to_best is not None:
         paragraphs.append(f"Up to the best size: {verdict.up_to_best.sentence}")
-    return Section("tenfold", question, tuple(paragraphs))
+    return ReportSection("tenfold", question, tuple(paragraphs))
 
 
-def _reach(findings: Findings) -> Section:
+def _reach(findings: Findings) -> ReportSection:
     statement = (
         f"With {findings.num_days:,} test days, an effect smaller than its minimum detectable "
         "effect would most likely have gone unseen: that it was not seen does not say that it is "
         "not there."
     )
     table = tables.reach(findings)
-    return Section(
+    return ReportSection(
         "reach",
         "How small an effect would this study have noticed?",
         (statement,),
@@ -93,12 +95,12 @@ def _reach(findings: Findings) -> Section:
     )
 
 
-def _controls(table: Table) -> Section:
+def _controls(table: Table) -> ReportSection:
     text = (
         "Controls are runs whose outcome is known: permuted labels must show no law, a planted "
         "signal must be found. An instrument that fails them proves nothing about real data."
     )
-    return Section(
+    return ReportSection(
         "controls",
         "Does the instrument say what is true where the truth is known?",
         (text,),
@@ -107,9 +109,9 @@ def _controls(table: Table) -> Section:
     )
 
 
-def _certificate(findings: Findings) -> Section:
+def _certificate(findings: Findings) -> ReportSection:
     certificate = findings.certificate
-    return Section(
+    return ReportSection(
         "certificate",
         "Could anything have seen the future?",
         (
@@ -122,7 +124,7 @@ def _certificate(findings: Findings) -> Section:
     )
 
 
-def _plan(findings: Findings, plan: str) -> Section:
+def _plan(findings: Findings, plan: str) -> ReportSection:
     study, measure = findings.study, findings.measure
     axes = "; ".join(
         f"axis {axis} with sizes {', '.join(map(AXES[axis].words, sizes))}"
@@ -134,7 +136,7 @@ def _plan(findings: Findings, plan: str) -> Section:
         f"Amended on {one['when'][:10]}: {'; '.join(one['changes'])}."
         for one in findings.registration.get("amendments", ())
     ]
-    return Section(
+    return ReportSection(
         "plan",
         "What was fixed before the first run?",
         (
@@ -161,7 +163,7 @@ def _outcome(findings: Findings) -> str:
     )
 
 
-def _reproduce(findings: Findings) -> Section:
+def _reproduce(findings: Findings) -> ReportSection:
     states = [place["git"] for place in findings.environments if place.get("git")]
     commands = [f"git checkout {states[-1]['commit']}"] if states else []
     commands.append(f"finscale study run studies/{findings.study.name}/study.yaml")
@@ -176,7 +178,7 @@ def _reproduce(findings: Findings) -> Section:
         )
     if any(state["dirty"] for state in states):
         paragraphs.append("Some runs were made by code with changes that no commit holds.")
-    return Section(
+    return ReportSection(
         "reproduce",
         "How can this be made again?",
         tuple(paragraphs),
@@ -186,9 +188,9 @@ def _reproduce(findings: Findings) -> Section:
     )
 
 
-def _runs(findings: Findings) -> Section:
+def _runs(findings: Findings) -> ReportSection:
     table = tables.runs(findings)
-    return Section(
+    return ReportSection(
         "runs",
         "Every run",
         (f"{table.data.height} runs, each in runs/<run>/ with its predictions and weights.",),

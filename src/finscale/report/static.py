@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finscale.files import atomic_path
-from finscale.report.figure import Axis, Band, Figure, Line, Mark, Panel, Points, Rule
+from finscale.report.figure import (
+    Figure,
+    FigureAxis,
+    FigureBand,
+    FigurePanel,
+    Line,
+    Mark,
+    Points,
+    Rule,
+)
 from finscale.report.palette import LIGHT
 
 if TYPE_CHECKING:
@@ -46,7 +55,7 @@ def save(figure: Figure, folder: Path) -> Path:
     return folder / f"{figure.name}.png"
 
 
-def _draw(axes: Axes, panel: Panel) -> None:
+def _draw(axes: Axes, panel: FigurePanel) -> None:
     _scale(axes, panel.x, "x")
     _scale(axes, panel.y, "y")
     for mark in panel.marks:
@@ -77,7 +86,7 @@ def _draw(axes: Axes, panel: Panel) -> None:
             )
 
 
-def _scale(axes: Axes, axis: Axis, name: str) -> None:
+def _scale(axes: Axes, axis: FigureAxis, name: str) -> None:
     from matplotlib.ticker import NullFormatter, NullLocator, PercentFormatter
 
     own = getattr(axes, f"{name}axis")
@@ -96,7 +105,7 @@ def _mark(axes: Axes, mark: Mark) -> None:
     color = LIGHT[mark.role]
     if isinstance(mark, Rule):
         axes.axhline(mark.y, color=color, linestyle=_DASHES[mark.dash], linewidth=1.2, zorder=1)
-    elif isinstance(mark, Band):
+    elif isinstance(mark, FigureBand):
         axes.fill_between(mark.x, mark.low, mark.high, color=color, alpha=0.15, linewidth=0)
     elif isinstance(mark, Line):
         axes.plot(
@@ -155,7 +164,7 @@ def _handle(mark: Mark) -> Any:
     from matplotlib.patches import Patch
 
     color, label = LIGHT[mark.role], _text(mark.name)
-    if isinstance(mark, Band):
+    if isinstance(mark, FigureBand):
         return Patch(color=color, alpha=0.2, linewidth=0, label=label)
     if isinstance(mark, Points):
         return Line2D(

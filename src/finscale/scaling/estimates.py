@@ -10,11 +10,11 @@ from finscale.scaling.forms.base import Array
 from finscale.scaling.intervals import Estimate, Interval, bca_interval, percentile_interval
 from finscale.scaling.profile import exponent_interval, region_interval
 from finscale.scaling.quantities import Quantity, quantities_of, replicate_values
-from finscale.scaling.resample import Replicates
+from finscale.scaling.resample import FitReplicates
 
 
 def estimates_of(
-    fit: Fit, batch: BatchFit, left_out: Replicates | None, axes: tuple[str, ...], level: float
+    fit: Fit, batch: BatchFit, left_out: FitReplicates | None, axes: tuple[str, ...], level: float
 ) -> dict[str, Estimate]:
     """Return parameters and derived numbers by name.
 

@@ -36,7 +36,7 @@ Scheme = Literal[
 
 
 @dataclass(frozen=True)
-class Replicates:
+class FitReplicates:
     """What a bootstrap refits.
 
     Parameters
@@ -79,7 +79,7 @@ def resample(
     fitted_n: Array | None = None,
     leverage_n: Array | None = None,
     covariance_nn: Array | None = None,
-) -> Replicates:
+) -> FitReplicates:
     """Draw replicates of the losses by size.
 
     Parameters
@@ -108,26 +108,26 @@ def resample(
     if covariance_nn is not None and fitted_n is not None:
         normal = rng.standard_normal((num_replicates, len(fitted_n)))
         noise = normal @ np.linalg.cholesky(covariance_nn).T
-        return Replicates(fitted_n + noise, None, "parametric")
+        return FitReplicates(fitted_n + noise, None, "parametric")
     scheme = scheme_of(table)
     if scheme == "points":
         n = table.num_sizes
         counts = rng.multinomial(n, np.full(n, 1.0 / n), size=num_replicates)
-        return Replicates(table.y_n[None], counts.astype(np.float64), scheme)
+        return FitReplicates(table.y_n[None], counts.astype(np.float64), scheme)
     if scheme == "residuals":
         if fitted_n is None or leverage_n is None:
             raise ValueError("residuals are resampled around a fitted curve")
         scaled = (table.y_n - fitted_n) / np.sqrt(np.maximum(1.0 - leverage_n, 0.05))
         scaled = scaled - scaled.mean()
         drawn = rng.integers(0, len(scaled), size=(num_replicates, len(scaled)))
-        return Replicates(fitted_n + scaled[drawn], None, scheme)
+        return FitReplicates(fitted_n + scaled[drawn], None, scheme)
     y_Rn = np.broadcast_to(table.y_n, (num_replicates, table.num_sizes))
     if scheme != "seeds":
         block_length = block_length or block_length_of(table)
         y_Rn = day_replicates(table, num_replicates, block_length, seed)
     if table.seeds_n.max() > 1:
         y_Rn = y_Rn + seed_replicates(table, num_replicates, rng)
-    return Replicates(y_Rn, None, scheme, block_length if table.has_days else None)
+    return FitReplicates(y_Rn, None, scheme, block_length if table.has_days else None)
 
 
 def block_length_of(table: LawTable) -> float:
@@ -198,7 +198,7 @@ def seed_replicates(table: LawTable, num_replicates: int, rng: np.random.Generat
     return out
 
 
-def left_out(table: LawTable) -> Replicates:
+def left_out(table: LawTable) -> FitReplicates:
     """Return jackknife replicates for the acceleration of BCa intervals.
 
     One group is left out at a time: a tenth of the days, or one seed of one size, or one point.
@@ -206,7 +206,7 @@ def left_out(table: LawTable) -> Replicates:
     scheme = scheme_of(table)
     y_n = table.y_n
     if scheme in ("points", "residuals"):
-        return Replicates(y_n[None], 1.0 - np.eye(table.num_sizes), scheme)
+        return FitReplicates(y_n[None], 1.0 - np.eye(table.num_sizes), scheme)
     parts = []
     if scheme != "seeds":
         daily_nT = np.nanmean(table.losses_nST, axis=1)
@@ -220,4 +220,4 @@ def left_out(table: LawTable) -> Replicates:
                 kept = y_n.copy()
                 kept[size] = np.nanmean(np.delete(runs_nS[size], seed))
                 parts.append(kept)
-    return Replicates(np.stack(parts), None, scheme)
+    return FitReplicates(np.stack(parts), None, scheme)

@@ -23,7 +23,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from finscale.scaling.forms.power import EXPONENT_RANGE
+from finscale.scaling.forms.power_law import EXPONENT_RANGE
 
 Float = NDArray[np.float64]
 

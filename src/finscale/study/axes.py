@@ -24,7 +24,7 @@ TRADING_DAYS = 252
 
 
 @dataclass(frozen=True)
-class Windows:
+class AxisWindows:
     """What an axis may need to know of the data before it can say what a size means."""
 
     num_features: int
@@ -32,7 +32,7 @@ class Windows:
 
 
 #: Looks at an experiment's windows; reads the data, and so is asked only when needed.
-Look = Callable[[ExperimentConfig], Windows]
+Look = Callable[[ExperimentConfig], AxisWindows]
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,12 @@ class Axis:
 AXES: Registry[Axis] = Registry("scale axis")
 
 
-def look_at_windows(config: ExperimentConfig) -> Windows:
+def look_at_windows(config: ExperimentConfig) -> AxisWindows:
     """Read the data of an experiment and count its channels and training windows."""
     from finscale.experiment.preparation import prepare
 
     prepared = prepare(config.model_copy(update={"model": BaselineConfig(name="base_rate")}))
-    return Windows(len(prepared.dataset.features), len(prepared.split.train))
+    return AxisWindows(len(prepared.dataset.features), len(prepared.split.train))
 
 
 def nominal(axis: str, size: Size) -> float:

@@ -66,7 +66,7 @@ class ControlOutcome:
 
 
 @dataclass(frozen=True)
-class Control:
+class StudyControl:
     """One kind of control: what it does to the labels, what must follow, how it is judged."""
 
     task: str
@@ -74,7 +74,7 @@ class Control:
     judge: Callable[[Study, float], tuple[str, bool, dict[str, Any]]]
 
 
-CONTROL_RUNS: Registry[Control] = Registry("control")
+CONTROL_RUNS: Registry[StudyControl] = Registry("control")
 
 
 def control_study(study: StudyConfig, kind: str) -> StudyConfig:
@@ -242,7 +242,7 @@ def _verdict(study: Study) -> Verdict | None:
 
 CONTROL_RUNS.add(
     "permuted_labels",
-    Control(
+    StudyControl(
         task="permuted",
         label="labels shuffled within calendar quarters",
         judge=_judge_permuted,
@@ -250,7 +250,7 @@ CONTROL_RUNS.add(
 )
 CONTROL_RUNS.add(
     "planted_signal",
-    Control(
+    StudyControl(
         task="planted",
         label="labels drawn from a known function of the last 21 bars",
         judge=_judge_planted,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from finscale.evaluation.power import auc_error
+from finscale.evaluation.score_power import auc_error
 from finscale.evaluation.sharpe import PERIODS
 from finscale.scaling import StudyDesign
 
@@ -41,7 +41,7 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Noise:
+class OutcomeNoise:
     """How an outcome varies.
 
     Parameters
@@ -63,20 +63,20 @@ class Noise:
 
 
 #: What is expected of the test days → how the outcome varies.
-NoiseOf = Callable[[Expected], Noise]
+NoiseOf = Callable[[Expected], OutcomeNoise]
 
 
-def loss_noise(expected: Expected) -> Noise:
-    """Return the noise of log loss; ``finscale.scaling.power`` has the formula."""
+def loss_noise(expected: Expected) -> OutcomeNoise:
+    """Return the noise of log loss; ``finscale.scaling.verdict_power`` has the formula."""
     design = StudyDesign((1.0, 2.0, 3.0, 4.0), 2, 10, expected.base_rate, auc=expected.auc)
     assumed = (
         f"AUC {expected.auc:g}, scores of two sizes correlated {design.correlation:g}, "
         f"loss of seeds spread {design.seed_noise:g} nats"
     )
-    return Noise(design.day_variance, design.seed_noise, expected.base_rate, assumed)
+    return OutcomeNoise(design.day_variance, design.seed_noise, expected.base_rate, assumed)
 
 
-def auc_noise(expected: Expected) -> Noise:
+def auc_noise(expected: Expected) -> OutcomeNoise:
     """Return the noise of an AUC: Hanley and McNeil (1982), AUCs correlated as scores are."""
     events = expected.base_rate * _MANY
     variance = _MANY * auc_error(expected.auc, events, _MANY - events) ** 2
@@ -84,22 +84,22 @@ def auc_noise(expected: Expected) -> Noise:
         f"AUC {expected.auc:g}, those of two sizes correlated {_SCORES:g}, of seeds spread "
         f"{_SEEDS_AUC:g}"
     )
-    return Noise((1 - _SCORES) * variance, _SEEDS_AUC, expected.base_rate, assumed)
+    return OutcomeNoise((1 - _SCORES) * variance, _SEEDS_AUC, expected.base_rate, assumed)
 
 
-def r2_noise(expected: Expected) -> Noise:
+def r2_noise(expected: Expected) -> OutcomeNoise:
     """Return the noise of R²: a day's value moves by 2·y·f / σ², with Var(f) = R²·σ²."""
     assumed = (
         f"R² {_EXPECTED_R2:g}, forecasts of two sizes correlated {_SCORES:g}, R² of seeds spread "
         f"{_SEEDS_R2:g}"
     )
-    return Noise(4 * _EXPECTED_R2 * (1 - _SCORES), _SEEDS_R2, 0.5, assumed)
+    return OutcomeNoise(4 * _EXPECTED_R2 * (1 - _SCORES), _SEEDS_R2, 0.5, assumed)
 
 
-def sharpe_noise(expected: Expected) -> Noise:
+def sharpe_noise(expected: Expected) -> OutcomeNoise:
     """Return the noise of a yearly Sharpe ratio: Lo (2002), near 1 a day of a small daily ratio."""
     assumed = (
         f"returns of two sizes' positions correlated {_RETURNS:g}, Sharpe ratios of seeds spread "
         f"{_SEEDS_SHARPE:g}"
     )
-    return Noise(PERIODS * (1 - _RETURNS), _SEEDS_SHARPE, 0.5, assumed)
+    return OutcomeNoise(PERIODS * (1 - _RETURNS), _SEEDS_SHARPE, 0.5, assumed)

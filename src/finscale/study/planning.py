@@ -16,7 +16,7 @@ import psutil
 
 from finscale.study.axes import AXES
 from finscale.study.planned import Planned
-from finscale.study.power import PowerPlan, power_plan, smallest_seen
+from finscale.study.power_plan import PowerPlan, power_plan, smallest_seen
 from finscale.study.speed import measured_speed, model_key, same_speed, training_bytes
 from finscale.study.threads import size_words
 

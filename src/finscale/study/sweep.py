@@ -23,7 +23,7 @@ from finscale.study.planned import Planned
 
 
 @dataclass(frozen=True)
-class Setting:
+class TuningSetting:
     """What a sweep varies."""
 
     learning_rate: float
@@ -35,14 +35,14 @@ class Setting:
 class Trial:
     """One setting that a sweep tries."""
 
-    setting: Setting
+    setting: TuningSetting
     planned: Planned
     validation_loss: float | None
     """None until the run is finished."""
 
 
 #: Resolves settings to runs, and reads the losses of those that are finished.
-Attempt = Callable[[Sequence[Setting]], list[Trial]]
+Attempt = Callable[[Sequence[TuningSetting]], list[Trial]]
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,12 @@ class Tuned:
 
 
 @dataclass
-class Sweep:
+class TuningSweep:
     """The trials of one size so far, and what they say once all are finished."""
 
     trials: list[Trial] = field(default_factory=list)
     chosen: Tuned | None = None
-    later: list[Setting] = field(default_factory=list)
+    later: list[TuningSetting] = field(default_factory=list)
     """Settings to follow whose rate is not known yet; with the transferred one."""
 
     @property
@@ -104,8 +104,8 @@ class _Best:
 
 
 def sweep(
-    label: str, base: Setting, rule: TuningConfig, attempt: Attempt, *, largest_batch: int
-) -> Sweep:
+    label: str, base: TuningSetting, rule: TuningConfig, attempt: Attempt, *, largest_batch: int
+) -> TuningSweep:
     """Look at the runs that are there, and choose where all of the sweep's are.
 
     Parameters
@@ -121,10 +121,10 @@ def sweep(
     largest_batch : int
         Training windows: no batch is larger.
     """
-    found = Sweep()
+    found = TuningSweep()
     decays = rule.weight_decays or (base.weight_decay,)
 
-    def rated(factor: float) -> list[Setting]:
+    def rated(factor: float) -> list[TuningSetting]:
         rate = base.learning_rate * factor
         return [replace(base, learning_rate=rate, weight_decay=decay) for decay in decays]
 
@@ -135,7 +135,7 @@ def sweep(
         return found
     best = rates.trial.setting
 
-    def batched(size: float) -> list[Setting]:
+    def batched(size: float) -> list[TuningSetting]:
         rate = best.learning_rate * math.sqrt(size / base.batch_size)
         return [replace(best, learning_rate=rate, batch_size=round(size))]
 
@@ -178,9 +178,9 @@ def extension(values: Sequence[float], best: float) -> float | None:
 
 
 def _along(
-    found: Sweep,
+    found: TuningSweep,
     values: Sequence[float],
-    settings: Callable[[float], list[Setting]],
+    settings: Callable[[float], list[TuningSetting]],
     attempt: Attempt,
     *,
     allowed: Callable[[float], bool] = lambda value: True,

@@ -28,7 +28,7 @@ from finscale.data import DataStore
 from finscale.runs import RunStore
 from finscale.study.grid import Cell
 from finscale.study.planned import Planned, plan_cells
-from finscale.study.sweep import Setting, Sweep, Trial, Tuned, sweep
+from finscale.study.sweep import Trial, Tuned, TuningSetting, TuningSweep, sweep
 
 Resolve = Callable[[Sequence[Cell]], list[Planned]]
 
@@ -50,7 +50,7 @@ class Tuner:
         self.study, self.rule = study, study.tuning
         self._runs = runs
         self._resolve: Resolve = lambda cells: plan_cells(cells, data)
-        self._sweeps: dict[str, Sweep] = {}
+        self._sweeps: dict[str, TuningSweep] = {}
 
     def tune(self, cells: Sequence[Cell]) -> list[Cell]:
         """Return the cells with the settings of their size; a size still swept keeps the transfer.
@@ -163,7 +163,7 @@ class Tuner:
             if key in self._sweeps:
                 continue
             training = base.config.training
-            own = Setting(
+            own = TuningSetting(
                 float(training.learning_rate), training.weight_decay, int(training.batch_size)
             )
             self._sweeps[key] = sweep(
@@ -184,7 +184,7 @@ class Tuner:
             for cell, split in zip(networks, splits, strict=True)
         ]
 
-    def _trials(self, base: Cell, settings: Iterable[Setting]) -> list[Trial]:
+    def _trials(self, base: Cell, settings: Iterable[TuningSetting]) -> list[Trial]:
         settings = list(settings)
         cells = [_sweep_cell(base, setting, self.rule.seed) for setting in settings]
         return [
@@ -209,7 +209,7 @@ class Tuner:
         )
 
 
-def _sweep_cell(cell: Cell, setting: Setting, seed: int) -> Cell:
+def _sweep_cell(cell: Cell, setting: TuningSetting, seed: int) -> Cell:
     rate, decay, batch = asdict(setting).values()
     name = f"sweep-{_label(cell)}-lr{rate:.2g}-wd{decay:.2g}-batch{batch}"
     changed = _with(cell, **asdict(setting))

@@ -14,7 +14,7 @@ from finscale.errors import DataError, did_you_mean
 
 
 @dataclass(frozen=True)
-class Series:
+class BundledSeries:
     """One bundled series: its module in ``arch.data``, and what its numbers are."""
 
     module: str
@@ -26,9 +26,9 @@ class Series:
 _PRICE_INDEX = "a price index: its divisor absorbs splits, dividends are not reinvested"
 
 SERIES = {
-    "SP500": Series("sp500", "split", f"S&P 500, {_PRICE_INDEX}"),
-    "NASDAQ": Series("nasdaq", "split", f"Nasdaq Composite, {_PRICE_INDEX}"),
-    "VIX": Series("vix", "raw", "CBOE volatility index: nothing to adjust", close_only=True),
+    "SP500": BundledSeries("sp500", "split", f"S&P 500, {_PRICE_INDEX}"),
+    "NASDAQ": BundledSeries("nasdaq", "split", f"Nasdaq Composite, {_PRICE_INDEX}"),
+    "VIX": BundledSeries("vix", "raw", "CBOE volatility index: nothing to adjust", close_only=True),
 }
 
 _COLUMNS = {

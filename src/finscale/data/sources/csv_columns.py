@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from finscale.data.sources.csv_table import Table, looks_like_date
+from finscale.data.sources.csv_table import CsvTable, looks_like_date
 from finscale.errors import DataError
 
 #: Names that people give to columns: without case, digits, spaces, signs and what is in brackets.
@@ -36,7 +36,7 @@ class Columns:
     ticker: str
 
 
-def find_columns(table: Table, symbol: str) -> Columns:
+def find_columns(table: CsvTable, symbol: str) -> Columns:
     """Return where ``symbol``'s date, prices and volume stand.
 
     One header line with the columns' names is enough; a second one may name a ticker for each
@@ -87,7 +87,7 @@ def _bare(name: str) -> str:
     return re.sub(r"[^a-z]", "", inner.lower())
 
 
-def _tickers(table: Table, names: Sequence[str], fields: Sequence[str | None]) -> list[str]:
+def _tickers(table: CsvTable, names: Sequence[str], fields: Sequence[str | None]) -> list[str]:
     """Return the ticker above or below each column's name; empty strings where there is none."""
     known = [i for i, field in enumerate(fields) if field is not None and i > 0]
     for cells in table.headers:
@@ -111,7 +111,7 @@ def _choose(tickers: Sequence[str], symbol: str, place: str) -> str:
     return known[0] if known else ""
 
 
-def _with_dates(table: Table, fields: Sequence[str | None]) -> list[str | None]:
+def _with_dates(table: CsvTable, fields: Sequence[str | None]) -> list[str | None]:
     """Name the first column that has no name known and holds dates."""
     for i, field in enumerate(fields):
         if field is None and looks_like_date(table.rows[0][i]):

@@ -31,7 +31,7 @@ _MAGIC = {
 
 
 @dataclass(frozen=True)
-class Table:
+class CsvTable:
     """Cells of a file as strings.
 
     Parameters
@@ -58,8 +58,8 @@ class Table:
     sha256: str
 
 
-def read_table(path: Path) -> Table:
-    """Read a file into a :class:`Table`.
+def read_table(path: Path) -> CsvTable:
+    """Read a file into a :class:`CsvTable`.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def read_table(path: Path) -> Table:
             f"{place} has no header line: it begins with {delimiter.join(padded[0][1])[:60]!r}.",
             hint="add one, such as date,open,high,low,close,volume",
         )
-    return Table(
+    return CsvTable(
         place=place,
         headers=tuple(cells for _, cells in padded[:start]),
         rows=tuple(cells for _, cells in padded[start:]),

@@ -4,7 +4,7 @@ Each market is a frozen dataclass in :data:`MARKETS`; :func:`simulate` renders i
 The same market, seed and symbol give the same bars, alone or beside a hundred others.
 """
 
-from finscale.data.synthetic.markets import MARKETS, Panel, simulate
+from finscale.data.synthetic.markets import MARKETS, SimulatedPanel, simulate
 from finscale.data.synthetic.motifs import ZipfMotifs
 from finscale.data.synthetic.processes import (
     Garch,
@@ -19,10 +19,10 @@ __all__ = [
     "MARKETS",
     "Garch",
     "LinearTeacher",
-    "Panel",
     "Process",
     "RegimeSwitching",
     "Reversal",
+    "SimulatedPanel",
     "StudentT",
     "VolumeTeacher",
     "ZipfMotifs",

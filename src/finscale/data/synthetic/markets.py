@@ -42,7 +42,7 @@ MARKETS.add("zipf", ZipfMotifs())
 
 
 @dataclass(frozen=True)
-class Panel:
+class SimulatedPanel:
     """A simulated market: bars of every symbol, and the truth behind them.
 
     Parameters
@@ -95,7 +95,7 @@ def simulate(
     num_days: int = THIRTY_YEARS,
     first_date: dt.date = dt.date(1990, 1, 2),
     **parameters: Any,
-) -> Panel:
+) -> SimulatedPanel:
     """Simulate a market of known truth as daily bars.
 
     Parameters
@@ -139,7 +139,7 @@ def simulate(
     streams = Streams(seed, names, num_days)
     draw = process.draw(streams)
     date_T = np.busday_offset(np.datetime64(first_date), np.arange(num_days), roll="forward")
-    return Panel(names, date_T, render(draw, streams), draw, process)
+    return SimulatedPanel(names, date_T, render(draw, streams), draw, process)
 
 
 def _with_parameters(market: str | Process, parameters: dict[str, Any]) -> Process:

@@ -28,7 +28,8 @@ class PatchTST(nn.Module):
     ----------
     **sizes
         The fields of :class:`~finscale.models.patchtst.architecture.Architecture`:
-        ``num_features``, ``context_length``, ``depth``, ``width``, ``heads`` and ``ff_width`` are required.
+        ``num_features``, ``context_length``, ``depth``, ``width``, ``heads`` and ``ff_width``
+        are required.
 
     Attributes
     ----------

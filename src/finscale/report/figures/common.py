@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from finscale.report.figure import Axis
+from finscale.report.figure import FigureAxis
 from finscale.report.numbers import fixed
 from finscale.report.palette import BASELINE_ROLES
 from finscale.study.axes import AXES
@@ -38,7 +38,7 @@ _TITLES = {
 _MOST_TICKS = 7
 
 
-def size_axis(findings: Findings, *, reach: float = 1.0) -> Axis:
+def size_axis(findings: Findings, *, reach: float = 1.0) -> FigureAxis:
     """Return the axis of sizes, named ticks at the sizes that were run and at ten times the last.
 
     Parameters
@@ -54,7 +54,7 @@ def size_axis(findings: Findings, *, reach: float = 1.0) -> Axis:
     if reach > 1:
         ticks.append((last, f"×{reach:.0f}"))
     pad = (last / sizes[0]) ** 0.06 if last > sizes[0] else 1.5
-    return Axis(
+    return FigureAxis(
         _axis_title(findings.axis),
         kind="log",
         ticks=tuple(ticks),

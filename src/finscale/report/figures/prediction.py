@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from finscale.evaluation.scores import COLLAPSE_RATIO
-from finscale.report.figure import Axis, Band, Figure, Line, Mark, Panel, Points, Rule
+from finscale.report.figure import (
+    Figure,
+    FigureAxis,
+    FigureBand,
+    FigurePanel,
+    Line,
+    Mark,
+    Points,
+    Rule,
+)
 from finscale.report.figures.common import chosen_words, padded, size_axis, sized
 from finscale.report.numbers import interval, number, percent
 
@@ -29,7 +38,7 @@ def calibration(findings: Findings) -> Figure | None:
     limits = padded(0.0, top, 0.05)
     run = findings.chosen.runs[0].id
     marks: tuple[Mark, ...] = (
-        Band(
+        FigureBand(
             "consistency band",
             forecast,
             bins["band_low"].to_list(),
@@ -52,10 +61,10 @@ def calibration(findings: Findings) -> Figure | None:
             size=10,
         ),
     )
-    panel = Panel(
+    panel = FigurePanel(
         "",
-        Axis("forecast probability", form="percent", limits=limits),
-        Axis("how often it happened", form="percent", limits=limits),
+        FigureAxis("forecast probability", form="percent", limits=limits),
+        FigureAxis("how often it happened", form="percent", limits=limits),
         marks,
     )
     outside = bins.filter(
@@ -127,10 +136,10 @@ def precision_recall(findings: Findings) -> Figure | None:
         f"{interval(recall)}, with alarms on {percent(flagged.value)} of the days; the event "
         f"happens on {percent(findings.base_rate.value)}."
     )
-    panel = Panel(
+    panel = FigurePanel(
         "",
-        Axis("recall: events that an alarm preceded", form="percent", limits=(0.0, 1.02)),
-        Axis("precision: alarms that were right", form="percent", limits=(0.0, 1.02)),
+        FigureAxis("recall: events that an alarm preceded", form="percent", limits=(0.0, 1.02)),
+        FigureAxis("precision: alarms that were right", form="percent", limits=(0.0, 1.02)),
         marks,
     )
     return Figure(
@@ -192,16 +201,18 @@ def spread(findings: Findings) -> Figure | None:
                 )
             )
     panels = (
-        Panel(
+        FigurePanel(
             "standard deviation",
             size_axis(findings),
-            Axis("spread of predictions", form="percent", limits=padded(0.0, _top(runs, limit))),
+            FigureAxis(
+                "spread of predictions", form="percent", limits=padded(0.0, _top(runs, limit))
+            ),
             tuple(spreads),
         ),
-        Panel(
+        FigurePanel(
             "lowest and highest",
             size_axis(findings),
-            Axis("predicted probability", form="percent", limits=(-0.02, 1.02)),
+            FigureAxis("predicted probability", form="percent", limits=(-0.02, 1.02)),
             tuple(ranges),
         ),
     )

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from finscale.report.figure import Axis, Band, Figure, Line, Mark, Panel, Points, Rule
+from finscale.report.figure import (
+    Figure,
+    FigureAxis,
+    FigureBand,
+    FigurePanel,
+    Line,
+    Mark,
+    Points,
+    Rule,
+)
 from finscale.report.figures.common import (
     NOUNS,
     amount,
@@ -22,7 +31,7 @@ from finscale.report.numbers import fixed, interval, percent
 from finscale.report.palette import ramp
 
 if TYPE_CHECKING:
-    from finscale.study.findings.findings import Baseline, Findings
+    from finscale.study.findings.findings import BaselineFinding, Findings
 
 #: A baseline further away than this share of the runs' range is named at the edge instead.
 _NEAR = 0.6
@@ -45,10 +54,10 @@ def scaling(findings: Findings) -> Figure:
         for b in near
     ]
     marks += [*_seeds(findings), *_means(findings)]
-    panel = Panel(
+    panel = FigurePanel(
         "",
         size_axis(findings, reach=reach),
-        Axis(_title(findings), limits=(low, high)),
+        FigureAxis(_title(findings), limits=(low, high)),
         tuple(marks),
         above=_far(findings, above=high),
         below=_far(findings, below=low),
@@ -69,7 +78,7 @@ def _title(findings: Findings) -> str:
     return f"{what}{less} ({unit} per decision)" if unit else what + less
 
 
-def _held_against(findings: Findings) -> tuple[Baseline, ...]:
+def _held_against(findings: Findings) -> tuple[BaselineFinding, ...]:
     """Return the baselines on the figure's scale; differences leave none but their zero."""
     return () if findings.is_relative else findings.baselines
 
@@ -148,7 +157,7 @@ def _fit(findings: Findings) -> list[Mark]:
     measured = curve.x <= curve.size_G[-1] * 1.0001
     beyond = curve.x >= curve.size_G[-1] * 0.9999
     marks: list[Mark] = [
-        Band(
+        FigureBand(
             "interval of the curve",
             curve.x.tolist(),
             curve.low.tolist(),

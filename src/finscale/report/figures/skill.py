@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from finscale.evaluation.bootstrap import Metric
-from finscale.report.figure import Axis, Band, Figure, Mark, Panel, Points, Rule
+from finscale.report.figure import Figure, FigureAxis, FigureBand, FigurePanel, Mark, Points, Rule
 from finscale.report.figures.common import seed_hover, size_axis, sized, title
 from finscale.report.numbers import interval, number, percent
 
@@ -52,7 +52,7 @@ def _sentence(findings: Findings, over: str) -> str:
     return f"Skill over {title(over)} {seen}: {interval(metric, sign=True)} {findings.loss.unit}."
 
 
-def _by_size(findings: Findings, over: str) -> Panel:
+def _by_size(findings: Findings, over: str) -> FigurePanel:
     rows = findings.skills.filter(pl.col("over") == over, *_same_level(findings)).sort(
         findings.axis
     )
@@ -85,10 +85,10 @@ def _by_size(findings: Findings, over: str) -> Panel:
             findings.loss.unit,
         )
     )
-    return Panel(
+    return FigurePanel(
         f"over the {title(over)} baseline",
         size_axis(findings),
-        Axis(f"skill ({findings.loss.unit} per decision)"),
+        FigureAxis(f"skill ({findings.loss.unit} per decision)"),
         tuple(marks),
     )
 
@@ -157,17 +157,17 @@ def _count(rows: pl.DataFrame, over: str, group: str) -> str:
     return f"{text}, and is negative in {worse}." if worse else f"{text}."
 
 
-def _by_label(findings: Findings, rows: pl.DataFrame, over: str, x_title: str) -> Panel:
+def _by_label(findings: Findings, rows: pl.DataFrame, over: str, x_title: str) -> FigurePanel:
     labels = rows["label"].to_list()
     hover = [f"{label}: {days:,} days" for label, days in rows.select("label", "days").iter_rows()]
     marks: tuple[Mark, ...] = (
         Rule("no skill", 0.0, "null", "dot"),
         _estimates(rows, labels, hover, findings.loss.unit),
     )
-    return Panel(
+    return FigurePanel(
         f"over the {title(over)} baseline",
-        Axis(x_title, kind="category"),
-        Axis(f"skill ({findings.loss.unit} per decision)"),
+        FigureAxis(x_title, kind="category"),
+        FigureAxis(f"skill ({findings.loss.unit} per decision)"),
         marks,
     )
 
@@ -179,7 +179,9 @@ def _zero(findings: Findings, first: float, last: float) -> list[Mark]:
     pad = (last / first) ** 0.06 if last > first else 1.5
     x = [first / pad, last * pad]
     return [
-        Band("within ± the smallest effect of interest", x, [-sesoi] * 2, [sesoi] * 2, "null"),
+        FigureBand(
+            "within ± the smallest effect of interest", x, [-sesoi] * 2, [sesoi] * 2, "null"
+        ),
         Rule("no skill", 0.0, "null", "dot"),
     ]
 

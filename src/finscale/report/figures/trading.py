@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from finscale.report.figure import Axis, Figure, Line, Panel
+from finscale.report.figure import Figure, FigureAxis, FigurePanel, Line
 from finscale.report.figures.common import chosen_words
 from finscale.report.numbers import interval, number, percent
 
@@ -59,10 +59,10 @@ def trading(findings: Findings) -> Figure | None:
         f"{number(costs.half_spread)} half-spread, {number(costs.slippage)} slippage, in basis "
         "points; no borrowing; cash earns nothing. A study of forecasts is no advice to trade."
     )
-    panel = Panel(
+    panel = FigurePanel(
         "",
-        Axis("", kind="date"),
-        Axis("value of 1 invested at the start of the test"),
+        FigureAxis("", kind="date"),
+        FigureAxis("value of 1 invested at the start of the test"),
         tuple(lines),
     )
     question = "Would acting on it have paid, after costs?"

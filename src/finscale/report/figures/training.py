@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from finscale.report.figure import Axis, Figure, Line, Mark, Panel, Points
+from finscale.report.figure import Figure, FigureAxis, FigurePanel, Line, Mark, Points
 from finscale.report.figures.common import amount, heading, padded, sized
 from finscale.report.palette import ramp
 
@@ -55,7 +55,7 @@ def learning(findings: Findings) -> Figure | None:
 
 def _panel(
     findings: Findings, rows: pl.DataFrame, sizes: list[float], column: str, name: str
-) -> Panel:
+) -> FigurePanel:
     marks: list[Mark] = []
     for index, value in enumerate(sizes):
         role, label = ramp(index, len(sizes)), sized(findings, value)
@@ -68,10 +68,10 @@ def _panel(
     limits = padded(float(values.min()), float(values.quantile(0.995)))  # type: ignore[arg-type]
     epochs = int(rows.select(pl.col("epoch").max()).item())
     ticks = tuple((float(e), str(e)) for e in range(1, epochs + 1, max(1, round(epochs / 6))))
-    return Panel(
+    return FigurePanel(
         f"{name} days",
-        Axis("epoch: one pass over the training days", ticks=ticks),
-        Axis(heading(findings.loss, name), limits=limits),
+        FigureAxis("epoch: one pass over the training days", ticks=ticks),
+        FigureAxis(heading(findings.loss, name), limits=limits),
         tuple(marks),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from finscale.registry import Registry
 from finscale.scaling.forms.base import Form, Parameter
 from finscale.scaling.forms.bent import BROKEN_POWER, M4
-from finscale.scaling.forms.power import (
+from finscale.scaling.forms.power_law import (
     CONSTANT,
     PARABOLA,
     POWER,

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from finscale.scaling.forms.base import Array, Form, Parameter
-from finscale.scaling.forms.power import FLOOR, SCALE, ones
+from finscale.scaling.forms.power_law import FLOOR, SCALE, ones
 
 #: The logarithms that are sought stay far inside what float64 can raise to a power.
 _LOG_RANGE = (-60.0, 60.0)

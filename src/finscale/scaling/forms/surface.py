@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from finscale.scaling.forms.base import Array, Form, Parameter
-from finscale.scaling.forms.power import (
+from finscale.scaling.forms.power_law import (
     EXPONENT_RANGE,
     FLOOR,
     decay,

@@ -18,7 +18,7 @@ from finscale.study.axes import AXES, nominal
 from finscale.study.findings import facts
 from finscale.study.findings.cost import tenfold_cost
 from finscale.study.findings.curve import REACH, fitted_curve, seed_luck
-from finscale.study.findings.findings import Baseline, Findings
+from finscale.study.findings.findings import BaselineFinding, Findings
 from finscale.study.findings.reach import Reach, auc_reach, gain_reach, sharpe_reach, skill_reach
 from finscale.study.findings.series import Series, gather, median_by_validation, same_windows
 from finscale.study.findings.skill import (
@@ -190,7 +190,7 @@ def _level(series: Series, axis: str) -> dict[str, str | float]:
 
 def _baselines(
     study: Study, networks: Sequence[Series], baselines: Mapping[str, Series]
-) -> tuple[Baseline, ...]:
+) -> tuple[BaselineFinding, ...]:
     """Return the outcome of each baseline, on the symbols that every size is judged on."""
     config, outcome = study.config, outcome_of(study.config)
     shared: frozenset[str] | None = None
@@ -209,7 +209,7 @@ def _baselines(
             overlap=tested.horizon,
             level=1 - config.level,
         )
-        found.append(Baseline(series.name, run.id, value))
+        found.append(BaselineFinding(series.name, run.id, value))
     return tuple(found)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Baseline:
+class BaselineFinding:
     """A model without scale and its outcome on the test days."""
 
     name: str
@@ -123,7 +123,7 @@ class Findings:
     along: Mapping[str, Verdict]
     curve: Curve | None
     seeds: pl.DataFrame
-    baselines: tuple[Baseline, ...]
+    baselines: tuple[BaselineFinding, ...]
     skills: pl.DataFrame
     chosen: Series
     groups: pl.DataFrame

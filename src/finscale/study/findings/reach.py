@@ -9,7 +9,12 @@ import polars as pl
 
 from finscale.evaluation.bootstrap import Metric, mean_interval
 from finscale.evaluation.influence import auc_by_day
-from finscale.evaluation.power import POWER, smallest_auc, smallest_difference, smallest_sharpe
+from finscale.evaluation.score_power import (
+    POWER,
+    smallest_auc,
+    smallest_difference,
+    smallest_sharpe,
+)
 from finscale.scaling import Verdict
 from finscale.study.findings.series import Series
 from finscale.study.findings.skill import half_width

@@ -48,7 +48,7 @@ class FormScore:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class FormComparison:
     """Scores of all forms, the best AICc first."""
 
     scores: tuple[FormScore, ...]
@@ -123,7 +123,7 @@ def compare_forms(
     signed: bool = False,
     horizon: int = 1,
     **columns: str,
-) -> Comparison:
+) -> FormComparison:
     """Fit every form and rank them by AICc and by their error at the largest size.
 
     The covariance across sizes is estimated once and shared, so AICc values are comparable; the
@@ -167,7 +167,7 @@ def compare_forms(
     total = sum(raw) or 1.0
     weighted = [replace(s, weight=float(w / total)) for s, w in zip(scores, raw, strict=True)]
     sizes = np.unique(table.x_nd[heldout_n, 0])
-    return Comparison(
+    return FormComparison(
         tuple(sorted(weighted, key=lambda s: s.aicc)), problem.loss, tuple(sizes.tolist())
     )
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from finscale.config import StudyConfig
 from finscale.errors import FinscaleError
-from finscale.scaling.power import StudyDesign, study_power
 from finscale.scaling.simulation import simulate_verdicts
+from finscale.scaling.verdict_power import StudyDesign, study_power
 from finscale.study.axes import nominal
-from finscale.study.outcome_noise import Expected, Noise
+from finscale.study.outcome_noise import Expected, OutcomeNoise
 from finscale.study.outcomes import measure_of, outcome_of
 from finscale.study.planned import Planned
 
@@ -106,7 +106,7 @@ def smallest_seen(config: StudyConfig, networks: Sequence[Planned]) -> float | N
     return _SEEN * float(np.sqrt(variance))
 
 
-def _noise(config: StudyConfig, networks: Sequence[Planned]) -> Noise | None:
+def _noise(config: StudyConfig, networks: Sequence[Planned]) -> OutcomeNoise | None:
     """Return how the outcome is expected to vary; None where that is not known beforehand."""
     noise = outcome_of(config).noise.get(config.experiment.task.kind)
     if noise is None or _is_certain(config, networks):
@@ -123,7 +123,7 @@ def _is_certain(config: StudyConfig, networks: Sequence[Planned]) -> bool:
     return config.experiment.task.kind == "classification" and not 0 < rate < 1
 
 
-def _design(config: StudyConfig, networks: Sequence[Planned], noise: Noise) -> StudyDesign:
+def _design(config: StudyConfig, networks: Sequence[Planned], noise: OutcomeNoise) -> StudyDesign:
     """Return what the power calculation assumes of the study.
 
     Raises
