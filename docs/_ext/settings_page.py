@@ -18,6 +18,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from finscale.config.model import MODEL_CONFIGS, NetworkConfig
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -75,7 +77,9 @@ def _marked(group: Group, section: type[BaseModel]) -> Group:
 
 def sections_of(annotation: Any) -> Iterator[type[BaseModel]]:
     """Yield the sections that an annotation admits, however it wraps them."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if annotation is NetworkConfig:
+        yield from (one for one in MODEL_CONFIGS.values() if issubclass(one, NetworkConfig))
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in get_args(annotation):
         yield from sections_of(part)

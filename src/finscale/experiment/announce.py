@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from finscale.config import BaselineConfig, format_count
 from finscale.experiment.preparation import Prepared
+from finscale.models import ARCHITECTURES
 from finscale.study.numerics import numerics_words
 
 
@@ -41,7 +42,7 @@ def _model(prepared: Prepared) -> str:
     network, counts = prepared.config.network, prepared.counts
     assert counts is not None
     text = (
-        f"PatchTST {network.depth} × {network.width} ({network.heads} heads) · "
+        f"{ARCHITECTURES[network.kind].describe(network)} · "
         f"{counts.total:,} parameters ({counts.non_embedding:,} non-embedding)"
     )
     if network.budget is not None:

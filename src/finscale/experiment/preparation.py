@@ -12,8 +12,7 @@ from finscale.runs import run_id
 
 if TYPE_CHECKING:
     from finscale.data import DataStore, FinancialDataset, Split
-    from finscale.models import ParameterCounts
-    from finscale.models.patchtst.architecture import Architecture
+    from finscale.models import NetworkDesign, ParameterCounts
     from finscale.training.numerics import Numerics, Shape
 
 
@@ -136,19 +135,16 @@ def _windows_of(
 def _resolve(
     config: ExperimentConfig, dataset: FinancialDataset, split: Split
 ) -> tuple[ExperimentConfig, ParameterCounts, int, Numerics | None]:
-    from finscale.models import count_parameters, design, flops_per_sample, resolve_model
+    from finscale.models import design
     from finscale.training import resolve_training
     from finscale.training.numerics import remembered_numerics
 
     shape = interface(config, dataset)
-    network = resolve_model(config.network, **shape)
-    # in closed form: to build a model, on no device even, imports torch's compiler (2 s)
-    architecture = design(network, **shape)
-    counts = count_parameters(architecture)
-    assert network.width is not None
+    made = design(config.network, **shape)
+    network, counts = made.config, made.counts
     training = resolve_training(
         config.training,
-        width=network.width,
+        width=made.architecture.hidden_width(network),
         num_parameters=counts.total,
         num_windows=len(split.train),
         num_features=dataset.num_features,
@@ -156,25 +152,22 @@ def _resolve(
         architecture=network,
     )
     resolved = config.model_copy(update={"model": network, "training": training})
-    to_compute, numerics = open_shape(config, resolved, architecture), None
+    to_compute, numerics = open_shape(config, resolved, made), None
     if to_compute.open:
         numerics = remembered_numerics(to_compute)
         if numerics is not None:
             training, network = numerics.applied(to_compute.training, network)
             resolved = config.model_copy(update={"model": network, "training": training})
-    return resolved, counts, flops_per_sample(architecture), numerics
+    return resolved, counts, made.flops, numerics
 
 
-def open_shape(
-    config: ExperimentConfig, resolved: ExperimentConfig, architecture: Architecture
-) -> Shape:
+def open_shape(config: ExperimentConfig, resolved: ExperimentConfig, made: NetworkDesign) -> Shape:
     """Return what a run computes, as open as in its config."""
     from finscale.training.numerics import Shape
 
     asked = {name: getattr(config.training, name) for name in ("precision", "compile")}
     training = resolved.training.model_copy(update=asked)
-    network = resolved.network.model_copy(update={"attention": config.network.attention})
-    return Shape(network, training, config.task, architecture)
+    return Shape(resolved.network, training, config.task, made)
 
 
 def interface(config: ExperimentConfig, dataset: FinancialDataset) -> dict[str, Any]:

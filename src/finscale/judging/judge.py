@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from finscale.config import ExperimentConfig, content_hash
+from finscale.config import BaselineConfig, ExperimentConfig, content_hash
 from finscale.errors import DataError
 from finscale.evaluation.blas import one_blas_thread
 from finscale.evaluation.comparison import Comparison, compare
@@ -61,7 +61,7 @@ class Candidate:
     def title(self) -> str:
         """Model, size and seed: what tells candidates apart for a reader."""
         model, info = self.config.model, self.runs[0].info
-        if model.kind == "baseline":
+        if isinstance(model, BaselineConfig):
             return model.name
         return f"{model.kind} {info['parameters']['total']:,} seed {self.config.seed}"
 

@@ -45,8 +45,8 @@ def settled(
     if not _is_open(config):
         return prepared
     resolved = prepared.config
-    architecture = design(resolved.network, **interface(config, prepared.dataset))
-    shape = open_shape(config, resolved, architecture)
+    made = design(resolved.network, **interface(config, prepared.dataset))
+    shape = open_shape(config, resolved, made)
     samples = len(prepared.split.train) * int(resolved.training.epochs)
     if not is_worth_measuring(shape, 3.0 * prepared.flops_per_sample * samples * num_runs):
         return prepared
@@ -106,10 +106,9 @@ def _is_open(config: ExperimentConfig) -> bool:
 
 def numerics_words(prepared: Prepared) -> str:
     """Return how a run is computed and why, in words."""
-    training, network = prepared.config.training, prepared.config.network
+    training = prepared.config.training
     if prepared.numerics is not None:
         reasons = "; ".join(prepared.numerics.reasons)
         return f"measured {prepared.numerics.measured}: {reasons}"
-    way = network.attention if network.attention != "auto" else "by its shape"
     compiled = "compiled" if training.compile else "not compiled"
-    return f"{training.precision}, attention {way}, {compiled}: by the config and the rule"
+    return f"{training.precision}, {compiled}: by the config and the rule"

@@ -13,6 +13,7 @@ from finscale.evaluation.blas import one_blas_thread
 from finscale.evaluation.bootstrap import Metric
 from finscale.files import atomic_path, write_bytes
 from finscale.judging.scoring import is_collapsed, mean_loss, skill, test_scores
+from finscale.models import ARCHITECTURES
 from finscale.study.analysis import windows_key
 from finscale.study.axes import AXES
 from finscale.study.remembered import RememberedScores, score_key
@@ -163,7 +164,7 @@ def _title(row: dict[str, Any], axes: Sequence[str]) -> str:
         return " · ".join([row["model"], *of_data])
     scaled = [axis for axis in axes if not AXES[axis].of_data]
     compute = [f"{format_count(row['size_compute'])}FLOP"] if "compute" in scaled else []
-    count = [f"PatchTST {row['parameters']:,}"] if scaled else []
+    count = [f"{ARCHITECTURES[row['model']].title} {row['parameters']:,}"] if scaled else []
     return " · ".join([*compute, *count, *of_data])
 
 

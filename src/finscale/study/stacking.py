@@ -111,7 +111,7 @@ def _can_stack(planned: Planned) -> bool:
         return False
     config = planned.prepared.config
     training, network = config.training, config.network
-    plain = network.norm == "layer" and not network.revin_affine
+    plain = getattr(network, "norm", "") == "layer" and not getattr(network, "revin_affine", True)
     # several threads cut a stack's tensors elsewhere than those of a model alone
     return plain and not training.compile and (training.device != "cpu" or training.threads == 1)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from finscale.config import ModelConfig
+from finscale.config import NetworkConfig
 from finscale.training.machine_memory import MachineMemory, shape_key
 
 _MEMORY = MachineMemory("batch_sizes.json")
 
 
-def remembered_batch_size(architecture: ModelConfig, **shape: Any) -> int | None:
+def remembered_batch_size(architecture: NetworkConfig, **shape: Any) -> int | None:
     """Return the batch size found for this device and architecture, or None.
 
     ``shape`` holds num_features, context_length, device and precision.
@@ -20,13 +20,13 @@ def remembered_batch_size(architecture: ModelConfig, **shape: Any) -> int | None
     return int(entry["batch_size"]) if entry else None
 
 
-def remember_batch_size(entry: dict[str, Any], architecture: ModelConfig, **shape: Any) -> Path:
+def remember_batch_size(entry: dict[str, Any], architecture: NetworkConfig, **shape: Any) -> Path:
     """Write what was found (``batch_size`` and how) and return the file."""
     return _MEMORY.put(_key(architecture, **shape), entry)
 
 
 def _key(
-    architecture: ModelConfig,
+    architecture: NetworkConfig,
     *,
     num_features: int,
     context_length: int,

@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from finscale.config import ModelConfig, content_hash
+from finscale.config import NetworkConfig, content_hash
 from finscale.errors import FinscaleError
 from finscale.files import read_json, write_json
 from finscale.training.devices import device_name
@@ -29,7 +29,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "finscale"
 
 
-def shape_key(device: str, architecture: ModelConfig, *shapes: Any) -> str:
+def shape_key(device: str, architecture: NetworkConfig, *shapes: Any) -> str:
     """Return the device's name and a hash of the shapes: what speed and memory depend on."""
     network = architecture.model_dump(mode="json", exclude=set(_WITHOUT_EFFECT))
     return f"{device_name(device)} | {content_hash([network, *shapes])[:16]}"

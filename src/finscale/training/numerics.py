@@ -18,9 +18,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from finscale.config import ModelConfig, TaskConfig, TrainingConfig
+from finscale.config import NetworkConfig, TaskConfig, TrainingConfig
 from finscale.errors import TrainingError
-from finscale.models.patchtst.architecture import Architecture
+from finscale.models.build import NetworkDesign
 from finscale.training.devices import choose_precision, has_bf16_units, require_compiler
 from finscale.training.machine_memory import MachineMemory, shape_key
 
@@ -53,29 +53,25 @@ class Numerics:
     """The day."""
 
     def applied(
-        self, training: TrainingConfig, network: ModelConfig
-    ) -> tuple[TrainingConfig, ModelConfig]:
+        self, training: TrainingConfig, network: NetworkConfig
+    ) -> tuple[TrainingConfig, NetworkConfig]:
         """Return the configs with what was open in them filled in."""
         choices: dict[str, Any] = {}
         if training.precision == "auto":
             choices["precision"] = self.precision or choose_precision("auto", str(training.device))
         if training.compile == "auto":
             choices["compile"] = self.compile
-        attention = self.attention if network.attention == "auto" else network.attention
-        return (
-            training.model_copy(update=choices),
-            network.model_copy(update={"attention": attention}),
-        )
+        return training.model_copy(update=choices), network
 
 
 @dataclass(frozen=True)
 class Shape:
     """What is to be computed; all but the open settings is resolved."""
 
-    network: ModelConfig
+    network: NetworkConfig
     training: TrainingConfig
     task: TaskConfig
-    architecture: Architecture
+    made: NetworkDesign
 
     @property
     def open(self) -> dict[str, tuple[Any, ...]]:
@@ -84,8 +80,6 @@ class Shape:
         ways: dict[str, tuple[Any, ...]] = {}
         if training.precision == "auto" and has_bf16_units(device):
             ways["precision"] = (choose_precision("auto", device), "fp32")
-        if self.network.attention == "auto" and "auto" in (training.precision, training.compile):
-            ways["attention"] = self.architecture.attention_ways(device)
         # on one thread a model is so small that trainings side by side beat compiled ones
         side_by_side = device == "cpu" and training.threads == 1
         if training.compile == "auto" and not side_by_side and _can_compile(device):
@@ -95,7 +89,7 @@ class Shape:
     @property
     def key(self) -> str:
         """What the choice is remembered under."""
-        training, a = self.training, self.architecture
+        training, a = self.training, self.made.interface
         # not its threads: a study chooses them afterwards
         settings = [training.batch_size, training.precision, sorted(self.open)]
         return shape_key(
@@ -134,7 +128,7 @@ def measure_numerics(
     command : tuple of str
         What runs the measurement.
     """
-    a = shape.architecture
+    a = shape.made.interface
     request = {
         "network": shape.network.model_dump(mode="json"),
         "training": shape.training.model_dump(mode="json"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from finscale.config import ModelConfig, TrainingConfig
+from finscale.config import NetworkConfig, TrainingConfig
 from finscale.training.batch_memory import remembered_batch_size
 from finscale.training.devices import choose_device, choose_precision, choose_threads
 
@@ -27,7 +27,7 @@ def resolve_training(
     num_windows: int,
     num_features: int,
     context_length: int,
-    architecture: ModelConfig | None = None,
+    architecture: NetworkConfig | None = None,
 ) -> TrainingConfig:
     """Return ``config`` with every ``auto`` replaced by what it stands for here, by rule.
 
@@ -45,7 +45,7 @@ def resolve_training(
         Training windows: no batch is larger.
     num_features, context_length : int
         F and L, by which a batch size is remembered.
-    architecture : ModelConfig, optional
+    architecture : NetworkConfig, optional
         The resolved model: without it no remembered batch size is looked up.
     """
     device = choose_device(config.device)
@@ -78,10 +78,10 @@ def resolve_for_model(
     config: TrainingConfig, model: nn.Module, dataset: FinancialDataset, split: Split
 ) -> TrainingConfig:
     """Resolve a config for a model that is built already."""
-    architecture: Any = getattr(model, "architecture", None)
+    sizes: Any = getattr(model, "sizes", None)
     return resolve_training(
         config,
-        width=architecture.width if architecture else _UNSTATED_WIDTH,
+        width=sizes.width if sizes else _UNSTATED_WIDTH,
         num_parameters=sum(parameter.numel() for parameter in model.parameters()),
         num_windows=len(split.train),
         num_features=len(dataset.features),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from finscale.models.patchtst.architecture import Architecture
+from finscale.models.patchtst.sizes import PatchTSTSizes
 from finscale.models.replicas import can_stack
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ _OWN = {"learning_rate", "weight_decay", "betas", "schedule", "warmup", "final_r
 
 def _shape_of(trainer: Trainer) -> str:
     shapes = [(name, tuple(p.shape)) for name, p in trainer.model.named_parameters()]
-    architecture = getattr(trainer.model, "architecture", None)
-    if isinstance(architecture, Architecture):
+    architecture = getattr(trainer.model, "sizes", None)
+    if isinstance(architecture, PatchTSTSizes):
         # weights that are dropped are attended to by another way than weights that are not
         dropped = float(architecture.attention_dropout > 0)
         architecture = replace(
