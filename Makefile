@@ -74,7 +74,6 @@ $(VENV)/.bench: $(VENV)/.dev
 bench: $(VENV)/.bench  ## Measure speed against peers (under 20 minutes) and write docs/performance.md's tables
 	$(BIN)/python benchmarks/training.py --rounds 2
 	$(BIN)/python benchmarks/fit_overhead.py
-	$(BIN)/python benchmarks/replicas.py --rounds 2 --replicas 5
 	$(BIN)/python benchmarks/study.py --seeds 2
 	$(BIN)/python benchmarks/evaluate.py
 	$(BIN)/python benchmarks/features.py
