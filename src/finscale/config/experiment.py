@@ -19,6 +19,7 @@ _WITHOUT_EFFECT = (
     ("data", "root"),
     ("data", "memory_map"),
     ("training", "thermal"),
+    ("training", "kernels"),
     ("training", "checkpoint_minutes"),
 )
 

@@ -81,6 +81,9 @@ class TrainingConfig(Section):
     """auto takes cuda, then mps, then cpu."""
     threads: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     """CPU threads; auto takes 1 for models below 300k parameters and all cores above."""
+    kernels: Literal["auto", "torch", "fast"] = "auto"
+    """torch runs torch's own layers; fast swaps in finscale's CPU kernels after the model is built.
+    auto is fast on a CPU."""
     evaluation_batch_size: Annotated[int, Field(ge=1)] = 512
     """Windows at once when nothing is learned."""
     checkpoint_minutes: Annotated[float, Field(ge=0)] = 5.0

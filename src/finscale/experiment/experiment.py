@@ -239,6 +239,7 @@ def make_trainer(
     import torch
 
     from finscale.models import build_model
+    from finscale.models.kernels.accelerate import accelerate, kernels_rule
     from finscale.training import Trainer, require_memory
 
     config = prepared.config
@@ -247,6 +248,8 @@ def make_trainer(
     require_memory(prepared.counts.total, config.training.device)
     torch.manual_seed(config.seed)
     model = build_model(config.network, **interface(config, prepared.dataset))
+    if kernels_rule(config.training) == "fast":
+        accelerate(model)
     return Trainer(
         model,
         prepared.dataset,
