@@ -61,21 +61,13 @@ def run_study(
     terminal = console(quiet=quiet or as_json)
     study = open_study(config, settings, runs, studies, data_root, quick=quick)
     study.registration.register(amend=amend)
-    with console(quiet=quiet or as_json, stderr=True).status("reading the data") as status:
-        known = study.threads.read()
-        chosen = study.choose_threads(
-            workers=workers, tell=lambda size: status.update(f"measuring the {size}")
-        )
+    with console(quiet=quiet or as_json, stderr=True).status("reading the data"):
         missing = study.missing()
     terminal.print(f"[bold]{study.config.name}[/bold]  {study.config.question}", soft_wrap=True)
     terminal.print(
         f"{_counted(len(missing))} to compute · registered {study.config.hash()[:8]}",
         soft_wrap=True,
     )
-    for size, choice in chosen.items():
-        if size not in known:
-            words = f"threads   {size}: {choice.threads} ({choice.why}: {choice.reason})"
-            terminal.print(words, markup=False, soft_wrap=True)
     try:
         with StudyProgress(missing, terminal) as progress:
             failures = study.run(executor=LocalExecutor(workers), observe=progress)

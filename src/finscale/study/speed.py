@@ -1,93 +1,70 @@
-"""How fast a run trains here, and what memory it takes: measured on its own windows."""
+"""How fast a run trains here, and what memory it takes: for a plan, never for a run."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from finscale.config import canonical_json
 from finscale.study.planned import Planned
 
 if TYPE_CHECKING:
     from finscale.experiment.preparation import Prepared
 
 _FEWEST_STEPS, _MOST_STEPS = 3, 400
-#: Training settings that change the time of a step.
-_OF_SPEED = {
-    "batch_size",
-    "accumulate",
-    "precision",
-    "compile",
-    "device",
-    "threads",
-    "loss",
-    "clip_norm",
-}
 
 
-def measured_speed(
-    prepared: Prepared,
-    *,
-    seconds: float,
-    ready: Callable[[], object] = lambda: None,
-    replicas: int = 1,
-) -> float:
+def measured_speed(prepared: Prepared, *, seconds: float) -> float:
     """Return the windows a second of real optimiser steps on the run's own windows.
 
     Parameters
     ----------
     prepared : Prepared
-        A network's run.
+        A network's run, placed on this machine.
     seconds : float
         Time to spend on measured steps, once there are three of them.
-    ready : callable
-        Called when everything is warm, before the first measured step.
-    replicas : int
-        Trainings in one stack; the windows of all of them count.
     """
     import torch
 
     from finscale.experiment.experiment import make_trainer
     from finscale.training.allocator import keep_freed_memory
-    from finscale.training.devices import use_threads
-    from finscale.training.stack import Stack
+    from finscale.training.devices import synchronise, use_threads
 
     config = prepared.config
     batch_size = int(config.training.batch_size)
     # one long epoch of the run's own windows, so that the measurement cannot run out of steps
     training = config.training.model_copy(update={"epochs": 1})
     windows = np.resize(prepared.split.train, batch_size * _MOST_STEPS)
-    measured = replace(
-        prepared,
-        config=config.model_copy(update={"training": training}),
-        split=replace(prepared.split, train=windows),
+    trainer = make_trainer(
+        replace(
+            prepared,
+            config=config.model_copy(update={"training": training}),
+            split=replace(prepared.split, train=windows),
+        )
     )
-    trainers = [make_trainer(measured) for _ in range(replicas)]
-    lead = trainers[0]
-    ends = [torch.from_numpy(windows[:batch_size]).to(lead.device)] * replicas
+    ends_B = torch.from_numpy(windows[:batch_size]).to(trainer.device)
     taken: list[float] = []
     keep_freed_memory()
-    with use_threads(int(lead.config.threads)):
-        for trainer in trainers:
-            trainer.setup(lead)
-            trainer.model.train()
-        stack = Stack(tuple(trainers))
-        stack.train_step(ends)  # the first step allocates
-        ready()
+    with use_threads(int(trainer.config.threads)):
+        trainer.setup()
+        trainer.model.train()
+        trainer.train_step(ends_B)  # the first step allocates
         while len(taken) < _FEWEST_STEPS or (sum(taken) < seconds and len(taken) < _MOST_STEPS - 1):
             started = time.perf_counter()
-            stack.train_step(ends)
+            trainer.train_step(ends_B)
+            synchronise(trainer.device)
             taken.append(time.perf_counter() - started)
-    return replicas * batch_size / float(np.median(taken))
+    return batch_size / float(np.median(taken))
 
 
 def same_speed(planned: Planned) -> str:
     """Return what speed depends on: runs with the same key are as fast as one another."""
     training = planned.prepared.config.training
-    return f"{model_key(planned)} {training.model_dump_json(include=_OF_SPEED)}"
+    settings = [training.part("science", per_replica=False), training.part("placement")]
+    return f"{model_key(planned)} {canonical_json(settings)}"
 
 
 def model_key(planned: Planned) -> str:
