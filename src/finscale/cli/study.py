@@ -75,8 +75,8 @@ def run_study(
         _say_how_to_go_on(study, missing)
         raise typer.Exit(130) from None
     for label, reason in failures.items():
-        last = reason.strip().splitlines()[-1]
-        console(stderr=True).print(f"failed: {label}: {last}", markup=False, soft_wrap=True)
+        first = reason.strip().splitlines()[0]
+        console(stderr=True).print(f"failed: {label}: {first}", markup=False, soft_wrap=True)
     if failures:
         console(stderr=True).print(f"tracebacks: {study.failures.path}", soft_wrap=True)
     if any(not planned.cell.is_baseline for planned, _ in study.completed()):
@@ -128,7 +128,7 @@ def status(
         mark = "✓" if row["done"] else "✗" if row["failed"] else "·"
         console().print(f"{mark} {row['run']}  {row['label']}", markup=False)
         if row["failed"]:
-            console().print(f"  {row['failed'].strip().splitlines()[-1]}", markup=False)
+            console().print(f"  {row['failed'].strip().splitlines()[0]}", markup=False)
     done = sum(bool(row["done"]) for row in rows)
     console().print(f"{done} of {len(rows)} runs are there")
     for change in study.registration.changes():

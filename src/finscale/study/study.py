@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finscale.config import ExperimentConfig, StudyConfig, load_study
+from finscale.config import ExperimentConfig, StudyConfig, canonical_json, load_study
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.files import null_for_nan, write_json
@@ -147,10 +147,13 @@ class Study:
         Raises
         ------
         FinscaleError
-            If the study is not what was registered and ``amend`` is not given.
+            If the study is not what was registered and ``amend`` is not given, or this machine is
+            to compute it and cannot: no such device, or no arithmetic for the precision.
         """
         self.registration.register(amend=amend)
         engine = executor or LocalExecutor()
+        if isinstance(engine, LocalExecutor):
+            self._require_placement()
         failed: dict[str, str] = {}
         while waiting := [one for one in self.tuner.missing(self.cells) if _new(one, failed)]:
             failed |= self._compute(waiting, engine, observe)
@@ -159,6 +162,20 @@ class Study:
         self._write_runs()
         failed |= self._compute(self.missing(), engine, observe)
         return failed
+
+    def _require_placement(self) -> None:
+        """Refuse at once what this machine cannot compute, before a worker is started."""
+        from finscale.training.placement import place_training
+
+        asked = {
+            canonical_json(training.model_dump(mode="json")): training
+            for one in self.plan
+            if not one.cell.is_baseline
+            and one.run_id not in self.runs
+            and (training := one.prepared.config.training)
+        }
+        for training in asked.values():
+            place_training(training, num_parameters=1)
 
     def completed(self) -> list[tuple[Planned, Run]]:
         """Return every planned run that is in the store, with its run."""
