@@ -1,4 +1,4 @@
-"""Whose resume point a file is: all that changes the outcome of a training."""
+"""Whose resume point a file is: all that changes the outcome of a training by design."""
 
 from __future__ import annotations
 
@@ -10,20 +10,16 @@ if TYPE_CHECKING:
 
     from finscale.training.trainer import Trainer
 
-#: Settings that cannot change the outcome.
-_WITHOUT_EFFECT = ("thermal", "checkpoint_minutes")
-
 
 def training_identity(trainer: Trainer) -> dict[str, Any]:
-    """Return plain values that are equal for two trainings only if their outcomes are."""
-    training = trainer.config.model_dump(mode="json")
-    for name in _WITHOUT_EFFECT:
-        del training[name]
+    """Return plain values that are equal for two trainings only if their outcomes are.
+
+    Where it is computed is no part of it: another device may go on with a training.
+    """
     return {
-        "training": training,
+        "training": trainer.config.part("science"),
         "task": trainer.task.model_dump(mode="json"),
         "seed": trainer.seed,
-        "device": trainer.device.type,
         "model": _model_digest(trainer.model),
         "windows": _windows_digest(trainer),
     }
