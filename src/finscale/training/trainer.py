@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from finscale.config import TaskConfig, TrainingConfig
-from finscale.errors import TrainingError, TrainingPaused
+from finscale.errors import FinscaleWarning, TrainingError, TrainingPaused
 from finscale.training.callbacks import Callback
 from finscale.training.checkpoint import CheckpointFolder
 from finscale.training.devices import require_compiler, require_memory, use_threads
@@ -83,7 +84,13 @@ class Trainer:
         self.folder = folder
         self.state: TrainState
         self.inputs: Inputs
-        self._checkpoints = CheckpointFolder(folder, training_identity(self)) if folder else None
+        self._checkpoints = (
+            CheckpointFolder(
+                folder, training_identity(model, self.dataset, split, self.config, task, seed)
+            )
+            if folder
+            else None
+        )
         self._pause = self._stop = ""
 
     @property
@@ -162,8 +169,17 @@ class Trainer:
     def resume(self) -> None:
         """Go on from the newest resume point, if there is one."""
         point = self._checkpoints.load() if self._checkpoints else None
-        if point is not None:
-            self.state.load(point)
+        if point is None:
+            return
+        self.state.load(point, seed=self.seed)
+        before, here = point.facts["device"], self.device.type
+        if before != here:
+            warnings.warn(
+                f"this training was begun on {before} and goes on on {here}: its figures will be "
+                "the same up to rounding and dropout's own random masks",
+                FinscaleWarning,
+                stacklevel=2,
+            )
 
     def begin_epoch(self) -> Sequence[Tensor]:
         """Make the model ready to learn; return the rows of each step of the current epoch."""
