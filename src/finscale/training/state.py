@@ -76,7 +76,7 @@ class TrainState:
             **_prefixed("model", self.model.state_dict()),
             **_prefixed("optimizer", _optimizer_tensors(self.optimizer)),
             **_prefixed("best", self.best_weights),
-            **_prefixed("rng", _rng_states(self.losses_S.device)),
+            **_prefixed("rng", rng_states(self.losses_S.device)),
             "losses": self.losses_S,
         }
 
@@ -107,7 +107,7 @@ class TrainState:
         for name in _FACTS:
             setattr(self, name, point.facts[name])
         if point.facts["device"] == device.type:
-            _set_rng_states(_without("rng", tensors))
+            set_rng_states(_without("rng", tensors))
         else:
             words = np.random.SeedSequence([seed, self.epoch, self.step]).generate_state(2)
             torch.manual_seed(int(words[0]) << 32 | int(words[1]))
@@ -173,7 +173,8 @@ def _without(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
 
 
-def _rng_states(device: torch.device) -> dict[str, Tensor]:
+def rng_states(device: torch.device) -> dict[str, Tensor]:
+    """Return where torch's global generators stand: the CPU's, and the device's own."""
     states = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(device)
@@ -182,7 +183,8 @@ def _rng_states(device: torch.device) -> dict[str, Tensor]:
     return states
 
 
-def _set_rng_states(states: Mapping[str, Tensor]) -> None:
+def set_rng_states(states: Mapping[str, Tensor]) -> None:
+    """Put torch's global generators where they stood."""
     setters = {
         "cpu": torch.set_rng_state,
         "cuda": torch.cuda.set_rng_state,
