@@ -8,20 +8,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
-    from finscale.training.trainer import Trainer
+    from finscale.config import TaskConfig, TrainingConfig
+    from finscale.data import FinancialDataset, Split
 
-
-def training_identity(trainer: Trainer) -> dict[str, Any]:
+def training_identity(
+    model: nn.Module,
+    dataset: FinancialDataset,
+    split: Split,
+    config: TrainingConfig,
+    task: TaskConfig,
+    seed: int,
+) -> dict[str, Any]:
     """Return plain values that are equal for two trainings only if their outcomes are.
 
-    Where it is computed is no part of it: another device may go on with a training.
+    Outcomes are equal to the bit on the same processor with the same threads and kernels, and up
+    to rounding and dropout's own masks elsewhere.
     """
     return {
-        "training": trainer.config.part("science"),
-        "task": trainer.task.model_dump(mode="json"),
-        "seed": trainer.seed,
-        "model": _model_digest(trainer.model),
-        "windows": _windows_digest(trainer),
+        "training": config.part("science"),
+        "task": task.model_dump(mode="json"),
+        "seed": seed,
+        "model": _model_digest(model),
+        "windows": _windows_digest(dataset, split),
     }
 
 
@@ -31,10 +39,10 @@ def _model_digest(model: nn.Module) -> str:
     return hashlib.sha256(f"{model}{shapes}".encode()).hexdigest()
 
 
-def _windows_digest(trainer: Trainer) -> str:
+def _windows_digest(dataset: FinancialDataset, split: Split) -> str:
     """Digest which windows there are and their labels; rows themselves may exceed memory."""
-    digest = hashlib.sha256(f"{trainer.dataset.context_length} {trainer.dataset.features}".encode())
-    for ends in (trainer.split.train, trainer.split.validation):
+    digest = hashlib.sha256(f"{dataset.context_length} {dataset.features}".encode())
+    for ends in (split.train, split.validation):
         digest.update(ends.tobytes())
-        digest.update(trainer.dataset.target_R[ends].cpu().numpy().tobytes())
+        digest.update(dataset.target_R[ends].cpu().numpy().tobytes())
     return digest.hexdigest()
