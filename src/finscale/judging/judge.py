@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor
-from contextlib import contextmanager
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -195,12 +196,14 @@ def judge_all(
         for runs in models:
             bench.windows(runs).baselines(progress)
         place = bench.runs.folder, bench.data and bench.data.root, bench.options
-        futures = [pool.submit(_judge_elsewhere, runs, *place) for runs in models]
-        for runs, future in zip(models, futures, strict=True):
-            try:
-                yield future.result()
-            except BrokenExecutor:
-                yield _judge(runs, bench, progress)
+        futures: list[Future[Judgement]] = []
+        with suppress(BrokenExecutor):
+            futures += (pool.submit(_judge_elsewhere, runs, *place) for runs in models)
+        for runs, future in zip_longest(models, futures):
+            found = None
+            with suppress(BrokenExecutor):
+                found = future and future.result()
+            yield found or _judge(runs, bench, progress)
 
 
 def _judge_elsewhere(
