@@ -182,10 +182,12 @@ def open_study(
 
 def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
     from finscale.report import write_report
+    from finscale.study import control_outcomes
 
     table = study.results()
     terminal.print("writing the report")
     report = write_report(study)
+    controls = control_outcomes(study)
     if as_json:
         print_json(
             {
@@ -193,7 +195,7 @@ def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
                 "hash": study.config.hash(),
                 "verdict": _conclusion(study),
                 "report": str(report),
-                "controls": [outcome.to_dict() for outcome in study.control_outcomes()],
+                "controls": [outcome.to_dict() for outcome in controls],
                 "runs": table.to_dicts(),
             }
         )
@@ -204,7 +206,7 @@ def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
     terminal.print(_conclusion(study), markup=False, soft_wrap=True)
     for line in _outcomes(study):
         terminal.print(line, markup=False, soft_wrap=True)
-    for outcome in study.control_outcomes():
+    for outcome in controls:
         mark = {True: "✓", False: "✗", None: "·"}[outcome.ok]
         words = f"control   {outcome.label}: {outcome.found} {mark}"
         terminal.print(words, markup=False, soft_wrap=True)
