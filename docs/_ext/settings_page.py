@@ -18,6 +18,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from finscale.config.names import OneOf
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -94,7 +96,7 @@ def _setting(
         meaning = " Or: ".join(_one_paragraph(inspect.cleandoc(one.__doc__ or "")) for one in inner)
     if inner:
         return Setting(f"{prefix}{name}", "", f"{meaning} *Its settings stand {where}.*")
-    kind = words(field.annotation) + _limits(field.metadata)
+    kind = (_names(field.metadata) or words(field.annotation)) + _limits(field.metadata)
     return Setting(f"{prefix}{name}", f"{kind} · {_default(field)}", meaning)
 
 
@@ -125,8 +127,7 @@ def words(annotation: Any) -> str:
     if annotation is type(None):
         return "nothing"
     if origin is Annotated:
-        limits = _limits(parts[1:])
-        return words(parts[0]) + limits
+        return (_names(parts[1:]) or words(parts[0])) + _limits(parts[1:])
     if origin is Literal:
         return ", ".join(f"`{part}`" for part in parts)
     if origin in (Union, types.UnionType):
@@ -142,6 +143,12 @@ def words(annotation: Any) -> str:
     if annotation in _PLAIN:
         return _PLAIN[annotation]
     return {"date": "date"}.get(getattr(annotation, "__name__", ""), str(annotation))
+
+
+def _names(metadata: Any) -> str:
+    """Return the built-in names that a setting may have, where they are declared things."""
+    listed = [mark.names.built_in for mark in metadata if isinstance(mark, OneOf)]
+    return ", ".join(f"`{name}`" for names in listed for name in names)
 
 
 def _limits(metadata: Any) -> str:

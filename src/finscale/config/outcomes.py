@@ -20,9 +20,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from finscale.config.base import Section
+from finscale.config.names import TaskKind
 
 OutcomeName = Literal["loss", "auc", "r2", "sharpe"]
-TaskKind = Literal["classification", "regression"]
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from finscale.config import BaselineConfig, ExperimentConfig
 from finscale.errors import FinscaleError
 from finscale.experiment.preparation import Prepared, interface, prepare
 from finscale.files import atomic_path, file_digests, write_json
+from finscale.plugins import load_plugins
 from finscale.runs import Run, RunStore, environment, exclusive, partial_folder, publish
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ def run_experiments(
     """
     from finscale.study.numerics import settled
 
+    load_plugins()
     store = runs or RunStore()
     prepared = [settled(config, prepare(config, data), data=data, tell=tell) for config in configs]
     announce(prepared)

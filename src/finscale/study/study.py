@@ -11,6 +11,7 @@ from finscale.config import StudyConfig, load_study
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.files import null_for_nan, write_json
+from finscale.plugins import load_plugins
 from finscale.runs import Run, RunStore
 from finscale.study.axes import look_at_windows
 from finscale.study.control_runs import ControlOutcome, control_outcome, control_study
@@ -65,6 +66,7 @@ class Study:
         data: DataStore | None = None,
         threads: ThreadChoices | None = None,
     ) -> None:
+        load_plugins()
         self.config = config
         self.folder = Path(studies) / config.name
         self.runs = runs or RunStore()
