@@ -222,6 +222,17 @@ def test_every_check_asks_one_question():
         assert check.question.endswith("?")
 
 
+def test_the_room_is_called_by_its_name_whatever_was_imported_first():
+    import finscale
+    import finscale.audit.certify
+    from finscale import audit as room
+
+    assert room is finscale.audit
+    assert room.audit is audit
+    with pytest.raises(FinscaleError, match="'nothing' is not a check"):
+        finscale.audit(ExperimentConfig(), only=["nothing"])
+
+
 def test_names_of_the_room():
     import finscale.audit as room
 
