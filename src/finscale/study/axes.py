@@ -1,6 +1,6 @@
 """The scale axes: what each sets, what it holds fixed, and the number that a law is fitted to.
 
-An axis is an entry of ``AXES``; adding one is adding an entry (and its name to ``AxisName``).
+An axis is an entry of ``AXES``; adding one is adding an entry.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from finscale.config import BaselineConfig, ExperimentConfig, ModelConfig, format_count, validate
+from finscale.config.names import AXIS_NAMES
 from finscale.errors import BudgetError, ConfigError
 from finscale.registry import Registry
 
@@ -76,7 +77,7 @@ class Axis:
     words: Callable[[Size], str] = str
 
 
-AXES: Registry[Axis] = Registry("scale axis")
+AXES: Registry[Axis] = Registry("scale axis", added=AXIS_NAMES.add)
 
 
 def look_at_windows(config: ExperimentConfig) -> AxisWindows:
@@ -88,8 +89,13 @@ def look_at_windows(config: ExperimentConfig) -> AxisWindows:
 
 
 def nominal(axis: str, size: Size) -> float:
-    """Return a size as a number to sort and group by: a20 is 20."""
-    return float(str(size).removeprefix("a")) if axis == "tier" else float(size)
+    """Return a size as a number to sort and group by: of a tier, how many features it has."""
+    if axis != "tier":
+        return float(size)
+    from finscale.features import TIERS
+
+    # a tier that is still to be declared can be planned by its name
+    return float(len(TIERS[str(size)]) if size in TIERS else str(size).removeprefix("a"))
 
 
 def _counted(singular: str, plural: str) -> Callable[[Size], str]:

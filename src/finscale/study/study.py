@@ -11,6 +11,7 @@ from finscale.config import ExperimentConfig, StudyConfig, canonical_json, load_
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.files import null_for_nan, write_json
+from finscale.plugins import load_plugins
 from finscale.runs import Run, RunStore
 from finscale.study.axes import look_at_windows
 from finscale.study.control_grid import control_study
@@ -59,6 +60,7 @@ class Study:
         runs: RunStore | None = None,
         data: DataStore | None = None,
     ) -> None:
+        load_plugins()
         self.config = config
         self.folder = Path(studies) / config.name
         self.runs = runs or RunStore()

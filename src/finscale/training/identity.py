@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from finscale.config import TaskConfig, TrainingConfig
     from finscale.data import FinancialDataset, Split
 
+
 def training_identity(
     model: nn.Module,
     dataset: FinancialDataset,
