@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from finscale.config.base import mark_of
+from finscale.config.model import MODEL_CONFIGS, NetworkConfig
 from finscale.config.names import OneOf
 
 
@@ -78,7 +79,9 @@ def _marked(group: Group, section: type[BaseModel]) -> Group:
 
 def sections_of(annotation: Any) -> Iterator[type[BaseModel]]:
     """Yield the sections that an annotation admits, however it wraps them."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if annotation is NetworkConfig:
+        yield from (one for one in MODEL_CONFIGS.values() if issubclass(one, NetworkConfig))
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in get_args(annotation):
         yield from sections_of(part)

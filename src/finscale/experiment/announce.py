@@ -5,6 +5,7 @@ from __future__ import annotations
 from finscale.config import BaselineConfig, format_count
 from finscale.experiment.place import placement_words
 from finscale.experiment.preparation import Prepared
+from finscale.models import ARCHITECTURES
 
 
 def announcement(prepared: Prepared) -> list[tuple[str, str]]:
@@ -45,7 +46,7 @@ def _model(prepared: Prepared) -> str:
     network, counts = prepared.config.network, prepared.counts
     assert counts is not None
     text = (
-        f"PatchTST {network.depth} × {network.width} ({network.heads} heads) · "
+        f"{ARCHITECTURES[network.kind].describe(network)} · "
         f"{counts.total:,} parameters ({counts.non_embedding:,} non-embedding)"
     )
     if network.budget is not None:
