@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 ConfigFile = Annotated[
     Path, typer.Argument(help="A YAML file, such as configs/daily/threshold_1pct.yaml.")
@@ -85,3 +86,17 @@ def console(*, quiet: bool = False, stderr: bool = False) -> Console:
 
     width = None if sys.stdout.isatty() else 100
     return Console(width=width, quiet=quiet, stderr=stderr, highlight=False)
+
+
+def plain_table(
+    columns: Iterable[str], rows: Iterable[Iterable[str]], *, left: Collection[str]
+) -> Table:
+    """Return a table without lines; columns are aligned to the right unless named in ``left``."""
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="left" if name in left else "right")
+    for row in rows:
+        table.add_row(*row)
+    return table

@@ -17,6 +17,7 @@ from finscale.cli.options import (
     RunsFolder,
     Settings,
     console,
+    plain_table,
     print_json,
 )
 from finscale.cli.study import STUDIES, Quick, StudiesFolder, open_study, study_app
@@ -120,16 +121,11 @@ def plan(
 
 
 def _print_plan(found: StudyPlan, terminal: Console) -> None:
-    from rich.table import Table
-
     from finscale.config import format_count
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("size")
-    for column in ("runs", "there", "each", "threads", "memory", "FLOP", "sees a gain of*"):
-        table.add_column(column, justify="right")
-    for size in found.sizes:
-        table.add_row(
+    columns = ("size", "runs", "there", "each", "threads", "memory", "FLOP", "sees a gain of*")
+    rows = (
+        (
             size.label,
             str(size.runs),
             str(size.there),
@@ -139,7 +135,9 @@ def _print_plan(found: StudyPlan, terminal: Console) -> None:
             format_count(size.flops) if size.flops else "–",
             _short(size.sees) if size.sees else "",
         )
-    terminal.print(table)
+        for size in found.sizes
+    )
+    terminal.print(plain_table(columns, rows, left=("size",)))
     terminal.print(
         f"total  {found.runs} runs · at most {_duration(found.seconds)} on this machine "
         f"({found.workers} workers, no run stopping early) · {found.flops:.2g} FLOP · "

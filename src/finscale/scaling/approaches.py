@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finscale.errors import DataError
+from finscale.files import null_for_nan
 from finscale.scaling.batch import fit_batch
 from finscale.scaling.forms.base import Array
 from finscale.scaling.intervals import Interval, percentile_interval
@@ -114,23 +115,23 @@ class Approaches:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        rows = {}
-        for a in self.all:
-            known = np.isfinite(a.exponent)
-            rows[a.name] = {
-                "exponent": a.exponent if known else None,
-                "interval": list(a.interval) if known else None,
+        rows = {
+            a.name: {
+                "exponent": a.exponent,
+                "interval": a.interval if np.isfinite(a.exponent) else None,
                 "optima": a.optima_m2.tolist(),
-                "discarded": list(a.discarded),
+                "discarded": a.discarded,
                 "reason": a.reason,
             }
-        spread = None if np.isnan(self.spread) else self.spread
-        return {
+            for a in self.all
+        }
+        content: dict[str, Any] = {
             "approaches": rows,
-            "spread": spread,
-            "disagree": [list(pair) for pair in self.disagree],
+            "spread": self.spread,
+            "disagree": self.disagree,
             "sentence": self.sentence,
         }
+        return {key: null_for_nan(value) for key, value in content.items()}
 
 
 def compare_approaches(
@@ -153,10 +154,6 @@ def compare_approaches(
         Runs whose compute lies within this factor of one another can be one IsoFLOP level.
     num_replicates, level, random_seed
         Of the bootstrap over runs (within levels for the first two approaches).
-
-    Returns
-    -------
-    Approaches
 
     References
     ----------

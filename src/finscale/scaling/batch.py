@@ -80,10 +80,6 @@ def fit_batch(
         Weight of each point: counts of a case bootstrap, inverse variances.
     covariance : array, ``[n, n]`` or ``[R, n, n]``, optional
         Covariance of the points across sizes, for ``gls``.
-
-    Returns
-    -------
-    BatchFit
     """
     form = FORMS[form] if isinstance(form, str) else form
     x_nd = form.columns(x)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from finscale.files import null_for_nan
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.problem import Problem
@@ -115,27 +116,25 @@ class Fit:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything that JSON can hold; None where a number is not identified."""
-        return {
+        found = self.diagnostics
+        content: dict[str, Any] = {
             "form": self.form.as_dict(),
             "loss": self.problem.loss,
             "identified": self.identified,
-            "params": {k: None if np.isnan(v) else v for k, v in self.params.items()},
-            "unidentified": dict(self.unidentified),
-            "flags": list(self.flags),
-            "objective": _finite(self.objective),
-            "aicc": self.aicc if np.isfinite(self.aicc) else None,
+            "params": self.params,
+            "unidentified": self.unidentified,
+            "flags": self.flags,
+            "objective": self.objective,
+            "aicc": self.aicc,
             "diagnostics": {
-                "converged": self.diagnostics.converged,
-                "at_bound": list(self.diagnostics.at_bound),
-                "open_profile": list(self.diagnostics.open_profile),
-                "condition_number": _finite(self.diagnostics.condition_number),
-                "leverage": [_finite(h) for h in self.diagnostics.leverage_n],
+                "converged": found.converged,
+                "at_bound": found.at_bound,
+                "open_profile": found.open_profile,
+                "condition_number": found.condition_number,
+                "leverage": found.leverage_n.tolist(),
             },
         }
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+        return {key: null_for_nan(value) for key, value in content.items()}
 
 
 def fit_form(form: Form, problem: Problem, *, level: float = 0.95) -> Fit:
@@ -149,10 +148,6 @@ def fit_form(form: Form, problem: Problem, *, level: float = 0.95) -> Fit:
         Points and metric.
     level : float
         A profile that does not close at this confidence level is unbounded.
-
-    Returns
-    -------
-    Fit
     """
     hopeless = _hopeless(form, problem)
     if hopeless:

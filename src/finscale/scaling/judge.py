@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -12,12 +13,11 @@ from finscale.scaling.claim import Statement, Verdict
 from finscale.scaling.covariance import SizeCovariance
 from finscale.scaling.decision import (
     VERDICTS,
-    Decisions,
     Thresholds,
     decide_batch,
     equivalence_margin,
-    exponent_threshold,
     redraw,
+    thresholds,
 )
 from finscale.scaling.digits import number
 from finscale.scaling.sentences import reasons, sentence
@@ -62,8 +62,24 @@ class Judge:
 
     def verdict(self, *, settle: bool) -> Verdict:
         """Return the verdict; ``settle`` works out what would settle an open one."""
-        limits = self._limits()
-        decisions = self._decisions(limits)
+        level = self.statement.level
+        limits = thresholds(
+            self.axis,
+            self.covariance,
+            self.monotone_G,
+            if_flat=self.if_flat,
+            if_monotone=self.if_monotone,
+            level=level,
+        )
+        decisions = decide_batch(
+            self.axis,
+            self.mean_1G,
+            self.matrix_1GG,
+            limits,
+            sesoi=self.statement.sesoi,
+            margin=equivalence_margin(self.covariance, level),
+            trends=self.observed,
+        )
         few = self._too_little()
         name = VERDICTS[int(decisions.code_B[0])]
         if few and name != "NO-LAW":
@@ -99,28 +115,6 @@ class Judge:
 
     def _redrawn(self, truth_G: Float, rng: np.random.Generator) -> Trends:
         return self.axis.fit(*redraw(self.covariance, truth_G, self.num_replicates, rng))
-
-    def _limits(self) -> Thresholds:
-        upper = 1 - self.statement.level
-        return Thresholds(
-            fall=float(np.quantile(self.if_flat.fall.statistic_B, upper)),
-            rise=float(np.quantile(self.if_flat.rise.statistic_B, upper)),
-            turn=float(np.quantile(self.if_monotone.turn_over_monotone_B, upper)),
-            exponent=exponent_threshold(
-                self.axis, self.covariance, self.monotone_G, self.if_monotone, upper
-            ),
-        )
-
-    def _decisions(self, limits: Thresholds) -> Decisions:
-        return decide_batch(
-            self.axis,
-            self.mean_1G,
-            self.matrix_1GG,
-            limits,
-            sesoi=self.statement.sesoi,
-            margin=equivalence_margin(self.covariance, self.statement.level),
-            trends=self.observed,
-        )
 
     def _facts(self, limits: Thresholds) -> dict[str, Any]:
         observed, flat, monotone = self.observed, self.if_flat, self.if_monotone
@@ -225,19 +219,15 @@ class Judge:
         # a verdict needs a size with two seeds, to know what is luck
         if keep.sum() < LEAST_SIZES or whole.seeds_G[keep].max() < 2:
             return None
-        part = SizeCovariance(
-            whole.mean_G[keep],
-            whole.day_GG[np.ix_(keep, keep)],
-            whole.seed_variance_G[keep],
-            whole.seed_degrees_G[keep],
-            whole.seeds_G[keep],
-            whole.num_days,
-            whole.bandwidth,
-            whole.common_variance,
+        part = replace(
+            whole,
+            mean_G=whole.mean_G[keep],
+            day_GG=whole.day_GG[np.ix_(keep, keep)],
+            seed_variance_G=whole.seed_variance_G[keep],
+            seed_degrees_G=whole.seed_degrees_G[keep],
+            seeds_G=whole.seeds_G[keep],
         )
-        statement = Statement(
-            **{**vars(self.statement), "sizes": tuple(self.size_G[keep].tolist())}
-        )
+        statement = replace(self.statement, sizes=tuple(self.size_G[keep].tolist()))
         return Judge(statement, part, self.num_replicates, self.seed).verdict(settle=False)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from finscale.errors import FinscaleError
+from finscale.files import null_for_nan
 from finscale.scaling.estimates import estimates_of
 from finscale.scaling.fit import Fit, fit_form
 from finscale.scaling.forms import FORMS, Form
@@ -181,7 +182,10 @@ class Law:
                 {
                     "x": h.x_d.tolist(),
                     "observed": h.observed,
-                    **{k: _known(getattr(h, k)) for k in ("predicted", "low", "high", "error")},
+                    **{
+                        k: null_for_nan(getattr(h, k))
+                        for k in ("predicted", "low", "high", "error")
+                    },
                 }
                 for h in self.heldout
             ],
@@ -192,10 +196,6 @@ class Law:
         from finscale.scaling.law_text import one_line
 
         return one_line(self)
-
-
-def _known(value: float) -> float | None:
-    return value if np.isfinite(value) else None
 
 
 def fit_law(
@@ -249,10 +249,6 @@ def fit_law(
         Mean block of days; Politis and White's choice by default.
     num_replicates, level, random_seed
         Of the bootstrap.
-
-    Returns
-    -------
-    Law
 
     Raises
     ------

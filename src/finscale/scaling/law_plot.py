@@ -34,10 +34,6 @@ def plot(law: Law, ax: Axes | None = None) -> Axes:
         What to draw.
     ax : matplotlib Axes, optional
         Where; a new figure of 7 by 4.4 inches by default.
-
-    Returns
-    -------
-    Axes
     """
     if ax is None:
         import matplotlib.pyplot as plt

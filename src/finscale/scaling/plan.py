@@ -183,10 +183,6 @@ def plan(
         Standard error (in units of the loss) of the difference of two models on that test set;
         estimated from the table's daily losses and seeds when absent.
 
-    Returns
-    -------
-    Plan
-
     Raises
     ------
     FinscaleError

@@ -95,10 +95,6 @@ def resample(
     covariance_nn : array, ``[n, n]``, optional
         A known covariance: replicates are drawn from it around the curve.
 
-    Returns
-    -------
-    Replicates
-
     References
     ----------
     Politis and Romano (1994), stationary bootstrap; Rao and Wu (1988), rescaling for few draws;

@@ -54,10 +54,6 @@ def solve_huber(
         Weight of each point.
     delta : float
         Width of the quadratic zone.
-
-    Returns
-    -------
-    Solution
     """
     grid_GQ = grid_points(form, x_nd)
     relative = Precision(weights=weights / y_Rn**2)

@@ -116,10 +116,6 @@ def read_table(
     signed : bool
         Losses are differences and may be zero or negative.
 
-    Returns
-    -------
-    LawTable
-
     Raises
     ------
     DataError

@@ -83,10 +83,6 @@ def decide(
     settle : bool
         Whether an INDETERMINATE verdict works out what would settle it (some tenths of a second).
 
-    Returns
-    -------
-    Verdict
-
     Raises
     ------
     FinscaleError

@@ -41,12 +41,6 @@ def _same(theta: Array, x0_d: Array) -> Array:
     return theta
 
 
-def _identity(theta: Array) -> Array:
-    return np.broadcast_to(
-        np.eye(theta.shape[-1]), (*theta.shape[:-1], theta.shape[-1], theta.shape[-1])
-    )
-
-
 @dataclass(frozen=True)
 class Form:
     r"""A scaling law :math:`L(x) = \sum_k c_k\,\phi_k(x; q)`, linear in c given q.
@@ -73,8 +67,6 @@ class Form:
         ``x_nd -> one 1-D array per non-linear parameter``: where profiling starts.
     publish, internalise : callable
         Between the fitter's parameters, in units x/x0, and those of the equation, in the user's.
-    chain : callable
-        Derivative of internal by public parameters at x0 = 1.
     invert : callable
         ``(loss, theta, others) -> x`` along the first axis.
     turning : callable, optional
@@ -101,7 +93,6 @@ class Form:
     invert: Callable[[Array, Array, Array], Array] = field(repr=False)
     publish: Callable[[Array, Array], Array] = field(default=_same, repr=False)
     internalise: Callable[[Array, Array], Array] = field(default=_same, repr=False)
-    chain: Callable[[Array], Array] = field(default=_identity, repr=False)
     turning: Callable[[Array], Array] | None = field(default=None, repr=False)
     units: tuple[int, ...] = ()
     exponent: str = ""
@@ -188,12 +179,6 @@ class Form:
         x_nd = self.columns(x)
         internal = self.internalise(_floats(theta), np.ones(x_nd.shape[1]))
         return self.evaluate(x_nd, internal)
-
-    def gradient(self, x: ArrayLike, theta: ArrayLike) -> Array:
-        """Return the derivative of the loss by each parameter, ``[..., n, p]``."""
-        x_nd, theta = self.columns(x), _floats(theta)
-        internal = self.internalise(theta, np.ones(x_nd.shape[1]))
-        return self.jacobian(x_nd, internal) @ self.chain(theta)
 
     def inverse(self, loss: ArrayLike, theta: ArrayLike, others: ArrayLike = ()) -> Array:
         """Return the size (first axis) at which the law reaches a wanted loss.

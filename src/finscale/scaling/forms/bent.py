@@ -62,13 +62,6 @@ def _broken_internalise(theta: Array, x0_d: Array) -> Array:
     return np.stack([E, A * x0_d[0] ** -first, first, change, np.log(place / x0_d[0]), width], -1)
 
 
-def _broken_chain(theta: Array) -> Array:
-    chain = np.zeros((*theta.shape[:-1], 6, 6))
-    for i in range(6):
-        chain[..., i, i] = 1.0 / theta[..., 4] if i == 4 else 1.0
-    return chain
-
-
 def _broken_turning(theta: Array) -> Array:
     # The slope -c0 - c1·sigmoid(u) vanishes where sigmoid(u) = -c0/c1: a valley when c0 > 0.
     first, change, place, width = (theta[..., i] for i in (2, 3, 4, 5))
@@ -116,7 +109,6 @@ BROKEN_POWER = Form(
     invert=_broken_invert,
     publish=_broken_publish,
     internalise=_broken_internalise,
-    chain=_broken_chain,
     turning=_broken_turning,
     exponent="c0",
     floor="E",
@@ -174,19 +166,6 @@ def _m4_internalise(theta: Array, x0_d: Array) -> Array:
     return np.stack([E, spread, alpha, level, power], -1)
 
 
-def _m4_chain(theta: Array) -> Array:
-    E, chance, alpha, beta, _ = np.moveaxis(theta, -1, 0)
-    spread = chance - E
-    chain = np.zeros((*theta.shape[:-1], 5, 5))
-    chain[..., 0, 0] = chain[..., 1, 1] = chain[..., 2, 2] = chain[..., 4, 4] = 1.0
-    chain[..., 1, 0] = -1.0
-    chain[..., 3, 0] = (1.0 - alpha) / spread
-    chain[..., 3, 1] = (alpha - 1.0) / spread
-    chain[..., 3, 2] = np.log(spread)
-    chain[..., 3, 3] = 1.0 / beta
-    return chain
-
-
 def _m4_invert(loss: Array, theta: Array, others: Array) -> Array:
     E, chance, alpha, beta, power = np.moveaxis(theta, -1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -215,7 +194,6 @@ M4 = Form(
     invert=_m4_invert,
     publish=_m4_publish,
     internalise=_m4_internalise,
-    chain=_m4_chain,
     exponent="c",
     floor="E",
 )
