@@ -22,7 +22,7 @@ from finscale.cli.options import (
 )
 from finscale.cli.study import STUDIES, Quick, StudiesFolder, open_study, study_app
 
-#: This module adds its verbs to the study's; who wants them all takes it from here.
+#: This module adds its verbs to ``study_app``: import the complete app from here.
 __all__ = ["study_app"]
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The register of data files: what each is, where it lies, and the digests it must have."""
+"""The register of data files: what each one is, where it lies, and its digests."""
 
 from __future__ import annotations
 
@@ -162,11 +162,10 @@ class ManifestStore:
         return self.register_all([Addition(description, path, write)])[0]
 
     def register_all(self, additions: Sequence[Addition]) -> list[ManifestEntry]:
-        """Write files and register them; content that an id's newest version has is no new version.
+        """Write files and register them; content equal to an id's newest version adds no version.
 
-        The manifest is written once, when all files lie where they belong. A process killed on the
-        way leaves the manifest as it was; files that it does not name yet are written again by the
-        same call.
+        The manifest is written once, after all files are in place. If the process is killed before
+        that, the manifest is unchanged, and the same call writes the unregistered files again.
 
         Parameters
         ----------
@@ -189,8 +188,8 @@ class ManifestStore:
 
     @contextmanager
     def _staged(self, additions: Sequence[Addition]) -> Iterator[list[tuple[Path, Digests]]]:
-        """Write all files beside the manifest; what is left of them afterwards is removed."""
-        # One writer at a time, so a number will do: what a killed process left is overwritten.
+        """Write all files next to the manifest; remove leftovers at the end."""
+        # One process writes at a time, so numbers suffice; leftovers are overwritten.
         paths = [self.folder / f".staged-{number}.parquet" for number in range(len(additions))]
 
         def stage(addition: Addition, path: Path) -> tuple[Path, Digests]:
@@ -199,7 +198,7 @@ class ManifestStore:
             return path, addition.digests or file_digests(path)
 
         try:
-            # a disk takes many flushes in the time of a few
+            # parallel flushes take hardly longer than one
             with ThreadPoolExecutor(_WRITERS) as threads:
                 yield list(threads.map(stage, additions, paths))
         finally:
@@ -212,7 +211,7 @@ class ManifestStore:
         path, digests = staged
         versions = list(register.versions.get(addition.description.id, {}).values())
         if versions and versions[-1].sha256 == digests.sha256:
-            # where the file is missing or damaged, this is the cure
+            # this also restores a missing or damaged file
             self._place(path, versions[-1])
             return versions[-1]
         version = f"v{len(versions) + 1}"
@@ -252,7 +251,7 @@ class ManifestStore:
         return self._problem(entry) is None
 
     def verify(self) -> list[Mismatch]:
-        """Return every missing, changed or unregistered file; an empty list is a clean bill."""
+        """Return every missing, changed or unregistered file; empty if all is well."""
         entries = self.entries()
         found = [
             Mismatch(self.folder / entry.path, entry.key, problem)
@@ -277,9 +276,9 @@ class ManifestStore:
         return None
 
     def _register(self) -> _Register:
-        """Return what the manifest holds, read anew only when another file lies there.
+        """Return the manifest's content, re-read only when the file has changed.
 
-        A manifest is replaced whole and only ever grows, so no two of them have one stamp.
+        A manifest is replaced as a whole and only grows, so two versions never share a stamp.
         """
         stamp, read = self._stamp(), self._read
         if stamp is None:
@@ -306,7 +305,7 @@ class ManifestStore:
             ) from error
 
     def _write(self, entries: Sequence[ManifestEntry]) -> None:
-        # one line an entry: what is appended is one line more, and thousands are quickly written
+        # one line per entry: diffs stay short, and thousands of entries are written quickly
         lines = ",\n  ".join(entry.model_dump_json() for entry in entries)
         text = f'{{\n"format": {_FORMAT},\n"entries": [\n  {lines}\n]\n}}\n'
         write_bytes(self.path, text.encode())

@@ -1,9 +1,9 @@
-r"""Hoffmann's three roads to the compute-optimal exponent, on one table.
+r"""Hoffmann's three estimates of the compute-optimal exponent, from one table.
 
 If the best number of parameters grows as :math:`N_{opt} \propto C^a`, three readings of the same
-runs should agree on a: the lower *envelope* of the losses, the valleys of *IsoFLOP* parabolas, and
-the *parametric* surface, where :math:`a = \beta/(\alpha+\beta)`. Where they disagree, the table
-or the form is at fault, and the disagreement is what to report.
+runs should agree on a: the lower *envelope* of the losses, the minima of *IsoFLOP* parabolas, and
+the *parametric* surface, where :math:`a = \beta/(\alpha+\beta)`. If they disagree, the table or the
+form is wrong, and the disagreement is reported.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from finscale.scaling.forms.base import Array
 from finscale.scaling.intervals import Interval, percentile_interval
 from finscale.scaling.table import LawTable, read_table
 
-#: Fewest runs at one compute that make a parabola with something left over.
+#: Fewest runs at one compute for a parabola: its three coefficients, and one degree of freedom.
 FEWEST_RUNS = 4
-#: Fewest computes that make a line.
+#: Fewest computes for a line: its two coefficients, and one degree of freedom.
 FEWEST_LEVELS = 3
 
 
@@ -41,7 +41,7 @@ class Approach:
     interval : (float, float)
         Percentile bootstrap over runs.
     optima_m2 : array, ``[m, 2]``
-        Compute and best N that the line goes through; empty for the parametric road.
+        Compute and best N that the line goes through; empty for the parametric estimate.
     discarded : tuple of str
         Levels left out, each with its reason.
     reason : str
@@ -188,7 +188,7 @@ def _levels(compute_n: Array, tolerance: float) -> NDArray[np.int64]:
     """Return the level of each run, -1 for runs away from any.
 
     Levels are found where runs crowd: the run with most others within half the tolerance on either
-    side founds one and takes them, and so on while a crowd is large enough for a parabola.
+    side starts a level and takes them; repeat while a crowd is large enough for a parabola.
     """
     log_c = np.log(compute_n)
     near_nn = np.abs(log_c[:, None] - log_c) <= 0.5 * np.log(tolerance) + 1e-9

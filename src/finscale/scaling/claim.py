@@ -34,7 +34,7 @@ class Statement:
     exclusions : tuple of str
         Runs left out, and the rule that was stated for it.
     measure : Measure
-        What the verdict is about: a loss, or an outcome that is the better the higher.
+        What the verdict is about: a loss, or an outcome for which higher is better.
     """
 
     axis: str

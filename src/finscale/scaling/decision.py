@@ -60,8 +60,8 @@ def redraw(
 ) -> tuple[Float, Float]:
     """Draw studies around a true curve: their means ``[B, G]`` and *estimated* covariances.
 
-    The covariance is estimated anew in each replicate (days' part Wishart, seeds' parts chi-square
-    and smoothed over sizes like the observed ones): a test that forgot this would reject too often.
+    Each replicate estimates its own covariance (the days' part Wishart, the seeds' parts chi-square
+    and smoothed over sizes like the observed ones); without that, tests would reject too often.
     """
     num_sizes = len(truth_G)
     value_G, vector_GG = np.linalg.eigh(covariance.day_GG)
@@ -244,7 +244,7 @@ def _pinned(fit: MonotoneFit, limits: Thresholds) -> NDArray[np.bool_]:
 def _predicts_largest(
     axis: SizeAxis, mean_BG: Float, covariance_BGG: Float
 ) -> dict[int, NDArray[np.bool_]]:
-    """Tell where a curve fitted without the largest size foretells it better than a constant."""
+    """Tell where a curve fitted without the largest size predicts it better than a constant."""
     inner_BGG = covariance_BGG[:, :-1, :-1]
     trends = axis.without_largest().fit(mean_BG[:, :-1], inner_BGG)
     miss_B = np.abs(mean_BG[:, -1] - trends.constant_B)

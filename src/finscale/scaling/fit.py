@@ -1,4 +1,4 @@
-"""One form fitted to one table, with what can and cannot be told from it."""
+"""Fit one form to one table, and judge which of its parameters the table identifies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEAST_SPAN = 4.0
 HIGH_LEVERAGE = 0.95
 #: A loss whose correlation with ln x exceeds this is called rising.
 RISING = 0.7
-#: Beyond this condition number parameters trade off freely.
+#: Beyond this condition number parameters can be traded off against each other.
 ILL_CONDITIONED = 1e7
 
 
@@ -32,7 +32,7 @@ class Diagnostics:
     Parameters
     ----------
     converged : bool
-        Whether the search came to rest.
+        Whether the search converged.
     at_bound : tuple of str
         Parameters that rest on a bound.
     open_profile : tuple of str
@@ -61,15 +61,15 @@ class Fit:
     problem : Problem
         To what, and in which metric.
     theta_p : array, ``[p]``
-        Where the search came to rest; use ``params``, which knows what is identified.
+        Where the search ended; ``params`` has NaN where a parameter is not identified.
     objective : float
         Least value of the loss function.
     diagnostics : Diagnostics
         See there.
     unidentified : dict of str to str
-        Parameter to the reason why the table does not tell it.
+        Parameter to the reason why the table does not identify it.
     flags : tuple of str
-        Sentences about what to beware of.
+        Warnings, as sentences.
     """
 
     form: Form
@@ -82,12 +82,12 @@ class Fit:
 
     @property
     def identified(self) -> bool:
-        """Whether the table tells every parameter but nuisances and a floor that rests at zero."""
+        """Whether all parameters but nuisances and a floor that rests at zero are identified."""
         return not self.reason
 
     @property
     def params(self) -> dict[str, float]:
-        """Parameters by name; NaN where the table does not tell them."""
+        """Parameters by name; NaN where the table does not identify them."""
         return {
             name: float("nan") if name in self.unidentified else float(value)
             for name, value in zip(self.form.names, self.theta_p, strict=True)
@@ -138,7 +138,7 @@ class Fit:
 
 
 def fit_form(form: Form, problem: Problem, *, level: float = 0.95) -> Fit:
-    """Fit a form and judge what the points say of its parameters.
+    """Fit a form and judge which of its parameters the points identify.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def fit_form(form: Form, problem: Problem, *, level: float = 0.95) -> Fit:
 
 
 def _hopeless(form: Form, problem: Problem) -> str:
-    """Return why no fit is worth trying, or nothing."""
+    """Return why no fit is possible; empty if one is."""
     num_sizes = len(np.unique(problem.x_nd, axis=0))
     wanted = form.num_parameters + 1
     if form.trend != "flat":

@@ -1,4 +1,4 @@
-"""One study's tests, in the order in which they depend on each other."""
+"""All tests of one study, in the order in which they depend on each other."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LEAST_SIZES, LEAST_SPAN = 4, 4.0
 
 
 class Judge:
-    """One study: its best curves, redrawn studies around each, and what they allow to be said.
+    """One study: its best curves, studies redrawn around each, and the verdict that follows.
 
     Parameters
     ----------
@@ -136,10 +136,10 @@ class Judge:
         }
 
     def _settlement(self, exponent: Metric | None) -> Settlement:
-        """Return what would settle it: if nothing is there, or if the trend seen is real.
+        """Return what would settle it, if there is no effect or if the observed trend is real.
 
-        An exponent that is not known is taken from the middle of its interval: the estimate itself
-        often lies on a bound, where no amount of data would ever pin it down.
+        The exponent assumed is the middle of its interval: the estimate itself often lies on a
+        bound, where no amount of data would pin it down.
         """
         truth_G = np.zeros(len(self.size_G))
         assumption = "if there is no effect"
@@ -210,8 +210,8 @@ class Judge:
         inner = self.axis.without_largest().fit(self.mean_1G[:, :-1], self.matrix_1GG[:, :-1, :-1])
         fit = self._better(inner)
         largest, constant = float(self.mean_1G[0, -1]), float(inner.constant_B[0])
-        foretold = float(fit.predict(self.size_G[-1:])[0, 0])
-        return abs(largest - foretold), abs(largest - constant)
+        predicted = float(fit.predict(self.size_G[-1:])[0, 0])
+        return abs(largest - predicted), abs(largest - constant)
 
     def _up_to(self, best_size: Metric) -> Verdict | None:
         keep = self.size_G <= best_size.value * 1.0001

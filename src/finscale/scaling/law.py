@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Prediction(NamedTuple):
-    """A law's loss at some sizes, with the interval of the curve (not of a single new run)."""
+    """A law's loss at some sizes, with an interval for the curve (not for a single new run)."""
 
     mean: Array
     low: Array
@@ -35,7 +35,7 @@ class Prediction(NamedTuple):
 
 @dataclass(frozen=True)
 class Heldout:
-    """A size that was kept out: what the law said and what was measured."""
+    """A held-out size: the law's prediction and the measured loss."""
 
     x_d: Array
     observed: float
@@ -51,10 +51,10 @@ class Heldout:
 
 @dataclass(frozen=True, repr=False)
 class Law:
-    """A fitted scaling law: parameters, intervals, and what the table cannot tell.
+    """A fitted scaling law: parameters, intervals, and what is not identified.
 
-    Made by :func:`fit_law`. A law that is not identified has NaN for every number that the table
-    does not tell, and ``reason`` says why.
+    Made by :func:`fit_law`. Numbers that the table does not identify are NaN, and ``reason`` says
+    why.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class Law:
 
     @property
     def identified(self) -> bool:
-        """Whether the table tells the law's parameters."""
+        """Whether the table identifies the law's parameters."""
         return self.fit.identified
 
     @property
@@ -140,7 +140,7 @@ class Law:
 
     @property
     def heldout(self) -> list[Heldout]:
-        """What the law says of the sizes that were kept out."""
+        """The law's predictions at the sizes that were held out."""
         if not self.heldout_n.any():
             return []
         kept_out = self.table.rows(self.heldout_n)
@@ -217,9 +217,9 @@ def fit_law(
     level: float = 0.95,
     random_seed: int = 0,
 ) -> Law:
-    r"""Fit a scaling law to a table of runs, with honest intervals.
+    r"""Fit a scaling law to a table of runs, with bootstrap intervals.
 
-    Rows of equal size are one point, their mean; seeds, days and folds come back in the bootstrap.
+    Rows of equal size are averaged to one point; the bootstrap resamples seeds, days and folds.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ def save(law: Law, path: Path) -> None:
         raise FinscaleError(f"{path} is no figure.", hint="end it in .png, .svg or .pdf")
     figure = Figure(figsize=(7.0, 4.4), layout="constrained")
     plot(law, figure.subplots())
-    # A date, or random ids, would make equal laws different files.
+    # Without dates and random ids, equal laws give equal files.
     dated: dict[str, dict[str, Any]] = {
         "png": {},
         "svg": {"Date": None},
@@ -168,7 +168,7 @@ def _dress(law: Law, ax: Axes) -> None:
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
     ax.xaxis.set_minor_formatter(NullFormatter())
     y_n = law.table.y_n
-    # A power of ten on the y axis says nothing about losses that differ in the third decimal.
+    # Powers of ten are no use as ticks for losses that differ in the third decimal.
     if y_n.min() > 0:
         ax.set_yscale("log")
         ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))

@@ -1,4 +1,4 @@
-r"""What a budget buys, and what the next tenfold would bring: from a law and a cost model.
+r"""The best model for a budget, and the gain from the next tenfold, by a law and a cost model.
 
 Training N parameters on D samples costs :math:`C = k N D` operations, k = 6 for a dense network
 (two forward, four backward). Under :math:`L = E + A N^{-\alpha} + B D^{-\beta}` the least loss for
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 Float = NDArray[np.float64]
 
-#: Standard errors between a gain and its detection: 5 % two-sided, 80 % power.
+#: Standard errors that a gain must span to be detected: z(97.5 %) for a two-sided test at 5 %, plus
+#: z(80 %) for 80 % power.
 _DETECTABLE = 1.959964 + 0.841621
 _GRID = 600
 

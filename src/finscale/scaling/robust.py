@@ -78,7 +78,7 @@ def _refine(
     def evaluate(theta: Array, rows: NDArray[np.int64]) -> Local:
         weight = weights if len(weights) == 1 else weights[rows]
         loss = form.evaluate(x_nd, theta)
-        # A step that leaves nothing of the loss has no objective, and is refused for it.
+        # A step to a negative loss gets no objective (NaN), so it is rejected.
         loss = np.where(loss > 0, loss, np.nan)
         residual = np.log(loss) - log_y_Rn[rows]
         slope = form.jacobian(x_nd, theta) / loss[..., None]

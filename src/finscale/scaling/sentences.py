@@ -67,7 +67,7 @@ def _claim(
         return (
             f"LAW: {title} {better} {span} as a power law with exponent {exponent}, by {gain} in "
             f"all; a constant is rejected ({p_text(facts['p_improves'])}), the largest size was "
-            f"foretold to {number(facts['held_out'][0])}, and {tenfold}."
+            f"predicted to within {number(facts['held_out'][0])}, and {tenfold}."
         )
     if name == "INVERSE":
         lost = measure.amount(interval(negated(facts["gain"])))

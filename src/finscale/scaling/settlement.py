@@ -1,4 +1,4 @@
-"""What would settle an open study: more days, more seeds, or both."""
+"""How many more days or seeds would settle an open study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verdicts of studies that were never run: draws around a true curve, each judged."""
+"""Simulate studies around a true curve and decide each."""
 
 from __future__ import annotations
 

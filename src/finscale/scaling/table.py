@@ -1,4 +1,4 @@
-"""Read any table of sizes and losses, check it, and say what it holds."""
+"""Read and check a table of sizes and losses."""
 
 from __future__ import annotations
 

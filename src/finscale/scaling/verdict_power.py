@@ -126,7 +126,7 @@ class StudyDesign:
 
 @dataclass(frozen=True)
 class PowerRow:
-    """Probability of each verdict at one true gain, and of seeing that loss falls at all."""
+    """Probability of each verdict at one true gain, and of detecting that loss falls."""
 
     gain: float
     rates: dict[VerdictName, float]
@@ -207,7 +207,7 @@ def study_power(
     contrast = np.zeros(len(design.sizes))
     contrast[[0, -1]] = 1.0, -1.0
     scale = design.covariance().contrast(contrast)[1]
-    # what is advertised holds in spite of the simulation's own error: one-sided 95 %
+    # allow for the simulation's own error: one-sided 95 %, 1.645 standard errors
     wanted = _WANTED_POWER + 1.645 * math.sqrt(_WANTED_POWER * (1 - _WANTED_POWER) / num_replicates)
     low, high = 0.5 * scale, 500.0 * scale
     return StudyPower(

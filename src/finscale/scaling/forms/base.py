@@ -1,4 +1,4 @@
-"""What a law form is: a linear part, a non-linear part, and what each parameter means."""
+"""A law form: its linear part, its non-linear part, and the meaning of each parameter."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Parameter:
     lower, upper : float
         Bounds; a fit that ends on one says so.
     nuisance : bool
-        The curve needs it and nobody asks for it: it may stay untold while the rest is.
+        Needed by the curve but of no interest: it may be unidentified while the rest is not.
     """
 
     name: str

@@ -8,7 +8,7 @@ from scipy.special import expit, logit
 from finscale.scaling.forms.base import Array, Form, Parameter
 from finscale.scaling.forms.power_law import FLOOR, SCALE, ones
 
-#: The logarithms that are sought stay far inside what float64 can raise to a power.
+#: Logarithms are searched in this range: exp(±60) is far from the limits of float64.
 _LOG_RANGE = (-60.0, 60.0)
 _NEWTON_STEPS = 60
 

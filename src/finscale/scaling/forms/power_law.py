@@ -10,8 +10,8 @@ from finscale.scaling.forms.base import Array, Form, Parameter
 
 BasisLike = Callable[[Array, Array], Array]
 
-#: Exponents are sought in this range. Below it a power law cannot be told from a logarithm, above
-#: it the first step explains everything.
+#: Exponents are searched in this range. A smaller one cannot be told from a logarithm; with a
+#: larger one the first step explains everything.
 EXPONENT_RANGE = (0.01, 4.0)
 NUM_EXPONENTS = 48
 
