@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from finscale.config.base import Section
 from finscale.errors import DataError, did_you_mean
@@ -28,31 +28,36 @@ _FORMAT = 1
 _Stamp = tuple[int, int, int]
 
 
-class ManifestEntry(Section):
-    """One version of one data file."""
+class FileFacts(Section):
+    """What is known of a data file before it is written."""
 
     id: str
     """``SPY.OHLCV.daily``, ``SPY.features.a20``, ``SPY.dataset.a20``; other timescales are added
     at the end: ``SPY.dataset.a20.weekly``."""
-    version: str
-    """``v1``, ``v2`` … counted for each id."""
     kind: Kind
     symbol: str
     tier: str = ""
     """Feature tier; empty for bars."""
     timescale: str
-    path: str
-    """Relative to the manifest's folder, with forward slashes."""
-    md5: str
-    sha256: str
     rows: int
     first_date: dt.date
     last_date: dt.date
     adjustment: str
     """What has been done to the file's prices: ``raw``, ``split`` or ``split+dividend``."""
     source: str
-    parents: dict[str, str]
+    parents: dict[str, str] = Field(default_factory=dict)
     """What the file was made from: ``id@version`` → SHA-256."""
+
+
+class ManifestEntry(FileFacts):
+    """One version of one data file."""
+
+    version: str
+    """``v1``, ``v2`` … counted for each id."""
+    path: str
+    """Relative to the manifest's folder, with forward slashes."""
+    md5: str
+    sha256: str
     created: dt.datetime
 
     @property
@@ -75,27 +80,10 @@ class Mismatch:
 
 
 @dataclass(frozen=True)
-class Description:
-    """What is known of a file before it is written: an entry without version, path or digests."""
-
-    id: str
-    kind: Kind
-    symbol: str
-    timescale: str
-    rows: int
-    first_date: dt.date
-    last_date: dt.date
-    adjustment: str
-    source: str
-    tier: str = ""
-    parents: Sequence[ManifestEntry] = ()
-
-
-@dataclass(frozen=True)
 class Addition:
     """A file that is to be registered."""
 
-    description: Description
+    facts: FileFacts
     path: Callable[[str], str]
     """Version (``v1``) → path of the file relative to the manifest's folder."""
     write: Callable[[Path], object]
@@ -153,13 +141,13 @@ class ManifestStore:
 
     def register(
         self,
-        description: Description,
+        facts: FileFacts,
         *,
         path: Callable[[str], str],
         write: Callable[[Path], object],
     ) -> ManifestEntry:
         """Write a file and register it: :meth:`register_all` of one."""
-        return self.register_all([Addition(description, path, write)])[0]
+        return self.register_all([Addition(facts, path, write)])[0]
 
     def register_all(self, additions: Sequence[Addition]) -> list[ManifestEntry]:
         """Write files and register them; content equal to an id's newest version adds no version.
@@ -209,13 +197,20 @@ class ManifestStore:
         self, addition: Addition, staged: tuple[Path, Digests], register: _Register
     ) -> ManifestEntry:
         path, digests = staged
-        versions = list(register.versions.get(addition.description.id, {}).values())
+        versions = list(register.versions.get(addition.facts.id, {}).values())
         if versions and versions[-1].sha256 == digests.sha256:
             # this also restores a missing or damaged file
             self._place(path, versions[-1])
             return versions[-1]
         version = f"v{len(versions) + 1}"
-        entry = _entry(addition.description, version, addition.path, digests)
+        entry = ManifestEntry(
+            **addition.facts.model_dump(),
+            version=version,
+            path=addition.path(version),
+            md5=digests.md5,
+            sha256=digests.sha256,
+            created=dt.datetime.now(dt.UTC).replace(microsecond=0),
+        )
         self._place(path, entry)
         register.append(entry)
         return entry
@@ -364,20 +359,3 @@ def check_parents(
             elif parent.sha256 != sha256:
                 found.append((entry, f"was made from another content of {key}"))
     return found
-
-
-def _entry(
-    description: Description, version: str, path: Callable[[str], str], digests: Digests
-) -> ManifestEntry:
-    fields = {name: getattr(description, name) for name in Description.__dataclass_fields__}
-    return ManifestEntry(
-        **{
-            **fields,
-            "version": version,
-            "path": path(version),
-            "md5": digests.md5,
-            "sha256": digests.sha256,
-            "parents": {parent.key: parent.sha256 for parent in description.parents},
-            "created": dt.datetime.now(dt.UTC).replace(microsecond=0),
-        }
-    )

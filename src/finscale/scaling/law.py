@@ -136,7 +136,7 @@ class Law:
         """Return the size at which the law reaches a loss; infinite where it never does."""
         if not self.identified:
             return float("nan")
-        return float(self.form.inverse(loss, self.fit.theta_p, others))
+        return self.form.inverse(loss, self.fit.theta_p, others)
 
     @property
     def heldout(self) -> list[Heldout]:

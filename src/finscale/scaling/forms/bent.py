@@ -71,26 +71,6 @@ def _broken_turning(theta: Array) -> Array:
     return np.asarray(place * np.exp(width * u))
 
 
-def _broken_invert(loss: Array, theta: Array, others: Array) -> Array:
-    """Bisect ln x on the falling side: up to the valley, or as far as float64 goes."""
-    E, A, first, change, place, width = np.moveaxis(theta, -1, 0)
-    turning = np.log(_broken_turning(theta))
-    reachable = np.where(np.isnan(turning), np.log(place) + _LOG_RANGE[1], turning)
-    low = np.broadcast_to(np.log(place) + _LOG_RANGE[0], np.broadcast_shapes(loss.shape, E.shape))
-    high = np.broadcast_to(reachable, low.shape)
-
-    def height(log_x: Array) -> Array:
-        soft = _softplus((log_x - np.log(place)) / width)
-        return np.asarray(E + A * np.exp(-first * log_x - change * width * soft))
-
-    hopeless = height(high) > loss
-    for _ in range(200):
-        middle = 0.5 * (low + high)
-        above = height(middle) > loss
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return np.where(hopeless, np.inf, np.exp(0.5 * (low + high)))
-
-
 BROKEN_POWER = Form(
     name="broken_power",
     equation="L = E + A·x^-c0·(1 + (x/d)^(1/f))^(-c1·f)",
@@ -106,7 +86,6 @@ BROKEN_POWER = Form(
     basis=_broken_basis,
     basis_gradient=_broken_gradient,
     grid=_broken_grid,
-    invert=_broken_invert,
     publish=_broken_publish,
     internalise=_broken_internalise,
     turning=_broken_turning,
@@ -166,13 +145,6 @@ def _m4_internalise(theta: Array, x0_d: Array) -> Array:
     return np.stack([E, spread, alpha, level, power], -1)
 
 
-def _m4_invert(loss: Array, theta: Array, others: Array) -> Array:
-    E, chance, alpha, beta, power = np.moveaxis(theta, -1, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        size = ((loss - E) / (chance - loss) ** alpha / beta) ** (1.0 / power)
-    return np.where(loss <= E, np.inf, np.where(loss >= chance, np.nan, size))
-
-
 M4 = Form(
     name="m4",
     equation="(L - E)/(L0 - L)^alpha = beta·x^c",
@@ -191,7 +163,6 @@ M4 = Form(
         np.linspace(-6.0, 6.0, 9),
         -np.geomspace(0.03, 3.0, 12),
     ),
-    invert=_m4_invert,
     publish=_m4_publish,
     internalise=_m4_internalise,
     exponent="c",
