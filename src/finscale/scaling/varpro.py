@@ -10,7 +10,7 @@ of the Chinchilla problem from 3.5e11 to about 10.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,17 +126,30 @@ def profile(
     return total[:, None] - gain, c
 
 
-def solve(form: Form, x_nd: Array, y_Rn: Array, precision: Precision) -> Solution:
-    """Fit every replicate: grid, then refinement from the best points of the grid."""
+def solve(
+    form: Form,
+    x_nd: Array,
+    y_Rn: Array,
+    precision: Precision,
+    *,
+    polish: Callable[[Solution, slice], Solution] | None = None,
+) -> Solution:
+    """Fit every replicate: grid, then refinement from the best points of the grid.
+
+    ``polish`` takes the answer from each start and the rows that it is of, and returns a better one
+    under another loss.
+    """
     grid_GQ = grid_points(form, x_nd)
 
     def fit(rows: slice) -> Solution:
         y, metric = y_Rn[rows], precision.take(rows)
         objective_RG, _ = profile(form, x_nd, y, metric, grid_GQ)
         starts = start_points(form, x_nd, objective_RG)
-        return best_of([refine(form, x_nd, y, metric, grid_GQ[start]) for start in starts])
+        tries = [refine(form, x_nd, y, metric, grid_GQ[start]) for start in starts]
+        return best_of([polish(near, rows) for near in tries] if polish else tries)
 
-    return joined([fit(rows) for rows in chunks(len(y_Rn), len(grid_GQ) * len(form.linear) ** 2)])
+    row_size = max(len(grid_GQ) * len(form.linear) ** 2, len(x_nd) * form.num_parameters)
+    return joined([fit(rows) for rows in chunks(len(y_Rn), row_size)])
 
 
 def start_points(form: Form, x_nd: Array, objective_RG: Array) -> NDArray[np.int64]:
