@@ -69,7 +69,7 @@ def test_equal_content_is_no_new_version_and_new_content_keeps_the_old(tmp_path)
 def test_parents_are_remembered_by_digest(tmp_path):
     store = ManifestStore(tmp_path)
     parent = _register(store)
-    child = _register(store, b"child", id="SPY.features.a20", parents=(parent,))
+    child = _register(store, b"child", id="SPY.features.a20", parents={parent.key: parent.sha256})
     assert child.parents == {"SPY.OHLCV.daily@v1": parent.sha256}
 
 

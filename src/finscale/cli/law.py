@@ -60,7 +60,7 @@ def fit(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fit a law and print its parameters, intervals and what cannot be told."""
+    """Fit a law and print its parameters, their intervals and what is not identified."""
     from finscale.scaling.approaches import compare_approaches
     from finscale.scaling.compare_forms import compare_forms
     from finscale.scaling.law import fit_law

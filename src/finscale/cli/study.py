@@ -180,7 +180,7 @@ def open_study(
     *,
     quick: bool = False,
 ) -> Study:
-    """Return the study of a file with what the command line lays over it."""
+    """Return the study of a file with the command line's changes applied."""
     from finscale.runs import RunStore
     from finscale.study import Study
 
@@ -235,7 +235,7 @@ def _conclusion(study: Study) -> str:
 
 
 def _outcomes(study: Study) -> list[str]:
-    """Return the outcome of each size in a line; a loss stands in the table already."""
+    """Return the outcome of each size in one line; a loss is in the table already."""
     from finscale.errors import FinscaleError
     from finscale.scaling.digits import fixed
     from finscale.scaling.sentences import size

@@ -155,7 +155,7 @@ def _print_plan(found: StudyPlan, terminal: Console) -> None:
 
 
 def _thread_lines(found: StudyPlan) -> list[str]:
-    """Return where the threads come from; once, where all sizes have the same answer."""
+    """Return where the threads come from; one line if it is the same for all sizes."""
     from finscale.study.planning import BESIDE
 
     sizes = [size for size in found.sizes if size.label not in BESIDE]

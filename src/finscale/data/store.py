@@ -24,7 +24,7 @@ from finscale.errors import DataError, did_you_mean
 
 
 class FrameFacts(TypedDict):
-    """What is told of a frame that is added; ``id`` to ``timescale`` as in ``ManifestEntry``."""
+    """Facts about a frame that is added; ``id`` to ``timescale`` as in ``ManifestEntry``."""
 
     id: str
     kind: Kind

@@ -117,7 +117,7 @@ def slug(term: str) -> str:
 def _pattern() -> re.Pattern[str]:
     terms = sorted(GLOSSARY, key=len, reverse=True)
     plural = "|".join(f"{re.escape(term)}s?" for term in terms if term != "p")
-    # p alone would match every p; it is a term only where a value follows
+    # "p" is a term only if a value follows
     return re.compile(rf"(?<![\w-])(?:({plural})(?![\w-])|(p)(?= [=<] ))", re.IGNORECASE)
 
 

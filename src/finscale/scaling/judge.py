@@ -53,8 +53,8 @@ class Judge:
         self.observed = self.axis.fit(self.mean_1G, self.matrix_1GG)
         self.falls = bool(self.observed.fall.statistic_B[0] >= self.observed.rise.statistic_B[0])
         self.monotone_G = self._better(self.observed).predict(self.size_G)[0]
-        # studies as they would be if the loss were flat, followed the better monotone curve, or
-        # the turning one
+        # studies redrawn as if the loss were flat, followed the better monotone curve, or the
+        # turning one
         rng = np.random.default_rng(seed)
         self.if_flat = self._redrawn(np.zeros(len(self.size_G)), rng)
         self.if_monotone = self._redrawn(self.monotone_G, rng)
@@ -216,7 +216,7 @@ class Judge:
     def _up_to(self, best_size: Metric) -> Verdict | None:
         keep = self.size_G <= best_size.value * 1.0001
         whole = self.covariance
-        # a verdict needs a size with two seeds, to know what is luck
+        # a verdict needs a size with two seeds, to estimate the variance between seeds
         if keep.sum() < LEAST_SIZES or whole.seeds_G[keep].max() < 2:
             return None
         part = replace(

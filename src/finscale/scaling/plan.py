@@ -235,7 +235,7 @@ class _Sizes:
         self.unique = max_samples
         if self.num_axes == 3 and max_samples is None:
             self.unique = float(law.table.x_nd[:, 2].max())
-        # repeated samples are allowed where the law knows what they are worth
+        # a law with three axes knows what repeated samples are worth: no limit then
         self.most = max_samples if self.num_axes == 2 else None
         self.moving = (0,) if self.num_axes == 1 else (0, 1)
 
@@ -298,7 +298,7 @@ def _detectable(law: Law, test_days: int | None, noise: float | None) -> float |
         covariance = size_covariance(table.losses_nST)
         days = test_days or covariance.num_days
         planned = covariance.scaled(num_days=days, num_seeds=float(covariance.seeds_G.mean()))
-        # the two largest sizes are what the next comparison will most resemble
+        # the next comparison will resemble that of the two largest sizes most
         contrast = np.zeros(table.num_sizes)
         contrast[[-2, -1]] = 1.0, -1.0
         noise = planned.contrast(contrast)[1]

@@ -210,7 +210,7 @@ class Form:
         first, last = excess(low), excess(high)
         if first == last:
             return float("inf" if last > 0 else "nan")
-        # read a rising curve upside down
+        # mirror a rising curve, so that one rule serves both
         first, last = (first, last) if first > last else (-first, -last)
         if last >= 0:
             return float("inf")

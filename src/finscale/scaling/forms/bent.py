@@ -139,7 +139,7 @@ def _m4_publish(theta: Array, x0_d: Array) -> Array:
 def _m4_internalise(theta: Array, x0_d: Array) -> Array:
     E, chance, alpha, beta, power = np.moveaxis(theta, -1, 0)
     spread = chance - E
-    # Without a spread there is no beta: such a curve has no numbers, and none are returned.
+    # Without a spread beta is undefined: NaN.
     with np.errstate(divide="ignore", invalid="ignore"):
         level = np.log(beta) + (alpha - 1.0) * np.log(spread) + power * np.log(x0_d[0])
     return np.stack([E, spread, alpha, level, power], -1)
