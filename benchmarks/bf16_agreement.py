@@ -23,12 +23,10 @@ from scipy import stats
 from workers import Worker, serve
 
 from finscale.config import ExperimentConfig, load_config
-from finscale.errors import FinscaleError
 from finscale.evaluation.scores import log_losses
 from finscale.experiment import prepare
 from finscale.experiment.experiment import make_trainer
 from finscale.training import Callback, Trainer
-from finscale.training.stack import fit_together
 
 RECIPE = Path(__file__).parents[1] / "configs/daily/threshold_1pct.yaml"
 STEPS, LAST = 300, 20
@@ -63,12 +61,8 @@ def train(budget: str, precision: str, seeds: int, epochs: int) -> list[list[flo
         trainers.append(make_trainer(prepared, callbacks=[watchers[-1]]))
     if trainers[0].total_steps < STEPS:
         raise SystemExit(f"{trainers[0].total_steps} steps: more --epochs are needed for {STEPS}")
-    # small models are quicker as one program, large ones one by one with all cores
-    is_small = int(trainers[0].config.threads) == 1
-    for group in [trainers] if is_small else [[trainer] for trainer in trainers]:
-        for outcome in fit_together(group):
-            if isinstance(outcome, FinscaleError):
-                raise outcome
+    for trainer in trainers:
+        trainer.fit()
     test = trainers[0].split.test
     target = trainers[0].dataset.targets(test)
     return [

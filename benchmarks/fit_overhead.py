@@ -28,13 +28,13 @@ import argparse
 import os
 import statistics
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fit_common import Parts, progress_bar
 from machine import write_results
 from workers import Worker, serve
 
@@ -51,57 +51,16 @@ CONTENDERS = [
 ]
 
 
-class Parts:
-    """Seconds of each part of a fit: what a part calls and is timed itself counts there alone."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._inside: list[str] = []
-        self._since = 0.0
-
-    @contextmanager
-    def watching(self, owner: Any, name: str, part: str) -> Iterator[None]:
-        """Time a function wherever it is called inside the block."""
-        original = getattr(owner, name)
-        self.watch(owner, name, part)
-        try:
-            yield
-        finally:
-            setattr(owner, name, original)
-
-    def watch(self, owner: Any, name: str, part: str) -> None:
-        """Time a function wherever it is called from now on."""
-        original = getattr(owner, name)
-
-        def timed(*args: Any, **kwargs: Any) -> Any:
-            self._note()
-            self._inside.append(part)
-            try:
-                return original(*args, **kwargs)
-            finally:
-                self._note()
-                self._inside.pop()
-
-        setattr(owner, name, timed)
-
-    def _note(self) -> None:
-        now = time.perf_counter()
-        if self._inside:
-            part = self._inside[-1]
-            self.seconds[part] = self.seconds.get(part, 0.0) + now - self._since
-        self._since = now
-
-
 def watched() -> Parts:
     """Time the parts of every fit of this process."""
     from finscale.experiment import experiment
-    from finscale.training import ProgressBar, ThermalCallback, TrackingCallback, Trainer, stack
+    from finscale.training import ProgressBar, ThermalCallback, TrackingCallback, Trainer, fit
     from finscale.training.state import TrainState
 
     parts = Parts()
-    parts.watch(stack.Stack, "train_step", "steps")
+    parts.watch(fit, "step", "steps")
     parts.watch(Trainer, "validate", "validation")
-    parts.watch(Trainer, "setup", "preparing")
+    parts.watch(fit, "setup", "preparing")
     parts.watch(experiment, "make_trainer", "preparing")
     for owner, name in (
         (Trainer, "save"),
@@ -117,19 +76,10 @@ def watched() -> Parts:
             "on_fit_end",
         }:
             parts.watch(callback, name, "callbacks")
-    parts.watch(stack, "fit_together", "loop")
+    parts.watch(fit, "fit", "loop")
     parts.watch(experiment, "_write_training", "after the fit")
     parts.watch(experiment, "_write_info", "after the fit")
     return parts
-
-
-def progress_bar() -> Any:
-    """Return the bar of ``finscale train`` on a terminal that nobody sees."""
-    from rich.console import Console
-
-    from finscale.training import ProgressBar
-
-    return ProgressBar(Console(file=Path(os.devnull).open("w"), force_terminal=True, width=100))
 
 
 def serve_shares(budget: str) -> None:

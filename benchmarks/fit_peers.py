@@ -74,17 +74,17 @@ class Clock:
 
 def finscale(w: Windows, precision: str) -> dict[str, float]:
     """Fit as ``run_experiment`` does; the precision stands in the run's own config."""
-    from fit_overhead import Parts, progress_bar
+    from fit_common import Parts, progress_bar
 
     from finscale.experiment.experiment import make_trainer
-    from finscale.training import ThermalCallback, Trainer, stack
+    from finscale.training import ThermalCallback, Trainer, fit
 
     parts = Parts()
     split = replace(w.prepared.split, train=w.train, validation=w.validation)
     prepared = replace(w.prepared, split=split)
     with (
         tempfile.TemporaryDirectory() as folder,
-        parts.watching(stack.Stack, "train_step", "steps"),
+        parts.watching(fit, "step", "steps"),
         parts.watching(Trainer, "validate", "validation"),
     ):
         started = time.perf_counter()

@@ -80,6 +80,7 @@ def step_seconds(batch_size: int, *, keep: bool) -> float:
     """Return the CPU seconds of a step of 2M parameters in this process."""
     from finscale.config import ModelConfig, TaskConfig, TrainingConfig
     from finscale.models import resolve_model
+    from finscale.training import fit
     from finscale.training.probe import ProbeRequest, make_trainer
 
     if keep:
@@ -98,12 +99,12 @@ def step_seconds(batch_size: int, *, keep: bool) -> float:
         )
     )
     ends_B = torch.from_numpy(trainer.split.train[:batch_size])
-    trainer.setup()
+    fit.setup(trainer)
     trainer.model.train()
     taken = []
     for _ in range(STEPS):
         started = time.process_time()
-        trainer.train_step(ends_B)
+        fit.step(trainer, ends_B)
         taken.append(time.process_time() - started)
         trainer.state.step = 0
     return statistics.median(taken[2:])

@@ -42,6 +42,7 @@ def measure(budget: str, precision: str, again: bool, batch_size: int) -> dict[s
     from finscale.models import resolve_model
     from finscale.models.build import design
     from finscale.models.patchtst.memory import resident_memory, training_memory
+    from finscale.training import fit
     from finscale.training.allocator import keep_freed_memory
     from finscale.training.devices import use_threads
     from finscale.training.probe import ProbeRequest, make_trainer
@@ -71,11 +72,11 @@ def measure(budget: str, precision: str, again: bool, batch_size: int) -> dict[s
     peaks = []
     keep_freed_memory()  # where every training does: after the model is built
     with use_threads(threads):
-        trainer.setup()
+        fit.setup(trainer)
         trainer.model.train()
         built = peak()
         for _ in range(STEPS):
-            trainer.train_step(ends_B)
+            fit.step(trainer, ends_B)
             peaks.append(peak())
     return {
         "process": peaks[-1],

@@ -168,31 +168,6 @@ def memory(content: dict[str, Any]) -> str:
     )
 
 
-def replicas(content: dict[str, Any]) -> str:
-    goals = {"10k": 3.0, "200k": 1.8}
-    rows = []
-    for budget, speeds in content["model-steps a second"].items():
-        alone, side, stacks = (
-            max(value for name, value in speeds.items() if name.startswith(way))
-            for way in ("one after", "side by side", "stacks")
-        )
-        goal = verdict(stacks / alone, goals[budget]) if budget in goals else ""
-        rows.append(
-            (
-                budget,
-                f"{alone:.0f}",
-                f"{side:.0f} ({side / alone:.2f} ×)",
-                f"{stacks:.0f} ({stacks / alone:.2f} ×)",
-                goal,
-            )
-        )
-    size = content["replicas"]
-    return table(
-        ("parameters", "one after another", "two side by side", f"two stacks of {size}", "goal, ×"),
-        rows,
-    )
-
-
 def study(content: dict[str, Any]) -> str:
     rows = [
         (
@@ -314,7 +289,6 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
         fit_overhead,
         bf16_agreement,
         memory,
-        replicas,
         study,
         kernels,
         spinning,

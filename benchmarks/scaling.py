@@ -1,4 +1,4 @@
-"""Time and memory as work grows: rows, features, assets, replicas, parameters.
+"""Time and memory as work grows: rows, features, assets, parameters.
 
     python benchmarks/scaling.py [--axes rows ...] [--quick] [--figure docs/figures/cost.png]
 
@@ -154,13 +154,13 @@ def parameters(count: int) -> Stages:
     return {"GFLOP": flops / 1e9, **stages, "peak MB": peak_mb() - before}
 
 
-def step(network: Any, *, batch_size: int, num_features: int, replicas: int = 1) -> Stages:
-    """Forward, backward and update, as the Trainer takes them, of all replicas."""
+def step(network: Any, *, batch_size: int, num_features: int) -> Stages:
+    """Forward, backward and update, as the Trainer takes them."""
     import torch
 
     from finscale.config import TaskConfig, TrainingConfig
+    from finscale.training import fit
     from finscale.training.probe import ProbeRequest, make_trainer
-    from finscale.training.stack import Stack
 
     training = TrainingConfig(
         device="cpu", threads=1, batch_size=batch_size, learning_rate=1e-3, precision="fp32"
@@ -172,31 +172,17 @@ def step(network: Any, *, batch_size: int, num_features: int, replicas: int = 1)
         num_features=num_features,
         context_length=80,
     )
-    trainers = [make_trainer(request) for _ in range(replicas)]
-    ends_B = torch.from_numpy(trainers[0].split.train[:batch_size])
-    for trainer in trainers:
-        trainer.setup(trainers[0])
-        trainer.model.train()
-    stack = Stack(tuple(trainers))
+    trainer = make_trainer(request)
+    ends_B = torch.from_numpy(trainer.split.train[:batch_size])
+    fit.setup(trainer)
+    trainer.model.train()
 
     def one() -> None:
-        stack.train_step([ends_B] * replicas)
-        for trainer in trainers:
-            trainer.state.step = 0
+        fit.step(trainer, ends_B)
+        trainer.state.step = 0
 
     one()  # allocates
     return {"training step": seconds_of(one)}
-
-
-def replicas(count: int) -> Stages:
-    """One step of ``count`` models of 10k parameters as one program."""
-    from finscale.config import ModelConfig
-    from finscale.models import resolve_model
-
-    network = resolve_model(ModelConfig(budget=10_000), num_features=25, context_length=80)
-    before = peak_mb()
-    stages = step(network, batch_size=64, num_features=25, replicas=count)
-    return {**stages, "peak MB": peak_mb() - before}
 
 
 @dataclass(frozen=True)
@@ -213,7 +199,6 @@ AXES = {
     "rows": Growth(rows, (1_000, 10_000, 100_000, 1_000_000), "size"),
     "features": Growth(features, (25, 100, 500, 2_000), "size"),
     "assets": Growth(assets, (1, 8, 32, 128, 500), "size"),
-    "replicas": Growth(replicas, (1, 4, 16, 64), "size"),
     "parameters": Growth(
         parameters, (10_000, 100_000, 1_000_000, 10_000_000, 50_000_000, 200_000_000), "GFLOP"
     ),

@@ -22,7 +22,6 @@ TITLES = {
     "rows": "Rows: does a longer history cost more than its length?",
     "features": "Features: do wider windows cost more than their width?",
     "assets": "Assets: does a larger panel cost more than its size?",
-    "replicas": "Replicas: what do more trainings at once cost?",
     "parameters": "Parameters: does a larger model cost more than its FLOPs?",
 }
 

@@ -15,7 +15,7 @@ import time
 import torch
 
 from finscale.config import ModelConfig, TaskConfig, TrainingConfig
-from finscale.training import Reading, ThermalCallback
+from finscale.training import Reading, ThermalCallback, fit
 from finscale.training.devices import use_threads
 from finscale.training.probe import ProbeRequest, make_trainer
 from finscale.training.sensors import SENSORS, hottest
@@ -37,7 +37,7 @@ def block(trainer, ends_B, callback):
     """Seconds a step over one block, with or without the callback."""
     count, started = 0, time.perf_counter()
     while time.perf_counter() - started < BLOCK_SECONDS:
-        trainer.train_step(ends_B)
+        fit.step(trainer, ends_B)
         trainer.state.step = 0
         if callback is not None:
             callback.on_step_end(trainer)
@@ -70,7 +70,7 @@ def main():
     thermal = ThermalCallback(read=read)
 
     with use_threads(1):
-        trainer.setup()
+        fit.setup(trainer)
         trainer.model.train()
         block(trainer, ends_B, None)
         thermal.on_fit_start(trainer)

@@ -198,6 +198,7 @@ def _our_step(
     import torch
 
     from finscale.models.patchtst.counts import flops_per_sample
+    from finscale.training import fit
     from finscale.training.allocator import keep_freed_memory
     from finscale.training.probe import make_trainer
 
@@ -206,11 +207,11 @@ def _our_step(
     trainer = make_trainer(request)
     batch = int(request.training.batch_size)
     ends_B = torch.from_numpy(trainer.split.train[:batch])
-    trainer.setup()
+    fit.setup(trainer)
     trainer.model.train()
 
     def step() -> None:
-        trainer.train_step(ends_B)
+        fit.step(trainer, ends_B)
         trainer.state.step = 0
 
     about = {

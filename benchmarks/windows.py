@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 
 from finscale.config import ModelConfig, TaskConfig, TrainingConfig
 from finscale.models import resolve_model
-from finscale.training import Trainer
+from finscale.training import Trainer, fit
 from finscale.training.devices import use_threads
 from finscale.training.probe import ProbeRequest, make_trainer
 
@@ -64,7 +64,7 @@ def contenders(trainer: Trainer, num_batches: int) -> dict[str, Callable[[], Non
 
     def steps() -> None:
         for ends_B in batches[:STEPS]:
-            trainer.train_step(ends_B)
+            fit.step(trainer, ends_B)
             trainer.state.step = 0
 
     return {
@@ -95,7 +95,7 @@ def measured(num_features: int, threads: int, num_rounds: int) -> dict[str, floa
     )
     num_batches = BATCHES[num_features]
     with use_threads(threads):
-        trainer.setup()
+        fit.setup(trainer)
         trainer.model.train()
         found = rounds(contenders(trainer, num_batches), num_rounds)
     clock = "cpu" if threads == 1 else "wall"

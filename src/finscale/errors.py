@@ -48,6 +48,13 @@ class TrainingError(FinscaleError):
     """A training that cannot start, or had to stop."""
 
 
+class TrainingPaused(TrainingError):  # noqa: N818 (a pause is no fault)
+    """Training stopped before its end, by Ctrl-C, heat or a callback, and can be resumed."""
+
+    #: As a shell reports a process that Ctrl-C ended.
+    exit_status = 130
+
+
 class FinscaleWarning(UserWarning):
     """Something a user should know and that does not stop the work."""
 

@@ -116,7 +116,7 @@ import numpy as np, polars as pl, torch
 from finscale.config import ModelConfig, SplitConfig, TaskConfig, TrainingConfig
 from finscale.data.windows import FinancialDataset
 from finscale.models import build_model, resolve_model
-from finscale.training import Trainer
+from finscale.training import Trainer, fit
 
 torch.set_num_threads(1)
 how, file = sys.argv[1], Path(sys.argv[2])
@@ -141,11 +141,11 @@ def losses(dataset, num_steps):
                             precision="fp32")
     trainer = Trainer(build_model(network, **shape), dataset.scaled(split.train), split, config,
                       task=options["task"])
-    trainer.setup()
+    fit.setup(trainer)
     trainer.model.train()
     order = torch.from_numpy(split.train)[torch.randperm(len(split.train))]
     for step in range(num_steps):
-        trainer.train_step(order[32 * step : 32 * step + 32])
+        fit.step(trainer, order[32 * step : 32 * step + 32])
     return [loss.hex() for loss in trainer.state.losses_S[:num_steps].tolist()]
 
 # the libraries' own memory does not count

@@ -19,18 +19,15 @@ from finscale.config import StudyConfig
 from finscale.runs import RunStore
 from finscale.study import Study
 
-#: Whatever it gains: what is killed here are stacks.
-_STACKS = "from finscale.study import stacking; stacking._WORTH = 0.0; "
 _DRIVE = (
     "import sys; from pathlib import Path; from finscale.config import StudyConfig\n"
-    f"{_STACKS}\n"
     "from finscale.runs import RunStore; from finscale.study import Study, LocalExecutor\n"
     "folder = Path(sys.argv[1])\n"
     "config = StudyConfig.model_validate_json((folder / 'study.json').read_text())\n"
     "study = Study(config, studies=folder / 'studies', runs=RunStore(folder / 'runs'))\n"
     "sys.exit(bool(study.run(executor=LocalExecutor(2))))\n"
 )
-_MAIN = f"{_STACKS}from finscale.cli import main; main()"
+_MAIN = "from finscale.cli import main; main()"
 
 
 @pytest.fixture

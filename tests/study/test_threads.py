@@ -48,9 +48,7 @@ def measured(monkeypatch, side_by_side: float | None, alone: float | None) -> li
     """Give the two ways known speeds; return a list that grows with every measurement of them."""
     calls: list[int] = []
 
-    def speed(crew: Crew, *_, replicas: int | None = None) -> float | None:
-        if replicas is not None:
-            return 1.0  # whether stacks pay is asked with their size: here they never do
+    def speed(crew: Crew, *_) -> float | None:
         calls.append(crew.threads)
         return side_by_side if crew.threads == 1 else alone
 

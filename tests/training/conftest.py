@@ -10,7 +10,7 @@ import torch
 from finscale.config import ModelConfig, SplitConfig, TaskConfig, TrainingConfig
 from finscale.data import FinancialDataset
 from finscale.models import build_model
-from finscale.training import Trainer
+from finscale.training import Callback, Trainer
 
 NETWORK = ModelConfig(depth=1, width=8, heads=2, patch_length=8, stride=4, dropout=0.2)
 SPLIT = SplitConfig(train_end=dt.date(2000, 9, 5), validation_end=dt.date(2000, 11, 15))
@@ -102,6 +102,23 @@ def make_trainer(windows, task):
         )
 
     return make
+
+
+class RuinAfter(Callback):
+    """Spoil the weights after an epoch, so that no later one is the best."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_end(self, trainer, record):
+        if record["epoch"] == self.epoch:
+            with torch.no_grad():
+                trainer.model.head.project.weight.fill_(50.0)
+
+
+@pytest.fixture
+def ruin_after():
+    return RuinAfter
 
 
 TIMED = ("seconds", "samples_per_second")

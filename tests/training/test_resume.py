@@ -10,8 +10,7 @@ import pytest
 from filelock import FileLock
 
 from finscale.errors import FinscaleError, FinscaleWarning, TrainingError
-from finscale.training import Callback, TrainingPaused, state
-from finscale.training.stack import Stack
+from finscale.training import Callback, TrainingPaused, fit, state
 
 KILLED = Path(__file__).with_name("killed.py")
 
@@ -74,7 +73,7 @@ def test_a_finished_training_is_not_repeated(make_trainer, tmp_path, outcome, mo
     first = make_trainer(tmp_path)
     expected = outcome(first, first.fit())
     again = make_trainer(tmp_path)
-    monkeypatch.setattr(Stack, "train_step", None)
+    monkeypatch.setattr(fit, "step", None)
     assert outcome(again, again.fit()) == expected
 
 
@@ -174,7 +173,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_training(
 ):
     (tmp_path / "file").write_text("not a folder")
     trainer = make_trainer(tmp_path / "file" / "resume")
-    monkeypatch.setattr(Stack, "train_step", None)
+    monkeypatch.setattr(fit, "step", None)
     with pytest.raises(FinscaleError, match="cannot be written"):
         trainer.fit()
 

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from finscale.config import ModelConfig, TrainingConfig
+from finscale.config import ModelConfig
 from finscale.errors import TrainingError
 from finscale.models import build_model
 from finscale.training import Callback, TrainingPaused
-from finscale.training.flat import FlatParameters, decays
-from finscale.training.optimizer import AdamW, update
+from finscale.training.fit import setup
 
 
 class Recorder(Callback):
@@ -61,12 +60,11 @@ def test_the_result_counts_epochs_steps_and_samples(make_trainer):
     assert result.history[-1]["learning_rate"] == pytest.approx(0.1 * 3e-3)
 
 
-def test_the_model_ends_with_its_best_weights(make_trainer):
-    # a rate this high ends worse than it has been
-    trainer = make_trainer(epochs=8, learning_rate=0.1, schedule="constant", clip_norm=None)
+def test_the_model_ends_with_its_best_weights(make_trainer, ruin_after):
+    trainer = make_trainer(epochs=4, callbacks=[ruin_after(2)])
     result = trainer.fit()
     losses = [record["validation_loss"] for record in result.history]
-    assert result.best_epoch == 1 + int(np.argmin(losses)) < len(losses)
+    assert result.best_epoch == 1 + int(np.argmin(losses)) == 2
     assert trainer.validate() == result.best_validation_loss == min(losses)
 
 
@@ -104,7 +102,7 @@ def test_accumulated_micro_batches_train_as_one_large_batch(make_trainer):
 
 def test_each_epoch_sees_every_training_window_once_in_its_own_order(make_trainer):
     trainer = make_trainer()
-    trainer.setup()
+    setup(trainer)
     orders = [trainer._epoch_order(epoch).numpy() for epoch in (0, 1)]
     for order in orders:
         assert np.array_equal(np.sort(order), np.sort(trainer.split.train))
@@ -213,50 +211,21 @@ def test_a_split_without_validation_is_refused(make_trainer, windows):
         make_trainer(split=empty).fit()
 
 
-def test_matrices_decay_and_nothing_else(make_trainer):
-    parameters = dict(make_trainer().model.named_parameters())
-    decayed = {name for name, parameter in parameters.items() if decays(name, parameter)}
-    spared = parameters.keys() - decayed
-    assert decayed
-    assert all(name.endswith("weight") for name in decayed)
-    assert any("position" in name for name in spared)
-    assert any("stats" in name for name in spared)
-    assert {name for name in parameters if "norm" in name or "bias" in name} <= spared
-
-
-def test_updates_are_those_of_torch_adamw(make_trainer):
-    config = TrainingConfig(learning_rate=1e-2, weight_decay=0.1)
-    ours, theirs = (make_trainer(seed=4).model for _ in range(2))
-    named = dict(theirs.named_parameters())
-    groups = [
-        {"params": [p for n, p in named.items() if decays(n, p) is flag], "weight_decay": decay}
-        for flag, decay in ((True, 0.1), (False, 0.0))
-    ]
-    reference = torch.optim.AdamW(groups, lr=1e-2, betas=config.betas, fused=True)
-    optimizer = AdamW(FlatParameters([ours]), 0, config)
-    for step in range(5):
-        torch.manual_seed(step)
-        for own, other in zip(ours.parameters(), theirs.parameters(), strict=True):
-            own.grad.copy_(torch.randn_like(own))
-            other.grad = own.grad.clone()
-        update([optimizer])
-        reference.step()
-    for own, other in zip(ours.parameters(), theirs.parameters(), strict=True):
-        assert torch.equal(own, other)
-
-
 def test_the_learning_rate_follows_the_schedule(make_trainer):
     seen = []
 
     class Watch(Callback):
         def on_step_end(self, trainer):
-            seen.append(trainer.state.optimizer.learning_rate)
+            seen.append({group["lr"] for group in trainer.state.optimizer.param_groups})
 
     trainer = make_trainer(callbacks=[Watch()], schedule="constant", warmup=0.5, epochs=2)
     trainer.fit()
     half = len(seen) // 2
-    assert seen[:half] == pytest.approx([3e-3 * (k + 1) / half for k in range(half)])
-    assert set(seen[half:]) == {3e-3}
+    assert all(len(rates) == 1 for rates in seen)
+    assert [max(rates) for rates in seen[:half]] == pytest.approx(
+        [3e-3 * (k + 1) / half for k in range(half)]
+    )
+    assert all(rates == {3e-3} for rates in seen[half:])
 
 
 def test_bf16_trains_close_to_fp32_and_keeps_fp32_weights(make_trainer):

@@ -146,7 +146,7 @@ def _print_plan(found: StudyPlan, terminal: Console) -> None:
         f"{found.disk / 1e6:.0f} MB of disk",
         soft_wrap=True,
     )
-    for line in [*_thread_lines(found), *_stack_line(found)]:
+    for line in _thread_lines(found):
         terminal.print(line, soft_wrap=True, markup=False)
     terminal.print(f"tuning  {found.tuning}", soft_wrap=True, markup=False)
     if found.power is None:
@@ -165,15 +165,6 @@ def _thread_lines(found: StudyPlan) -> list[str]:
     if len(whys) == 1:
         return [f"threads  {next(iter(whys))}"]
     return [f"threads  {size.label}: {size.threads}, {size.threads_why}" for size in sizes]
-
-
-def _stack_line(found: StudyPlan) -> list[str]:
-    """Return which sizes train several runs as one program, where any does."""
-    sizes = [f"{size.label} × {size.stack}" for size in found.sizes if size.stack > 1]
-    told = (
-        "runs that differ by their seed train as one program where that was measured to be faster"
-    )
-    return [f"stacks  {', '.join(sizes)}: {told}"] if sizes else []
 
 
 def _power_lines(power: PowerPlan) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finscale.config import BaselineConfig, ExperimentConfig
-from finscale.errors import FinscaleError
+from finscale.errors import FinscaleError, TrainingError, TrainingPaused
 from finscale.experiment.preparation import Prepared, interface, prepare
 from finscale.files import atomic_path, file_digests, write_json
 from finscale.runs import Run, RunStore, environment, exclusive, partial_folder, publish
@@ -95,14 +95,12 @@ def run_experiments(
     done: Callable[[int, Run | FinscaleError], None] = lambda place, outcome: None,
     tell: Callable[[], object] = lambda: None,
 ) -> list[Run | FinscaleError]:
-    """Make several runs; networks that differ by seed or optimiser alone train as one program.
-
-    Each run has the bits that it has alone (``finscale.training.stack``).
+    """Make several runs, one after another.
 
     Parameters
     ----------
     configs : sequence of ExperimentConfig
-        Networks that can be stacked, or one run of any kind.
+        Which runs.
     runs, data
         As for :func:`run_experiment`.
     callbacks : callable
@@ -149,16 +147,18 @@ def run_experiments(
                 publish(missing[place], store.folder / run_id)
             note(place, error or store[run_id])
 
-        networks = {}
         for place, folder in missing.items():
-            if isinstance(prepared[place].config.model, BaselineConfig):
-                _fit_baseline(prepared[place], folder)
-                publish_run(place, None)
+            try:
+                if isinstance(prepared[place].config.model, BaselineConfig):
+                    _fit_baseline(prepared[place], folder)
+                else:
+                    _train(prepared[place], folder, callbacks(place))
+            except TrainingPaused:
+                raise
+            except TrainingError as error:
+                publish_run(place, error)
             else:
-                networks[place] = prepared[place], folder, callbacks(place)
-        if networks:
-            _train(networks, publish_run)
-            _leave_memory([one for one, _, _ in networks.values()])
+                publish_run(place, None)
     return [outcomes[place] for place in range(len(prepared))]
 
 
@@ -185,49 +185,37 @@ def _fit_baseline(prepared: Prepared, folder: Path) -> None:
     _write_info(prepared, folder, facts(prepared), training={}, seconds=seconds)
 
 
-def _train(
-    networks: Mapping[int, tuple[Prepared, Path, Sequence[Callback]]],
-    done: Callable[[int, FinscaleError | None], None],
-) -> None:
-    """Train networks as one stack, write what each came to, and tell ``done`` of each."""
+def _train(prepared: Prepared, folder: Path, callbacks: Sequence[Callback]) -> None:
+    """Train a network and write what came of it into its folder."""
     from finscale.training import ThermalCallback, TrackingCallback, TrackingManager
-    from finscale.training.stack import fit_together
 
     started = time.perf_counter()
-    with contextlib.ExitStack() as stack:
-        trainers: dict[int, tuple[Trainer, TrackingManager]] = {}
-        for place, (prepared, folder, callbacks) in networks.items():
-            config = prepared.config
-            tracking = stack.enter_context(TrackingManager(config.tracking))
-            tracking.start(run_name=prepared.run_id, config=facts(prepared))
-            watchers = [*callbacks, TrackingCallback(tracking)]
-            # one thermometer will do for all
-            if config.training.thermal.enabled and not trainers:
-                watchers.append(ThermalCallback(config.training.thermal))
-            trainer = make_trainer(prepared, folder=folder / "resume", callbacks=watchers)
-            trainers[place] = trainer, tracking
-        results = fit_together([trainer for trainer, _ in trainers.values()])
-        trained = time.perf_counter() - started
-        for result, (place, (trainer, tracking)) in zip(results, trainers.items(), strict=True):
-            if isinstance(result, FinscaleError):
-                tracking.finish("failed")
-                done(place, result)
-                continue
-            prepared, folder, _ = networks[place]
-            began = time.perf_counter()
-            training = _write_training(prepared, folder, trainer, result)
-            tracking.log_config({"training_result": training})
-            seconds = trained / len(trainers) + time.perf_counter() - began
-            _write_info(prepared, folder, facts(prepared), training=training, seconds=seconds)
-            done(place, None)
+    config = prepared.config
+    with TrackingManager(config.tracking) as tracking:
+        tracking.start(run_name=prepared.run_id, config=facts(prepared))
+        watchers = [*callbacks, TrackingCallback(tracking)]
+        if config.training.thermal.enabled:
+            watchers.append(ThermalCallback(config.training.thermal))
+        trainer = make_trainer(prepared, folder=folder / "resume", callbacks=watchers)
+        try:
+            result = trainer.fit()
+        except TrainingPaused:
+            raise
+        except TrainingError:
+            tracking.finish("failed")
+            raise
+        training = _write_training(prepared, folder, trainer, result)
+        tracking.log_config({"training_result": training})
+        seconds = time.perf_counter() - started
+        _write_info(prepared, folder, facts(prepared), training=training, seconds=seconds)
+    _leave_memory(prepared)
 
 
-def _leave_memory(networks: Sequence[Prepared]) -> None:
-    """Give memory back after large models: a worker's next run may be of another shape."""
+def _leave_memory(prepared: Prepared) -> None:
+    """Give memory back after a large model: a worker's next run may be of another shape."""
     from finscale.training.allocator import release_freed_memory
 
-    counts = [one.counts.total for one in networks if one.counts is not None]
-    if sum(counts) >= _WORTH_RELEASING:
+    if prepared.counts is not None and prepared.counts.total >= _WORTH_RELEASING:
         release_freed_memory()
 
 

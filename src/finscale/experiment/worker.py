@@ -84,7 +84,7 @@ def _measure(job: dict[str, Any], say: Callable[..., None]) -> None:
         sys.stdin.readline()
 
     prepared = prepare(ExperimentConfig.model_validate(job["measure"]))
-    speed = measured_speed(prepared, seconds=job["seconds"], ready=wait, replicas=job["replicas"])
+    speed = measured_speed(prepared, seconds=job["seconds"], ready=wait)
     say("measured", samples_per_second=speed)
 
 

@@ -39,9 +39,7 @@ class Crew:
     ) -> None:
         self._dismiss()
 
-    def samples_per_second(
-        self, config: ExperimentConfig, seconds: float, *, replicas: int = 1
-    ) -> float | None:
+    def samples_per_second(self, config: ExperimentConfig, seconds: float) -> float | None:
         """Return the windows a second of all workers together; None where one fails.
 
         Parameters
@@ -50,16 +48,10 @@ class Crew:
             A network's run, resolved.
         seconds : float
             Time to spend on measured steps.
-        replicas : int
-            Trainings in each worker's stack.
         """
         while len(self._workers) < self.size:
             self._workers.append(start_worker(self.threads))
-        message = {
-            "measure": config.model_dump(mode="json"),
-            "seconds": seconds,
-            "replicas": replicas,
-        }
+        message = {"measure": config.model_dump(mode="json"), "seconds": seconds}
         try:
             # all of them are warm before the first is timed
             self._ask(message, answer="ready")

@@ -6,8 +6,7 @@ Speed is measured: each size takes real optimiser steps on its own windows for a
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,15 +45,13 @@ class SizePlan:
     flops : float
         Training FLOPs of all its runs, if none stops early.
     seconds : float
-        Of one run, if it does not stop early; measured. A stack's time is shared by its runs.
+        Of one run, if it does not stop early; measured.
     threads : int
         CPU threads of one run.
     threads_why : str
         Where they come from: ``set`` in the file, ``measured``, ``remembered`` …, and the numbers.
     memory, disk : int
         Bytes: the peak of one training process, and what all runs leave on disk.
-    stack : int
-        Runs that train as one program, where that is faster (``finscale.study.stacking``).
     sees : float or None
         Smallest gain in the study's outcome over the smallest size that its runs would show with
         80 % power.
@@ -70,7 +67,6 @@ class SizePlan:
     threads_why: str
     memory: int
     disk: int
-    stack: int = 1
     sees: float | None = None
 
 
@@ -143,13 +139,7 @@ def plan_study(
     study.choose_threads(workers=workers, seconds=seconds, tell=tell)
     networks = [one for one in study.plan if not one.cell.is_baseline]
     controls = [one for control in study.controls.values() for one in control.plan]
-    wanted = [*networks, *controls]
-    stacks = study.stacking.names(
-        wanted, workers=workers, tell=lambda label: tell(f"stacks of {label}")
-    )
-    counts = Counter(stacks)
-    stacked = {one.run_id: counts[name] for one, name in zip(wanted, stacks, strict=True) if name}
-    meter = _Meter(seconds, study, known, stacked, tell)
+    meter = _Meter(seconds, study, known, tell)
     by_size: dict[str, list[Planned]] = {}
     for one in networks:
         by_size.setdefault(_words(one), []).append(one)
@@ -185,11 +175,9 @@ class _Meter:
         seconds: float,
         study: Study,
         known: Collection[str],
-        stacked: Mapping[str, int],
         tell: Callable[[str], object],
     ) -> None:
         self._seconds, self._runs, self._tell = seconds, study.runs, tell
-        self._stacking, self._stacked = study.stacking, stacked
         self._threads, self._known = study.threads, known
         self._speeds: dict[str, float] = {}
         # a worker's libraries and data take about what this process holds before it trains
@@ -210,10 +198,8 @@ class _Meter:
             seconds=float(np.mean(seconds)),
             threads=max((_threads(one) for one in networks), default=1),
             threads_why=self._why(networks[0]) if networks else "",
-            memory=self._base_memory
-            + max((self._stack(one) * training_bytes(one) for one in networks), default=0),
+            memory=self._base_memory + max(map(training_bytes, networks), default=0),
             disk=sum(map(_disk, planned)),
-            stack=max(map(self._stack, networks), default=1),
         )
 
     def _why(self, planned: Planned) -> str:
@@ -234,11 +220,7 @@ class _Meter:
         split, epochs = prepared.split, prepared.config.training.epochs
         # a forward pass is a third of a training step
         samples = epochs * (len(split.train) + len(split.validation) / 3) + len(split.test) / 3
-        gain = self._stacking.gain(planned, self._stack(planned))
-        return _RUN_SECONDS + samples / (gain * self._speeds[key])
-
-    def _stack(self, planned: Planned) -> int:
-        return self._stacked.get(planned.run_id, 1)
+        return _RUN_SECONDS + samples / self._speeds[key]
 
 
 def _models(planned: Iterable[Planned]) -> set[str]:

@@ -33,7 +33,6 @@ def measured_speed(
     *,
     seconds: float,
     ready: Callable[[], object] = lambda: None,
-    replicas: int = 1,
 ) -> float:
     """Return the windows a second of real optimiser steps on the run's own windows.
 
@@ -45,15 +44,13 @@ def measured_speed(
         Time to spend on measured steps, once there are three of them.
     ready : callable
         Called when everything is warm, before the first measured step.
-    replicas : int
-        Trainings in one stack; the windows of all of them count.
     """
     import torch
 
     from finscale.experiment.experiment import make_trainer
     from finscale.training.allocator import keep_freed_memory
     from finscale.training.devices import use_threads
-    from finscale.training.stack import Stack
+    from finscale.training.fit import setup, step
 
     config = prepared.config
     batch_size = int(config.training.batch_size)
@@ -65,23 +62,20 @@ def measured_speed(
         config=config.model_copy(update={"training": training}),
         split=replace(prepared.split, train=windows),
     )
-    trainers = [make_trainer(measured) for _ in range(replicas)]
-    lead = trainers[0]
-    ends = [torch.from_numpy(windows[:batch_size]).to(lead.device)] * replicas
+    trainer = make_trainer(measured)
+    ends_B = torch.from_numpy(windows[:batch_size]).to(trainer.device)
     taken: list[float] = []
     keep_freed_memory()
-    with use_threads(int(lead.config.threads)):
-        for trainer in trainers:
-            trainer.setup(lead)
-            trainer.model.train()
-        stack = Stack(tuple(trainers))
-        stack.train_step(ends)  # the first step allocates
+    with use_threads(int(trainer.config.threads)):
+        setup(trainer)
+        trainer.model.train()
+        step(trainer, ends_B)  # the first step allocates
         ready()
         while len(taken) < _FEWEST_STEPS or (sum(taken) < seconds and len(taken) < _MOST_STEPS - 1):
             started = time.perf_counter()
-            stack.train_step(ends)
+            step(trainer, ends_B)
             taken.append(time.perf_counter() - started)
-    return replicas * batch_size / float(np.median(taken))
+    return batch_size / float(np.median(taken))
 
 
 def same_speed(planned: Planned) -> str:

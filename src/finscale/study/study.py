@@ -20,7 +20,6 @@ from finscale.study.grid import Cell, expand
 from finscale.study.numerics import settle_sizes
 from finscale.study.planned import Planned, plan_cells
 from finscale.study.registration import Registration
-from finscale.study.stacking import Stacking
 from finscale.study.threads import ThreadChoice, ThreadChoices
 from finscale.study.tuning import Tuner
 
@@ -70,7 +69,6 @@ class Study:
         self.runs = runs or RunStore()
         self.data = data or DataStore(config.experiment.data.root)
         self.threads = threads or ThreadChoices(self.folder, config)
-        self.stacking = Stacking()
         self.tuner = Tuner(config, self.data, self.runs)
         self.registration = Registration(self.folder, config)
         self.failures = Failures(self.folder)
@@ -284,10 +282,9 @@ class Study:
         observe: Callable[[Event], None] | None,
     ) -> dict[str, str]:
         """Compute runs; those that fail are recorded, and the others go on."""
-        stacks = self.stacking.names(wanted, workers=getattr(engine, "workers", None))
         jobs = [
-            Job(index, planned.cell.label, planned.prepared.config, planned.cost, stack)
-            for index, (planned, stack) in enumerate(zip(wanted, stacks, strict=True))
+            Job(index, planned.cell.label, planned.prepared.config, planned.cost)
+            for index, planned in enumerate(wanted)
         ]
         failed: dict[str, str] = {}
         for event in engine.run(jobs, self.runs.folder) if jobs else ():

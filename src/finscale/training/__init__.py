@@ -11,8 +11,9 @@ from finscale.lazy import lazy_names
 
 if TYPE_CHECKING:
     from finscale.config import ThermalConfig, TrackingConfig
+    from finscale.errors import TrainingPaused
     from finscale.training.batch_size import BatchSizeReport, find_batch_size
-    from finscale.training.callbacks import Callback, TrainingPaused
+    from finscale.training.callbacks import Callback
     from finscale.training.checkpoint import save_tensors
     from finscale.training.devices import require_memory
     from finscale.training.losses import LOSSES
@@ -37,7 +38,7 @@ _HOMES = {
     "TrackingConfig": "finscale.config",
     "TrackingManager": "finscale.training.tracking",
     "Trainer": "finscale.training.trainer",
-    "TrainingPaused": "finscale.training.callbacks",
+    "TrainingPaused": "finscale.errors",
     "find_batch_size": "finscale.training.batch_size",
     "require_memory": "finscale.training.devices",
     "resolve_training": "finscale.training.resolve",

@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from finscale.errors import TrainingError
-
 if TYPE_CHECKING:
     from finscale.training.state import EpochRecord, FitResult
     from finscale.training.trainer import Trainer
-
-
-class TrainingPaused(TrainingError):  # noqa: N818 (a pause is no fault)
-    """Training stopped before its end, by Ctrl-C, heat or a callback, and can be resumed."""
-
-    #: As a shell reports a process that Ctrl-C ended.
-    exit_status = 130
 
 
 class Callback:

@@ -1,92 +1,73 @@
-"""AdamW over flat memory, with decay on matrices only."""
+"""AdamW over the parameter groups that a model names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import nn
 
 from finscale.config import TrainingConfig
-from finscale.training.flat import FlatParameters
+from finscale.models.groups import parameter_groups
+
+#: Added to the root of the second moment: torch's default.
+EPSILON = 1e-8
+#: Devices on which torch updates all parameters of a group in one kernel.
+_FUSED_ON = ("cpu", "cuda", "mps", "xpu")
 
 
-class AdamW:
-    """Decoupled weight decay and Adam for one row of flat parameters.
+class AdamW(torch.optim.AdamW):
+    """``torch.optim.AdamW`` without its decorators for torch.compile.
 
-    The update is torch's fused kernel, called directly: ``torch.optim`` costs 2 s of imports, and
-    its bookkeeping more time than a small model's update.
+    An optimiser's methods import ``torch._dynamo`` when they are first called (2.8 s with a warm
+    disk), only to tell the compiler to stay away. Nothing here compiles the optimiser, so the plain
+    methods behind the decorators do: every process that trains starts that much sooner.
+    """
+
+    add_param_group = inspect.unwrap(torch.optim.AdamW.add_param_group)
+    zero_grad = inspect.unwrap(torch.optim.AdamW.zero_grad)
+    state_dict = inspect.unwrap(torch.optim.AdamW.state_dict)
+    load_state_dict = inspect.unwrap(torch.optim.AdamW.load_state_dict)
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
+
+
+def make_optimizer(model: nn.Module, config: TrainingConfig) -> AdamW:
+    """Return AdamW for a model, one parameter group for each that the model names.
 
     Parameters
     ----------
-    flat : FlatParameters
-        Where the parameters lie.
-    row : int
-        Which model's.
+    model : nn.Module
+        On its device, wrapped or sharded already where it is to be.
     config : TrainingConfig
-        Weight decay and betas.
+        Learning rate, weight decay and betas.
 
     References
     ----------
     Loshchilov & Hutter (2019), "Decoupled weight decay regularization".
     """
-
-    #: Added to the root of the second moment: torch's default.
-    epsilon = 1e-8
-
-    def __init__(self, flat: FlatParameters, row: int, config: TrainingConfig) -> None:
-        self.learning_rate = float(config.learning_rate)
-        self.weight_decay, self.betas = config.weight_decay, config.betas
-        values_P = flat.values_RP[row]
-        self.first_P = torch.zeros_like(values_P)
-        self.second_P = torch.zeros_like(values_P)
-        # the kernel wants a counter for each of its tensors, on their device
-        self.steps = torch.zeros((), device=values_P.device)
-        self.move(flat, row)
-
-    def move(self, flat: FlatParameters, row: int) -> None:
-        """Go on with the same parameters at another place."""
-        self.flat, self.row = flat, row
-        numbers = (flat.values_RP[row], flat.grads_RP[row], self.first_P, self.second_P)
-        #: Values, gradients and both moments of what decays, and of what does not.
-        self.parts = tuple(zip(*(flat.parts(one_P) for one_P in numbers), strict=True))
-
-    def state(self) -> dict[str, Tensor]:
-        """Return what the optimiser remembers."""
-        return {"first": self.first_P, "second": self.second_P, "steps": self.steps}
-
-    def load(self, state: dict[str, Tensor]) -> None:
-        """Remember what :meth:`state` returned once."""
-        for name, own in self.state().items():
-            own.copy_(state[name])
-
-    @property
-    def settings(self) -> tuple[float, float, float, float]:
-        """Optimisers with equal settings can update in one call."""
-        return (self.learning_rate, self.weight_decay, *self.betas)
+    groups: list[dict[str, Any]] = [
+        {
+            "name": group["name"],
+            "params": group["params"],
+            "lr_factor": group["lr_factor"],
+            "weight_decay": config.weight_decay if group["decay"] else 0.0,
+            "eps": EPSILON * group["eps_factor"],
+        }
+        for group in parameter_groups(model)
+    ]
+    device = next(model.parameters()).device.type
+    fused = device in _FUSED_ON
+    return AdamW(
+        groups,
+        lr=float(config.learning_rate),
+        betas=config.betas,
+        fused=fused,
+        foreach=not fused,
+    )
 
 
-def update(optimizers: Iterable[AdamW]) -> None:
-    """Take one step of each optimiser; those with equal settings share the calls."""
-    alike: dict[tuple[float, float, float, float], list[AdamW]] = {}
-    for optimizer in optimizers:
-        optimizer.steps += 1
-        alike.setdefault(optimizer.settings, []).append(optimizer)
-    for (rate, decay, beta1, beta2), group in alike.items():
-        for part, weight_decay in enumerate((decay, 0.0)):
-            values, grads, firsts, seconds = zip(*(one.parts[part] for one in group), strict=True)
-            torch._fused_adamw_(
-                values,
-                grads,
-                firsts,
-                seconds,
-                [],
-                [one.steps for one in group],
-                lr=rate,
-                beta1=beta1,
-                beta2=beta2,
-                weight_decay=weight_decay,
-                eps=AdamW.epsilon,
-                amsgrad=False,
-                maximize=False,
-            )
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group its factor times ``rate``."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["lr_factor"]

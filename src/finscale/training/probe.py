@@ -21,6 +21,7 @@ from finscale.data import FinancialDataset, Split
 from finscale.models import build_model
 from finscale.training.allocator import keep_freed_memory
 from finscale.training.devices import use_threads
+from finscale.training.fit import setup, step
 from finscale.training.losses import loss_name, num_outputs
 from finscale.training.oom import die_first
 from finscale.training.trainer import Trainer
@@ -54,15 +55,15 @@ def measure(request: ProbeRequest) -> dict[str, float]:
     seconds: list[float] = []
     keep_freed_memory()
     with use_threads(int(trainer.config.threads)):
-        trainer.setup()
+        setup(trainer)
         trainer.model.train()
         # the first step allocates (and compiles): it is not counted
-        trainer.train_step(ends_B)
+        step(trainer, ends_B)
         while len(seconds) < _FEWEST_STEPS or (
             sum(seconds) < request.seconds and len(seconds) < _MOST_STEPS - 1
         ):
             started = time.perf_counter()
-            trainer.train_step(ends_B)
+            step(trainer, ends_B)
             synchronise(trainer.device)
             seconds.append(time.perf_counter() - started)
     return {

@@ -15,6 +15,7 @@ import torch
 
 from finscale.training.allocator import keep_freed_memory
 from finscale.training.devices import use_threads
+from finscale.training.fit import setup, step
 from finscale.training.numerics import Speed, contest
 from finscale.training.oom import die_first
 from finscale.training.probe import ProbeRequest, make_trainer, synchronise
@@ -78,7 +79,7 @@ class _Lane:
         batch_size = int(request.training.batch_size)
         self._ends_B = torch.from_numpy(self._trainer.split.train[:batch_size])
         self._ends_B = self._ends_B.to(self._trainer.device)
-        self._trainer.setup()
+        setup(self._trainer)
         self._trainer.model.train()
         started = time.perf_counter()
         self._step()
@@ -97,7 +98,7 @@ class _Lane:
     def _step(self) -> None:
         trainer = self._trainer
         with use_threads(int(trainer.config.threads)):
-            trainer.train_step(self._ends_B)
+            step(trainer, self._ends_B)
             synchronise(trainer.device)
         trainer.state.step = 0
 

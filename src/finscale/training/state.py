@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from finscale.training.checkpoint import Point, load_tensors, save_tensors
-from finscale.training.optimizer import AdamW
 
 #: Above this size the best weights wait in a file instead of in memory.
 _KEEP_IN_MEMORY = 256 * 2**20
@@ -43,9 +42,7 @@ class TrainState:
     """Everything that a training is at one moment, between two optimiser steps."""
 
     model: nn.Module
-    optimizer: AdamW
-    generator: torch.Generator
-    """Draws dropout's masks, on the device."""
+    optimizer: torch.optim.Optimizer
     losses_S: Tensor
     """Training loss of each step of the current epoch, on the device; zero where still to come."""
     best_weights: dict[str, Tensor] = field(default_factory=dict)
@@ -76,10 +73,9 @@ class TrainState:
         """Return every tensor of the state under a flat name."""
         return {
             **_prefixed("model", self.model.state_dict()),
-            **_prefixed("optimizer", self.optimizer.state()),
+            **_prefixed("optimizer", _optimizer_tensors(self.optimizer)),
             **_prefixed("best", self.best_weights),
             **_prefixed("rng", _rng_states(self.losses_S.device)),
-            "rng.own": self.generator.get_state(),
             "losses": self.losses_S,
         }
 
@@ -88,22 +84,24 @@ class TrainState:
         return {self.best_file: self.best_sha256} if self.best_file else {}
 
     def facts(self) -> dict[str, Any]:
-        """Return every plain field of the state."""
-        return {name: getattr(self, name) for name in _FACTS}
+        """Return every plain field of the state, and the optimiser's groups."""
+        groups = self.optimizer.state_dict()["param_groups"]
+        return {"optimizer": groups, **{name: getattr(self, name) for name in _FACTS}}
 
     def load(self, point: Point) -> None:
-        """Become the state that ``point`` holds, random generators included."""
+        """Become the state that ``point`` holds, random generators included.
+
+        Tensors go to the device of this state, wherever they were written.
+        """
         tensors = point.tensors
-        self.model.load_state_dict(_without("model", tensors))
-        self.optimizer.load(_without("optimizer", tensors))
         device = self.losses_S.device
+        self.model.load_state_dict(_without("model", tensors))
+        _load_optimizer(self.optimizer, _without("optimizer", tensors), point.facts["optimizer"])
         self.losses_S = tensors["losses"].to(device, copy=True)
         self.best_weights = {
             name: tensor.to(device, copy=True) for name, tensor in _without("best", tensors).items()
         }
-        generators = _without("rng", tensors)
-        self.generator.set_state(generators.pop("own"))
-        _set_rng_states(generators)
+        _set_rng_states(_without("rng", tensors))
         for name in _FACTS:
             setattr(self, name, point.facts[name])
 
@@ -129,7 +127,34 @@ class TrainState:
             self.model.load_state_dict(self.best_weights)
 
 
-_FACTS = tuple(f.name for f in fields(TrainState))[5:]
+_FACTS = tuple(f.name for f in fields(TrainState))[4:]
+
+#: Settings of an optimiser's group that say how it computes here, not what.
+_PLACEMENT = ("fused", "foreach", "capturable")
+
+
+def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return the tensors of an optimiser's ``state_dict`` as ``<parameter>.<name>``."""
+    state: dict[int, dict[str, Tensor]] = optimizer.state_dict()["state"]
+    return {f"{key}.{name}": t for key, one in state.items() for name, t in one.items()}
+
+
+def _load_optimizer(
+    optimizer: torch.optim.Optimizer,
+    tensors: Mapping[str, Tensor],
+    groups: Sequence[Mapping[str, Any]],
+) -> None:
+    """Give an optimiser back what its ``state_dict`` held."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        parameter, _, name = key.partition(".")
+        state.setdefault(int(parameter), {})[name] = tensor
+    own = optimizer.state_dict()["param_groups"]
+    merged = [
+        {**kept, **{name: here[name] for name in _PLACEMENT}, "betas": tuple(kept["betas"])}
+        for kept, here in zip(groups, own, strict=True)
+    ]
+    optimizer.load_state_dict({"state": state, "param_groups": merged})
 
 
 def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

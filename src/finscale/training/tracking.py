@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from finscale.config import TrackingConfig
-from finscale.errors import FinscaleWarning, missing_extra
+from finscale.errors import FinscaleWarning, TrainingPaused, missing_extra
 from finscale.registry import Registry
-from finscale.training.callbacks import Callback, TrainingPaused
+from finscale.training.callbacks import Callback
 
 if TYPE_CHECKING:
     from finscale.training.state import EpochRecord

@@ -1,9 +1,10 @@
-"""One training: what it is made of, how it is judged, kept and resumed; the loop is in stack.py."""
+"""One training: what it is made of, how it is judged, kept and resumed; the loop is in fit.py."""
 
 from __future__ import annotations
 
 import contextlib
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,19 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from finscale.config import TaskConfig, TrainingConfig
-from finscale.errors import TrainingError
-from finscale.models.kernels.dropout import drawing_from
-from finscale.training.callbacks import Callback, TrainingPaused
+from finscale.errors import TrainingError, TrainingPaused
+from finscale.training.callbacks import Callback
 from finscale.training.checkpoint import CheckpointFolder
 from finscale.training.devices import require_compiler, require_memory, use_threads
-from finscale.training.flat import FlatParameters
 from finscale.training.identity import training_identity
 from finscale.training.inputs import Inputs
 from finscale.training.losses import loss_name, make_loss
-from finscale.training.optimizer import AdamW
 from finscale.training.resolve import resolve_for_model
 from finscale.training.schedule import learning_rates
-from finscale.training.stack import Stack, fit_together
 from finscale.training.state import FitResult, TrainState
 
 if TYPE_CHECKING:
@@ -121,48 +118,23 @@ class Trainer:
         return self.state.epoch * self.num_windows + seen
 
     @property
-    def position(self) -> tuple[int, int]:
-        """Epochs completed, and steps of the current one."""
-        return self.state.epoch, self.state.step
-
-    @property
     def rate(self) -> float:
         """Learning rate of the next step."""
         return self._rates[self.num_steps]
 
-    @property
-    def writes_directly(self) -> bool:
-        """Whether products write their weights' gradients where the optimiser reads them."""
-        return self.device.type == "cpu" and not self.config.compile
-
-    @property
-    def pause_reason(self) -> str:
-        """Why training is to pause after this step; empty while it is not."""
-        return self._pause
-
     def fit(self) -> FitResult:
-        """Train from the start or from the last resume point, and load the best weights.
+        """Train to the end, from the start or from the last resume point; see :func:`.fit.fit`."""
+        from finscale.training.fit import fit
+
+        return fit(self)
+
+    def prepare(self) -> None:
+        """Make what the loop reads: the loss, the schedule, the windows, the compiled model.
 
         Raises
         ------
         TrainingError
-            If a loss is not finite (with the step and the dates of its batch), the folder holds a
-            different training, or all its resume points are damaged.
-        TrainingPaused
-            If Ctrl-C, heat or a callback stopped it; calling ``fit`` again goes on.
-        """
-        (outcome,) = fit_together([self])
-        if isinstance(outcome, TrainingError):
-            raise outcome
-        return outcome
-
-    def setup(self, lead: Trainer | None = None) -> None:
-        """Make the optimiser, the schedule and the state, or read the state back.
-
-        Parameters
-        ----------
-        lead : Trainer, optional
-            One on the same windows that is set up already: prepared windows are shared.
+            If there is nothing to train or to validate on, or no compiler where one is needed.
         """
         config = self.config
         self._pause = self._stop = ""
@@ -182,58 +154,34 @@ class Trainer:
         # only whole batches are compiled: their shape never changes
         self._compiled = torch.compile(self._encode) if config.compile else self._encode
         self.step_callbacks = [c for c in self.callbacks if _overrides_step(c)]
-        self.inputs = (
-            Inputs(self.model, self.dataset, np.r_[self.split.train, self.split.validation])
-            if lead is None or lead is self
-            else lead.inputs
-        )
-        self.state = TrainState(
-            model=self.model,
-            optimizer=AdamW(FlatParameters([self.model], direct=self.writes_directly), 0, config),
-            generator=torch.Generator(self.device).manual_seed(self.seed),
-            losses_S=torch.zeros(self.steps_per_epoch, device=self.device),
+        self.inputs = Inputs(
+            self.model, self.dataset, np.r_[self.split.train, self.split.validation]
         )
         self._num_checked = 0
-        torch.manual_seed(self.seed)
+
+    def resume(self) -> None:
+        """Go on from the newest resume point, if there is one."""
         point = self._checkpoints.load() if self._checkpoints else None
         if point is not None:
             self.state.load(point)
 
-    def train_step(self, ends_B: Tensor) -> None:
-        """Take one optimiser step on the windows that end at rows ``ends_B``, alone."""
-        Stack((self,)).train_step([ends_B])
-
-    def begin_epoch(self) -> None:
-        """Make ready for the remaining steps of the current epoch."""
+    def begin_epoch(self) -> Sequence[Tensor]:
+        """Make the model ready to learn; return the rows of each step of the current epoch."""
         self.model.train()
-        self.batches = torch.split(self._epoch_order(self.state.epoch), self.windows_per_step)
+        self._batches = torch.split(self._epoch_order(self.state.epoch), self.windows_per_step)
         self._num_checked = self.state.step
+        return self._batches
 
     def loss_on(self, ends_B: Tensor) -> Tensor:
-        """Return the training loss on the windows that end at rows ``ends_B``."""
+        """Return the mean training loss on the windows that end at rows ``ends_B``."""
         encode = self._compiled if len(ends_B) == self.config.batch_size else self._encode
-        with drawing_from([self.state.generator]), self.autocast():
+        with self._autocast():
             output = encode(*self.inputs.of(ends_B))
-        return self.loss_of(output, ends_B)
-
-    def loss_of(self, output: Tensor, ends_B: Tensor) -> Tensor:
-        """Return the loss of the model's output for the windows that end at rows ``ends_B``."""
         return self._loss(output.float(), self._targets(ends_B))
 
     def _targets(self, ends_B: Tensor) -> Tensor:
         target_B: Tensor = self.dataset.target_R.index_select(0, ends_B)
         return target_B
-
-    def clip(self) -> None:
-        """Scale the gradients down to the norm that the config allows."""
-        if self.config.clip_norm is not None:
-            optimizer = self.state.optimizer
-            grads_P = optimizer.flat.grads_RP[optimizer.row]
-            norm = torch.linalg.vector_norm(grads_P)
-            factor = self.config.clip_norm / (norm + 1e-6)
-            # to ask would make another device wait; here it saves a pass over all gradients
-            if self.device.type != "cpu" or not factor >= 1.0:
-                grads_P.mul_(factor.clamp(max=1.0))
 
     def validate(self) -> float:
         """Return the mean loss over all validation windows."""
@@ -287,7 +235,7 @@ class Trainer:
         for callback in self.callbacks:
             callback.on_epoch_end(self, state.history[-1])
         state.stopped = self._why_stop()
-        if state.stopped or (not self._pause and self.is_due(epoch_end=True)):
+        if state.stopped or (not self._pause and self._is_due(epoch_end=True)):
             self.save()
 
     def request_stop(self, reason: str) -> None:
@@ -336,11 +284,11 @@ class Trainer:
         with torch.inference_mode():
             ends_N = torch.from_numpy(ends).to(self.device)
             for ends_B in torch.split(ends_N, self.config.evaluation_batch_size):
-                with self.autocast():
+                with self._autocast():
                     output = model(ends_B)
                 yield output.float(), ends_B
 
-    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         """Return the block in which the model computes in the config's precision."""
         if self.config.precision == "bf16-mixed":
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
@@ -348,7 +296,7 @@ class Trainer:
 
     def _mean_train_loss(self) -> float:
         """Return the mean over the epoch's windows: the last step may have had fewer."""
-        counts_S = [len(ends_B) for ends_B in self.batches]
+        counts_S = [len(ends_B) for ends_B in self._batches]
         return float(np.average(self.state.losses_S.cpu().numpy().astype(float), weights=counts_S))
 
     def check_losses(self) -> None:
@@ -358,7 +306,7 @@ class Trainer:
         bad_S = (~fresh_S.isfinite()).nonzero()
         if len(bad_S):
             step = first + int(bad_S[0])
-            dates = np.sort(self.dataset.date_R[self.batches[step].cpu().numpy()])
+            dates = np.sort(self.dataset.date_R[self._batches[step].cpu().numpy()])
             raise self._not_finite(
                 f"The loss is {fresh_S[bad_S[0]].item()} at step {step + 1} of epoch "
                 f"{self.state.epoch + 1}, whose {len(dates)} windows were decided from "
@@ -372,8 +320,7 @@ class Trainer:
             hint="lower training.learning_rate, set training.clip_norm, or look at the data there",
         )
 
-    def is_due(self, *, epoch_end: bool = False) -> bool:
-        """Tell whether it is time for a resume point."""
+    def _is_due(self, *, epoch_end: bool = False) -> bool:
         return self._checkpoints is not None and self._checkpoints.is_due(
             self.config.checkpoint_minutes, epoch_end=epoch_end
         )
@@ -385,17 +332,24 @@ class Trainer:
                 self.check_losses()
             self._checkpoints.save(self.state.tensors(), self.state.facts(), self.state.files())
 
-    def raise_if_paused(self) -> None:
-        """Raise if a pause was asked for."""
-        if self._pause:
-            where = f"epoch {self.state.epoch + 1}, step {self.state.step}"
-            kept = "a resume point is written" if self._checkpoints else "nothing was kept"
-            raise TrainingPaused(
-                f"Training stopped in {where}: {self._pause}; {kept}.",
-                hint="start it again in the same way and it goes on from there"
-                if self._checkpoints
-                else "give a folder, and a stopped training can go on",
-            )
+    def save_if_due(self) -> float:
+        """Write a resume point if it is time; return the seconds that it took."""
+        started = time.perf_counter()
+        if not self._pause and self._is_due():
+            self.save()
+        return time.perf_counter() - started
+
+    def pause_if_asked(self) -> None:
+        """Write a resume point and raise ``TrainingPaused``, if a pause was asked for."""
+        if not self._pause or self.state.stopped:
+            return
+        self.save()
+        where = f"epoch {self.state.epoch + 1}, step {self.state.step}"
+        if self._checkpoints:
+            kept, hint = "a resume point is written", "start it again in the same way to go on"
+        else:
+            kept, hint = "nothing was kept", "give a folder, and a stopped training can go on"
+        raise TrainingPaused(f"Training stopped in {where}: {self._pause}; {kept}.", hint=hint)
 
     def exclusive(self) -> contextlib.AbstractContextManager[None]:
         """Hold the folder, if there is one, so that nobody else trains into it."""

@@ -4,10 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 
-from finscale.models import PatchTST
 from finscale.models.kernels import products
 from finscale.models.kernels.products import ONEDNN_FROM, Linear, by_onednn
-from finscale.models.replicas import Replicas
 
 needs_onednn = pytest.mark.skipif(not products.HAS_ONEDNN, reason="torch was built without oneDNN")
 #: Rows, inputs, outputs: above and below the threshold, wider and narrower; the last two are those
@@ -57,26 +55,6 @@ def test_it_is_the_number_of_flops_that_decides(onednn):
     assert by_onednn(enough, weight, weight.dtype)
     assert not by_onednn(enough - 1, weight, weight.dtype)
     assert not by_onednn(enough, weight, torch.float64)
-
-
-@needs_onednn
-@pytest.mark.parametrize("half", [False, True], ids=["fp32", "bf16"])
-def test_a_model_has_the_same_bits_alone_and_in_a_stack(onednn, half):
-    torch.manual_seed(1)
-    sizes = {"num_features": 25, "context_length": 80, "depth": 2, "width": 64, "heads": 4}
-    models = [PatchTST(**sizes, ff_width=192, dropout=0.0) for _ in range(3)]
-    assert by_onednn(32 * 9, models[0].encoder.layers[0].ff_in.weight, torch.float32)
-    stack = Replicas.of(models)
-    x = torch.randn(3 * 32, 80, 25)
-    with torch.autocast("cpu", torch.bfloat16, enabled=half):
-        together = stack(x)
-        alone = [m(part) for m, part in zip(models, x.chunk(3), strict=True)]
-    assert torch.equal(together, torch.cat(alone))
-    together.sum().backward()
-    torch.cat(alone).sum().backward()
-    stacked = dict(stack.model.named_parameters())
-    for name, parameter in models[1].named_parameters():
-        assert torch.equal(stacked[name.replace("place_TD", "place_RTD")].grad[1], parameter.grad)
 
 
 def test_weights_have_the_names_of_a_plain_linear():

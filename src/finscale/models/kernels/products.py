@@ -18,8 +18,6 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor, nn
 
-from finscale.models.slots import Slot, slot_of
-
 #: Below so many FLOPs (multiply-add counted as two) oneDNN's 12 µs a call cost more than they save.
 ONEDNN_FROM = 6e6
 
@@ -55,12 +53,9 @@ class Linear(nn.Linear):
             return F.linear(x, weight, bias)
         if torch.is_autocast_enabled("cpu"):
             x = x.to(torch.get_autocast_dtype("cpu"))
-        slot = slot_of(weight) if torch.is_grad_enabled() else None
         if by_onednn(x.numel() // weight.shape[1], weight, x.dtype):
-            result: Tensor = _Product.apply(x, weight, bias, slot)  # type: ignore[no-untyped-call]
+            result: Tensor = _Product.apply(x, weight, bias)  # type: ignore[no-untyped-call]
             return result
-        if slot is not None:
-            slot.prepare()
         return F.linear(x, weight, bias)
 
 
@@ -129,13 +124,11 @@ class _Product(torch.autograd.Function):
     """x · Wᵀ + b in x's type with oneDNN, forwards and backwards."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight_OI: Tensor, bias_O: Tensor | None, slot: Slot | None
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
         # patches overlap in memory and are copied here, once for both directions
         x_NI, weight_OI = x.reshape(-1, x.shape[-1]), weight_OI.to(x.dtype)
         ctx.save_for_backward(x_NI, weight_OI)
-        ctx.slot, ctx.biased = slot, bias_O is not None
+        ctx.biased = bias_O is not None
         bias_O = bias_O if bias_O is None else bias_O.to(x.dtype)
         return product(x_NI, weight_OI, bias_O).view(*x.shape[:-1], -1)
 
@@ -147,8 +140,4 @@ class _Product(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             dx = input_gradient(grad_NO, weight_OI).view(*grads[0].shape[:-1], -1)
         dbias_O = grad_NO.sum(0) if ctx.biased else None
-        dweight_OI: Tensor | None = weight_gradient(grad_NO, x_NI)
-        if ctx.slot is not None:
-            ctx.slot.put(dweight_OI)
-            dweight_OI = None
-        return dx, dweight_OI, dbias_O, None
+        return dx, weight_gradient(grad_NO, x_NI), dbias_O
