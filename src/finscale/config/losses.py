@@ -37,7 +37,9 @@ def target_name(config: ExperimentConfig) -> str:
 
 
 def quantile_levels(config: ExperimentConfig) -> tuple[float, ...]:
-    """Return the levels of an experiment that predicts quantiles."""
+    """Return the levels of an experiment that predicts quantiles; none of another."""
+    if target_name(config) != "quantile":
+        return ()
     levels = config.training.loss_options.get("quantiles", QUANTILES)
     return levels if isinstance(levels, tuple) else (levels,)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from finscale.config import BaselineConfig, format_count
+from finscale.evaluation.targets import target_of
 from finscale.experiment.place import placement_words
 from finscale.experiment.preparation import Prepared
 from finscale.models import ARCHITECTURES
@@ -35,9 +36,9 @@ def _data(prepared: Prepared) -> str:
 
 
 def _task(prepared: Prepared) -> str:
-    task, dataset = prepared.config.task, prepared.dataset
+    dataset = prepared.dataset
     text: str = dataset.timeline
-    if task.kind == "classification":
+    if target_of(prepared.config).is_event:
         text += f"   base rate {dataset.base_rate(prepared.split.train):.1%} in train"
     return text
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finscale.config import BaselineConfig, ExperimentConfig
+from finscale.config.losses import quantile_levels
 from finscale.errors import FinscaleError, TrainingError, TrainingPaused
 from finscale.experiment.place import note_placement, place
 from finscale.experiment.preparation import Prepared, prepare
@@ -302,7 +303,7 @@ def _prediction_table(
     import polars as pl
 
     dataset = prepared.dataset
-    levels = _quantile_levels(prepared.config)
+    levels = quantile_levels(prepared.config)
     if levels:
         output = output.reshape(len(ends), len(levels))
     # quantiles: the one nearest the median is the prediction, all are kept
@@ -318,16 +319,6 @@ def _prediction_table(
             **{f"quantile_{level:g}": output[:, i] for i, level in enumerate(levels)},
         }
     )
-
-
-def _quantile_levels(config: ExperimentConfig) -> tuple[float, ...]:
-    """Return the levels that a network forecasts; none where it forecasts no quantiles."""
-    if isinstance(config.model, BaselineConfig) or config.training.loss != "quantile":
-        return ()
-    from finscale.training import LOSSES
-
-    settings = {**LOSSES["quantile"].options, **config.training.loss_options}
-    return tuple(settings["quantiles"])
 
 
 def _write_weights(prepared: Prepared, folder: Path, trainer: Trainer) -> None:
