@@ -111,7 +111,7 @@ assert compute_features(bars, "a50").columns[-1] == "close_in_range"
 prices = {name: bars[name].to_numpy() for name in ("open", "high", "low", "close")}
 gaps = TASKS["gap_up"].label(prices, TaskConfig())
 assert len(gaps) == bars.height - 1 and 0.1 < gaps.mean() < 0.9, gaps.mean()
-made = BASELINES["weekday"].make(Setting(TaskConfig(), 80, (), 0, 0))
+made = BASELINES["weekday"].make(Setting(TaskConfig(), 80, (), 0))
 ends = np.arange(100, 600)
 stacked = bars.with_columns(symbol=pl.lit("SP500"))
 logit = made.fit(stacked, ends, gaps[ends]).predict(stacked, ends)

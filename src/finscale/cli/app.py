@@ -66,6 +66,9 @@ def _root(
     ] = False,
 ) -> None:
     """Measure whether scale pays on financial time series."""
+    from finscale.plugins import load_plugins
+
+    load_plugins()
 
 
 law_app.command()(decide)

@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from finscale.config import TaskConfig
+from finscale.data.targets import task_reach
 from finscale.errors import DataError, did_you_mean
 
 KEYS = ("date", "symbol")
@@ -54,11 +55,12 @@ def prepared(
         *KEYS, *(pl.col(name).cast(pl.Float64).fill_null(float("nan")) for name in columns)
     )
     frame = frame[_warm_up(frame, symbol, names) :]
-    needed = context_length + task.horizon
+    reach = task_reach(task)
+    needed = context_length + reach
     if frame.height < needed:
         raise DataError(
             f"{symbol} has {frame.height:,} complete rows; a window of {context_length} bars with "
-            f"horizon {task.horizon} needs at least {needed:,}.",
+            f"a label over the next {reach} needs at least {needed:,}.",
             hint="fetch more history, or lower data.context_length",
         )
     return frame

@@ -12,12 +12,11 @@ from finscale.config.quantities import format_count
 from finscale.errors import FinscaleError
 from finscale.files import atomic_path
 from finscale.scaling.forms.base import Array
+from finscale.scaling.law_numbers import LawNumbers
 from finscale.scaling.law_text import interval, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from finscale.scaling.law import Law
 
 INK = "#1b1b1f"
 CURVE = "#2457a6"
@@ -25,12 +24,12 @@ DOT = "#7a7f87"
 FLOOR = "#b3541e"
 
 
-def plot(law: Law, ax: Axes | None = None) -> Axes:
+def plot(law: LawNumbers, ax: Axes | None = None) -> Axes:
     """Draw a law; one axis as loss over size, a surface as loss over N·D.
 
     Parameters
     ----------
-    law : Law
+    law : LawNumbers
         What to draw.
     ax : matplotlib Axes, optional
         Where; a new figure of 7 by 4.4 inches by default.
@@ -47,7 +46,7 @@ def plot(law: Law, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def save(law: Law, path: Path) -> None:
+def save(law: LawNumbers, path: Path) -> None:
     """Write the figure to a file whose ending names the format: png, svg or pdf."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -67,7 +66,7 @@ def save(law: Law, path: Path) -> None:
         figure.savefig(temporary, format=suffix, dpi=130, metadata=dated[suffix])
 
 
-def _curve(law: Law, ax: Axes) -> None:
+def _curve(law: LawNumbers, ax: Axes) -> None:
     table, out = law.table, law.heldout_n
     size_n = table.x_nd[:, 0]
     for seed in range(table.runs_nS.shape[1]):
@@ -106,7 +105,7 @@ def _curve(law: Law, ax: Axes) -> None:
         )
 
 
-def _curve_label(law: Law) -> str:
+def _curve_label(law: LawNumbers) -> str:
     name = law.form.exponent
     if not name:
         return law.form.equation
@@ -115,7 +114,7 @@ def _curve_label(law: Law) -> str:
     )
 
 
-def _surface(law: Law, ax: Axes) -> None:
+def _surface(law: LawNumbers, ax: Axes) -> None:
     table = law.table
     volume_n = table.x_nd[:, 0] * table.x_nd[:, 1]
     kept = ~law.heldout_n
@@ -145,7 +144,7 @@ def _surface(law: Law, ax: Axes) -> None:
         )
 
 
-def frontier(law: Law, volume_m: Array) -> Array:
+def frontier(law: LawNumbers, volume_m: Array) -> Array:
     r"""Return the sizes ``[m, 2]`` of least loss for each product N·D.
 
     :math:`N = (\alpha A / \beta B)^{1/(\alpha+\beta)} (ND)^{\beta/(\alpha+\beta)}` (Hoffmann et al.
@@ -158,7 +157,7 @@ def frontier(law: Law, volume_m: Array) -> Array:
     return np.stack([size_m, volume_m / size_m], axis=-1)
 
 
-def _dress(law: Law, ax: Axes) -> None:
+def _dress(law: LawNumbers, ax: Axes) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     axes = law.table.axes

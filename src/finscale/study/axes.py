@@ -1,6 +1,6 @@
 """The scale axes: what each sets, what it holds fixed, and the number that a law is fitted to.
 
-An axis is an entry of ``AXES``; adding one is adding an entry (and its name to ``AxisName``).
+An axis is an entry of ``AXES``; adding one is adding an entry.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from finscale.config import BaselineConfig, ExperimentConfig, ModelConfig, format_count, validate
+from finscale.config import BaselineConfig, ExperimentConfig, format_count, validate
+from finscale.config.names import AXIS_NAMES
 from finscale.errors import BudgetError, ConfigError
 from finscale.registry import Registry
 
@@ -76,7 +77,7 @@ class Axis:
     words: Callable[[Size], str] = str
 
 
-AXES: Registry[Axis] = Registry("scale axis")
+AXES: Registry[Axis] = Registry("scale axis", added=AXIS_NAMES.add)
 
 
 def look_at_windows(config: ExperimentConfig) -> AxisWindows:
@@ -88,8 +89,13 @@ def look_at_windows(config: ExperimentConfig) -> AxisWindows:
 
 
 def nominal(axis: str, size: Size) -> float:
-    """Return a size as a number to sort and group by: a20 is 20."""
-    return float(str(size).removeprefix("a")) if axis == "tier" else float(size)
+    """Return a size as a number to sort and group by: of a tier, how many features it has."""
+    if axis != "tier":
+        return float(size)
+    from finscale.features import TIERS
+
+    # a tier that is still to be declared can be planned by its name
+    return float(len(TIERS[str(size)]) if size in TIERS else str(size).removeprefix("a"))
 
 
 def _counted(singular: str, plural: str) -> Callable[[Size], str]:
@@ -106,7 +112,7 @@ def _section(config: ExperimentConfig, section: str, **changes: Any) -> Experime
 
 def _parameters(config: ExperimentConfig, size: Size, _: Look) -> ExperimentConfig:
     # sizes that a config states would contradict the budget
-    solved = {"depth": None, "width": None, "heads": None, "ff_width": None}
+    solved = dict.fromkeys(config.network.SIZES)
     return _section(config, "model", budget=int(size), **solved)
 
 
@@ -127,23 +133,18 @@ def budget_for_flops(config: ExperimentConfig, num_features: int, flops: float) 
         If no budget from 500 to 20 billion parameters does.
     """
     from finscale.models.build import design
-    from finscale.models.patchtst.counts import flops_per_sample
 
     def cost(budget: float) -> float:
-        settings = {"depth": None, "width": None, "heads": None, "ff_width": None}
-        model = ModelConfig.model_validate(
-            {**config.network.model_dump(), **settings, "budget": round(budget)}
-        )
         try:
-            architecture = design(
-                model,
+            made = design(
+                config.network.with_budget(round(budget)),
                 num_features=num_features,
                 context_length=config.data.context_length,
                 head=config.task.kind,
             )
         except BudgetError:
             return 0.0  # smaller than any architecture
-        return float(flops_per_sample(architecture))
+        return float(made.flops)
 
     low, high = math.log(500), math.log(2e10)
     for _ in range(40):

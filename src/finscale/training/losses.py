@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from finscale.config.names import LOSS_NAMES
 from finscale.errors import ConfigError, did_you_mean
 from finscale.registry import Registry
 
@@ -38,7 +39,7 @@ class Loss:
     """Where it comes from."""
 
 
-LOSSES: Registry[Loss] = Registry("loss")
+LOSSES: Registry[Loss] = Registry("loss", added=LOSS_NAMES.add)
 
 
 def loss_name(name: str | None, kind: str) -> str:

@@ -110,7 +110,7 @@ def _caption(findings: Findings) -> str:
 
 def _always_long(findings: Findings) -> str:
     """Say what the base rate does where an outcome trades: its one forecast meets its threshold."""
-    trades = findings.outcome.trades and findings.is_classification
+    trades = findings.outcome.trades and findings.target.is_event
     return " The base rate is long every day: it buys and holds." if trades else ""
 
 
