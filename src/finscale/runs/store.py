@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finscale.config import ExperimentConfig
+from finscale.config import ExperimentConfig, validate
 from finscale.errors import FinscaleError
 from finscale.files import file_digests, read_json
 from finscale.runs.identity import ID_LENGTH
@@ -48,7 +48,8 @@ class Run:
     @functools.cached_property
     def config(self) -> ExperimentConfig:
         """The resolved config."""
-        return ExperimentConfig.model_validate(self.info["config"])
+        place = str(self.folder / "run.json")
+        return validate(ExperimentConfig, self.info["config"], place=place)
 
     def metrics(self) -> pl.DataFrame:
         """Return one row per epoch."""
