@@ -84,7 +84,7 @@ class Installed:
         return self.python("-c", "from finscale.cli import main; main()", *arguments)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Installed]:
     """Return what makes an empty place for packages, and a folder to work in."""
 

@@ -63,6 +63,10 @@ class Axis:
         base rate's.
     words : callable
         A size as people write it.
+    noun : str, optional
+        What follows such a size in a sentence; the unit when absent.
+    larger : str, optional
+        What a question calls a model of a larger size; "network with a larger …" when absent.
     """
 
     title: str
@@ -75,6 +79,17 @@ class Axis:
     of_data: bool = False
     relative: bool = False
     words: Callable[[Size], str] = str
+    noun: str | None = None
+    larger: str = ""
+
+    def sized(self, words: str) -> str:
+        """Return a size, in words, with its noun: ``5k parameters``, ``10 years``."""
+        noun = self.unit if self.noun is None else self.noun
+        return words if words.endswith(noun) else f"{words} {noun}"
+
+    def larger_words(self) -> str:
+        """Return what a question calls a model of a larger size."""
+        return self.larger or f"network with a larger {self.title}"
 
 
 AXES: Registry[Axis] = Registry("scale axis", added=AXIS_NAMES.add)
@@ -194,6 +209,7 @@ AXES.add(
         apply=_parameters,
         measure=lambda run: float(run.info["parameters"]["total"]),
         words=lambda size: format_count(int(size)),
+        larger="larger network",
     ),
 )
 AXES.add(
@@ -207,6 +223,7 @@ AXES.add(
         apply=_compute,
         measure=lambda run: float(run.info["training"]["flops"]),
         words=lambda size: format_count(int(size)),
+        larger="network trained with more computing",
     ),
 )
 AXES.add(
@@ -221,6 +238,8 @@ AXES.add(
         measure=lambda run: float(run.info["windows"]["train"]),
         of_data=True,
         words=_counted("year", "years"),
+        larger="network that learns from more years",
+        noun="",
     ),
 )
 AXES.add(
@@ -235,6 +254,8 @@ AXES.add(
         measure=lambda run: float(len(run.config.data.symbols)),
         of_data=True,
         words=_counted("symbol", "symbols"),
+        larger="network that learns from more symbols",
+        noun="",
     ),
 )
 AXES.add(
@@ -248,6 +269,7 @@ AXES.add(
         apply=partial(_setting, "data", "tier"),
         measure=lambda run: nominal("tier", run.config.data.tier),
         of_data=True,
+        larger="network with more features",
     ),
 )
 AXES.add(
@@ -262,6 +284,8 @@ AXES.add(
         measure=lambda run: float(run.config.data.context_length),
         of_data=True,
         words=_counted("bar", "bars"),
+        larger="network that looks further back",
+        noun="",
     ),
 )
 AXES.add(
@@ -277,5 +301,7 @@ AXES.add(
         of_data=True,
         relative=True,
         words=_counted("bar ahead", "bars ahead"),
+        larger="forecast of a longer horizon",
+        noun="",
     ),
 )

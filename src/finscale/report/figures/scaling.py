@@ -18,7 +18,6 @@ from finscale.report.figure import (
     Rule,
 )
 from finscale.report.figures.common import (
-    NOUNS,
     amount,
     baseline_roles,
     padded,
@@ -29,6 +28,7 @@ from finscale.report.figures.common import (
 )
 from finscale.report.numbers import fixed, interval, percent
 from finscale.report.palette import ramp
+from finscale.study.axes import AXES
 
 if TYPE_CHECKING:
     from finscale.study.findings.findings import BaselineFinding, Findings
@@ -64,7 +64,7 @@ def scaling(findings: Findings) -> Figure:
     )
     return Figure(
         "scaling",
-        f"Does a {NOUNS[findings.axis][0]} {findings.outcome.does}?",
+        f"Does a {AXES[findings.axis].larger_words()} {findings.outcome.does}?",
         _answer(findings),
         _caption(findings),
         (panel,),
