@@ -1,6 +1,7 @@
 """Baselines against naive loops, hand-made values and the figures of the bundled S&P 500."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -8,7 +9,7 @@ import pytest
 
 from finscale.config import SplitConfig, TaskConfig
 from finscale.data import FinancialDataset, fetch_bars
-from finscale.data.targets import label
+from finscale.data.targets import Labels, label
 from finscale.models.baselines import make_baseline
 from finscale.models.baselines.baseline import Setting, columns_at
 from finscale.models.baselines.constant import realised_labels
@@ -70,6 +71,16 @@ def test_the_newest_label_known_is_that_of_t_minus_h():
     nan = math.nan
     np.testing.assert_array_equal(realised, [nan, nan, 0, 1, 1, nan, nan, 1])
     assert np.isnan(realised_labels(frame, setting(TaskConfig(horizon=9)))).all()
+
+
+def test_a_label_is_known_when_the_last_bar_that_it_counts_is_closed():
+    frame = bars({"A": [1.0, 2, 1, 4, 3]})
+
+    def three_ahead(frame, task):
+        return Labels(np.array([0, 1, *[math.nan] * 3]), np.array([3, 4, 4, 4, 4]), "")
+
+    realised = realised_labels(frame, replace(setting(DIRECTION), label=three_ahead))
+    np.testing.assert_array_equal(realised, [*[math.nan] * 3, 0, 1])
 
 
 def test_persistence_learns_which_way_labels_repeat():

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, SerializeAsAny, WrapValidator, model_validator
 
-from finscale.config.base import Section
+from finscale.config.base import Section, placement
 from finscale.config.quantities import Count
 from finscale.errors import did_you_mean
 from finscale.registry import Registry
@@ -87,10 +87,10 @@ class ModelConfig(NetworkConfig):
     """Project features to this many channels before patching (mixing only), so that 2,000 features
     do not eat a 2M budget. auto decides where a budget is solved, and else patches the features
     themselves, as None does."""
-    attention: Literal["auto", "fused", "explicit", "narrow"] = "auto"
+    attention: Annotated[Literal["auto", "fused", "explicit", "narrow"], placement()] = "auto"
     """torch's fused kernel, or products with a softmax between them; auto decides by shape and
     device. (narrow, of runs of before, is auto.)"""
-    activation_checkpointing: bool = False
+    activation_checkpointing: Annotated[bool, placement()] = False
     """Keep of each layer its input alone and compute the rest again on the way back: a third more
     time a step, and memory for one layer's activations instead of all."""
     attention_residual: bool = False

@@ -25,7 +25,7 @@ from typing import Any
 
 from finscale.config import StudyConfig
 from finscale.data import DataStore
-from finscale.runs import RunStore
+from finscale.runs import RunStore, choosing
 from finscale.study.grid import Cell
 from finscale.study.planned import Planned, plan_cells
 from finscale.study.sweep import Trial, Tuned, TuningSetting, TuningSweep, sweep
@@ -193,7 +193,8 @@ class Tuner:
     def _loss(self, planned: Planned) -> float | None:
         if planned.run_id not in self._runs:
             return None
-        return float(self._runs[planned.run_id].info["training"]["best_validation_loss"])
+        with choosing("settings in a sweep"):
+            return float(self._runs[planned.run_id].info["training"]["best_validation_loss"])
 
     def _with_chosen(self, cell: Cell) -> Cell:
         tuned = self.chosen(cell)

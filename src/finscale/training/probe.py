@@ -22,7 +22,7 @@ from finscale.data import FinancialDataset, Split
 from finscale.models import build_model
 from finscale.models.kernels.accelerate import accelerate, kernels_rule
 from finscale.training.allocator import keep_freed_memory
-from finscale.training.devices import use_threads
+from finscale.training.devices import synchronise, use_threads
 from finscale.training.fit import setup, step
 from finscale.training.losses import loss_name, num_outputs
 from finscale.training.oom import die_first
@@ -112,12 +112,6 @@ def _random_dataset(request: ProbeRequest) -> FinancialDataset:
         timeline="random",
         scale_F=np.ones(request.num_features),
     )
-
-
-def synchronise(device: torch.device) -> None:
-    """Wait for what was asked of the device."""
-    if device.type != "cpu":
-        torch.accelerator.synchronize()
 
 
 def _peak_bytes(device: torch.device) -> int:

@@ -41,6 +41,11 @@ class Labelled(Protocol):
         """Labels, shape [R]."""
         ...
 
+    @property
+    def reach_R(self) -> NDArray[np.int64]:
+        """Row of the last bar that counts for each label, shape [R]."""
+        ...
+
 
 #: One symbol's rows and the task → their labels; ``finscale.data.label`` is one.
 LabelFunction = Callable[[pl.DataFrame, TaskConfig], Labelled]
