@@ -14,9 +14,6 @@ LONGEST = 400
 _STILL_THERE = {
     "circle of imports: finscale.experiment.experiment, finscale.study.numerics,"
     " finscale.study.speed",
-    "circle of imports: finscale.models.kernels.compiled, finscale.models.kernels.dropout,"
-    " finscale.models.kernels.products",
-    "class name used twice: Shape",
 }
 
 

@@ -101,9 +101,10 @@ def marks(kind: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Mark]]
 
 
 def sections_in(annotation: Any) -> list[type[BaseModel]]:
-    """Return the sections that an annotation admits, however it wraps them."""
+    """Return the sections that an annotation admits, however it wraps them, and their kinds."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
+        kinds = [one for kind in annotation.__subclasses__() for one in sections_in(kind)]
+        return [annotation, *kinds]
     return [section for part in get_args(annotation) for section in sections_in(part)]
 
 
