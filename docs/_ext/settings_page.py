@@ -18,6 +18,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from finscale.config.base import mark_of
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -95,7 +97,9 @@ def _setting(
     if inner:
         return Setting(f"{prefix}{name}", "", f"{meaning} *Its settings stand {where}.*")
     kind = words(field.annotation) + _limits(field.metadata)
-    return Setting(f"{prefix}{name}", f"{kind} · {_default(field)}", meaning)
+    facts = f"{kind} · {_default(field)}"
+    role = mark_of(field).role
+    return Setting(f"{prefix}{name}", facts if role == "science" else f"{facts} · {role}", meaning)
 
 
 def docstrings(section: type[BaseModel]) -> dict[str, str]:

@@ -61,21 +61,13 @@ def run_study(
     terminal = console(quiet=quiet or as_json)
     study = open_study(config, settings, runs, studies, data_root, quick=quick)
     study.registration.register(amend=amend)
-    with console(quiet=quiet or as_json, stderr=True).status("reading the data") as status:
-        known = study.threads.read()
-        chosen = study.choose_threads(
-            workers=workers, tell=lambda size: status.update(f"measuring the {size}")
-        )
+    with console(quiet=quiet or as_json, stderr=True).status("reading the data"):
         missing = study.missing()
     terminal.print(f"[bold]{study.config.name}[/bold]  {study.config.question}", soft_wrap=True)
     terminal.print(
         f"{_counted(len(missing))} to compute · registered {study.config.hash()[:8]}",
         soft_wrap=True,
     )
-    for size, choice in chosen.items():
-        if size not in known:
-            words = f"threads   {size}: {choice.threads} ({choice.why}: {choice.reason})"
-            terminal.print(words, markup=False, soft_wrap=True)
     try:
         with StudyProgress(missing, terminal) as progress:
             failures = study.run(executor=LocalExecutor(workers), observe=progress)
@@ -83,8 +75,8 @@ def run_study(
         _say_how_to_go_on(study, missing)
         raise typer.Exit(130) from None
     for label, reason in failures.items():
-        last = reason.strip().splitlines()[-1]
-        console(stderr=True).print(f"failed: {label}: {last}", markup=False, soft_wrap=True)
+        first = reason.strip().splitlines()[0]
+        console(stderr=True).print(f"failed: {label}: {first}", markup=False, soft_wrap=True)
     if failures:
         console(stderr=True).print(f"tracebacks: {study.failures.path}", soft_wrap=True)
     if any(not planned.cell.is_baseline for planned, _ in study.completed()):
@@ -136,7 +128,7 @@ def status(
         mark = "✓" if row["done"] else "✗" if row["failed"] else "·"
         console().print(f"{mark} {row['run']}  {row['label']}", markup=False)
         if row["failed"]:
-            console().print(f"  {row['failed'].strip().splitlines()[-1]}", markup=False)
+            console().print(f"  {row['failed'].strip().splitlines()[0]}", markup=False)
     done = sum(bool(row["done"]) for row in rows)
     console().print(f"{done} of {len(rows)} runs are there")
     for change in study.registration.changes():

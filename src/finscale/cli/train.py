@@ -40,12 +40,6 @@ def train(
     data_root: DataRoot = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
-    verbose: Annotated[
-        bool,
-        typer.Option(
-            "--verbose", "-v", help="Also say why precision, attention and compilation are so."
-        ),
-    ] = False,
 ) -> None:
     """Train one model and score it on the sealed test windows.
 
@@ -70,8 +64,7 @@ def train(
         experiment,
         runs=RunStore(runs),
         callbacks=[] if silent else [ProgressBar(terminal)],
-        announce=lambda prepared: _announce(prepared, terminal, verbose=verbose),
-        tell=lambda: terminal.print("measuring precision, attention and compilation …"),
+        announce=lambda prepared: _announce(prepared, terminal),
     )
     card = scorecard(run, RunStore(runs), data=DataStore(experiment.data.root))
     if as_json:
@@ -86,11 +79,11 @@ def train(
     )
 
 
-def _announce(prepared: Prepared, terminal: Console, *, verbose: bool) -> None:
+def _announce(prepared: Prepared, terminal: Console) -> None:
     """Say what was decided, and where it came from, before anything is trained."""
     from finscale.experiment.announce import announcement
 
-    for name, text in announcement(prepared, verbose=verbose):
+    for name, text in announcement(prepared):
         terminal.print(f"[bold]{name:<10}[/bold]{text}", soft_wrap=True)
 
 

@@ -6,12 +6,12 @@ import copy
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from finscale.config.base import Section
+from finscale.config.base import Section, sections_in
 from finscale.errors import ConfigError, did_you_mean
 
 S = TypeVar("S", bound=Section)
@@ -188,16 +188,9 @@ def _fields(kind: type[BaseModel], parts: Sequence[str | int]) -> tuple[list[str
             sections = [sections[_MODEL_KINDS.index(str(part))]]
             continue
         field = sections[0].model_fields.get(str(part))
-        inner = _sections(field.annotation) if field else []
+        inner = sections_in(field.annotation) if field else []
         if not inner:
             break
         sections = inner
         walked.append(str(part))
     return list(sections[0].model_fields), ".".join(walked)
-
-
-def _sections(annotation: Any) -> list[type[BaseModel]]:
-    """Return the sections that an annotation admits, however it wraps them."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [section for part in get_args(annotation) for section in _sections(part)]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from finscale.config.base import Section
+from finscale.config.base import Section, placement
 from finscale.config.quantities import Count
 
 
@@ -59,11 +59,10 @@ class ModelConfig(Section):
     """Project features to this many channels before patching (mixing only), so that 2,000 features
     do not eat a 2M budget. auto decides where a budget is solved, and else patches the features
     themselves, as None does."""
-    attention: Literal["auto", "fused", "explicit", "narrow"] = "auto"
+    attention: Annotated[Literal["auto", "fused", "explicit", "narrow"], placement()] = "auto"
     """Fused kernel, explicit product, or for few tokens and narrow heads on a CPU one vector over
-    windows and heads. auto decides by shape, and becomes another way where a measurement on this
-    machine has found it clearly faster."""
-    activation_checkpointing: bool = False
+    windows and heads; auto decides by shape."""
+    activation_checkpointing: Annotated[bool, placement()] = False
     """Keep of each layer its input alone and compute the rest again on the way back: a third more
     time a step, and memory for one layer's activations instead of all."""
     attention_residual: bool = False

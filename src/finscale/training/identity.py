@@ -11,17 +11,6 @@ if TYPE_CHECKING:
     from finscale.config import TaskConfig, TrainingConfig
     from finscale.data import FinancialDataset, Split
 
-#: Settings that say where and how a training is computed: it may go on under others.
-_PLACEMENT = {
-    "device",
-    "threads",
-    "compile",
-    "kernels",
-    "evaluation_batch_size",
-    "checkpoint_minutes",
-    "thermal",
-}
-
 
 def training_identity(
     model: nn.Module,
@@ -37,7 +26,7 @@ def training_identity(
     to rounding and dropout's own masks elsewhere.
     """
     return {
-        "training": config.model_dump(mode="json", exclude=_PLACEMENT),
+        "training": config.part("science"),
         "task": task.model_dump(mode="json"),
         "seed": seed,
         "model": _model_digest(model),

@@ -20,7 +20,7 @@ from finscale.config import ModelConfig, Section, TaskConfig, TrainingConfig
 from finscale.data import FinancialDataset, Split
 from finscale.models import build_model
 from finscale.training.allocator import keep_freed_memory
-from finscale.training.devices import use_threads
+from finscale.training.devices import synchronise, use_threads
 from finscale.training.fit import setup, step
 from finscale.training.losses import loss_name, num_outputs
 from finscale.training.oom import die_first
@@ -107,12 +107,6 @@ def _random_dataset(request: ProbeRequest) -> FinancialDataset:
         timeline="random",
         scale_F=np.ones(request.num_features),
     )
-
-
-def synchronise(device: torch.device) -> None:
-    """Wait for what was asked of the device."""
-    if device.type != "cpu":
-        torch.accelerator.synchronize()
 
 
 def _peak_bytes(device: torch.device) -> int:
