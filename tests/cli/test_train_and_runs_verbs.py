@@ -119,7 +119,7 @@ def test_verify_names_every_mismatch(trained) -> None:
     [
         (["train", "none.yaml"], "none.yaml does not exist"),
         (["runs", "show", "abcd"], "no run in runs starts with 'abcd'"),
-        (["model", "show", "two"], "is not a count"),
+        (["model", "show", "two"], "is not a"),
     ],
 )
 def test_a_mistake_is_a_finscale_error(words: list[str], message: str) -> None:

@@ -190,7 +190,11 @@ def test_scorecard_reproduces_the_published_baselines(finished) -> None:
     card = scorecard(run, store, data=DataStore(config.data.root))
     volatility = next(r for r in store if getattr(r.config.model, "name", "") == "volatility")
     base_rate = next(r for r in store if getattr(r.config.model, "name", "") == "base_rate")
-    from finscale.judging.scoring import test_scores as scores_of
+    from finscale.judging.gather import predictions_of
+    from finscale.judging.scoring import test_scores
+
+    def scores_of(run):
+        return test_scores(predictions_of([run]))
 
     assert scores_of(volatility)["log_loss"].value == pytest.approx(0.3705, abs=5e-4)
     assert scores_of(volatility)["auc"].value == pytest.approx(0.777, abs=1e-3)

@@ -212,6 +212,11 @@ def test_a_sweep_runs_before_the_grid_and_is_recorded(tiny, tmp_path) -> None:
     rates, batches = 8 if record["extended"] else 6, 3 if record["batch_extended"] else 2
     assert len(record["trials"]) == rates + batches
     assert {trial["batch_size"] for trial in record["trials"]} >= {128, 256, 512}
+    # what was chosen was chosen by validation: nobody has read a candidate's test part
+    for trial in record["trials"]:
+        candidate = study.runs[trial["run_id"]]
+        assert [reading.program for reading in candidate.test_readings()] == ["training"]
+        assert candidate.info["test_reads"] == 1
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,12 @@ from finscale.cli.options import (
     RunsFolder,
     Settings,
     console,
+    plain_table,
     print_json,
 )
 from finscale.cli.study import STUDIES, Quick, StudiesFolder, open_study, study_app
 
-#: This module adds its verbs to the study's; who wants them all takes it from here.
+#: This module adds its verbs to ``study_app``: import the complete app from here.
 __all__ = ["study_app"]
 
 if TYPE_CHECKING:
@@ -120,16 +121,11 @@ def plan(
 
 
 def _print_plan(found: StudyPlan, terminal: Console) -> None:
-    from rich.table import Table
-
     from finscale.config import format_count
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("size")
-    for column in ("runs", "there", "each", "threads", "memory", "FLOP", "sees a gain of*"):
-        table.add_column(column, justify="right")
-    for size in found.sizes:
-        table.add_row(
+    columns = ("size", "runs", "there", "each", "threads", "memory", "FLOP", "sees a gain of*")
+    rows = (
+        (
             size.label,
             str(size.runs),
             str(size.there),
@@ -139,7 +135,9 @@ def _print_plan(found: StudyPlan, terminal: Console) -> None:
             format_count(size.flops) if size.flops else "–",
             _short(size.sees) if size.sees else "",
         )
-    terminal.print(table)
+        for size in found.sizes
+    )
+    terminal.print(plain_table(columns, rows, left=("size",)))
     time = "time not said: the device is not here"
     if found.seconds is not None:
         time = f"at most {_duration(found.seconds)} on this machine "

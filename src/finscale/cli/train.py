@@ -15,6 +15,7 @@ from finscale.cli.options import (
     RunsFolder,
     Settings,
     console,
+    plain_table,
     print_json,
     quoted,
 )
@@ -88,13 +89,8 @@ def _announce(prepared: Prepared, terminal: Console) -> None:
 
 
 def _print_scores(card: Scorecard, terminal: Console) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(f"test, {card.num_days:,} days")
-    table.add_column("value   [95 % interval]")
-    for row in card.rows():
-        table.add_row(*row)
+    columns = (f"test, {card.num_days:,} days", "value   [95 % interval]")
+    table = plain_table(columns, card.rows(), left=columns)
     terminal.print(table)
     for sentence in card.sentences():
         terminal.print(sentence)

@@ -4,26 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Discriminator, Tag
-
 from finscale.config.base import Section, content_hash, label, per_replica
 from finscale.config.data import DataConfig, SplitConfig, TaskConfig
-from finscale.config.model import BaselineConfig, ModelConfig
+from finscale.config.model import AnyModel, BaselineConfig, ModelConfig, NetworkConfig
 from finscale.config.quantities import Seed
 from finscale.config.tracking import TrackingConfig
 from finscale.config.training import TrainingConfig
 from finscale.errors import ConfigError
-
-
-def _model_kind(model: Any) -> str:
-    kind = model.get("kind") if isinstance(model, dict) else getattr(model, "kind", None)
-    return "baseline" if kind == "baseline" else "network"
-
-
-AnyModel = Annotated[
-    Annotated[ModelConfig, Tag("network")] | Annotated[BaselineConfig, Tag("baseline")],
-    Discriminator(_model_kind),
-]
 
 
 class ExperimentConfig(Section):
@@ -73,7 +60,7 @@ class ExperimentConfig(Section):
         return content
 
     @property
-    def network(self) -> ModelConfig:
+    def network(self) -> NetworkConfig:
         """The model section of a training.
 
         Raises

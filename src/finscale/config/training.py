@@ -8,10 +8,7 @@ from pydantic import AliasChoices, Field, field_validator, model_validator
 
 from finscale.config.base import Section, per_replica, placement
 from finscale.config.losses import why_not_loss_option
-
-LossName = Literal[
-    "cross_entropy", "focal", "label_smoothing", "soft_auc", "mse", "huber", "quantile"
-]
+from finscale.config.names import LossName
 
 _Memory = Annotated[float, Field(ge=0, lt=1)]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from finscale.config import BaselineConfig, format_count
+from finscale.evaluation.targets import target_of
 from finscale.experiment.place import placement_words
 from finscale.experiment.preparation import Prepared
+from finscale.models import ARCHITECTURES
 
 
 def announcement(prepared: Prepared) -> list[tuple[str, str]]:
@@ -34,9 +36,9 @@ def _data(prepared: Prepared) -> str:
 
 
 def _task(prepared: Prepared) -> str:
-    task, dataset = prepared.config.task, prepared.dataset
+    dataset = prepared.dataset
     text: str = dataset.timeline
-    if task.kind == "classification":
+    if target_of(prepared.config).is_event:
         text += f"   base rate {dataset.base_rate(prepared.split.train):.1%} in train"
     return text
 
@@ -45,7 +47,7 @@ def _model(prepared: Prepared) -> str:
     network, counts = prepared.config.network, prepared.counts
     assert counts is not None
     text = (
-        f"PatchTST {network.depth} × {network.width} ({network.heads} heads) · "
+        f"{ARCHITECTURES[network.kind].describe(network)} · "
         f"{counts.total:,} parameters ({counts.non_embedding:,} non-embedding)"
     )
     if network.budget is not None:

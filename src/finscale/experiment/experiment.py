@@ -13,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from finscale.config import BaselineConfig, ExperimentConfig
 from finscale.errors import FinscaleError, TrainingError, TrainingPaused
 from finscale.experiment.place import note_placement, place
@@ -27,6 +29,7 @@ from finscale.experiment.writing import (
     write_weights,
 )
 from finscale.files import atomic_path
+from finscale.plugins import load_plugins
 from finscale.runs import Run, RunStore, exclusive, partial_folder, publish
 
 if TYPE_CHECKING:
@@ -120,6 +123,7 @@ def run_experiments(
     list of Run or FinscaleError
         A run that failed while others went on stands as its error.
     """
+    load_plugins()
     store = runs or RunStore()
     prepared = [_placed(prepare(config, data), store) for config in configs]
     announce(prepared)
@@ -187,9 +191,16 @@ def _fit_baseline(prepared: Prepared, folder: Path) -> None:
         **options,
     )
     baseline.fit(dataset.frame, split.train, dataset.targets(split.train))
-    write_predictions(prepared, folder, lambda ends: baseline.predict(dataset.frame, ends))
+    reads = 0
+
+    def predict(ends: np.ndarray) -> np.ndarray:
+        nonlocal reads
+        reads += bool(np.isin(ends, split.test).any())
+        return baseline.predict(dataset.frame, ends)
+
+    write_predictions(prepared, folder, predict)
     seconds = time.perf_counter() - started
-    write_info(prepared, folder, facts(prepared), training={}, seconds=seconds)
+    write_info(prepared, folder, facts(prepared), training={}, seconds=seconds, test_reads=reads)
 
 
 def _train(
@@ -232,7 +243,14 @@ def _train(
             # a program's time is shared by its runs
             seconds = trained / len(trainers) + time.perf_counter() - began
             known = {**facts(prepared), "earlier_placements": earlier[place]}
-            write_info(prepared, folder, known, training=training, seconds=seconds)
+            write_info(
+                prepared,
+                folder,
+                known,
+                training=training,
+                seconds=seconds,
+                test_reads=trainer.test_reads,
+            )
             done(place, None)
     _leave_memory([prepared for prepared, _, _ in networks.values()])
 

@@ -79,8 +79,9 @@ def placement_words(config: ExperimentConfig) -> str:
     if training.device == "cpu":
         words += [f"{training.threads} thread{'' if training.threads == 1 else 's'}"]
     words += [f"{training.kernels} kernels"]
-    if config.network.attention != "auto":
-        words += [f"{config.network.attention} attention"]
     words += ["compiled"] if training.compile else []
-    words += ["activations recomputed"] if config.network.activation_checkpointing else []
+    network = config.network
+    for name, value in network.part("placement").items():
+        if value != type(network).model_fields[name].default:
+            words.append(f"{name} {value}" if isinstance(value, str) else name.replace("_", " "))
     return " · ".join(words)

@@ -49,19 +49,20 @@ def resolve(
     BudgetError
         If no architecture meets the budget.
     """
-    from finscale.models import count_parameters, design, flops_per_sample, resolve_model
+    from finscale.models import design
     from finscale.training import resolve_training
 
     shape = interface(config, num_features=num_features, context_length=context_length)
-    network = resolve_model(config.network, **shape)
-    # in closed form: to build a model, on no device even, imports torch's compiler (2 s)
-    architecture = design(network, **shape)
-    assert network.width is not None
-    training = resolve_training(config.training, width=network.width, num_windows=num_windows)
+    made = design(config.network, **shape)
+    training = resolve_training(
+        config.training,
+        width=made.architecture.hidden_width(made.config),
+        num_windows=num_windows,
+    )
     return ResolvedNetwork(
-        config.model_copy(update={"model": network, "training": training}),
-        count_parameters(architecture),
-        flops_per_sample(architecture),
+        config.model_copy(update={"model": made.config, "training": training}),
+        made.counts,
+        made.flops,
     )
 
 

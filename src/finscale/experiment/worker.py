@@ -17,6 +17,7 @@ from typing import Any, TextIO
 
 from finscale.config import ExperimentConfig
 from finscale.errors import FinscaleError
+from finscale.plugins import load_plugins
 from finscale.runs import Run, RunStore
 from finscale.training.oom import die_first
 
@@ -40,6 +41,7 @@ def _answer(job: dict[str, Any], channel: TextIO) -> None:
     # the coordinator shows each warning once, however many workers give it
     warnings.showwarning = lambda message, *_args, **_kwargs: say("warning", text=str(message))
     try:
+        load_plugins()
         _compute(job, say)
     except BrokenPipeError:
         # nobody listens any more: the coordinator was killed, and the run stays resumable

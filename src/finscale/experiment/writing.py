@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finscale.config import BaselineConfig, ExperimentConfig
+from finscale.config.losses import quantile_levels
 from finscale.experiment.preparation import Prepared
 from finscale.files import atomic_path, file_digests, write_json
 from finscale.runs import environment
+from finscale.runs.reads import TRAINING, note_reading
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,6 +28,8 @@ def write_predictions(
     """Write every held-out window's prediction: n evaluated = n expected."""
     import polars as pl
 
+    # the partial folder lies among the runs
+    note_reading(folder.parent, prepared.run_id, TRAINING)
     parts = {"validation": prepared.split.validation, "test": prepared.split.test}
     table = pl.concat(
         _prediction_table(prepared, name, ends, predict(ends)) for name, ends in parts.items()
@@ -43,7 +46,7 @@ def _prediction_table(
     import polars as pl
 
     dataset = prepared.dataset
-    levels = _quantile_levels(prepared.config)
+    levels = quantile_levels(prepared.config)
     if levels:
         output = output.reshape(len(ends), len(levels))
     # quantiles: the one nearest the median is the prediction, all are kept
@@ -59,16 +62,6 @@ def _prediction_table(
             **{f"quantile_{level:g}": output[:, i] for i, level in enumerate(levels)},
         }
     )
-
-
-def _quantile_levels(config: ExperimentConfig) -> tuple[float, ...]:
-    """Return the levels that a network forecasts; none where it forecasts no quantiles."""
-    if isinstance(config.model, BaselineConfig) or config.training.loss != "quantile":
-        return ()
-    from finscale.training import LOSSES
-
-    settings = {**LOSSES["quantile"].options, **config.training.loss_options}
-    return tuple(settings["quantiles"])
 
 
 def write_weights(prepared: Prepared, folder: Path, trainer: Trainer) -> None:
@@ -127,6 +120,7 @@ def write_info(
     *,
     training: dict[str, Any],
     seconds: float,
+    test_reads: int,
 ) -> None:
     """Write ``run.json``: what was known before, and what came of it."""
     outcome = {
@@ -134,8 +128,8 @@ def write_info(
         "finished": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
         "training": training,
-        # how often the sealed windows were read to make this run: once, when all was decided
-        "test_reads": 1,
+        # how often the sealed windows were predicted to make this run, counted where it happens
+        "test_reads": test_reads,
         # what each file was when the run was finished: a damaged one is noticed and made again
         "files": {
             path.name: {"bytes": path.stat().st_size, "sha256": file_digests(path).sha256}

@@ -77,18 +77,16 @@ def model_key(planned: Planned) -> str:
 def training_bytes(planned: Planned) -> int:
     """Return the peak memory of one training beyond what its process holds before, in bytes."""
     from finscale.models.build import design
-    from finscale.models.patchtst.memory import resident_memory
 
     config = planned.prepared.config
-    architecture = design(
+    made = design(
         config.network,
         num_features=len(planned.prepared.dataset.features),
         context_length=config.data.context_length,
         head=config.task.kind,
     )
     half = config.training.precision == "bf16-mixed"
-    return resident_memory(
-        architecture,
+    return made.resident_memory(
         int(config.training.batch_size),
         "bf16-mixed" if half else "fp32",
     )

@@ -12,9 +12,10 @@ from finscale.config import ExperimentConfig, StudyConfig, canonical_json, load_
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.files import null_for_nan, write_json
+from finscale.plugins import load_plugins
 from finscale.runs import Run, RunStore
 from finscale.study.axes import look_at_windows
-from finscale.study.control_runs import ControlOutcome, control_outcome, control_study
+from finscale.study.control_grid import control_study
 from finscale.study.execution.ensembles import ensembles
 from finscale.study.execution.failures import Failures
 from finscale.study.execution.local import Event, Executor, Job, LocalExecutor
@@ -61,6 +62,7 @@ class Study:
         runs: RunStore | None = None,
         data: DataStore | None = None,
     ) -> None:
+        load_plugins()
         self.config = config
         self.folder = Path(studies) / config.name
         self.runs = runs or RunStore()
@@ -244,13 +246,6 @@ class Study:
         from finscale.study.analysis import surface
 
         return surface(self.config, self.completed(), self.data)
-
-    def control_outcomes(self) -> list[ControlOutcome]:
-        """Return each control: what had to come out, what did, and whether they agree."""
-        return [
-            control_outcome(kind, study, level=self.config.controls.level)
-            for kind, study in self.controls.items()
-        ]
 
     def _absent(self, wanted: Iterable[Planned]) -> list[Planned]:
         return [planned for planned in wanted if not self.runs.is_whole(planned.run_id)]

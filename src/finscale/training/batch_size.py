@@ -17,9 +17,9 @@ from typing import Any
 
 import psutil
 
-from finscale.config import ModelConfig, TaskConfig, TrainingConfig
+from finscale.config import NetworkConfig, TaskConfig, TrainingConfig
 from finscale.errors import TrainingError
-from finscale.models import count_parameters, design, training_memory
+from finscale.models import design
 from finscale.training.devices import (
     device_name,
     free_memory,
@@ -71,7 +71,7 @@ class BatchSizeReport:
 
 
 def find_batch_size(
-    network: ModelConfig,
+    network: NetworkConfig,
     *,
     training: TrainingConfig,
     task: TaskConfig,
@@ -85,7 +85,7 @@ def find_batch_size(
 
     Parameters
     ----------
-    network : ModelConfig
+    network : NetworkConfig
         Resolved: all sizes filled in.
     training : TrainingConfig
         Resolved and placed: device, precision, threads and loss are those of the training to come.
@@ -148,22 +148,18 @@ class _Memory:
 
 
 def _memory_of(
-    network: ModelConfig,
+    network: NetworkConfig,
     training: TrainingConfig,
     task: TaskConfig,
     num_features: int,
     context_length: int,
 ) -> _Memory:
-    architecture = design(
-        network, num_features=num_features, context_length=context_length, head=task.kind
-    )
+    made = design(network, num_features=num_features, context_length=context_length, head=task.kind)
     assert training.precision != "auto", "resolve_training comes first"
     precision = training.precision
     return _Memory(
-        count_parameters(architecture).total,
-        lambda batch_size: training_memory(
-            architecture, batch_size, precision, str(training.device)
-        ),
+        made.counts.total,
+        lambda batch_size: made.training_memory(batch_size, precision, str(training.device)),
     )
 
 

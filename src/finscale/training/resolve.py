@@ -61,10 +61,10 @@ def resolve_for_model(
     """Resolve and place a config for a model that is built already."""
     from finscale.training.placement import place_training
 
-    architecture: Any = getattr(model, "architecture", None)
+    sizes: Any = getattr(model, "sizes", None)
     resolved = resolve_training(
         config,
-        width=architecture.width if architecture else _UNSTATED_WIDTH,
+        width=sizes.width if sizes else _UNSTATED_WIDTH,
         num_windows=len(split.train),
     )
     return place_training(

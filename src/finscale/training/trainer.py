@@ -78,6 +78,8 @@ class Trainer:
         self.model = model.to(self.device)
         self.dataset = dataset.to(self.device)
         self.split = split
+        #: How often test windows were predicted; once, when all is decided, unless a callback did.
+        self.test_reads = 0
         self.task = task
         self.seed = seed
         self.callbacks = tuple(callbacks)
@@ -301,6 +303,7 @@ class Trainer:
         self, ends: np.ndarray, model: Callable[[Tensor], Tensor]
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield outputs and the rows that they are for, batch by batch, without learning."""
+        self.test_reads += bool(np.isin(ends, self.split.test).any())
         self.model.eval()
         with torch.inference_mode():
             ends_N = torch.from_numpy(ends).to(self.device)
