@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -27,12 +31,6 @@ def root() -> Path:
     return ROOT
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep remembered batch sizes of this machine out of the tests, and the tests' out of it."""
-    monkeypatch.setenv("FINSCALE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-
-
 @pytest.fixture(scope="session")
 def data_root(tmp_path_factory):
     """Return a data folder with bundled bars."""
@@ -51,3 +49,46 @@ def tiny(root, data_root) -> ExperimentConfig:
         f"data.root={data_root}",
     ]
     return load_config(ExperimentConfig, root / "configs/daily/threshold_1pct.yaml", settings)
+
+
+@dataclass(frozen=True)
+class Installed:
+    """Packages installed in a folder of their own, and programs that see them."""
+
+    site: Path
+    folder: Path
+
+    def distribution(self, name: str, points: dict[str, str], modules: dict[str, str]) -> None:
+        """Install a distribution: its modules' code, and metadata with its entry points."""
+        for module, code in modules.items():
+            (self.site / f"{module}.py").write_text(code, encoding="utf-8")
+        about = self.site / f"{name}-1.2.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
+        lines = "".join(f"{point} = {value}\n" for point, value in points.items())
+        (about / "entry_points.txt").write_text(f"[finscale.plugins]\n{lines}")
+
+    def python(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run Python in ``folder`` with the packages on its path."""
+        path = os.pathsep.join([str(self.site), *sys.path])
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": path, **variables},
+        )
+
+    def finscale(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line."""
+        return self.python("-c", "from finscale.cli import main; main()", *arguments)
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Installed]:
+    """Return what makes an empty place for packages, and a folder to work in."""
+
+    def make() -> Installed:
+        return Installed(tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("work"))
+
+    return make

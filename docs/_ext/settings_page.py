@@ -18,6 +18,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from finscale.config.base import mark_of
+from finscale.config.model import MODEL_CONFIGS, NetworkConfig
+from finscale.config.names import OneOf
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -75,7 +79,9 @@ def _marked(group: Group, section: type[BaseModel]) -> Group:
 
 def sections_of(annotation: Any) -> Iterator[type[BaseModel]]:
     """Yield the sections that an annotation admits, however it wraps them."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if annotation is NetworkConfig:
+        yield from (one for one in MODEL_CONFIGS.values() if issubclass(one, NetworkConfig))
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in get_args(annotation):
         yield from sections_of(part)
@@ -94,8 +100,10 @@ def _setting(
         meaning = " Or: ".join(_one_paragraph(inspect.cleandoc(one.__doc__ or "")) for one in inner)
     if inner:
         return Setting(f"{prefix}{name}", "", f"{meaning} *Its settings stand {where}.*")
-    kind = words(field.annotation) + _limits(field.metadata)
-    return Setting(f"{prefix}{name}", f"{kind} · {_default(field)}", meaning)
+    kind = (_names(field.metadata) or words(field.annotation)) + _limits(field.metadata)
+    facts = f"{kind} · {_default(field)}"
+    role = mark_of(field).role
+    return Setting(f"{prefix}{name}", facts if role == "science" else f"{facts} · {role}", meaning)
 
 
 def docstrings(section: type[BaseModel]) -> dict[str, str]:
@@ -125,8 +133,7 @@ def words(annotation: Any) -> str:
     if annotation is type(None):
         return "nothing"
     if origin is Annotated:
-        limits = _limits(parts[1:])
-        return words(parts[0]) + limits
+        return (_names(parts[1:]) or words(parts[0])) + _limits(parts[1:])
     if origin is Literal:
         return ", ".join(f"`{part}`" for part in parts)
     if origin in (Union, types.UnionType):
@@ -142,6 +149,12 @@ def words(annotation: Any) -> str:
     if annotation in _PLAIN:
         return _PLAIN[annotation]
     return {"date": "date"}.get(getattr(annotation, "__name__", ""), str(annotation))
+
+
+def _names(metadata: Any) -> str:
+    """Return the built-in names that a setting may have, where they are declared things."""
+    listed = [mark.names.built_in for mark in metadata if isinstance(mark, OneOf)]
+    return ", ".join(f"`{name}`" for names in listed for name in names)
 
 
 def _limits(metadata: Any) -> str:

@@ -19,7 +19,8 @@ def lazy_names(
         The package's ``__name__``.
     homes : mapping of str to str
         Public name → the module that holds it: a full name, or one below the package
-        (``".store"``). A name that its module does not hold is the module itself.
+        (``".store"``). A name that its module does not hold is the module itself; so is one that
+        is a room of the package, whatever that holds: its import puts it there anyway.
 
     Examples
     --------
@@ -34,7 +35,8 @@ def lazy_names(
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module = importlib.import_module(homes[name], package)
-        value = getattr(module, name, module)
+        is_room = module.__name__ == f"{package}.{name}"
+        value = module if is_room else getattr(module, name, module)
         setattr(sys.modules[package], name, value)
         return value
 

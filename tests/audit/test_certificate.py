@@ -15,6 +15,7 @@ from finscale.errors import FinscaleError
 from finscale.features import build_dataset
 from finscale.files import write_json
 from finscale.runs import RunStore
+from finscale.runs.reads import TRAINING, note_reading
 
 CONFIG = {"split": {"train_end": "2011-12-31", "validation_end": "2014-12-31"}}
 
@@ -45,6 +46,8 @@ def write_run(folder, store, *, scale=None, rows=1005, **facts):
     )
     folder.mkdir(parents=True)
     predictions.head(rows).write_parquet(folder / "predictions.parquet")
+    if "test_reads" in facts:
+        note_reading(folder.parent, folder.name, TRAINING)
     info = {
         "config": config.model_dump(mode="json"),
         "data": [entry.model_dump(mode="json") for entry in dataset.entries],
@@ -68,8 +71,8 @@ def test_runs_that_read_the_test_set_once_are_counted(store, tmp_path):
     outcome = certify(store, tmp_path, "test reads", "fitting")
     assert outcome.clean
     assert outcome["test reads"].statement == (
-        "3 runs, 3 of which say that they read the test set, 3 times together; the best of 3 "
-        "worthless models would show an AUC of 0.522 there"
+        "3 runs, 3 of which keep a record; their test windows were read 0 times since; the best "
+        "of 3 worthless models would show an AUC of 0.519 there"
     )
     assert outcome["fitting"].statement.endswith("compared with train rows: 3")
 
@@ -79,7 +82,8 @@ def test_a_run_that_read_the_test_set_often_is_a_finding(store, tmp_path):
     assert certify(store, tmp_path, "test reads").findings == (
         (
             "test reads",
-            "run 00000000000000aa read the test set 9 times: something was chosen by it",
+            "run 00000000000000aa predicted its test windows 9 times while it was trained: "
+            "something was chosen by them",
         ),
     )
 
@@ -216,6 +220,17 @@ def test_every_check_asks_one_question():
     for name, check in CHECKS.items():
         assert check.name == name
         assert check.question.endswith("?")
+
+
+def test_the_room_is_called_by_its_name_whatever_was_imported_first():
+    import finscale
+    import finscale.audit.certify
+    from finscale import audit as room
+
+    assert room is finscale.audit
+    assert room.audit is audit
+    with pytest.raises(FinscaleError, match="'nothing' is not a check"):
+        finscale.audit(ExperimentConfig(), only=["nothing"])
 
 
 def test_names_of_the_room():

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finscale.config import TaskConfig
-from finscale.data.targets import TASKS, label, timeline
+from finscale.config import SplitConfig, TaskConfig
+from finscale.config.names import TASK_KINDS, TASK_NAMES
+from finscale.data import FinancialDataset
+from finscale.data.targets import TASKS, Task, label, task_reach, timeline
 from finscale.errors import DataError
 
 
@@ -94,8 +96,9 @@ def test_each_task_prints_its_timeline(task, words):
 
 
 def test_every_task_of_the_config_is_declared():
-    names = TaskConfig.model_fields["name"].annotation.__args__
-    assert set(TASKS) == set(names)
+    assert set(TASKS) == set(TASK_NAMES.built_in) == set(TASK_KINDS)
+    assert {name: task.kind for name, task in TASKS.items()} == TASK_KINDS
+    assert TaskConfig(name="regression").kind == "regression"
 
 
 @pytest.mark.parametrize(
@@ -146,3 +149,111 @@ def test_a_label_depends_on_nothing_beyond_its_reach(prices, name, horizon, touc
         assert labels.target_R[row] == (close[reach] > close[row])
     else:
         assert labels.target_R[row] == np.float32(np.log(close[reach] / close[row]))
+
+
+BARS = pl.DataFrame(
+    {
+        "date": [dt.date(2024, 1, day) for day in range(1, 7)],
+        "symbol": ["A"] * 6,
+        "open": [1.0, 2.0, 4.0, 3.0, 5.0, 1.0],
+        "volume": [0.0, 10.0, 0.0, 5.0, 1.0, 9.0],
+    }
+)
+
+
+@pytest.fixture
+def declare(monkeypatch):
+    """Return what declares a task until the test is over."""
+
+    def add(name: str, task: Task) -> TaskConfig:
+        monkeypatch.setattr(TASKS, "_entries", dict(TASKS))
+        monkeypatch.setattr(TASK_NAMES, "_known", dict.fromkeys(TASK_NAMES))
+        monkeypatch.setitem(TASK_KINDS, name, task.kind)
+        TASKS.add(name, task)
+        return TaskConfig(name=name)
+
+    return add
+
+
+def next_open_over_its_volume(prices, task):
+    """Return the gain of the open from t+1 to t+3 where t+2 has volume."""
+    assert list(prices) == ["open", "volume"]
+    gain = prices["open"][3:] - prices["open"][1:-2]
+    return gain * (prices["volume"][2:-1] > 0)
+
+
+def test_a_task_gets_the_columns_that_it_declares_and_labels_reach_as_far_as_it_says(declare):
+    task = Task(
+        next_open_over_its_volume,
+        lambda task: "the gain of the open from t+1 to t+3",
+        inputs=("open", "volume"),
+        reach=lambda task: task.horizon + 2,
+        kind="regression",
+    )
+    config = declare("open_gain", task)
+    labels = label(BARS, config)
+    # 3 - 2 without volume on the third day, 5 - 4, 1 - 3
+    assert labels.target_R[:3].tolist() == [0.0, 1.0, -2.0]
+    assert np.isnan(labels.target_R[3:]).all()
+    assert labels.reach_R.tolist() == [3, 4, 5, 5, 5, 5]
+    assert config.kind == "regression"
+    assert labels.timeline.endswith(
+        "decided at the close of t; the gain of the open from t+1 to t+3"
+    )
+
+
+def test_the_purge_follows_the_reach_and_not_the_horizon(declare):
+    far = declare(
+        "far",
+        Task(
+            lambda prices, task: (prices["close"][5:] > prices["close"][:-5]).astype(float),
+            lambda task: "yes if the close of t+5 > close",
+            inputs=("close",),
+            reach=lambda task: 5,
+        ),
+    )
+    days = [dt.date(2024, 1, 1) + dt.timedelta(days=day) for day in range(60)]
+    close = np.r_[np.arange(30.0), np.arange(30.0, 0.0, -1)] + 10
+    bars = pl.DataFrame({"date": days, "symbol": "A", "close": close})
+    split = SplitConfig(train_end=days[29], validation_end=days[44], embargo=0)
+    purged = {
+        task: FinancialDataset.from_frames([bars], context_length=2, task=config)
+        .split(split)
+        .num_purged
+        for task, config in {"far": far, "near": TaskConfig(name="direction")}.items()
+    }
+    # before validation and before test: the last 5 decisions, the last one
+    assert purged == {"far": 10, "near": 2}
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (
+            Task(lambda prices, task: prices["close"], lambda task: "", inputs=("close",)),
+            r"task odd gives labels of shape \(3,\) for 3 rows",
+        ),
+        (
+            Task(lambda p, t: p["close"], lambda t: "", inputs=("close",), reach=lambda task: 0),
+            "task odd says that its labels reach 0 bars ahead",
+        ),
+    ],
+)
+def test_a_task_that_is_not_as_it_says_is_refused(declare, task, message):
+    bars = BARS[:3].with_columns(close=pl.lit(1.0))
+    config = declare("odd", task)
+    with pytest.raises(DataError, match=message):
+        label(bars, config)
+
+
+def test_a_task_reads_columns_of_bars_only(declare):
+    for inputs, found in ((("close", "rsi_14"), "rsi_14"), ((), "nothing")):
+        with pytest.raises(ValueError, match=f"task 'odd' reads {found}; inputs are some of open"):
+            declare("odd", Task(lambda p, t: p["close"], lambda t: "", inputs=inputs))
+    assert "odd" not in list(TASK_NAMES)
+
+
+def test_a_horizon_is_a_reach_where_nothing_else_is_said():
+    assert {name: task_reach(TaskConfig(name=name, horizon=7)) for name in TASKS} == dict.fromkeys(
+        TASKS, 7
+    )

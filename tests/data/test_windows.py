@@ -188,7 +188,8 @@ def hole(frame: pl.DataFrame, column: str, row: int, value: float | None) -> pl.
         ([rows("A", 20).with_columns(dead=float("nan"))], "A: dead has no value on any of 20"),
         (
             [rows("A", 4)],
-            "A has 4 complete rows; a window of 4 bars with horizon 1 needs at least 5",
+            "A has 4 complete rows; a window of 4 bars with a label over the next 1 needs at "
+            "least 5",
         ),
         ([rows("A", 9), rows("B", 9).drop("signal")], "B has no column signal"),
         ([rows("A", 9).drop("symbol")], "a frame has no column symbol"),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -95,34 +93,6 @@ def test_recipes_and_files_that_are_named_exist(page):
         r"\b((?:configs|docs|examples)/[\w./-]+\.(?:yaml|csv|ipynb|md))\b", text
     ):
         assert (ROOT / path).exists(), path
-
-
-def test_what_extend_declares_works(tmp_path):
-    code = "\n".join(_blocks("docs/howto/extend.md", "python"))
-    check = """
-import numpy as np
-from finscale.config import TaskConfig
-from finscale.features import compute_features
-from finscale.models.baselines import BASELINES
-from finscale.study.axes import AXES
-
-bars = fetch_bars("bundled", "SP500").adjusted()
-assert compute_features(bars, "a50").columns[-1] == "close_in_range"
-prices = {name: bars[name].to_numpy() for name in ("open", "high", "low", "close")}
-gaps = TASKS["gap_up"].label(prices, TaskConfig())
-assert len(gaps) == bars.height - 1 and 0.1 < gaps.mean() < 0.9, gaps.mean()
-made = BASELINES["weekday"].make(Setting(TaskConfig(), 80, (), 0, 0))
-ends = np.arange(100, 600)
-stacked = bars.with_columns(symbol=pl.lit("SP500"))
-logit = made.fit(stacked, ends, gaps[ends]).predict(stacked, ends)
-assert np.isfinite(logit).all() and len(set(logit.round(6))) == 5
-config = AXES["patch_length"].apply(fs.ExperimentConfig(), 8, None)
-assert config.model.patch_length == 8
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code + check], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_predictions_from_another_program_are_judged():

@@ -18,6 +18,7 @@ from finscale.data import DataStore
 from finscale.errors import DataError
 from finscale.experiment import prepare, run_experiment
 from finscale.experiment.announce import announcement
+from finscale.experiment.place import place
 from finscale.judging import scorecard
 from finscale.runs import RunStore
 
@@ -207,12 +208,13 @@ def test_scorecard_reproduces_the_published_baselines(finished) -> None:
 
 def test_announcement_says_what_was_decided(finished) -> None:
     config, _, _ = finished
-    text = dict(announcement(prepare(config)))
+    text = dict(announcement(place(prepare(config))))
     assert "4,752 windows of 80 bars" in text["data"]
     assert "✓ manifest" in text["data"]
     assert "base rate 25.4%" in text["task"]
     assert "of 3k" in text["model"]
-    assert "batch 256" in text["device"]
+    assert "batch 256" in text["training"]
+    assert "1 thread" in text["device"]
 
 
 def test_several_symbols_share_one_run(tiny, tmp_path) -> None:

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from finscale.config import TIERS as TIER_NAMES
+from finscale.config.names import TIER_NAMES
 from finscale.errors import FinscaleError
 from finscale.features import FEATURES, TIERS, compute_features, prove_causality, tier_features
 from finscale.features.feature import INPUTS

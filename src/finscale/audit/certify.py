@@ -9,6 +9,7 @@ from finscale.audit.certificate import AuditCheck, Certificate
 from finscale.audit.checks import CHECKS
 from finscale.audit.evidence import Fitted, collect
 from finscale.config import ExperimentConfig, SplitConfig
+from finscale.plugins import load_plugins
 
 if TYPE_CHECKING:
     import polars as pl
@@ -83,6 +84,7 @@ def audit(
     ``print(audit(ExperimentConfig(split={"train_end": "2011-12-31", ...})))`` prints what was
     proven about SP500; see docs/leakage.md.
     """
+    load_plugins()
     checks = [CHECKS[name] for name in only] if only is not None else list(CHECKS.values())
     evidence = collect(
         subject,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from finscale.audit.certificate import AuditCheck, CheckOutcome
 from finscale.audit.evidence import Evidence, originals, unread
+from finscale.data.targets import task_reach
 
 #: Largest fall that a clean channel may have beyond its noise.
 _ALLOWED_FALL = 0.05
@@ -50,7 +51,7 @@ class _Fall:
 
 def examine_plausibility(evidence: Evidence) -> CheckOutcome:
     """Compare each channel's single-variable AUC with its AUC one horizon earlier."""
-    dataset, horizon = evidence.dataset, evidence.dataset.task.horizon
+    dataset, reach = evidence.dataset, task_reach(evidence.dataset.task)
     rows = _comparable_rows(evidence)
     label = _binary(dataset.targets(rows).astype(np.float64), dataset.task.kind == "regression")
     if not 0 < label.sum() < label.size:
@@ -61,7 +62,7 @@ def examine_plausibility(evidence: Evidence) -> CheckOutcome:
         )
     _, day = np.unique(dataset.date_R[rows], return_inverse=True)
     falls = [
-        _fall(channel, view, value_R[rows], value_R[rows - horizon], label, day, horizon)
+        _fall(channel, view, value_R[rows], value_R[rows - reach], label, day, reach)
         for channel, view, value_R in _views(evidence)
     ]
     if not falls:
@@ -75,7 +76,7 @@ def examine_plausibility(evidence: Evidence) -> CheckOutcome:
     return CheckOutcome(
         "plausibility",
         f"{len(falls)} views of {len(originals(dataset))} channels on {rows.size:,} train and "
-        f"validation windows, AUC at t against t−{horizon}"
+        f"validation windows, AUC at t against t−{reach}"
         + (
             f": none falls further than noise allows (nearest {nearest.channel}, {nearest.view}: "
             f"{nearest.size:.3f} of {nearest.size - nearest.excess(quantile):.3f}); no test label "
@@ -85,7 +86,7 @@ def examine_plausibility(evidence: Evidence) -> CheckOutcome:
         ),
         tuple(
             f"{fall.channel} ({fall.view}) tells the label with AUC {fall.auc:.3f}, its value of "
-            f"{horizon} row{'s' * (horizon > 1)} before with {fall.earlier:.3f}: it knows bars "
+            f"{reach} row{'s' * (reach > 1)} before with {fall.earlier:.3f}: it knows bars "
             "after t"
             for fall in worst
         ),
@@ -96,10 +97,10 @@ def examine_plausibility(evidence: Evidence) -> CheckOutcome:
 
 def _comparable_rows(evidence: Evidence) -> Ints:
     """Return train and validation rows that have a row of the same symbol one horizon before."""
-    dataset, horizon = evidence.dataset, evidence.dataset.task.horizon
+    dataset, reach = evidence.dataset, task_reach(evidence.dataset.task)
     rows = evidence.known_rows
-    rows = rows[rows > horizon]
-    rows = rows[dataset.symbol_R[rows - horizon - 1] == dataset.symbol_R[rows]]
+    rows = rows[rows > reach]
+    rows = rows[dataset.symbol_R[rows - reach - 1] == dataset.symbol_R[rows]]
     step = -(-rows.size // _MOST_ROWS)
     if step > 1:
         _, day = np.unique(dataset.date_R[rows], return_inverse=True)
@@ -154,17 +155,17 @@ def _fall(
     before: Floats,
     label: NDArray[np.bool_],
     day: Ints,
-    horizon: int,
+    reach: int,
 ) -> _Fall:
     """Return the fall with its standard error; windows of one day and overlapping labels covary."""
     auc, influence = _auc(now, label)
     earlier, influence_before = _auc(before, label)
     daily = np.bincount(day, weights=influence - influence_before) / label.size
     daily -= daily.mean()
-    reach = max(2 * horizon, round(daily.size ** (1 / 3)))
+    lags = max(2 * reach, round(daily.size ** (1 / 3)))
     variance = daily @ daily
-    for lag in range(1, min(reach, daily.size - 1) + 1):  # Newey & West (1987)
-        variance += 2 * (1 - lag / (reach + 1)) * (daily[lag:] @ daily[:-lag])
+    for lag in range(1, min(lags, daily.size - 1) + 1):  # Newey & West (1987)
+        variance += 2 * (1 - lag / (lags + 1)) * (daily[lag:] @ daily[:-lag])
     share = label.mean()
     # not below one AUC's error under the null: rare labels make the estimate itself noisy
     least = 1 / (12 * daily.size * share * (1 - share))

@@ -1,11 +1,12 @@
-"""What is on record: the files' digests, and how often the test set was read."""
+"""What is on record: the files' digests, and who has read the test set."""
 
 from __future__ import annotations
 
-import polars as pl
-
 from finscale.audit.certificate import AuditCheck, CheckOutcome
 from finscale.audit.evidence import Evidence
+from finscale.data.targets import task_reach
+from finscale.runs import Run
+from finscale.runs.reads import TRAINING
 
 
 def examine_files(evidence: Evidence) -> CheckOutcome:
@@ -38,46 +39,84 @@ def examine_files(evidence: Evidence) -> CheckOutcome:
 
 
 def examine_reads(evidence: Evidence) -> CheckOutcome:
-    """Count how often runs on this dataset read the test set."""
-    findings, unproven = [], []
-    reads = 0
-    for run in evidence.runs:
-        count = run.info.get("test_reads")
-        if count is None:
-            unproven.append(f"run {run.id} does not say how often it read the test set")
-            continue
-        reads += count
-        if count > 1:
-            findings.append(
-                f"run {run.id} read the test set {count} times: something was chosen by it"
-            )
-    for run in evidence.runs:
-        expected, found = run.info["windows"]["test"], run.predictions("test").height
-        if expected != found:
-            findings.append(f"run {run.id} scored {found:,} of {expected:,} test windows")
+    """Count the readings of the test set that are on record, and what each run scored of it."""
     if not evidence.runs:
         return CheckOutcome("test reads", "no run on this dataset and task: its test set is unread")
+    findings: list[str] = []
+    unproven: list[str] = []
+    by_program: dict[str, int] = {}
+    for run in evidence.runs:
+        readings = run.test_readings()
+        made = run.info.get("test_reads")
+        if made is None or not readings:
+            unproven.append(f"run {run.id} was made before readings were recorded")
+        elif made > 1:
+            findings.append(
+                f"run {run.id} predicted its test windows {made} times while it was trained: "
+                "something was chosen by them"
+            )
+        for reading in readings:
+            if reading.choice:
+                findings.append(
+                    f"run {run.id}: {reading.program} read its test windows on {reading.day} "
+                    f"while choosing {reading.choice}"
+                )
+            if reading.program != TRAINING:
+                by_program[reading.program] = by_program.get(reading.program, 0) + 1
+        findings += _scored(evidence, run)
     return CheckOutcome(
         "test reads",
-        f"{len(evidence.runs)} runs, {len(evidence.runs) - len(unproven)} of which say that they "
-        f"read the test set, {reads} times together{_inflation(evidence)}",
+        f"{len(evidence.runs)} runs, {len(evidence.runs) - len(unproven)} of which keep a record; "
+        f"their test windows were read {_occasions(by_program)} since{_inflation(evidence)}",
         tuple(findings),
         tuple(unproven),
         mend="choose by validation; a claim about the best of several runs counts them all",
     )
 
 
+def _occasions(by_program: dict[str, int]) -> str:
+    """Say how often the test windows of all runs were read: a program a day is one time."""
+    total = sum(by_program.values())
+    listed = ", ".join(f"{name} {count:,}" for name, count in sorted(by_program.items()))
+    return f"{total:,} times" + (
+        f" ({listed}; a program is counted once a day and run)" * (total > 0)
+    )
+
+
+def _scored(evidence: Evidence, run: Run) -> list[str]:
+    """Compare the test windows that a run scored with those of its split."""
+    scored, expected = run.decisions("test"), run.info["windows"]["test"]
+    findings = []
+    if scored.height != expected:
+        findings.append(f"run {run.id} scored {scored.height:,} of {expected:,} test windows")
+    if evidence.split is None:
+        return findings
+    dataset = evidence.dataset
+    ends = next(f.test for f in evidence.folds if f.fold == run.config.split.fold)
+    days = scored["date"].to_numpy().astype("datetime64[D]")
+    names = scored["symbol"].to_numpy().astype(str)
+    known = set(zip(dataset.dates(ends).tolist(), dataset.symbol_names(ends).tolist(), strict=True))
+    foreign = [one for one in zip(days.tolist(), names.tolist(), strict=True) if one not in known]
+    if foreign:
+        day, name = min(foreign)
+        findings.append(
+            f"run {run.id} scored {len(foreign):,} windows, first {name} {day}, that are not in "
+            "the test part of its split"
+        )
+    return findings
+
+
 def _inflation(evidence: Evidence) -> str:
     """Say what the best of so many worthless models would seem to have."""
-    trials = len({run.id for run in evidence.runs})
-    test = evidence.runs[0].predictions("test")
-    if trials < 2 or evidence.dataset.task.kind == "regression":
+    dataset, trials = evidence.dataset, len({run.id for run in evidence.runs})
+    if trials < 2 or dataset.task.kind == "regression":
         return ""
     from scipy.stats import norm
 
-    share = test.select((pl.col("target") > 0.5).mean()).item()
-    days = test["date"].n_unique() / evidence.dataset.task.horizon
-    if not 0 < share < 1:
+    # no test label is looked at: the share of yes is that of train and validation
+    share = float((dataset.targets(evidence.known_rows) > 0.5).mean())
+    days = evidence.runs[0].decisions("test")["date"].n_unique() / task_reach(dataset.task)
+    if not 0 < share < 1 or not days:
         return ""
     error = ((days + 1) / (12 * days**2 * share * (1 - share))) ** 0.5
     # expected largest of K standard normal draws (Blom 1958)
@@ -86,4 +125,4 @@ def _inflation(evidence: Evidence) -> str:
 
 
 FILES = AuditCheck("files", "Are the files what was registered?", examine_files)
-READS = AuditCheck("test reads", "How often was the test set read?", examine_reads)
+READS = AuditCheck("test reads", "Who read the test set, and is all of it scored?", examine_reads)

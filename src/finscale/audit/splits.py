@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from finscale.audit.certificate import AuditCheck, CheckOutcome
 from finscale.audit.evidence import Evidence
+from finscale.config import TaskConfig
 from finscale.data.controls import controlled_label
 from finscale.data.splits import PARTS, Split
+from finscale.data.targets import label, task_reach
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
+#: Rows after whose reach all bars are taken away, for each symbol.
+_CUTS = 40
+
+
 def examine_labels(evidence: Evidence) -> CheckOutcome:
-    """Recompute every label and its reach from the prices in the dataset."""
-    dataset, findings, offset = evidence.dataset, [], 0
+    """Recompute every label and its reach from the prices in the dataset, and prove the reach."""
+    dataset, offset = evidence.dataset, 0
+    findings: list[str] = []
     target_R = dataset.target_R.cpu().numpy()
     for symbol in dataset.symbols:
         part = evidence.part(symbol)
@@ -38,13 +46,36 @@ def examine_labels(evidence: Evidence) -> CheckOutcome:
                 f"{symbol}: {int(short.sum()):,} labels, first {first}, count later bars than is "
                 "recorded, so the purge cannot know them"
             )
+        findings += _reads_further(part, dataset.task, evidence.seed)
         offset += part.height
     return CheckOutcome(
         "labels",
-        f"{target_R.size:,} labels recomputed from prices: {dataset.timeline}",
+        f"{target_R.size:,} labels recomputed from prices: {dataset.timeline}"
+        + ("; none changes when the bars beyond its reach are taken away" if not findings else ""),
         tuple(findings),
-        mend="labels come from finscale.data.label; do not write them by hand",
+        mend="labels come from finscale.data.label, and a task declares how far it looks: "
+        "Task(…, reach=…)",
     )
+
+
+def _reads_further(part: pl.DataFrame, task: TaskConfig, seed: int) -> list[str]:
+    """Compare labels with those of bars that end where the last of them says that it ends.
+
+    A label that looks further than it says would escape the purge.
+    """
+    whole_R, reach = label(part, task).target_R, task_reach(task)
+    last = part.height - reach - 1
+    rows = np.unique(np.random.default_rng(seed).integers(0, max(last, 1), _CUTS))
+    for row in rows if last > 0 else ():
+        cut_R = label(part[: row + reach + 1], task).target_R
+        differ = np.flatnonzero(cut_R[: row + 1] != whole_R[: row + 1])
+        if differ.size:
+            day, end = part["date"][int(differ[-1])], part["date"][int(row + reach)]
+            return [
+                f"{part['symbol'][0]}: the label of {day} changes when the bars after {end} are "
+                f"taken away; {task.name} says that it looks {reach} ahead"
+            ]
+    return []
 
 
 def examine_overlap(evidence: Evidence) -> CheckOutcome:

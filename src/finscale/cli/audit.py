@@ -49,7 +49,7 @@ def audit(
     A dataset is audited with its first 60 % of days as train and the next 20 % as validation; a
     config with its own task and split, every fold.
     """
-    from finscale import audit as audit_room
+    from finscale.audit import audit as examine
     from finscale.data import DataStore
     from finscale.runs import RunStore
 
@@ -63,7 +63,7 @@ def audit(
         audited = _registered(store, subject, task, horizon)
 
     with console(quiet=quiet or as_json, stderr=True).status("gathering the evidence") as status:
-        certificate = audit_room.audit(
+        certificate = examine(
             audited,
             data=store,
             runs=RunStore(runs),

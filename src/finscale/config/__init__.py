@@ -1,10 +1,10 @@
 """What a run and a study are: frozen settings, YAML in, canonical JSON and hash out."""
 
 from finscale.config.base import Section, canonical_json, content_hash
-from finscale.config.data import TIERS, DataConfig, SplitConfig, TaskConfig
+from finscale.config.data import DataConfig, SplitConfig, TaskConfig
 from finscale.config.experiment import ExperimentConfig
 from finscale.config.loading import load_config, override, validate
-from finscale.config.model import BaselineConfig, ModelConfig
+from finscale.config.model import BaselineConfig, ModelConfig, NetworkConfig
 from finscale.config.quantities import format_count, parse_count
 from finscale.config.study import StudyConfig
 from finscale.config.study_file import load_study
@@ -12,11 +12,11 @@ from finscale.config.tracking import TrackingConfig
 from finscale.config.training import ThermalConfig, TrainingConfig
 
 __all__ = [
-    "TIERS",
     "BaselineConfig",
     "DataConfig",
     "ExperimentConfig",
     "ModelConfig",
+    "NetworkConfig",
     "Section",
     "SplitConfig",
     "StudyConfig",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
-from finscale.config.data import TIERS
+from finscale.config.names import TIER_NAMES
 from finscale.config.quantities import parse_count
-
-AxisName = Literal["parameters", "compute", "rows", "assets", "tier", "context_length", "horizon"]
 
 #: Axes whose sizes are written as counts: 250k, 2M, 1e15.
 COUNTED = ("parameters", "compute")
@@ -42,9 +40,11 @@ def _whole_number(axis: str, size: Any) -> int:
 
 
 def check_sizes(axis: str, sizes: tuple[int | str, ...]) -> None:
-    """Refuse an axis without sizes, with one twice, or with a tier that does not exist."""
+    """Refuse an axis without sizes, with one twice, or with a tier that nobody declares."""
     if not sizes or len(set(sizes)) != len(sizes):
         raise ValueError(f"axis {axis} needs at least one size, each once")
-    unknown = [size for size in sizes if axis == "tier" and size not in TIERS]
-    if unknown:
-        raise ValueError(f"{unknown[0]!r} is not a tier; known: {', '.join(TIERS)}")
+    for size in sizes if axis == "tier" else ():
+        try:
+            TIER_NAMES.check(str(size))
+        except ValueError as error:
+            raise ValueError(f"{size!r} {error}") from None

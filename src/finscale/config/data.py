@@ -8,20 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from finscale.config.base import Section
+from finscale.config.base import Section, placement
+from finscale.config.names import TASK_KINDS, TaskKind, TaskName, TierName
 from finscale.config.quantities import Seed
 
-TIERS = ("a20", "a50", "a100", "a200", "a500", "a1000", "a2000")
 Timescale = Literal["daily", "2d", "3d", "5d", "weekly", "2wk", "monthly", "daily+multi"]
-TaskName = Literal[
-    "direction",
-    "threshold_0.5pct",
-    "threshold_1pct",
-    "threshold_2pct",
-    "threshold_3pct",
-    "threshold_5pct",
-    "regression",
-]
 
 
 class DataConfig(Section):
@@ -31,7 +22,7 @@ class DataConfig(Section):
     """Symbols, in the order in which their rows are stacked."""
     source: str = "bundled"
     """Where bars come from when a symbol is not registered yet: bundled, csv, yahoo …"""
-    tier: Literal["a20", "a50", "a100", "a200", "a500", "a1000", "a2000"] = "a20"
+    tier: TierName = "a20"
     """The named, nested feature set."""
     timescale: Timescale = "daily"
     """The bar length that rows have."""
@@ -39,9 +30,9 @@ class DataConfig(Section):
     """L: rows that a window sees, the decision row included."""
     version: str | None = None
     """Dataset version (``v1``); the newest registered when absent."""
-    root: Path = Path("data")
+    root: Annotated[Path, placement()] = Path("data")
     """Folder that holds ``raw/`` and ``processed/`` with their manifests."""
-    memory_map: bool | Literal["auto"] = "auto"
+    memory_map: Annotated[bool | Literal["auto"], placement()] = "auto"
     """Read rows from a file while training instead of holding them all in memory; ``auto`` does so
     when they would take more than half of the free memory. The results are the same bits.
     Baselines always hold their rows."""
@@ -85,9 +76,9 @@ class TaskConfig(Section):
     """``planted``: log odds (regression: signal over noise) per standard deviation."""
 
     @property
-    def kind(self) -> Literal["classification", "regression"]:
+    def kind(self) -> TaskKind:
         """Whether the target is a class or a number."""
-        return "regression" if self.name == "regression" else "classification"
+        return TASK_KINDS[self.name]
 
 
 class SplitConfig(Section):

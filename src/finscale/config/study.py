@@ -6,12 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from finscale.config.axes import AxisName, check_sizes, parse_sizes
+from finscale.config.axes import check_sizes, parse_sizes
 from finscale.config.base import Section, content_hash
 from finscale.config.baselines import DEFAULT_BASELINES
 from finscale.config.experiment import ExperimentConfig
 from finscale.config.losses import target_name
 from finscale.config.model import BaselineConfig
+from finscale.config.names import AxisName
 from finscale.config.outcomes import OUTCOMES, CostsConfig, OutcomeName, check_outcome
 from finscale.config.quantities import Seed
 

@@ -1,7 +1,8 @@
 """Labels: what each task asks at the close of t about the bars after it.
 
-A task is an entry of ``TASKS``; adding one is adding an entry (and its name to ``TaskConfig``).
-Labels are computed in float64 on the adjusted open, high, low and close of one symbol.
+A task is an entry of ``TASKS``; adding one is adding an entry. It declares the columns that it
+reads and how far ahead it looks: purge, embargo and the audit of labels follow from that. Labels
+are computed in float64 on the adjusted bars of one symbol.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from finscale.config import TaskConfig
+from finscale.config.names import TASK_KINDS, TASK_NAMES, TaskKind
 from finscale.errors import DataError
 from finscale.registry import Registry
 
@@ -39,17 +41,48 @@ class Labels:
     timeline: str
 
 
+#: Columns that a task may read: adjusted prices, and the volume.
+COLUMNS = ("open", "high", "low", "close", "volume")
+
+
 @dataclass(frozen=True)
 class Task:
-    """One question about the bars t+1 … t+H, asked at the close of t."""
+    """One question about the bars after t, asked at the close of t.
+
+    Parameters
+    ----------
+    label : callable
+        ``label(prices, task)``: one symbol's ``inputs`` by name, float64 [R] each, and the config →
+        the labels of the first R − reach rows.
+    words : callable
+        The question, naming the first and the last price that count.
+    inputs : tuple of str
+        The columns that ``label`` reads, out of :data:`COLUMNS`; it is handed no other.
+    reach : callable
+        How many bars after t the label of t looks at, at least 1; the task's horizon when absent.
+    kind : {"classification", "regression"}
+        Whether labels are 1 and 0, or numbers.
+    """
 
     label: Callable[[Prices, TaskConfig], NDArray[np.float64]]
-    """Labels of the first R - H rows."""
     words: Callable[[TaskConfig], str]
-    """The question, naming the first and the last price that count."""
+    inputs: tuple[str, ...]
+    reach: Callable[[TaskConfig], int] = lambda task: task.horizon
+    kind: TaskKind = "classification"
 
 
-TASKS: Registry[Task] = Registry("task")
+def _admit(name: str, task: Task) -> None:
+    unknown = [column for column in task.inputs if column not in COLUMNS]
+    if unknown or not task.inputs:
+        raise ValueError(
+            f"task {name!r} reads {', '.join(unknown) or 'nothing'}; inputs are some of "
+            + ", ".join(COLUMNS)
+        )
+    TASK_NAMES.add(name)
+    TASK_KINDS[name] = task.kind
+
+
+TASKS: Registry[Task] = Registry("task", added=_admit)
 
 
 def label(frame: pl.DataFrame, task: TaskConfig) -> Labels:
@@ -58,19 +91,19 @@ def label(frame: pl.DataFrame, task: TaskConfig) -> Labels:
     Parameters
     ----------
     frame : pl.DataFrame
-        One symbol's adjusted bars, sorted by date: ``date``, ``high`` and ``close`` at least.
+        One symbol's adjusted bars, sorted by date: ``date`` and the task's inputs at least.
     task : TaskConfig
         The task's name, horizon H and, for thresholds, the price that must touch.
 
     Returns
     -------
     Labels
-        Rows within H of the end have no label (NaN).
+        Rows within the task's reach of the end have no label (NaN).
 
     Raises
     ------
     DataError
-        If a price is missing or not positive.
+        If a price is missing or not positive, or the task gives more or fewer labels than it must.
 
     Examples
     --------
@@ -80,14 +113,43 @@ def label(frame: pl.DataFrame, task: TaskConfig) -> Labels:
     >>> label(bars, TaskConfig(name="threshold_1pct")).target_R.tolist()
     [1.0, 0.0, nan]
     """
-    prices = {name: _prices(frame, name) for name in ("high", "close")}
+    declared, reach = TASKS[task.name], task_reach(task)
+    prices = {name: _prices(frame, name) for name in declared.inputs}
     num_rows = frame.height
-    num_labelled = max(num_rows - task.horizon, 0)
+    num_labelled = max(num_rows - reach, 0)
     target_R = np.full(num_rows, np.nan, dtype=np.float32)
     if num_labelled:
-        target_R[:num_labelled] = TASKS[task.name].label(prices, task)
-    reach_R = np.minimum(np.arange(num_rows, dtype=np.int64) + task.horizon, num_rows - 1)
+        labels = np.asarray(declared.label(prices, task), dtype=np.float64)
+        if labels.shape != (num_labelled,):
+            raise DataError(
+                f"task {task.name} gives labels of shape {labels.shape} for {num_rows:,} rows.",
+                hint=f"with a reach of {reach} it has to give the first {num_labelled:,}",
+            )
+        target_R[:num_labelled] = labels
+    reach_R = np.minimum(np.arange(num_rows, dtype=np.int64) + reach, num_rows - 1)
     return Labels(target_R, reach_R, timeline(task))
+
+
+def task_reach(task: TaskConfig) -> int:
+    """Return how many bars after t the label of t looks at.
+
+    Raises
+    ------
+    DataError
+        If the task says that it looks at none.
+
+    Examples
+    --------
+    >>> task_reach(TaskConfig(name="direction", horizon=5))
+    5
+    """
+    reach = int(TASKS[task.name].reach(task))
+    if reach < 1:
+        raise DataError(
+            f"task {task.name} says that its labels reach {reach} bars ahead.",
+            hint="a label looks at one bar after t or more",
+        )
+    return reach
 
 
 def timeline(task: TaskConfig) -> str:
@@ -127,17 +189,27 @@ def _threshold(percent: float) -> Task:
         bars = "t+1" if task.horizon == 1 else f"t+1 … t+{task.horizon}"
         return f"yes if {article} {task.touch} of {bars} ≥ close·{factor:g}"
 
-    return Task(reached, words)
+    return Task(reached, words, inputs=("high", "close"))
 
 
 TASKS.add(
-    "direction", Task(_direction, lambda task: f"yes if the close of t+{task.horizon} > close")
+    "direction",
+    Task(
+        _direction,
+        lambda task: f"yes if the close of t+{task.horizon} > close",
+        inputs=("close",),
+    ),
 )
 for _percent in (0.5, 1, 2, 3, 5):
     TASKS.add(f"threshold_{_percent:g}pct", _threshold(_percent))
 TASKS.add(
     "regression",
-    Task(_log_return, lambda task: f"the target is log(close of t+{task.horizon} / close)"),
+    Task(
+        _log_return,
+        lambda task: f"the target is log(close of t+{task.horizon} / close)",
+        inputs=("close",),
+        kind="regression",
+    ),
 )
 
 
@@ -145,12 +217,13 @@ def _prices(frame: pl.DataFrame, column: str) -> NDArray[np.float64]:
     if column not in frame.columns:
         raise DataError(f"labels need the column {column}, and the frame has none.")
     price_R = frame[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    bad = np.flatnonzero(~(np.isfinite(price_R) & (price_R > 0)))
+    least = 0 if column == "volume" else np.nextafter(0, 1)  # a day may have no volume
+    bad = np.flatnonzero(~(np.isfinite(price_R) & (price_R >= least)))
     if bad.size:
         row = frame.row(int(bad[0]), named=True)
         raise DataError(
             f"{row.get('symbol', 'the frame')}: {column} is {row[column]} on {row['date']}; "
-            "labels need positive prices.",
+            "labels need positive prices and no missing volume.",
             hint="`finscale data import` finds and repairs such bars",
         )
     return price_R

@@ -17,6 +17,7 @@ from typing import Any, TextIO
 
 from finscale.config import ExperimentConfig
 from finscale.errors import FinscaleError
+from finscale.plugins import load_plugins
 from finscale.runs import Run, RunStore
 from finscale.training.oom import die_first
 
@@ -40,10 +41,8 @@ def _answer(job: dict[str, Any], channel: TextIO) -> None:
     # the coordinator shows each warning once, however many workers give it
     warnings.showwarning = lambda message, *_args, **_kwargs: say("warning", text=str(message))
     try:
-        if "measure" in job:
-            _measure(job, say)
-        else:
-            _compute(job, say)
+        load_plugins()
+        _compute(job, say)
     except BrokenPipeError:
         # nobody listens any more: the coordinator was killed, and the run stays resumable
         os._exit(1)
@@ -72,20 +71,6 @@ def _compute(job: dict[str, Any], say: Callable[..., None]) -> None:
         done=done,
     )
     say("finished")
-
-
-def _measure(job: dict[str, Any], say: Callable[..., None]) -> None:
-    """Make a training warm, wait for the signal, and say how fast it is; see :mod:`.crew`."""
-    from finscale.experiment.preparation import prepare
-    from finscale.study.speed import measured_speed
-
-    def wait() -> None:
-        say("ready")
-        sys.stdin.readline()
-
-    prepared = prepare(ExperimentConfig.model_validate(job["measure"]))
-    speed = measured_speed(prepared, seconds=job["seconds"], ready=wait)
-    say("measured", samples_per_second=speed)
 
 
 if __name__ == "__main__":

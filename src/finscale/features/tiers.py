@@ -6,12 +6,13 @@ low, close and volume, a20 makes 25 channels. Prices are adjusted, so a split is
 
 from __future__ import annotations
 
+from finscale.config.names import TIER_NAMES
 from finscale.features.feature import Feature
 from finscale.features.indicators import bollinger_percent_b, rolling_vwap, talib_function
 from finscale.registry import Registry
 
 FEATURES: Registry[Feature] = Registry("feature")
-TIERS: Registry[tuple[str, ...]] = Registry("tier")
+TIERS: Registry[tuple[str, ...]] = Registry("tier", added=TIER_NAMES.add)
 
 
 def tier_features(tier: str) -> tuple[Feature, ...]:

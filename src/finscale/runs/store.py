@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finscale.config import ExperimentConfig
+from finscale.config.recorded import read_recorded
 from finscale.errors import FinscaleError
 from finscale.files import file_digests, read_json
 from finscale.runs.identity import ID_LENGTH
+from finscale.runs.reads import Reading, note_reading, readings
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,8 +48,8 @@ class Run:
 
     @functools.cached_property
     def config(self) -> ExperimentConfig:
-        """The resolved config."""
-        return ExperimentConfig.model_validate(self.info["config"])
+        """The resolved config; what earlier versions recorded is read as far as it is known."""
+        return read_recorded(self.info["config"], place=str(self.folder / "run.json"))
 
     def metrics(self) -> pl.DataFrame:
         """Return one row per epoch."""
@@ -56,24 +58,39 @@ class Run:
     def predictions(self, split: str | None = None) -> pl.DataFrame:
         """Return date, symbol, fold, split, target and logit of each held-out window.
 
+        Where test windows are among them, the reading is recorded; see :mod:`finscale.runs.reads`.
+
         Parameters
         ----------
         split : {"validation", "test"}, optional
-            Keep one part.
+            Read one part alone.
         """
-        import polars as pl
+        if split != "validation":
+            note_reading(self.folder.parent, self.id)
+        return self._table("predictions.parquet", split)
 
-        table = self._table("predictions.parquet")
-        return table if split is None else table.filter(pl.col("split") == split)
+    def decisions(self, split: str) -> pl.DataFrame:
+        """Return date, symbol and fold of each window of a part, without label and prediction.
 
-    def _table(self, name: str) -> pl.DataFrame:
+        That tells what was scored and nothing of how it came out: it is no reading.
+        """
+        return self._table("predictions.parquet", split, ("date", "symbol", "fold"))
+
+    def test_readings(self) -> list[Reading]:
+        """Return who has read the test part, as far as that is on record."""
+        return readings(self.folder.parent, self.id)
+
+    def _table(
+        self, name: str, split: str | None = None, columns: tuple[str, ...] = ()
+    ) -> pl.DataFrame:
         import polars as pl
 
         path = self.folder / name
         try:
             stat = path.stat()
             # frames do not change, and a file made anew is another file
-            return _read(path, (stat.st_ino, stat.st_size, stat.st_mtime_ns))
+            stamp = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+            return _read(path, stamp, split, columns)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise FinscaleError(
                 f"{self.folder / name} cannot be read ({type(error).__name__}).",
@@ -81,12 +98,17 @@ class Run:
             ) from None
 
 
-@functools.lru_cache(maxsize=16)
-def _read(path: Path, stamp: tuple[int, ...]) -> pl.DataFrame:
+@functools.lru_cache(maxsize=32)
+def _read(
+    path: Path, stamp: tuple[int, ...], split: str | None, columns: tuple[str, ...]
+) -> pl.DataFrame:
     """Read a table; a run's are asked for by each of its scores, a baseline's by every run."""
     import polars as pl
 
-    return pl.read_parquet(path)
+    table = pl.scan_parquet(path)
+    if split is not None:
+        table = table.filter(pl.col("split") == split)
+    return (table.select(columns) if columns else table).collect()
 
 
 class RunStore:

@@ -63,9 +63,9 @@ def fit_law(
     level: float = 0.95,
     random_seed: int = 0,
 ) -> Law:
-    r"""Fit a scaling law to a table of runs, with honest intervals.
+    r"""Fit a scaling law to a table of runs, with bootstrap intervals.
 
-    Rows of equal size are one point, their mean; seeds, days and folds come back in the bootstrap.
+    Rows of equal size are averaged to one point; the bootstrap resamples seeds, days and folds.
 
     Parameters
     ----------
@@ -95,10 +95,6 @@ def fit_law(
         Mean block of days; Politis and White's choice by default.
     num_replicates, level, random_seed
         Of the bootstrap.
-
-    Returns
-    -------
-    Law
 
     Raises
     ------

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from finscale.files import null_for_nan
 from finscale.scaling.fit import Fit
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
@@ -16,7 +17,7 @@ from finscale.scaling.table import LawTable
 
 
 class Prediction(NamedTuple):
-    """A law's loss at some sizes, with the interval of the curve (not of a single new run)."""
+    """A law's loss at some sizes, with an interval for the curve (not for a single new run)."""
 
     mean: Array
     low: Array
@@ -25,7 +26,7 @@ class Prediction(NamedTuple):
 
 @dataclass(frozen=True)
 class Heldout:
-    """A size that was kept out: what the law said and what was measured."""
+    """A held-out size: the law's prediction and the measured loss."""
 
     x_d: Array
     observed: float
@@ -82,7 +83,7 @@ class LawNumbers:
 
     @property
     def identified(self) -> bool:
-        """Whether the table tells the law's parameters."""
+        """Whether the table identifies the law's parameters."""
         return self.fit.identified
 
     @property
@@ -126,11 +127,11 @@ class LawNumbers:
         """Return the size at which the law reaches a loss; infinite where it never does."""
         if not self.identified:
             return float("nan")
-        return float(self.form.inverse(loss, self.fit.theta_p, others))
+        return self.form.inverse(loss, self.fit.theta_p, others)
 
     @property
     def heldout(self) -> list[Heldout]:
-        """What the law says of the sizes that were kept out."""
+        """The law's predictions at the sizes that were held out."""
         if not self.heldout_n.any():
             return []
         kept_out = self.table.rows(self.heldout_n)
@@ -160,13 +161,12 @@ class LawNumbers:
                 {
                     "x": h.x_d.tolist(),
                     "observed": h.observed,
-                    **{k: _known(getattr(h, k)) for k in ("predicted", "low", "high", "error")},
+                    **{
+                        k: null_for_nan(getattr(h, k))
+                        for k in ("predicted", "low", "high", "error")
+                    },
                 }
                 for h in self.heldout
             ],
             "notes": list(self.table.notes),
         }
-
-
-def _known(value: float) -> float | None:
-    return value if np.isfinite(value) else None

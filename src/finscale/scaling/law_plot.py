@@ -33,10 +33,6 @@ def plot(law: LawNumbers, ax: Axes | None = None) -> Axes:
         What to draw.
     ax : matplotlib Axes, optional
         Where; a new figure of 7 by 4.4 inches by default.
-
-    Returns
-    -------
-    Axes
     """
     if ax is None:
         import matplotlib.pyplot as plt
@@ -60,7 +56,7 @@ def save(law: LawNumbers, path: Path) -> None:
         raise FinscaleError(f"{path} is no figure.", hint="end it in .png, .svg or .pdf")
     figure = Figure(figsize=(7.0, 4.4), layout="constrained")
     plot(law, figure.subplots())
-    # A date, or random ids, would make equal laws different files.
+    # Without dates and random ids, equal laws give equal files.
     dated: dict[str, dict[str, Any]] = {
         "png": {},
         "svg": {"Date": None},
@@ -171,7 +167,7 @@ def _dress(law: LawNumbers, ax: Axes) -> None:
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
     ax.xaxis.set_minor_formatter(NullFormatter())
     y_n = law.table.y_n
-    # A power of ten on the y axis says nothing about losses that differ in the third decimal.
+    # Powers of ten are no use as ticks for losses that differ in the third decimal.
     if y_n.min() > 0:
         ax.set_yscale("log")
         ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))

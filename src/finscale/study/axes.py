@@ -1,6 +1,6 @@
 """The scale axes: what each sets, what it holds fixed, and the number that a law is fitted to.
 
-An axis is an entry of ``AXES``; adding one is adding an entry (and its name to ``AxisName``).
+An axis is an entry of ``AXES``; adding one is adding an entry.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from finscale.config import BaselineConfig, ExperimentConfig, ModelConfig, format_count, validate
+from finscale.config import BaselineConfig, ExperimentConfig, format_count, validate
+from finscale.config.names import AXIS_NAMES
 from finscale.errors import BudgetError, ConfigError
 from finscale.registry import Registry
 
@@ -62,6 +63,10 @@ class Axis:
         base rate's.
     words : callable
         A size as people write it.
+    noun : str, optional
+        What follows such a size in a sentence; the unit when absent.
+    larger : str, optional
+        What a question calls a model of a larger size; "network with a larger …" when absent.
     """
 
     title: str
@@ -74,9 +79,20 @@ class Axis:
     of_data: bool = False
     relative: bool = False
     words: Callable[[Size], str] = str
+    noun: str | None = None
+    larger: str = ""
+
+    def sized(self, words: str) -> str:
+        """Return a size, in words, with its noun: ``5k parameters``, ``10 years``."""
+        noun = self.unit if self.noun is None else self.noun
+        return words if words.endswith(noun) else f"{words} {noun}"
+
+    def larger_words(self) -> str:
+        """Return what a question calls a model of a larger size."""
+        return self.larger or f"network with a larger {self.title}"
 
 
-AXES: Registry[Axis] = Registry("scale axis")
+AXES: Registry[Axis] = Registry("scale axis", added=AXIS_NAMES.add)
 
 
 def look_at_windows(config: ExperimentConfig) -> AxisWindows:
@@ -88,8 +104,13 @@ def look_at_windows(config: ExperimentConfig) -> AxisWindows:
 
 
 def nominal(axis: str, size: Size) -> float:
-    """Return a size as a number to sort and group by: a20 is 20."""
-    return float(str(size).removeprefix("a")) if axis == "tier" else float(size)
+    """Return a size as a number to sort and group by: of a tier, how many features it has."""
+    if axis != "tier":
+        return float(size)
+    from finscale.features import TIERS
+
+    # a tier that is still to be declared can be planned by its name
+    return float(len(TIERS[str(size)]) if size in TIERS else str(size).removeprefix("a"))
 
 
 def _counted(singular: str, plural: str) -> Callable[[Size], str]:
@@ -106,7 +127,7 @@ def _section(config: ExperimentConfig, section: str, **changes: Any) -> Experime
 
 def _parameters(config: ExperimentConfig, size: Size, _: Look) -> ExperimentConfig:
     # sizes that a config states would contradict the budget
-    solved = {"depth": None, "width": None, "heads": None, "ff_width": None}
+    solved = dict.fromkeys(config.network.SIZES)
     return _section(config, "model", budget=int(size), **solved)
 
 
@@ -127,23 +148,18 @@ def budget_for_flops(config: ExperimentConfig, num_features: int, flops: float) 
         If no budget from 500 to 20 billion parameters does.
     """
     from finscale.models.build import design
-    from finscale.models.patchtst.counts import flops_per_sample
 
     def cost(budget: float) -> float:
-        settings = {"depth": None, "width": None, "heads": None, "ff_width": None}
-        model = ModelConfig.model_validate(
-            {**config.network.model_dump(), **settings, "budget": round(budget)}
-        )
         try:
-            architecture = design(
-                model,
+            made = design(
+                config.network.with_budget(round(budget)),
                 num_features=num_features,
                 context_length=config.data.context_length,
                 head=config.task.kind,
             )
         except BudgetError:
             return 0.0  # smaller than any architecture
-        return float(flops_per_sample(architecture))
+        return float(made.flops)
 
     low, high = math.log(500), math.log(2e10)
     for _ in range(40):
@@ -193,6 +209,7 @@ AXES.add(
         apply=_parameters,
         measure=lambda run: float(run.info["parameters"]["total"]),
         words=lambda size: format_count(int(size)),
+        larger="larger network",
     ),
 )
 AXES.add(
@@ -206,6 +223,7 @@ AXES.add(
         apply=_compute,
         measure=lambda run: float(run.info["training"]["flops"]),
         words=lambda size: format_count(int(size)),
+        larger="network trained with more computing",
     ),
 )
 AXES.add(
@@ -220,6 +238,8 @@ AXES.add(
         measure=lambda run: float(run.info["windows"]["train"]),
         of_data=True,
         words=_counted("year", "years"),
+        larger="network that learns from more years",
+        noun="",
     ),
 )
 AXES.add(
@@ -234,6 +254,8 @@ AXES.add(
         measure=lambda run: float(len(run.config.data.symbols)),
         of_data=True,
         words=_counted("symbol", "symbols"),
+        larger="network that learns from more symbols",
+        noun="",
     ),
 )
 AXES.add(
@@ -247,6 +269,7 @@ AXES.add(
         apply=partial(_setting, "data", "tier"),
         measure=lambda run: nominal("tier", run.config.data.tier),
         of_data=True,
+        larger="network with more features",
     ),
 )
 AXES.add(
@@ -261,6 +284,8 @@ AXES.add(
         measure=lambda run: float(run.config.data.context_length),
         of_data=True,
         words=_counted("bar", "bars"),
+        larger="network that looks further back",
+        noun="",
     ),
 )
 AXES.add(
@@ -276,5 +301,7 @@ AXES.add(
         of_data=True,
         relative=True,
         words=_counted("bar ahead", "bars ahead"),
+        larger="forecast of a longer horizon",
+        noun="",
     ),
 )

@@ -73,7 +73,7 @@ class Answers:
             sets=axis.sets,
             fixed=axis.fixed,
             measured=axis.measured,
-            sizes=self.sizes or PROPOSED[self.axis],
+            sizes=self.sizes or PROPOSED.get(self.axis, ""),
             seeds=self.seeds,
             folds=self.folds,
             budget=self.budget,

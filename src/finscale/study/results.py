@@ -16,6 +16,7 @@ from finscale.evaluation.targets import score_target
 from finscale.files import atomic_path, write_bytes
 from finscale.judging.gather import model_name, predictions_of
 from finscale.judging.scoring import is_collapsed, skill, test_scores
+from finscale.models import ARCHITECTURES
 from finscale.study.analysis import windows_key
 from finscale.study.axes import AXES
 from finscale.study.remembered import RememberedScores, score_key
@@ -169,7 +170,7 @@ def _title(row: dict[str, Any], axes: Sequence[str]) -> str:
         return " · ".join([row["model"], *of_data])
     scaled = [axis for axis in axes if not AXES[axis].of_data]
     compute = [f"{format_count(row['size_compute'])}FLOP"] if "compute" in scaled else []
-    count = [f"PatchTST {row['parameters']:,}"] if scaled else []
+    count = [f"{ARCHITECTURES[row['model']].title} {row['parameters']:,}"] if scaled else []
     return " · ".join([*compute, *count, *of_data])
 
 

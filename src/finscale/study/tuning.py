@@ -25,7 +25,7 @@ from typing import Any
 
 from finscale.config import StudyConfig
 from finscale.data import DataStore
-from finscale.runs import RunStore
+from finscale.runs import RunStore, choosing
 from finscale.study.grid import Cell
 from finscale.study.planned import Planned, plan_cells
 from finscale.study.sweep import Trial, Tuned, TuningSetting, TuningSweep, sweep
@@ -129,6 +129,7 @@ class Tuner:
 
         Both are the smallest size's: the rate scaled by width, the batch as it is.
         """
+        from finscale.models.zoo import hidden_width
         from finscale.training.resolve import transferred_rate
 
         networks = [cell for cell in cells if not cell.is_baseline]
@@ -142,13 +143,10 @@ class Tuner:
             if not cell.is_baseline:
                 key = size_key(cell)
                 own = planned[key].prepared.config
-                assert least.network.width is not None
-                assert own.network.width is not None
                 rate, batch = own.training.learning_rate, own.training.batch_size
                 if given.learning_rate != "auto":
-                    rate = transferred_rate(
-                        float(given.learning_rate), least.network.width, own.network.width
-                    )
+                    widths = (hidden_width(one.network) for one in (least, own))
+                    rate = transferred_rate(float(given.learning_rate), *widths)
                 if given.batch_size == "auto":
                     batch = min(int(least.training.batch_size), num_windows[key])
                 cell = _with(cell, learning_rate=rate, batch_size=batch)
@@ -195,7 +193,8 @@ class Tuner:
     def _loss(self, planned: Planned) -> float | None:
         if planned.run_id not in self._runs:
             return None
-        return float(self._runs[planned.run_id].info["training"]["best_validation_loss"])
+        with choosing("settings in a sweep"):
+            return float(self._runs[planned.run_id].info["training"]["best_validation_loss"])
 
     def _with_chosen(self, cell: Cell) -> Cell:
         tuned = self.chosen(cell)

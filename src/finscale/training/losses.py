@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from finscale.config.losses import DEFAULT_LOSSES, QUANTILES
+from finscale.config.names import LOSS_NAMES
 from finscale.errors import ConfigError, did_you_mean
 from finscale.registry import Registry
 
@@ -39,7 +40,7 @@ class Loss:
     """Where it comes from."""
 
 
-LOSSES: Registry[Loss] = Registry("loss")
+LOSSES: Registry[Loss] = Registry("loss", added=LOSS_NAMES.add)
 
 
 def loss_name(name: str | None, kind: str) -> str:

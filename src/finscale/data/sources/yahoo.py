@@ -15,7 +15,7 @@ import polars as pl
 from finscale.data.acceptance import accept, wishes_from
 from finscale.data.bars import Bars
 from finscale.data.calendar import NONE
-from finscale.data.sources.base import Source, SourceUnavailableError, register
+from finscale.data.sources.base import COLUMNS, Source, SourceUnavailableError, register
 from finscale.errors import DataError, missing_extra
 
 T = TypeVar("T")
@@ -34,16 +34,6 @@ CALENDARS = {
     "JPX": "XTKS",
     "HKG": "XHKG",
     "ASX": "XASX",
-}
-
-_COLUMNS = {
-    "Date": "date",
-    "Open": "open",
-    "High": "high",
-    "Low": "low",
-    "Close": "close",
-    "Adj Close": "adj_close",
-    "Volume": "volume",
 }
 
 
@@ -84,7 +74,7 @@ def fetch(
     span = {"period": "max"} if start is None else {"start": start.isoformat()}
 
     def request() -> Any:
-        # yfinance remembers answers, refusals too
+        # yfinance caches answers, failures included
         ticker._data.cache_get.cache_clear()
         return ticker.history(
             **span, interval="1d", auto_adjust=False, actions=True, keepna=True, timeout=30
@@ -120,7 +110,7 @@ def _rows(history: Any) -> pl.DataFrame:
             "date": pl.Series([moment.date() for moment in history.index], dtype=pl.Date),
             **{
                 field: pl.Series(history[name].to_numpy(dtype=float, na_value=float("nan")))
-                for name, field in _COLUMNS.items()
+                for name, field in COLUMNS.items()
                 if name in history.columns
             },
         }
@@ -138,7 +128,7 @@ def _yfinance() -> ModuleType:
 
 @contextmanager
 def _raising(yfinance: ModuleType) -> Iterator[None]:
-    """Let yfinance raise what it would print, and print nothing."""
+    """Make yfinance raise its errors instead of printing them."""
     debug, log = yfinance.config.debug, logging.getLogger("yfinance")
     before = debug.hide_exceptions, log.level
     debug.hide_exceptions = False
@@ -153,7 +143,7 @@ def _raising(yfinance: ModuleType) -> Iterator[None]:
 def _retry(
     request: Callable[[], T], yfinance: ModuleType, symbol: str, *, attempts: int, pause: float
 ) -> T:
-    """Make a request until it succeeds, with growing pauses; say why when it never does."""
+    """Repeat a request until it succeeds, with growing pauses; raise the last failure."""
     errors = yfinance.exceptions
     for attempt in range(attempts):
         if attempt:

@@ -41,6 +41,11 @@ class Labelled(Protocol):
         """Labels, shape [R]."""
         ...
 
+    @property
+    def reach_R(self) -> NDArray[np.int64]:
+        """Row of the last bar that counts for each label, shape [R]."""
+        ...
+
 
 #: One symbol's rows and the task → their labels; ``finscale.data.label`` is one.
 LabelFunction = Callable[[pl.DataFrame, TaskConfig], Labelled]
@@ -58,8 +63,6 @@ class Setting:
         L, bars that a window shows.
     features : tuple of str
         Channels of a window, for baselines that read them.
-    budget : int
-        Parameters to spend, for the networks.
     seed : int
         Of everything random.
     label : callable, optional
@@ -69,7 +72,6 @@ class Setting:
     task: TaskConfig
     context_length: int
     features: tuple[str, ...]
-    budget: int
     seed: int
     label: LabelFunction | None = None
 

@@ -60,14 +60,14 @@ class ExpandingBaseRate:
 
 
 def realised_labels(frame: pl.DataFrame, setting: Setting) -> Floats:
-    """Return, for each row t, the label of t-H: the newest that is known at the close of t.
+    """Return for each row t the newest label that is known at the close of t.
 
-    NaN on the first H rows of a symbol.
+    That of the row whose label reaches to t; NaN where there is none yet.
     """
     assert setting.label is not None
-    horizon = setting.task.horizon
     realised_R = np.full(frame.height, np.nan)
     for rows in symbol_slices(frame):
-        target = setting.label(frame[rows], setting.task).target_R
-        realised_R[rows][horizon:] = target[: max(target.size - horizon, 0)]
+        labels = setting.label(frame[rows], setting.task)
+        known = np.isfinite(labels.target_R)
+        realised_R[rows][labels.reach_R[known]] = labels.target_R[known]
     return realised_R

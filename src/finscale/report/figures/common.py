@@ -14,16 +14,6 @@ if TYPE_CHECKING:
     from finscale.scaling.measure import Measure
     from finscale.study.findings.findings import Findings
 
-#: Scale axis → what a question calls a larger one, and the noun after a size that lacks one.
-NOUNS = {
-    "parameters": ("larger network", " parameters"),
-    "compute": ("network trained with more computing", " FLOP"),
-    "rows": ("network that learns from more years", ""),
-    "assets": ("network that learns from more symbols", ""),
-    "tier": ("network with more features", " features"),
-    "context_length": ("network that looks further back", ""),
-    "horizon": ("forecast of a longer horizon", ""),
-}
 #: Names that are more than their words.
 _TITLES = {
     "auc": "AUC",
@@ -71,7 +61,7 @@ def _axis_title(axis: str) -> str:
 
 def sized(findings: Findings, size: float) -> str:
     """Return a size with its noun: ``5k parameters``, ``10 years``."""
-    return f"{findings.words(size)}{NOUNS[findings.axis][1]}"
+    return AXES[findings.axis].sized(findings.words(size))
 
 
 def seed_hover(findings: Findings, row: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What the predictions are like: calibrated, precise, varied or collapsed."""
+"""The predictions: calibration, precision and recall, spread and collapse."""
 
 from __future__ import annotations
 

@@ -18,7 +18,6 @@ from finscale.report.figure import (
     Rule,
 )
 from finscale.report.figures.common import (
-    NOUNS,
     amount,
     baseline_roles,
     padded,
@@ -29,6 +28,7 @@ from finscale.report.figures.common import (
 )
 from finscale.report.numbers import fixed, interval, percent
 from finscale.report.palette import ramp
+from finscale.study.axes import AXES
 
 if TYPE_CHECKING:
     from finscale.study.findings.findings import BaselineFinding, Findings
@@ -64,7 +64,7 @@ def scaling(findings: Findings) -> Figure:
     )
     return Figure(
         "scaling",
-        f"Does a {NOUNS[findings.axis][0]} {findings.outcome.does}?",
+        f"Does a {AXES[findings.axis].larger_words()} {findings.outcome.does}?",
         _answer(findings),
         _caption(findings),
         (panel,),
@@ -100,10 +100,7 @@ def _caption(findings: Findings) -> str:
     if findings.verdict is None:
         return text
     level = percent(1 - findings.verdict.statement.level)
-    held_out = (
-        "The largest size is hollow: the cross is where the curve fitted without it, held out, "
-        "says that it should lie."
-    )
+    held_out = "The largest size is hollow; the cross is what the curve fitted without it predicts."
     return (
         f"{text}Bars and band: {level} intervals of differences between sizes; what all sizes "
         "share, easy or hard test days, is left out because it cannot tell them apart. "
@@ -221,7 +218,7 @@ def _means(findings: Findings) -> list[Mark]:
         f"test {measure.title} {fixed(mean, measure.digits)} ± {amount(measure, half)}"
         for x, mean, half in zip(size_G, mean_G, reach_G, strict=True)
     ]
-    # a valley is not tested by what it foretells
+    # a curve with a valley is not tested by a prediction
     whole: tuple[tuple[str, slice, bool], ...] = (("mean over seeds", slice(None), False),)
     parts = (
         whole
@@ -247,16 +244,16 @@ def _means(findings: Findings) -> list[Mark]:
     ]
     if findings.turns:
         return marks
-    foretold = Points(
-        "foretold without it",
+    predicted = Points(
+        "predicted without it",
         [float(size_G[-1])],
         [curve.foretold],
         "bad",
         hover=[
-            f"foretold {fixed(curve.foretold, measure.digits)}, "
+            f"predicted {fixed(curve.foretold, measure.digits)}, "
             f"measured {amount(measure, mean_G[-1])}"
         ],
         shape="cross",
         size=10,
     )
-    return [*marks, foretold]
+    return [*marks, predicted]

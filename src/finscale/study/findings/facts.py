@@ -49,7 +49,10 @@ def learning(networks: Sequence[Predictions], runs: RunStore, axis: str) -> pl.D
 
 
 def certificate(study: Study, chosen: Predictions) -> Mapping[str, Any]:
-    """Return the leakage certificate; computed once for the same data and the same study."""
+    """Return the leakage certificate; computed once for the same data and the same study.
+
+    Who has read the test set changes from day to day and is looked up anew.
+    """
     from finscale.audit import audit
 
     path = study.folder / "certificate.json"
@@ -60,11 +63,27 @@ def certificate(study: Study, chosen: Predictions) -> Mapping[str, Any]:
     if path.is_file():
         stored = read_json(path)
         if stored.get("of") == subject:
-            return dict(stored)
+            return _with_readings(stored, study)
     found = audit(study.config.experiment, data=study.data, runs=study.runs)
     content = {"of": subject, "verdict": found.verdict(), **found.to_dict()}
     write_json(path, null_for_nan(content))
     return content
+
+
+def _with_readings(stored: Mapping[str, Any], study: Study) -> Mapping[str, Any]:
+    """Return a certificate with what is on record today of the test set's readings."""
+    from finscale.audit import Certificate, CheckOutcome, audit
+
+    fresh = audit(study.config.experiment, data=study.data, runs=study.runs, only=["test reads"])
+    outcomes = []
+    for check in stored["checks"]:
+        known = {name: check[name] for name in ("check", "statement", "mend")}
+        lists = {name: tuple(check[name]) for name in ("findings", "unproven")}
+        outcomes.append(CheckOutcome(**known, **lists))
+    names = [outcome.check for outcome in outcomes]
+    outcomes[names.index("test reads")] = fresh["test reads"]
+    certificate = Certificate(stored["subject"], tuple(outcomes))
+    return {"of": stored["of"], "verdict": certificate.verdict(), **certificate.to_dict()}
 
 
 def windows(chosen: Predictions, runs: RunStore) -> tuple[Mapping[str, Any], ...]:

@@ -1,0 +1,54 @@
+"""Names of declared things that a config may hold; those of plugins are found when asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from finscale.registry import Names
+
+TaskKind = Literal["classification", "regression"]
+
+TIER_NAMES = Names("tier", ("a20", "a50", "a100", "a200", "a500", "a1000", "a2000"))
+LOSS_NAMES = Names(
+    "loss",
+    ("cross_entropy", "focal", "label_smoothing", "soft_auc", "mse", "huber", "quantile"),
+)
+AXIS_NAMES = Names(
+    "scale axis",
+    ("parameters", "compute", "rows", "assets", "tier", "context_length", "horizon"),
+)
+
+#: Task → what its labels are.
+TASK_KINDS: dict[str, TaskKind] = {
+    "direction": "classification",
+    **{f"threshold_{percent}pct": "classification" for percent in ("0.5", "1", "2", "3", "5")},
+    "regression": "regression",
+}
+TASK_NAMES = Names("task", TASK_KINDS)
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Restricts a string to known names; the schema lists the built-in ones."""
+
+    names: Names
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.names.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "examples": list(self.names.built_in)}
+
+
+TierName = Annotated[str, OneOf(TIER_NAMES)]
+TaskName = Annotated[str, OneOf(TASK_NAMES)]
+LossName = Annotated[str, OneOf(LOSS_NAMES)]
+AxisName = Annotated[str, OneOf(AXIS_NAMES)]
