@@ -88,10 +88,10 @@ def measure(folder, study, repeats):
     completed = study.completed()
     networks = [run for planned, run in completed if not planned.cell.is_baseline]
     remembered = study.folder / ".scores.json"
-    judged = room.candidates(networks)
+    models = room.join_folds(networks)
     bench = Bench(study.runs)
-    room.judge(judged[0], study.runs, bench=bench)  # fits the baselines that are missing
-    few, others = judged[:10], itertools.cycle(judged[1:])
+    room.judge(models[0], study.runs, bench=bench)  # fits the baselines that are missing
+    few, others = models[:10], itertools.cycle(models[1:])
     command = {
         "text_wall_s": command_seconds(folder, networks, repeats=repeats),
         "json_wall_s": command_seconds(folder, networks, "--json", repeats=repeats),
@@ -113,11 +113,9 @@ def measure(folder, study, repeats):
             10,
         ),
         "judge_pairs": medians(
-            lambda: room.judge_pairs(few, study.runs, bench=bench), 1, len(few) * (len(few) - 1) / 2
+            lambda: room.judge_pairs(few, bench), 1, len(few) * (len(few) - 1) / 2
         ),
-        "judge_with_best": medians(
-            lambda: room.judge_pairs(judged, study.runs, bench=bench), 1, len(judged)
-        ),
+        "judge_with_best": medians(lambda: room.judge_pairs(models, bench), 1, len(models)),
     }
 
 

@@ -152,6 +152,7 @@ def serve_whole(case: str, who: str, precision: str, threads: str) -> None:
     from finscale.experiment import prepare
     from finscale.experiment.preparation import interface
     from finscale.models.build import design
+    from finscale.models.patchtst.entry import sizes_of
 
     torch.set_num_threads(int(threads))
     budget, num_train, num_validation = CASES[case]
@@ -164,9 +165,9 @@ def serve_whole(case: str, who: str, precision: str, threads: str) -> None:
         f"training.precision={'fp32' if precision == 'fp32' else 'bf16-mixed'}",
     ]
     prepared = prepare(load_config(ExperimentConfig, RECIPE, settings))
-    shape = interface(prepared.config, prepared.dataset)
+    made = design(prepared.config.network, **interface(prepared.config, prepared.dataset))
     windows = Windows(
-        prepared, design(prepared.config.network, **shape), num_train, num_validation, EPOCHS
+        prepared, sizes_of(made.config, made.interface), num_train, num_validation, EPOCHS
     )
     fit: Callable[[Windows, str], dict[str, float]] = FITS[who]
     short = replace(windows, num_train=BATCH, num_validation=BATCH)

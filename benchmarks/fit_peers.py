@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from finscale.experiment.preparation import Prepared
-from finscale.models.patchtst.architecture import Architecture
+from finscale.models.patchtst.sizes import PatchTSTSizes
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Windows:
     """What all contenders fit: the last training windows of a run and its first of validation."""
 
     prepared: Prepared
-    architecture: Architecture
+    architecture: PatchTSTSizes
     num_train: int
     num_validation: int
     epochs: int

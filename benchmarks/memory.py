@@ -41,7 +41,6 @@ def measure(budget: str, precision: str, again: bool, batch_size: int) -> dict[s
     from finscale.config import ModelConfig, TaskConfig, TrainingConfig
     from finscale.models import resolve_model
     from finscale.models.build import design
-    from finscale.models.patchtst.memory import resident_memory, training_memory
     from finscale.training import fit
     from finscale.training.allocator import keep_freed_memory
     from finscale.training.devices import use_threads
@@ -51,7 +50,7 @@ def measure(budget: str, precision: str, again: bool, batch_size: int) -> dict[s
     config = ModelConfig.model_validate({"budget": budget, "activation_checkpointing": again})
     network = resolve_model(config, num_features=FEATURES, context_length=CONTEXT)
     before = psutil.Process().memory_info().rss
-    architecture = design(network, num_features=FEATURES, context_length=CONTEXT)
+    made = design(network, num_features=FEATURES, context_length=CONTEXT)
     request = ProbeRequest(
         network=network,
         training=TrainingConfig.model_validate(
@@ -80,9 +79,9 @@ def measure(budget: str, precision: str, again: bool, batch_size: int) -> dict[s
             peaks.append(peak())
     return {
         "process": peaks[-1],
-        "predicted": before + resident_memory(architecture, batch_size, precision),
+        "predicted": before + made.resident_memory(batch_size, precision),
         "before": before,
-        "live": training_memory(architecture, batch_size, precision),
+        "live": made.training_memory(batch_size, precision),
         "built": built,
         "after the first step": peaks[0],
     }

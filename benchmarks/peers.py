@@ -13,15 +13,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from finscale.models.patchtst.architecture import Architecture
+from finscale.models.patchtst.sizes import PatchTSTSizes
 
 
-def build(peer: str, a: Architecture) -> nn.Module:
+def build(peer: str, a: PatchTSTSizes) -> nn.Module:
     """Return a peer's network: windows [B, L, F] → logits [B]."""
     return _PEERS[peer](a)
 
 
-def patchtst_config(a: Architecture, num_targets: int) -> Any:
+def patchtst_config(a: PatchTSTSizes, num_targets: int) -> Any:
     """Return transformers' settings of the same network."""
     from transformers import PatchTSTConfig
 
@@ -49,7 +49,7 @@ def patchtst_config(a: Architecture, num_targets: int) -> Any:
 class HuggingFace(nn.Module):
     """``transformers.PatchTSTForClassification`` with one output."""
 
-    def __init__(self, a: Architecture) -> None:
+    def __init__(self, a: PatchTSTSizes) -> None:
         from transformers import PatchTSTForClassification
 
         super().__init__()
@@ -64,7 +64,7 @@ class HuggingFace(nn.Module):
 class NeuralForecast(nn.Module):
     """The network inside neuralforecast's PatchTST; the channels' forecasts are averaged."""
 
-    def __init__(self, a: Architecture) -> None:
+    def __init__(self, a: PatchTSTSizes) -> None:
         from neuralforecast.models.patchtst import PatchTST_backbone
 
         super().__init__()
@@ -93,7 +93,7 @@ class NeuralForecast(nn.Module):
 class Mixing(nn.Module):
     """Patches of all channels, ``nn.TransformerEncoder``, one projection of all tokens."""
 
-    def __init__(self, a: Architecture) -> None:
+    def __init__(self, a: PatchTSTSizes) -> None:
         super().__init__()
         self.patch, self.stride = a.patch_length, a.stride
         self.embed = nn.Linear(a.num_features * a.patch_length, a.width)

@@ -144,12 +144,12 @@ def features(count: int) -> Stages:
 
 def parameters(count: int) -> Stages:
     from finscale.config import ModelConfig
-    from finscale.models import design, flops_per_sample, resolve_model
+    from finscale.models import design, resolve_model
 
     shape = {"num_features": 25, "context_length": 80}
     network = resolve_model(ModelConfig(budget=count), **shape)
     before, batch_size = peak_mb(), 16
-    flops = 3 * batch_size * flops_per_sample(design(network, **shape))
+    flops = 3 * batch_size * design(network, **shape).flops
     stages = step(network, batch_size=batch_size, num_features=25)
     return {"GFLOP": flops / 1e9, **stages, "peak MB": peak_mb() - before}
 

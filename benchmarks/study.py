@@ -8,9 +8,10 @@ a core; the file asks for fp32, *in bf16* asks for bf16 at all sizes. *Plain*:
 the same configs in one process on all cores (``--threads``), one after another, in eager fp32, with
 what finscale computes its own way switched off: products are ``nn.Linear``'s own, attention is
 batched products and a softmax, windows are gathered and normalised anew in each step, freed memory
-goes back to the kernel. Loop, optimiser, dropout, resume points and run folders are the package's own in both. Wall time is that of ``Study.run``, from the registered data
-to the last run folder; each in a process of its own, the engine first. Then the verdicts, and the
-law's exponent and gain with their intervals. Goal: 2.5 × on two cores, the same verdict.
+goes back to the kernel. Loop, optimiser, dropout, resume points and run folders are the package's
+own in both. Wall time is that of ``Study.run``, from the registered data to the last run folder;
+each in a process of its own, the engine first. Then the verdicts, and the law's exponent and gain
+with their intervals. Goal: 2.5 × on two cores, the same verdict.
 """
 
 from __future__ import annotations

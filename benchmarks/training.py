@@ -229,10 +229,11 @@ def _peer_step(
     from torch.nn.functional import binary_cross_entropy_with_logits
 
     from finscale.models.build import design
+    from finscale.models.patchtst.entry import sizes_of
 
     request = request_of(case, precision, compiled)
-    architecture = design(request.network, num_features=FEATURES, context_length=CONTEXT)
-    model = build(who, architecture).train()
+    made = design(request.network, num_features=FEATURES, context_length=CONTEXT)
+    model = build(who, sizes_of(made.config, made.interface)).train()
     forward = torch.compile(model) if compiled else model
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.05, fused=True)
     batch = int(request.training.batch_size)

@@ -31,12 +31,6 @@ def root() -> Path:
     return ROOT
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep remembered batch sizes of this machine out of the tests, and the tests' out of it."""
-    monkeypatch.setenv("FINSCALE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-
-
 @pytest.fixture(scope="session")
 def data_root(tmp_path_factory):
     """Return a data folder with bundled bars."""

@@ -18,6 +18,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from finscale.config.base import mark_of
+from finscale.config.model import MODEL_CONFIGS, NetworkConfig
 from finscale.config.names import OneOf
 
 
@@ -77,7 +79,9 @@ def _marked(group: Group, section: type[BaseModel]) -> Group:
 
 def sections_of(annotation: Any) -> Iterator[type[BaseModel]]:
     """Yield the sections that an annotation admits, however it wraps them."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if annotation is NetworkConfig:
+        yield from (one for one in MODEL_CONFIGS.values() if issubclass(one, NetworkConfig))
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in get_args(annotation):
         yield from sections_of(part)
@@ -97,7 +101,9 @@ def _setting(
     if inner:
         return Setting(f"{prefix}{name}", "", f"{meaning} *Its settings stand {where}.*")
     kind = (_names(field.metadata) or words(field.annotation)) + _limits(field.metadata)
-    return Setting(f"{prefix}{name}", f"{kind} · {_default(field)}", meaning)
+    facts = f"{kind} · {_default(field)}"
+    role = mark_of(field).role
+    return Setting(f"{prefix}{name}", facts if role == "science" else f"{facts} · {role}", meaning)
 
 
 def docstrings(section: type[BaseModel]) -> dict[str, str]:

@@ -7,8 +7,8 @@ find it, and what does it say when there is nothing to find?
 """
 
 # %%
-# The fit. The largest size takes no part in it and is foretold instead: a law that cannot foretell
-# a size you already have will not foretell one that you have not.
+# The fit. The largest size takes no part in it and is predicted instead: a law that cannot predict
+# a size you already have will not predict one that you have not.
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -29,22 +29,26 @@ def run(tmp_path_factory):
     return invoke
 
 
-@pytest.fixture(autouse=True)
-def cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("FINSCALE_CACHE", str(tmp_path))
-    return tmp_path
-
-
-def test_it_prints_every_probe_the_answer_and_where_it_is_remembered(run, cache):
+def test_it_prints_every_probe_and_the_answer_and_keeps_nothing(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     result = run()
     assert result.exit_code == 0, result.output
-    header, probe, answer, memory = result.output.splitlines()
+    header, probe, answer, hint = result.output.splitlines()
     assert header.split() == ["batch", "samples/s", "peak"]
     assert probe.split()[0] == "8"
     assert probe.endswith("GiB")
     assert answer.startswith("batch 8: the smallest within 5 % of the best speed")
-    assert str(cache / "batch_sizes.json") in memory
-    assert (cache / "batch_sizes.json").exists()
+    assert "--write CONFIG" in hint
+    assert not any("finscale" in str(path) for path in tmp_path.rglob("*"))
+
+
+def test_write_puts_the_answer_into_a_config(run, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("# mine\ntraining:\n  epochs: 3 # few\n")
+    result = run("--write", str(path))
+    assert path.read_text() == "# mine\ntraining:\n  batch_size: 8\n  epochs: 3 # few\n"
+    assert "training.batch_size: 8" in result.output
 
 
 def test_json_says_the_same(run):

@@ -64,10 +64,14 @@ def test_train_again_shows_the_same_run_as_json(trained) -> None:
     assert quiet.output.strip().endswith(content["run"])
 
 
-def test_verbose_says_how_it_is_computed(trained) -> None:
+def test_train_says_what_is_science_and_where_it_is_computed(trained) -> None:
     _, command, _ = trained
-    said = runner.invoke(app, [*command, "-v"], catch_exceptions=False).output
-    assert "fp32, attention by its shape, not compiled: by the config and the rule" in said
+    said = runner.invoke(app, command, catch_exceptions=False).output.splitlines()
+    training = next(line for line in said if line.startswith("training"))
+    assert training.split()[1] == "fp32"
+    assert "learning rate" in training
+    device = next(line for line in said if line.startswith("device"))
+    assert "1 thread · fast kernels" in device
 
 
 def test_runs_list_and_show(trained) -> None:
@@ -115,7 +119,7 @@ def test_verify_names_every_mismatch(trained) -> None:
     [
         (["train", "none.yaml"], "none.yaml does not exist"),
         (["runs", "show", "abcd"], "no run in runs starts with 'abcd'"),
-        (["model", "show", "two"], "is not a count"),
+        (["model", "show", "two"], "is not a"),
     ],
 )
 def test_a_mistake_is_a_finscale_error(words: list[str], message: str) -> None:

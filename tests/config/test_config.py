@@ -125,26 +125,6 @@ def test_a_config_is_frozen() -> None:
         ExperimentConfig().seed = 3  # type: ignore[misc]
 
 
-def test_identity_ignores_what_cannot_change_a_result(recipe) -> None:
-    plain = load_config(ExperimentConfig, recipe)
-    same = [
-        "name=other",
-        "tracking.wandb_project=p",
-        "data.root=elsewhere",
-        "training.checkpoint_minutes=1",
-        "training.thermal.enabled=false",
-    ]
-    assert load_config(ExperimentConfig, recipe, same).hash() == plain.hash()
-    for setting in [
-        "seed=1",
-        "training.lr=0.1",
-        "task.horizon=2",
-        "split.embargo=6",
-        "data.context_length=81",
-    ]:
-        assert load_config(ExperimentConfig, recipe, [setting]).hash() != plain.hash()
-
-
 def test_identity_of_a_baseline_ignores_training() -> None:
     one = ExperimentConfig(model=BaselineConfig(name="volatility"))
     two = ExperimentConfig(model=BaselineConfig(name="volatility"), training={"epochs": 3})

@@ -10,14 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from finscale.data.manifest import Addition, Description, ManifestStore
+from finscale.data.manifest import Addition, FileFacts, ManifestStore
 from finscale.errors import DataError, FinscaleError
 
 DAY = dt.date(2020, 1, 2)
 
 
 def _description(id="SPY.OHLCV.daily", **fields):
-    return Description(
+    return FileFacts(
         id=id,
         kind="bars",
         symbol="SPY",
@@ -69,7 +69,7 @@ def test_equal_content_is_no_new_version_and_new_content_keeps_the_old(tmp_path)
 def test_parents_are_remembered_by_digest(tmp_path):
     store = ManifestStore(tmp_path)
     parent = _register(store)
-    child = _register(store, b"child", id="SPY.features.a20", parents=(parent,))
+    child = _register(store, b"child", id="SPY.features.a20", parents={parent.key: parent.sha256})
     assert child.parents == {"SPY.OHLCV.daily@v1": parent.sha256}
 
 
@@ -155,7 +155,7 @@ def test_a_path_that_is_a_file_is_one_sentence(tmp_path):
 _CHILD = """
 import datetime as dt, sys, time
 from pathlib import Path
-from finscale.data.manifest import Addition, Description, ManifestStore
+from finscale.data.manifest import Addition, FileFacts, ManifestStore
 
 store, name, count = ManifestStore(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
 day = dt.date(2020, 1, 2)
@@ -174,7 +174,7 @@ def place(version):
 
 for i in range(count):
     store.register(
-        Description(id=name, kind="bars", symbol="SPY", timescale="daily", rows=1, first_date=day,
+        FileFacts(id=name, kind="bars", symbol="SPY", timescale="daily", rows=1, first_date=day,
                     last_date=day, adjustment="split", source="csv"),
         path=place, write=write,
     )

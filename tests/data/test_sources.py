@@ -140,7 +140,7 @@ def test_duplicates():
     rows = _rows()
     bars = _accept(pl.concat([rows, rows[5:6]]))
     assert [str(r) for r in bars.repairs] == [
-        "row 7 · 2024-01-09: the day stands 2 times, with equal values: this row left out"
+        "row 7 · 2024-01-09: the date appears 2 times, with equal values: this row left out"
     ]
     other_volume = rows[5:6].with_columns(volume=pl.lit(5.0))
     bars = _accept(pl.concat([rows, other_volume]))

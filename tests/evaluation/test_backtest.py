@@ -21,6 +21,7 @@ from finscale.evaluation.backtest import (
 )
 from finscale.evaluation.losses import probabilities
 from finscale.evaluation.market import Market, ewma_volatility
+from finscale.evaluation.predictions import Predictions
 
 
 def market(open_prices, close_prices) -> Market:
@@ -244,10 +245,10 @@ def test_bars_and_predictions_become_arrays():
         [2.5, 5.5],
         [3.5, pytest.approx(math.nan, nan_ok=True)],
     ]
-    margin = prices.margins(predictions())
+    margin = prices.margins(Predictions(predictions()))
     assert np.isnan(margin).tolist() == [[True, False], [False, False], [True, True]]
     assert margin[1].tolist() == [2.0, -0.5]
-    by_fold = prices.margins(predictions(), {0: 0.5, 1: 1 / (1 + math.exp(1))})
+    by_fold = prices.margins(Predictions(predictions()), {0: 0.5, 1: 1 / (1 + math.exp(1))})
     assert by_fold[1].tolist() == pytest.approx([2.0, 0.5])
 
 
@@ -255,10 +256,10 @@ def test_what_cannot_be_traded_is_refused():
     prices = Market.of(frame())
     unknown = predictions().with_columns(symbol=pl.lit("C"))
     with pytest.raises(DataError, match="C has a prediction but no bar on 2020-01-02"):
-        prices.margins(unknown)
+        prices.margins(Predictions(unknown))
     late = predictions().with_columns(date=pl.lit(dt.date(2021, 1, 1)))
     with pytest.raises(DataError, match="no bar on 2021-01-01"):
-        prices.margins(late)
+        prices.margins(Predictions(late))
     margin = np.full((4, 1), np.nan)
     margin[3] = 1.0
     with pytest.raises(DataError, match="no prediction is followed by a session"):
@@ -356,5 +357,5 @@ def test_what_lies_at_its_threshold_is_acted_on(seed):
         }
     )
     prices = market(np.ones(4), np.ones(4))
-    margin = prices.margins(table, {0: float(probabilities(logit))})
+    margin = prices.margins(Predictions(table), {0: float(probabilities(logit))})
     assert margin[1, 0] == 0.0

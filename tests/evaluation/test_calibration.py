@@ -19,6 +19,7 @@ from finscale.evaluation.calibration import (
     reliability_diagram,
 )
 from finscale.evaluation.calibrators import CALIBRATORS, fit_calibrator
+from finscale.evaluation.predictions import Predictions
 from finscale.evaluation.scores import log_losses, probabilities
 
 
@@ -195,7 +196,7 @@ def predictions(num_folds: int = 2) -> pl.DataFrame:
 
 def test_each_fold_is_calibrated_on_its_own_validation():
     before = predictions()
-    after = calibrated(before, "temperature").sort("fold", "date")
+    after = calibrated(Predictions(before), "temperature").table.sort("fold", "date")
     ratio = (after["logit"] / before["logit"]).to_numpy()
     assert ratio[:1000] == pytest.approx(ratio[0])
     assert ratio[1000:] == pytest.approx(ratio[1000])
@@ -209,14 +210,15 @@ def test_test_targets_change_nothing():
         target=pl.when(pl.col("split") == "test").then(1 - pl.col("target")).otherwise("target")
     )
     for method in CALIBRATORS:
-        assert calibrated(before, method)["logit"].equals(calibrated(upside, method)["logit"])
+        one, other = (calibrated(Predictions(table), method) for table in (before, upside))
+        assert one.table["logit"].equals(other.table["logit"])
 
 
 def test_what_cannot_be_calibrated_is_refused():
     with pytest.raises(DataError, match="one class only"):
         fit_calibrator("platt", np.zeros(10), np.arange(10))
     with pytest.raises(DataError, match="fold 0 has no validation rows"):
-        calibrated(predictions(1).filter(split="test"), "platt")
+        calibrated(Predictions(predictions(1).filter(split="test")), "platt")
     with pytest.raises(FinscaleError, match="Did you mean isotonic"):
         fit_calibrator("isotonc", [0, 1], [0.0, 1.0])
 

@@ -10,7 +10,9 @@ from finscale.errors import DataError
 from finscale.evaluation.comparison import compare
 from finscale.evaluation.inference import delong, diebold_mariano
 from finscale.evaluation.multiple import holm
+from finscale.evaluation.predictions import Predictions
 from finscale.evaluation.scores import log_losses, probabilities
+from finscale.evaluation.targets import TARGETS
 
 NUM_DAYS = 400
 
@@ -33,13 +35,19 @@ def model(skill: float, seed: int = 0) -> pl.DataFrame:
     )
 
 
+def checked(
+    models: dict[str, pl.DataFrame], target: str = "classification"
+) -> dict[str, Predictions]:
+    return {name: Predictions(table, TARGETS[target]) for name, table in models.items()}
+
+
 def pick(pairs: pl.DataFrame, **where: str) -> dict:
     return pairs.filter(**where).row(0, named=True)
 
 
 def test_pairs_carry_the_tests_they_name():
     models = {"good": model(1.0), "weak": model(0.3, 1), "none": model(0.0, 2)}
-    result = compare(models, num_replicates=300)
+    result = compare(checked(models), num_replicates=300)
     assert result.pairs.height == 3 * 4
     y, first, second = (
         x.to_numpy()
@@ -59,14 +67,15 @@ def test_pairs_carry_the_tests_they_name():
 
 
 def test_two_models_need_no_confidence_set():
-    result = compare({"a": model(1.0), "b": model(1.0, 1)}, num_replicates=300)
+    result = compare(checked({"a": model(1.0), "b": model(1.0, 1)}), num_replicates=300)
     assert result.confidence is None
     assert pick(result.pairs, score="loss", test="bootstrap")["p_value"] > 0.05
 
 
 def test_numbers_are_compared_by_squared_errors():
     exact = model(1.0).with_columns(logit=pl.col("target").cast(pl.Float64))
-    result = compare({"exact": exact, "zero": model(0.0)}, kind="regression", num_replicates=100)
+    models = checked({"exact": exact, "zero": model(0.0)}, "regression")
+    result = compare(models, num_replicates=100)
     assert result.pairs["score"].unique().to_list() == ["loss"]
     line = pick(result.pairs, test="diebold_mariano")
     assert line["value"] < 0
@@ -75,12 +84,18 @@ def test_numbers_are_compared_by_squared_errors():
 
 def test_other_windows_are_refused():
     with pytest.raises(DataError, match="b was tested on other windows"):
-        compare({"a": model(1.0), "b": model(1.0)[:-5]})
+        compare(checked({"a": model(1.0), "b": model(1.0)[:-5]}))
+
+
+def test_models_that_predict_different_things_are_refused():
+    models = {**checked({"a": model(1.0)}), **checked({"b": model(1.0)}, "regression")}
+    with pytest.raises(DataError, match="b predicts a number, predictions a yes or no"):
+        compare(models)
 
 
 def test_more_than_ten_models_are_compared_with_the_best():
-    models = {str(i): model(i / 11, i) for i in range(11)}
-    result = compare(models, {"flat": model(0.0, 50)}, num_replicates=200)
+    models = checked({str(i): model(i / 11, i) for i in range(11)})
+    result = compare(models, checked({"flat": model(0.0, 50)}), num_replicates=200)
     assert result.best == "10"
     assert set(result.pairs["first"]) == {"10"}
     assert result.pairs["second"].n_unique() == 10
@@ -102,5 +117,5 @@ def test_one_event_leaves_the_losses_to_be_compared():
     """The AUC needs two; all tests were lost with it."""
     once = pl.Series([1.0] + [0.0] * (NUM_DAYS - 1), dtype=pl.Float32)
     models = {name: model(skill).with_columns(target=once) for name, skill in (("a", 1), ("b", 0))}
-    found = compare(models, num_replicates=100)
+    found = compare(checked(models), num_replicates=100)
     assert found.pairs["score"].unique().to_list() == ["loss"]

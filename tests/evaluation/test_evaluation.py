@@ -11,8 +11,9 @@ import pytest
 from finscale.errors import DataError
 from finscale.evaluation.evaluation import evaluate
 from finscale.evaluation.operating import OperatingRule
-from finscale.evaluation.predictions import known_mean
+from finscale.evaluation.predictions import Predictions
 from finscale.evaluation.scores import log_losses, probabilities
+from finscale.evaluation.targets import TARGETS
 
 NUM_TEST, NUM_VALIDATION = 520, 260
 
@@ -42,12 +43,16 @@ def run(
     )
 
 
+def of(table: pl.DataFrame, target: str = "classification") -> Predictions:
+    return Predictions(table, TARGETS[target])
+
+
 def test_scores_skill_and_groups():
     model, constant = run(skill=1.0), run(skill=0.0)
     volatility = model.select("date", "symbol", volatility=pl.col("logit").abs())
     result = evaluate(
-        model,
-        {"base_rate": constant},
+        of(model),
+        {"base_rate": of(constant)},
         volatility=volatility,
         expected=NUM_TEST,
         num_replicates=200,
@@ -74,7 +79,7 @@ def test_scores_skill_and_groups():
 def test_a_tercile_is_a_third_of_the_test_rows():
     model = run()
     volatility = model.select("date", "symbol", volatility=pl.col("logit").abs())
-    result = evaluate(model, volatility=volatility, num_replicates=0)
+    result = evaluate(of(model), volatility=volatility, num_replicates=0)
     rates = result.table("volatility").filter(score="base_rate")["value"]
     assert rates.mean() == pytest.approx(result.metric("base_rate").value, abs=0.002)
     calm = model.filter(split="test").sort(pl.col("logit").abs())[: NUM_TEST // 3]
@@ -86,7 +91,7 @@ def test_a_tercile_is_a_third_of_the_test_rows():
 def test_the_operating_point_is_chosen_on_validation_alone():
     model = run(skill=1.0)
     rule = OperatingRule("top", 0.2)
-    result = evaluate(model, rule=rule, num_replicates=0)
+    result = evaluate(of(model), rule=rule, num_replicates=0)
     validation = model.filter(split="validation")
     threshold = rule.threshold(validation["target"], validation["logit"])
     assert result.thresholds == {0: float(probabilities(threshold))}
@@ -97,35 +102,36 @@ def test_the_operating_point_is_chosen_on_validation_alone():
     upside = model.with_columns(
         target=pl.when(pl.col("split") == "test").then(1 - pl.col("target")).otherwise("target")
     )
-    assert evaluate(upside, rule=rule, num_replicates=0).thresholds == result.thresholds
+    assert evaluate(of(upside), rule=rule, num_replicates=0).thresholds == result.thresholds
 
 
 def test_each_fold_has_its_own_threshold_and_line():
     second = run(1, bias=0.5).with_columns(
         fold=pl.lit(1, pl.Int32), date=pl.col("date").dt.offset_by("10y")
     )
-    result = evaluate(pl.concat([run(), second]), num_replicates=0)
+    result = evaluate(of(pl.concat([run(), second])), num_replicates=0)
     assert set(result.thresholds) == {0, 1}
     assert result.thresholds[1] > result.thresholds[0] + 0.1
     assert result.table("fold")["label"].unique().sort().to_list() == ["0", "1"]
 
 
 def test_without_validation_there_is_no_operating_point():
-    result = evaluate(run().filter(split="test"), num_replicates=0)
+    result = evaluate(of(run().filter(split="test")), num_replicates=0)
     assert (result.rule, result.thresholds) == ("", {})
     with pytest.raises(KeyError):
         result.metric("precision")
 
 
 def test_a_collapsed_run_is_flagged():
-    assert evaluate(run(skill=0.0), num_replicates=0).collapsed is False  # its noise is .1
+    assert evaluate(of(run(skill=0.0)), num_replicates=0).collapsed is False  # its noise is .1
     constant = run().with_columns(logit=pl.lit(-1.0))
-    assert evaluate(constant, num_replicates=0).collapsed
+    assert evaluate(of(constant), num_replicates=0).collapsed
 
 
 def test_regression():
     model = run(skill=0.01, bias=0.0).with_columns(target=pl.col("logit") * 3)
-    result = evaluate(model, {"zero": model.with_columns(logit=pl.lit(0.0))}, kind="regression")
+    zero = of(model.with_columns(logit=pl.lit(0.0)), "regression")
+    result = evaluate(of(model, "regression"), {"zero": zero})
     test = model.filter(split="test")
     error = (test["target"] - test["logit"]).to_numpy()
     assert result.metric("mae").value == pytest.approx(np.abs(error).mean(), rel=1e-6)
@@ -149,11 +155,12 @@ def test_the_historical_mean_knows_only_labels_that_have_ended():
             "logit": 0.0,
         }
     )
-    assert known_mean(predictions, overlap=2).tolist() == [1.0, 2.0, 3.0, 27.25]
+    known = Predictions(predictions, TARGETS["regression"], horizon=2).known_mean
+    assert known.tolist() == [1.0, 2.0, 3.0, 27.25]
 
 
 def test_everything_becomes_json():
-    result = evaluate(run(), num_replicates=50)
+    result = evaluate(of(run()), num_replicates=50)
     content = json.loads(json.dumps(result.to_json(), allow_nan=False))
     assert content["first"] == "2015-12-31"
     lowest = next(line for line in content["scores"] if line["score"] == "prediction_min")
@@ -162,7 +169,7 @@ def test_everything_becomes_json():
 
 
 def test_symbols_count_by_day():
-    result = evaluate(run(num_symbols=4), num_replicates=50)
+    result = evaluate(of(run(num_symbols=4)), num_replicates=50)
     assert (result.num_rows, result.num_days) == (4 * NUM_TEST, NUM_TEST)
 
 
@@ -178,23 +185,23 @@ def test_symbols_count_by_day():
 )
 def test_predictions_that_cannot_be_judged_are_refused(damage, message):
     with pytest.raises(DataError, match=message):
-        evaluate(damage(run()))
+        evaluate(of(damage(run())))
 
 
 def test_missing_windows_are_noticed():
     with pytest.raises(DataError, match="519 windows were tested, 520 should have been"):
-        evaluate(run()[:-1], expected=NUM_TEST)
+        evaluate(of(run()[:-1]), expected=NUM_TEST)
 
 
 def test_a_baseline_on_other_windows_is_refused():
     with pytest.raises(DataError, match="base was tested on other windows: 519 against 520"):
-        evaluate(run(), {"base": run()[:-1]})
+        evaluate(of(run()), {"base": of(run()[:-1])})
     with pytest.raises(DataError, match="base was tested on other targets"):
-        evaluate(run(), {"base": run().with_columns(target=1 - pl.col("target"))})
+        evaluate(of(run()), {"base": of(run().with_columns(target=1 - pl.col("target")))})
 
 
 def test_volatility_must_cover_every_row():
     model = run()
     volatility = model.select("date", "symbol", volatility=pl.lit(1.0))[:-1]
     with pytest.raises(DataError, match="volatility is not given for every test row"):
-        evaluate(model, volatility=volatility, num_replicates=0)
+        evaluate(of(model), volatility=volatility, num_replicates=0)

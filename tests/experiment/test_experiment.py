@@ -18,6 +18,7 @@ from finscale.data import DataStore
 from finscale.errors import DataError
 from finscale.experiment import prepare, run_experiment
 from finscale.experiment.announce import announcement
+from finscale.experiment.place import place
 from finscale.judging import scorecard
 from finscale.runs import RunStore
 
@@ -189,7 +190,11 @@ def test_scorecard_reproduces_the_published_baselines(finished) -> None:
     card = scorecard(run, store, data=DataStore(config.data.root))
     volatility = next(r for r in store if getattr(r.config.model, "name", "") == "volatility")
     base_rate = next(r for r in store if getattr(r.config.model, "name", "") == "base_rate")
-    from finscale.judging.scoring import test_scores as scores_of
+    from finscale.judging.gather import predictions_of
+    from finscale.judging.scoring import test_scores
+
+    def scores_of(run):
+        return test_scores(predictions_of([run]))
 
     assert scores_of(volatility)["log_loss"].value == pytest.approx(0.3705, abs=5e-4)
     assert scores_of(volatility)["auc"].value == pytest.approx(0.777, abs=1e-3)
@@ -203,12 +208,13 @@ def test_scorecard_reproduces_the_published_baselines(finished) -> None:
 
 def test_announcement_says_what_was_decided(finished) -> None:
     config, _, _ = finished
-    text = dict(announcement(prepare(config)))
+    text = dict(announcement(place(prepare(config))))
     assert "4,752 windows of 80 bars" in text["data"]
     assert "✓ manifest" in text["data"]
     assert "base rate 25.4%" in text["task"]
     assert "of 3k" in text["model"]
-    assert "batch 256" in text["device"]
+    assert "batch 256" in text["training"]
+    assert "1 thread" in text["device"]
 
 
 def test_several_symbols_share_one_run(tiny, tmp_path) -> None:

@@ -5,26 +5,28 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from multiprocessing import resource_tracker
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import polars as pl
-import psutil
 import pytest
 
 from finscale.config import BaselineConfig, ExperimentConfig, SplitConfig, TaskConfig, load_config
+from finscale.config.baselines import DEFAULT_BASELINES
 from finscale.data import DataStore
 from finscale.errors import DataError
 from finscale.evaluation.operating import OperatingRule
 from finscale.experiment.experiment import run_experiment
-from finscale.judging import helper as room
+from finscale.judging import pool as room
 from finscale.judging.bench import Bench
 from finscale.judging.judge import (
-    candidates,
     count_trials,
+    join_folds,
     judge,
     judge_all,
     judge_pairs,
+    model_id,
     write_comparison,
     write_judgement,
 )
@@ -54,8 +56,9 @@ def world(root, tmp_path_factory):
 
 def test_a_run_is_judged_on_every_window(world):
     run, store, data = world
-    (candidate,) = candidates([run("volatility_ranges")])
-    judged = judge(candidate, store, data=data, options=FAST)
+    (model,) = join_folds([run("volatility_ranges")])
+    names = ("base_rate", "volatility", "volatility_ranges", "logistic")
+    judged = judge(model, store, data=data, options=Options(names, num_replicates=100))
     evaluation = judged.evaluation
     assert (judged.title, evaluation.num_rows, evaluation.num_days) == (
         "volatility_ranges",
@@ -64,7 +67,7 @@ def test_a_run_is_judged_on_every_window(world):
     )
     # the figures of the design notes: base rate .4594 nats, volatility .3705 and AUC .777
     table = {line["name"]: line for line in judged.baselines.to_dicts()}
-    assert list(table) == ["base_rate", "volatility", "volatility_ranges", "logistic"]
+    assert list(table) == list(names)
     assert table["base_rate"]["log_loss"] == pytest.approx(0.4594, abs=5e-4)
     assert table["volatility"]["log_loss"] == pytest.approx(0.3705, abs=5e-4)
     assert table["volatility"]["auc"] == pytest.approx(0.777, abs=1e-3)
@@ -78,9 +81,9 @@ def test_a_run_is_judged_on_every_window(world):
 
 def test_calibration_coverage_and_backtest_are_tables(world):
     run, store, data = world
-    (candidate,) = candidates([run("volatility")])
+    (model,) = join_folds([run("volatility")])
     options = Options(("base_rate",), OperatingRule("top", 0.2), "open", num_replicates=100)
-    judged = judge(candidate, store, data=data, options=options)
+    judged = judge(model, store, data=data, options=options)
     assert judged.calibration["method"].to_list() == [
         "none", "temperature", "platt", "beta", "isotonic"
     ]  # fmt: skip
@@ -98,41 +101,41 @@ def test_calibration_coverage_and_backtest_are_tables(world):
     hold = judged.backtest.filter(name="buy and hold").row(0, named=True)
     assert (hold["versus_hold_low"], hold["versus_hold_high"]) == (0, 0)
     assert hold["cagr"] == pytest.approx(0.05, abs=0.01)
-    assert judged.num_trials == 3 * count_trials(candidate, store)
+    assert judged.num_trials == 3 * count_trials(model, store)
 
 
 def test_trials_are_counted_on_the_same_windows_only(world):
     run, store, _ = world
-    (candidate,) = candidates([run("volatility")])
-    before = count_trials(candidate, store)
+    (model,) = join_folds([run("volatility")])
+    before = count_trials(model, store)
     run("momentum")
     run("momentum", task=TaskConfig(name="direction"))
-    assert count_trials(candidate, store) == before + 1
+    assert count_trials(model, store) == before + 1
 
 
-def test_folds_of_a_walk_forward_are_one_candidate(world):
+def test_folds_of_a_walk_forward_are_one_model(world):
     run, store, data = world
     runs = []
     for fold in (0, 1):
         split = SplitConfig(method="walk_forward", folds=4, fold=fold, test_days=120)
         runs.append(run("volatility", split=split))
-    (candidate,) = candidates(runs)
-    assert candidate.id == f"{runs[0].id}+{runs[1].id}"
-    judged = judge(candidate, store, data=data, options=Options(("base_rate",), num_replicates=100))
+    (model,) = join_folds(runs)
+    assert model_id(model) == f"{runs[0].id}+{runs[1].id}"
+    judged = judge(model, store, data=data, options=Options(("base_rate",), num_replicates=100))
     assert judged.evaluation.num_rows == 240
     assert set(judged.evaluation.thresholds) == {0, 1}
     folds = judged.evaluation.table("fold").filter(score="log_loss")
     assert folds["label"].to_list() == ["0", "1"]
     # the model and the base rate that it is held against, whatever their number of folds
-    assert count_trials(candidate, store) == 2
+    assert count_trials(model, store) == 2
 
 
 def test_weekly_bars_make_years_of_52(world):
     """Buying and holding the S&P 500 from 2012 to 2018 seemed to gain 50 % a year."""
     run, store, data = world
     config = run("volatility").config.data.model_copy(update={"timescale": "weekly"})
-    (candidate,) = candidates([run("volatility", data=config)])
-    judged = judge(candidate, store, data=data, options=Options(("base_rate",), num_replicates=100))
+    (model,) = join_folds([run("volatility", data=config)])
+    judged = judge(model, store, data=data, options=Options(("base_rate",), num_replicates=100))
     hold = judged.backtest.filter(name="buy and hold").row(0, named=True)
     assert hold["years"] == pytest.approx(4, abs=0.1)
     assert hold["cagr"] == pytest.approx(0.05, abs=0.02)
@@ -150,8 +153,8 @@ def test_of_a_rare_event_what_can_be_told_is_told(world):
         test_end=dt.date(2014, 12, 31),
     )
     task = TaskConfig(name="threshold_3pct")
-    (candidate,) = candidates([run("volatility", task=task, split=split)])
-    judged = judge(candidate, store, data=data, options=Options(("base_rate",), num_replicates=100))
+    (model,) = join_folds([run("volatility", task=task, split=split)])
+    judged = judge(model, store, data=data, options=Options(("base_rate",), num_replicates=100))
     assert 0 < judged.evaluation.metric("base_rate").value < 0.005
     assert judged.power["auc"][0] > 0.7
     assert judged.coverage.height > 1
@@ -159,8 +162,8 @@ def test_of_a_rare_event_what_can_be_told_is_told(world):
 
 def test_chunks_are_held_against_the_market_on_their_own_days(world):
     run, store, data = world
-    (candidate,) = candidates([run("volatility", split=SplitConfig(method="chunks"))])
-    judged = judge(candidate, store, data=data, options=Options(("base_rate",), num_replicates=100))
+    (model,) = join_folds([run("volatility", split=SplitConfig(method="chunks"))])
+    judged = judge(model, store, data=data, options=Options(("base_rate",), num_replicates=100))
     assert judged.coverage.is_empty()
     assert any("validation days lie among the test days" in note for note in judged.notes)
     years = judged.backtest["years"]
@@ -171,8 +174,8 @@ def test_chunks_are_held_against_the_market_on_their_own_days(world):
 def test_an_event_that_never_came_is_noted_and_the_rest_stands(world, tmp_path):
     """The S&P 500 never rose 5 % within a day from 2012 to 2018."""
     run, store, data = world
-    (candidate,) = candidates([run("volatility", task=TaskConfig(name="threshold_5pct"))])
-    judged = judge(candidate, store, data=data, options=Options(("base_rate",), num_replicates=100))
+    (model,) = join_folds([run("volatility", task=TaskConfig(name="threshold_5pct"))])
+    judged = judge(model, store, data=data, options=Options(("base_rate",), num_replicates=100))
     assert judged.notes == (
         "validation holds one class only, so nothing can be calibrated on it.",
         "with a base rate of 0 there is nothing to tell apart.",
@@ -187,8 +190,8 @@ def test_an_event_that_never_came_is_noted_and_the_rest_stands(world, tmp_path):
 def test_regression_is_judged_by_its_errors(world):
     run, store, data = world
     task = TaskConfig(name="regression", horizon=5)
-    (candidate,) = candidates([run("logistic", task=task)])
-    judged = judge(candidate, store, data=data, options=Options(("base_rate",), num_replicates=100))
+    (model,) = join_folds([run("logistic", task=task)])
+    judged = judge(model, store, data=data, options=Options(("base_rate",), num_replicates=100))
     assert judged.baselines.columns[1:3] == ["rmse", "rank_correlation"]
     assert judged.evaluation.metric("r2_oos").value < 0.1
     assert judged.calibration.is_empty()
@@ -197,101 +200,106 @@ def test_regression_is_judged_by_its_errors(world):
     assert judged.evaluation.block_length >= 20
 
 
+def test_quantiles_are_judged_by_their_pinball_loss(tiny, world):
+    """Held against the same quantiles of baselines: those of their validation errors."""
+    _, store, data = world
+    training = tiny.training.model_copy(update={"loss": "quantile"})
+    where = tiny.data.model_copy(update={"root": data.root})
+    changes = {"data": where, "task": TaskConfig(name="regression"), "training": training}
+    network = run_experiment(tiny.model_copy(update=changes), runs=store, data=data)
+    judged = judge((network,), store, data=data, options=FAST)
+    assert judged.evaluation.kind == "quantile"
+    table = network.predictions("test")
+    error = (
+        table["target"].cast(pl.Float64).to_numpy()[:, None]
+        - table.select("quantile_0.1", "quantile_0.5", "quantile_0.9").to_numpy()
+    )
+    levels = np.array([0.1, 0.5, 0.9])
+    pinball = np.maximum(levels * error, (levels - 1) * error).mean()
+    assert judged.evaluation.metric("pinball").value == pytest.approx(pinball)
+    assert judged.baselines["name"].to_list() == list(DEFAULT_BASELINES)
+    base = judged.baselines.row(0, named=True)
+    # a constant and the quantiles of its validation errors are the quantiles of validation targets
+    past = network.predictions("validation")["target"].cast(pl.Float64).to_numpy()
+    target = table["target"].cast(pl.Float64).to_numpy()[:, None]
+    error = target - np.quantile(past, levels)
+    spread = np.maximum(levels * error, (levels - 1) * error).mean()
+    assert base["pinball"] == pytest.approx(spread, rel=1e-6)
+    assert judged.calibration.is_empty()
+    assert judged.coverage["value"][0] == pytest.approx(0.9, abs=0.05)
+    mean = run_experiment(
+        tiny.model_copy(update={**changes, "training": tiny.training}), runs=store, data=data
+    )
+    bench = Bench(store, data, FAST)
+    with pytest.raises(DataError, match="predicts a number"):
+        judge_pairs(join_folds([network, mean]), bench)
+
+
 def test_models_are_compared_on_the_same_windows(world, tmp_path):
     run, store, data = world
-    judged = candidates([run("volatility"), run("base_rate"), run("volatility_ranges")])
-    options = Options(("base_rate", "logistic"), num_replicates=100)
-    comparison = judge_pairs(judged, store, data=data, options=options)
+    models = join_folds([run("volatility"), run("base_rate"), run("volatility_ranges")])
+    bench = Bench(store, data, Options(("base_rate", "logistic"), num_replicates=100))
+    comparison = judge_pairs(models, bench)
     assert comparison.pairs.height == 12
-    best = judged[2].id
+    best = model_id(models[2])
     assert comparison.confidence is not None
     assert comparison.confidence.members == (best,)
-    assert comparison.superior["base_rate"].better == (judged[0].id, best)
+    assert comparison.superior["base_rate"].better == (model_id(models[0]), best)
     assert comparison.superior["logistic"].better == ()
-    path = write_comparison(judged, comparison, tmp_path)
+    path = write_comparison(models, comparison, tmp_path)
     content = json.loads(path.read_text())
     assert content["models"][best] == "volatility_ranges"
     assert len(content["pairs"]) == 12
     assert content["superior"]["logistic"]["p_value"] > 0.05
-    other = candidates([run("volatility", task=TaskConfig(name="direction"))])
+    other = join_folds([run("volatility", task=TaskConfig(name="direction"))])
     with pytest.raises(DataError, match="answers direction over 1"):
-        judge_pairs([*judged, *other], store, data=data, options=options)
+        judge_pairs([*models, *other], bench)
 
 
 def test_many_are_judged_as_one_by_one(world, monkeypatch):
-    """With the helper: on another process, each model has the numbers that it has alone."""
+    """In one process or in several, each model has the numbers that it has alone."""
     run, store, data = world
     names = ("volatility", "base_rate", "volatility_ranges", "logistic", "momentum")
     runs = [run(name) for name in names]
     runs.append(run("volatility", task=TaskConfig(name="direction")))
-    judged, options = candidates(runs), Options(("base_rate",), num_replicates=100)
-    alone = [judge(one, store, data=data, options=options).to_json() for one in judged]
-    for fewest in (100, 2):
-        monkeypatch.setattr(room, "_FEWEST_SHARED", fewest)
-        together = list(judge_all(judged, Bench(store, data, options)))
-        assert [one.to_json() for one in together] == alone
+    models, options = join_folds(runs), Options(("base_rate",), num_replicates=100)
+    alone = [judge(one, store, data=data, options=options).to_json() for one in models]
+    together = list(judge_all(models, Bench(store, data, options)))
+    assert [one.to_json() for one in together] == alone
+    monkeypatch.setattr(room, "_MODELS_A_PROCESS", 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    with room.judging_pool(len(models)) as pool:
+        apart = list(judge_all(models, Bench(store, data, options), pool=pool))
+    assert [one.to_json() for one in apart] == alone
 
 
-def test_a_helper_compares_as_this_process_does(world, monkeypatch):
+def test_few_models_are_judged_in_this_process():
+    assert room.judging_pool(29) is None
+
+
+def test_models_of_a_pool_that_died_are_judged_here(world):
     run, store, data = world
-    judged = candidates([run(name) for name in ("volatility", "base_rate", "volatility_ranges")])
-    bench = Bench(store, data, Options(("base_rate",), num_replicates=100))
-    monkeypatch.setattr(room, "_FEWEST_SHARED", 2)
-    before = tracker_and_others()
-    with room.Helper(len(judged)) as helper:
-        # nothing has to be fitted, so that it begins before the first is judged
-        assert bench.windows(judged[0].runs).are_fitted()
-        list(judge_all(judged, bench, helper=helper))
-        found = helper.comparison()
-        assert judge_pairs(judged, store, bench=bench, helper=helper) is found
-    own = judge_pairs(judged, store, bench=bench)
-    assert psutil.wait_procs(set(psutil.Process().children()) - before, timeout=30)[1] == []
-    assert found is not None
-    assert found.pairs.equals(own.pairs)
-    assert (found.confidence, found.superior) == (own.confidence, own.superior)
-
-
-def test_models_of_a_helper_that_died_are_judged_here(world, monkeypatch):
-    run, store, data = world
-    judged = candidates([run(name) for name in ("volatility", "base_rate", "volatility_ranges")])
+    models = join_folds([run(name) for name in ("volatility", "base_rate")])
     options = Options(("base_rate",), num_replicates=100)
-    monkeypatch.setattr(room, "_FEWEST_SHARED", 2)
-    # what the helper is to do first ends its process
-    monkeypatch.setattr(room, "_prepare_helper", dying)
-    before = set(psutil.Process().children())
-    together = list(judge_all(judged, Bench(store, data, options)))
-    assert [one.id for one in together] == [one.id for one in judged]
-    with room.Helper(len(judged)) as helper:
-        list(judge_all(judged, Bench(store, data, options), helper=helper))
-        assert helper.comparison() is None
-        assert judge_pairs(judged, store, data=data, options=options, helper=helper).pairs.height
-    # not even its entry in the process table is left
-    left = set(psutil.Process().children()) - before
-    assert [child for child in left if child.status() == psutil.STATUS_ZOMBIE] == []
-
-
-def tracker_and_others() -> set[psutil.Process]:
-    """Return this process's children, with multiprocessing's own, which outlives all helpers."""
-    resource_tracker.ensure_running()
-    return set(psutil.Process().children())
-
-
-def dying(*_: object) -> None:
-    os._exit(9)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        with pytest.raises(BrokenExecutor):
+            pool.submit(os._exit, 9).result()
+        together = list(judge_all(models, Bench(store, data, options), pool=pool))
+    assert [one.id for one in together] == [model_id(one) for one in models]
 
 
 def test_a_judgement_is_written_beside_the_sealed_run(world, tmp_path):
     run, store, data = world
-    (candidate,) = candidates([run("base_rate")])
-    sealed = sorted(path.name for path in candidate.runs[0].folder.iterdir())
-    judged = judge(candidate, store, data=data, options=FAST)
+    (model,) = join_folds([run("base_rate")])
+    sealed = sorted(path.name for path in model[0].folder.iterdir())
+    judged = judge(model, store, data=data, options=FAST)
     path = write_judgement(judged, tmp_path)
-    assert path == tmp_path / candidate.id / "evaluation.json"
+    assert path == tmp_path / model_id(model) / "evaluation.json"
     content = json.loads(path.read_text())
     assert content["evaluation"]["collapsed"] is True
     assert content["evaluation"]["num_rows"] == 1005
     assert {line["method"] for line in content["calibration"]} >= {"none", "platt"}
-    assert sorted(path.name for path in candidate.runs[0].folder.iterdir()) == sealed
+    assert sorted(path.name for path in model[0].folder.iterdir()) == sealed
 
 
 def test_predictions_that_lost_windows_are_refused(world):
@@ -302,7 +310,7 @@ def test_predictions_that_lost_windows_are_refused(world):
     try:
         table.filter(pl.int_range(pl.len()) != table.height - 1).write_parquet(path)
         with pytest.raises(DataError, match="1,004 windows were tested, 1,005 should have been"):
-            judge(candidates([whole])[0], store, data=data, options=Options((), num_replicates=100))
+            judge(join_folds([whole])[0], store, data=data, options=Options((), num_replicates=100))
     finally:
         table.write_parquet(path)
     assert np.isfinite(table["logit"].to_numpy()).all()

@@ -15,7 +15,7 @@ LENGTH = 12
 FEATURES = ("close", "signal", "noise")
 COUNTS = (420, 380)
 FAST = {"random_forest": {"trees": 20}, "random_fourier": {"complexity": 32}}
-SEEDED = ("random_forest", "lightgbm", "random_fourier", "mlp", "dlinear")
+SEEDED = ("random_forest", "lightgbm", "random_fourier")
 READ_FEATURES = ("logistic", *SEEDED)
 
 
@@ -64,7 +64,7 @@ def targets(task: TaskConfig, ends: np.ndarray) -> np.ndarray:
 
 
 def make(name: str, task: TaskConfig, **options):
-    given = {"task": task, "context_length": LENGTH, "features": FEATURES, "budget": 800}
+    given = {"task": task, "context_length": LENGTH, "features": FEATURES}
     return make_baseline(name, **given, label=label, **FAST.get(name, {}), **options)
 
 

@@ -169,13 +169,13 @@ def test_a_valley_names_its_best_size(findings: Findings) -> None:
     best = next(key for key in page.keys if key.label == "Best size")
     assert 10 <= float(best.value.split("k")[0]) <= 40
     assert "Up to the best size" in render_markdown(page)
-    # beyond a valley nothing is foretold, and nothing is said to be held out
+    # beyond a valley nothing is predicted, and nothing is said to be held out
     tenfold = next(key for key in page.keys if "×10" in key.label)
     assert tenfold.value == "not known: the curve turns before it"
     assert tenfold.note.startswith("cost: ")
     names = [mark.name for mark in page.figures[0].legend()]
     assert "mean over seeds" in names
-    assert not {"carried on to ×10", "foretold without it", "largest size, held out"} & set(names)
+    assert not {"carried on to ×10", "predicted without it", "largest size, held out"} & set(names)
     assert "held out" not in page.figures[0].caption
 
 

@@ -34,16 +34,18 @@ def test_every_form_is_covered():
 @pytest.mark.parametrize("name", CASES)
 def test_gradient_is_the_derivative(name):
     form, (x, theta) = FORMS[name], CASES[name]
-    theta = np.array(theta)
-    step = 1e-6 * theta
+    x_nd = form.columns(x)
+    internal = form.internalise(np.array(theta), np.ones(x_nd.shape[1]))
+    step = 1e-6 * internal
     numeric = np.stack(
         [
-            (form.predict(x, theta + e * step) - form.predict(x, theta - e * step)) / (2 * step[i])
-            for i, e in enumerate(np.eye(len(theta)))
+            (form.evaluate(x_nd, internal + e * step) - form.evaluate(x_nd, internal - e * step))
+            / (2 * step[i])
+            for i, e in enumerate(np.eye(len(internal)))
         ],
         axis=-1,
     )
-    np.testing.assert_allclose(form.gradient(x, theta), numeric, rtol=2e-6, atol=1e-8)
+    np.testing.assert_allclose(form.jacobian(x_nd, internal), numeric, rtol=2e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name != "constant"])

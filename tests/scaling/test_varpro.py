@@ -116,7 +116,7 @@ def test_gls_is_least_squares_of_whitened_points():
     fit = fit_batch("power_floor", X, y, loss="gls", covariance=covariance)
     residual = y - fit.fitted_Rn[0]
     assert fit.objective_R[0] == pytest.approx(residual @ np.linalg.solve(covariance, residual))
-    slope = FORMS["power_floor"].gradient(X, fit.params_Rp[0])
+    slope = fit.form.jacobian(fit.form.columns(X) / fit.x0_d, fit.internal_Rp[0])
     normal = slope.T @ np.linalg.solve(covariance, residual)
     scale = np.linalg.norm(slope, axis=0) * np.linalg.norm(residual)
     np.testing.assert_allclose(normal / scale, 0, atol=1e-7)

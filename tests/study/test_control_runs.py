@@ -12,7 +12,8 @@ import pytest
 from finscale.config import StudyConfig
 from finscale.runs import RunStore
 from finscale.study import Study
-from finscale.study.control_runs import control_study, within_quarters
+from finscale.study.control_grid import control_study
+from finscale.study.control_runs import control_outcomes, within_quarters
 
 
 @pytest.fixture
@@ -85,12 +86,12 @@ def test_controls_run_beside_the_study(tiny, tmp_path) -> None:
         studies=tmp_path / "studies",
         runs=RunStore(tmp_path / "runs"),
     )
-    waiting = study.control_outcomes()
+    waiting = control_outcomes(study)
     assert [outcome.ok for outcome in waiting] == [None, None]
     assert "2 of 2 runs are missing" in waiting[0].found
     assert len(study.missing()) == 3 + 2 + 2
     assert study.run() == {}
-    permuted, planted = study.control_outcomes()
+    permuted, planted = control_outcomes(study)
     assert permuted.ok
     assert "p = " in permuted.found
     assert planted.ok

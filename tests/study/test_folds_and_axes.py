@@ -8,7 +8,7 @@ import pytest
 
 from finscale.config import StudyConfig
 from finscale.errors import FinscaleError
-from finscale.judging.scoring import losses_of
+from finscale.evaluation.losses import log_losses
 from finscale.runs import RunStore
 from finscale.study import Study
 from finscale.study.analysis import daily_losses
@@ -190,6 +190,6 @@ def test_assets_are_judged_on_the_symbols_that_all_sizes_have(tiny, workplace) -
         if planned.cell.sizes == {"assets": 2} and not planned.cell.is_baseline
     )
     sp500 = both.predictions("test").filter(pl.col("symbol") == "SP500")
-    wanted = losses_of("classification", sp500["target"].to_numpy(), sp500["logit"].to_numpy())
+    wanted = log_losses(sp500["target"].to_numpy(), sp500["logit"].to_numpy())
     assert np.allclose(table.filter(pl.col("size_assets") == 2)["loss"].to_numpy(), wanted)
     assert table.group_by("size_assets").len()["len"].n_unique() == 1

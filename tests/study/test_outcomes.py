@@ -12,20 +12,23 @@ import pytest
 from finscale.config import ExperimentConfig, StudyConfig, load_config
 from finscale.config.outcomes import OUTCOMES as RULES
 from finscale.config.outcomes import CostsConfig
-from finscale.evaluation.backtest import FREE, Costs
+from finscale.evaluation.backtest import FREE, Costs, follow
 from finscale.evaluation.bootstrap import day_weights, stationary_indices
 from finscale.evaluation.market import Market
+from finscale.evaluation.predictions import Predictions
 from finscale.evaluation.ranking import Ranking, weighted_auc
 from finscale.evaluation.scores import classification_scores
 from finscale.evaluation.sharpe import sharpe_ratio
+from finscale.evaluation.targets import TARGETS
 from finscale.experiment import run_experiment
-from finscale.judging.forecasts import Forecasts, bars_of, market_of
+from finscale.judging.gather import bars_of, market_of, predictions_of
 from finscale.runs import RunStore
 from finscale.scaling import VERDICTS
 from finscale.study import Study
 from finscale.study.analysis import daily_values
+from finscale.study.control_runs import control_outcomes
 from finscale.study.export import export_study
-from finscale.study.outcomes import OUTCOMES
+from finscale.study.outcomes import OUTCOMES, Trade
 from finscale.study.planning import plan_study
 from finscale.study.study_diff import StudyRecord, compare
 
@@ -46,29 +49,20 @@ def predicted(target: list[float], logit: list[float], fold: int = 0, start: int
     return pl.concat(parts)
 
 
-def judged(predictions: pl.DataFrame, kind: str = "classification", **options) -> Forecasts:
-    return Forecasts(
-        **{
-            "kind": kind,
-            "horizon": 1,
-            "predictions": predictions,
-            "train_means": {0: 0.0, 1: 0.5},
-            "market": None,
-            "costs": FREE,
-            **options,
-        }
-    )
+def judged(table: pl.DataFrame, target: str = "classification") -> Predictions:
+    return Predictions(table, TARGETS[target], train_means={0: 0.0, 1: 0.5})
 
 
-def value(name: str, one: Forecasts) -> float:
+def value(name: str, one: Predictions, trade: Trade | None = None) -> float:
     outcome = OUTCOMES[name]
-    return float(outcome.daily(outcome.rows(one))["value"].mean())
+    return float(outcome.daily(outcome.rows(one, trade))["value"].mean())
 
 
 def test_outcomes_are_those_that_a_file_may_name() -> None:
     assert list(OUTCOMES) == list(RULES)
     for name, outcome in OUTCOMES.items():
-        assert set(outcome.measures) == set(RULES[name].sesoi)
+        for target in RULES[name].sesoi:
+            assert outcome.measure(TARGETS[target]).title
     assert CostsConfig().model_dump() == vars(Costs())
 
 
@@ -103,11 +97,13 @@ def test_a_sharpe_ratio_is_net_of_the_costs_that_are_stated() -> None:
     # long on days 4 and 6 alone: the returns of days 5 and 7
     rows = predicted([1.0, -1.0, 1.0, -1.0], [0.5, -0.5, 0.5, -0.5])
     market = market_of(bars, ["A"])
-    free = judged(rows, "regression", market=market)
-    assert value("sharpe", free) == pytest.approx(sharpe_ratio([0.0, 0.02, 0.0, 0.03, 0.0]))
-    dear = judged(rows, "regression", market=market, costs=Costs(10.0, 0.0, 0.0, 0.0))
+    one = judged(rows, "regression")
+    assert value("sharpe", one, (market, FREE)) == pytest.approx(
+        sharpe_ratio([0.0, 0.02, 0.0, 0.03, 0.0])
+    )
     held = np.array([0.999, 1.02 * 0.999, 0.999, 1.03 * 0.999, 1.0]) - 1
-    assert value("sharpe", dear) == pytest.approx(sharpe_ratio(held))
+    dear = Costs(10.0, 0.0, 0.0, 0.0)
+    assert value("sharpe", one, (market, dear)) == pytest.approx(sharpe_ratio(held))
 
 
 def test_a_loss_weighs_days_not_symbols() -> None:
@@ -221,7 +217,7 @@ def test_its_error_is_that_of_a_paired_bootstrap_of_the_auc(root, workplace) -> 
 
 
 def test_a_planted_signal_is_judged_in_the_same_terms(ranked) -> None:
-    [planted] = ranked.control_outcomes()
+    [planted] = control_outcomes(ranked)
     assert planted.expected == "an AUC above that of the base rate is seen"
     assert planted.found.startswith("gain in AUC ")
     # above guessing, and not above what the best possible ranking gains
@@ -263,7 +259,7 @@ def test_a_study_of_trading(root, workplace, task: str) -> None:
             runs.setdefault(run.config.seed, []).append(run)
     market: Market = market_of(bars_of(runs[0][0], study.data), ["SP500"])
     ratios = [
-        sharpe_ratio(Forecasts.of(own, market=market, costs=Costs(commission=2.0)).traded().returns)
+        sharpe_ratio(follow(predictions_of(own), market, Costs(commission=2.0)).returns)
         for own in runs.values()
     ]
     assert verdict.mean_G[-1] == pytest.approx(np.mean(ratios), abs=1e-10)

@@ -11,8 +11,8 @@ import pytest
 
 from finscale.config import StudyConfig
 from finscale.runs import RunStore
-from finscale.study import Study, results
-from finscale.study.remembered import _CODE, RememberedScores, score_key
+from finscale.study import Study, remembered, results
+from finscale.study.remembered import RememberedScores, code_digest, code_files, score_key
 
 
 @pytest.fixture
@@ -94,14 +94,31 @@ def test_numbers_keep_every_digit_and_what_is_no_number(tmp_path) -> None:
     assert '"other"' not in (tmp_path / "scores.json").read_text()
 
 
-def imported(module: str) -> set[str]:
-    """Return the modules of the evaluation room that a module imports, and those import."""
-    tree = ast.parse(Path(find_spec(module).origin).read_text(encoding="utf-8"))
-    found = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    found = {name for name in found if name.startswith("finscale.evaluation.")}
-    return found.union(*map(imported, found))
+def imported(module: str, found: set[str]) -> set[str]:
+    """Return the modules that score runs which a module imports, and those import in turn."""
+    origin = find_spec(module).origin
+    tree = ast.parse(Path(origin).read_text(encoding="utf-8"))
+    names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    rooms = ("finscale.evaluation.", "finscale.judging.")
+    for name in {name for name in names if name and name.startswith(rooms)} - found:
+        found.add(name)
+        imported(name, found)
+    return found
 
 
-@pytest.mark.parametrize("module", ["bootstrap", "scores"])
-def test_a_key_holds_all_code_that_scores_are_computed_by(module) -> None:
-    assert imported(f"finscale.evaluation.{module}") <= set(_CODE)
+def test_a_key_holds_all_code_that_scores_are_computed_by() -> None:
+    files = code_files()
+    found = imported("finscale.study.results", set())
+    assert {"finscale.evaluation.bootstrap", "finscale.evaluation.scores"} < found
+    assert {Path(find_spec(name).origin) for name in found} <= set(files)
+    assert Path(find_spec("finscale.study.results").origin) in files
+
+
+def test_another_line_in_any_of_it_makes_another_key(monkeypatch, tmp_path) -> None:
+    (tmp_path / "scores.py").write_text("A = 1\n")
+    monkeypatch.setattr(remembered, "code_files", lambda: [tmp_path / "scores.py"])
+    digest = code_digest.__wrapped__
+    before = digest()
+    assert digest() == before
+    (tmp_path / "scores.py").write_text("A = 2\n")
+    assert digest() != before

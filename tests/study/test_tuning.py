@@ -64,19 +64,14 @@ def test_the_house_rule_is_the_transfer_of_one_rate() -> None:
     ]
 
 
-def test_transfer_holds_the_batch_size_of_the_smallest_model(tiny, tmp_path, monkeypatch) -> None:
-    # find-batch-size may remember another one for each architecture
-    monkeypatch.setattr(
-        "finscale.training.resolve.remembered_batch_size",
-        lambda architecture, **_: 48 if architecture.width < 20 else 512,
-    )
+def test_transfer_holds_the_batch_size_of_the_smallest_model(tiny, tmp_path) -> None:
     config = make(tiny)
     training = config.experiment.training.model_copy(update={"batch_size": "auto"})
     experiment = config.experiment.model_copy(update={"training": training})
     config = config.model_copy(update={"experiment": experiment})
     tuner = Tuner(config, DataStore(experiment.data.root), RunStore(tmp_path))
     networks = [cell for cell in tuner.tune(expand(config)) if not cell.is_baseline]
-    assert [cell.config.training.batch_size for cell in networks] == [48, 48]
+    assert [cell.config.training.batch_size for cell in networks] == [64, 64]
     assert "batch size held: the smallest size's for every size" in tuner.describe()
 
 

@@ -8,13 +8,10 @@ import torch
 from finscale.config import ModelConfig, TaskConfig, TrainingConfig
 from finscale.errors import ConfigError, TrainingError
 from finscale.training import (
-    batch_memory,
     batch_size,
     devices,
     find_batch_size,
-    machine_memory,
     probe,
-    resolve_training,
 )
 
 NETWORK = ModelConfig(depth=1, width=8, heads=2, ff_width=32, patch_length=8, stride=4)
@@ -22,11 +19,6 @@ TRAINING = TrainingConfig(
     device="cpu", threads=1, batch_size=64, learning_rate=1e-3, precision="fp32"
 )
 SHAPE = {"num_features": 5, "context_length": 16}
-
-
-@pytest.fixture(autouse=True)
-def cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("FINSCALE_CACHE", str(tmp_path / "cache"))
 
 
 def find(num_windows, code=None, network=NETWORK, training=TRAINING):
@@ -216,66 +208,13 @@ def test_a_batch_that_cannot_fit_is_not_even_probed(monkeypatch):
     assert report.batch_size == report.probes[-2].batch_size
 
 
-def resolve(architecture=NETWORK, **changes):
-    config = TrainingConfig(device="cpu")
-    sizes = {"width": 8, "num_parameters": 1000, "num_windows": 1000, **SHAPE, **changes}
-    return resolve_training(config, architecture=architecture, **sizes).batch_size
-
-
-def test_training_uses_what_was_found_for_this_architecture_and_no_other():
-    assert resolve() == 64
-    report = find(1000, code=speeds({8: 100, 16: 200, 32: 201, 64: 200}))
-    assert report.batch_size == 16
-    assert resolve() == 16
-    assert resolve(num_windows=10) == 10
-    # a budget is how an architecture was asked for, not what it is
-    assert resolve(NETWORK.model_copy(update={"budget": 1000})) == 16
-    assert resolve(NETWORK.model_copy(update={"width": 16})) == 64
-    assert resolve(num_features=6) == 64
-    assert resolve(None) == 64
-
-
-def test_what_is_remembered_says_when_and_how_fast():
+def test_the_report_is_plain_json():
     report = find(1000, code=speeds({8: 100, 16: 90, 32: 90}))
-    (entry,) = json.loads(report.remembered_in.read_text()).values()
-    assert entry["batch_size"] == 8
-    assert entry["samples_per_second"] == 100
-    assert entry["peak_bytes"] == 10**9
-    assert json.loads(json.dumps(report.to_dict()))["batch_size"] == 8
-
-
-def test_answers_for_several_architectures_live_side_by_side():
-    shape = {**SHAPE, "device": "cpu", "precision": "fp32"}
-    other = NETWORK.model_copy(update={"width": 16})
-    batch_memory.remember_batch_size({"batch_size": 16}, NETWORK, **shape)
-    batch_memory.remember_batch_size({"batch_size": 32}, other, **shape)
-    assert batch_memory.remembered_batch_size(NETWORK, **shape) == 16
-    assert batch_memory.remembered_batch_size(other, **shape) == 32
-
-
-def test_a_damaged_memory_is_an_empty_one():
-    machine_memory.cache_folder().mkdir()
-    (machine_memory.cache_folder() / "batch_sizes.json").write_text("{")
-    assert resolve() == 64
-    assert find(8, code=speeds({8: 1})).batch_size == 8
-
-
-@pytest.mark.parametrize(
-    ("platform", "variables", "expected"),
-    [
-        ("linux", {"XDG_CACHE_HOME": "/caches"}, "/caches/finscale"),
-        ("linux", {"HOME": "/home/me"}, "/home/me/.cache/finscale"),
-        ("darwin", {"HOME": "/Users/me"}, "/Users/me/Library/Caches/finscale"),
-        ("win32", {"LOCALAPPDATA": "/local"}, "/local/finscale/Cache"),
-        ("win32", {"FINSCALE_CACHE": "/mine"}, "/mine"),
-    ],
-)
-def test_the_memory_lies_where_the_platform_keeps_caches(
-    monkeypatch, platform, variables, expected
-):
-    for name in ("FINSCALE_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(machine_memory.sys, "platform", platform)
-    assert str(machine_memory.cache_folder()) == expected
+    told = json.loads(json.dumps(report.to_dict()))
+    assert told["batch_size"] == 8
+    assert told["probes"][0] == {
+        "batch_size": 8,
+        "samples_per_second": 100.0,
+        "peak_bytes": 10**9,
+        "note": "",
+    }

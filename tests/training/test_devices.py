@@ -1,9 +1,15 @@
+import os
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from finscale.config import TrainingConfig
 from finscale.errors import TrainingError
 from finscale.training import devices, resolve_training
+from finscale.training.placement import place_training
 
 
 @pytest.fixture
@@ -33,16 +39,6 @@ def test_a_device_that_is_absent_is_refused(machine, wanted):
     machine()
     with pytest.raises(TrainingError, match=f"torch sees no {wanted} device"):
         devices.choose_device(wanted)
-
-
-@pytest.mark.parametrize(
-    ("device", "capability", "expected"),
-    [("cuda", (9, 0), "bf16-mixed"), ("cuda", (7, 5), "fp32"), ("mps", (8, 0), "fp32")],
-)
-def test_auto_precision_is_bf16_where_there_are_units_for_it(machine, device, capability, expected):
-    machine(capability=capability)
-    assert devices.choose_precision("auto", device) == expected
-    assert devices.choose_precision("fp32", device) == "fp32"
 
 
 @pytest.mark.parametrize(("avx512", "amx"), [(True, False), (False, True), (False, False)])
@@ -124,34 +120,26 @@ def test_a_device_s_name_tells_machines_apart(monkeypatch):
     assert devices.device_name("cpu") != name
 
 
-def resolve(width=64, num_parameters=10**6, num_windows=3000, **settings):
-    return resolve_training(
-        TrainingConfig(**settings),
-        width=width,
-        num_parameters=num_parameters,
-        num_windows=num_windows,
-        num_features=25,
-        context_length=80,
-    )
+def resolve(width=64, num_windows=3000, **settings):
+    return resolve_training(TrainingConfig(**settings), width=width, num_windows=num_windows)
 
 
-def test_nothing_stays_open_after_resolving():
+def test_no_science_stays_open_after_resolving():
     resolved = resolve(precision="auto")
-    assert "auto" not in {
-        resolved.device, resolved.precision, resolved.batch_size, resolved.learning_rate,
-        resolved.threads,
-    }  # fmt: skip
-    assert (
-        resolve_training(
-            resolved, width=1, num_parameters=1, num_windows=1, num_features=1, context_length=1
-        )
-        == resolved
-    )
+    assert "auto" not in resolved.part("science").values()
+    assert resolved.precision == "fp32"
+    assert resolve_training(resolved, width=1, num_windows=1) == resolved
+
+
+def test_resolving_leaves_placement_as_it_was_asked_for():
+    asked = {"device": "auto", "threads": "auto", "compile": "auto", "kernels": "auto"}
+    assert resolve(**asked).part("placement") == TrainingConfig(**asked).part("placement")
 
 
 def test_explicit_settings_stay():
-    resolved = resolve(device="cpu", batch_size=7, learning_rate=0.5, threads=3)
-    assert (resolved.batch_size, resolved.learning_rate, resolved.threads) == (7, 0.5, 3)
+    resolved = resolve(batch_size=7, learning_rate=0.5, precision="bf16-mixed")
+    assert (resolved.batch_size, resolved.learning_rate) == (7, 0.5)
+    assert resolved.precision == "bf16-mixed"
 
 
 @pytest.mark.parametrize(
@@ -162,5 +150,82 @@ def test_the_learning_rate_falls_with_the_width(width, rate):
 
 
 def test_the_default_batch_is_64_or_all_windows():
-    assert resolve(device="cpu").batch_size == 64
-    assert resolve(device="cpu", num_windows=40).batch_size == 40
+    assert resolve().batch_size == 64
+    assert resolve(num_windows=40).batch_size == 40
+
+
+def place(num_parameters=10**6, **settings):
+    return place_training(resolve(**settings), num_parameters=num_parameters)
+
+
+def test_no_placement_stays_open_after_placing(cpus):
+    cpus(8)
+    placed = place(compile="auto")
+    assert "auto" not in placed.part("placement").values()
+    assert (placed.device, placed.threads, placed.compile, placed.kernels) == (
+        devices.choose_device("auto"), 8, False, "fast" if placed.device == "cpu" else "torch",
+    )  # fmt: skip
+    assert place(num_parameters=10).threads == 1
+    assert place(threads=3, kernels="torch", device="cpu").kernels == "torch"
+
+
+def test_placing_changes_no_science():
+    assert place(threads=3).part("science") == resolve().part("science")
+
+
+def test_what_a_device_cannot_do_is_refused_in_one_sentence(machine, monkeypatch):
+    with pytest.raises(TrainingError, match="needs the C\\+\\+ compiler none-such"):
+        monkeypatch.setenv("CXX", "none-such")
+        place(compile=True, device="cpu")
+    machine()
+    with pytest.raises(TrainingError, match="torch sees no cuda device"):
+        place(device="cuda")
+    machine(mps=True)
+    with pytest.raises(TrainingError, match="these kernels are for CPUs, and the device is mps"):
+        place(device="mps", kernels="fast")
+
+
+def test_fp32_is_supported_everywhere_without_trying():
+    assert devices.supports("no such device", "fp32")
+
+
+def test_bf16_is_supported_where_a_step_in_it_can_be_computed():
+    x = torch.ones(4, 16)
+    weight = torch.ones(8, 16)
+    try:
+        half = torch.ops.mkldnn._linear_pointwise(
+            x.bfloat16(), weight.bfloat16(), None, "none", [], ""
+        )
+        works = bool((half == 16).all())
+    except (RuntimeError, AttributeError):
+        works = not torch._C._has_mkldnn
+    assert devices.supports("cpu", "bf16-mixed") is works
+
+
+def test_bf16_on_a_processor_without_it_is_refused_with_the_alternative(monkeypatch):
+    monkeypatch.setattr(devices, "supports", lambda device, precision: precision == "fp32")
+    with pytest.raises(TrainingError, match="no bf16 products") as refused:
+        place(precision="bf16-mixed", device="cpu")
+    assert str(refused.value).startswith("training.precision = bf16-mixed: this processor has no")
+    assert "use fp32, or a GPU" in str(refused.value)
+    place(precision="fp32", device="cpu")
+
+
+def test_avx2_alone_has_no_bf16_products():
+    """The real thing: torch and oneDNN held to AVX2 by their own settings."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        pytest.skip("AVX2 is x86's")
+    limits = {
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    }
+    code = "from finscale.training.devices import supports; print(supports('cpu', 'bf16-mixed'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **limits},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "False"

@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from filelock import FileLock
+from safetensors import safe_open
+from safetensors.torch import load_file
 
 from finscale.errors import FinscaleError, FinscaleWarning, TrainingError
-from finscale.training import Callback, TrainingPaused, fit, state
+from finscale.training import Callback, TrainingPaused, fit, save_tensors, state
 
 KILLED = Path(__file__).with_name("killed.py")
 
@@ -146,9 +149,68 @@ def test_the_resume_point_of_another_training_is_refused(make_trainer, tmp_path,
     assert {path: path.read_bytes() for path in points(tmp_path)} == before
 
 
-def test_settings_without_effect_may_change(make_trainer, tmp_path):
+def test_where_and_how_it_is_computed_may_change(make_trainer, tmp_path):
     pause(make_trainer, tmp_path)
-    make_trainer(tmp_path, checkpoint_minutes=1.0, thermal={"stop": 90.0}).fit()
+    placement = {"threads": 2, "evaluation_batch_size": 64}
+    make_trainer(tmp_path, checkpoint_minutes=1.0, thermal={"stop": 90.0}, **placement).fit()
+
+
+def written_on(device, folder):
+    """Make the newest point one that another device has written: its generator is unknown here."""
+    path, _ = points(folder)
+    with safe_open(path, framework="pt") as file:
+        facts = json.loads(file.metadata()["facts"])
+    tensors = load_file(path)
+    tensors[f"rng.{device}"] = torch.zeros(16, dtype=torch.uint8)
+    header = {"facts": json.dumps({**facts, "device": device})}
+    index = json.loads((folder / "resume.json").read_text())
+    index["points"][0]["sha256"] = {path.name: save_tensors(path, tensors, header)}
+    (folder / "resume.json").write_text(json.dumps(index))
+
+
+def test_begun_on_another_device_it_goes_on_and_says_so(make_trainer, tmp_path, outcome):
+    whole = make_trainer()
+    expected = whole.fit()
+
+    def resumed(folder):
+        pause(make_trainer, folder)
+        written_on("cuda", folder)
+        torch.manual_seed(int(folder.name))  # what the process has drawn does not matter
+        trainer = make_trainer(folder)
+        with pytest.warns(FinscaleWarning, match="was begun on cuda and goes on on cpu"):
+            return outcome(trainer, trainer.fit()), trainer
+
+    first, trainer = resumed(tmp_path / "1")
+    second, _ = resumed(tmp_path / "2")
+    assert first == second
+    # up to the pause it is the same training, then dropout draws other masks
+    losses = [record["train_loss"] for record in trainer.state.history]
+    assert losses[0] == expected.history[0]["train_loss"]
+    assert losses[-1] != expected.history[-1]["train_loss"]
+    assert losses[-1] == pytest.approx(expected.history[-1]["train_loss"], abs=0.02)
+
+
+def test_a_point_of_an_older_format_is_refused(make_trainer, tmp_path):
+    pause(make_trainer, tmp_path)
+    index = json.loads((tmp_path / "resume.json").read_text())
+    del index["format"]
+    (tmp_path / "resume.json").write_text(json.dumps(index))
+    with pytest.raises(TrainingError, match="resume points of format 1, written by another"):
+        make_trainer(tmp_path).fit()
+
+
+def test_a_point_holds_the_ordinary_state_of_adamw(make_trainer, tmp_path):
+    pause(make_trainer, tmp_path)
+    trainer = make_trainer(tmp_path)
+    fit.setup(trainer)
+    tensors = load_file(points(tmp_path)[0])
+    state = trainer.state.optimizer.state_dict()["state"]
+    assert {name for name in tensors if name.startswith("optimizer.")} == {
+        f"optimizer.{number}.{name}" for number, one in state.items() for name in one
+    }
+    assert set(state[0]) == {"step", "exp_avg", "exp_avg_sq"}
+    assert all(torch.equal(tensors[f"optimizer.{k}.exp_avg"], state[k]["exp_avg"]) for k in state)
+    assert state[0]["step"].item() == 12
 
 
 def test_parts_of_a_killed_write_are_swept_up(make_trainer, tmp_path):

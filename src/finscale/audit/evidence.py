@@ -192,10 +192,10 @@ def _own_fits(dataset: FinancialDataset, folds: Sequence[Split]) -> dict[str, Fi
         return fits  # a validation block with labels of one kind calibrates nothing
     from finscale.evaluation.calibration import calibrated
     from finscale.evaluation.calibrators import CALIBRATORS
+    from finscale.evaluation.predictions import Predictions
 
     def calibrate(method: str, predictions: pl.DataFrame) -> NDArray[np.float64]:
-        logits = calibrated(predictions, method).filter(pl.col("split") == "validation")["logit"]
-        return logits.to_numpy()
+        return calibrated(Predictions(predictions), method).validation["logit"].to_numpy()
 
     for method in CALIBRATORS:
         fits[f"{method} calibration"] = Fitted(partial(calibrate, method), "validation")

@@ -27,7 +27,7 @@ from finscale.cli.verify import verify
 
 
 class _Verbs(TyperGroup):
-    """The verbs; a stop by Ctrl-C is said here, for typer itself ends with 130 and no word."""
+    """The verbs; on Ctrl-C typer exits with 130 in silence, so a message is printed here."""
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         try:

@@ -1,7 +1,8 @@
-"""``finscale find-batch-size``: the batch that trains fastest here, measured and remembered."""
+"""``finscale find-batch-size``: the batch that trains fastest on this machine, measured."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,20 +27,28 @@ def find_batch_size(
     data_root: DataRoot = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    write: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False, help="Write the answer into this config, as training.batch_size."
+        ),
+    ] = None,
 ) -> None:
-    """Measure batch sizes from 8 upwards, each in its own process, and remember the best.
+    """Measure batch sizes from 8 upwards, each in its own process, and print the best.
 
-    `train` uses the answer wherever training.batch_size is auto.
+    The answer enters a run only where it stands in the run's config: --write puts it there.
     """
     from finscale.config import ExperimentConfig, load_config
+    from finscale.config.editing import write_setting
     from finscale.experiment import prepare
+    from finscale.experiment.place import place
     from finscale.training import find_batch_size as find
 
     changes = list(settings or [])
     changes += [f"model.budget={budget}"] if budget else []
     changes += [f"data.symbols={quoted(symbol)}"] if symbol else []
     changes += [f"data.root={quoted(str(data_root))}"] if data_root else []
-    prepared = prepare(load_config(ExperimentConfig, config, changes))
+    prepared = place(prepare(load_config(ExperimentConfig, config, changes)))
     terminal = console(quiet=quiet or as_json)
     terminal.print(f"{'batch':>8} {'samples/s':>12} {'peak':>10}", highlight=False)
     report = find(
@@ -51,12 +60,14 @@ def find_batch_size(
         num_windows=len(prepared.split.train),
         watch=lambda probe: _print_probe(probe, terminal),
     )
+    if write is not None:
+        write_setting(write, "training", "batch_size", report.batch_size)
     if as_json:
         print_json(report.to_dict())
     elif quiet:
         console().print(report.batch_size)
     else:
-        _print_report(report, terminal)
+        _print_report(report, write, terminal)
 
 
 def _print_probe(probe: Probe, terminal: Console) -> None:
@@ -70,11 +81,16 @@ def _digits(speed: float) -> str:
     return f"{speed:,.0f}" if speed >= 100 else f"{speed:.3g}"
 
 
-def _print_report(report: BatchSizeReport, terminal: Console) -> None:
+def _print_report(report: BatchSizeReport, written: Path | None, terminal: Console) -> None:
     terminal.print(
         f"batch {report.batch_size}: the smallest within 5 % of the best speed that fits in "
         f"{report.allowed_bytes / 2**30:.1f} GiB (15 % stay free) and in "
-        f"{report.num_windows:,} training windows\n"
-        f"remembered for {report.device} in {report.remembered_in}",
+        f"{report.num_windows:,} training windows",
         soft_wrap=True,
     )
+    if written is not None:
+        terminal.print(f"written to {written}: training.batch_size: {report.batch_size}")
+    else:
+        terminal.print(
+            "a run takes it with --set, or from its config: --write CONFIG puts it there"
+        )

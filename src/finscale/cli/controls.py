@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finscale.cli.options import AsJson, Quiet, console, print_json
+from finscale.cli.options import AsJson, Quiet, console, plain_table, print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,12 +77,17 @@ def run(
 
 
 def _show(report: ControlsReport, terminal: Console) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("control", "LAW", "INVERSE", "TURNS", "NO-LAW", "open", "exponent (true)"):
-        table.add_column(name, justify="left" if name == "control" else "right")
-    table.add_column("acceptance")
+    columns = (
+        "control",
+        "LAW",
+        "INVERSE",
+        "TURNS",
+        "NO-LAW",
+        "open",
+        "exponent (true)",
+        "acceptance",
+    )
+    rows = []
     for result in report.results:
         rates = (
             result.rates[name] for name in ("LAW", "INVERSE", "TURNS", "NO-LAW", "INDETERMINATE")
@@ -94,7 +99,7 @@ def _show(report: ControlsReport, terminal: Console) -> None:
         for check in result.checks:
             mark = "✓" if check.passed else "(✓)" if check.excused else "✗"
             marks.append(f"{mark} {check.measure} {check.rate:.1%} {check.limits}")
-        table.add_row(result.name, *(f"{rate:.1%}" for rate in rates), exponent, "\n".join(marks))
-    terminal.print(table)
+        rows.append((result.name, *(f"{r:.1%}" for r in rates), exponent, "\n".join(marks)))
+    terminal.print(plain_table(columns, rows, left=("control", "acceptance")))
     verdict = "every figure met" if report.passed else "FIGURES MISSED"
     terminal.print(f"{verdict} · {report.num_replicates} worlds a control · {report.seconds:.0f} s")

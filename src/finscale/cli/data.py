@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from finscale.cli.options import AsJson, Quiet, console, print_json
+from finscale.cli.options import AsJson, Quiet, console, plain_table, print_json
 from finscale.errors import DataError, FinscaleError
 
 if TYPE_CHECKING:
@@ -173,8 +173,6 @@ def download_symbols(
 @data_app.command("list")
 def list_data(data_root: Root = Path("data"), as_json: AsJson = False) -> None:
     """List every registered version of bars, features and datasets."""
-    from rich.table import Table
-
     from finscale.data.store import DataStore
 
     store = DataStore(data_root)
@@ -188,11 +186,9 @@ def list_data(data_root: Root = Path("data"), as_json: AsJson = False) -> None:
             "--source bundled"
         )
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("id", "version", "rows", "from", "to", "adjustment", "source", "md5"):
-        table.add_column(name, justify="right" if name == "rows" else "left", no_wrap=True)
-    for entry in entries:
-        table.add_row(
+    columns = ("id", "version", "rows", "from", "to", "adjustment", "source", "md5")
+    rows = (
+        (
             entry.id,
             entry.version,
             f"{entry.rows:,}",
@@ -202,6 +198,11 @@ def list_data(data_root: Root = Path("data"), as_json: AsJson = False) -> None:
             entry.source,
             entry.md5[:8],
         )
+        for entry in entries
+    )
+    table = plain_table(columns, rows, left={*columns} - {"rows"})
+    for column in table.columns:
+        column.no_wrap = True
     console().print(table)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -49,10 +50,10 @@ def evaluate(
     all. Runs that differ only in their walk-forward fold are judged as one. Baselines that the run
     folder lacks are fitted; nothing else is trained.
     """
-    from finscale.judging.helper import Helper
+    from finscale.judging.pool import judging_pool
 
-    # first, so that the other process imports what it needs while this one does
-    helper = Helper(len(set(runs)))
+    # first, so that other processes import what they need while this one does
+    pool = judging_pool(len(set(runs)))
 
     from finscale.data import DataStore
     from finscale.errors import ConfigError
@@ -76,12 +77,16 @@ def evaluate(
     )
     store = RunStore(runs_folder)
     data = DataStore(data_root) if data_root else None
-    judged = room.candidates(store.find_all(dict.fromkeys(runs)))
+    models = room.join_folds(store.find_all(dict.fromkeys(runs)))
     bench = Bench(store, data, options)
-    in_full, contents, terminal = len(judged) <= IN_FULL, list[str](), console()
+    in_full, contents, terminal = len(models) <= IN_FULL, list[str](), console()
     rows: list[tuple[float, list[str]]] = []
-    with helper, _Following(len(judged), quiet=quiet or as_json) as following:
-        for judgement in room.judge_all(judged, bench, progress=following.tell, helper=helper):
+    with ExitStack() as stack:
+        if pool is not None:
+            # interrupted, or one model refused: what is queued is not worth waiting for
+            stack.callback(pool.shutdown, cancel_futures=True)
+        following = stack.enter_context(_Following(len(models), quiet=quiet or as_json))
+        for judgement in room.judge_all(models, bench, progress=following.tell, pool=pool):
             path = room.write_judgement(judgement, out)
             following.advance()
             if as_json:
@@ -93,20 +98,19 @@ def evaluate(
             else:
                 rows.append(judgement_row(judgement))
         following.tell("comparison")
-        comparison = (
-            room.judge_pairs(judged, store, bench=bench, helper=helper) if len(judged) > 1 else None
-        )
+        comparison = room.judge_pairs(models, bench) if len(models) > 1 else None
     if comparison is not None:
-        path = room.write_comparison(judged, comparison, out)
+        path = room.write_comparison(models, comparison, out)
     if as_json:
         # the documents as they were written: to encode them again takes longer than to judge
         pairs = "null" if comparison is None else path.read_text(encoding="utf-8")
         sys.stdout.write(f'{{"runs": [{",".join(contents)}], "comparison": {pairs}}}\n')
         return
     if comparison is not None:
+        titles = {room.model_id(one): room.model_title(one) for one in models}
         if not in_full:
             print_rows(judgement, rows, comparison, terminal)
-        print_comparison(judged, comparison, terminal, brief=not in_full)
+        print_comparison(titles, comparison, terminal, brief=not in_full)
         if not quiet:
             where = "" if in_full else f"{out}/RUN/evaluation.json of each run, "
             terminal.print(f"written   {where}{path}", soft_wrap=True)

@@ -11,15 +11,15 @@ from finscale.cli.evaluate_cells import (
     p_value_cell,
     print_table,
 )
-from finscale.cli.evaluate_tables import headline, yardstick
+from finscale.cli.evaluate_tables import yardstick
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
     from finscale.evaluation.comparison import Comparison
-    from finscale.judging.judge import Candidate, Judgement
+    from finscale.judging.judge import Judgement
 
 
 #: Models that are shown on pages of their own; more get a line each.
@@ -29,11 +29,10 @@ _LEVEL = 0.05
 
 def judgement_row(judgement: Judgement) -> tuple[float, list[str]]:
     """Return a model's loss, and its line of the table of many: see :func:`print_rows`."""
-    evaluation = judgement.evaluation
-    first_score, rank = headline(evaluation)
-    loss = evaluation.metric(first_score).value
+    evaluation, target = judgement.evaluation, judgement.evaluation.target
+    loss = evaluation.metric(target.first).value
     row = [judgement.id[:8], judgement.title, number_cell(loss)]
-    row.append(number_cell(evaluation.metric(rank).value, 3))
+    row.append(number_cell(evaluation.metric(target.second).value, 3))
     over = yardstick(judgement)
     if over:
         skill = evaluation.metric("skill", over=over)
@@ -63,8 +62,8 @@ def print_rows(
         Marks the models that cannot be told from the best.
     terminal : Console
     """
-    classified, over = judgement.evaluation.kind == "classification", yardstick(judgement)
-    columns = ["run", "model", *(("log loss", "AUC") if classified else ("RMSE", "rank corr."))]
+    words, over = judgement.evaluation.target.words, yardstick(judgement)
+    columns = ["run", "model", words.first, words.second]
     columns += ["skill", "interval"] if over else []
     columns += ["Sharpe"]
     members = set() if comparison.confidence is None else set(comparison.confidence.members)
@@ -78,16 +77,17 @@ def print_rows(
 
 
 def print_comparison(
-    judged: Sequence[Candidate], comparison: Comparison, terminal: Console, *, brief: bool = False
+    titles: Mapping[str, str], comparison: Comparison, terminal: Console, *, brief: bool = False
 ) -> None:
     """Print the tests of pairs, and what can be said of all models together.
 
-    ``brief``: the models have been listed, and of pairs with the best only their number is said.
+    ``titles``: id of each model → its title. ``brief``: the models have been listed, and of pairs
+    with the best only their number is said.
     """
-    short = {candidate.id: f"{candidate.id[:8]}" for candidate in judged}
+    short = {name: name[:8] for name in titles}
     if not brief:
-        for candidate in judged:
-            terminal.print(f"{short[candidate.id]}  {candidate.title}")
+        for name, title in titles.items():
+            terminal.print(f"{short[name]}  {title}")
         terminal.print()
     if comparison.best is None:
         print_table(
@@ -101,7 +101,7 @@ def print_comparison(
     else:
         worse = comparison.pairs.filter(test="diebold_mariano")["holm"] < _LEVEL
         terminal.print(
-            f"Of {len(judged)} models each is compared with the best, {short[comparison.best]}, and"
+            f"Of {len(titles)} models each is compared with the best, {short[comparison.best]}, and"
             f" not all pairs: {worse.sum()} are worse by Diebold–Mariano with Holm's correction."
         )
     if comparison.confidence is not None:
@@ -113,7 +113,7 @@ def print_comparison(
     for name, found in comparison.superior.items():
         better = ", ".join(short[model] for model in found.better) or "none"
         terminal.print(
-            f"Better than {name.replace('_', ' ')}, given {len(judged)} tried: {better} "
+            f"Better than {name.replace('_', ' ')}, given {len(titles)} tried: {better} "
             f"(StepM at {100 * found.size:.0f} %; SPA p {p_value_cell(found.p_value)})"
         )
     if comparison.superior:

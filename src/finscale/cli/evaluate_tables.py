@@ -31,7 +31,7 @@ def print_judgement(judgement: Judgement, terminal: Console, *, quiet: bool) -> 
     if quiet:
         return
     _print_groups(judgement, terminal)
-    if judgement.evaluation.kind == "classification":
+    if judgement.evaluation.target.is_event:
         _print_sweep(evaluation, terminal)
         _print_calibration(judgement, terminal)
     if not judgement.coverage.is_empty():
@@ -62,9 +62,8 @@ def _print_head(judgement: Judgement, terminal: Console) -> None:
 
 def _print_scores(evaluation: Evaluation, terminal: Console) -> None:
     from finscale.evaluation.operating import OPERATING
-    from finscale.evaluation.scores import CLASSIFICATION, REGRESSION
 
-    titles: dict[str, Score[Any]] = {**CLASSIFICATION, **OPERATING, **REGRESSION}
+    titles: dict[str, Score[Any]] = {**OPERATING, **evaluation.target.scores}
     rows = [
         [
             titles[line["score"]].title,
@@ -90,13 +89,12 @@ def _print_scores(evaluation: Evaluation, terminal: Console) -> None:
 def _print_skill(judgement: Judgement, terminal: Console) -> None:
     if judgement.baselines.is_empty():
         return
-    classified = judgement.evaluation.kind == "classification"
-    loss, rank = ("log_loss", "auc") if classified else ("rmse", "rank_correlation")
+    target = judgement.evaluation.target
     rows = [
         [
             line["name"].replace("_", " "),
-            number_cell(line[loss]),
-            number_cell(line[rank], 3),
+            number_cell(line[target.first]),
+            number_cell(line[target.second], 3),
             number_cell(line["skill"], sign=True),
             interval_cell(line["skill_low"], line["skill_high"], sign=True),
             p_value_cell(line["p_value"]),
@@ -104,11 +102,9 @@ def _print_skill(judgement: Judgement, terminal: Console) -> None:
         ]
         for line in judgement.baselines.to_dicts()
     ]
-    columns = ["baseline", "its loss" if classified else "its RMSE"]
-    columns += ["its AUC" if classified else "its rank corr.", "skill over it"]
     print_table(
         terminal,
-        [*columns, "interval", "DM p", "could see"],
+        ["baseline", *target.words.its, "skill over it", "interval", "DM p", "could see"],
         rows,
         "skill: the baseline's loss less the model's. DM p: of Diebold and Mariano's test that "
         "both lose the same. could see: the smallest skill that this test would find four times in "
@@ -116,7 +112,7 @@ def _print_skill(judgement: Judgement, terminal: Console) -> None:
     )
     days = judgement.evaluation.num_days
     for line in judgement.baselines.to_dicts():
-        terminal.print(_conclusion(line, days, "nats" if classified else "squared"))
+        terminal.print(_conclusion(line, days, target.words.change))
     terminal.print()
 
 
@@ -134,13 +130,12 @@ def _conclusion(line: dict[str, Any], num_days: int, unit: str) -> str:
 
 def _print_groups(judgement: Judgement, terminal: Console) -> None:
     """Print the headline scores of every fold, year and volatility tercile."""
-    evaluation = judgement.evaluation
-    classified = evaluation.kind == "classification"
-    (loss, rank), over = headline(evaluation), yardstick(judgement)
+    evaluation, over = judgement.evaluation, yardstick(judgement)
+    target, words = evaluation.target, evaluation.target.words
     groups = evaluation.scores.filter(evaluation.scores["group"] != "all")
-    rows = []
+    scores, rows = (target.first, target.second), []
     for group, label in groups.select("group", "label").unique(maintain_order=True).rows():
-        first, second = (evaluation.metric(s, group=group, label=label) for s in (loss, rank))
+        first, second = (evaluation.metric(s, group=group, label=label) for s in scores)
         row = [f"{group} {label}", number_cell(first.value), number_cell(second.value, 3)]
         row.append(interval_cell(second.low, second.high, 3))
         if over:
@@ -151,7 +146,7 @@ def _print_groups(judgement: Judgement, terminal: Console) -> None:
             ]
         rows.append(row)
     if rows:
-        columns = ["", *(("log loss", "AUC") if classified else ("RMSE", "rank corr.")), "interval"]
+        columns = ["", words.first, words.second, "interval"]
         skill_columns = [f"skill over {over.replace('_', ' ')}", "interval"] if over else []
         print_table(terminal, [*columns, *skill_columns], rows)
 
@@ -206,7 +201,7 @@ def _print_coverage(judgement: Judgement, terminal: Console) -> None:
         ]
         for line in judgement.coverage.to_dicts()
     ]
-    what = "sets" if judgement.evaluation.kind == "classification" else "intervals"
+    what = judgement.evaluation.target.words.region
     nominal = judgement.coverage["nominal"][0]
     columns = [f"adaptive {what} at {nominal * 100:.0f} %", "windows", "covered", "interval"]
     legend = f"Conformal {what} that follow their own errors day by day; covered: hold the outcome."
@@ -265,12 +260,6 @@ def _print_backtest(judgement: Judgement, terminal: Console) -> None:
         rows.append([name, *chain.from_iterable(gains)])
     columns = [column for other in benchmarks.values() for column in (other, "interval")]
     print_table(terminal, ["Sharpe less that of", *columns], rows)
-
-
-def headline(evaluation: Evaluation) -> tuple[str, str]:
-    """Return the names of the two scores that stand for a kind of task."""
-    classified = evaluation.kind == "classification"
-    return ("log_loss", "auc") if classified else ("rmse", "rank_correlation")
 
 
 def yardstick(judgement: Judgement) -> str:

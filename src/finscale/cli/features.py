@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from finscale.cli.options import AsJson, DataRoot, Quiet, console, print_json
+from finscale.cli.options import AsJson, DataRoot, Quiet, console, plain_table, print_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,15 +41,12 @@ def list_features(tier: Tier = "a20", as_json: AsJson = False) -> None:
     if as_json:
         print_json([_row(feature) for feature in features])
         return
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("feature", "inputs", "parameters", "lookback", "source"):
-        table.add_column(name, justify="right" if name == "lookback" else "left")
-    for feature in features:
-        inputs = " ".join(feature.inputs)
-        row = (feature.name, inputs, feature.describe_parameters(), str(feature.lookback))
-        table.add_row(*row, feature.source)
+    columns = ("feature", "inputs", "parameters", "lookback", "source")
+    rows = (
+        (f.name, " ".join(f.inputs), f.describe_parameters(), str(f.lookback), f.source)
+        for f in features
+    )
+    table = plain_table(columns, rows, left={*columns} - {"lookback"})
     out = console()
     out.print(table)
     out.print(

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from finscale.cli.options import FEWEST_REPLICATES, AsJson, Quiet, each_once
+from finscale.cli.options import (
+    FEWEST_REPLICATES,
+    AsJson,
+    Quiet,
+    console,
+    each_once,
+    print_json,
+)
 
 law_app = typer.Typer(
     help="Fit scaling laws to any table, and ask what a study could see.", no_args_is_help=True
@@ -53,22 +60,40 @@ def fit(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fit a law and print its parameters, intervals and what cannot be told."""
-    from finscale.cli.law_fit import run_fit
+    """Fit a law and print its parameters, their intervals and what is not identified."""
+    from finscale.scaling.approaches import compare_approaches
+    from finscale.scaling.compare_forms import compare_forms
+    from finscale.scaling.law import fit_law
+    from finscale.scaling.table import read_table
 
-    run_fit(
-        table,
-        x=x,
-        y=y,
+    read = read_table(table, x=x, y=y, signed=signed, seed=seed, fold=fold, day=day)
+    law = fit_law(
+        read,
         form=form,
         loss=loss,
-        columns={"seed": seed, "fold": fold, "day": day},
         signed=signed,
         holdout=holdout,
         horizon=horizon,
         num_replicates=replicates,
-        compare=compare,
-        plot=plot,
-        as_json=as_json,
-        quiet=quiet,
     )
+    content: dict[str, Any] = {"law": law.to_dict()}
+    texts = [law.summary()]
+    if compare:
+        comparisons: dict[str, Any] = {
+            "forms": compare_forms(read, loss=loss, signed=signed, horizon=horizon)
+        }
+        if len(read.axes) == 2 and not signed:
+            comparisons["approaches"] = compare_approaches(read, num_replicates=replicates)
+        content |= {name: found.to_dict() for name, found in comparisons.items()}
+        texts += [found.summary() for found in comparisons.values()]
+    if plot is not None:
+        from finscale.scaling.law_plot import save
+
+        save(law, plot)
+        content["figure"] = str(plot)
+        texts[-1] += f"\nfigure       {plot}"
+    if as_json:
+        print_json(content)
+    else:
+        text = repr(law) if quiet else "\n\n".join(texts)
+        console().print(text, markup=False, soft_wrap=True)

@@ -26,7 +26,7 @@ def decide(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say what the runs of a table allow to be claimed, and what would settle it if nothing."""
+    """Decide what can be claimed from a table of runs, or what would settle an open question."""
     from finscale.scaling.digits import number
     from finscale.scaling.sentences import interval, p_text
     from finscale.scaling.verdict import Measure

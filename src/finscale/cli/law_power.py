@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from finscale.cli.options import AsJson, Level, console, print_json
+from finscale.cli.options import AsJson, Level, console, plain_table, print_json
 
 
 def power(
@@ -50,17 +50,14 @@ def power(
     if as_json:
         print_json(found.to_dict())
         return
-    from rich.table import Table
-
     from finscale.scaling.decision import VERDICTS
     from finscale.scaling.digits import number
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("true gain", *VERDICTS, "sees a fall"):
-        table.add_column(name, justify="right")
-    for row in found.rows:
-        chances = (*(row.rates[name] for name in VERDICTS), row.sees_fall)
-        table.add_row(number(row.gain), *(f"{chance:.0%}" for chance in chances))
+    rows = (
+        (number(row.gain), *(f"{row.rates[name]:.0%}" for name in VERDICTS), f"{row.sees_fall:.0%}")
+        for row in found.rows
+    )
+    table = plain_table(("true gain", *VERDICTS, "sees a fall"), rows, left=())
     terminal = console()
     terminal.print(table)
     law = (

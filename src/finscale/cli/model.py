@@ -1,67 +1,155 @@
-"""``finscale model``: what a budget buys, before anything is trained."""
+"""``finscale model``: which networks there are and what a budget buys, before any training."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from finscale.cli.options import AsJson, console, print_json
 
+if TYPE_CHECKING:
+    from finscale.models import NetworkDesign
+
 model_app = typer.Typer(help="Show architectures for parameter budgets.", no_args_is_help=True)
 
+Features = Annotated[int, typer.Option(min=1, help="Input channels; tier a20 with OHLCV has 25.")]
+ContextLength = Annotated[int, typer.Option(min=2, help="Bars that a window sees.")]
+#: Budgets that ``list`` tries, from below: four to a decade.
+_TRIED = tuple(round(10 ** (2 + step / 4)) for step in range(29))
 
-@model_app.command("show")
-def show_model(
-    budgets: Annotated[list[str], typer.Argument(help="Budgets: 2M 20M 200M 2B, or any number.")],
-    features: Annotated[
-        int, typer.Option(min=1, help="Input channels; tier a20 with OHLCV has 25.")
-    ] = 25,
-    context_length: Annotated[int, typer.Option(min=2, help="Bars that a window sees.")] = 80,
-    shape: Annotated[str, typer.Option(help="wide, balanced or deep.")] = "wide",
-    as_json: AsJson = False,
+
+@model_app.command("list")
+def list_models(
+    features: Features = 25, context_length: ContextLength = 80, as_json: AsJson = False
 ) -> None:
-    """Show the sizes, counts and FLOPs that the solver finds for each budget."""
-    from finscale.config import ModelConfig, format_count, validate
-    from finscale.models import count_parameters, design, flops_per_sample, resolve_model
+    """List the architectures: name, heads, smallest round budget that can be met, source."""
+    from finscale.config import format_count
+    from finscale.models import ARCHITECTURES
 
-    rows: list[dict[str, Any]] = []
-    for wanted in budgets:
-        config = validate(ModelConfig, {"budget": wanted, "shape": shape}, place="the command line")
-        network = resolve_model(config, num_features=features, context_length=context_length)
-        # in closed form: a built model costs torch's imports
-        model = design(network, num_features=features, context_length=context_length)
-        counts = count_parameters(model)
-        rows.append(
-            {
-                "budget": network.budget,
-                "depth": network.depth,
-                "width": network.width,
-                "heads": network.heads,
-                "ff_width": network.ff_width,
-                "total": counts.total,
-                "non_embedding": counts.non_embedding,
-                "input_and_head": counts.input_and_head,
-                "flops_per_sample": flops_per_sample(model),
-            }
-        )
+    rows: list[dict[str, Any]] = [
+        {
+            "kind": kind,
+            "heads": list(architecture.heads),
+            "smallest_budget": _smallest_budget(kind, features, context_length),
+            "source": architecture.source,
+        }
+        for kind, architecture in ARCHITECTURES.items()
+    ]
     if as_json:
         print_json(rows)
         return
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("budget", "parameters", "off", "depth", "width", "heads", "FLOP a sample"):
-        table.add_column(name, justify="right")
+    for name in ("kind", "heads", "from", "source"):
+        table.add_column(name)
     for row in rows:
-        total = row["total"]
+        least = row["smallest_budget"]
         table.add_row(
-            format_count(row["budget"]),
+            row["kind"],
+            ", ".join(row["heads"]),
+            "" if least is None else format_count(least),
+            row["source"],
+        )
+    console().print(table)
+
+
+def _smallest_budget(kind: str, features: int, context_length: int) -> int | None:
+    from finscale.errors import BudgetError
+
+    for budget in _TRIED:
+        try:
+            return _designed(kind, budget, features, context_length).config.budget
+        except BudgetError:
+            continue
+    return None
+
+
+@model_app.command("show")
+def show_model(
+    wanted: Annotated[
+        list[str],
+        typer.Argument(help="KIND, or a PatchTST's budgets: 2M 20M 2B, any number."),
+    ],
+    budget: Annotated[
+        list[str] | None, typer.Option("--budget", help="Budgets of KIND; may be given repeatedly.")
+    ] = None,
+    features: Features = 25,
+    context_length: ContextLength = 80,
+    shape: Annotated[
+        str | None, typer.Option(help="Of a PatchTST: wide, balanced or deep.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the sizes, counts and FLOPs that the solver finds for each budget."""
+    kind, budgets = _kind_and_budgets(wanted, budget or [])
+    settings = {} if shape is None else {"shape": shape}
+    designs = [_designed(kind, one, features, context_length, **settings) for one in budgets]
+    if as_json:
+        print_json([_facts(design) for design in designs])
+    else:
+        _print_designs(designs)
+
+
+def _kind_and_budgets(wanted: list[str], budgets: list[str]) -> tuple[str, list[str]]:
+    """Read ``KIND --budget 2M``, ``KIND 2M`` and, of PatchTST, ``2M 20M``."""
+    from finscale.errors import ConfigError
+    from finscale.models import ARCHITECTURES
+
+    first, *rest = wanted
+    if first[0].isdigit():
+        return "patchtst", [*wanted, *budgets]
+    title = ARCHITECTURES[first].title
+    if not rest and not budgets:
+        raise ConfigError(
+            f"model show {first}: a {title} of what size?",
+            hint=f"finscale model show {first} --budget 2M",
+        )
+    return first, [*rest, *budgets]
+
+
+def _designed(
+    kind: str, budget: str | int, features: int, context_length: int, **settings: str
+) -> NetworkDesign:
+    from finscale.config import validate
+    from finscale.models import ARCHITECTURES, design
+
+    content = {"kind": kind, "budget": budget, **settings}
+    config = validate(ARCHITECTURES[kind].config, content, place="the command line")
+    return design(config, num_features=features, context_length=context_length)
+
+
+def _facts(made: NetworkDesign) -> dict[str, Any]:
+    sizes = {name: getattr(made.config, name) for name in made.config.SIZES}
+    return {
+        "kind": made.config.kind,
+        "budget": made.config.budget,
+        **sizes,
+        "total": made.counts.total,
+        "non_embedding": made.counts.non_embedding,
+        "input_and_head": made.counts.input_and_head,
+        "flops_per_sample": made.flops,
+    }
+
+
+def _print_designs(designs: list[NetworkDesign]) -> None:
+    from rich.table import Table
+
+    from finscale.config import format_count
+
+    sizes = designs[0].config.SIZES
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("budget", "parameters", "off", *sizes, "FLOP a sample"):
+        table.add_column(name.replace("_", " "), justify="right")
+    for made in designs:
+        total, budget = made.counts.total, made.config.budget
+        assert budget is not None
+        table.add_row(
+            format_count(budget),
             f"{total:,}",
-            f"{total / row['budget'] - 1:+.1%}",
-            str(row["depth"]),
-            str(row["width"]),
-            str(row["heads"]),
-            format_count(row["flops_per_sample"]),
+            f"{total / budget - 1:+.1%}",
+            *(str(getattr(made.config, name)) for name in sizes),
+            format_count(made.flops),
         )
     console().print(table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 ConfigFile = Annotated[
     Path, typer.Argument(help="A YAML file, such as configs/daily/threshold_1pct.yaml.")
@@ -36,12 +37,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the same facts as JS
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the result.")]
 
 RUNS = Path("runs")
-#: With fewer bootstrap replicates none lies beyond an end of a 95 % interval.
+#: Fewer bootstrap replicates leave none beyond an end of a 95 % interval: 1 / 2.5 % = 40.
 FEWEST_REPLICATES = 40
 
 
 def between(least: float, most: float = math.inf) -> Callable[[float | None], float | None]:
-    """Return what refuses an option's number unless it lies between two, neither included."""
+    """Return a callback that refuses a number outside an open interval."""
 
     def check(value: float | None) -> float | None:
         if value is None or least < value < most:
@@ -52,7 +53,7 @@ def between(least: float, most: float = math.inf) -> Callable[[float | None], fl
     return check
 
 
-#: As a study's own level: a test at even odds says nothing.
+#: The same range as for a study's own level.
 Level = Annotated[float, typer.Option(callback=between(0, 0.5), help="Significance level.")]
 
 
@@ -75,7 +76,7 @@ def print_json(content: Any) -> None:
 
 
 def quoted(text: str) -> str:
-    """Return text as a setting's value that YAML reads as text: ON is a symbol, 600519 too."""
+    """Quote text so that YAML reads it as text: ``ON`` and ``600519`` are symbols."""
     return json.dumps(text, ensure_ascii=False)
 
 
@@ -85,3 +86,17 @@ def console(*, quiet: bool = False, stderr: bool = False) -> Console:
 
     width = None if sys.stdout.isatty() else 100
     return Console(width=width, quiet=quiet, stderr=stderr, highlight=False)
+
+
+def plain_table(
+    columns: Iterable[str], rows: Iterable[Iterable[str]], *, left: Collection[str]
+) -> Table:
+    """Return a table without lines; columns are aligned to the right unless named in ``left``."""
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="left" if name in left else "right")
+    for row in rows:
+        table.add_row(*row)
+    return table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,7 @@ from finscale.cli.options import (
     RunsFolder,
     Settings,
     console,
+    plain_table,
     print_json,
     quoted,
 )
@@ -61,21 +62,13 @@ def run_study(
     terminal = console(quiet=quiet or as_json)
     study = open_study(config, settings, runs, studies, data_root, quick=quick)
     study.registration.register(amend=amend)
-    with console(quiet=quiet or as_json, stderr=True).status("reading the data") as status:
-        known = study.threads.read()
-        chosen = study.choose_threads(
-            workers=workers, tell=lambda size: status.update(f"measuring the {size}")
-        )
+    with console(quiet=quiet or as_json, stderr=True).status("reading the data"):
         missing = study.missing()
     terminal.print(f"[bold]{study.config.name}[/bold]  {study.config.question}", soft_wrap=True)
     terminal.print(
         f"{_counted(len(missing))} to compute · registered {study.config.hash()[:8]}",
         soft_wrap=True,
     )
-    for size, choice in chosen.items():
-        if size not in known:
-            words = f"threads   {size}: {choice.threads} ({choice.why}: {choice.reason})"
-            terminal.print(words, markup=False, soft_wrap=True)
     try:
         with StudyProgress(missing, terminal) as progress:
             failures = study.run(executor=LocalExecutor(workers), observe=progress)
@@ -83,8 +76,8 @@ def run_study(
         _say_how_to_go_on(study, missing)
         raise typer.Exit(130) from None
     for label, reason in failures.items():
-        last = reason.strip().splitlines()[-1]
-        console(stderr=True).print(f"failed: {label}: {last}", markup=False, soft_wrap=True)
+        first = reason.strip().splitlines()[0]
+        console(stderr=True).print(f"failed: {label}: {first}", markup=False, soft_wrap=True)
     if failures:
         console(stderr=True).print(f"tracebacks: {study.failures.path}", soft_wrap=True)
     if any(not planned.cell.is_baseline for planned, _ in study.completed()):
@@ -136,7 +129,7 @@ def status(
         mark = "✓" if row["done"] else "✗" if row["failed"] else "·"
         console().print(f"{mark} {row['run']}  {row['label']}", markup=False)
         if row["failed"]:
-            console().print(f"  {row['failed'].strip().splitlines()[-1]}", markup=False)
+            console().print(f"  {row['failed'].strip().splitlines()[0]}", markup=False)
     done = sum(bool(row["done"]) for row in rows)
     console().print(f"{done} of {len(rows)} runs are there")
     for change in study.registration.changes():
@@ -179,7 +172,7 @@ def open_study(
     *,
     quick: bool = False,
 ) -> Study:
-    """Return the study of a file with what the command line lays over it."""
+    """Return the study of a file with the command line's changes applied."""
     from finscale.runs import RunStore
     from finscale.study import Study
 
@@ -190,10 +183,12 @@ def open_study(
 
 def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
     from finscale.report import write_report
+    from finscale.study import control_outcomes
 
     table = study.results()
     terminal.print("writing the report")
     report = write_report(study)
+    controls = control_outcomes(study)
     if as_json:
         print_json(
             {
@@ -201,18 +196,21 @@ def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
                 "hash": study.config.hash(),
                 "verdict": _conclusion(study),
                 "report": str(report),
-                "controls": [outcome.to_dict() for outcome in study.control_outcomes()],
+                "controls": [outcome.to_dict() for outcome in controls],
                 "runs": table.to_dicts(),
             }
         )
         return
-    _print_summary(study.summary(), terminal)
+    rows = study.summary()
+    summary = plain_table(rows[0], (row.values() for row in rows), left=("model",))
+    summary.columns[0].no_wrap = True
+    terminal.print(summary)
     for sentence in study.tuner.sentences(study.cells):
         terminal.print(f"tuned     {sentence}", markup=False, soft_wrap=True)
     terminal.print(_conclusion(study), markup=False, soft_wrap=True)
     for line in _outcomes(study):
         terminal.print(line, markup=False, soft_wrap=True)
-    for outcome in study.control_outcomes():
+    for outcome in controls:
         mark = {True: "✓", False: "✗", None: "·"}[outcome.ok]
         words = f"control   {outcome.label}: {outcome.found} {mark}"
         terminal.print(words, markup=False, soft_wrap=True)
@@ -231,7 +229,7 @@ def _conclusion(study: Study) -> str:
 
 
 def _outcomes(study: Study) -> list[str]:
-    """Return the outcome of each size in a line; a loss stands in the table already."""
+    """Return the outcome of each size in one line; a loss is in the table already."""
     from finscale.errors import FinscaleError
     from finscale.scaling.digits import fixed
     from finscale.scaling.sentences import size
@@ -248,15 +246,3 @@ def _outcomes(study: Study) -> list[str]:
         for x, value in zip(said.sizes, verdict.mean_G, strict=True)
     )
     return [f"outcome   {measure.title} by {said.axis}: {values}"]
-
-
-def _print_summary(rows: list[dict[str, Any]], terminal: Console) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in rows[0]:
-        first = name == "model"
-        table.add_column(name, justify="left" if first else "right", no_wrap=first)
-    for row in rows:
-        table.add_row(*row.values())
-    terminal.print(table)

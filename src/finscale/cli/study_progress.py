@@ -54,7 +54,7 @@ class StudyProgress:
         )
         weights = sum(max(planned.cost, self._least) for planned in missing)
         self._whole = self._progress.add_task("study", total=weights, figures=self._count())
-        # by label: a sweep's runs come before the grid's and count from 0 as well
+        # keyed by label: a sweep's runs and the grid's both count from 0
         self._tasks: dict[str, TaskID] = {}
         self._shares: dict[str, float] = {}
         self._warned: set[str] = set()
@@ -103,14 +103,14 @@ class StudyProgress:
 
     def _advance(self, event: Event, share: float) -> None:
         done = self._shares.get(event.job.label, 0.0)
-        # a second attempt may begin further back: the whole, and so the time left, never goes back
+        # a second attempt may start from an earlier epoch; the total never goes back
         share = max(share, done)
         self._shares[event.job.label] = share
         weight = max(event.job.cost, self._least)
         self._progress.update(self._whole, advance=(share - done) * weight, figures=self._count())
 
     def _count(self) -> str:
-        # a sweep that is extended adds runs
+        # a sweep may add runs
         count = f"{self._num_done} of {max(self._num_runs, self._num_done)} runs"
         return f"{count} · {self._heat}" if self._heat else count
 

@@ -17,11 +17,12 @@ from finscale.cli.options import (
     RunsFolder,
     Settings,
     console,
+    plain_table,
     print_json,
 )
 from finscale.cli.study import STUDIES, Quick, StudiesFolder, open_study, study_app
 
-#: This module adds its verbs to the study's; who wants them all takes it from here.
+#: This module adds its verbs to ``study_app``: import the complete app from here.
 __all__ = ["study_app"]
 
 if TYPE_CHECKING:
@@ -103,8 +104,8 @@ def plan(
 ) -> None:
     """Say what the study takes and what it could find, before anything is spent.
 
-    Each size takes real steps for a second or two: its time is measured on this machine, and with
-    training.threads: auto whether its runs share the cores or take all of them.
+    Each size takes real steps for a second or two, so its time is measured on this machine. Where
+    the study's device is not here, the plan says all but the time.
     """
     from finscale.study.planning import plan_study
 
@@ -120,51 +121,38 @@ def plan(
 
 
 def _print_plan(found: StudyPlan, terminal: Console) -> None:
-    from rich.table import Table
-
     from finscale.config import format_count
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("size")
-    for column in ("runs", "there", "each", "threads", "memory", "FLOP", "sees a gain of*"):
-        table.add_column(column, justify="right")
-    for size in found.sizes:
-        table.add_row(
+    columns = ("size", "runs", "there", "each", "threads", "memory", "FLOP", "sees a gain of*")
+    rows = (
+        (
             size.label,
             str(size.runs),
             str(size.there),
-            _duration(size.seconds),
-            str(size.threads) if size.threads_why else "",
+            "–" if size.seconds is None else _duration(size.seconds),
+            "" if size.threads is None else str(size.threads),
             f"{size.memory / 2**30:.1f} GB",
             format_count(size.flops) if size.flops else "–",
             _short(size.sees) if size.sees else "",
         )
-    terminal.print(table)
+        for size in found.sizes
+    )
+    terminal.print(plain_table(columns, rows, left=("size",)))
+    time = "time not said: the device is not here"
+    if found.seconds is not None:
+        time = f"at most {_duration(found.seconds)} on this machine "
+        time += f"({found.workers} workers, no run stopping early)"
     terminal.print(
-        f"total  {found.runs} runs · at most {_duration(found.seconds)} on this machine "
-        f"({found.workers} workers, no run stopping early) · {found.flops:.2g} FLOP · "
+        f"total  {found.runs} runs · {time} · {found.flops:.2g} FLOP · "
         f"{found.disk / 1e6:.0f} MB of disk",
         soft_wrap=True,
     )
-    for line in _thread_lines(found):
-        terminal.print(line, soft_wrap=True, markup=False)
     terminal.print(f"tuning  {found.tuning}", soft_wrap=True, markup=False)
     if found.power is None:
         terminal.print(f"power  not said: {found.why_no_power}", soft_wrap=True)
         return
     for line in _power_lines(found.power):
         terminal.print(line, soft_wrap=True, markup=False)
-
-
-def _thread_lines(found: StudyPlan) -> list[str]:
-    """Return where the threads come from; once, where all sizes have the same answer."""
-    from finscale.study.planning import BESIDE
-
-    sizes = [size for size in found.sizes if size.label not in BESIDE]
-    whys = dict.fromkeys(size.threads_why for size in sizes)
-    if len(whys) == 1:
-        return [f"threads  {next(iter(whys))}"]
-    return [f"threads  {size.label}: {size.threads}, {size.threads_why}" for size in sizes]
 
 
 def _power_lines(power: PowerPlan) -> list[str]:

@@ -15,6 +15,7 @@ from finscale.cli.options import (
     RunsFolder,
     Settings,
     console,
+    plain_table,
     print_json,
     quoted,
 )
@@ -40,12 +41,6 @@ def train(
     data_root: DataRoot = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
-    verbose: Annotated[
-        bool,
-        typer.Option(
-            "--verbose", "-v", help="Also say why precision, attention and compilation are so."
-        ),
-    ] = False,
 ) -> None:
     """Train one model and score it on the sealed test windows.
 
@@ -70,8 +65,7 @@ def train(
         experiment,
         runs=RunStore(runs),
         callbacks=[] if silent else [ProgressBar(terminal)],
-        announce=lambda prepared: _announce(prepared, terminal, verbose=verbose),
-        tell=lambda: terminal.print("measuring precision, attention and compilation …"),
+        announce=lambda prepared: _announce(prepared, terminal),
     )
     card = scorecard(run, RunStore(runs), data=DataStore(experiment.data.root))
     if as_json:
@@ -86,22 +80,17 @@ def train(
     )
 
 
-def _announce(prepared: Prepared, terminal: Console, *, verbose: bool) -> None:
+def _announce(prepared: Prepared, terminal: Console) -> None:
     """Say what was decided, and where it came from, before anything is trained."""
     from finscale.experiment.announce import announcement
 
-    for name, text in announcement(prepared, verbose=verbose):
+    for name, text in announcement(prepared):
         terminal.print(f"[bold]{name:<10}[/bold]{text}", soft_wrap=True)
 
 
 def _print_scores(card: Scorecard, terminal: Console) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(f"test, {card.num_days:,} days")
-    table.add_column("value   [95 % interval]")
-    for row in card.rows():
-        table.add_row(*row)
+    columns = (f"test, {card.num_days:,} days", "value   [95 % interval]")
+    table = plain_table(columns, card.rows(), left=columns)
     terminal.print(table)
     for sentence in card.sentences():
         terminal.print(sentence)

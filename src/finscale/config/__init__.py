@@ -4,7 +4,7 @@ from finscale.config.base import Section, canonical_json, content_hash
 from finscale.config.data import DataConfig, SplitConfig, TaskConfig
 from finscale.config.experiment import ExperimentConfig
 from finscale.config.loading import load_config, override, validate
-from finscale.config.model import BaselineConfig, ModelConfig
+from finscale.config.model import BaselineConfig, ModelConfig, NetworkConfig
 from finscale.config.quantities import format_count, parse_count
 from finscale.config.study import StudyConfig
 from finscale.config.study_file import load_study
@@ -16,6 +16,7 @@ __all__ = [
     "DataConfig",
     "ExperimentConfig",
     "ModelConfig",
+    "NetworkConfig",
     "Section",
     "SplitConfig",
     "StudyConfig",

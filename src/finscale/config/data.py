@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from finscale.config.base import Section
+from finscale.config.base import Section, placement
 from finscale.config.names import TASK_KINDS, TaskKind, TaskName, TierName
 from finscale.config.quantities import Seed
 
@@ -30,9 +30,9 @@ class DataConfig(Section):
     """L: rows that a window sees, the decision row included."""
     version: str | None = None
     """Dataset version (``v1``); the newest registered when absent."""
-    root: Path = Path("data")
+    root: Annotated[Path, placement()] = Path("data")
     """Folder that holds ``raw/`` and ``processed/`` with their manifests."""
-    memory_map: bool | Literal["auto"] = "auto"
+    memory_map: Annotated[bool | Literal["auto"], placement()] = "auto"
     """Read rows from a file while training instead of holding them all in memory; ``auto`` does so
     when they would take more than half of the free memory. The results are the same bits.
     Baselines always hold their rows."""

@@ -4,36 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Discriminator, Tag
-
-from finscale.config.base import Section, content_hash
+from finscale.config.base import Section, content_hash, label, per_replica
 from finscale.config.data import DataConfig, SplitConfig, TaskConfig
-from finscale.config.model import BaselineConfig, ModelConfig
+from finscale.config.model import AnyModel, BaselineConfig, ModelConfig, NetworkConfig
 from finscale.config.quantities import Seed
 from finscale.config.tracking import TrackingConfig
 from finscale.config.training import TrainingConfig
 from finscale.errors import ConfigError
-
-#: Settings that cannot change a result, and so are no part of a run's identity.
-_WITHOUT_EFFECT = (
-    ("name",),
-    ("tracking",),
-    ("data", "root"),
-    ("data", "memory_map"),
-    ("training", "thermal"),
-    ("training", "checkpoint_minutes"),
-)
-
-
-def _model_kind(model: Any) -> str:
-    kind = model.get("kind") if isinstance(model, dict) else getattr(model, "kind", None)
-    return "baseline" if kind == "baseline" else "network"
-
-
-AnyModel = Annotated[
-    Annotated[ModelConfig, Tag("network")] | Annotated[BaselineConfig, Tag("baseline")],
-    Discriminator(_model_kind),
-]
 
 
 class ExperimentConfig(Section):
@@ -48,25 +25,23 @@ class ExperimentConfig(Section):
     'threshold_1pct'
     """
 
-    name: str = "experiment"
+    name: Annotated[str, label()] = "experiment"
     """A name for people; not part of the identity."""
     data: DataConfig = DataConfig()
     task: TaskConfig = TaskConfig()
     split: SplitConfig = SplitConfig()
     model: AnyModel = ModelConfig(budget=2_000_000)
     training: TrainingConfig = TrainingConfig()
-    tracking: TrackingConfig = TrackingConfig()
-    seed: Seed = 0
+    tracking: Annotated[TrackingConfig, label()] = TrackingConfig()
+    seed: Annotated[Seed, per_replica()] = 0
     """Seed of the weights, the data order and dropout."""
 
     def identity(self) -> dict[str, Any]:
-        """Return what the run's identity is hashed from: all settings that can change a result."""
-        content: dict[str, Any] = self.model_dump(mode="json")
-        for *parents, leaf in _WITHOUT_EFFECT:
-            section = content
-            for parent in parents:
-                section = section[parent]
-            del section[leaf]
+        """Return what a run's identity is hashed from: its science, by the marks of the fields.
+
+        Where two settings cannot be told apart by any result, one form stands for both.
+        """
+        content = self.part("science")
         if isinstance(self.model, BaselineConfig):
             del content["training"]
         if self.split.method == "chunks":
@@ -77,8 +52,15 @@ class ExperimentConfig(Section):
                 del content["task"][name]
         return content
 
+    def placement(self) -> dict[str, Any]:
+        """Return where and how the run is computed, for ``run.json``; no part of its identity."""
+        content = self.part("placement")
+        if isinstance(self.model, BaselineConfig):
+            del content["training"]
+        return content
+
     @property
-    def network(self) -> ModelConfig:
+    def network(self) -> NetworkConfig:
         """The model section of a training.
 
         Raises

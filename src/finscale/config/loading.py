@@ -6,12 +6,13 @@ import copy
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from finscale.config.base import Section
+from finscale.config.base import Section, sections_in
+from finscale.config.model import NetworkConfig, model_section
 from finscale.errors import ConfigError, did_you_mean
 
 S = TypeVar("S", bound=Section)
@@ -49,7 +50,7 @@ def validate(
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        raise _explain(kind, error, place, set(overridden)) from None
+        raise _explain(kind, content, error, place, set(overridden)) from None
 
 
 def override(content: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
@@ -146,7 +147,11 @@ def _parse_yaml(text: str, place: str) -> Any:
 
 
 def _explain(
-    kind: type[BaseModel], error: ValidationError, place: str, overridden: set[str]
+    kind: type[BaseModel],
+    content: dict[str, Any],
+    error: ValidationError,
+    place: str,
+    overridden: set[str],
 ) -> ConfigError:
     first = error.errors(include_url=False)[0]
     setting = _setting(first["loc"])
@@ -154,7 +159,7 @@ def _explain(
     more = len({_setting(e["loc"]) for e in error.errors(include_url=False)}) - 1
     suffix = f" (and {more} more)" if more else ""
     if first["type"] == "extra_forbidden":
-        known, section = _fields(kind, first["loc"][:-1])
+        known, section = _fields(kind, content, first["loc"][:-1])
         prefix = f"{section}." if section else ""
         return ConfigError(
             f"{setting} is not a setting{suffix}.",
@@ -171,33 +176,25 @@ def _setting(loc: Sequence[str | int]) -> str:
     return ".".join(str(part) for part in loc if not _is_branch(part))
 
 
-_MODEL_KINDS = ("network", "baseline")
-
-
 def _is_branch(part: object) -> bool:
     """Tell whether pydantic names a branch of a union here, rather than a key."""
-    return isinstance(part, str) and ("[" in part or "-" in part or part in _MODEL_KINDS)
+    return isinstance(part, str) and ("[" in part or "-" in part)
 
 
-def _fields(kind: type[BaseModel], parts: Sequence[str | int]) -> tuple[list[str], str]:
+def _fields(
+    kind: type[BaseModel], content: Any, parts: Sequence[str | int]
+) -> tuple[list[str], str]:
     """Return the settings that exist at ``parts`` and the section's dotted name."""
     sections: list[type[BaseModel]] = [kind]
     walked: list[str] = []
     for part in parts:
-        if part in _MODEL_KINDS:
-            sections = [sections[_MODEL_KINDS.index(str(part))]]
-            continue
+        content = content.get(part) if isinstance(content, dict) else None
         field = sections[0].model_fields.get(str(part))
-        inner = _sections(field.annotation) if field else []
+        inner = sections_in(field.annotation) if field else []
+        if inner and issubclass(inner[0], NetworkConfig) and isinstance(content, dict):
+            inner = [model_section(content)]
         if not inner:
             break
         sections = inner
         walked.append(str(part))
     return list(sections[0].model_fields), ".".join(walked)
-
-
-def _sections(annotation: Any) -> list[type[BaseModel]]:
-    """Return the sections that an annotation admits, however it wraps them."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [section for part in get_args(annotation) for section in _sections(part)]

@@ -1,24 +1,53 @@
-"""What the network is: a budget and a shape, or explicit sizes."""
+"""What the network is: its kind, and a budget or explicit sizes."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializeAsAny, WrapValidator, model_validator
 
-from finscale.config.base import Section
+from finscale.config.base import Section, placement
 from finscale.config.quantities import Count
+from finscale.errors import did_you_mean
+from finscale.plugins import load_plugins
+from finscale.registry import Registry
 
 
-class ModelConfig(Section):
-    """A PatchTST, by budget (the solver picks depth, width and heads) or by explicit sizes."""
+class NetworkConfig(Section):
+    """What the sections of all networks share: a kind, and a budget or explicit sizes.
 
-    kind: Literal["patchtst"] = "patchtst"
-    """What is trained; ``baseline`` makes the section a baseline's."""
+    A network of your own derives its section from this one, sets ``kind`` and names in ``SIZES``
+    what the budget solver fills in; see ``finscale.models.zoo``.
+    """
+
+    #: The settings that a budget solves for, None where they are open; the first ones, in the
+    #: order given, have to be stated where no budget is.
+    SIZES: ClassVar[tuple[str, ...]] = ("width",)
+
+    kind: str
+    """What is trained: the name of a registered architecture, or ``baseline``."""
     budget: Count | None = None
     """Target parameter count, met within ±5 %: 2M, 20M, 200M, 2B or any number."""
     budget_tolerance: Annotated[float, Field(gt=0, le=0.25)] = 0.05
     """Allowed relative distance from the budget: 0.05, or 0.25 for the round-number presets."""
+
+    def with_budget(self, budget: int) -> Self:
+        """Return the section with another budget and every size open, to be solved again."""
+        return self.model_copy(update={"budget": budget, **dict.fromkeys(self.SIZES)})
+
+    @property
+    def is_sized(self) -> bool:
+        """Whether sizes are stated, so that no budget has to be solved for them."""
+        return all(getattr(self, name) is not None for name in self.SIZES)
+
+
+class ModelConfig(NetworkConfig):
+    """A PatchTST, by budget (the solver picks depth, width and heads) or by explicit sizes."""
+
+    SIZES: ClassVar[tuple[str, ...]] = ("depth", "width", "heads", "ff_width")
+
+    kind: Literal["patchtst"] = "patchtst"
     shape: Literal["wide", "balanced", "deep"] = "wide"
     """How the solver trades width for depth."""
     depth: Annotated[int, Field(ge=1)] | None = None
@@ -59,11 +88,10 @@ class ModelConfig(Section):
     """Project features to this many channels before patching (mixing only), so that 2,000 features
     do not eat a 2M budget. auto decides where a budget is solved, and else patches the features
     themselves, as None does."""
-    attention: Literal["auto", "fused", "explicit", "narrow"] = "auto"
+    attention: Annotated[Literal["auto", "fused", "explicit", "narrow"], placement()] = "auto"
     """Fused kernel, explicit product, or for few tokens and narrow heads on a CPU one vector over
-    windows and heads. auto decides by shape, and becomes another way where a measurement on this
-    machine has found it clearly faster."""
-    activation_checkpointing: bool = False
+    windows and heads; auto decides by shape."""
+    activation_checkpointing: Annotated[bool, placement()] = False
     """Keep of each layer its input alone and compute the rest again on the way back: a third more
     time a step, and memory for one layer's activations instead of all."""
     attention_residual: bool = False
@@ -86,6 +114,40 @@ class ModelConfig(Section):
             raise ValueError("feature_embedding mixes channels: it needs channels: mixing")
         return self
 
+    @property
+    def is_sized(self) -> bool:
+        """Whether depth, width and heads are stated; ``ff_ratio`` stands in for ``ff_width``."""
+        return None not in (self.depth, self.width, self.heads)
+
+
+class DLinearConfig(NetworkConfig):
+    """DLinear: linear maps of each channel's trend and of what remains (Zeng et al. 2023)."""
+
+    kind: Literal["dlinear"] = "dlinear"
+    width: Annotated[int, Field(ge=1)] | None = None
+    """Numbers that each channel is mapped to in front of the output; solved from the budget when
+    absent. A forecast maps straight to its rows and has no width."""
+    moving_average: Annotated[int, Field(ge=1)] = 25
+    """Bars of the moving average that is the trend."""
+
+
+class MLPConfig(NetworkConfig):
+    """A multilayer perceptron on the flattened window."""
+
+    SIZES: ClassVar[tuple[str, ...]] = ("width",)
+
+    kind: Literal["mlp"] = "mlp"
+    width: Annotated[int, Field(ge=1)] | None = None
+    """Numbers in a hidden layer; solved from the budget when absent."""
+    depth: Annotated[int, Field(ge=1)] = 1
+    """Hidden layers."""
+    feature_embedding: Annotated[int, Field(ge=1)] | Literal["auto"] | None = "auto"
+    """Channels that each row is projected to in front of the hidden layer, so that many features
+    do not eat a small budget. auto decides where a budget is solved, and else reads the features
+    themselves."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Dropout behind each hidden layer."""
+
 
 class BaselineConfig(Section):
     """A model without scale, fitted and scored on exactly the windows that the networks see."""
@@ -96,3 +158,44 @@ class BaselineConfig(Section):
     """A registered baseline: base_rate, volatility, logistic …"""
     options: dict[str, float | int | str] = Field(default_factory=dict)
     """Parameters of the baseline."""
+
+
+#: ``kind`` → the section that describes it. ``ARCHITECTURES.add`` enters a network's section here.
+MODEL_CONFIGS: Registry[type[Section]] = Registry("model kind")
+MODEL_CONFIGS.add("patchtst", ModelConfig)
+MODEL_CONFIGS.add("dlinear", DLinearConfig)
+MODEL_CONFIGS.add("mlp", MLPConfig)
+MODEL_CONFIGS.add("baseline", BaselineConfig)
+
+
+def model_section(content: Any) -> type[Section]:
+    """Return the class that describes a model section, given as settings; PatchTST by default.
+
+    Raises
+    ------
+    ValueError
+        For a kind that is not registered.
+    """
+    kind = content.get("kind", "patchtst")
+    if kind not in MODEL_CONFIGS:
+        load_plugins()
+    if kind not in MODEL_CONFIGS:
+        known = did_you_mean(str(kind), MODEL_CONFIGS)
+        raise ValueError(f"{kind!r} is no kind of model ({known.rstrip('?')})")
+    return MODEL_CONFIGS[kind]
+
+
+def _registered(value: Any, _: Callable[[Any], Any]) -> Any:
+    """Validate a model section as the registered class of its kind, whenever it was registered."""
+    if isinstance(value, NetworkConfig | BaselineConfig):
+        return value
+    if not isinstance(value, dict):
+        raise ValueError("expected a section: kind, budget …")
+    return model_section(value).model_validate(value)
+
+
+#: A section of any registered kind; written out with the fields of its own class.
+AnyModel = Annotated[
+    SerializeAsAny[NetworkConfig | BaselineConfig],
+    WrapValidator(_registered),
+]

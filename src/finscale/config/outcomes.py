@@ -3,7 +3,9 @@
 The smallest effects of interest that stand when a file names none:
 
 - ``loss``: .005 nats a decision. For a number instead of a class, 1e-7 squared returns: an R² of
-  .001 where a day moves by 1 %.
+  .001 where a day moves by 1 %. For quantiles, 1.25e-6 returns: the same effect, because the
+  quantiles .1, .5 and .9 of a normal return cost .25 standard deviations on average, and an R² of
+  .001 takes .0005 of the deviation away.
 - ``auc``: .01. At an AUC of .75, with the event on 22 % of days, it is worth .0064 nats (binormal):
   the same effect as the loss's.
 - ``r2``: .001 of the variance of daily returns. It takes an investor who times by it from a yearly
@@ -20,9 +22,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from finscale.config.base import Section
-from finscale.config.names import TaskKind
 
 OutcomeName = Literal["loss", "auc", "r2", "sharpe"]
+#: What may be forecast, in words.
+TARGET_WORDS = {
+    "classification": "a yes or no",
+    "regression": "a number",
+    "quantile": "quantiles",
+}
 
 
 @dataclass(frozen=True)
@@ -34,20 +41,20 @@ class OutcomeRule:
     title : str
         In words.
     sesoi : mapping of str to float
-        Kind of task that it fits → smallest effect of interest where the file names none.
+        Target that it fits → smallest effect of interest where the file names none.
     planted : str
         What a planted signal has to show.
     """
 
     title: str
-    sesoi: Mapping[TaskKind, float]
+    sesoi: Mapping[str, float]
     planted: str
 
 
 OUTCOMES: dict[OutcomeName, OutcomeRule] = {
     "loss": OutcomeRule(
         "loss",
-        {"classification": 0.005, "regression": 1e-7},
+        {"classification": 0.005, "regression": 1e-7, "quantile": 1.25e-6},
         "skill over the base rate is seen",
     ),
     "auc": OutcomeRule(
@@ -56,7 +63,7 @@ OUTCOMES: dict[OutcomeName, OutcomeRule] = {
     "r2": OutcomeRule("R²", {"regression": 0.001}, "an R² above that of the base rate is seen"),
     "sharpe": OutcomeRule(
         "Sharpe ratio",
-        {"classification": 0.2, "regression": 0.2},
+        {"classification": 0.2, "regression": 0.2, "quantile": 0.2},
         "skill over the base rate is seen (a planted label moves no price: no Sharpe ratio "
         "can show it)",
     ),
@@ -76,10 +83,10 @@ class CostsConfig(Section):
     """Of the value held short, a year."""
 
 
-def check_outcome(name: OutcomeName, kind: TaskKind) -> None:
-    """Refuse an outcome that says nothing of a task."""
-    if kind in OUTCOMES[name].sesoi:
+def check_outcome(name: OutcomeName, target: str) -> None:
+    """Refuse an outcome that says nothing of a target."""
+    if target in OUTCOMES[name].sesoi:
         return
-    fitting = " or ".join(other for other, rule in OUTCOMES.items() if kind in rule.sesoi)
-    what = "a yes or no" if kind == "classification" else "a number"
+    fitting = " or ".join(other for other, rule in OUTCOMES.items() if target in rule.sesoi)
+    what = TARGET_WORDS.get(target, target)
     raise ValueError(f"outcome {name} does not fit a task that forecasts {what}: take {fitting}")

@@ -8,7 +8,9 @@ from pydantic import Field, field_validator, model_validator
 
 from finscale.config.axes import check_sizes, parse_sizes
 from finscale.config.base import Section, content_hash
+from finscale.config.baselines import DEFAULT_BASELINES
 from finscale.config.experiment import ExperimentConfig
+from finscale.config.losses import target_name
 from finscale.config.model import BaselineConfig
 from finscale.config.names import AxisName
 from finscale.config.outcomes import OUTCOMES, CostsConfig, OutcomeName, check_outcome
@@ -100,7 +102,7 @@ class StudyConfig(Section):
     """Folds of a walk-forward split that are run; their test days make one series."""
     tuning: TuningConfig = TuningConfig()
     """What is tuned anew for each size."""
-    baselines: tuple[str, ...] = ("base_rate", "volatility", "logistic")
+    baselines: tuple[str, ...] = DEFAULT_BASELINES
     """Models without scale, scored on the same windows."""
     controls: ControlsConfig = ControlsConfig()
     """Negative and positive controls; a list of their names will do."""
@@ -158,7 +160,7 @@ class StudyConfig(Section):
             raise ValueError("seeds must be given, each once")
         if isinstance(self.experiment.model, BaselineConfig):
             raise ValueError("a study scales a network: experiment.model is a baseline")
-        check_outcome(self.outcome, self.experiment.task.kind)
+        check_outcome(self.outcome, target_name(self.experiment))
         if self.outcome == "sharpe" and not self.experiment.data.timescale.startswith("daily"):
             raise ValueError("outcome sharpe counts 252 bars a year: take data.timescale daily")
         self._check_assets()
@@ -228,4 +230,4 @@ def _sesoi(known: dict[str, Any]) -> float:
         return 1.0  # one of them is wrong already, and said to be
     sesoi = OUTCOMES[known["outcome"]].sesoi
     # a task that the outcome does not fit is refused by the whole study's check
-    return sesoi.get(known["experiment"].task.kind, 1.0)
+    return sesoi.get(target_name(known["experiment"]), 1.0)

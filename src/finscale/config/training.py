@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, field_validator, model_validator
 
-from finscale.config.base import Section
+from finscale.config.base import Section, per_replica, placement
 from finscale.config.losses import why_not_loss_option
 from finscale.config.names import LossName
 
@@ -35,28 +35,29 @@ class ThermalConfig(Section):
 
 
 class TrainingConfig(Section):
-    """Optimiser, schedule, loss, stopping and numerics of one run."""
+    """Optimiser, schedule, loss, stopping and placement of one run."""
 
     epochs: Annotated[int, Field(ge=1)] = 20
-    """Most passes over the training windows."""
+    """Passes over the training windows at most."""
     batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
-    """Windows a forward and backward pass, and a step where accumulate is 1; auto takes what
-    find-batch-size remembered for this device and architecture, else 64."""
+    """Windows in one forward and backward pass, and in one step where accumulate is 1. auto takes
+    64, or all training windows where there are fewer; ``find-batch-size --write`` puts the size
+    that it measured into the file."""
     accumulate: Annotated[int, Field(ge=1)] = 1
     """Micro-batches whose gradients are averaged into one optimiser step."""
-    learning_rate: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
-        default="auto", validation_alias=AliasChoices("learning_rate", "lr")
+    learning_rate: Annotated[Annotated[float, Field(gt=0)] | Literal["auto"], per_replica()] = (
+        Field(default="auto", validation_alias=AliasChoices("learning_rate", "lr"))
     )
     """Peak rate; auto derives it from the model's width."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.05
-    """Decoupled decay (AdamW), on matrices only."""
+    weight_decay: Annotated[float, Field(ge=0), per_replica()] = 0.05
+    """Decoupled weight decay (AdamW), on matrices only."""
     betas: tuple[_Memory, _Memory] = (0.9, 0.95)
-    """AdamW's memory of gradients and of their squares."""
+    """AdamW's decay rates for the averages of gradients and of their squares."""
     schedule: Literal["cosine", "one_cycle", "constant"] = "cosine"
-    """cosine: a linear rise, then half a wave down. one_cycle: rises along half a wave too, from a
-    25th of the peak. constant: stays at the peak after the rise."""
+    """cosine: a linear rise to the peak, then a half cosine down. one_cycle: a half cosine up from
+    a 25th of the peak, then one down. constant: a linear rise, then the peak."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Share of all steps that rise linearly to the peak rate."""
+    """Share of all steps in which the rate rises to its peak."""
     final_rate: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Rate at the end, as a share of the peak."""
     clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
@@ -68,22 +69,23 @@ class TrainingConfig(Section):
     patience: Annotated[int, Field(ge=1)] | None = 5
     """Epochs without a better validation loss before training stops; None never stops early."""
     precision: Literal["auto", "fp32", "bf16-mixed"] = "fp32"
-    """Arithmetic of the forward and backward pass; weights and optimiser stay in fp32.
-    auto takes bf16-mixed where the device has units for it, or what a measurement on this machine
-    has found clearly faster for the model's shape."""
-    compile: bool | Literal["auto"] = False
-    """Compile the model (torch.compile). auto compiles where a measurement on this machine has
-    found it clearly faster and the training long enough to pay for the warm-up."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Arithmetic of the forward and backward pass; weights and optimiser stay in fp32. bf16-mixed
+    is refused where the device cannot compute it. auto is fp32 on every machine."""
+    compile: Annotated[bool | Literal["auto"], placement()] = False
+    """Compile the model (torch.compile); pays for long trainings only. auto does not compile."""
+    kernels: Annotated[Literal["auto", "torch", "fast"], placement()] = "auto"
+    """torch runs torch's own layers; fast swaps in finscale's CPU kernels after the model is built.
+    auto takes fast on a CPU."""
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], placement()] = "auto"
     """auto takes cuda, then mps, then cpu."""
-    threads: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    threads: Annotated[Annotated[int, Field(ge=1)] | Literal["auto"], placement()] = "auto"
     """CPU threads; auto takes 1 for models below 300k parameters and all cores above."""
-    evaluation_batch_size: Annotated[int, Field(ge=1)] = 512
-    """Windows at once when nothing is learned."""
-    checkpoint_minutes: Annotated[float, Field(ge=0)] = 5.0
-    """Minutes between resume points; an epoch's end has one too, unless epochs are so short that
-    writing would cost more than 1 % of the time."""
-    thermal: ThermalConfig = ThermalConfig()
+    evaluation_batch_size: Annotated[int, Field(ge=1), placement()] = 512
+    """Windows in one forward pass when nothing is learned."""
+    checkpoint_minutes: Annotated[float, Field(ge=0), placement()] = 5.0
+    """Minutes between resume points. The end of an epoch has one too, unless epochs are so short
+    that writing would cost more than 1 % of the time."""
+    thermal: Annotated[ThermalConfig, placement()] = ThermalConfig()
 
     @field_validator("loss_options")
     @classmethod

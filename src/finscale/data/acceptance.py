@@ -1,4 +1,4 @@
-"""From the rows of a source to bars that can be trusted: dropped, mended, adjusted, listed."""
+"""Turn a source's rows into checked bars: drop, repair and adjust, and list every change."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def accept(
     provenance: dict[str, str],
     repairs: Sequence[Repair] = (),
 ) -> Bars:
-    """Return bars made of a source's rows, or refuse them with one sentence.
+    """Return bars made from a source's rows, or raise with one sentence.
 
     Parameters
     ----------
@@ -87,12 +87,12 @@ def accept(
     provenance : dict of str to str
         What the source knows; how adjustment and calendar were decided is added.
     repairs : sequence of Repair
-        What the source has mended itself.
+        Repairs that the source has made itself.
 
     Raises
     ------
     DataError
-        If the rows cannot be trusted, or ``strict`` is wished and something had to be repaired.
+        If the rows cannot be trusted, or ``strict`` is set and something had to be repaired.
     """
     provenance = {**provenance, "calendar": wishes.calendar}
     for first, last in wishes.drop:
@@ -131,7 +131,7 @@ def accept(
 
 
 def wishes_from(options: dict[str, Any], source: str) -> Wishes:
-    """Return wishes from a source's keyword options; an unknown one is refused by name."""
+    """Return wishes from a source's keyword options; an unknown option raises."""
     known = list(Wishes.__dataclass_fields__)
     for name in options:
         if name not in known:

@@ -1,4 +1,4 @@
-"""What has been done to prices: seen in the rows, or declared by the user, never guessed."""
+"""How prices were adjusted: detected from the rows or declared by the user, never guessed."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from finscale.errors import DataError
 
 SplitTerms = tuple[dt.date, float]
 
-# A declared split must be seen in the prices to within this (log units): a day's own move.
+# Prices must show a declared split to within this (log units): the market moved that day too.
 _NEAR_SPLIT = 0.25
 _NEAR_USUAL = 0.02
-# The factor of a split jumps by more (log units); a rise below the second, a special dividend can
-# make, so that the price must look like a split's too.
+# A split moves the factor by more than the first (log units). A special dividend can move it by up
+# to the second (a ratio); below that, the price itself must also look like a split's.
 _SMALLEST_JUMP = 0.18
 _NO_DIVIDEND = 1.75
-# How far a dividend of the same day may move the factor from a declared split, or from none.
+# How far a dividend on the same day may move the factor (log units).
 _NEAR_KNOWN = 0.1
 # Cents in single precision: 512.30 is given as 512.299987792969.
 _SINGLE_PRECISION = 2e-7
@@ -32,7 +32,7 @@ _CENT = 0.011
 
 
 class AdjustmentNeededError(DataError):
-    """The rows do not say what has been done to their prices: the user has to."""
+    """The rows do not tell how their prices were adjusted: the user has to say."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ def settle(
     splits: Sequence[SplitTerms] = (),
     real_moves: Collection[dt.date] = (),
 ) -> Adjusted:
-    """Decide the adjustment of clean rows and give them an adjusted close.
+    """Determine the adjustment of clean rows and add an adjusted close.
 
-    Three kinds of rows are told apart: with an adjusted close that differs from the close; with
-    splits that the user names; and with neither, where only the prices themselves can tell.
+    There are three cases: the user names splits; the rows have an adjusted close; or neither, and
+    only the prices themselves can tell.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def _known_splits(
         if dates[t] in real:
             continue
         if usual < 1 or (near and usual >= _NO_DIVIDEND) or dates[t] in jumps:
-            # what is not near holds a dividend too, or a ratio that nobody thinks of
+            # not near: a dividend on the same day, or an unusual ratio
             found.append((dates[t], usual if near else float(jump_T[t])))
     return tuple(found)
 
@@ -162,11 +162,11 @@ def _refuse_seam(
     place: str,
     splits: Collection[dt.date],
 ) -> None:
-    """Refuse a file topped up with rows that know of later dividends than the rows before."""
+    """Raise if later rows are adjusted for dividends that the rows before them are not."""
     close_T = rows["close"].to_numpy()[1:]
     drop_T = 1 - factor_T[1:] / factor_T[:-1]
     dates = rows["date"].to_list()[1:]
-    # a cheap price is rounded coarsely, and so is its factor
+    # a low price is coarsely rounded, and so is its factor
     for t in np.flatnonzero(drop_T > np.maximum(_FACTOR_DROP, _CENT / close_T)).tolist():
         if dates[t] not in splits:
             raise DataError(
@@ -225,7 +225,7 @@ def _with_splits(
 
 
 def _accounts_for(ratio: float, jump: float, where: str) -> bool:
-    """Tell whether a file's adjusted close, whose factor jumps so at a split, knows the split."""
+    """Tell whether the adjusted close, whose factor changes by ``jump``, includes the split."""
     unknown, known = abs(np.log(jump)), abs(np.log(jump / ratio))
     if min(unknown, known) > _NEAR_KNOWN:
         raise DataError(

@@ -1,4 +1,4 @@
-"""Bars: one symbol's daily prices in one schema, with all that was done to them."""
+"""Bars: one symbol's daily prices in one schema, with a record of all changes made to them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Repair:
 
 @dataclass(frozen=True)
 class Bars:
-    """One symbol's daily bars as its source gave them, repaired where it says so.
+    """One symbol's daily bars as the source gave them, with the repairs listed.
 
     Parameters
     ----------
@@ -152,14 +152,14 @@ class Bars:
             and self.source == other.source
             and self.repairs == other.repairs
             and self.splits == other.splits
-            # audits and downloads ask it which sessions the series should have
+            # audits and downloads use it to know which sessions the series should have
             and self.provenance.get("calendar") == other.provenance.get("calendar")
             and self.frame.equals(other.frame)
         )
 
 
 def normal_symbol(symbol: str) -> str:
-    """Return a symbol in upper case; one that cannot name a file is refused.
+    """Return a symbol in upper case; raise if it cannot be part of a file name.
 
     Raises
     ------

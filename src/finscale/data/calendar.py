@@ -1,4 +1,4 @@
-"""Exchange calendars: which days have a session, which sessions a series lacks."""
+"""Exchange calendars: the sessions of an exchange, and those that a series lacks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEFAULT = "XNYS"
 
 _OTHER_NAMES = {"weekdays": "24/5"}
 
-# pandas, on which exchange_calendars builds, knows no recurring holiday before 1970 by itself
+# exchange_calendars builds on pandas, which has no recurring holidays before 1970
 _RULES_FROM = dt.date(1970, 1, 1)
 
 
@@ -64,7 +64,7 @@ def sessions(name: str, first: dt.date, last: dt.date) -> list[dt.date]:
     DataError
         If the calendar is unknown or does not reach back to ``first``.
     """
-    # whole years, so that many series share one calendar
+    # whole years, so that many series share one cached calendar
     return [day for day in _sessions(name, first.year, last.year) if first <= day <= last]
 
 
@@ -102,7 +102,7 @@ def unfinished(name: str, now: dt.datetime) -> dt.date:
     today = now.astimezone(timezone(name)).date()
     if name == NONE:
         return today
-    # asked of the list: a calendar knows no day outside its first and last session
+    # look in the list: the calendar raises for days outside its first and last session
     if sessions(name, today, today):
         close = _calendar(name, today.year, today.year).session_close(today.isoformat())
         if now < close:

@@ -1,4 +1,4 @@
-"""Downloads that go on where they stopped and fetch only what is new."""
+"""Resumable downloads that fetch only new bars."""
 
 from __future__ import annotations
 
@@ -98,13 +98,13 @@ def append(old: Bars, recent: Bars, now: dt.datetime) -> Bars | None:
 
 
 def _agree(old: Bars, recent: Bars) -> bool:
-    """Tell whether both have the same bars on the days that both should have."""
+    """Tell whether both have the same bars on the days that both should cover."""
     first = max(old.first_date, old.last_date - _OVERLAP)
     within = pl.col("date").is_between(first, old.last_date)
     before, now = old.frame.filter(within), recent.frame.filter(within)
     if not before["date"].equals(now["date"]):
         return False
-    # relative, and a volume of 0 is equal to 0 only
+    # a relative tolerance, so a volume of 0 equals only 0
     return all(
         ((now[name] - before[name]).abs() <= _SAME * before[name]).all()
         for name in (*PRICES, "adj_close", "volume")

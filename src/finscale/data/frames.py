@@ -1,4 +1,4 @@
-"""Frames of one symbol each, checked before they are stacked into a dataset."""
+"""Check and convert the frames of single symbols before they are stacked into a dataset."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def channels(frames: Sequence[pl.DataFrame], features: Sequence[str] | None) -> 
         raise DataError("a dataset needs at least one symbol's frame.")
     names = features if features is not None else [c for c in frames[0].columns if c not in KEYS]
     for frame in frames:
-        columns = set(frame.columns)  # once: polars makes the list anew each time
+        columns = set(frame.columns)  # built once: polars makes a new list on every access
         for name in (*KEYS, *names):
             if name not in columns:
                 who = f"{frame['symbol'][0]} has" if "symbol" in frame.columns else "a frame has"
@@ -67,7 +67,7 @@ def prepared(
 
 
 def _warm_up(frame: pl.DataFrame, symbol: str, names: tuple[str, ...]) -> int:
-    """Return how many leading rows lack a feature; a hole after them is refused."""
+    """Return how many leading rows lack a feature; raise if a later row lacks one."""
     first_values = []
     for name in names:
         finite_R = np.isfinite(frame[name].to_numpy())
@@ -104,7 +104,7 @@ def stacked_array(frames: Sequence[pl.DataFrame], names: tuple[str, ...]) -> NDA
 
 
 def _fill(rows_RF: NDArray[np.float32], frame: pl.DataFrame, names: tuple[str, ...]) -> None:
-    # some columns side by side: a row of the tile is one write, not one for each channel
+    # copy 16 columns together: one write per row instead of one per channel
     tile_fR = np.empty((_TILE, frame.height), dtype=np.float32)
     for first in range(0, len(names), _TILE):
         together = names[first : first + _TILE]

@@ -1,4 +1,4 @@
-"""Windows copied out of contiguous rows, on the device where the rows lie."""
+"""Copy windows out of contiguous rows, on the device that holds the rows."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def gather_windows(
     [[0.0, 1.0, 2.0], [2.0, 3.0, 4.0]]
     """
     x_BLF = out[: ends_B.shape[0]] if out is not None else None
-    # strided views are indexed without a copy on the CPU only: elsewhere all windows would be made
+    # only the CPU indexes a strided view without first copying all windows
     gather = _gather_blocks if rows_RF.device.type == "cpu" else _gather_rows
     return gather(rows_RF, ends_B, length, x_BLF)
 
 
 def _gather_blocks(rows_RF: Tensor, ends_B: Tensor, length: int, out: Tensor | None) -> Tensor:
-    """Gather each window as one block: its ``length * F`` numbers follow one another in memory."""
+    """Gather each window as one block: its ``length * F`` numbers are contiguous in memory."""
     num_rows, num_channels = rows_RF.shape
     size = length * num_channels
     blocks = rows_RF.as_strided(

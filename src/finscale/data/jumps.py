@@ -22,7 +22,7 @@ _NEAR_RATIO = 0.12
 _NEAR_OPEN = 0.15
 # Traded value over its median of the 20 bars before that explains a jump. Measured on the overnight
 # moves of more than 29 % in 19 US series 1962–2026: 5.0, 10 and 17; on splits: 0.9, 1.2, 2.3, 2.9.
-# More shares must be traded too: value rises by itself where prices were multiplied and volume not.
+# Volume must rise too: a reverse split multiplies prices, and so traded value, at equal volume.
 _EXPLAINING_VALUE = 4.0
 _EXPLAINING_VOLUME = 2.5
 _USUAL_BARS = 20
@@ -68,7 +68,7 @@ class Jump:
 
     @property
     def usual(self) -> bool:
-        """Whether it is a usual ratio; else it is only near to what the prices say."""
+        """Whether it is a usual ratio; if not, it is an estimate from the prices."""
         return max(self.ratio, 1 / self.ratio) in RATIOS
 
 
@@ -138,7 +138,7 @@ def refuse_jumps(
         return
     insist = " ".join(f"--real-move {jump.date}" for jump in left[:3])
     for first, second in itertools.pairwise(left):
-        # what the prices say of an unusual ratio differs by the moves of two days
+        # two unusual ratios are inverse only up to the market's moves on both days
         if abs(np.log(first.ratio * second.ratio)) < _NEAR_RATIO:
             last = rows.filter(pl.col("date") < second.date)["date"][-1]
             raise DataError(

@@ -1,4 +1,4 @@
-"""The register of data files: what each is, where it lies, and the digests it must have."""
+"""The register of data files: what each one is, where it lies, and its digests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from finscale.config.base import Section
 from finscale.errors import DataError, did_you_mean
@@ -28,31 +28,36 @@ _FORMAT = 1
 _Stamp = tuple[int, int, int]
 
 
-class ManifestEntry(Section):
-    """One version of one data file."""
+class FileFacts(Section):
+    """What is known of a data file before it is written."""
 
     id: str
     """``SPY.OHLCV.daily``, ``SPY.features.a20``, ``SPY.dataset.a20``; other timescales are added
     at the end: ``SPY.dataset.a20.weekly``."""
-    version: str
-    """``v1``, ``v2`` … counted for each id."""
     kind: Kind
     symbol: str
     tier: str = ""
     """Feature tier; empty for bars."""
     timescale: str
-    path: str
-    """Relative to the manifest's folder, with forward slashes."""
-    md5: str
-    sha256: str
     rows: int
     first_date: dt.date
     last_date: dt.date
     adjustment: str
     """What has been done to the file's prices: ``raw``, ``split`` or ``split+dividend``."""
     source: str
-    parents: dict[str, str]
+    parents: dict[str, str] = Field(default_factory=dict)
     """What the file was made from: ``id@version`` → SHA-256."""
+
+
+class ManifestEntry(FileFacts):
+    """One version of one data file."""
+
+    version: str
+    """``v1``, ``v2`` … counted for each id."""
+    path: str
+    """Relative to the manifest's folder, with forward slashes."""
+    md5: str
+    sha256: str
     created: dt.datetime
 
     @property
@@ -75,27 +80,10 @@ class Mismatch:
 
 
 @dataclass(frozen=True)
-class Description:
-    """What is known of a file before it is written: an entry without version, path or digests."""
-
-    id: str
-    kind: Kind
-    symbol: str
-    timescale: str
-    rows: int
-    first_date: dt.date
-    last_date: dt.date
-    adjustment: str
-    source: str
-    tier: str = ""
-    parents: Sequence[ManifestEntry] = ()
-
-
-@dataclass(frozen=True)
 class Addition:
     """A file that is to be registered."""
 
-    description: Description
+    facts: FileFacts
     path: Callable[[str], str]
     """Version (``v1``) → path of the file relative to the manifest's folder."""
     write: Callable[[Path], object]
@@ -153,20 +141,19 @@ class ManifestStore:
 
     def register(
         self,
-        description: Description,
+        facts: FileFacts,
         *,
         path: Callable[[str], str],
         write: Callable[[Path], object],
     ) -> ManifestEntry:
         """Write a file and register it: :meth:`register_all` of one."""
-        return self.register_all([Addition(description, path, write)])[0]
+        return self.register_all([Addition(facts, path, write)])[0]
 
     def register_all(self, additions: Sequence[Addition]) -> list[ManifestEntry]:
-        """Write files and register them; content that an id's newest version has is no new version.
+        """Write files and register them; content equal to an id's newest version adds no version.
 
-        The manifest is written once, when all files lie where they belong. A process killed on the
-        way leaves the manifest as it was; files that it does not name yet are written again by the
-        same call.
+        The manifest is written once, after all files are in place. If the process is killed before
+        that, the manifest is unchanged, and the same call writes the unregistered files again.
 
         Parameters
         ----------
@@ -189,8 +176,8 @@ class ManifestStore:
 
     @contextmanager
     def _staged(self, additions: Sequence[Addition]) -> Iterator[list[tuple[Path, Digests]]]:
-        """Write all files beside the manifest; what is left of them afterwards is removed."""
-        # One writer at a time, so a number will do: what a killed process left is overwritten.
+        """Write all files next to the manifest; remove leftovers at the end."""
+        # One process writes at a time, so numbers suffice; leftovers are overwritten.
         paths = [self.folder / f".staged-{number}.parquet" for number in range(len(additions))]
 
         def stage(addition: Addition, path: Path) -> tuple[Path, Digests]:
@@ -199,7 +186,7 @@ class ManifestStore:
             return path, addition.digests or file_digests(path)
 
         try:
-            # a disk takes many flushes in the time of a few
+            # parallel flushes take hardly longer than one
             with ThreadPoolExecutor(_WRITERS) as threads:
                 yield list(threads.map(stage, additions, paths))
         finally:
@@ -210,13 +197,20 @@ class ManifestStore:
         self, addition: Addition, staged: tuple[Path, Digests], register: _Register
     ) -> ManifestEntry:
         path, digests = staged
-        versions = list(register.versions.get(addition.description.id, {}).values())
+        versions = list(register.versions.get(addition.facts.id, {}).values())
         if versions and versions[-1].sha256 == digests.sha256:
-            # where the file is missing or damaged, this is the cure
+            # this also restores a missing or damaged file
             self._place(path, versions[-1])
             return versions[-1]
         version = f"v{len(versions) + 1}"
-        entry = _entry(addition.description, version, addition.path, digests)
+        entry = ManifestEntry(
+            **addition.facts.model_dump(),
+            version=version,
+            path=addition.path(version),
+            md5=digests.md5,
+            sha256=digests.sha256,
+            created=dt.datetime.now(dt.UTC).replace(microsecond=0),
+        )
         self._place(path, entry)
         register.append(entry)
         return entry
@@ -252,7 +246,7 @@ class ManifestStore:
         return self._problem(entry) is None
 
     def verify(self) -> list[Mismatch]:
-        """Return every missing, changed or unregistered file; an empty list is a clean bill."""
+        """Return every missing, changed or unregistered file; empty if all is well."""
         entries = self.entries()
         found = [
             Mismatch(self.folder / entry.path, entry.key, problem)
@@ -277,9 +271,9 @@ class ManifestStore:
         return None
 
     def _register(self) -> _Register:
-        """Return what the manifest holds, read anew only when another file lies there.
+        """Return the manifest's content, re-read only when the file has changed.
 
-        A manifest is replaced whole and only ever grows, so no two of them have one stamp.
+        A manifest is replaced as a whole and only grows, so two versions never share a stamp.
         """
         stamp, read = self._stamp(), self._read
         if stamp is None:
@@ -306,7 +300,7 @@ class ManifestStore:
             ) from error
 
     def _write(self, entries: Sequence[ManifestEntry]) -> None:
-        # one line an entry: what is appended is one line more, and thousands are quickly written
+        # one line per entry: diffs stay short, and thousands of entries are written quickly
         lines = ",\n  ".join(entry.model_dump_json() for entry in entries)
         text = f'{{\n"format": {_FORMAT},\n"entries": [\n  {lines}\n]\n}}\n'
         write_bytes(self.path, text.encode())
@@ -365,20 +359,3 @@ def check_parents(
             elif parent.sha256 != sha256:
                 found.append((entry, f"was made from another content of {key}"))
     return found
-
-
-def _entry(
-    description: Description, version: str, path: Callable[[str], str], digests: Digests
-) -> ManifestEntry:
-    fields = {name: getattr(description, name) for name in Description.__dataclass_fields__}
-    return ManifestEntry(
-        **{
-            **fields,
-            "version": version,
-            "path": path(version),
-            "md5": digests.md5,
-            "sha256": digests.sha256,
-            "parents": {parent.key: parent.sha256 for parent in description.parents},
-            "created": dt.datetime.now(dt.UTC).replace(microsecond=0),
-        }
-    )

@@ -1,8 +1,8 @@
-"""Rows in a file that is mapped into memory: data larger than the machine's memory still train.
+"""Memory-mapped rows, to train on data larger than the machine's memory.
 
-The file holds float32 numbers [rows, channels] and nothing else; its name says which content. The
-system reads the pages that windows touch and drops them when memory is wanted elsewhere. Files are
-written once, whole or not at all, and may be removed whenever no training reads them.
+The file holds float32 numbers [rows, channels] and nothing else; its name is a hash of its content.
+The system reads the pages that windows touch and drops them when memory is needed elsewhere. Files
+are written once, atomically, and may be deleted while no training reads them.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from finscale.files import atomic_path
 if TYPE_CHECKING:
     from finscale.data.manifest import ManifestEntry
 
-#: Changes when the same datasets would give another file.
+#: Increased when the same datasets would give a different file.
 _FORMAT = 1
-#: In memory a number takes a float64 in the frame, a float32 in the rows and another when scaled.
+#: In memory each number is a float64 in the frame, a float32 in the rows and one more when scaled:
+#: 8 + 4 + 4.
 _BYTES_IN_MEMORY = 16
-#: Share of the free memory that a dataset may take before its rows are mapped.
+#: A dataset that would take more than this share of the free memory is mapped.
 _SHARE = 0.5
 
 
@@ -40,16 +41,17 @@ def rows_file(folder: Path, entries: Iterable[ManifestEntry]) -> Path:
 
 
 def too_large(num_numbers: int) -> bool:
-    """Tell whether so many numbers leave too little memory for a training."""
+    """Tell whether this many numbers would leave too little memory for training."""
     import psutil
 
     return num_numbers * _BYTES_IN_MEMORY > _SHARE * psutil.virtual_memory().available
 
 
 def write_rows(path: Path, parts: Iterable[NDArray[np.float32]]) -> None:
-    """Write parts [rows, channels] below one another, one at a time in memory.
+    """Write parts [rows, channels] one below the other, holding one at a time in memory.
 
-    A file that is there already is whole and holds the same: it stays, and the parts are only made.
+    An existing file is complete and has the same content: it is kept, and the parts are consumed
+    without being written.
     """
     if path.exists():
         for _ in parts:
@@ -64,6 +66,6 @@ def map_rows(path: Path, num_rows: int, num_channels: int) -> Tensor:
     """Return the rows of a file, read when they are touched; writing to them is an error."""
     rows_RF = np.memmap(path, dtype=np.float32, mode="r", shape=(num_rows, num_channels))
     with warnings.catch_warnings():
-        # torch knows no read-only tensors, and says so
+        # torch has no read-only tensors and warns about it
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(rows_RF)

@@ -1,4 +1,4 @@
-"""Frames as parquet files whose bytes depend on nothing but their content."""
+"""Frames as parquet files whose bytes depend only on their content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import polars as pl
 
 from finscale.files import Digests, bytes_digests
 
-# Written down, since polars cuts row groups along the frame's chunks otherwise.
+# Fixed, because polars otherwise cuts row groups along the frame's chunks.
 _ROW_GROUP = 100_000
 
 
@@ -27,16 +27,16 @@ class EncodedFrame:
 
 
 def frame_bytes(frame: pl.DataFrame, *, metadata: dict[str, str] | None = None) -> bytes:
-    """Return a frame as parquet; equal frames give equal bytes, however they were put together."""
+    """Return a frame as parquet; equal frames give equal bytes, however they are chunked."""
     content = io.BytesIO()
     frame.rechunk().write_parquet(content, row_group_size=_ROW_GROUP, metadata=metadata)
     return content.getvalue()
 
 
 def encode_frame(frame: pl.DataFrame) -> EncodedFrame:
-    """Encode a frame with a ``date`` column in order, and take the digests while it is in memory.
+    """Encode a frame with a sorted ``date`` column, and compute its digests from memory.
 
-    Encoder and digests let go of Python's lock: several threads encode at once.
+    Encoding and hashing release the GIL, so several threads can work at once.
     """
     content = frame_bytes(frame)
     return EncodedFrame(
@@ -49,6 +49,6 @@ def encode_frame(frame: pl.DataFrame) -> EncodedFrame:
 
 
 def write_frame(frame: pl.DataFrame, path: Path, *, metadata: dict[str, str] | None = None) -> None:
-    """Write a frame; equal frames give equal bytes, however they were put together."""
-    # By way of memory: a full disk is an OSError here, where polars has an error of its own.
+    """Write a frame; equal frames give equal bytes, however they are chunked."""
+    # Encoded in memory first: a full disk then raises OSError instead of an error of polars.
     path.write_bytes(frame_bytes(frame, metadata=metadata))

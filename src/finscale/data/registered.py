@@ -1,4 +1,4 @@
-"""The registered datasets that a config names, without the tensors that are made of them."""
+"""Look up the registered datasets that a config names, without building tensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is mended in the rows of a source, one rule after the other, and listed."""
+"""Repair the rows of a source, rule by rule, and list every change."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from finscale.data import calendar
 from finscale.data.bars import PRICES, Repair
 from finscale.errors import DataError
 
-#: Share of rows that may contradict themselves or fall on days without a session. Beyond it the
-#: columns or the calendar are mistaken, not the rows.
+#: Share of rows that may contradict themselves or fall on days without a session. With more, the
+#: columns or the calendar must be wrong, not the rows.
 _MOST_CONTRADICTIONS = 0.5
 _MOST_FOREIGN_DAYS = 0.05
 _FEW_ROWS = 20
@@ -25,7 +25,7 @@ Reason = Callable[[dict[str, Any]], str]
 
 @dataclass(frozen=True)
 class Context:
-    """What the rules know besides the rows."""
+    """What the rules need besides the rows."""
 
     place: str
     """The file or the address, for messages."""
@@ -53,7 +53,7 @@ def mend(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[Repai
     Raises
     ------
     DataError
-        If something is wrong that only the user can decide, or no row remains.
+        If only the user can decide what is right, or no row remains.
     """
     repairs: list[Repair] = []
     rows = rows.sort("date", maintain_order=True)
@@ -121,7 +121,7 @@ def _drop_duplicates(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame
         best, why = _best_of(rows, group, context)
         kept.append(group[best])
         repairs += [
-            Repair(line, day, f"the day stands {group.height} times, {why}: this row left out")
+            Repair(line, day, f"the date appears {group.height} times, {why}: this row left out")
             for index, (line, day) in enumerate(group.select("line", "date").iter_rows())
             if index != best
         ]
@@ -154,7 +154,7 @@ def _best_of(rows: pl.DataFrame, group: pl.DataFrame, context: Context) -> tuple
 
 def _drop_unfinished(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[Repair]]:
     cut = calendar.unfinished(context.calendar, context.now)
-    # east of the exchange it may be tomorrow already
+    # east of the exchange it may already be tomorrow
     horizon = context.now.date() + dt.timedelta(days=1)
     future = rows.filter(pl.col("date") > max(cut, horizon))
     if not future.is_empty():

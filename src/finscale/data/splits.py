@@ -35,7 +35,7 @@ Blocks = tuple[Ints, Ints]
 UNUSED, TRAIN, VALIDATION, TEST = -1, 0, 1, 2
 PARTS = ("train", "validation", "test")
 
-#: Farther than any session.
+#: A position beyond all sessions.
 _FAR = 1 << 40
 
 
@@ -175,9 +175,11 @@ def _gaps(blocks: Blocks, times: WindowTimes) -> Ints:
     # the bars that the block's labels count belong to the block
     last_b = stops.copy()
     block_W = np.searchsorted(starts, times.decision_W, side="right") - 1
-    inside_W = times.decision_W <= np.r_[stops, -_FAR][block_W]  # -1, before the first: the last
+    inside_W = (
+        times.decision_W <= np.r_[stops, -_FAR][block_W]
+    )  # -1 (before the first block) takes the last entry, -_FAR
     np.maximum.at(last_b, block_W[inside_W], times.reach_W[inside_W])
-    # of the blocks before a window the one that reaches farthest, of those after it the next
+    # of the blocks before a window take the one that reaches farthest, of those after it the next
     before = np.r_[-_FAR, np.maximum.accumulate(last_b)][block_W + 1]
     gap_W: Ints = np.minimum(times.first_W - before, _next_start(blocks, times) - times.reach_W)
     return gap_W
@@ -246,12 +248,13 @@ def _chunks(config: SplitConfig, days: Days, around: tuple[int, int]) -> list[In
     num_chunks = (before + days.size + after) // config.chunk_days
     num_validation = max(round(num_chunks * config.validation_fraction), 1)
     num_test = max(round(num_chunks * config.test_fraction), 1)
-    # each has luck of its own: features that need more history leave a block less, not others
+    # each block has its own generator: if features need more history, the earliest block is lost
+    # and the roles of the others stay
     luck_C = [
         np.random.default_rng([config.chunk_seed, chunk]).random() for chunk in range(num_chunks)
     ]
     order = np.argsort(luck_C)
-    # sessions beyond the earliest whole chunk are one that is never held out
+    # sessions before the earliest whole chunk form one more, which is never held out
     role_C = np.full(num_chunks + 1, TRAIN, dtype=np.int64)
     role_C[order[:num_validation]] = VALIDATION
     role_C[order[-num_test:]] = TEST

@@ -1,4 +1,4 @@
-"""Which rows windows see, and how far their channels spread."""
+"""The rows that windows see, and each channel's standard deviation over them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ def rows_seen(ends: NDArray[np.int64], length: int, num_rows: int) -> NDArray[np
 def channel_deviations(rows_RF: Tensor, seen_R: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return each channel's standard deviation over the rows marked; 1 where it is constant.
 
-    The rows are read in order, some thousands at a time, twice: they may lie in a file that is
-    larger than memory.
+    The rows are read in blocks, in two passes, because they may lie in a file larger than memory.
 
     Returns
     -------
@@ -42,7 +41,7 @@ def channel_deviations(rows_RF: Tensor, seen_R: NDArray[np.bool_]) -> NDArray[np
     for x_rF in _seen_blocks(rows_RF, seen_R):
         square_F += ((x_rF - mean_F) ** 2).sum(axis=0)
     deviation_F = np.sqrt(square_F / max(count, 1))
-    # rounding alone makes a constant channel spread by some float32 epsilons
+    # rounding alone gives a constant channel a deviation of a few float32 epsilons
     varies_F = deviation_F > 4 * np.finfo(np.float32).eps * largest_F
     return np.where(varies_F, deviation_F, 1.0)
 

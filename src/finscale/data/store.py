@@ -12,7 +12,7 @@ import polars as pl
 from finscale.data.bars import Bars, normal_symbol, read_bars, write_bars
 from finscale.data.manifest import (
     Addition,
-    Description,
+    FileFacts,
     Kind,
     ManifestEntry,
     ManifestStore,
@@ -24,7 +24,7 @@ from finscale.errors import DataError, did_you_mean
 
 
 class FrameFacts(TypedDict):
-    """What is told of a frame that is added; ``id`` to ``timescale`` as in ``ManifestEntry``."""
+    """Facts about a frame that is added; ``id`` to ``timescale`` as in ``ManifestEntry``."""
 
     id: str
     kind: Kind
@@ -70,7 +70,7 @@ class DataStore:
             newest = self.raw.get(id)
             if self.raw.is_intact(newest) and self.bars(bars.symbol).same_content(bars):
                 return newest
-        description = Description(
+        facts = FileFacts(
             id=id,
             kind="bars",
             symbol=bars.symbol,
@@ -82,7 +82,7 @@ class DataStore:
             source=bars.source,
         )
         return self.raw.register(
-            description,
+            facts,
             path=lambda version: _versioned(version, f"{bars.symbol}.parquet"),
             write=lambda path: write_bars(bars, path),
         )
@@ -161,7 +161,7 @@ def _addition(encoded: EncodedFrame, about: FrameFacts) -> Addition:
     first = about["parents"][0]
     scale = "" if about["timescale"] == "daily" else f"_{about['timescale']}"
     name = f"{about['symbol']}_{about['kind']}_{about['tier']}{scale}.parquet"
-    description = Description(
+    facts = FileFacts(
         id=about["id"],
         kind=about["kind"],
         symbol=about["symbol"],
@@ -172,10 +172,10 @@ def _addition(encoded: EncodedFrame, about: FrameFacts) -> Addition:
         last_date=encoded.last_date,
         adjustment=about.get("adjustment", first.adjustment),
         source=first.source,
-        parents=about["parents"],
+        parents={parent.key: parent.sha256 for parent in about["parents"]},
     )
     return Addition(
-        description,
+        facts,
         path=lambda version: f"{version}/{name}",
         write=lambda path: path.write_bytes(encoded.content),
         digests=encoded.digests,

@@ -1,4 +1,4 @@
-"""What a person wants to know of registered bars."""
+"""A summary of one version of a symbol's registered bars."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""Slower bars out of daily ones: only finished bars, and the last one that each row may see.
+"""Resample daily bars to slower ones; each row may see only bars that are finished by then.
 
 A slower bar is *finished* once no later session can belong to it. Bars of a fixed number of
 sessions (``5d``) are finished with their last session. Calendar bars (``weekly``) are finished with
-the last weekday of their period; where that day is a holiday, nothing but the next period's first
-session proves it, so daily rows see such a bar one session later. No exchange calendar is read.
+the last weekday of their period. If that day is a holiday, only the first session of the next
+period proves that the bar is finished, so daily rows see it one session later. No exchange calendar
+is read.
 """
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ def last_finished(frame: pl.DataFrame, timescale: str) -> NDArray[np.int64]:
 def _finished_bars(
     frame: pl.DataFrame, scale: Timescale
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return bar_R, each row's finished bar or -1, and known_G, the row where a bar is known."""
+    """Return bar_R, each row's finished bar or -1, and known_G, the first row that sees a bar."""
     date_R = frame["date"].to_numpy().astype("datetime64[D]")
     late = np.flatnonzero(np.diff(date_R) <= np.timedelta64(0, "D"))
     if late.size:
@@ -155,8 +156,8 @@ def _calendar_bars(
     date_R: NDArray[np.datetime64], period: str
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     trades_weekends_R = _weekends_by_then(date_R, period)
-    # before a market is known to trade on weekends, a bar ends with its last weekday, and what
-    # follows on a weekend falls to the next bar: the finished bar was known and must not change
+    # until a market is known to trade on weekends, a bar ends with its last weekday, and a weekend
+    # session belongs to the next bar: a finished bar was visible already and must not change
     weekday_R = np.busday_offset(date_R, 0, roll="forward")
     counted_R = np.where(trades_weekends_R, date_R, weekday_R)
     start_R = _period_start(counted_R, period)

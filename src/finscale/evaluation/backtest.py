@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 
 from finscale.errors import DataError
 from finscale.evaluation.blocks import Floats
+from finscale.evaluation.losses import probabilities
 from finscale.evaluation.market import Market, returns_between
+from finscale.evaluation.operating import OperatingRule, operating_points
+from finscale.evaluation.predictions import Predictions
 from finscale.evaluation.sharpe import PERIODS, sharpe_block_length
 from finscale.registry import Registry
 
@@ -194,6 +197,20 @@ def backtest(
         _settled(market, span, target_TS[span].copy(), strategy.entry, costs) for span in spans
     ]
     return _joined(settled, name or strategy.rule, market)
+
+
+def follow(
+    predictions: Predictions, market: Market, costs: Costs | None = None, *, name: str = ""
+) -> Backtest:
+    """Simulate acting on predictions where validation said to, after costs.
+
+    Long at and above the threshold that validation chose (a number: above zero), else in cash; a
+    position is taken at the close that decides it and lasts as long as the label looks ahead.
+    """
+    points = operating_points(predictions, OperatingRule())
+    limits = {fold: float(probabilities(logit)) for fold, logit in points.items()}
+    strategy = Strategy(holding=predictions.horizon)
+    return backtest(market, market.margins(predictions, limits), strategy, costs, name=name)
 
 
 def buy_and_hold(market: Market, margin_TS: Floats, costs: Costs | None = None) -> Backtest:

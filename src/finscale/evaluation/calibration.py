@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,19 +23,19 @@ from finscale.evaluation.bootstrap import (
 )
 from finscale.evaluation.calibrators import Calibrator, fit_calibrator
 from finscale.evaluation.consistency import consistent_errors, consistent_frequencies
-from finscale.evaluation.predictions import Predicted
+from finscale.evaluation.predictions import Predictions
 from finscale.evaluation.scores import Classified, bin_means
 
 #: Errors that differ by less are the same.
 _ROUNDING = 1e-12
 
 
-def calibrated(predictions: pl.DataFrame, method: str) -> pl.DataFrame:
+def calibrated(predictions: Predictions, method: str) -> Predictions:
     """Return predictions with every fold's logits calibrated on its own validation rows.
 
     Parameters
     ----------
-    predictions : polars.DataFrame
+    predictions : Predictions
         With validation and test rows.
     method : str
         See :func:`fit_calibrator`.
@@ -45,27 +45,26 @@ def calibrated(predictions: pl.DataFrame, method: str) -> pl.DataFrame:
     DataError
         If a fold has no validation rows to calibrate on.
     """
-    predicted = Predicted.of(predictions)
     parts = []
-    for fold in predicted.table.partition_by("fold", maintain_order=True):
-        calibrator = _calibrator_of(predicted, int(fold["fold"][0]), method)
+    for fold in predictions.table.partition_by("fold", maintain_order=True):
+        calibrator = _calibrator_of(predictions, int(fold["fold"][0]), method)
         parts.append(fold.with_columns(logit=pl.Series(calibrator(fold["logit"].to_numpy()))))
-    return pl.concat(parts)
+    return replace(predictions, table=pl.concat(parts))
 
 
-def calibrated_test(predicted: Predicted, method: str) -> Floats:
+def calibrated_test(predictions: Predictions, method: str) -> Floats:
     """Return the test logits of :func:`calibrated`, in the order of the test rows."""
-    logit_N = predicted.test["logit"].to_numpy().copy()
-    fold_N = predicted.test["fold"].to_numpy()
-    for fold in predicted.folds:
+    logit_N = predictions.test["logit"].to_numpy().copy()
+    fold_N = predictions.test["fold"].to_numpy()
+    for fold in predictions.folds:
         of_fold_N = fold_N == fold
-        logit_N[of_fold_N] = _calibrator_of(predicted, fold, method)(logit_N[of_fold_N])
+        logit_N[of_fold_N] = _calibrator_of(predictions, fold, method)(logit_N[of_fold_N])
     return logit_N
 
 
-def _calibrator_of(predicted: Predicted, fold: int, method: str) -> Calibrator:
+def _calibrator_of(predictions: Predictions, fold: int, method: str) -> Calibrator:
     """Return a fold's calibrator, fitted on its own validation rows."""
-    _, target_N, logit_N = predicted.arrays("validation", fold)
+    _, target_N, logit_N = predictions.arrays("validation", fold)
     if not len(target_N):
         raise DataError(f"fold {fold} has no validation rows to calibrate on.")
     return fit_calibrator(method, target_N, logit_N)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
@@ -27,9 +27,8 @@ from finscale.evaluation.multiple import (
     holm,
     superior_models,
 )
-from finscale.evaluation.predictions import Predicted, aligned
+from finscale.evaluation.predictions import Predictions, aligned
 from finscale.evaluation.ranking import Ranking, weighted_auc
-from finscale.evaluation.scores import log_losses, squared_errors
 
 #: Models of which every pair is compared: 45 pairs are the most that a table can tell.
 MOST_PAIRED = 10
@@ -62,57 +61,48 @@ class Comparison:
 
 
 def compare(
-    models: Mapping[str, pl.DataFrame | Predicted],
-    benchmarks: Mapping[str, pl.DataFrame | Predicted] | None = None,
+    models: Mapping[str, Predictions],
+    benchmarks: Mapping[str, Predictions] | None = None,
     *,
-    kind: Literal["classification", "regression"] = "classification",
-    overlap: int = 1,
     num_replicates: int = NUM_REPLICATES,
     level: float = LEVEL,
     seed: int = 0,
 ) -> Comparison:
     """Compare models in pairs.
 
-    Losses are log losses or squared errors. DeLong's test takes the rows of a day as one cluster,
+    Losses are those of the models' target. DeLong's test takes the rows of a day as one cluster,
     and labels of different days as independent: for overlapping labels the bootstrap is the test
     to read. Of more than ten models each is compared with the best alone, AUCs by DeLong's test
     alone; the confidence set and the superior models are of all.
 
     Parameters
     ----------
-    models : mapping of str to polars.DataFrame
-        Predictions of two models at least, on the same test windows.
-    benchmarks : mapping of str to polars.DataFrame, optional
-        Predictions that all models together are tested against, by SPA and StepM.
-    kind : {"classification", "regression"}
-        What ``logit`` holds.
-    overlap : int
-        H, days that one label spans.
+    models : mapping of str to Predictions
+        Of two models at least, on the same test windows.
+    benchmarks : mapping of str to Predictions, optional
+        What all models together are tested against, by SPA and StepM.
     num_replicates, level, seed
         Of the bootstrap.
 
     Raises
     ------
     DataError
-        If the models were tested on different windows.
+        If the models were tested on different windows, or predict different things.
     """
-    first_name, *_ = models
-    checked = {name: Predicted.of(table, name) for name, table in models.items()}
-    reference = checked[first_name]
-    tests = {name: aligned(reference, table, name) for name, table in checked.items()}
-    test = reference.test
-    dates_N, target_N = test["date"].to_numpy(), test["target"].cast(pl.Float64).to_numpy()
+    reference, *_ = models.values()
+    target, horizon = reference.target, reference.horizon
+    tests = {name: aligned(reference, other, name) for name, other in models.items()}
+    dates_N, target_N, _ = reference.arrays("test")
     outputs = {name: table["logit"].to_numpy() for name, table in tests.items()}
-    loss = log_losses if kind == "classification" else squared_errors
-    losses = {name: loss(target_N, output_N) for name, output_N in outputs.items()}
+    losses = {name: target.loss(table) for name, table in tests.items()}
     bootstrap: dict[str, Any] = {
-        "overlap": overlap,
+        "overlap": horizon,
         "num_replicates": num_replicates,
         "level": level,
         "seed": seed,
     }
 
-    ranked = kind == "classification" and can_compare_areas(target_N, dates_N)
+    ranked = target.is_event and can_compare_areas(target_N, dates_N)
     lines: list[dict[str, Any]] = []
     best = min(losses, key=lambda name: losses[name].mean()) if len(models) > MOST_PAIRED else None
     others = [name for name in models if name != best]
@@ -123,7 +113,7 @@ def compare(
         resampler = Resampler.over(dates_N, difference_N, **bootstrap)
         results = {
             ("loss", "diebold_mariano"): diebold_mariano(
-                dates_N, losses[first], losses[second], horizon=overlap, level=level
+                dates_N, losses[first], losses[second], horizon=horizon, level=level
             ),
             ("loss", "bootstrap"): bootstrap_mean_test(difference_N, resampler),
         }
@@ -133,11 +123,11 @@ def compare(
             if best is None:
                 results[("auc", "bootstrap")] = _auc_test(target_N, *pair_outputs, resampler)
         lines += [_line(pair, score, test, result) for (score, test), result in results.items()]
-    options = {"overlap": overlap, "num_replicates": num_replicates, "seed": seed}
+    options = {"overlap": horizon, "num_replicates": num_replicates, "seed": seed}
     superior = {}
-    for name, table in (benchmarks or {}).items():
-        other_N = aligned(reference, Predicted.of(table, name), name)["logit"].to_numpy()
-        superior[name] = superior_models(dates_N, loss(target_N, other_N), losses, **options)
+    for name, other in (benchmarks or {}).items():
+        other_N = target.loss(aligned(reference, other, name))
+        superior[name] = superior_models(dates_N, other_N, losses, **options)
     confidence = confidence_set(dates_N, losses, **options) if len(models) > 2 else None
     return Comparison(_adjusted(pl.DataFrame(lines)), best, confidence, superior)
 

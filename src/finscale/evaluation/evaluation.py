@@ -7,29 +7,24 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from finscale.errors import DataError
-from finscale.evaluation.bootstrap import LEVEL, NUM_REPLICATES, Floats, Metric, Resampler
-from finscale.evaluation.operating import OPERATING, OperatingRule, threshold_sweep
-from finscale.evaluation.predictions import Predicted, aligned, known_mean
-from finscale.evaluation.scores import (
-    CLASSIFICATION,
-    REGRESSION,
-    Classified,
-    Regressed,
-    collapsed,
-    log_losses,
-    measure,
-    probabilities,
-    squared_errors,
+from finscale.evaluation.bootstrap import LEVEL, NUM_REPLICATES, Metric, Resampler
+from finscale.evaluation.operating import (
+    OPERATING,
+    OperatingRule,
+    operating_points,
+    threshold_sweep,
 )
+from finscale.evaluation.predictions import Predictions, aligned
+from finscale.evaluation.scores import Classified, Regressed, collapsed, measure, probabilities
+from finscale.evaluation.targets import TARGETS, Target
 
-TaskKind = Literal["classification", "regression"]
 #: Group, label, and which test rows belong to it.
 Groups = Sequence[tuple[str, str, NDArray[np.bool_]]]
 TERCILES = ("calm", "middle", "turbulent")
@@ -43,8 +38,8 @@ class Evaluation:
 
     Attributes
     ----------
-    kind : {"classification", "regression"}
-        What is predicted.
+    kind : str
+        What is predicted: an entry of ``TARGETS``.
     num_rows, num_days : int
         Test rows and distinct decision days.
     first, last : datetime.date
@@ -59,7 +54,7 @@ class Evaluation:
         group, label, over, score, value, low, high. ``group`` is all, fold, year or volatility;
         ``over`` names the baseline where the score is ``skill``, else it is empty.
     sweep : polars.DataFrame
-        threshold, score, value, low, high; empty for regression.
+        threshold, score, value, low, high; empty where no event is predicted.
     rule : str
         How the operating point was chosen on validation; empty if there is none.
     thresholds : dict of int to float
@@ -68,7 +63,7 @@ class Evaluation:
         Whether predicted probabilities hug one number.
     """
 
-    kind: TaskKind
+    kind: str
     num_rows: int
     num_days: int
     first: dt.date
@@ -82,6 +77,11 @@ class Evaluation:
     rule: str
     thresholds: dict[int, float]
     collapsed: bool
+
+    @property
+    def target(self) -> Target:
+        """What is predicted."""
+        return TARGETS[self.kind]
 
     def table(self, group: str | None = None) -> pl.DataFrame:
         """Return the scores, of one kind of group if given."""
@@ -127,11 +127,9 @@ def plain_rows(table: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def evaluate(
-    predictions: pl.DataFrame | Predicted,
-    baselines: Mapping[str, pl.DataFrame | Predicted] | None = None,
+    predictions: Predictions,
+    baselines: Mapping[str, Predictions] | None = None,
     *,
-    kind: TaskKind = "classification",
-    overlap: int = 1,
     rule: OperatingRule | None = None,
     volatility: pl.DataFrame | None = None,
     groups: Callable[[], Groups] | None = None,
@@ -144,15 +142,10 @@ def evaluate(
 
     Parameters
     ----------
-    predictions : polars.DataFrame or Predicted
-        date, symbol, fold, split, target, logit; rows of split ``validation`` choose the operating
-        point, rows of split ``test`` are judged.
-    baselines : mapping of str to polars.DataFrame, optional
+    predictions : Predictions
+        Validation rows choose the operating point, test rows are judged.
+    baselines : mapping of str to Predictions, optional
         Predictions of baselines for exactly the same windows; the skill over each is reported.
-    kind : {"classification", "regression"}
-        What ``logit`` holds: log odds, or the predicted number.
-    overlap : int
-        H, days that one label spans.
     rule : OperatingRule, optional
         How the threshold is chosen on validation; half of the events are found when absent.
         Without validation rows there is no operating point.
@@ -170,39 +163,33 @@ def evaluate(
     DataError
         For predictions that are incomplete or not comparable.
     """
-    predicted = Predicted.of(predictions)
-    test = predicted.test
+    test, target = predictions.test, predictions.target
     if expected is not None and test.height != expected:
         raise DataError(f"{test.height:,} windows were tested, {expected:,} should have been.")
     rule = rule or OperatingRule()
-    thresholds: dict[int, float] = {}
-    rows: Classified | Regressed
-    if kind == "classification":
-        thresholds = _thresholds(predicted.validation, rule)
-        rows = _classified(test, thresholds)
-    else:
-        rows = Regressed(*_columns(test), known_mean(predicted.table, overlap))
+    thresholds = operating_points(predictions, rule) if target.is_event else {}
+    rows = _rows(predictions, thresholds)
 
     dates = test["date"].to_numpy()
     bootstrap: dict[str, Any] = {
-        "overlap": overlap,
+        "overlap": predictions.horizon,
         "num_replicates": num_replicates,
         "level": level,
         "seed": seed,
     }
     resampler = Resampler.over(dates, rows.dependence(), **bootstrap)
     # a difference of losses is far less dependent than the losses: blocks of its own length
-    gains = [
-        _Gain.of(name, test, aligned(predicted, Predicted.of(other, name), name), kind)
+    gains = {
+        name: target.loss(aligned(predictions, other, name)) - predictions.losses_N
         for name, other in (baselines or {}).items()
-    ]
+    }
     parts = groups_of(test, volatility) if groups is None else groups()
     masks_NK = np.column_stack([mask_N for _, _, mask_N in parts])
     skills: dict[str, list[Metric]] = {}
     if gains:
-        own = Resampler.each(dates, np.column_stack([gain.values for gain in gains]), **bootstrap)
-        for gain, drawn in zip(gains, own, strict=True):
-            skills[gain.over] = drawn.means(gain.values, masks_NK)
+        own = Resampler.each(dates, np.column_stack(list(gains.values())), **bootstrap)
+        for (name, gain_N), drawn in zip(gains.items(), own, strict=True):
+            skills[name] = drawn.means(gain_N, masks_NK)
 
     if isinstance(rows, Classified):
         # weights of rows that lie in order of their logits need not be arranged again and again
@@ -211,17 +198,17 @@ def evaluate(
     lines: list[dict[str, Any]] = []
     for number, (group, label, _) in enumerate(parts):
         place, mask_N = {"group": group, "label": label}, masks_NK[:, number]
-        metrics = _measured(rows.where(mask_N), resampler.where(mask_N))
+        metrics = _measured(target, rows.where(mask_N), resampler.where(mask_N))
         lines += [{**place, "over": "", "score": n, **vars(m)} for n, m in metrics.items()]
         for over, metric in ((over, metrics[number]) for over, metrics in skills.items()):
             lines.append({**place, "over": over, "score": "skill", **vars(metric)})
     return Evaluation(
-        kind=kind,
+        kind=target.name,
         num_rows=test.height,
         num_days=test["date"].n_unique(),
         first=dates.min().item(),
         last=dates.max().item(),
-        overlap=overlap,
+        overlap=predictions.horizon,
         block_length=resampler.block_length,
         num_replicates=num_replicates,
         level=level,
@@ -233,44 +220,22 @@ def evaluate(
     )
 
 
-@dataclass(frozen=True)
-class _Gain:
-    """How much less each row lost than under a baseline."""
-
-    over: str
-    values: Floats
-
-    @classmethod
-    def of(cls, name: str, test: pl.DataFrame, other: pl.DataFrame, kind: TaskKind) -> _Gain:
-        loss = log_losses if kind == "classification" else squared_errors
-        return cls(name, loss(*_columns(other)) - loss(*_columns(test)))
+def _rows(predictions: Predictions, thresholds: Mapping[int, float]) -> Classified | Regressed:
+    """Prepare the test rows for scores, with what the target's scores need beside outputs."""
+    test = predictions.test
+    if not predictions.target.is_event:
+        known = pl.Series(predictions.known_mean)
+        return predictions.target.rows(test.with_columns(historical_mean=known))
+    limit_N = np.array([thresholds.get(int(fold), math.nan) for fold in test["fold"]])
+    flagged_N = np.where(np.isnan(limit_N), np.nan, test["logit"].to_numpy() >= limit_N)
+    return predictions.target.rows(test.with_columns(flagged=pl.Series(flagged_N)))
 
 
-def _columns(test: pl.DataFrame) -> tuple[Floats, Floats]:
-    return test["target"].cast(pl.Float64).to_numpy(), test["logit"].to_numpy()
-
-
-def _thresholds(validation: pl.DataFrame, rule: OperatingRule) -> dict[int, float]:
-    """Return each fold's operating point, a logit, from its own validation rows."""
-    return {
-        int(rows["fold"][0]): rule.threshold(*_columns(rows))
-        for rows in validation.partition_by("fold", maintain_order=True)
-    }
-
-
-def _classified(test: pl.DataFrame, thresholds: Mapping[int, float]) -> Classified:
-    fold_N = test["fold"].to_numpy()
-    target_N, logit_N = _columns(test)
-    limit_N = np.array([thresholds.get(int(fold), math.nan) for fold in fold_N])
-    flagged_N = np.where(np.isnan(limit_N), np.nan, logit_N >= limit_N)
-    return Classified.of(target_N, logit_N, fold=fold_N, flagged=flagged_N)
-
-
-def _measured(rows: Classified | Regressed, resampler: Resampler) -> dict[str, Metric]:
-    if isinstance(rows, Regressed):
-        return measure(REGRESSION, rows, resampler)
-    flagged = not np.isnan(rows.flagged).any()
-    return measure({**CLASSIFICATION, **(OPERATING if flagged else {})}, rows, resampler)
+def _measured(
+    target: Target, rows: Classified | Regressed, resampler: Resampler
+) -> dict[str, Metric]:
+    flagged = isinstance(rows, Classified) and not np.isnan(rows.flagged).any()
+    return measure({**target.scores, **(OPERATING if flagged else {})}, rows, resampler)
 
 
 def _sweep(rows: Classified, resampler: Resampler) -> pl.DataFrame:

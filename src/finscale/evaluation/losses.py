@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
@@ -33,3 +35,16 @@ def pinball_losses(target: ArrayLike, prediction: ArrayLike, quantile: float = 0
     """Return each row's pinball loss of a predicted quantile, in the target's unit."""
     error = np.subtract(target, prediction, dtype=np.float64)
     return np.asarray(np.maximum(quantile * error, (quantile - 1) * error))
+
+
+def mean_pinball_losses(
+    target: ArrayLike, predicted_NQ: ArrayLike, levels: Sequence[float]
+) -> Floats:
+    """Return each row's pinball loss averaged over Q predicted quantiles, in the target's unit.
+
+    The mean over many levels is half the continuous ranked probability score (Gneiting and
+    Raftery 2007, section 4.2).
+    """
+    columns = np.asarray(predicted_NQ, dtype=np.float64).T
+    losses_QN = [pinball_losses(target, *pair) for pair in zip(columns, levels, strict=True)]
+    return np.asarray(np.mean(losses_QN, axis=0))

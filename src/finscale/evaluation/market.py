@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from finscale.errors import DataError
 from finscale.evaluation.blocks import Floats, Integers
 from finscale.evaluation.losses import probabilities
-from finscale.evaluation.predictions import Predicted, part
+from finscale.evaluation.predictions import Predictions
 from finscale.evaluation.sharpe import PERIODS
 
 _DAYS_A_YEAR = 365.25
@@ -83,14 +83,14 @@ class Market:
         return ewma_volatility(self.close, periods=self.periods)
 
     def margins(
-        self, predictions: pl.DataFrame | Predicted, thresholds: Mapping[int, float] | float = 0.5
+        self, predictions: Predictions, thresholds: Mapping[int, float] | float = 0.5
     ) -> Floats:
         """Return how far each test prediction lies above its threshold, in logits: shape (T, S).
 
         Parameters
         ----------
-        predictions : polars.DataFrame
-            Rows of split ``test`` are taken; where there is none the result is NaN.
+        predictions : Predictions
+            Test rows are taken; where there is none the result is NaN.
         thresholds : float or mapping of int to float
             Probability at which to act, of all folds or of each: chosen on validation, as in
             ``Evaluation.thresholds``.
@@ -100,7 +100,7 @@ class Market:
         DataError
             If a prediction has no bar.
         """
-        test = predictions.test if isinstance(predictions, Predicted) else part(predictions, "test")
+        test = predictions.test
         dates_N = test["date"].cast(pl.Date).to_numpy()
         day_N = np.searchsorted(self.dates, dates_N)
         column = {symbol: i for i, symbol in enumerate(self.symbols)}

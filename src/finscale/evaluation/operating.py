@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from finscale.errors import ConfigError, did_you_mean
 from finscale.evaluation.bootstrap import Floats, Integers, Resampler
+from finscale.evaluation.predictions import Predictions
 from finscale.evaluation.ranking import Ordered, Ranking
 from finscale.evaluation.scores import (
     Classified,
@@ -24,6 +25,7 @@ from finscale.evaluation.scores import (
     row_mean,
 )
 from finscale.evaluation.shared import Shared
+from finscale.evaluation.targets import outputs
 from finscale.registry import Registry
 
 
@@ -169,6 +171,17 @@ class OperatingRule:
     def threshold(self, target: ArrayLike, logit: ArrayLike) -> float:
         """Return the logit at and above which rows are flagged, from validation rows."""
         return RULES[self.name](Sweep.of(target, logit), self.goal)
+
+
+def operating_points(predictions: Predictions, rule: OperatingRule) -> dict[int, float]:
+    """Return each fold's threshold, a logit, chosen on its own validation rows.
+
+    Of a predicted number the sign decides: its threshold is 0.
+    """
+    parts = predictions.validation.partition_by("fold", maintain_order=True)
+    if not predictions.target.is_event:
+        return {int(part["fold"][0]): 0.0 for part in parts}
+    return {int(part["fold"][0]): rule.threshold(*outputs(part)) for part in parts}
 
 
 def threshold_sweep(

@@ -1,7 +1,9 @@
-"""The table that everything is computed from: one row a held-out window."""
+"""One model's predictions over its folds: the table that everything is computed from."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,8 +13,9 @@ from numpy.typing import NDArray
 
 from finscale.errors import DataError
 from finscale.evaluation.bootstrap import Floats
+from finscale.evaluation.targets import TARGETS, Target, outputs
 
-#: Columns of predictions.parquet; ``logit`` holds the prediction itself where the task is a number.
+#: Columns of predictions.parquet; ``logit`` holds the number itself where one is predicted.
 SCHEMA: dict[str, type[pl.DataType]] = {
     "date": pl.Date,
     "symbol": pl.String,
@@ -27,68 +30,56 @@ KEY = ("date", "symbol", "fold")
 Rows = tuple[NDArray[Any], Floats, Floats]
 
 
-def check_predictions(predictions: pl.DataFrame, name: str = "predictions") -> pl.DataFrame:
-    """Return predictions in order of date, symbol and fold, or say what is wrong with them.
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """One model's predictions over its folds, and what is needed to judge them.
 
     Parameters
     ----------
-    predictions : polars.DataFrame
-        With the columns of :data:`SCHEMA`.
+    table : polars.DataFrame
+        One row a held-out window, with the columns of :data:`SCHEMA` and those that the target asks
+        for (``quantile_0.1`` …). It is checked, and put in order of split, date, symbol and fold.
+    target : Target
+        What is predicted; an event when absent.
+    horizon : int
+        H, bars that a label looks ahead: labels of neighbouring days overlap.
     name : str
-        What an error calls them.
+        The model's; errors have it.
+    train_means : mapping of int to float
+        Fold → mean target of its training rows: the historical mean.
+    runs : tuple of str
+        Ids of the runs, one a fold, where these are predictions of runs.
+    seed : int
+        Of weights and data order.
+    sizes : mapping of str to float
+        Scale axis of a study → what was measured of the model, averaged over the runs of its size:
+        a law's x. Of a baseline only the axes that change its data.
+    budget : mapping
+        Scale axis → size as the study file names it: a number, or a tier.
 
     Raises
     ------
     DataError
         For a missing column, no test rows, a value that is not a number, or a window twice.
     """
-    missing = [column for column in SCHEMA if column not in predictions.columns]
-    if missing:
-        raise DataError(f"{name}: column {missing[0]} is missing.", hint="has " + ", ".join(SCHEMA))
-    predictions = predictions.select(pl.col(column).cast(kind) for column, kind in SCHEMA.items())
-    test = predictions.filter(pl.col("split") == "test")
-    if test.is_empty():
-        raise DataError(f"{name}: no row has split 'test', so there is nothing to evaluate.")
-    broken = predictions.filter(
-        ~pl.all_horizontal(pl.col("target", "logit").is_finite().fill_null(value=False))
-    )
-    if not broken.is_empty():
-        raise DataError(
-            f"{name}: {broken.height:,} of {predictions.height:,} rows have no finite target or "
-            f"prediction, the first on {broken['date'].min()!s}.",
-            hint="a model that diverged is not evaluated on the rows that it survived",
-        )
-    twice = predictions.select("split", *KEY).is_duplicated()
-    if twice.any():
-        raise DataError(
-            f"{name}: {predictions.filter(twice)['date'].min()!s} occurs twice for one symbol."
-        )
-    return predictions.sort("split", *KEY)
 
+    table: pl.DataFrame
+    target: Target = TARGETS["classification"]
+    horizon: int = 1
+    name: str = "predictions"
+    train_means: Mapping[int, float] = field(default_factory=dict)
+    runs: tuple[str, ...] = ()
+    seed: int = 0
+    sizes: Mapping[str, float] = field(default_factory=dict)
+    budget: Mapping[str, Any] = field(default_factory=dict)
 
-def part(predictions: pl.DataFrame, split: str) -> pl.DataFrame:
-    """Return the rows of one split, in order of date, symbol and fold."""
-    return predictions.filter(pl.col("split") == split).sort(*KEY)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "table", _checked(self.table, self.name, self.target))
 
-
-class Predicted:
-    """Predictions that were checked, with their parts.
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        As :func:`check_predictions` returns them.
-    """
-
-    def __init__(self, table: pl.DataFrame) -> None:
-        self.table = table
-
-    @classmethod
-    def of(cls, predictions: pl.DataFrame | Predicted, name: str = "predictions") -> Predicted:
-        """Check predictions; those that were checked before are returned as they are."""
-        if isinstance(predictions, Predicted):
-            return predictions
-        return cls(check_predictions(predictions, name))
+    @property
+    def id(self) -> str:
+        """The run's id; several folds are joined by a plus."""
+        return "+".join(self.runs)
 
     @cached_property
     def test(self) -> pl.DataFrame:
@@ -116,7 +107,7 @@ class Predicted:
         return sorted(self.test["fold"].unique().to_list())
 
     def arrays(self, split: str, fold: int | None = None) -> Rows:
-        """Return dates, targets (float64) and logits of a part, of one fold if given."""
+        """Return dates, targets (float64) and outputs of a part, of one fold if given."""
         rows, fold_N = self._arrays[split]
         if fold is None:
             return rows
@@ -125,15 +116,54 @@ class Predicted:
 
     @cached_property
     def _arrays(self) -> dict[str, tuple[Rows, NDArray[Any]]]:
-        found: dict[str, tuple[Rows, NDArray[Any]]] = {}
-        for split, part in (("test", self.test), ("validation", self.validation)):
-            target_N = part["target"].cast(pl.Float64).to_numpy()
-            rows = part["date"].to_numpy(), target_N, part["logit"].to_numpy()
-            found[split] = rows, part["fold"].to_numpy()
-        return found
+        return {
+            split: ((part["date"].to_numpy(), *outputs(part)), part["fold"].to_numpy())
+            for split, part in (("test", self.test), ("validation", self.validation))
+        }
+
+    @cached_property
+    def losses_N(self) -> Floats:
+        """Loss of each test row, in the target's unit."""
+        return self.target.loss(self.test)
+
+    @cached_property
+    def validation_loss(self) -> float:
+        """Mean loss over validation rows of all folds."""
+        return float(self.target.loss(self.validation).mean())
+
+    @cached_property
+    def known_mean(self) -> Floats:
+        """For each test row the mean of the targets that were known when it was decided.
+
+        These are the validation and test targets of its own fold decided at least H days earlier,
+        whose last bar has closed; before the first is known the mean is taken as zero.
+        """
+        known = (
+            self.table.group_by("fold", "date")
+            .agg(pl.col("target").cast(pl.Float64).sum().alias("total"), pl.len().alias("number"))
+            .sort("fold", "date")
+            .with_columns(
+                pl.col("total", "number")
+                .cum_sum()
+                .shift(self.horizon)
+                .over("fold", order_by="date")
+            )
+            .select("fold", "date", mean=(pl.col("total") / pl.col("number")).fill_null(0.0))
+        )
+        rows = self.test.join(known, on=("fold", "date"), how="left")
+        return rows.sort(*KEY)["mean"].to_numpy()
+
+    @cached_property
+    def training_mean(self) -> Floats:
+        """For each test row the mean target of the training rows of its fold."""
+        return np.array([self.train_means[int(fold)] for fold in self.test["fold"]])
+
+    def of_symbols(self, symbols: Collection[str]) -> Predictions:
+        """Return the rows of some symbols."""
+        return replace(self, table=self.table.filter(pl.col("symbol").is_in(list(symbols))))
 
 
-def aligned(predictions: Predicted, other: Predicted, name: str) -> pl.DataFrame:
+def aligned(predictions: Predictions, other: Predictions, name: str) -> pl.DataFrame:
     """Return the test rows of ``other`` in the order of those of ``predictions``.
 
     Two models are compared on exactly the same windows or not at all.
@@ -141,8 +171,13 @@ def aligned(predictions: Predicted, other: Predicted, name: str) -> pl.DataFrame
     Raises
     ------
     DataError
-        When the windows differ, or their targets do.
+        When the windows differ, their targets do, or what is predicted of them.
     """
+    if predictions.target is not other.target:
+        raise DataError(
+            f"{name} predicts {other.target.words.what}, {predictions.name} "
+            f"{predictions.target.words.what}: their losses cannot be compared."
+        )
     ours, theirs = predictions.test, other.test
     if ours.height != theirs.height or not predictions.keys.equals(other.keys):
         shared = ours.join(theirs, on=KEY, how="semi").height
@@ -156,32 +191,27 @@ def aligned(predictions: Predicted, other: Predicted, name: str) -> pl.DataFrame
     return theirs
 
 
-def known_mean(predictions: pl.DataFrame, overlap: int) -> Floats:
-    """Return for each test row the mean of the targets known when it was decided.
-
-    These are the validation and test targets of its own fold decided at least ``overlap`` days
-    earlier, whose last bar has closed; before the first is known the mean is taken as zero.
-
-    Parameters
-    ----------
-    predictions : polars.DataFrame
-        As :func:`check_predictions` returns them.
-    overlap : int
-        H, days until a target is known.
-
-    Returns
-    -------
-    ndarray of shape (N,)
-        In the order of ``part(predictions, "test")``.
-    """
-    known = (
-        predictions.group_by("fold", "date")
-        .agg(pl.col("target").cast(pl.Float64).sum().alias("total"), pl.len().alias("number"))
-        .sort("fold", "date")
-        .with_columns(
-            pl.col("total", "number").cum_sum().shift(overlap).over("fold", order_by="date")
+def _checked(table: pl.DataFrame, name: str, target: Target) -> pl.DataFrame:
+    """Return predictions in order of split, date, symbol and fold, or say what is wrong."""
+    missing = [column for column in SCHEMA if column not in table.columns]
+    if missing:
+        raise DataError(f"{name}: column {missing[0]} is missing.", hint="has " + ", ".join(SCHEMA))
+    own = target.columns(table.columns)
+    numbers = ["target", "logit", *own]
+    types: dict[str, type[pl.DataType]] = {**SCHEMA, **dict.fromkeys(own, pl.Float64)}
+    table = table.select(pl.col(column).cast(kind) for column, kind in types.items())
+    if table.filter(pl.col("split") == "test").is_empty():
+        raise DataError(f"{name}: no row has split 'test', so there is nothing to evaluate.")
+    broken = table.filter(~pl.all_horizontal(pl.col(numbers).is_finite().fill_null(value=False)))
+    if not broken.is_empty():
+        raise DataError(
+            f"{name}: {broken.height:,} of {table.height:,} rows have no finite target or "
+            f"prediction, the first on {broken['date'].min()!s}.",
+            hint="a model that diverged is not evaluated on the rows that it survived",
         )
-        .select("fold", "date", mean=(pl.col("total") / pl.col("number")).fill_null(0.0))
-    )
-    rows = part(predictions, "test").join(known, on=("fold", "date"), how="left")
-    return rows.sort(*KEY)["mean"].to_numpy()
+    twice = table.select("split", *KEY).is_duplicated()
+    if twice.any():
+        raise DataError(
+            f"{name}: {table.filter(twice)['date'].min()!s} occurs twice for one symbol."
+        )
+    return table.sort("split", *KEY)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -12,7 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from finscale.evaluation.blocks import Floats, Integers
-from finscale.evaluation.losses import log_losses, probabilities, squared_errors
+from finscale.evaluation.losses import (
+    log_losses,
+    mean_pinball_losses,
+    probabilities,
+    squared_errors,
+)
 from finscale.evaluation.ranking import Ordered, Ranking, structural_components
 from finscale.evaluation.shared import Shared
 
@@ -212,6 +217,47 @@ class Regressed:
     def dependence(self) -> Floats:
         """Return the series from which the block length is chosen: (N, 2), both errors."""
         return np.column_stack([self.squared_error, np.abs(self.target - self.prediction)])
+
+
+@dataclass(frozen=True)
+class ForecastQuantiles(Regressed):
+    """Predicted quantiles of a number; ``prediction`` is the one nearest the median.
+
+    Attributes
+    ----------
+    outputs : ndarray of shape (N, Q)
+        Predicted quantiles, in the target's unit.
+    levels : tuple of float
+        Their levels, ascending.
+    """
+
+    outputs: Floats = field(default_factory=lambda: np.empty((0, 0)))
+    levels: tuple[float, ...] = ()
+
+    def where(self, rows: NDArray[np.bool_]) -> ForecastQuantiles:
+        """Return the rows that a mask selects."""
+        return ForecastQuantiles(
+            self.target[rows],
+            self.prediction[rows],
+            self.historical_mean[rows],
+            outputs=self.outputs[rows],
+            levels=self.levels,
+        )
+
+    @cached_property
+    def pinball(self) -> Floats:
+        """Pinball loss of each row, averaged over levels."""
+        return mean_pinball_losses(self.target, self.outputs, self.levels)
+
+    @cached_property
+    def covered(self) -> Floats:
+        """1.0 where the target lies between the lowest and the highest quantile."""
+        low_N, high_N = self.outputs.min(axis=1), self.outputs.max(axis=1)
+        return np.asarray((low_N <= self.target) & (self.target <= high_N), dtype=np.float64)
+
+    def dependence(self) -> Floats:
+        """Return the series from which the block length is chosen: (N, 2), pinball and error."""
+        return np.column_stack([self.pinball, np.abs(self.target - self.prediction)])
 
 
 def _membership(label_N: NDArray[Any]) -> Floats:

@@ -2,8 +2,8 @@
 
 Every score is a function of the scored rows and of *weights*: how often each row counts in each of
 R bootstrap replicates. Rows are sorted and binned once; a thousand replicates are then a handful of
-matrix operations. Adding a score is adding an entry to :data:`CLASSIFICATION` or
-:data:`REGRESSION`.
+matrix operations. Adding a score is adding an entry to :data:`CLASSIFICATION`, :data:`REGRESSION`
+or :data:`QUANTILE`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from finscale.evaluation.resampler import Resampler
 from finscale.evaluation.rows import (
     NUM_BINS,
     Classified,
+    ForecastQuantiles,
     Regressed,
     ratio,
     row_mean,
@@ -42,8 +43,10 @@ __all__ = [
     "CLASSIFICATION",
     "COLLAPSE_RATIO",
     "NUM_BINS",
+    "QUANTILE",
     "REGRESSION",
     "Classified",
+    "ForecastQuantiles",
     "Regressed",
     "Score",
     "base_rates",
@@ -69,6 +72,7 @@ COLLAPSE_RATIO = 0.02
 
 CLASSIFICATION: Registry[Score[Classified]] = Registry("classification score")
 REGRESSION: Registry[Score[Regressed]] = Registry("regression score")
+QUANTILE: Registry[Score[ForecastQuantiles]] = Registry("quantile score")
 _SHARE = (0.0, 1.0)
 
 
@@ -168,6 +172,25 @@ REGRESSION.add(
         lambda r, w: weighted_mean(pinball_losses(r.target, r.prediction, r.quantile), w, r.shared),
     ),
 )
+
+QUANTILE.add(
+    "pinball",
+    Score("pinball loss", "lower", lambda r, w: weighted_mean(r.pinball, w, r.shared)),
+)
+QUANTILE.add(
+    "coverage",
+    Score(
+        "between outer quantiles",
+        "",
+        lambda r, w: weighted_mean(r.covered, w, r.shared),
+        range=_SHARE,
+    ),
+)
+QUANTILE.add(
+    "mae",
+    Score("MAE", "lower", lambda r, w: weighted_mean(np.abs(r.target - r.prediction), w, r.shared)),
+)
+QUANTILE.add("rank_correlation", Score("rank correlation", "higher", _rank_correlation))
 
 
 def classification_scores(

@@ -1,21 +1,27 @@
-"""What a run is about to do, in five lines, and where each decision came from."""
+"""What a run is about to do, in a few lines: data, task, split, model, training, placement."""
 
 from __future__ import annotations
 
 from finscale.config import BaselineConfig, format_count
+from finscale.evaluation.targets import target_of
+from finscale.experiment.place import placement_words
 from finscale.experiment.preparation import Prepared
-from finscale.study.numerics import numerics_words
+from finscale.models import ARCHITECTURES
 
 
-def announcement(prepared: Prepared, *, verbose: bool = False) -> list[tuple[str, str]]:
-    """Return (subject, facts) lines: data, task, split, model, device; verbose adds numerics."""
+def announcement(prepared: Prepared) -> list[tuple[str, str]]:
+    """Return (subject, facts) lines about a placed run; a baseline's end with the model."""
     lines = [("data", _data(prepared)), ("task", _task(prepared))]
     lines.append(("split", prepared.split.describe()))
     if isinstance(prepared.config.model, BaselineConfig):
         lines.append(("model", f"baseline {prepared.config.model.name}"))
         return lines
-    lines += [("model", _model(prepared)), ("device", _device(prepared))]
-    return [*lines, ("numerics", numerics_words(prepared))] if verbose else lines
+    return [
+        *lines,
+        ("model", _model(prepared)),
+        ("training", _training(prepared)),
+        ("device", placement_words(prepared.config)),
+    ]
 
 
 def _data(prepared: Prepared) -> str:
@@ -30,9 +36,9 @@ def _data(prepared: Prepared) -> str:
 
 
 def _task(prepared: Prepared) -> str:
-    task, dataset = prepared.config.task, prepared.dataset
+    dataset = prepared.dataset
     text: str = dataset.timeline
-    if task.kind == "classification":
+    if target_of(prepared.config).is_event:
         text += f"   base rate {dataset.base_rate(prepared.split.train):.1%} in train"
     return text
 
@@ -41,7 +47,7 @@ def _model(prepared: Prepared) -> str:
     network, counts = prepared.config.network, prepared.counts
     assert counts is not None
     text = (
-        f"PatchTST {network.depth} × {network.width} ({network.heads} heads) · "
+        f"{ARCHITECTURES[network.kind].describe(network)} · "
         f"{counts.total:,} parameters ({counts.non_embedding:,} non-embedding)"
     )
     if network.budget is not None:
@@ -49,13 +55,11 @@ def _model(prepared: Prepared) -> str:
     return text + f" · {format_count(prepared.flops_per_sample)}FLOP a window"
 
 
-def _device(prepared: Prepared) -> str:
+def _training(prepared: Prepared) -> str:
     training = prepared.config.training
-    threads = f" · {training.threads} thread{'s' if training.threads != 1 else ''}"
     rate = training.learning_rate
     assert isinstance(rate, float)
     return (
-        f"{training.device}{threads if training.device == 'cpu' else ''} · {training.precision} · "
-        f"batch {training.batch_size} · learning rate {rate:.2g} · "
+        f"{training.precision} · batch {training.batch_size} · learning rate {rate:.2g} · "
         f"at most {training.epochs} epochs · seed {prepared.config.seed}"
     )

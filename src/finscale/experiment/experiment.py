@@ -10,15 +10,18 @@ import contextlib
 import datetime as dt
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from finscale.config import BaselineConfig, ExperimentConfig
+from finscale.config.losses import quantile_levels
 from finscale.errors import FinscaleError, TrainingError, TrainingPaused
-from finscale.experiment.preparation import Prepared, interface, prepare
+from finscale.experiment.place import note_placement, place
+from finscale.experiment.preparation import Prepared, prepare
+from finscale.experiment.resolve import interface
 from finscale.files import atomic_path, file_digests, write_json
 from finscale.plugins import load_plugins
 from finscale.runs import Run, RunStore, environment, exclusive, partial_folder, publish
@@ -42,7 +45,6 @@ def run_experiment(
     data: DataStore | None = None,
     callbacks: Sequence[Callback] = (),
     announce: Callable[[Prepared], None] | None = None,
-    tell: Callable[[], object] = lambda: None,
 ) -> Run:
     """Train (or fit a baseline), predict validation and test, and write the run folder.
 
@@ -61,8 +63,6 @@ def run_experiment(
         Progress bars, thermal guard, trackers.
     announce : callable, optional
         Told what is about to happen, before it happens.
-    tell : callable
-        Called before precision, attention and compilation are measured, where they are open.
 
     Returns
     -------
@@ -80,7 +80,6 @@ def run_experiment(
         data=data,
         callbacks=lambda _: callbacks,
         announce=lambda prepared: announce(prepared[0]) if announce else None,
-        tell=tell,
     )
     if isinstance(outcome, FinscaleError):
         raise outcome
@@ -95,7 +94,6 @@ def run_experiments(
     callbacks: Callable[[int], Sequence[Callback]] = lambda place: (),
     announce: Callable[[Sequence[Prepared]], None] = lambda prepared: None,
     done: Callable[[int, Run | FinscaleError], None] = lambda place, outcome: None,
-    tell: Callable[[], object] = lambda: None,
 ) -> list[Run | FinscaleError]:
     """Make several runs, one after another.
 
@@ -111,19 +109,15 @@ def run_experiments(
         Told what is about to happen, before it happens.
     done : callable
         Told each place and its outcome as soon as it is there.
-    tell : callable
-        As for :func:`run_experiment`.
 
     Returns
     -------
     list of Run or FinscaleError
         A run that failed while others went on stands as its error.
     """
-    from finscale.study.numerics import settled
-
     load_plugins()
     store = runs or RunStore()
-    prepared = [settled(config, prepare(config, data), data=data, tell=tell) for config in configs]
+    prepared = [_placed(prepare(config, data), store) for config in configs]
     announce(prepared)
     outcomes: dict[int, Run | FinscaleError] = {}
 
@@ -163,6 +157,13 @@ def run_experiments(
             else:
                 publish_run(place, None)
     return [outcomes[place] for place in range(len(prepared))]
+
+
+def _placed(prepared: Prepared, store: RunStore) -> Prepared:
+    """Place a run on this machine; a finished one keeps the placement that it had."""
+    if store.is_whole(prepared.run_id):
+        return replace(prepared, config=store[prepared.run_id].config)
+    return place(prepared)
 
 
 def _fit_baseline(prepared: Prepared, folder: Path) -> None:
@@ -206,6 +207,7 @@ def _train(prepared: Prepared, folder: Path, callbacks: Sequence[Callback]) -> N
         watchers = [*callbacks, TrackingCallback(tracking)]
         if config.training.thermal.enabled:
             watchers.append(ThermalCallback(config.training.thermal))
+        *earlier, _ = note_placement(folder / "resume", config)
         trainer = make_trainer(prepared, folder=folder / "resume", callbacks=watchers)
         try:
             result = trainer.fit()
@@ -220,7 +222,7 @@ def _train(prepared: Prepared, folder: Path, callbacks: Sequence[Callback]) -> N
         _write_info(
             prepared,
             folder,
-            facts(prepared),
+            {**facts(prepared), "earlier_placements": earlier},
             training=training,
             seconds=seconds,
             test_reads=trainer.test_reads,
@@ -252,18 +254,19 @@ def _write_training(
 def make_trainer(
     prepared: Prepared, *, folder: Path | None = None, callbacks: Sequence[Callback] = ()
 ) -> Trainer:
-    """Return the trainer of a prepared run, its weights drawn from the run's seed."""
+    """Return the trainer of a placed run, its weights drawn from the run's seed."""
     import torch
 
     from finscale.models import build_model
-    from finscale.training import Trainer, require_memory
+    from finscale.training import Trainer
 
     config = prepared.config
-    assert prepared.counts is not None
-    # before the weights take any: 2B would need 32 GB for themselves and AdamW
-    require_memory(prepared.counts.total, config.training.device)
     torch.manual_seed(config.seed)
-    model = build_model(config.network, **interface(config, prepared.dataset))
+    dataset = prepared.dataset
+    shape = interface(
+        config, num_features=dataset.num_features, context_length=dataset.context_length
+    )
+    model = build_model(config.network, **shape)
     return Trainer(
         model,
         prepared.dataset,
@@ -300,7 +303,7 @@ def _prediction_table(
     import polars as pl
 
     dataset = prepared.dataset
-    levels = _quantile_levels(prepared.config)
+    levels = quantile_levels(prepared.config)
     if levels:
         output = output.reshape(len(ends), len(levels))
     # quantiles: the one nearest the median is the prediction, all are kept
@@ -316,16 +319,6 @@ def _prediction_table(
             **{f"quantile_{level:g}": output[:, i] for i, level in enumerate(levels)},
         }
     )
-
-
-def _quantile_levels(config: ExperimentConfig) -> tuple[float, ...]:
-    """Return the levels that a network forecasts; none where it forecasts no quantiles."""
-    if isinstance(config.model, BaselineConfig) or config.training.loss != "quantile":
-        return ()
-    from finscale.training import LOSSES
-
-    settings = {**LOSSES["quantile"].options, **config.training.loss_options}
-    return tuple(settings["quantiles"])
 
 
 def _write_weights(prepared: Prepared, folder: Path, trainer: Trainer) -> None:
@@ -357,6 +350,7 @@ def facts(prepared: Prepared) -> dict[str, Any]:
     return {
         "id": prepared.run_id,
         "config": prepared.config.model_dump(mode="json"),
+        "placement": prepared.config.placement(),
         "config_hash": prepared.config.hash(),
         "data": [entry.model_dump(mode="json") for entry in dataset.entries],
         "windows": {
@@ -371,7 +365,6 @@ def facts(prepared: Prepared) -> dict[str, Any]:
         "parameters": asdict(prepared.counts) if prepared.counts else {},
         "flops_per_sample": prepared.flops_per_sample,
         "seed": prepared.config.seed,
-        "device": prepared.config.training.device,
         "environment": environment(),
     }
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from finscale.config import BaselineConfig, ExperimentConfig
+from finscale.experiment.resolve import resolve
 from finscale.runs import run_id
 
 if TYPE_CHECKING:
     from finscale.data import DataStore, FinancialDataset, Split
     from finscale.models import ParameterCounts
-    from finscale.models.patchtst.architecture import Architecture
-    from finscale.training.numerics import Numerics, Shape
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,8 @@ class Prepared:
     """What one run is about to do; all of it decided, nothing of it done."""
 
     config: ExperimentConfig
-    """Every ``auto`` and the budget resolved."""
+    """Its science resolved. Its placement is as asked for until ``finscale.experiment.place`` fills
+    it in, where the run is computed."""
     dataset: FinancialDataset
     """Scaled by what train windows see."""
     split: Split
@@ -33,12 +33,12 @@ class Prepared:
     flops_per_sample: int
     """Of the forward pass; 0 for a baseline."""
     run_id: str
-    numerics: Numerics | None = None
-    """What was measured about precision, attention and compilation, where that was open."""
 
 
 def prepare(config: ExperimentConfig, data: DataStore | None = None) -> Prepared:
-    """Make sure that the data are there, verify them, and resolve every open setting.
+    """Make sure that the data are there, verify them, and resolve what decides the result.
+
+    The outcome is the same on every machine: nothing here asks for a device.
 
     Parameters
     ----------
@@ -62,9 +62,22 @@ def prepare(config: ExperimentConfig, data: DataStore | None = None) -> Prepared
     digests = {entry.id: entry.sha256 for entry in dataset.entries}
     if isinstance(config.model, BaselineConfig):
         return Prepared(config, dataset, split, digests, None, 0, run_id(config, digests))
-    resolved, counts, flops, numerics = _resolve(config, dataset, split)
-    identity = run_id(resolved, digests)
-    return Prepared(resolved, dataset, split, digests, counts, flops, identity, numerics)
+    resolved = resolve(
+        config,
+        num_features=dataset.num_features,
+        context_length=dataset.context_length,
+        num_windows=len(split.train),
+    )
+    identity = run_id(resolved.config, digests)
+    return Prepared(
+        resolved.config,
+        dataset,
+        split,
+        digests,
+        resolved.counts,
+        resolved.flops_per_sample,
+        identity,
+    )
 
 
 def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
@@ -131,62 +144,3 @@ def _windows_of(
     dataset = FinancialDataset.from_config(config, DataStore(root))
     split = dataset.split(config.split)
     return dataset.scaled(split.train), split
-
-
-def _resolve(
-    config: ExperimentConfig, dataset: FinancialDataset, split: Split
-) -> tuple[ExperimentConfig, ParameterCounts, int, Numerics | None]:
-    from finscale.models import count_parameters, design, flops_per_sample, resolve_model
-    from finscale.training import resolve_training
-    from finscale.training.numerics import remembered_numerics
-
-    shape = interface(config, dataset)
-    network = resolve_model(config.network, **shape)
-    # in closed form: to build a model, on no device even, imports torch's compiler (2 s)
-    architecture = design(network, **shape)
-    counts = count_parameters(architecture)
-    assert network.width is not None
-    training = resolve_training(
-        config.training,
-        width=network.width,
-        num_parameters=counts.total,
-        num_windows=len(split.train),
-        num_features=dataset.num_features,
-        context_length=dataset.context_length,
-        architecture=network,
-    )
-    resolved = config.model_copy(update={"model": network, "training": training})
-    to_compute, numerics = open_shape(config, resolved, architecture), None
-    if to_compute.open:
-        numerics = remembered_numerics(to_compute)
-        if numerics is not None:
-            training, network = numerics.applied(to_compute.training, network)
-            resolved = config.model_copy(update={"model": network, "training": training})
-    return resolved, counts, flops_per_sample(architecture), numerics
-
-
-def open_shape(
-    config: ExperimentConfig, resolved: ExperimentConfig, architecture: Architecture
-) -> Shape:
-    """Return what a run computes, as open as in its config."""
-    from finscale.training.numerics import Shape
-
-    asked = {name: getattr(config.training, name) for name in ("precision", "compile")}
-    training = resolved.training.model_copy(update=asked)
-    network = resolved.network.model_copy(update={"attention": config.network.attention})
-    return Shape(network, training, config.task, architecture)
-
-
-def interface(config: ExperimentConfig, dataset: FinancialDataset) -> dict[str, Any]:
-    """Return what data, task and loss ask of a network: its inputs, its head, its outputs."""
-    from finscale.training.losses import loss_name, num_outputs
-
-    training = config.training
-    return {
-        "num_features": dataset.num_features,
-        "context_length": dataset.context_length,
-        "head": config.task.kind,
-        "num_outputs": num_outputs(
-            loss_name(training.loss, config.task.kind), training.loss_options
-        ),
-    }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from finscale.training import Callback
 
 if TYPE_CHECKING:
-    from finscale.training import Trainer
+    from finscale.training.callbacks import Training
     from finscale.training.state import EpochRecord
 
 
@@ -18,6 +18,6 @@ class EpochReporter(Callback):
     def __init__(self, say: Callable[[dict[str, Any]], None]) -> None:
         self._say = say
 
-    def on_epoch_end(self, trainer: Trainer, record: EpochRecord) -> None:
+    def on_epoch_end(self, trainer: Training, record: EpochRecord) -> None:
         """Report one epoch."""
         self._say({**record, "epochs": trainer.config.epochs})

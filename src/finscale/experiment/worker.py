@@ -42,10 +42,7 @@ def _answer(job: dict[str, Any], channel: TextIO) -> None:
     warnings.showwarning = lambda message, *_args, **_kwargs: say("warning", text=str(message))
     try:
         load_plugins()
-        if "measure" in job:
-            _measure(job, say)
-        else:
-            _compute(job, say)
+        _compute(job, say)
     except BrokenPipeError:
         # nobody listens any more: the coordinator was killed, and the run stays resumable
         os._exit(1)
@@ -74,20 +71,6 @@ def _compute(job: dict[str, Any], say: Callable[..., None]) -> None:
         done=done,
     )
     say("finished")
-
-
-def _measure(job: dict[str, Any], say: Callable[..., None]) -> None:
-    """Make a training warm, wait for the signal, and say how fast it is; see :mod:`.crew`."""
-    from finscale.experiment.preparation import prepare
-    from finscale.study.speed import measured_speed
-
-    def wait() -> None:
-        say("ready")
-        sys.stdin.readline()
-
-    prepared = prepare(ExperimentConfig.model_validate(job["measure"]))
-    speed = measured_speed(prepared, seconds=job["seconds"], ready=wait)
-    say("measured", samples_per_second=speed)
 
 
 if __name__ == "__main__":

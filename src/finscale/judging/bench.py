@@ -15,22 +15,20 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from finscale.config import ExperimentConfig, content_hash
+from finscale.config.baselines import DEFAULT_BASELINES
+from finscale.config.losses import quantile_levels, target_name
 from finscale.evaluation.evaluation import Evaluation, Groups, groups_of
 from finscale.evaluation.evaluation import evaluate as evaluate_predictions
 from finscale.evaluation.market import Market
-from finscale.evaluation.predictions import KEY, Predicted
-from finscale.judging.scoring import baseline_run, find_baseline
+from finscale.evaluation.predictions import KEY, Predictions
+from finscale.judging.gather import predictions_of
+from finscale.judging.scoring import baseline_run
 from finscale.judging.tables import Benchmarks, Options, power_of_test
 
 if TYPE_CHECKING:
     from finscale.data import DataStore
     from finscale.runs import Run, RunStore
 
-#: Baselines whose skill is reported unless others are named; all fit in seconds.
-BASELINES = {
-    "classification": ("base_rate", "volatility", "volatility_ranges", "logistic"),
-    "regression": ("base_rate", "logistic"),
-}
 #: Sets of windows that are remembered: runs of one study have one.
 _MOST_WINDOWS = 4
 
@@ -56,9 +54,10 @@ class Bench:
         self._numbers: Counter[str] | None = None
 
     def windows(self, runs: tuple[Run, ...]) -> JudgedWindows:
-        """Return what models on the windows of these runs, one a fold, share."""
-        root = str(runs[0].config.data.root)
-        key = content_hash([root, *(windows_of(run.config, fold=True) for run in runs)])
+        """Return what models of one target on the windows of these runs, one a fold, share."""
+        config = runs[0].config
+        target = [target_name(config), quantile_levels(config), str(config.data.root)]
+        key = content_hash([*target, *(windows_of(run.config, fold=True) for run in runs)])
         if key not in self._windows:
             if len(self._windows) == _MOST_WINDOWS:
                 del self._windows[next(iter(self._windows))]
@@ -80,7 +79,7 @@ class Bench:
 
 
 class JudgedWindows:
-    """What models on the same validation and test windows share.
+    """What models of one target on the same validation and test windows share.
 
     Parameters
     ----------
@@ -91,7 +90,7 @@ class JudgedWindows:
 
     def __init__(self, bench: Bench, runs: tuple[Run, ...]) -> None:
         self._bench, self._runs = bench, runs
-        self._baselines: dict[str, Predicted] = {}
+        self._baselines: dict[str, Predictions] = {}
         self._own: dict[str, Evaluation] = {}
         self._rows: TestRows | None = None
 
@@ -107,11 +106,11 @@ class JudgedWindows:
             from finscale.models.baselines import BASELINES as KNOWN
 
             return tuple(KNOWN)
-        return BASELINES[self.config.task.kind] if wanted is None else wanted
+        return DEFAULT_BASELINES if wanted is None else wanted
 
     def baselines(
         self, progress: Callable[[str], None] = lambda step: None
-    ) -> Mapping[str, Predicted]:
+    ) -> Mapping[str, Predictions]:
         """Return each baseline's predictions for every fold, fitted if they are not there."""
         for name in self.baseline_names():
             if name not in self._baselines:
@@ -120,27 +119,14 @@ class JudgedWindows:
                 fitted = [
                     baseline_run(run, name, bench.runs, data=bench.data) for run in self._runs
                 ]
-                table = pl.concat(run.predictions() for run in fitted)
-                self._baselines[name] = Predicted.of(table, name)
+                self._baselines[name] = predictions_of(fitted, beside=self.config)
                 bench.forget_numbers()
         return {name: self._baselines[name] for name in self.baseline_names()}
-
-    def are_fitted(self) -> bool:
-        """Tell whether each baseline's runs are there, so that none has to be fitted."""
-        bench = self._bench
-        return all(
-            find_baseline(run, name, bench.runs, data=bench.data) is not None
-            for name in self.baseline_names()
-            for run in self._runs
-        )
 
     def own_scores(self, name: str) -> Evaluation:
         """Return a baseline's own scores, without intervals."""
         if name not in self._own:
-            task = self.config.task
-            self._own[name] = evaluate_predictions(
-                self.baselines()[name], kind=task.kind, overlap=task.horizon, num_replicates=0
-            )
+            self._own[name] = evaluate_predictions(self.baselines()[name], num_replicates=0)
         return self._own[name]
 
     @cached_property
@@ -166,10 +152,10 @@ class JudgedWindows:
         volatilities: pl.DataFrame = self._bars.select("date", "symbol", volatility=volatility)
         return volatilities
 
-    def rows(self, predicted: Predicted) -> TestRows:
+    def rows(self, predictions: Predictions) -> TestRows:
         """Return what models share that were tested on the same rows as this one."""
-        if self._rows is None or not self._rows.hold(predicted):
-            self._rows = TestRows(self, predicted, self._bench.options)
+        if self._rows is None or not self._rows.hold(predictions):
+            self._rows = TestRows(self, predictions, self._bench.options)
         return self._rows
 
 
@@ -179,41 +165,39 @@ class TestRows:
     Parameters
     ----------
     windows : Windows
-    predicted : Predicted
-        Some model's predictions of the rows.
+    predictions : Predictions
+        Some model's, of the rows.
     options : Options
     """
 
     __test__ = False  # pytest: no test
 
-    def __init__(self, windows: JudgedWindows, predicted: Predicted, options: Options) -> None:
-        self._windows, self._predicted, self._options = windows, predicted, options
-        self._known = _known(predicted)
+    def __init__(self, windows: JudgedWindows, predictions: Predictions, options: Options) -> None:
+        self._windows, self._predictions, self._options = windows, predictions, options
+        self._known = _known(predictions)
 
-    def hold(self, predicted: Predicted) -> bool:
+    def hold(self, predictions: Predictions) -> bool:
         """Tell whether a model was tested on these rows, with these targets."""
-        return self._known.equals(_known(predicted))
+        return self._known.equals(_known(predictions))
 
     @cached_property
     def groups(self) -> Groups:
         """Folds, years and terciles of volatility."""
-        return groups_of(self._predicted.test, self._windows.volatility)
+        return groups_of(self._predictions.test, self._windows.volatility)
 
     @cached_property
     def power(self) -> pl.DataFrame:
         """What this test set, and longer ones, can see; raises DataError where nothing is."""
-        horizon, periods = self._windows.config.task.horizon, self._windows.market.periods
-        return power_of_test(self._predicted, horizon, periods)
+        return power_of_test(self._predictions, self._windows.market.periods)
 
     @cached_property
     def benchmarks(self) -> Benchmarks:
         """Backtests that need no predictions, with their lines of the table."""
-        holding = self._windows.config.task.horizon
-        return Benchmarks.of(self._predicted, self._windows.market, holding, self._options)
+        return Benchmarks.of(self._predictions, self._windows.market, self._options)
 
 
-def _known(predicted: Predicted) -> pl.DataFrame:
-    return predicted.test.select(*KEY, "target")
+def _known(predictions: Predictions) -> pl.DataFrame:
+    return predictions.test.select(*KEY, "target")
 
 
 @lru_cache(maxsize=100_000)

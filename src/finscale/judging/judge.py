@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +19,9 @@ from finscale.evaluation.blas import one_blas_thread
 from finscale.evaluation.comparison import Comparison, compare
 from finscale.evaluation.evaluation import Evaluation, plain_rows
 from finscale.evaluation.evaluation import evaluate as evaluate_predictions
-from finscale.evaluation.predictions import Predicted
 from finscale.files import null_for_nan, write_json
 from finscale.judging.bench import Bench, across_folds
-from finscale.judging.helper import Helper
+from finscale.judging.gather import model_name, predictions_of
 from finscale.judging.tables import (
     STRATEGIES,
     Options,
@@ -34,40 +36,30 @@ from finscale.runs import Run, RunStore
 if TYPE_CHECKING:
     from finscale.data import DataStore
 
+#: The runs of one model: one, or those of a walk-forward, of equal config but for the fold.
+ModelRuns = tuple[Run, ...]
 
-@dataclass(frozen=True)
-class Candidate:
-    """One model to be judged: a run, or the runs of a walk-forward, one a fold.
 
-    Attributes
-    ----------
-    runs : tuple of Run
-        Of equal config but for the fold.
-    """
+def join_folds(runs: Sequence[Run]) -> list[ModelRuns]:
+    """Join runs that differ only in the fold of their split, in the order of their first run."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(repr(across_folds(run.config)), []).append(run)
+    return [tuple(group) for group in groups.values()]
 
-    runs: tuple[Run, ...]
 
-    @property
-    def id(self) -> str:
-        """The run's id; several folds are joined by a plus."""
-        return "+".join(run.id for run in self.runs)
+def model_id(runs: ModelRuns) -> str:
+    """Return the run's id; several folds are joined by a plus."""
+    return "+".join(run.id for run in runs)
 
-    @property
-    def config(self) -> ExperimentConfig:
-        """The config, of the first fold."""
-        return self.runs[0].config
 
-    @property
-    def title(self) -> str:
-        """Model, size and seed: what tells candidates apart for a reader."""
-        model, info = self.config.model, self.runs[0].info
-        if model.kind == "baseline":
-            return model.name
-        return f"{model.kind} {info['parameters']['total']:,} seed {self.config.seed}"
-
-    def predictions(self) -> pl.DataFrame:
-        """Return the predictions of all folds."""
-        return pl.concat(run.predictions() for run in self.runs)
+def model_title(runs: ModelRuns) -> str:
+    """Return model, size and seed: what tells models apart for a reader."""
+    config, info = runs[0].config, runs[0].info
+    name = model_name(config)
+    if config.model.kind == "baseline":
+        return name
+    return f"{name} {info['parameters']['total']:,} seed {config.seed}"
 
 
 @dataclass(frozen=True)
@@ -77,7 +69,7 @@ class Judgement:
     Attributes
     ----------
     id, title : str
-        See :class:`Candidate`.
+        See :func:`model_id` and :func:`model_title`.
     config : ExperimentConfig
     evaluation : Evaluation
         Scores by group, skill over each baseline, the operating point.
@@ -86,14 +78,14 @@ class Judgement:
         this test could have seen over that baseline).
     calibration : polars.DataFrame
         method, gain over the uncalibrated logits with low and high, ece with low and high, expected
-        ece of a calibrated model, p_value; empty for regression.
+        ece of a calibrated model, p_value; empty where no event is predicted.
     reliability : polars.DataFrame
-        The reliability diagram with consistency bands; empty for regression.
+        The reliability diagram with consistency bands; empty where no event is predicted.
     coverage : polars.DataFrame
         Adaptive conformal sets or intervals: year, rows, value, low, high; empty where validation
         does not come before the test, or is too short.
     power : polars.DataFrame
-        What this test set, and longer ones, can see; empty for regression.
+        What this test set, and longer ones, can see; empty where no event is predicted.
     backtest : polars.DataFrame
         One line a strategy and benchmark. ``versus_hold`` and ``versus_timing``: its Sharpe ratio
         less that of buy-and-hold and of volatility timing; ``break_even_…``: the one-way cost (bp)
@@ -135,17 +127,9 @@ class Judgement:
         }
 
 
-def candidates(runs: Sequence[Run]) -> list[Candidate]:
-    """Join runs that differ only in the fold of their split, in the order of their first run."""
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(repr(across_folds(run.config)), []).append(run)
-    return [Candidate(tuple(group)) for group in groups.values()]
-
-
 def judge(
-    candidate: Candidate,
-    runs: RunStore,
+    runs: ModelRuns,
+    store: RunStore,
     *,
     data: DataStore | None = None,
     options: Options | None = None,
@@ -156,15 +140,16 @@ def judge(
 
     Parameters
     ----------
-    candidate : Candidate
-        Of one run, or of the folds of a walk-forward.
-    runs : RunStore
+    runs : tuple of Run
+        The model's: one, or the folds of a walk-forward.
+    store : RunStore
         Where baselines on the same windows are found, or written once they are fitted.
     data : DataStore, optional
         Where bars and datasets lie; the config's when absent.
     options : Options, optional
     bench : Bench, optional
-        Of the same runs, data and options: what models on the same windows share is then made once.
+        Of the same store, data and options: what models on the same windows share is then made
+        once.
     progress : callable
         Told what is being done.
 
@@ -174,93 +159,110 @@ def judge(
         If predictions are incomplete, or the data are not what the run was made from.
     """
     with one_blas_thread():
-        return judge_on_one_thread(candidate, bench or Bench(runs, data, options), progress)
+        return _judge(runs, bench or Bench(store, data, options), progress)
 
 
 def judge_all(
-    judged: Sequence[Candidate],
+    models: Sequence[ModelRuns],
     bench: Bench,
     *,
     progress: Callable[[str], None] = lambda step: None,
-    helper: Helper | None = None,
+    pool: Executor | None = None,
 ) -> Iterator[Judgement]:
-    """Judge models one after the other; what those on the same windows share is made once.
+    """Judge models; what those on the same windows share is made once.
 
     Parameters
     ----------
-    judged : sequence of Candidate
+    models : sequence of tuple of Run
+        The runs of each.
     bench : Bench
-        The runs, data and options.
+        The store, data and options.
     progress : callable
         Told what is being done.
-    helper : Helper, optional
-        A second process that was started before; the caller ends it.
+    pool : Executor, optional
+        Processes that judge side by side (:func:`finscale.judging.pool.judging_pool`); what they
+        return is the same to the bit. All is done here when absent, or when they die.
 
     Yields
     ------
     Judgement
         Of each model, in their order.
     """
-    with one_blas_thread(), nullcontext(helper) if helper else Helper(len(judged)) as second:
-        first, *others = judged
-        # the first makes what the others take: baselines that have to be fitted are fitted once
-        early = second.is_there and bench.windows(first.runs).are_fitted()
-        if early:
-            second.start(judged, bench)
-        yield judge_on_one_thread(first, bench, progress)
-        if not early:
-            second.start(judged, bench)
-        for number, candidate in enumerate(others):
-            found = second.take(number)
-            yield found or judge_on_one_thread(candidate, bench, progress)
+    with one_blas_thread():
+        if pool is None:
+            yield from (_judge(runs, bench, progress) for runs in models)
+            return
+        # baselines are fitted here, and once: the processes find them in the store
+        for runs in models:
+            bench.windows(runs).baselines(progress)
+        place = bench.runs.folder, bench.data and bench.data.root, bench.options
+        futures: list[Future[Judgement]] = []
+        with suppress(BrokenExecutor):
+            futures += (pool.submit(_judge_elsewhere, runs, *place) for runs in models)
+        for runs, future in zip_longest(models, futures):
+            found = None
+            with suppress(BrokenExecutor):
+                found = future and future.result()
+            yield found or _judge(runs, bench, progress)
 
 
-def judge_on_one_thread(
-    candidate: Candidate, bench: Bench, progress: Callable[[str], None] = lambda step: None
+def _judge_elsewhere(
+    runs: ModelRuns, store: Path, data: Path | None, options: Options
+) -> Judgement:
+    """Judge one model in a process of a pool."""
+    with one_blas_thread():
+        return _judge(runs, _bench_at(store, data, options))
+
+
+@lru_cache(maxsize=1)
+def _bench_at(store: Path, data: Path | None, options: Options) -> Bench:
+    """Return the bench of a process, kept from one model to the next."""
+    from finscale.data import DataStore
+
+    return Bench(RunStore(store), data and DataStore(data), options)
+
+
+def _judge(
+    runs: ModelRuns, bench: Bench, progress: Callable[[str], None] = lambda step: None
 ) -> Judgement:
     """Judge one model where matrix products take one thread already; see :func:`judge`."""
-    config, options = candidate.config, bench.options
-    kind, overlap = config.task.kind, config.task.horizon
-    windows = bench.windows(candidate.runs)
+    options, windows = bench.options, bench.windows(runs)
     references = windows.baselines(progress)
-    predicted = Predicted.of(candidate.predictions())
+    predictions = predictions_of(runs)
     progress("bars")
     market = windows.market
-    rows = windows.rows(predicted)
+    rows = windows.rows(predictions)
     progress("scores")
     evaluation = evaluate_predictions(
-        predicted,
+        predictions,
         references,
-        kind=kind,
-        overlap=overlap,
         rule=options.rule,
         groups=lambda: rows.groups,
-        expected=sum(run.info["windows"]["test"] for run in candidate.runs),
+        expected=sum(run.info["windows"]["test"] for run in runs),
         **options.bootstrap,
     )
     progress("baselines")
-    baselines = baseline_table(predicted, references, windows.own_scores, evaluation, options)
-    classified = kind == "classification"
+    baselines = baseline_table(predictions, references, windows.own_scores, evaluation, options)
     notes: list[str] = []
     progress("calibration")
-    # first: calibrations count what turns out otherwise than here
-    diagram = reliability(predicted, options) if classified else pl.DataFrame()
-    calibration, power = pl.DataFrame(), pl.DataFrame()
-    if classified:
+    diagram, calibration, power = pl.DataFrame(), pl.DataFrame(), pl.DataFrame()
+    if predictions.target.is_event:
+        # first: calibrations count what turns out otherwise than here
+        diagram = reliability(predictions, options)
         # a rare event may be absent from validation or test; the other tables still stand
         with _noted(notes):
-            calibration = calibration_table(predicted, overlap, options)
+            calibration = calibration_table(predictions, options)
         with _noted(notes):
             power = rows.power
     coverage = pl.DataFrame()
     with _noted(notes):
-        coverage = coverage_table(predicted, kind, overlap)
+        coverage = coverage_table(predictions)
     progress("backtest")
-    num_trials = bench.num_runs(config) * len(STRATEGIES)
+    num_trials = bench.num_runs(runs[0].config) * len(STRATEGIES)
     return Judgement(
-        id=candidate.id,
-        title=candidate.title,
-        config=config,
+        id=model_id(runs),
+        title=model_title(runs),
+        config=runs[0].config,
         evaluation=evaluation,
         baselines=baselines,
         calibration=calibration,
@@ -268,7 +270,7 @@ def judge_on_one_thread(
         coverage=coverage,
         power=power,
         backtest=backtest_table(
-            predicted, market, rows.benchmarks, evaluation, num_trials, options
+            predictions, market, rows.benchmarks, evaluation, num_trials, options
         ),
         num_trials=num_trials,
         notes=tuple(notes),
@@ -283,48 +285,34 @@ def _noted(notes: list[str]) -> Iterator[None]:
         notes.append(error.message)
 
 
-def judge_pairs(
-    judged: Sequence[Candidate],
-    runs: RunStore,
-    *,
-    data: DataStore | None = None,
-    options: Options | None = None,
-    bench: Bench | None = None,
-    helper: Helper | None = None,
-) -> Comparison:
+def judge_pairs(models: Sequence[ModelRuns], bench: Bench) -> Comparison:
     """Compare two or more models on the same windows: in pairs, and all against each baseline.
 
     Parameters
     ----------
-    judged : sequence of Candidate
-    runs, data, options, bench
-        As for :func:`judge`.
-    helper : Helper, optional
-        That judged the same models: it may have compared them meanwhile.
+    models : sequence of tuple of Run
+        The runs of each.
+    bench : Bench
+        The store, data and options.
 
     Raises
     ------
     FinscaleError
-        If their tasks or windows differ.
+        If their tasks, targets or windows differ.
     """
-    found = None if helper is None else helper.comparison()
-    if found is not None:
-        return found
-    bench = bench or Bench(runs, data, options)
-    first = judged[0]
-    task = first.config.task
-    for other in judged[1:]:
-        if other.config.task != task:
+    first = models[0]
+    task = first[0].config.task
+    for runs in models[1:]:
+        other = runs[0].config.task
+        if other != task:
             raise DataError(
-                f"{other.id} answers {other.config.task.name} over {other.config.task.horizon}, "
-                f"{first.id} {task.name} over {task.horizon}: they cannot be compared."
+                f"{model_id(runs)} answers {other.name} over {other.horizon}, {model_id(first)} "
+                f"{task.name} over {task.horizon}: they cannot be compared."
             )
     with one_blas_thread():
         return compare(
-            {candidate.id: candidate.predictions() for candidate in judged},
-            bench.windows(first.runs).baselines(),
-            kind=task.kind,
-            overlap=task.horizon,
+            {model_id(runs): predictions_of(runs) for runs in models},
+            bench.windows(first).baselines(),
             **bench.options.bootstrap,
         )
 
@@ -336,22 +324,22 @@ def write_judgement(judgement: Judgement, folder: Path) -> Path:
     return path
 
 
-def write_comparison(judged: Sequence[Candidate], comparison: Comparison, folder: Path) -> Path:
+def write_comparison(models: Sequence[ModelRuns], comparison: Comparison, folder: Path) -> Path:
     """Write ``comparison-<hash>.json``, the hash that of the ids compared."""
-    ids = [candidate.id for candidate in judged]
+    titles = {model_id(runs): model_title(runs) for runs in models}
     confidence = comparison.confidence
     content = {
-        "models": {candidate.id: candidate.title for candidate in judged},
+        "models": titles,
         "compared_with": comparison.best,
         "pairs": plain_rows(comparison.pairs),
         "confidence_set": None if confidence is None else asdict(confidence),
         "superior": {name: asdict(value) for name, value in comparison.superior.items()},
     }
-    path = folder / f"comparison-{content_hash(sorted(ids))[:8]}.json"
+    path = folder / f"comparison-{content_hash(sorted(titles))[:8]}.json"
     write_json(path, null_for_nan(content))
     return path
 
 
-def count_trials(candidate: Candidate, runs: RunStore) -> int:
+def count_trials(runs: ModelRuns, store: RunStore) -> int:
     """Return how many runs of the store were tested on the same data, task and split."""
-    return Bench(runs).num_runs(candidate.config)
+    return Bench(store).num_runs(runs[0].config)

@@ -6,40 +6,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+import polars as pl
 
 from finscale.config import BaselineConfig, ExperimentConfig
-from finscale.evaluation.bootstrap import LEVEL, Metric, paired_difference_interval
-from finscale.evaluation.operating import OperatingRule
-from finscale.evaluation.scores import (
-    Classified,
-    classification_scores,
-    collapsed,
-    log_losses,
-    probabilities,
-    regression_scores,
-    squared_errors,
-)
+from finscale.config.baselines import DEFAULT_BASELINES
+from finscale.evaluation.bootstrap import LEVEL, Metric, Resampler, paired_difference_interval
+from finscale.evaluation.operating import OperatingRule, operating_points
+from finscale.evaluation.predictions import Predictions, aligned
+from finscale.evaluation.scores import Classified, collapsed, measure, probabilities
+from finscale.evaluation.targets import TARGETS
+from finscale.judging.gather import predictions_of
 from finscale.runs import Run, RunStore
 
 if TYPE_CHECKING:
     from finscale.data import DataStore
-
-#: Baselines that every run is held against, where the task admits them.
-REFERENCES = {
-    "classification": ("base_rate", "volatility", "logistic"),
-    "regression": ("base_rate",),
-}
-_LOSSES = {"classification": log_losses, "regression": squared_errors}
-
-_TITLES = {
-    "log_loss": "log loss (nats)",
-    "auc": "AUC",
-    "rmse": "RMSE",
-    "r2_oos": "R² out of sample",
-    "rank_correlation": "rank correlation",
-}
 
 
 def _with_interval(metric: Metric, *, sign: bool = False) -> str:
@@ -53,6 +33,8 @@ class Scorecard:
 
     Parameters
     ----------
+    target : str
+        What is predicted: an entry of ``TARGETS``.
     num_days : int
         Decision days.
     scores : mapping of str to Metric
@@ -60,11 +42,13 @@ class Scorecard:
     skills : mapping of str to Metric
         Loss gained over each baseline, paired by decision day.
     operating_point : mapping
-        Threshold chosen on validation, with precision and recall on test; empty for regression.
+        Threshold chosen on validation, with precision and recall on test; empty where no event is
+        predicted.
     is_collapsed : bool
         Whether predictions hug the class prior.
     """
 
+    target: str
     num_days: int
     scores: Mapping[str, Metric]
     skills: Mapping[str, Metric]
@@ -77,7 +61,10 @@ class Scorecard:
 
     def rows(self) -> list[tuple[str, str]]:
         """Return (name, value) lines for a terminal."""
-        lines = [(_TITLES[name], _with_interval(self.scores[name])) for name in self._shown()]
+        target = TARGETS[self.target]
+        lines = [
+            (target.scores[name].title, _with_interval(self.scores[name])) for name in target.card
+        ]
         for name, gain in self.skills.items():
             lines.append((f"skill over {name.replace('_', ' ')}", _with_interval(gain, sign=True)))
         if self.operating_point:
@@ -115,47 +102,37 @@ class Scorecard:
                 said.append(f"No skill over {title} can be seen with {self.num_days:,} test days.")
         return said
 
-    def _shown(self) -> list[str]:
-        return [name for name in _TITLES if name in self.scores]
-
 
 def scorecard(run: Run, runs: RunStore, *, data: DataStore | None = None) -> Scorecard:
     """Score a run on its test windows, computing the baselines that are not in the store yet."""
-    kind = run.config.task.kind
-    test = run.predictions("test")
-    references = {name: baseline_run(run, name, runs, data=data) for name in REFERENCES[kind]}
-    scores = test_scores(run)
-    point = _operating_point(run, OperatingRule()) if kind == "classification" else {}
+    own = predictions_of([run])
+    references = {
+        name: predictions_of([baseline_run(run, name, runs, data=data)], beside=run.config)
+        for name in DEFAULT_BASELINES
+    }
     return Scorecard(
-        num_days=test["date"].n_unique(),
-        scores=scores,
-        skills={name: skill(run, other) for name, other in references.items()},
-        operating_point=point,
-        is_collapsed=kind == "classification" and is_collapsed(run),
+        target=own.target.name,
+        num_days=own.test["date"].n_unique(),
+        scores=test_scores(own),
+        skills={name: skill(own, other) for name, other in references.items()},
+        operating_point=_operating_point(own, OperatingRule()) if own.target.is_event else {},
+        is_collapsed=is_collapsed(own),
     )
 
 
 def baseline_run(run: Run, name: str, runs: RunStore, *, data: DataStore | None = None) -> Run:
     """Return the baseline's run on the same data, task and split; fitted if it is not there."""
-    known = find_baseline(run, name, runs, data=data)
-    if known is not None:
-        return known
-
-    from finscale.experiment.experiment import run_experiment
-
-    return run_experiment(_baseline_config(run, name), runs=runs, data=data)
-
-
-def find_baseline(
-    run: Run, name: str, runs: RunStore, *, data: DataStore | None = None
-) -> Run | None:
-    """Return the baseline's run on the same data, task and split; None if it is not there."""
     from finscale.data import DataStore
     from finscale.experiment.preparation import registered_run_id
 
     config = _baseline_config(run, name)
     known = registered_run_id(config, data or DataStore(config.data.root))
-    return runs[known] if runs.is_whole(known) else None
+    if runs.is_whole(known):
+        return runs[known]
+
+    from finscale.experiment.experiment import run_experiment
+
+    return run_experiment(config, runs=runs, data=data)
 
 
 def _baseline_config(run: Run, name: str) -> ExperimentConfig:
@@ -163,66 +140,51 @@ def _baseline_config(run: Run, name: str) -> ExperimentConfig:
     return run.config.model_copy(update=changes)
 
 
-def test_scores(run: Run) -> dict[str, Metric]:
-    """Return every score of the run's test predictions with its interval."""
-    test, overlap = run.predictions("test"), run.config.task.horizon
-    target, output = test["target"].to_numpy(), test["logit"].to_numpy()
-    dates = test["date"].to_numpy()
-    if run.config.task.kind == "classification":
-        return classification_scores(target, output, dates, overlap=overlap)
-    mean = run.info["windows"]["train_mean"]
-    return regression_scores(target, output, dates, historical_mean=mean, overlap=overlap)
+def test_scores(predictions: Predictions) -> dict[str, Metric]:
+    """Return every score of a model's test predictions with its interval.
+
+    R² is measured against the mean of the training rows.
+    """
+    test, target = predictions.test, predictions.target
+    rows = target.rows(test.with_columns(historical_mean=pl.Series(predictions.training_mean)))
+    resampler = Resampler.over(
+        test["date"].to_numpy(), rows.dependence(), overlap=predictions.horizon
+    )
+    return measure(target.scores, rows, resampler)
 
 
-def is_collapsed(run: Run) -> bool:
-    """Tell whether the run's test predictions hug the class prior."""
-    test = run.predictions("test")
-    return collapsed(Classified.of(test["target"].to_numpy(), test["logit"].to_numpy()))
+def is_collapsed(predictions: Predictions) -> bool:
+    """Tell whether a model's test predictions hug the class prior; numbers have none."""
+    if not predictions.target.is_event:
+        return False
+    _, target_N, logit_N = predictions.arrays("test")
+    return collapsed(Classified.of(target_N, logit_N, fold=predictions.test["fold"].to_numpy()))
 
 
-def skill(run: Run, baseline: Run, *, level: float = LEVEL) -> Metric:
+def skill(predictions: Predictions, baseline: Predictions, *, level: float = LEVEL) -> Metric:
     """Return the test loss gained over a baseline, paired by decision day, with its interval.
 
-    Nats per decision for classification, squared error for regression.
+    In the unit of the target's loss: nats per decision where an event is predicted.
+
+    Raises
+    ------
+    DataError
+        If the two were tested on different windows.
     """
-    own, other = run.predictions("test"), baseline.predictions("test")
-    # same data and split: the same windows in the same order
-    assert own.select("date", "symbol").equals(other.select("date", "symbol"))
     return paired_difference_interval(
-        own["date"].to_numpy(),
-        losses(baseline, "test"),
-        losses(run, "test"),
-        overlap=run.config.task.horizon,
+        predictions.test["date"].to_numpy(),
+        predictions.target.loss(aligned(predictions, baseline, baseline.name)),
+        predictions.losses_N,
+        overlap=predictions.horizon,
         level=level,
     )
 
 
-def mean_loss(run: Run, split: str) -> float:
-    """Return the run's mean loss on a part: log loss in nats, or squared error."""
-    return float(losses(run, split).mean())
-
-
-def losses(run: Run, split: str) -> NDArray[np.float64]:
-    """Return each prediction's loss: log loss in nats, or squared error."""
-    predictions = run.predictions(split)
-    return losses_of(
-        run.config.task.kind, predictions["target"].to_numpy(), predictions["logit"].to_numpy()
-    )
-
-
-def losses_of(
-    kind: str, target: NDArray[np.floating], output: NDArray[np.floating]
-) -> NDArray[np.float64]:
-    """Return the loss of each output: log loss of a logit in nats, or squared error."""
-    return _LOSSES[kind](target, output)
-
-
-def _operating_point(run: Run, rule: OperatingRule) -> dict[str, float]:
+def _operating_point(predictions: Predictions, rule: OperatingRule) -> dict[str, float]:
     """Return the threshold that the rule takes on validation, and what it finds on test."""
-    validation, test = run.predictions("validation"), run.predictions("test")
-    threshold = rule.threshold(validation["target"].to_numpy(), validation["logit"].to_numpy())
-    flagged = test["logit"].to_numpy() >= threshold
-    events = test["target"].to_numpy() > 0.5
+    (threshold,) = operating_points(predictions, rule).values()
+    _, target_N, logit_N = predictions.arrays("test")
+    flagged, events = logit_N >= threshold, target_N > 0.5
     found = int((flagged & events).sum())
     return {
         "threshold": float(probabilities(threshold)),

@@ -35,9 +35,9 @@ from finscale.evaluation.performance import (
     performance_line,
     sharpe_difference,
 )
-from finscale.evaluation.predictions import Predicted, aligned
+from finscale.evaluation.predictions import Predictions, aligned
 from finscale.evaluation.score_power import power_table, same_day_correlation, smallest_difference
-from finscale.evaluation.scores import log_losses, squared_errors
+from finscale.evaluation.scores import log_losses
 
 #: Strategies that are shown; each counts as a trial.
 STRATEGIES = ("long_flat", "long_short", "volatility_scaled")
@@ -50,7 +50,7 @@ class Options:
     Attributes
     ----------
     baselines : tuple of str or None
-        Names in ``finscale.models.baselines``; the quick ones when None, every one for
+        Names in ``finscale.models.baselines``; the default ones when None, every one for
         ``("all",)``.
     rule : OperatingRule
         How the threshold is chosen on validation.
@@ -77,31 +77,26 @@ class Options:
 
 
 def baseline_table(
-    predicted: Predicted,
-    references: Mapping[str, Predicted],
+    predictions: Predictions,
+    references: Mapping[str, Predictions],
     own_scores: Callable[[str], Evaluation],
     evaluation: Evaluation,
     options: Options,
 ) -> pl.DataFrame:
     """Return each baseline's own scores and the skill over it."""
-    loss = log_losses if evaluation.kind == "classification" else squared_errors
-    first = "log_loss" if evaluation.kind == "classification" else "rmse"
-    second = "auc" if evaluation.kind == "classification" else "rank_correlation"
-    dates_N, target_N, output_N = predicted.arrays("test")
-    losses_N = loss(target_N, output_N)
+    target = predictions.target
+    dates_N, losses_N = predictions.test["date"].to_numpy(), predictions.losses_N
     lines = []
     for name, reference in references.items():
         own = own_scores(name)
-        other_N = aligned(predicted, reference, name)["logit"].to_numpy()
-        test = diebold_mariano(
-            dates_N, loss(target_N, other_N), losses_N, horizon=evaluation.overlap
-        )
+        other_N = target.loss(aligned(predictions, reference, name))
+        test = diebold_mariano(dates_N, other_N, losses_N, horizon=evaluation.overlap)
         skill = evaluation.metric("skill", over=name)
         lines.append(
             {
                 "name": name,
-                first: own.metric(first).value,
-                second: own.metric(second).value,
+                target.first: own.metric(target.first).value,
+                target.second: own.metric(target.second).value,
                 "skill": skill.value,
                 "skill_low": skill.low,
                 "skill_high": skill.high,
@@ -117,13 +112,13 @@ def _standard_error(metric: Metric, level: float) -> float:
     return (metric.high - metric.low) / (2 * float(ndtri((1 + level) / 2)))
 
 
-def calibration_table(predicted: Predicted, overlap: int, options: Options) -> pl.DataFrame:
+def calibration_table(predictions: Predictions, options: Options) -> pl.DataFrame:
     """Return what each calibration would have brought on test, fitted on validation."""
-    dates_N, target_N, raw_N = predicted.arrays("test")
-    logits = [raw_N, *(calibrated_test(predicted, method) for method in CALIBRATORS)]
+    dates_N, target_N, raw_N = predictions.arrays("test")
+    logits = [raw_N, *(calibrated_test(predictions, method) for method in CALIBRATORS)]
     losses_NM = np.column_stack([log_losses(target_N, logit_N) for logit_N in logits])
     gains_NM = losses_NM[:, :1] - losses_NM
-    common = {"overlap": overlap, **options.bootstrap}
+    common = {"overlap": predictions.horizon, **options.bootstrap}
     gains = mean_intervals(dates_N, gains_NM, **common)
     errors = calibration_errors(target_N, logits, dates_N, **common)
     lines = []
@@ -144,15 +139,15 @@ def calibration_table(predicted: Predicted, overlap: int, options: Options) -> p
     return pl.DataFrame(lines)
 
 
-def reliability(predicted: Predicted, options: Options) -> pl.DataFrame:
+def reliability(predictions: Predictions, options: Options) -> pl.DataFrame:
     """Return the reliability diagram of the test rows, with consistency bands."""
-    _, target_N, logit_N = predicted.arrays("test")
+    _, target_N, logit_N = predictions.arrays("test")
     return reliability_diagram(
         target_N, logit_N, level=options.level, num_replicates=max(1, options.num_replicates)
     )
 
 
-def coverage_table(predicted: Predicted, kind: str, overlap: int) -> pl.DataFrame:
+def coverage_table(predictions: Predictions) -> pl.DataFrame:
     """Return how often adaptive sets or intervals held the outcome; each fold starts afresh.
 
     Raises
@@ -160,17 +155,17 @@ def coverage_table(predicted: Predicted, kind: str, overlap: int) -> pl.DataFram
     DataError
         If a fold's validation has too few rows, or does not come before its test.
     """
-    covered, dates = [], []
-    for fold in predicted.folds:
-        known_dates, known_target, known_output = predicted.arrays("validation", fold)
-        dates_N, target_N, output_N = predicted.arrays("test", fold)
+    covered, dates, overlap = [], [], predictions.horizon
+    for fold in predictions.folds:
+        known_dates, known_target, known_output = predictions.arrays("validation", fold)
+        dates_N, target_N, output_N = predictions.arrays("test", fold)
         if len(known_dates) and known_dates.max() >= dates_N.min():
             raise DataError(
                 "conformal coverage is not shown: validation days lie among the test days, and "
                 "sets would know what comes after them."
             )
         rows = known_target, known_output, dates_N, target_N, output_N
-        if kind == "classification":
+        if predictions.target.is_event:
             sets = adaptive_sets(*rows, overlap=overlap)
             held_N = sets[np.arange(len(target_N)), (target_N > 0.5).astype(int)]
         else:
@@ -181,14 +176,14 @@ def coverage_table(predicted: Predicted, kind: str, overlap: int) -> pl.DataFram
     return table.with_columns(nominal=pl.lit(CONFIDENCE))
 
 
-def power_of_test(predicted: Predicted, overlap: int, periods: float) -> pl.DataFrame:
+def power_of_test(predictions: Predictions, periods: float) -> pl.DataFrame:
     """Return what this test set, and longer ones, can see; ``periods`` of its days make a year."""
-    dates_N, target_N, _ = predicted.arrays("test")
+    dates_N, target_N, _ = predictions.arrays("test")
     num_days = len(np.unique(dates_N))
     return power_table(
         num_days,
         base_rate=float(target_N.mean()),
-        overlap=overlap,
+        overlap=predictions.horizon,
         num_symbols=len(target_N) / num_days,
         correlation=same_day_correlation(dates_N, target_N),
         periods=periods,
@@ -203,9 +198,10 @@ class Benchmarks:
     lines: list[dict[str, Any]]
 
     @classmethod
-    def of(cls, predicted: Predicted, market: Market, holding: int, options: Options) -> Benchmarks:
+    def of(cls, predictions: Predictions, market: Market, options: Options) -> Benchmarks:
         """Hold all symbols, or more of them when markets are calm, on the days of the test."""
-        margin_TS = market.margins(predicted)
+        margin_TS = market.margins(predictions)
+        holding = predictions.horizon
         timing = Strategy("volatility_timing", entry=options.entry, holding=holding)
         results = {
             "timing": backtest(market, margin_TS, timing, options.costs),
@@ -216,7 +212,7 @@ class Benchmarks:
 
 
 def backtest_table(
-    predicted: Predicted,
+    predictions: Predictions,
     market: Market,
     benchmarks: Benchmarks,
     evaluation: Evaluation,
@@ -224,9 +220,8 @@ def backtest_table(
     options: Options,
 ) -> pl.DataFrame:
     """Return the strategies at the operating point, and two that need no predictions."""
-    # of a regression the prediction is a return: long where it is positive
-    thresholds = evaluation.thresholds if evaluation.kind == "classification" else {}
-    margin_TS = market.margins(predicted, thresholds or 0.5)
+    # without thresholds: long where an event is likelier than not, or a return positive
+    margin_TS = market.margins(predictions, evaluation.thresholds or 0.5)
     lines = []
     for rule in STRATEGIES:
         strategy = Strategy(rule, entry=options.entry, holding=evaluation.overlap)

@@ -97,3 +97,45 @@ def window_statistics(x_BLF: Tensor, moments: Moments) -> Tensor:
     sizes_BF3 = torch.stack([std_BF, std_BF / level_BF, change_BF / level_BF], dim=2)
     # in units of the training rows' deviation, windows spread from about e^-7 to e
     return ((sizes_BF3.clamp_min(1e-12).log() + 3) / 2).clamp(-4, 4)
+
+
+def prepare_windows(
+    x_BLF: Tensor, *, normalise: bool = True, statistics: bool, moments: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return what a network reads of windows; it depends on no parameter and is made once.
+
+    Parameters
+    ----------
+    x_BLF : Tensor
+        Windows as the dataset has them.
+    normalise : bool
+        Whether each channel gets mean 0 and standard deviation 1 over the window.
+    statistics : bool
+        Whether the network reads the windows' statistics.
+    moments : bool
+        Whether a forecast has to be put back in the windows' units.
+
+    Returns
+    -------
+    z_BLF : Tensor
+        The windows, normalised or as they are.
+    stats_BFk : Tensor
+        Their statistics; ``[B, F, 0]`` where the network gets none.
+    mean_B1F, std_B1F : Tensor
+        Their moments; ``[B, 1, 0]`` where nothing is put back.
+    """
+    found = window_moments(x_BLF)
+    stats_BFk = (
+        window_statistics(x_BLF, found)
+        if statistics
+        else x_BLF.new_empty(*found.mean.squeeze(1).shape, 0)
+    )
+    z_BLF = normalised(x_BLF, found) if normalise else x_BLF
+    if not moments:
+        found = Moments(*(moment[..., :0] for moment in found))
+    return z_BLF, stats_BFk, found.mean, found.std
+
+
+def restored(y_BHF: Tensor, mean_B1F: Tensor, std_B1F: Tensor) -> Tensor:
+    """Return a forecast of normalised rows in the windows' own units."""
+    return y_BHF * std_B1F + mean_B1F

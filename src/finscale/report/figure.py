@@ -1,4 +1,4 @@
-"""What a figure shows, apart from who draws it: plotly on the page, matplotlib on paper."""
+"""The content of a figure, drawn by plotly on the page and by matplotlib on paper."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def _json(content: Any) -> Markup:
 
 
 def _interval_cell(cell: str) -> Markup:
-    """Set an interval back behind its estimate."""
+    """Render an interval in smaller type than its estimate."""
     estimate, bracket, rest = cell.partition(" [")
     if not bracket:
         return escape(cell)

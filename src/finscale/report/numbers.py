@@ -1,4 +1,4 @@
-"""Numbers as a reader wants them: three significant digits, an interval beside, a unit always."""
+"""Format numbers: three significant digits, an interval beside the estimate, always a unit."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def percent(value: float | None, *, sign: bool = False) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time in the unit that a person would say it in.
+    """Return a time in the unit that people would use.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The report as a page: what stands at the top, then a section for each question."""
+"""Lay out the report: the first screen, then a section for each question."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: What each verdict means to someone with ten seconds.
 IN_PLAIN_WORDS = {
-    "LAW": "Size pays, and by how much can be foretold.",
+    "LAW": "Size pays, and by how much can be predicted.",
     "TURNS": "Size pays up to a point, and hurts beyond it.",
     "INVERSE": "Size hurts: the larger, the worse.",
     "NO-LAW": "Size makes no difference worth having.",

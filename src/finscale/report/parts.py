@@ -1,4 +1,4 @@
-"""What a report is made of: the numbers of its first screen, its sections, the page."""
+"""The parts of a report: the numbers of its first screen, its sections, the page."""
 
 from __future__ import annotations
 

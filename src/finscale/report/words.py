@@ -1,4 +1,4 @@
-"""What the report's words mean: each is explained one hover, tap or tab away."""
+"""The report's glossary: each term is explained on hover, tap or focus."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GLOSSARY = {
     "power law": "What can still be gained (loss above its floor, AUC below its ceiling) shrinks "
     "by the same factor each time size grows by the same factor.",
     "exponent": "How fast a power law falls: the larger, the faster.",
-    "held out": "Kept from the fit, then predicted by it. A law that cannot foretell the largest "
+    "held out": "Kept from the fit, then predicted by it. A law that cannot predict the largest "
     "size is no law.",
     "null": "The curve if size had no effect: a flat line.",
     "smallest effect of interest": "The gain below which nobody would pay for size. Stated before "
@@ -97,7 +97,7 @@ GLOSSARY = {
 #: What each verdict claims.
 VERDICTS = {
     "LAW": "A power law of improvement beats no effect, its exponent is pinned down, and it "
-    "foretells the largest size better than a flat line does.",
+    "predicts the largest size better than a flat line does.",
     "TURNS": "The curve turns inside the range: it beats every curve that only rises or only "
     "falls, and both ends are worse than the best size.",
     "INVERSE": "As LAW, but things get worse with size.",
@@ -117,7 +117,7 @@ def slug(term: str) -> str:
 def _pattern() -> re.Pattern[str]:
     terms = sorted(GLOSSARY, key=len, reverse=True)
     plural = "|".join(f"{re.escape(term)}s?" for term in terms if term != "p")
-    # p alone would match every p; it is a term only where a value follows
+    # "p" is a term only if a value follows
     return re.compile(rf"(?<![\w-])(?:({plural})(?![\w-])|(p)(?= [=<] ))", re.IGNORECASE)
 
 

@@ -46,7 +46,7 @@ def write_report(study: Study, folder: Path | None = None) -> Path:
 
 
 def write_findings(findings: Findings, folder: Path) -> Path:
-    """Write the report of findings that are known already; see :func:`write_report`."""
+    """Write the report of given findings; see :func:`write_report`."""
     page = make_page(findings, _plan(findings))
     for figure in page.figures:
         static.save(figure, folder / "figures")

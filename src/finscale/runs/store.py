@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finscale.config import ExperimentConfig, validate
+from finscale.config import ExperimentConfig
+from finscale.config.recorded import read_recorded
 from finscale.errors import FinscaleError
 from finscale.files import file_digests, read_json
 from finscale.runs.identity import ID_LENGTH
@@ -47,9 +48,8 @@ class Run:
 
     @functools.cached_property
     def config(self) -> ExperimentConfig:
-        """The resolved config."""
-        place = str(self.folder / "run.json")
-        return validate(ExperimentConfig, self.info["config"], place=place)
+        """The resolved config; what earlier versions recorded is read as far as it is known."""
+        return read_recorded(self.info["config"], place=str(self.folder / "run.json"))
 
     def metrics(self) -> pl.DataFrame:
         """Return one row per epoch."""

@@ -1,9 +1,9 @@
-r"""Hoffmann's three roads to the compute-optimal exponent, on one table.
+r"""Hoffmann's three estimates of the compute-optimal exponent, from one table.
 
 If the best number of parameters grows as :math:`N_{opt} \propto C^a`, three readings of the same
-runs should agree on a: the lower *envelope* of the losses, the valleys of *IsoFLOP* parabolas, and
-the *parametric* surface, where :math:`a = \beta/(\alpha+\beta)`. Where they disagree, the table
-or the form is at fault, and the disagreement is what to report.
+runs should agree on a: the lower *envelope* of the losses, the minima of *IsoFLOP* parabolas, and
+the *parametric* surface, where :math:`a = \beta/(\alpha+\beta)`. If they disagree, the table or the
+form is wrong, and the disagreement is reported.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finscale.errors import DataError
+from finscale.files import null_for_nan
 from finscale.scaling.batch import fit_batch
 from finscale.scaling.forms.base import Array
 from finscale.scaling.intervals import Interval, percentile_interval
 from finscale.scaling.table import LawTable, read_table
 
-#: Fewest runs at one compute that make a parabola with something left over.
+#: Fewest runs at one compute for a parabola: its three coefficients, and one degree of freedom.
 FEWEST_RUNS = 4
-#: Fewest computes that make a line.
+#: Fewest computes for a line: its two coefficients, and one degree of freedom.
 FEWEST_LEVELS = 3
 
 
@@ -40,7 +41,7 @@ class Approach:
     interval : (float, float)
         Percentile bootstrap over runs.
     optima_m2 : array, ``[m, 2]``
-        Compute and best N that the line goes through; empty for the parametric road.
+        Compute and best N that the line goes through; empty for the parametric estimate.
     discarded : tuple of str
         Levels left out, each with its reason.
     reason : str
@@ -114,23 +115,23 @@ class Approaches:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        rows = {}
-        for a in self.all:
-            known = np.isfinite(a.exponent)
-            rows[a.name] = {
-                "exponent": a.exponent if known else None,
-                "interval": list(a.interval) if known else None,
+        rows = {
+            a.name: {
+                "exponent": a.exponent,
+                "interval": a.interval if np.isfinite(a.exponent) else None,
                 "optima": a.optima_m2.tolist(),
-                "discarded": list(a.discarded),
+                "discarded": a.discarded,
                 "reason": a.reason,
             }
-        spread = None if np.isnan(self.spread) else self.spread
-        return {
+            for a in self.all
+        }
+        content: dict[str, Any] = {
             "approaches": rows,
-            "spread": spread,
-            "disagree": [list(pair) for pair in self.disagree],
+            "spread": self.spread,
+            "disagree": self.disagree,
             "sentence": self.sentence,
         }
+        return {key: null_for_nan(value) for key, value in content.items()}
 
 
 def compare_approaches(
@@ -153,10 +154,6 @@ def compare_approaches(
         Runs whose compute lies within this factor of one another can be one IsoFLOP level.
     num_replicates, level, random_seed
         Of the bootstrap over runs (within levels for the first two approaches).
-
-    Returns
-    -------
-    Approaches
 
     References
     ----------
@@ -191,7 +188,7 @@ def _levels(compute_n: Array, tolerance: float) -> NDArray[np.int64]:
     """Return the level of each run, -1 for runs away from any.
 
     Levels are found where runs crowd: the run with most others within half the tolerance on either
-    side founds one and takes them, and so on while a crowd is large enough for a parabola.
+    side starts a level and takes them; repeat while a crowd is large enough for a parabola.
     """
     log_c = np.log(compute_n)
     near_nn = np.abs(log_c[:, None] - log_c) <= 0.5 * np.log(tolerance) + 1e-9

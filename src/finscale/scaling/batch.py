@@ -1,4 +1,4 @@
-"""Many refits of one form at once: what every bootstrap of this room is made of."""
+"""Fit one form to many replicates at once, as every bootstrap of a law does."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class BatchFit:
     params_Rp : array, ``[R, p]``
         Parameters in the order of ``form.names``, in the units of x.
     internal_Rp : array, ``[R, p]``
-        The same as the fitter has them: in units x/x0, which keep numbers near one.
+        The same in the fitter's units, x/x0, which keep numbers near one.
     x0_d : array, ``[d]``
         Those units.
     objective_R : array, ``[R]``
@@ -32,7 +32,7 @@ class BatchFit:
     fitted_Rn : array, ``[R, n]``
         Predictions at the fitted points.
     converged_R : array of bool, ``[R]``
-        Whether the refinement came to rest.
+        Whether the refinement converged.
     at_bound_Rp : array of bool, ``[R, p]``
         Parameters that rest on a bound.
     """
@@ -80,10 +80,6 @@ def fit_batch(
         Weight of each point: counts of a case bootstrap, inverse variances.
     covariance : array, ``[n, n]`` or ``[R, n, n]``, optional
         Covariance of the points across sizes, for ``gls``.
-
-    Returns
-    -------
-    BatchFit
     """
     form = FORMS[form] if isinstance(form, str) else form
     x_nd = form.columns(x)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from finscale.evaluation.bootstrap import Metric
+from finscale.files import null_for_nan
 from finscale.scaling.covariance import Float, SizeCovariance
 from finscale.scaling.decision import VerdictName
 from finscale.scaling.measure import LOSS, Measure
@@ -33,7 +34,7 @@ class Statement:
     exclusions : tuple of str
         Runs left out, and the rule that was stated for it.
     measure : Measure
-        What the verdict is about: a loss, or an outcome that is the better the higher.
+        What the verdict is about: a loss, or an outcome for which higher is better.
     """
 
     axis: str
@@ -125,7 +126,9 @@ class Verdict:
         """Return plain numbers and text for JSON."""
         covariance = self.covariance
         content = {
-            key: _plain(value)
+            key: null_for_nan(
+                asdict(value) if isinstance(value, Metric | Statement | Settlement) else value
+            )
             for key, value in vars(self).items()
             if key not in ("covariance", "up_to_best")
         }
@@ -135,14 +138,3 @@ class Verdict:
         content["num_days"] = covariance.num_days
         content["seed_deviation"] = np.sqrt(covariance.seed_variance_G).tolist()
         return content
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Metric | Statement | Settlement):
-        return {key: _plain(item) for key, item in asdict(value).items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        # JSON has no infinity: an open end is null
-        return value if np.isfinite(value) else None
-    return value

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finscale.errors import FinscaleError
+from finscale.files import null_for_nan
 from finscale.scaling.fit import fit_form
 from finscale.scaling.forms import FORMS, Form
 from finscale.scaling.problem import Problem, problem_of
@@ -93,19 +94,12 @@ class FormComparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        rows = [
-            {key: _plain(value) for key, value in score.__dict__.items()} for score in self.scores
-        ]
         return {
-            "forms": rows,
+            "forms": [null_for_nan(vars(score)) for score in self.scores],
             "loss": self.loss,
             "heldout_sizes": list(self.heldout_sizes),
             "sentence": self.sentence,
         }
-
-
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _short(value: float) -> str:
@@ -138,10 +132,6 @@ def compare_forms(
         several axes forms of one axis are fitted along each.
     holdout : int
         How many of the largest sizes (first axis) are held out.
-
-    Returns
-    -------
-    Comparison
 
     References
     ----------

@@ -17,7 +17,7 @@ narrow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -94,15 +94,13 @@ class SizeCovariance:
         seeds_G = np.full(self.seeds_G.shape, max(round(num_seeds), 2), dtype=np.int64)
         freedom = (seeds_G - 1).sum() / (self.seeds_G - 1).sum()
         factor = self.num_days / num_days if self.num_days else 1.0
-        return SizeCovariance(
-            self.mean_G,
-            self.day_GG * factor,
-            self.seed_variance_G,
-            self.seed_degrees_G * freedom,
-            seeds_G,
-            round(num_days) if self.num_days else 0,
-            self.bandwidth,
-            self.common_variance * factor,
+        return replace(
+            self,
+            day_GG=self.day_GG * factor,
+            seed_degrees_G=self.seed_degrees_G * freedom,
+            seeds_G=seeds_G,
+            num_days=round(num_days) if self.num_days else 0,
+            common_variance=self.common_variance * factor,
         )
 
 
@@ -116,10 +114,6 @@ def size_covariance(losses: ArrayLike, *, horizon: int = 1) -> SizeCovariance:
         are averaged before. A seed that a size does not have is NaN throughout.
     horizon : int
         Bars that a label looks ahead: labels of neighbouring days overlap over ``horizon`` - 1.
-
-    Returns
-    -------
-    SizeCovariance
 
     Raises
     ------

@@ -60,8 +60,8 @@ def redraw(
 ) -> tuple[Float, Float]:
     """Draw studies around a true curve: their means ``[B, G]`` and *estimated* covariances.
 
-    The covariance is estimated anew in each replicate (days' part Wishart, seeds' parts chi-square
-    and smoothed over sizes like the observed ones): a test that forgot this would reject too often.
+    Each replicate estimates its own covariance (the days' part Wishart, the seeds' parts chi-square
+    and smoothed over sizes like the observed ones); without that, tests would reject too often.
     """
     num_sizes = len(truth_G)
     value_G, vector_GG = np.linalg.eigh(covariance.day_GG)
@@ -98,51 +98,46 @@ def thresholds(
     covariance: SizeCovariance,
     monotone_G: Float,
     *,
+    if_flat: Trends,
+    if_monotone: Trends,
     level: float,
-    num_replicates: int,
-    rng: np.random.Generator,
 ) -> Thresholds:
-    """Return critical values at ``level`` for studies with this covariance.
+    """Return critical values at ``level`` from studies redrawn under the two null hypotheses.
 
     Parameters
     ----------
     monotone_G : array [G]
-        The monotone curve whose null the turning curve is tested against; when it is falling, the
-        exponent's interval is calibrated at it too.
+        The monotone curve against which the turning curve is tested, and at which the interval of
+        the exponent is calibrated.
+    if_flat, if_monotone : Trends
+        Fits to studies redrawn around a constant and around that curve.
     """
-    flat = axis.fit(*redraw(covariance, np.zeros(len(axis.sizes)), num_replicates, rng))
-    monotone = axis.fit(*redraw(covariance, monotone_G, num_replicates, rng))
     upper = 1 - level
     return Thresholds(
-        fall=float(np.quantile(flat.fall.statistic_B, upper)),
-        rise=float(np.quantile(flat.rise.statistic_B, upper)),
-        turn=float(np.quantile(monotone.turn_over_monotone_B, upper)),
-        exponent=exponent_threshold(axis, covariance, monotone_G, monotone, upper),
+        fall=float(np.quantile(if_flat.fall.statistic_B, upper)),
+        rise=float(np.quantile(if_flat.rise.statistic_B, upper)),
+        turn=float(np.quantile(if_monotone.turn_over_monotone_B, upper)),
+        exponent=_exponent_threshold(axis, covariance, monotone_G, if_monotone, upper),
     )
 
 
-def exponent_threshold(
-    axis: SizeAxis,
-    covariance: SizeCovariance,
-    truth_G: Float,
-    replicates: Trends,
-    upper: float,
+def _exponent_threshold(
+    axis: SizeAxis, covariance: SizeCovariance, truth_G: Float, redrawn: Trends, upper: float
 ) -> float:
     """Return how far the likelihood ratio at the true exponent falls below the best one's.
 
-    The true exponent is that of the noise-free curve; without a fall or rise there is none, and
-    the chi-square value with one degree of freedom stands in.
+    The true exponent is that of the noise-free curve. A curve without a fall or rise has none; then
+    the chi-square value with one degree of freedom is used.
     """
     from scipy.stats import chi2
 
-    exact = axis.fit(truth_G[None], covariance.matrix_GG[None])
-    side = "fall" if exact.fall.statistic_B[0] >= exact.rise.statistic_B[0] else "rise"
-    at_truth: MonotoneFit = getattr(exact, side)
-    drawn: MonotoneFit = getattr(replicates, side)
+    at_truth = axis.fit(truth_G[None], covariance.matrix_GG[None])
+    falls = bool(at_truth.fall.statistic_B[0] >= at_truth.rise.statistic_B[0])
+    exact, drawn = (trends.fall if falls else trends.rise for trends in (at_truth, redrawn))
     asymptotic = float(chi2.ppf(upper, 1))
-    if at_truth.total_B[0] <= 0:
+    if exact.total_B[0] <= 0:
         return asymptotic
-    column = int(np.searchsorted(at_truth.exponent_A, at_truth.exponent_B[0]))
+    column = int(np.searchsorted(exact.exponent_A, exact.exponent_B[0]))
     drop_B = drawn.statistic_B - drawn.profile_BA[:, column]
     return max(asymptotic, float(np.quantile(drop_B, upper)))
 
@@ -180,8 +175,8 @@ def decide_batch(
     side_pinned = {fit.sign: _pinned(fit, limits) for fit in (trends.fall, trends.rise)}
     side_predicts = _predicts_largest(axis, mean_BG, covariance_BGG)
     gain_B = mean_BG[:, 0] - mean_BG[:, -1]
-    ends_BGG = covariance_BGG
-    variance_B = ends_BGG[:, 0, 0] + ends_BGG[:, -1, -1] - 2 * ends_BGG[:, 0, -1]
+    first_B, last_B = covariance_BGG[:, 0, 0], covariance_BGG[:, -1, -1]
+    variance_B = first_B + last_B - 2 * covariance_BGG[:, 0, -1]
     gain_error_B = np.sqrt(np.broadcast_to(variance_B, gain_B.shape))
     equivalent_B = np.abs(gain_B) + margin * gain_error_B < sesoi
     law_B = falls_B & side_pinned[-1] & side_predicts[-1]
@@ -249,7 +244,7 @@ def _pinned(fit: MonotoneFit, limits: Thresholds) -> NDArray[np.bool_]:
 def _predicts_largest(
     axis: SizeAxis, mean_BG: Float, covariance_BGG: Float
 ) -> dict[int, NDArray[np.bool_]]:
-    """Tell where a curve fitted without the largest size foretells it better than a constant."""
+    """Tell where a curve fitted without the largest size predicts it better than a constant."""
     inner_BGG = covariance_BGG[:, :-1, :-1]
     trends = axis.without_largest().fit(mean_BG[:, :-1], inner_BGG)
     miss_B = np.abs(mean_BG[:, -1] - trends.constant_B)

@@ -13,7 +13,7 @@ from finscale.scaling.forms.base import Array
 _MAX_STEPS = 400
 _STEP = 1e-11
 _DECREASE = 1e-15
-#: A search that cannot move any more has converged only if it did not expect to gain.
+#: A stalled search has converged only if its next step promised a smaller relative gain than this.
 _STALLED = 1e-9
 _MAX_DAMPING = 1e12
 _MIN_DAMPING = 1e-13
@@ -40,7 +40,7 @@ Evaluate = Callable[[Array, NDArray[np.int64]], Local]
 
 @dataclass(frozen=True)
 class Descent:
-    """Where every problem came to rest."""
+    """Where the search of every problem ended."""
 
     params_RP: Array
     carry_RK: Array
@@ -49,7 +49,7 @@ class Descent:
 
 
 def minimise(evaluate: Evaluate, start_RP: Array, lower: Array, upper: Array) -> Descent:
-    """Minimise every problem from its start; only those that still move are computed."""
+    """Minimise every problem from its start; finished ones are not evaluated again."""
     num_problems, num_params = start_RP.shape
     live = np.arange(num_problems)
     params, here = start_RP.copy(), evaluate(start_RP, live)
@@ -64,7 +64,7 @@ def minimise(evaluate: Evaluate, start_RP: Array, lower: Array, upper: Array) ->
         trial = evaluate(params + step, live)
         better = trial.objective_R < here.objective_R
         small = np.all(np.abs(step) <= _STEP * (1.0 + np.abs(params)), axis=-1)
-        # a step that was cut at a bound may lead uphill and promise less than nothing: no rest
+        # a step that was cut at a bound may point uphill and promise a negative gain: not converged
         small |= (promised >= 0) & (promised <= _DECREASE * here.objective_R)
         params = np.where(better[:, None], params + step, params)
         here = Local(*(_pick(better, getattr(trial, f), getattr(here, f)) for f in _FIELDS))
@@ -91,7 +91,7 @@ def _step(
 ) -> tuple[Array, Array]:
     """Return a damped step within bounds and the decrease that it promises."""
     gradient = here.gradient_RP
-    # A parameter on its bound that wants to go further out stays there.
+    # A parameter on its bound whose gradient points outwards stays there.
     stuck = ((params <= lower) & (gradient > 0)) | ((params >= upper) & (gradient < 0))
     ridge = damping[:, None] * here.curvature_RP + 1e-300
     coupled = np.where(stuck[:, :, None] | stuck[:, None, :], 0.0, here.hessian_RPP)

@@ -1,4 +1,4 @@
-"""Numbers as a reader wants them: three significant digits, ends that match their estimate."""
+"""Format numbers: three significant digits, intervals with the decimals of their estimate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def number(value: float) -> str:
 
 
 def decimals(metric: Metric) -> int | None:
-    """Return the decimals that an estimate and its interval deserve; None where an end is unknown.
+    """Return how many decimals to show of an estimate and its interval; None if an end is unknown.
 
     Three significant digits of the estimate, or of half the interval where that is wider.
     """

@@ -1,4 +1,4 @@
-"""One form fitted to one table, with what can and cannot be told from it."""
+"""Fit one form to one table, and judge which of its parameters the table identifies."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from finscale.files import null_for_nan
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.problem import Problem
@@ -20,7 +21,7 @@ LEAST_SPAN = 4.0
 HIGH_LEVERAGE = 0.95
 #: A loss whose correlation with ln x exceeds this is called rising.
 RISING = 0.7
-#: Beyond this condition number parameters trade off freely.
+#: Beyond this condition number parameters can be traded off against each other.
 ILL_CONDITIONED = 1e7
 
 
@@ -31,7 +32,7 @@ class Diagnostics:
     Parameters
     ----------
     converged : bool
-        Whether the search came to rest.
+        Whether the search converged.
     at_bound : tuple of str
         Parameters that rest on a bound.
     open_profile : tuple of str
@@ -60,15 +61,15 @@ class Fit:
     problem : Problem
         To what, and in which metric.
     theta_p : array, ``[p]``
-        Where the search came to rest; use ``params``, which knows what is identified.
+        Where the search ended; ``params`` has NaN where a parameter is not identified.
     objective : float
         Least value of the loss function.
     diagnostics : Diagnostics
         See there.
     unidentified : dict of str to str
-        Parameter to the reason why the table does not tell it.
+        Parameter to the reason why the table does not identify it.
     flags : tuple of str
-        Sentences about what to beware of.
+        Warnings, as sentences.
     """
 
     form: Form
@@ -81,12 +82,12 @@ class Fit:
 
     @property
     def identified(self) -> bool:
-        """Whether the table tells every parameter but nuisances and a floor that rests at zero."""
+        """Whether all parameters but nuisances and a floor that rests at zero are identified."""
         return not self.reason
 
     @property
     def params(self) -> dict[str, float]:
-        """Parameters by name; NaN where the table does not tell them."""
+        """Parameters by name; NaN where the table does not identify them."""
         return {
             name: float("nan") if name in self.unidentified else float(value)
             for name, value in zip(self.form.names, self.theta_p, strict=True)
@@ -115,31 +116,29 @@ class Fit:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything that JSON can hold; None where a number is not identified."""
-        return {
+        found = self.diagnostics
+        content: dict[str, Any] = {
             "form": self.form.as_dict(),
             "loss": self.problem.loss,
             "identified": self.identified,
-            "params": {k: None if np.isnan(v) else v for k, v in self.params.items()},
-            "unidentified": dict(self.unidentified),
-            "flags": list(self.flags),
-            "objective": _finite(self.objective),
-            "aicc": self.aicc if np.isfinite(self.aicc) else None,
+            "params": self.params,
+            "unidentified": self.unidentified,
+            "flags": self.flags,
+            "objective": self.objective,
+            "aicc": self.aicc,
             "diagnostics": {
-                "converged": self.diagnostics.converged,
-                "at_bound": list(self.diagnostics.at_bound),
-                "open_profile": list(self.diagnostics.open_profile),
-                "condition_number": _finite(self.diagnostics.condition_number),
-                "leverage": [_finite(h) for h in self.diagnostics.leverage_n],
+                "converged": found.converged,
+                "at_bound": found.at_bound,
+                "open_profile": found.open_profile,
+                "condition_number": found.condition_number,
+                "leverage": found.leverage_n.tolist(),
             },
         }
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+        return {key: null_for_nan(value) for key, value in content.items()}
 
 
 def fit_form(form: Form, problem: Problem, *, level: float = 0.95) -> Fit:
-    """Fit a form and judge what the points say of its parameters.
+    """Fit a form and judge which of its parameters the points identify.
 
     Parameters
     ----------
@@ -149,10 +148,6 @@ def fit_form(form: Form, problem: Problem, *, level: float = 0.95) -> Fit:
         Points and metric.
     level : float
         A profile that does not close at this confidence level is unbounded.
-
-    Returns
-    -------
-    Fit
     """
     hopeless = _hopeless(form, problem)
     if hopeless:
@@ -175,7 +170,7 @@ def fit_form(form: Form, problem: Problem, *, level: float = 0.95) -> Fit:
 
 
 def _hopeless(form: Form, problem: Problem) -> str:
-    """Return why no fit is worth trying, or nothing."""
+    """Return why no fit is possible; empty if one is."""
     num_sizes = len(np.unique(problem.x_nd, axis=0))
     wanted = form.num_parameters + 1
     if form.trend != "flat":

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from finscale.files import null_for_nan
 from finscale.scaling.forms.base import Array
 
 Interval = tuple[float, float]
@@ -48,17 +49,7 @@ class Estimate:
 
     def to_dict(self) -> dict[str, Any]:
         """Return numbers that JSON can hold; None for what is not known or not bounded."""
-        return {
-            "meaning": self.meaning,
-            "value": _known(self.value),
-            "percentile": [_known(end) for end in self.percentile],
-            "bca": [_known(end) for end in self.bca],
-            "profile": None if self.profile is None else [_known(end) for end in self.profile],
-        }
-
-
-def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+        return {key: null_for_nan(value) for key, value in vars(self).items() if key != "name"}
 
 
 def percentile_interval(replicates_R: Array, level: float) -> Interval:

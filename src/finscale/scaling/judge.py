@@ -1,7 +1,8 @@
-"""One study's tests, in the order in which they depend on each other."""
+"""All tests of one study, in the order in which they depend on each other."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -12,12 +13,11 @@ from finscale.scaling.claim import Statement, Verdict
 from finscale.scaling.covariance import SizeCovariance
 from finscale.scaling.decision import (
     VERDICTS,
-    Decisions,
     Thresholds,
     decide_batch,
     equivalence_margin,
-    exponent_threshold,
     redraw,
+    thresholds,
 )
 from finscale.scaling.digits import number
 from finscale.scaling.sentences import reasons, sentence
@@ -29,7 +29,7 @@ LEAST_SIZES, LEAST_SPAN = 4, 4.0
 
 
 class Judge:
-    """One study: its best curves, redrawn studies around each, and what they allow to be said.
+    """One study: its best curves, studies redrawn around each, and the verdict that follows.
 
     Parameters
     ----------
@@ -53,8 +53,8 @@ class Judge:
         self.observed = self.axis.fit(self.mean_1G, self.matrix_1GG)
         self.falls = bool(self.observed.fall.statistic_B[0] >= self.observed.rise.statistic_B[0])
         self.monotone_G = self._better(self.observed).predict(self.size_G)[0]
-        # studies as they would be if the loss were flat, followed the better monotone curve, or
-        # the turning one
+        # studies redrawn as if the loss were flat, followed the better monotone curve, or the
+        # turning one
         rng = np.random.default_rng(seed)
         self.if_flat = self._redrawn(np.zeros(len(self.size_G)), rng)
         self.if_monotone = self._redrawn(self.monotone_G, rng)
@@ -62,8 +62,24 @@ class Judge:
 
     def verdict(self, *, settle: bool) -> Verdict:
         """Return the verdict; ``settle`` works out what would settle an open one."""
-        limits = self._limits()
-        decisions = self._decisions(limits)
+        level = self.statement.level
+        limits = thresholds(
+            self.axis,
+            self.covariance,
+            self.monotone_G,
+            if_flat=self.if_flat,
+            if_monotone=self.if_monotone,
+            level=level,
+        )
+        decisions = decide_batch(
+            self.axis,
+            self.mean_1G,
+            self.matrix_1GG,
+            limits,
+            sesoi=self.statement.sesoi,
+            margin=equivalence_margin(self.covariance, level),
+            trends=self.observed,
+        )
         few = self._too_little()
         name = VERDICTS[int(decisions.code_B[0])]
         if few and name != "NO-LAW":
@@ -100,28 +116,6 @@ class Judge:
     def _redrawn(self, truth_G: Float, rng: np.random.Generator) -> Trends:
         return self.axis.fit(*redraw(self.covariance, truth_G, self.num_replicates, rng))
 
-    def _limits(self) -> Thresholds:
-        upper = 1 - self.statement.level
-        return Thresholds(
-            fall=float(np.quantile(self.if_flat.fall.statistic_B, upper)),
-            rise=float(np.quantile(self.if_flat.rise.statistic_B, upper)),
-            turn=float(np.quantile(self.if_monotone.turn_over_monotone_B, upper)),
-            exponent=exponent_threshold(
-                self.axis, self.covariance, self.monotone_G, self.if_monotone, upper
-            ),
-        )
-
-    def _decisions(self, limits: Thresholds) -> Decisions:
-        return decide_batch(
-            self.axis,
-            self.mean_1G,
-            self.matrix_1GG,
-            limits,
-            sesoi=self.statement.sesoi,
-            margin=equivalence_margin(self.covariance, self.statement.level),
-            trends=self.observed,
-        )
-
     def _facts(self, limits: Thresholds) -> dict[str, Any]:
         observed, flat, monotone = self.observed, self.if_flat, self.if_monotone
         return {
@@ -142,10 +136,10 @@ class Judge:
         }
 
     def _settlement(self, exponent: Metric | None) -> Settlement:
-        """Return what would settle it: if nothing is there, or if the trend seen is real.
+        """Return what would settle it, if there is no effect or if the observed trend is real.
 
-        An exponent that is not known is taken from the middle of its interval: the estimate itself
-        often lies on a bound, where no amount of data would ever pin it down.
+        The exponent assumed is the middle of its interval: the estimate itself often lies on a
+        bound, where no amount of data would pin it down.
         """
         truth_G = np.zeros(len(self.size_G))
         assumption = "if there is no effect"
@@ -216,28 +210,24 @@ class Judge:
         inner = self.axis.without_largest().fit(self.mean_1G[:, :-1], self.matrix_1GG[:, :-1, :-1])
         fit = self._better(inner)
         largest, constant = float(self.mean_1G[0, -1]), float(inner.constant_B[0])
-        foretold = float(fit.predict(self.size_G[-1:])[0, 0])
-        return abs(largest - foretold), abs(largest - constant)
+        predicted = float(fit.predict(self.size_G[-1:])[0, 0])
+        return abs(largest - predicted), abs(largest - constant)
 
     def _up_to(self, best_size: Metric) -> Verdict | None:
         keep = self.size_G <= best_size.value * 1.0001
         whole = self.covariance
-        # a verdict needs a size with two seeds, to know what is luck
+        # a verdict needs a size with two seeds, to estimate the variance between seeds
         if keep.sum() < LEAST_SIZES or whole.seeds_G[keep].max() < 2:
             return None
-        part = SizeCovariance(
-            whole.mean_G[keep],
-            whole.day_GG[np.ix_(keep, keep)],
-            whole.seed_variance_G[keep],
-            whole.seed_degrees_G[keep],
-            whole.seeds_G[keep],
-            whole.num_days,
-            whole.bandwidth,
-            whole.common_variance,
+        part = replace(
+            whole,
+            mean_G=whole.mean_G[keep],
+            day_GG=whole.day_GG[np.ix_(keep, keep)],
+            seed_variance_G=whole.seed_variance_G[keep],
+            seed_degrees_G=whole.seed_degrees_G[keep],
+            seeds_G=whole.seeds_G[keep],
         )
-        statement = Statement(
-            **{**vars(self.statement), "sizes": tuple(self.size_G[keep].tolist())}
-        )
+        statement = replace(self.statement, sizes=tuple(self.size_G[keep].tolist()))
         return Judge(statement, part, self.num_replicates, self.seed).verdict(settle=False)
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from finscale.errors import FinscaleError
+from finscale.scaling import law_plot, law_text
 from finscale.scaling.estimates import estimates_of
 from finscale.scaling.fit import Fit, fit_form
 from finscale.scaling.forms import FORMS, Form
-from finscale.scaling.forms.base import Array
 from finscale.scaling.intervals import Estimate
+from finscale.scaling.law_numbers import LawNumbers
 from finscale.scaling.problem import problem_of
 from finscale.scaling.quantities import quantities_of
 from finscale.scaling.resample import left_out, resample
@@ -24,178 +25,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class Prediction(NamedTuple):
-    """A law's loss at some sizes, with the interval of the curve (not of a single new run)."""
-
-    mean: Array
-    low: Array
-    high: Array
-
-
-@dataclass(frozen=True)
-class Heldout:
-    """A size that was kept out: what the law said and what was measured."""
-
-    x_d: Array
-    observed: float
-    predicted: float
-    low: float
-    high: float
-
-    @property
-    def error(self) -> float:
-        """Predicted minus observed."""
-        return self.predicted - self.observed
-
-
 @dataclass(frozen=True, repr=False)
-class Law:
-    """A fitted scaling law: parameters, intervals, and what the table cannot tell.
+class Law(LawNumbers):
+    """A fitted scaling law, with its words and its figure; made by :func:`fit_law`.
 
-    Made by :func:`fit_law`. A law that is not identified has NaN for every number that the table
-    does not tell, and ``reason`` says why.
-
-    Parameters
-    ----------
-    table : LawTable
-        Everything that was read, held-out sizes included.
-    fit : Fit
-        The fit to the sizes that were not held out.
-    estimates : dict of str to Estimate
-        Parameters and derived numbers, each with its intervals.
-    replicates_Rp : array, ``[R, p]``
-        Parameters of every bootstrap replicate.
-    scheme : str
-        What was resampled.
-    block_length : float or None
-        Mean block of days.
-    heldout_n : array of bool, ``[n]``
-        Sizes that were kept out of the fit.
-    level : float
-        Of every interval.
+    Numbers and parameters are those of :class:`LawNumbers`.
     """
-
-    table: LawTable
-    fit: Fit
-    estimates: dict[str, Estimate]
-    replicates_Rp: Array
-    scheme: str
-    block_length: float | None
-    heldout_n: NDArray[np.bool_]
-    level: float
-
-    @property
-    def form(self) -> Form:
-        """The form that was fitted."""
-        return self.fit.form
-
-    @property
-    def identified(self) -> bool:
-        """Whether the table tells the law's parameters."""
-        return self.fit.identified
-
-    @property
-    def reason(self) -> str:
-        """Why the law is not identified; empty when it is."""
-        return self.fit.reason
-
-    @property
-    def params(self) -> dict[str, float]:
-        """Parameters by name; NaN where not identified."""
-        return self.fit.params
-
-    def __getitem__(self, name: str) -> Estimate:
-        """Return an estimate by name: a parameter, ``"gain_x10"``, ``"a"``."""
-        return self.estimates[name]
-
-    def predict(self, x: ArrayLike) -> Prediction:
-        """Return the loss at sizes x, with the interval of the curve.
-
-        Parameters
-        ----------
-        x : array, ``[m]`` or ``[m, d]``
-            Sizes in the units of the table.
-
-        Returns
-        -------
-        Prediction
-            ``mean, low, high``, each ``[m]``; NaN throughout when the law is not identified.
-        """
-        x_nd = self.form.columns(x)
-        if not self.identified:
-            unknown = np.full(len(x_nd), np.nan)
-            return Prediction(unknown, unknown, unknown)
-        mean = self.form.predict(x_nd, self.fit.theta_p)
-        curves_Rn = self.form.predict(x_nd, self.replicates_Rp)
-        tail = (1 - self.level) / 2
-        low, high = np.nanquantile(curves_Rn, [tail, 1 - tail], axis=0)
-        return Prediction(mean, low, high)
-
-    def size_for(self, loss: float, *others: float) -> float:
-        """Return the size at which the law reaches a loss; infinite where it never does."""
-        if not self.identified:
-            return float("nan")
-        return float(self.form.inverse(loss, self.fit.theta_p, others))
-
-    @property
-    def heldout(self) -> list[Heldout]:
-        """What the law says of the sizes that were kept out."""
-        if not self.heldout_n.any():
-            return []
-        kept_out = self.table.rows(self.heldout_n)
-        prediction = self.predict(kept_out.x_nd)
-        return [
-            Heldout(x_d, float(y), *(float(part[i]) for part in prediction))
-            for i, (x_d, y) in enumerate(zip(kept_out.x_nd, kept_out.y_n, strict=True))
-        ]
 
     def summary(self) -> str:
         """Return a table of estimates and diagnostics, 100 columns wide."""
-        from finscale.scaling.law_text import summary
-
-        return summary(self)
+        return law_text.summary(self)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw points, curve, band and held-out sizes on matplotlib axes, and return them."""
-        from finscale.scaling.law_plot import plot
-
-        return plot(self, ax)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the law as plain values for JSON; None where a number is not known."""
-        return {
-            **self.fit.to_dict(),
-            "reason": self.reason,
-            "axes": list(self.table.axes),
-            "loss_column": self.table.loss,
-            "num_sizes": int(np.count_nonzero(~self.heldout_n)),
-            "num_runs": int(self.table.seeds_n.sum()),
-            "level": self.level,
-            "bootstrap": {
-                "resampled": self.scheme,
-                "replicates": len(self.replicates_Rp),
-                "block_length": self.block_length,
-            },
-            "estimates": {name: e.to_dict() for name, e in self.estimates.items()},
-            "heldout": [
-                {
-                    "x": h.x_d.tolist(),
-                    "observed": h.observed,
-                    **{k: _known(getattr(h, k)) for k in ("predicted", "low", "high", "error")},
-                }
-                for h in self.heldout
-            ],
-            "notes": list(self.table.notes),
-        }
+        return law_plot.plot(self, ax)
 
     def __repr__(self) -> str:
-        from finscale.scaling.law_text import one_line
-
-        return one_line(self)
-
-
-def _known(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+        return law_text.one_line(self)
 
 
 def fit_law(
@@ -217,9 +63,9 @@ def fit_law(
     level: float = 0.95,
     random_seed: int = 0,
 ) -> Law:
-    r"""Fit a scaling law to a table of runs, with honest intervals.
+    r"""Fit a scaling law to a table of runs, with bootstrap intervals.
 
-    Rows of equal size are one point, their mean; seeds, days and folds come back in the bootstrap.
+    Rows of equal size are averaged to one point; the bootstrap resamples seeds, days and folds.
 
     Parameters
     ----------
@@ -249,10 +95,6 @@ def fit_law(
         Mean block of days; Politis and White's choice by default.
     num_replicates, level, random_seed
         Of the bootstrap.
-
-    Returns
-    -------
-    Law
 
     Raises
     ------

@@ -12,12 +12,11 @@ from finscale.config.quantities import format_count
 from finscale.errors import FinscaleError
 from finscale.files import atomic_path
 from finscale.scaling.forms.base import Array
+from finscale.scaling.law_numbers import LawNumbers
 from finscale.scaling.law_text import interval, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from finscale.scaling.law import Law
 
 INK = "#1b1b1f"
 CURVE = "#2457a6"
@@ -25,19 +24,15 @@ DOT = "#7a7f87"
 FLOOR = "#b3541e"
 
 
-def plot(law: Law, ax: Axes | None = None) -> Axes:
+def plot(law: LawNumbers, ax: Axes | None = None) -> Axes:
     """Draw a law; one axis as loss over size, a surface as loss over N·D.
 
     Parameters
     ----------
-    law : Law
+    law : LawNumbers
         What to draw.
     ax : matplotlib Axes, optional
         Where; a new figure of 7 by 4.4 inches by default.
-
-    Returns
-    -------
-    Axes
     """
     if ax is None:
         import matplotlib.pyplot as plt
@@ -51,7 +46,7 @@ def plot(law: Law, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def save(law: Law, path: Path) -> None:
+def save(law: LawNumbers, path: Path) -> None:
     """Write the figure to a file whose ending names the format: png, svg or pdf."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -61,7 +56,7 @@ def save(law: Law, path: Path) -> None:
         raise FinscaleError(f"{path} is no figure.", hint="end it in .png, .svg or .pdf")
     figure = Figure(figsize=(7.0, 4.4), layout="constrained")
     plot(law, figure.subplots())
-    # A date, or random ids, would make equal laws different files.
+    # Without dates and random ids, equal laws give equal files.
     dated: dict[str, dict[str, Any]] = {
         "png": {},
         "svg": {"Date": None},
@@ -71,7 +66,7 @@ def save(law: Law, path: Path) -> None:
         figure.savefig(temporary, format=suffix, dpi=130, metadata=dated[suffix])
 
 
-def _curve(law: Law, ax: Axes) -> None:
+def _curve(law: LawNumbers, ax: Axes) -> None:
     table, out = law.table, law.heldout_n
     size_n = table.x_nd[:, 0]
     for seed in range(table.runs_nS.shape[1]):
@@ -110,7 +105,7 @@ def _curve(law: Law, ax: Axes) -> None:
         )
 
 
-def _curve_label(law: Law) -> str:
+def _curve_label(law: LawNumbers) -> str:
     name = law.form.exponent
     if not name:
         return law.form.equation
@@ -119,7 +114,7 @@ def _curve_label(law: Law) -> str:
     )
 
 
-def _surface(law: Law, ax: Axes) -> None:
+def _surface(law: LawNumbers, ax: Axes) -> None:
     table = law.table
     volume_n = table.x_nd[:, 0] * table.x_nd[:, 1]
     kept = ~law.heldout_n
@@ -149,7 +144,7 @@ def _surface(law: Law, ax: Axes) -> None:
         )
 
 
-def frontier(law: Law, volume_m: Array) -> Array:
+def frontier(law: LawNumbers, volume_m: Array) -> Array:
     r"""Return the sizes ``[m, 2]`` of least loss for each product N·D.
 
     :math:`N = (\alpha A / \beta B)^{1/(\alpha+\beta)} (ND)^{\beta/(\alpha+\beta)}` (Hoffmann et al.
@@ -162,7 +157,7 @@ def frontier(law: Law, volume_m: Array) -> Array:
     return np.stack([size_m, volume_m / size_m], axis=-1)
 
 
-def _dress(law: Law, ax: Axes) -> None:
+def _dress(law: LawNumbers, ax: Axes) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     axes = law.table.axes
@@ -172,7 +167,7 @@ def _dress(law: Law, ax: Axes) -> None:
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
     ax.xaxis.set_minor_formatter(NullFormatter())
     y_n = law.table.y_n
-    # A power of ten on the y axis says nothing about losses that differ in the third decimal.
+    # Powers of ten are no use as ticks for losses that differ in the third decimal.
     if y_n.min() > 0:
         ax.set_yscale("log")
         ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))

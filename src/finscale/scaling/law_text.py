@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from finscale.config.quantities import format_count
 from finscale.scaling.intervals import Interval
-
-if TYPE_CHECKING:
-    from finscale.scaling.law import Law
+from finscale.scaling.law_numbers import LawNumbers
 
 _WIDTH = 100
 _LABEL = 12
@@ -32,7 +29,7 @@ def interval(ends: Interval | None) -> str:
     return f"[{low}, {high}]"
 
 
-def one_line(law: Law) -> str:
+def one_line(law: LawNumbers) -> str:
     """Return the law's `repr`."""
     shape = f"{np.count_nonzero(~law.heldout_n)} sizes, {law.table.seeds_n.sum()} runs"
     if not law.identified:
@@ -46,7 +43,7 @@ def one_line(law: Law) -> str:
     return f"Law({law.form.name}: {', '.join(told + untold)}; {shape})"
 
 
-def summary(law: Law) -> str:
+def summary(law: LawNumbers) -> str:
     """Return what was fitted to what, estimates with intervals, diagnostics and warnings."""
     lines = [f"{law.form.name:<{_LABEL}} {law.form.equation}", *_facts(law), ""]
     if law.identified:
@@ -82,7 +79,7 @@ def _size(x_d: np.ndarray) -> str:
     return " × ".join(format_count(float(value)) for value in x_d)
 
 
-def _facts(law: Law) -> list[str]:
+def _facts(law: LawNumbers) -> list[str]:
     from finscale.scaling.problem import LOSSES
 
     kept = law.table.rows(~law.heldout_n)
@@ -105,7 +102,7 @@ def _facts(law: Law) -> list[str]:
     ]
 
 
-def _estimates(law: Law) -> list[str]:
+def _estimates(law: LawNumbers) -> list[str]:
     level = f"{law.level:.0%}"
     head = f"{'':<{_LABEL}} {'estimate':>10}   {level + ' percentile':<20} {'BCa':<20} profile"
     rows = [head]
@@ -117,7 +114,7 @@ def _estimates(law: Law) -> list[str]:
     return rows
 
 
-def _bootstrap(law: Law) -> list[str]:
+def _bootstrap(law: LawNumbers) -> list[str]:
     blocks = (
         "" if law.block_length is None else f", blocks of {law.block_length:.1f} days on average"
     )
@@ -125,7 +122,7 @@ def _bootstrap(law: Law) -> list[str]:
     return _row("bootstrap", text)
 
 
-def _diagnostics(law: Law) -> list[str]:
+def _diagnostics(law: LawNumbers) -> list[str]:
     found = law.fit.diagnostics
     if np.isnan(found.leverage_n).all():
         return []

@@ -1,4 +1,4 @@
-"""What a verdict is about: a loss, or an outcome that is the better the higher it is."""
+"""What a verdict is about: a loss, or an outcome for which higher is better."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Number = TypeVar("Number", float, NDArray[np.float64])
 class Measure:
     """The name, unit and direction of what a study's sizes are compared by.
 
-    All fits are of losses, which fall as things improve. An outcome that is the better the higher
-    enters them as ``best - value``: what is missing of the best value there is, which a power law
-    may bring down to a floor (1 - AUC; 1 - R², the share of variance left). Where no best value
-    exists (a Sharpe ratio) ``best`` is 0 and the sign alone is turned: the curves behind a verdict
-    have a free level, so it is the same for every ``best``.
+    All fits are of losses, which fall as things improve. An outcome for which higher is better is
+    fitted as ``best - value``: its distance to the best possible value, which a power law reduces
+    to a floor (1 - AUC; 1 - R², the share of variance left). Where no best value exists (a Sharpe
+    ratio) ``best`` is 0 and only the sign is reversed: the curves behind a verdict have a free
+    level, so they are the same for every ``best``.
 
     Parameters
     ----------
@@ -88,5 +88,5 @@ LOSS = Measure()
 
 
 def negated(metric: Metric) -> Metric:
-    """Return minus an estimate, its interval turned round."""
+    """Return minus an estimate, with its interval reversed."""
     return Metric(-metric.value, -metric.high, -metric.low)

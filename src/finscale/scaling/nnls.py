@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from finscale.scaling.forms.base import Array
 
-#: A pivot below this share of its column's scale means that the columns are the same.
+#: A pivot below this share of its column's scale: the columns are linearly dependent.
 _SINGULAR = 1e-13
 
 

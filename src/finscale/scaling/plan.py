@@ -1,4 +1,4 @@
-r"""What a budget buys, and what the next tenfold would bring: from a law and a cost model.
+r"""The best model for a budget, and the gain from the next tenfold, by a law and a cost model.
 
 Training N parameters on D samples costs :math:`C = k N D` operations, k = 6 for a dense network
 (two forward, four backward). Under :math:`L = E + A N^{-\alpha} + B D^{-\beta}` the least loss for
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 Float = NDArray[np.float64]
 
-#: Standard errors between a gain and its detection: 5 % two-sided, 80 % power.
+#: Standard errors that a gain must span to be detected: z(97.5 %) for a two-sided test at 5 %, plus
+#: z(80 %) for 80 % power.
 _DETECTABLE = 1.959964 + 0.841621
 _GRID = 600
 
@@ -183,10 +184,6 @@ def plan(
         Standard error (in units of the loss) of the difference of two models on that test set;
         estimated from the table's daily losses and seeds when absent.
 
-    Returns
-    -------
-    Plan
-
     Raises
     ------
     FinscaleError
@@ -238,7 +235,7 @@ class _Sizes:
         self.unique = max_samples
         if self.num_axes == 3 and max_samples is None:
             self.unique = float(law.table.x_nd[:, 2].max())
-        # repeated samples are allowed where the law knows what they are worth
+        # a law with three axes knows what repeated samples are worth: no limit then
         self.most = max_samples if self.num_axes == 2 else None
         self.moving = (0,) if self.num_axes == 1 else (0, 1)
 
@@ -301,7 +298,7 @@ def _detectable(law: Law, test_days: int | None, noise: float | None) -> float |
         covariance = size_covariance(table.losses_nST)
         days = test_days or covariance.num_days
         planned = covariance.scaled(num_days=days, num_seeds=float(covariance.seeds_G.mean()))
-        # the two largest sizes are what the next comparison will most resemble
+        # the next comparison will resemble that of the two largest sizes most
         contrast = np.zeros(table.num_sizes)
         contrast[[-2, -1]] = 1.0, -1.0
         noise = planned.contrast(contrast)[1]

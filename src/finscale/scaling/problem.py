@@ -1,4 +1,4 @@
-"""One fitting problem: sizes, losses and the metric in which a curve is near them."""
+"""One fitting problem: sizes, losses and the metric by which a curve is fitted to them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOSSES = {
 
 @dataclass(frozen=True)
 class Problem:
-    """Points and a metric; forms come and go.
+    """Points and a metric, to which any form can be fitted.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Profile likelihood: how far a number can move before the other parameters cannot follow."""
+"""Profile likelihood: how far one number can move while the other parameters adapt."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def region_interval(
         left -= bool(inside.any())
         if not left:
             break
-        # sharp data accept less than a step of the grid: closer round its best point then
+        # precise data accept less than one step of the grid: zoom in on its best point
         kept = inside if inside.any() else objective_G == objective_G.min()
         axes = [_zoomed(axis, grid_GQ[kept, i]) for i, axis in enumerate(axes)]
     else:
@@ -149,7 +149,7 @@ def region_interval(
     assert weights is not None
     a_GK = weights(grid_GQ)
     gram = metric.gram(form.basis(x_nd, grid_GQ))[0]
-    # a' G^-1 a, columns scaled: c has no sign here, only its extremes do
+    # a' G^-1 a, with scaled columns; coefficients may have any sign here
     spread, _ = solve_nonnegative(gram, a_GK, np.ones(len(form.linear), dtype=bool))
     half = np.sqrt(np.maximum(room_G * np.sum(a_GK * spread, axis=-1), 0.0))
     centre = np.sum(a_GK * c_GK, axis=-1)

@@ -1,4 +1,4 @@
-"""What a reader asks of a law: exponent, floor, gain at ×10, the compute-optimal split."""
+"""The numbers reported for a law: exponent, floor, gain at ×10, the compute-optimal split."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ def replicate_values(
 ) -> Array:
     """Return the quantity of every replicate; an exponent at a bound counts as unbounded.
 
-    A replicate whose exponent ran to a bound says "as small (or large) as can be", and one whose
-    scale is zero says that any exponent will do: half of those count at each end.
+    A replicate whose exponent ran to a bound counts as -inf or inf. Where the scale is zero any
+    exponent fits, so half of those replicates count at each end.
     """
     values = np.array(quantity.of(params_Rp), dtype=np.float64)
     names = form.names
@@ -111,9 +111,9 @@ def replicate_values(
         return values
     at = names.index(quantity.name)
     resting = at_bound_Rp[:, at]
-    # At zero a pure power is the constant: a value like any other.
+    # With exponent zero a pure power is the constant: an ordinary value.
     if form.parameters[at].lower != 0.0:
-        # those at a bound lie on one side of all that are at none, however many they are
+        # replicates at a bound are on one side of all the others, however many they are
         free = values[~resting & np.isfinite(values)]
         middle = (form.parameters[at].lower + form.parameters[at].upper) / 2
         small = values <= (np.median(free) if len(free) else middle)

@@ -3,8 +3,8 @@
 The hierarchy of a study is days (shared by every run, dependent in time), folds (blocks of days
 with a training set of their own) and seeds (independent at every size). Each replicate draws all
 three: days by the stationary bootstrap *once for all runs*, which keeps the pairing; folds with
-replacement; seeds with replacement, pooled over sizes, since three draws from three seeds
-know little of a spread.
+replacement; seeds with replacement, pooled over sizes, because the three seeds of one size say
+little about their spread.
 """
 
 from __future__ import annotations
@@ -94,10 +94,6 @@ def resample(
         Needed by the residual scheme: the curve, and each point's leverage.
     covariance_nn : array, ``[n, n]``, optional
         A known covariance: replicates are drawn from it around the curve.
-
-    Returns
-    -------
-    Replicates
 
     References
     ----------

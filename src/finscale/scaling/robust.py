@@ -15,17 +15,7 @@ from numpy.typing import NDArray
 from finscale.scaling.descent import Local, minimise
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
-from finscale.scaling.varpro import (
-    Precision,
-    Solution,
-    best_of,
-    chunks,
-    grid_points,
-    joined,
-    profile,
-    refine,
-    start_points,
-)
+from finscale.scaling.varpro import Precision, Solution, solve
 
 #: Where Huber's loss turns from quadratic to linear, on ln L.
 DELTA = 1e-3
@@ -54,26 +44,13 @@ def solve_huber(
         Weight of each point.
     delta : float
         Width of the quadratic zone.
-
-    Returns
-    -------
-    Solution
     """
-    grid_GQ = grid_points(form, x_nd)
-    relative = Precision(weights=weights / y_Rn**2)
 
-    def fit(rows: slice) -> Solution:
-        y, metric = y_Rn[rows], relative.take(rows)
-        objective_RG, _ = profile(form, x_nd, y, metric, grid_GQ)
+    def polish(near: Solution, rows: slice) -> Solution:
         weight = weights if len(weights) == 1 else weights[rows]
-        tries = []
-        for start in start_points(form, x_nd, objective_RG):
-            near = refine(form, x_nd, y, metric, grid_GQ[start]).internal_Rp
-            tries.append(_refine(form, x_nd, np.log(y), weight, near, delta))
-        return best_of(tries)
+        return _refine(form, x_nd, np.log(y_Rn[rows]), weight, near.internal_Rp, delta)
 
-    row_size = max(len(grid_GQ) * len(form.linear) ** 2, len(x_nd) * form.num_parameters)
-    return joined([fit(rows) for rows in chunks(len(y_Rn), row_size)])
+    return solve(form, x_nd, y_Rn, Precision(weights=weights / y_Rn**2), polish=polish)
 
 
 def _refine(
@@ -82,7 +59,7 @@ def _refine(
     def evaluate(theta: Array, rows: NDArray[np.int64]) -> Local:
         weight = weights if len(weights) == 1 else weights[rows]
         loss = form.evaluate(x_nd, theta)
-        # A step that leaves nothing of the loss has no objective, and is refused for it.
+        # A step to a negative loss gets no objective (NaN), so it is rejected.
         loss = np.where(loss > 0, loss, np.nan)
         residual = np.log(loss) - log_y_Rn[rows]
         slope = form.jacobian(x_nd, theta) / loss[..., None]

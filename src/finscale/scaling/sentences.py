@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from finscale.config.quantities import format_count
 from finscale.evaluation.bootstrap import Metric
 from finscale.scaling.digits import decimals, fixed, number
 from finscale.scaling.measure import negated
@@ -28,10 +29,7 @@ def interval(metric: Metric, bounds: tuple[float, float] | None = None) -> str:
 
 def size(value: float) -> str:
     """Return a size as people write it: ``47k``."""
-    for unit, scale in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
-        if value >= scale * 0.9995:
-            return f"{value / scale:.3g}{unit}"
-    return f"{value:.3g}"
+    return format_count(value) if value >= 999.5 else f"{value:.3g}"
 
 
 def p_text(p: float) -> str:
@@ -67,7 +65,7 @@ def _claim(
         return (
             f"LAW: {title} {better} {span} as a power law with exponent {exponent}, by {gain} in "
             f"all; a constant is rejected ({p_text(facts['p_improves'])}), the largest size was "
-            f"foretold to {number(facts['held_out'][0])}, and {tenfold}."
+            f"predicted to within {number(facts['held_out'][0])}, and {tenfold}."
         )
     if name == "INVERSE":
         lost = measure.amount(interval(negated(facts["gain"])))

@@ -1,14 +1,14 @@
-"""What would settle an open study: more days, more seeds, or both."""
+"""How many more days or seeds would settle an open study."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from finscale.scaling.covariance import SizeCovariance
-from finscale.scaling.simulation import simulate_verdicts
+from finscale.scaling.simulation import least, simulate_verdicts
 from finscale.scaling.trend import Float
 
 _WANTED_POWER = 0.8
@@ -83,24 +83,17 @@ def settlement(
         ).rates()
         return 1 - rates["INDETERMINATE"] >= _WANTED_POWER
 
-    days = _least_factor(lambda f: settles(f, 1)) if num_days else None
-    seeds = _least_factor(lambda f: settles(1, f))
-    both = _least_factor(lambda f: settles(f, f)) if num_days else None
+    days = least(lambda f: settles(f, 1), 1.0, 100.0, 6) if num_days else np.inf
+    seeds = least(lambda f: settles(1, f), 1.0, 100.0, 6)
+    both = least(lambda f: settles(f, f), 1.0, 100.0, 6) if num_days else np.inf
+
+    def grown(count: float, factor: float) -> int | None:
+        return int(np.ceil(count * factor)) if np.isfinite(factor) else None
+
+    alike = grown(num_days, both), grown(num_seeds, both)
     return Settlement(
-        num_days=None if days is None else int(np.ceil(num_days * days)),
-        num_seeds=None if seeds is None else int(np.ceil(num_seeds * seeds)),
-        both=None
-        if both is None
-        else (int(np.ceil(num_days * both)), int(np.ceil(num_seeds * both))),
+        num_days=grown(num_days, days),
+        num_seeds=grown(num_seeds, seeds),
+        both=(alike[0], alike[1]) if alike[0] and alike[1] else None,
         assumption=assumption,
     )
-
-
-def _least_factor(settles: Callable[[float], bool]) -> float | None:
-    low, high = 0.0, np.log(100.0)
-    if not settles(100.0):
-        return None
-    for _ in range(6):
-        middle = (low + high) / 2
-        low, high = (low, middle) if settles(float(np.exp(middle))) else (middle, high)
-    return float(np.exp(high))

@@ -1,8 +1,9 @@
-"""Verdicts of studies that were never run: draws around a true curve, each judged."""
+"""Simulate studies around a true curve and decide each."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -36,13 +37,14 @@ def simulate_verdicts(
     """
     rng = np.random.default_rng(seed)
     axis = SizeAxis(tuple(float(size) for size in sizes))
+    monotone_G = nearest_monotone(axis, covariance, truth_G)
+    flat_G = np.zeros(len(axis.sizes))
+    if_flat, if_monotone = (
+        axis.fit(*redraw(covariance, curve_G, num_replicates, rng))
+        for curve_G in (flat_G, monotone_G)
+    )
     limits = thresholds(
-        axis,
-        covariance,
-        nearest_monotone(axis, covariance, truth_G),
-        level=level,
-        num_replicates=num_replicates,
-        rng=rng,
+        axis, covariance, monotone_G, if_flat=if_flat, if_monotone=if_monotone, level=level
     )
     mean_BG, covariance_BGG = redraw(covariance, truth_G, num_replicates, rng)
     return decide_batch(
@@ -61,3 +63,17 @@ def nearest_monotone(axis: SizeAxis, covariance: SizeCovariance, truth_G: Float)
     falls = trends.fall.statistic_B[0] >= trends.rise.statistic_B[0]
     best = trends.fall if falls else trends.rise
     return np.asarray(best.predict(np.asarray(axis.sizes))[0])
+
+
+def least(enough: Callable[[float], bool], low: float, high: float, num_steps: int) -> float:
+    """Return the least value between two that is enough, by bisection on its logarithm.
+
+    Infinite where even ``high`` is not enough.
+    """
+    if not enough(high):
+        return math.inf
+    below, above = np.log(low), np.log(high)
+    for _ in range(num_steps):
+        middle = (below + above) / 2
+        below, above = (below, middle) if enough(float(np.exp(middle))) else (middle, above)
+    return float(np.exp(above))

@@ -1,4 +1,4 @@
-"""Read any table of sizes and losses, check it, and say what it holds."""
+"""Read and check a table of sizes and losses."""
 
 from __future__ import annotations
 
@@ -115,10 +115,6 @@ def read_table(
         Columns used when present. Without a seed column, rows of equal size are its seeds.
     signed : bool
         Losses are differences and may be zero or negative.
-
-    Returns
-    -------
-    LawTable
 
     Raises
     ------

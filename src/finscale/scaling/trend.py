@@ -6,8 +6,8 @@ Every curve is written by what it does between the smallest size :math:`x_1` and
 .. math:: L(x) = c - g\,s_{-\alpha}(x) + h\,s_{\beta}(x), \qquad
           s_e(x) = \frac{(x / x_1)^e - 1}{(x_G / x_1)^e - 1},
 
-so that g is the whole fall and h the whole rise in nats, c the loss at :math:`x_1`, and the
-exponent only bends the way. It is the power law with a floor, :math:`E + A x^{-\alpha}`, in
+so that g is the whole fall and h the whole rise in nats, c is the loss at :math:`x_1`, and the
+exponent sets only the curvature. It is the power law with a floor, :math:`E + A x^{-\alpha}`, in
 coordinates that stay well conditioned as the exponent goes to zero, where the power law becomes a
 logarithm. The level c is free: the curves hold for losses and for differences of losses.
 
@@ -27,7 +27,8 @@ from finscale.scaling.forms.power_law import EXPONENT_RANGE
 
 Float = NDArray[np.float64]
 
-#: Exponents tried: steps of 6 %. Tests need no finer grid, a reported exponent does.
+#: Exponents tried between 0.01 and 4: (4 / 0.01)^(1 / 95) is a step of 6.5 %, enough for tests;
+#: a reported exponent needs the finer grid (0.4 %).
 NUM_EXPONENTS, FINE_EXPONENTS = 96, 1536
 #: A rising loss may speed up as well as saturate: exponents up to this.
 _FASTEST_RISE = 2.0
@@ -39,7 +40,7 @@ _VALLEY_RISES = np.array([0.01, 0.25, 0.5, 1.0, 2.0])
 def shape(exponent: Float, x: Float, first: float, last: float) -> Float:
     """Return ``s_e(x)``: 0 at ``first``, 1 at ``last``; exponent and x broadcast.
 
-    NaN where they are one size, as when the largest of two is held out: no curve is known by it.
+    NaN where both are the same size (the larger of two sizes is held out): no curve can be fitted.
     """
     if first == last:
         return np.full(np.broadcast_shapes(np.shape(exponent), np.shape(x)), np.nan)
@@ -111,7 +112,7 @@ class MonotoneFit:
 
 @dataclass(frozen=True)
 class TurningFit:
-    """The best curve that may fall first and rise then, for B replicates."""
+    """The best curve that may first fall and then rise, for B replicates."""
 
     first: float
     last: float
@@ -197,13 +198,13 @@ class SizeAxis:
         covariance_BGG : array [B, G, G] or [1, G, G]
             Their covariance, up to a part that all sizes share.
         """
-        # the curves' level is free, so a part that all sizes share changes nothing; with it the
-        # inverse exists even where no seed differs and the days' part alone has no full rank
+        # the curves' level is free, so adding a part that all sizes share changes nothing; it makes
+        # the matrix invertible where seeds do not differ and the days' part lacks full rank
         shared_B11 = np.trace(covariance_BGG, axis1=1, axis2=2)[:, None, None]
         precision_BGG = np.linalg.inv(covariance_BGG + shared_B11)
         weight_BG = precision_BGG.sum(axis=2)
         weight_BG /= weight_BG.sum(axis=1, keepdims=True)
-        # sweep the level out: what is left sees contrasts between sizes only
+        # sweep out the level: only contrasts between sizes are left
         sweep_BGG = precision_BGG - precision_BGG.sum(axis=2)[:, :, None] * weight_BG[:, None, :]
         target_BG = np.einsum("bgh,bh->bg", sweep_BGG, mean_BG)
         swept = _Swept(self, mean_BG, weight_BG, sweep_BGG, target_BG)
@@ -262,13 +263,13 @@ class _Swept:
         cross_BDU = down_BDG @ up_UG.T
         score_BD1, score_B1U = score_BD[:, :, None], score_BU[:, None, :]
         norm_BDU = down_BD1 * up_B1U
-        # two shapes that coincide at these sizes make no valley: their determinant becomes infinite
+        # shapes that coincide at these sizes make no valley: an infinite determinant excludes them
         determinant_BDU = norm_BDU - cross_BDU**2
         determinant_BDU = np.where(determinant_BDU > 1e-9 * norm_BDU, determinant_BDU, np.inf)
         fall_BDU = (up_B1U * score_BD1 - cross_BDU * score_B1U) / determinant_BDU
         rise_BDU = (down_BD1 * score_B1U - cross_BDU * score_BD1) / determinant_BDU
         drop_BDU = fall_BDU * score_BD1 + rise_BDU * score_B1U
-        # a negative coefficient leaves one side, and that is a monotone curve
+        # with a negative coefficient only one side is left: a monotone curve
         drop_BDU = np.where((fall_BDU > 0) & (rise_BDU > 0), drop_BDU, 0.0)
         num_replicates = len(drop_BDU)
         best_B = drop_BDU.reshape(num_replicates, -1).argmax(axis=1)

@@ -3,14 +3,14 @@ r"""Variable projection: exponents by grid and refinement, everything linear sol
 For given exponents q the coefficients c of a form are a non-negative least-squares problem with a
 closed answer, so the search runs over q alone: first a grid that covers the whole allowed range, in
 one array operation for all replicates, then Levenberg-Marquardt on the projected residual
-(Golub and Pereyra 1973; Kaufman 1975). There is no start point that could be returned or that could
+(Golub and Pereyra 1973; Kaufman 1975). So there is no start point to choose, and none that could
 trap the search. Sizes are divided by their geometric mean first, which takes the condition number
 of the Chinchilla problem from 3.5e11 to about 10.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,9 +21,10 @@ from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.nnls import solve_nonnegative
 
-#: Elements of the largest temporary array; keeps a batch within about 100 MB.
+#: Elements of the largest temporary array: 24 MB of float64, so a batch stays within about 100 MB.
 _CHUNK = 3_000_000
-#: Forms of so many exponents have valleys of which the best grid points may show one alone.
+#: With this many exponents the objective has several valleys, and the best grid points may all lie
+#: in one.
 _MANY_EXPONENTS = 3
 _MOST_VALLEYS = 8
 
@@ -125,24 +126,37 @@ def profile(
     return total[:, None] - gain, c
 
 
-def solve(form: Form, x_nd: Array, y_Rn: Array, precision: Precision) -> Solution:
-    """Fit every replicate: grid, then refinement from the best points of the grid."""
+def solve(
+    form: Form,
+    x_nd: Array,
+    y_Rn: Array,
+    precision: Precision,
+    *,
+    polish: Callable[[Solution, slice], Solution] | None = None,
+) -> Solution:
+    """Fit every replicate: grid, then refinement from the best points of the grid.
+
+    ``polish`` takes the answer from each start and the rows that it is of, and returns a better one
+    under another loss.
+    """
     grid_GQ = grid_points(form, x_nd)
 
     def fit(rows: slice) -> Solution:
         y, metric = y_Rn[rows], precision.take(rows)
         objective_RG, _ = profile(form, x_nd, y, metric, grid_GQ)
         starts = start_points(form, x_nd, objective_RG)
-        return best_of([refine(form, x_nd, y, metric, grid_GQ[start]) for start in starts])
+        tries = [refine(form, x_nd, y, metric, grid_GQ[start]) for start in starts]
+        return best_of([polish(near, rows) for near in tries] if polish else tries)
 
-    return joined([fit(rows) for rows in chunks(len(y_Rn), len(grid_GQ) * len(form.linear) ** 2)])
+    row_size = max(len(grid_GQ) * len(form.linear) ** 2, len(x_nd) * form.num_parameters)
+    return joined([fit(rows) for rows in chunks(len(y_Rn), row_size)])
 
 
 def start_points(form: Form, x_nd: Array, objective_RG: Array) -> NDArray[np.int64]:
     """Return the grid points from which to refine, ``[starts, R]``, the best of each first.
 
-    Forms that bend have several valleys, and the best points of a grid may all lie in one: there
-    the lowest point of each valley, one that no neighbour on the grid is below, begins a search.
+    Forms that bend have several valleys. There a search starts at the lowest point of each: a grid
+    point that no neighbour is below.
     """
     if len(form.nonlinear) < _MANY_EXPONENTS:
         return np.asarray(objective_RG.argmin(axis=-1)[None])
@@ -220,7 +234,7 @@ def _coefficients(
 ) -> tuple[Array, Array]:
     """Return c and the residual, after one round of iterative refinement.
 
-    Normal equations alone lose half the digits; the second solve wins them back.
+    Normal equations alone lose half the digits; the second solve recovers them.
     """
     c, _ = solve_nonnegative(gram, (yw_Rn[:, None, :] @ phi)[:, 0], free_K)
     residual = yw_Rn - (phi @ c[..., None])[..., 0]

@@ -4,8 +4,8 @@
 TURNS                   a curve with a valley inside the range beats both monotone ones, and the
                         loss at its bottom is lower than at both ends
 LAW                     a falling power law beats the constant, its exponent's interval is finite
-                        and off its bounds, and it foretells the largest size, held out, better
-                        than the constant does
+                        and off its bounds, and fitted without the largest size it predicts that
+                        size better than the constant does
 INVERSE                 the same with a rising loss
 NO-LAW                  the gain from smallest to largest size lies within ± the smallest effect of
                         interest (two one-sided tests)
@@ -14,9 +14,8 @@ INDETERMINATE           none of these; then the verdict says what would settle i
 
 All tests are likelihood ratios by generalised least squares with the covariance of
 ``finscale.scaling.covariance``; their critical values come from a parametric bootstrap that
-estimates the covariance anew in each replicate. An outcome that is the better the higher (AUC, R²,
-a Sharpe ratio) is judged as a loss turned round, and spoken of in its own terms
-(``finscale.scaling.measure``).
+estimates the covariance anew in each replicate. An outcome for which higher is better (AUC, R², a
+Sharpe ratio) is judged as a loss and reported in its own terms (``finscale.scaling.measure``).
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ def decide(
     settle: bool = True,
     seed: int = 0,
 ) -> Verdict:
-    """Decide what the losses of a grid of runs allow to be said.
+    """Decide which claim the losses of a grid of runs support.
 
     Parameters
     ----------
@@ -66,7 +65,7 @@ def decide(
     sizes : array [G], optional
         The sizes of an array's rows.
     sesoi : float
-        Smallest effect of interest: a gain over the whole range that would not be worth having.
+        Smallest effect of interest: a smaller gain over the whole range would not be worth having.
     axis, loss : str
         What grows; and the table's column of losses.
     level : float
@@ -76,16 +75,12 @@ def decide(
     exclusions : sequence of str
         Runs left out by a rule stated before.
     measure : Measure
-        What the losses stand for, for the words and numbers of the verdict; an outcome that is the
-        better the higher is given as losses by :meth:`Measure.as_loss`.
+        What the losses stand for, for the words and numbers of the verdict; convert an outcome for
+        which higher is better with :meth:`Measure.as_loss` first.
     num_replicates, seed : int
         Of the parametric bootstrap.
     settle : bool
         Whether an INDETERMINATE verdict works out what would settle it (some tenths of a second).
-
-    Returns
-    -------
-    Verdict
 
     Raises
     ------

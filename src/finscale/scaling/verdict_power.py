@@ -13,7 +13,7 @@ for scores correlated :math:`\rho` between sizes and a base rate :math:`\pi`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ import numpy as np
 from finscale.errors import FinscaleError
 from finscale.scaling.covariance import SizeCovariance
 from finscale.scaling.decision import Decisions, VerdictName
-from finscale.scaling.simulation import NUM_REPLICATES, simulate_verdicts
+from finscale.scaling.simulation import NUM_REPLICATES, least, simulate_verdicts
 from finscale.scaling.trend import Float, shape
 
 _WANTED_POWER = 0.8
@@ -126,7 +126,7 @@ class StudyDesign:
 
 @dataclass(frozen=True)
 class PowerRow:
-    """Probability of each verdict at one true gain, and of seeing that loss falls at all."""
+    """Probability of each verdict at one true gain, and of detecting that loss falls."""
 
     gain: float
     rates: dict[VerdictName, float]
@@ -207,25 +207,13 @@ def study_power(
     contrast = np.zeros(len(design.sizes))
     contrast[[0, -1]] = 1.0, -1.0
     scale = design.covariance().contrast(contrast)[1]
-    # what is advertised holds in spite of the simulation's own error: one-sided 95 %
+    # allow for the simulation's own error: one-sided 95 %, 1.645 standard errors
     wanted = _WANTED_POWER + 1.645 * math.sqrt(_WANTED_POWER * (1 - _WANTED_POWER) / num_replicates)
+    low, high = 0.5 * scale, 500.0 * scale
     return StudyPower(
         design,
         tuple(rows),
-        smallest_fall=_smallest(lambda gain: float(outcome(gain).falls_B.mean()), scale, wanted),
-        smallest_law=_smallest(lambda gain: outcome(gain).rates()["LAW"], scale, wanted),
+        smallest_fall=least(lambda g: outcome(g).falls_B.mean() >= wanted, low, high, 9),
+        # infinite for an exponent so steep or so flat that no size shows the curve's bend
+        smallest_law=least(lambda g: outcome(g).rates()["LAW"] >= wanted, low, high, 9),
     )
-
-
-def _smallest(power: Callable[[float], float], scale: float, wanted: float) -> float:
-    """Return the gain at which power reaches what is wanted, by bisection on its logarithm.
-
-    Infinite where no gain does: a law too steep or too flat for its sizes bends on none of them.
-    """
-    low, high = np.log(0.5 * scale), np.log(500.0 * scale)
-    if power(np.exp(high)) < wanted:
-        return math.inf
-    for _ in range(9):
-        middle = (low + high) / 2
-        low, high = (low, middle) if power(np.exp(middle)) >= wanted else (middle, high)
-    return float(np.exp(high))

@@ -11,6 +11,7 @@ _HOMES = {
     "Job": ".execution.local",
     "LocalExecutor": ".execution.local",
     "ControlOutcome": ".control_runs",
+    "control_outcomes": ".control_runs",
     "AXES": ".axes",
     "Axis": ".axes",
     "Planned": ".planned",

@@ -12,6 +12,7 @@ from finscale.config import StudyConfig
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.evaluation.bootstrap import Floats
+from finscale.judging.gather import predictions_of
 from finscale.judging.scoring import is_collapsed
 from finscale.scaling import Law, SizeCovariance, Verdict, decide, fit_law, size_covariance
 from finscale.study.axes import AXES, nominal
@@ -116,7 +117,11 @@ def _whole(study: StudyConfig, completed: Completed) -> tuple[Completed, tuple[s
     """Leave out what a stated rule excludes, then sizes' seeds that lack a fold."""
     left_out: list[str] = []
     if "collapsed" in study.exclusions:
-        kept = [(p, r) for p, r in completed if p.cell.is_baseline or not is_collapsed(r)]
+        kept = [
+            (planned, run)
+            for planned, run in completed
+            if planned.cell.is_baseline or not is_collapsed(predictions_of([run]))
+        ]
         if len(kept) < len(completed):
             left_out.append(f"{len(completed) - len(kept)} runs that hug the base rate")
         completed = kept

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from finscale.config import BaselineConfig, ExperimentConfig, ModelConfig, format_count, validate
+from finscale.config import BaselineConfig, ExperimentConfig, format_count, validate
 from finscale.config.names import AXIS_NAMES
 from finscale.errors import BudgetError, ConfigError
 from finscale.registry import Registry
@@ -127,7 +127,7 @@ def _section(config: ExperimentConfig, section: str, **changes: Any) -> Experime
 
 def _parameters(config: ExperimentConfig, size: Size, _: Look) -> ExperimentConfig:
     # sizes that a config states would contradict the budget
-    solved = {"depth": None, "width": None, "heads": None, "ff_width": None}
+    solved = dict.fromkeys(config.network.SIZES)
     return _section(config, "model", budget=int(size), **solved)
 
 
@@ -148,23 +148,18 @@ def budget_for_flops(config: ExperimentConfig, num_features: int, flops: float) 
         If no budget from 500 to 20 billion parameters does.
     """
     from finscale.models.build import design
-    from finscale.models.patchtst.counts import flops_per_sample
 
     def cost(budget: float) -> float:
-        settings = {"depth": None, "width": None, "heads": None, "ff_width": None}
-        model = ModelConfig.model_validate(
-            {**config.network.model_dump(), **settings, "budget": round(budget)}
-        )
         try:
-            architecture = design(
-                model,
+            made = design(
+                config.network.with_budget(round(budget)),
                 num_features=num_features,
                 context_length=config.data.context_length,
                 head=config.task.kind,
             )
         except BudgetError:
             return 0.0  # smaller than any architecture
-        return float(flops_per_sample(architecture))
+        return float(made.flops)
 
     low, high = math.log(500), math.log(2e10)
     for _ in range(40):

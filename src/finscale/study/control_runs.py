@@ -1,7 +1,4 @@
-"""A study's controls: the same grid, smaller, on labels whose relation to the window is known.
-
-What has to come out is stated before the first run; afterwards it is held against what did.
-"""
+"""A study's controls, judged: what had to come out was stated before the first run."""
 
 from __future__ import annotations
 
@@ -13,12 +10,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from finscale.config import StudyConfig
 from finscale.config.study import expected
 from finscale.errors import FinscaleError
-from finscale.judging.forecasts import Forecasts
+from finscale.evaluation.predictions import Predictions
+from finscale.evaluation.targets import target_of
+from finscale.judging.gather import predictions_of
 from finscale.registry import Registry
 from finscale.study.axes import nominal
+from finscale.study.control_grid import CONTROL_KINDS
 from finscale.study.daily import base_rates, series_of, windows_key
 from finscale.study.outcomes import OUTCOMES, outcome_of
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from finscale.study.study import Study
 
 Floats = NDArray[np.float64]
-_NUM_SIZES, _NUM_SEEDS = 4, 2
 _NUM_SHUFFLES = 2_000
 
 
@@ -65,54 +63,28 @@ class ControlOutcome:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class StudyControl:
-    """One kind of control: what it does to the labels, what must follow, how it is judged."""
-
-    task: str
-    label: str
-    judge: Callable[[Study, float], tuple[str, bool, dict[str, Any]]]
+#: A control's study and the level of its tests → what was found, whether it is right, and facts.
+ControlJudge = Callable[["Study", float], tuple[str, bool, dict[str, Any]]]
+#: How each of ``finscale.study.control_grid.CONTROL_KINDS`` is judged.
+CONTROL_JUDGES: Registry[ControlJudge] = Registry("control")
 
 
-CONTROL_RUNS: Registry[StudyControl] = Registry("control")
-
-
-def control_study(study: StudyConfig, kind: str) -> StudyConfig:
-    """Return a control as a study of its own: fewer sizes and seeds, other labels."""
-    axis, sizes = next(iter(study.axes.items()))
-    chosen = study.controls.sizes or sorted(sizes, key=lambda size: nominal(axis, size))
-    axes: dict[str, Sequence[int | str]] = {axis: tuple(chosen)[:_NUM_SIZES]}
-    if study.controls.sizes:
-        axes[axis] = study.controls.sizes
-    for other in list(study.axes)[1:]:
-        axes[other] = (max(study.axes[other], key=lambda size: nominal(other, size)),)
-    task = study.experiment.task.model_copy(
-        update={"control": CONTROL_RUNS[kind].task, "control_strength": study.controls.strength}
-    )
-    changes = {
-        "name": kind,
-        "question": CONTROL_RUNS[kind].label,
-        "experiment": study.experiment.model_copy(update={"task": task}),
-        "axes": axes,
-        "seeds": study.controls.seeds or study.seeds[:_NUM_SEEDS],
-        "controls": {},
-        "tuning": {"rule": "fixed" if study.tuning.rule == "fixed" else "transfer"},
-        "baselines": tuple(dict.fromkeys(("base_rate", *study.baselines))),
-        "quick": {},
-    }
-    return StudyConfig.model_validate({**dict(study), **changes})
+def control_outcomes(study: Study) -> list[ControlOutcome]:
+    """Return each of a study's controls: what had to come out, what did, and whether they agree."""
+    level = study.config.controls.level
+    return [control_outcome(kind, control, level=level) for kind, control in study.controls.items()]
 
 
 def control_outcome(kind: str, study: Study, *, level: float) -> ControlOutcome:
     """Hold a control's finished runs against what is known of it."""
-    control = CONTROL_RUNS[kind]
+    label = CONTROL_KINDS[kind].label
     awaited = expected(kind, study.config.outcome)  # type: ignore[arg-type]
     missing = [planned for planned in study.plan if planned.run_id not in study.runs]
     if missing:
         found = f"{len(missing)} of {len(study.plan)} runs are missing"
-        return ControlOutcome(kind, control.label, awaited, found, None, {})
-    found, ok, facts = control.judge(study, level)
-    return ControlOutcome(kind, control.label, awaited, found, ok, facts)
+        return ControlOutcome(kind, label, awaited, found, None, {})
+    found, ok, facts = CONTROL_JUDGES[kind](study, level)
+    return ControlOutcome(kind, label, awaited, found, ok, facts)
 
 
 def _judge_permuted(study: Study, level: float) -> tuple[str, bool, dict[str, Any]]:
@@ -140,18 +112,18 @@ def _judge_planted(study: Study, level: float) -> tuple[str, bool, dict[str, Any
     outcome = (
         OUTCOMES["loss"] if OUTCOMES[study.config.outcome].trades else outcome_of(study.config)
     )
-    measure = outcome.measure(study.config.experiment.task.kind)
+    measure = outcome.measure(target_of(study.config.experiment))
     networks = series_of(_networks(study, largest=True))
     keys = [windows_key(run.config) for run in networks[0][1]]
     known = base_rates(study.completed())
-    base_rate = Forecasts.of([known[key] for key in keys])
-    best = replace(base_rate, predictions=_with_optimum(base_rate.predictions, _optima(study)))
+    base_rate = predictions_of([known[key] for key in keys], beside=networks[0][1][0].config)
+    best = replace(base_rate, table=_with_optimum(base_rate.table, _optima(study)))
 
-    def losses_T(tested: Forecasts) -> Floats:
-        value_T = outcome.by_day(outcome.rows(tested))[1]
+    def losses_T(tested: Predictions) -> Floats:
+        value_T = outcome.by_day(outcome.rows(tested, None))[1]
         return np.asarray(measure.as_loss(value_T))
 
-    network_T = np.mean([losses_T(Forecasts.of(runs)) for _, runs in networks], axis=0)
+    network_T = np.mean([losses_T(predictions_of(runs)) for _, runs in networks], axis=0)
     base_T = losses_T(base_rate)
     days = base_rate.test["date"].unique().sort().to_numpy()
     gain = mean_interval(days, base_T - network_T, overlap=base_rate.horizon, level=1 - level)
@@ -240,19 +212,5 @@ def _verdict(study: Study) -> Verdict | None:
         return None  # too few sizes or seeds: no law is claimed
 
 
-CONTROL_RUNS.add(
-    "permuted_labels",
-    StudyControl(
-        task="permuted",
-        label="labels shuffled within calendar quarters",
-        judge=_judge_permuted,
-    ),
-)
-CONTROL_RUNS.add(
-    "planted_signal",
-    StudyControl(
-        task="planted",
-        label="labels drawn from a known function of the last 21 bars",
-        judge=_judge_planted,
-    ),
-)
+CONTROL_JUDGES.add("permuted_labels", _judge_permuted)
+CONTROL_JUDGES.add("planted_signal", _judge_planted)

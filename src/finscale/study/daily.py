@@ -12,9 +12,10 @@ from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.evaluation.backtest import Costs
 from finscale.evaluation.market import Market
-from finscale.judging.forecasts import Forecasts, bars_of, market_of
+from finscale.evaluation.predictions import Predictions
+from finscale.judging.gather import bars_of, market_of, predictions_of
 from finscale.study.axes import AXES, nominal
-from finscale.study.outcomes import OUTCOMES, Outcome
+from finscale.study.outcomes import OUTCOMES, Outcome, Trade
 
 if TYPE_CHECKING:
     from finscale.runs import Run
@@ -80,9 +81,11 @@ def daily_values(
         raise FinscaleError("no network of this study is finished yet.")
     axes = list(series[0][0].cell.sizes)
     shared = _shared_symbols(series) if "assets" in axes else None
-    market = _market(series, shared, data) if outcome.trades else None
-    tested = [Forecasts.of(runs, symbols=shared, market=market, costs=costs) for _, runs in series]
-    rows = [outcome.rows(one) for one in tested]
+    trade: Trade | None = None
+    if outcome.trades:
+        trade = _market(series, shared, data), costs or Costs()
+    tested = [_shared(predictions_of(runs), shared) for _, runs in series]
+    rows = [outcome.rows(one, trade) for one in tested]
     if common:
         rows = _on_common_days(rows)
     values = [outcome.daily(own) for own in rows]
@@ -111,6 +114,10 @@ def series_of(completed: Completed) -> list[tuple[Planned, list[Run]]]:
         (members[0][0], [run for _, run in sorted(members, key=lambda m: m[1].config.split.fold)])
         for members in groups.values()
     ]
+
+
+def _shared(predictions: Predictions, symbols: frozenset[str] | None) -> Predictions:
+    return predictions if symbols is None else predictions.of_symbols(symbols)
 
 
 def _shared_symbols(series: Sequence[tuple[Planned, list[Run]]]) -> frozenset[str]:
@@ -153,14 +160,14 @@ def _less_base_rate(
             f"{planned.cell.label} cannot be compared: its base rate is not there.",
             hint="name base_rate among the baselines, and `finscale study run` again",
         )
-    base = Forecasts.of([known[key] for key in keys], symbols=shared)
-    other = outcome.daily(outcome.rows(base))
+    base = predictions_of([known[key] for key in keys], beside=runs[0].config)
+    other = outcome.daily(outcome.rows(_shared(base, shared), None))
     joined = values.join(other, on="day", suffix="_base_rate", maintain_order="left")
     return joined.select("day", value=pl.col("value") - pl.col("value_base_rate"))
 
 
 def _placed(
-    values: pl.DataFrame, planned: Planned, runs: Sequence[Run], tested: Forecasts
+    values: pl.DataFrame, planned: Planned, runs: Sequence[Run], tested: Predictions
 ) -> pl.DataFrame:
     """Add to a series' values what it is: its sizes, seed, and the fold of each day."""
     folds = tested.test.group_by(day="date").agg(pl.col("fold").first())

@@ -11,6 +11,7 @@ import yaml
 from finscale.config import StudyConfig, TaskConfig, validate
 from finscale.config.outcomes import OUTCOMES as RULES
 from finscale.errors import FinscaleError
+from finscale.evaluation.targets import TARGETS
 from finscale.files import write_bytes
 from finscale.study.axes import AXES
 from finscale.study.outcomes import OUTCOMES
@@ -59,8 +60,7 @@ class Answers:
         kinds = "[permuted_labels, planted_signal]" if self.controls else "[]"
         kind = TaskConfig.model_validate({"name": self.task}).kind
         outcome = OUTCOMES[self.outcome]
-        # what does not fit is refused below, with the whole file
-        measure = outcome.measures.get(kind) or next(iter(outcome.measures.values()))
+        measure = outcome.measure(TARGETS[kind])
         unit = measure.unit or measure.title
         sesoi = self.sesoi or RULES[outcome.name].sesoi.get(kind, 0.01)
         text = _TEMPLATE.format(

@@ -12,23 +12,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from finscale.config import StudyConfig
+from finscale.config.outcomes import OUTCOMES as RULES
 from finscale.config.outcomes import OutcomeName
-from finscale.evaluation.backtest import Costs
+from finscale.errors import FinscaleError
+from finscale.evaluation.backtest import Costs, follow
 from finscale.evaluation.bootstrap import Floats, day_means
 from finscale.evaluation.influence import auc_by_day, r2_by_day, sharpe_by_day
-from finscale.evaluation.scores import log_losses, squared_errors
-from finscale.judging.forecasts import Forecasts
+from finscale.evaluation.losses import squared_errors
+from finscale.evaluation.market import Market
+from finscale.evaluation.predictions import Predictions
+from finscale.evaluation.targets import Target, target_of
 from finscale.registry import Registry
 from finscale.scaling.measure import Measure
 from finscale.study.outcome_noise import NoiseOf, auc_noise, loss_noise, r2_noise, sharpe_noise
 
 #: Days and the value of each.
 ByDay = tuple[NDArray[Any], Floats]
+#: Prices of the predicted symbols, and what trading them costs.
+Trade = tuple[Market, Costs]
 
 
 @dataclass(frozen=True)
@@ -39,10 +44,11 @@ class Outcome:
     ----------
     name : str
         As the study file has it.
-    measures : mapping of str to Measure
-        Kind of task that it fits → title, unit and direction.
+    measure : callable
+        Target → title, unit and direction. ``finscale.config.outcomes`` says which targets it fits.
     rows : callable
-        Test days of a model → rows with ``day`` and what ``by_day`` needs.
+        Predictions of a model, and prices where it trades → rows with ``day`` and what ``by_day``
+        needs.
     by_day : callable
         Such rows, of any days → days and values whose mean is the outcome on those days.
     axis : str
@@ -55,23 +61,19 @@ class Outcome:
     trades : bool
         Whether prices are needed.
     noise : mapping of str to callable
-        Kind of task → how the outcome is expected to vary, for the power of a study; kinds of which
-        it is not known beforehand are missing.
+        Target → how the outcome is expected to vary, for the power of a study; targets of which it
+        is not known beforehand are missing.
     """
 
     name: OutcomeName
-    measures: Mapping[str, Measure]
-    rows: Callable[[Forecasts], pl.DataFrame]
+    measure: Callable[[Target], Measure]
+    rows: Callable[[Predictions, Trade | None], pl.DataFrame]
     by_day: Callable[[pl.DataFrame], ByDay]
     axis: str
     does: str
     comparable: bool = True
     trades: bool = False
     noise: Mapping[str, NoiseOf] = field(default_factory=dict)
-
-    def measure(self, kind: str) -> Measure:
-        """Return title, unit and direction for a kind of task."""
-        return self.measures[kind]
 
     def daily(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return ``day`` and ``value`` of some rows."""
@@ -91,7 +93,7 @@ def outcome_of(study: StudyConfig) -> Outcome:
 
 def measure_of(study: StudyConfig) -> Measure:
     """Return title, unit and direction of a study's outcome."""
-    return outcome_of(study).measure(study.experiment.task.kind)
+    return outcome_of(study).measure(target_of(study.experiment))
 
 
 def costs_of(study: StudyConfig) -> Costs:
@@ -99,33 +101,27 @@ def costs_of(study: StudyConfig) -> Costs:
     return Costs(**study.costs.model_dump())
 
 
-def _target(test: pl.DataFrame) -> Floats:
-    return test["target"].cast(pl.Float64).to_numpy()
+def _loss_rows(predictions: Predictions, trade: Trade | None) -> pl.DataFrame:
+    return predictions.test.select(day="date", loss=pl.Series(predictions.losses_N))
 
 
-def _loss_rows(tested: Forecasts) -> pl.DataFrame:
-    test = tested.test
-    loss = log_losses if tested.kind == "classification" else squared_errors
-    return test.select(day="date", loss=pl.Series(loss(_target(test), test["logit"].to_numpy())))
+def _auc_rows(predictions: Predictions, trade: Trade | None) -> pl.DataFrame:
+    return predictions.test.select("target", "logit", "fold", day="date")
 
 
-def _auc_rows(tested: Forecasts) -> pl.DataFrame:
-    return tested.test.select("target", "logit", "fold", day="date")
-
-
-def _r2_rows(tested: Forecasts) -> pl.DataFrame:
-    test = tested.test
-    mean_N = np.array([tested.train_means[int(fold)] for fold in test["fold"]])
-    target_N = _target(test)
-    return test.select(
+def _r2_rows(predictions: Predictions, trade: Trade | None) -> pl.DataFrame:
+    _, target_N, output_N = predictions.arrays("test")
+    return predictions.test.select(
         day="date",
-        error=pl.Series(squared_errors(target_N, test["logit"].to_numpy())),
-        benchmark=pl.Series(squared_errors(target_N, mean_N)),
+        error=pl.Series(squared_errors(target_N, output_N)),
+        benchmark=pl.Series(squared_errors(target_N, predictions.training_mean)),
     )
 
 
-def _sharpe_rows(tested: Forecasts) -> pl.DataFrame:
-    result = tested.traded()
+def _sharpe_rows(predictions: Predictions, trade: Trade | None) -> pl.DataFrame:
+    if trade is None:
+        raise FinscaleError("a backtest needs the bars behind the predictions.")
+    result = follow(predictions, *trade)
     return pl.DataFrame({"day": result.dates, "return": result.returns}).with_columns(
         pl.col("day").cast(pl.Date), periods=pl.lit(float(result.periods))
     )
@@ -140,10 +136,7 @@ OUTCOMES.add(
     "loss",
     Outcome(
         name="loss",
-        measures={
-            "classification": Measure("loss", "nats"),
-            "regression": Measure("loss", "squared return", digits=7),
-        },
+        measure=lambda target: Measure("loss", target.words.unit, digits=target.loss_digits),
         rows=_loss_rows,
         # a day is one observation, however many symbols it has
         by_day=lambda rows: day_means(rows["day"].to_numpy(), rows["loss"].to_numpy()),
@@ -157,9 +150,7 @@ OUTCOMES.add(
     "auc",
     Outcome(
         name="auc",
-        measures={
-            "classification": Measure("AUC", "", higher_is_better=True, best=1.0, many="AUCs")
-        },
+        measure=lambda target: Measure("AUC", "", higher_is_better=True, best=1.0, many="AUCs"),
         rows=_auc_rows,
         by_day=lambda rows: auc_by_day(
             *(rows[name].to_numpy() for name in _AUC_COLUMNS), fold=rows["fold"].to_numpy()
@@ -173,11 +164,9 @@ OUTCOMES.add(
     "r2",
     Outcome(
         name="r2",
-        measures={
-            "regression": Measure(
-                "R²", "", higher_is_better=True, best=1.0, many="R² values", digits=5
-            )
-        },
+        measure=lambda target: Measure(
+            "R²", "", higher_is_better=True, best=1.0, many="R² values", digits=5
+        ),
         rows=_r2_rows,
         by_day=lambda rows: r2_by_day(*(rows[name].to_numpy() for name in _R2_COLUMNS)),
         axis="test R² (0 is the mean of the training years)",
@@ -189,21 +178,14 @@ OUTCOMES.add(
     "sharpe",
     Outcome(
         name="sharpe",
-        measures={
-            kind: Measure(
-                "Sharpe ratio after costs",
-                "",
-                higher_is_better=True,
-                many="Sharpe ratios",
-                digits=2,
-            )
-            for kind in ("classification", "regression")
-        },
+        measure=lambda target: Measure(
+            "Sharpe ratio after costs", "", higher_is_better=True, many="Sharpe ratios", digits=2
+        ),
         rows=_sharpe_rows,
         by_day=_sharpe_by_day,
         axis="yearly Sharpe ratio after costs, test days",
         does="earn more for its risk, after costs, on days that it has never seen",
         trades=True,
-        noise=dict.fromkeys(("classification", "regression"), sharpe_noise),
+        noise=dict.fromkeys(RULES["sharpe"].sesoi, sharpe_noise),
     ),
 )

@@ -34,6 +34,17 @@ class Planned:
         epochs = prepared.config.training.epochs
         return 3.0 * prepared.flops_per_sample * len(prepared.split.train) * epochs
 
+    @property
+    def threads(self) -> int:
+        """CPU threads that the run takes here: the file's, or by the rule; 1 for a baseline."""
+        from finscale.training.devices import choose_threads
+
+        counts = self.prepared.counts
+        if counts is None:
+            return 1
+        wanted = self.prepared.config.training.threads
+        return choose_threads(wanted, num_parameters=counts.total)
+
 
 def plan_cells(cells: Sequence[Cell], data: DataStore) -> list[Planned]:
     """Resolve every cell, in the order given; cells that differ by seed alone are resolved once.

@@ -1,25 +1,27 @@
 """What a study will take, before anything is spent: runs, FLOPs, time, memory, disk, power.
 
-Speed is measured: each size takes real optimiser steps on its own windows for about a second.
+Speed is measured where the device is here: each size takes real optimiser steps on its own windows
+for about a second. The measurement enters the estimate of time and no run.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
 
+from finscale.experiment.place import place
 from finscale.study.axes import AXES
 from finscale.study.planned import Planned
 from finscale.study.power_plan import PowerPlan, power_plan, smallest_seen
 from finscale.study.speed import measured_speed, model_key, same_speed, training_bytes
-from finscale.study.threads import size_words
 
 if TYPE_CHECKING:
+    from finscale.experiment.preparation import Prepared
     from finscale.study.study import Study
 
 #: A baseline's fit and a run's own overhead (imports are shared by a worker's runs).
@@ -44,12 +46,10 @@ class SizePlan:
         Built parameters of one model.
     flops : float
         Training FLOPs of all its runs, if none stops early.
-    seconds : float
-        Of one run, if it does not stop early; measured.
-    threads : int
-        CPU threads of one run.
-    threads_why : str
-        Where they come from: ``set`` in the file, ``measured``, ``remembered`` …, and the numbers.
+    seconds : float or None
+        Of one run, if it does not stop early; measured. None where the device is not here.
+    threads : int or None
+        CPU threads of one run; None for baselines.
     memory, disk : int
         Bytes: the peak of one training process, and what all runs leave on disk.
     sees : float or None
@@ -62,9 +62,8 @@ class SizePlan:
     there: int
     parameters: int | None
     flops: float
-    seconds: float
-    threads: int
-    threads_why: str
+    seconds: float | None
+    threads: int | None
     memory: int
     disk: int
     sees: float | None = None
@@ -78,8 +77,8 @@ class StudyPlan:
     ----------
     sizes : tuple of SizePlan
         The grid's sizes, then baselines, sweep and controls.
-    seconds : float
-        Time of the missing runs on this machine.
+    seconds : float or None
+        Time of the missing runs on this machine; None where the device is not here.
     workers : int
         Runs at a time.
     power : PowerPlan or None
@@ -89,7 +88,7 @@ class StudyPlan:
     """
 
     sizes: tuple[SizePlan, ...]
-    seconds: float
+    seconds: float | None
     workers: int
     power: PowerPlan | None
     tuning: str
@@ -122,7 +121,7 @@ def plan_study(
     seconds: float = 1.0,
     tell: Callable[[str], object] = lambda step: None,
 ) -> StudyPlan:
-    """Measure what a study will take here; threads are chosen as :meth:`Study.run` would.
+    """Say what a study will take here.
 
     Parameters
     ----------
@@ -134,12 +133,15 @@ def plan_study(
         Time to spend on the measured steps of each size.
     tell : callable
         Told what is measured, before it is.
+
+    Raises
+    ------
+    TrainingError
+        If the study's device is here and cannot compute it, as its precision.
     """
-    known = set(study.threads.read())
-    study.choose_threads(workers=workers, seconds=seconds, tell=tell)
     networks = [one for one in study.plan if not one.cell.is_baseline]
     controls = [one for control in study.controls.values() for one in control.plan]
-    meter = _Meter(seconds, study, known, tell)
+    meter = _Meter(seconds, study, tell)
     by_size: dict[str, list[Planned]] = {}
     for one in networks:
         by_size.setdefault(_words(one), []).append(one)
@@ -170,16 +172,9 @@ def _words(planned: Planned) -> str:
 class _Meter:
     """Measures each architecture once, whatever runs share it."""
 
-    def __init__(
-        self,
-        seconds: float,
-        study: Study,
-        known: Collection[str],
-        tell: Callable[[str], object],
-    ) -> None:
+    def __init__(self, seconds: float, study: Study, tell: Callable[[str], object]) -> None:
         self._seconds, self._runs, self._tell = seconds, study.runs, tell
-        self._threads, self._known = study.threads, known
-        self._speeds: dict[str, float] = {}
+        self._speeds: dict[str, float | None] = {}
         # a worker's libraries and data take about what this process holds before it trains
         self._base_memory = 0
 
@@ -189,46 +184,45 @@ class _Meter:
         self._base_memory = self._base_memory or psutil.Process().memory_info().rss
         networks = [one for one in planned if not one.cell.is_baseline]
         counts = networks[0].prepared.counts if networks else None
+        known = [one for one in seconds if one is not None]
         return SizePlan(
             label=label,
             runs=len(planned),
             there=sum(one.run_id in self._runs for one in planned),
             parameters=counts.total if counts and len(_models(networks)) == 1 else None,
             flops=sum(one.cost for one in planned),
-            seconds=float(np.mean(seconds)),
-            threads=max((_threads(one) for one in networks), default=1),
-            threads_why=self._why(networks[0]) if networks else "",
+            seconds=float(np.mean(known)) if len(known) == len(seconds) else None,
+            threads=max((one.threads for one in networks), default=None),
             memory=self._base_memory + max(map(training_bytes, networks), default=0),
             disk=sum(map(_disk, planned)),
         )
 
-    def _why(self, planned: Planned) -> str:
-        """Return where a network's threads come from, in words."""
-        if not self._threads.is_auto:
-            return "set in the file"
-        size = size_words(planned.cell)
-        choice = self._threads.read()[size]
-        return f"{'remembered' if size in self._known else choice.why}: {choice.reason}"
-
-    def _run_seconds(self, planned: Planned) -> float:
+    def _run_seconds(self, planned: Planned) -> float | None:
         prepared = planned.prepared
         if planned.cell.is_baseline:
             return _BASELINE_SECONDS
         key = same_speed(planned)
         if key not in self._speeds:
-            self._speeds[key] = measured_speed(prepared, seconds=self._seconds)
+            self._speeds[key] = self._speed(prepared)
+        speed = self._speeds[key]
+        if speed is None:
+            return None
         split, epochs = prepared.split, prepared.config.training.epochs
         # a forward pass is a third of a training step
         samples = epochs * (len(split.train) + len(split.validation) / 3) + len(split.test) / 3
-        return _RUN_SECONDS + samples / self._speeds[key]
+        return _RUN_SECONDS + samples / speed
+
+    def _speed(self, prepared: Prepared) -> float | None:
+        """Return the windows a second, measured as the run would be placed here."""
+        from finscale.training.devices import is_present
+
+        if not is_present(prepared.config.training.device):
+            return None
+        return measured_speed(place(prepared), seconds=self._seconds)
 
 
 def _models(planned: Iterable[Planned]) -> set[str]:
     return {model_key(one) for one in planned}
-
-
-def _threads(planned: Planned) -> int:
-    return int(planned.prepared.config.training.threads)
 
 
 def _disk(planned: Planned) -> int:
@@ -238,12 +232,17 @@ def _disk(planned: Planned) -> int:
     return weights + _BYTES_PER_WINDOW * windows + _BYTES_PER_RUN
 
 
-def _wall_time(sizes: Sequence[SizePlan], workers: int) -> float:
+def _wall_time(sizes: Sequence[SizePlan], workers: int) -> float | None:
     """Return the time of the missing runs: cores are shared, and the longest run is a floor."""
     cores = os.cpu_count() or 1
-    missing = [(size, size.runs - size.there) for size in sizes if size.runs > size.there]
-    work = sum(size.seconds * count / workers for size, count in missing)
-    core_work = sum(
-        size.seconds * count * min(size.threads, cores) / cores for size, count in missing
-    )
-    return max([work, core_work, *(size.seconds for size, _ in missing)], default=0.0)
+    work = core_work = longest = 0.0
+    for size in sizes:
+        count = size.runs - size.there
+        if not count:
+            continue
+        if size.seconds is None:
+            return None
+        work += size.seconds * count / workers
+        core_work += size.seconds * count * min(size.threads or 1, cores) / cores
+        longest = max(longest, size.seconds)
+    return max(work, core_work, longest)

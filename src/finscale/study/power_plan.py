@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from finscale.config import StudyConfig
+from finscale.config.losses import target_name
+from finscale.config.outcomes import OUTCOMES as RULES
 from finscale.errors import FinscaleError
+from finscale.evaluation.targets import target_of
 from finscale.scaling.simulation import simulate_verdicts
 from finscale.scaling.verdict_power import StudyDesign, study_power
 from finscale.study.axes import nominal
@@ -70,10 +73,10 @@ def power_plan(study: Study, networks: Sequence[Planned]) -> tuple[PowerPlan | N
                 None,
                 "every day of train ends alike, and nothing tells test days apart beforehand",
             )
-        return None, (
-            "the power of a squared error is not worked out beforehand; outcome r2 asks the same "
-            "and has one"
-        )
+        target = target_of(study.config.experiment)
+        why = f"the power of a loss in units of {target.words.unit} is not worked out beforehand"
+        other = "outcome r2 asks the same and has one"
+        return None, f"{why}; {other}" if target.name in RULES["r2"].sesoi else why
     try:
         design = _design(study.config, networks, noise)
     except FinscaleError as error:
@@ -108,7 +111,7 @@ def smallest_seen(config: StudyConfig, networks: Sequence[Planned]) -> float | N
 
 def _noise(config: StudyConfig, networks: Sequence[Planned]) -> OutcomeNoise | None:
     """Return how the outcome is expected to vary; None where that is not known beforehand."""
-    noise = outcome_of(config).noise.get(config.experiment.task.kind)
+    noise = outcome_of(config).noise.get(target_name(config.experiment))
     if noise is None or _is_certain(config, networks):
         return None
     prepared = networks[0].prepared
@@ -120,7 +123,7 @@ def _is_certain(config: StudyConfig, networks: Sequence[Planned]) -> bool:
     """Tell whether the event happens on each day of train, or on none."""
     prepared = networks[0].prepared
     rate = prepared.dataset.base_rate(prepared.split.train)
-    return config.experiment.task.kind == "classification" and not 0 < rate < 1
+    return target_of(config.experiment).is_event and not 0 < rate < 1
 
 
 def _design(config: StudyConfig, networks: Sequence[Planned], noise: OutcomeNoise) -> StudyDesign:

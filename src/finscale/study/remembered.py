@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +21,8 @@ from finscale.errors import FinscaleError
 from finscale.files import read_json, write_json
 from finscale.runs import Run
 
-#: Modules that scores are computed by: another line in them makes another key.
-_CODE = (
-    "finscale.evaluation.block_length",
-    "finscale.evaluation.blocks",
-    "finscale.evaluation.bootstrap",
-    "finscale.evaluation.days",
-    "finscale.evaluation.decomposition",
-    "finscale.evaluation.intervals",
-    "finscale.evaluation.losses",
-    "finscale.evaluation.measure",
-    "finscale.evaluation.ranking",
-    "finscale.evaluation.resampler",
-    "finscale.evaluation.rows",
-    "finscale.evaluation.scores",
-    "finscale.evaluation.shared",
-    "finscale.study.results",
-    "finscale.judging.scoring",
-)
+#: Where scores are computed: a change in any file of these rooms makes other keys.
+_ROOMS = ("finscale.evaluation", "finscale.judging")
 
 
 class RememberedScores:
@@ -90,12 +74,16 @@ def score_key(run: Run, others: Sequence[Run]) -> str | None:
 def code_digest() -> str:
     """Return the digest of the code that computes scores."""
     digest = hashlib.sha256()
-    for name in _CODE:
-        spec = find_spec(name)
-        assert spec is not None
-        assert spec.origin is not None
-        digest.update(Path(spec.origin).read_bytes())
+    for path in code_files():
+        digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def code_files() -> list[Path]:
+    """Return every file of the rooms that scores come from, and the table's own."""
+    rooms = [Path(place) for name in _ROOMS for place in import_module(name).__path__]
+    files = [path for room in rooms for path in sorted(room.rglob("*.py"))]
+    return [*files, Path(__file__).with_name("results.py")]
 
 
 def _digest(run: Run) -> str | None:

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from finscale.config import BaselineConfig, format_count
+from finscale.config import BaselineConfig, ExperimentConfig, content_hash, format_count
+from finscale.config.losses import quantile_levels, target_name
 from finscale.evaluation.blas import one_blas_thread
 from finscale.evaluation.bootstrap import Metric
+from finscale.evaluation.targets import score_target
 from finscale.files import atomic_path, write_bytes
-from finscale.judging.scoring import is_collapsed, mean_loss, skill, test_scores
+from finscale.judging.gather import model_name, predictions_of
+from finscale.judging.scoring import is_collapsed, skill, test_scores
+from finscale.models import ARCHITECTURES
 from finscale.study.analysis import windows_key
 from finscale.study.axes import AXES
 from finscale.study.remembered import RememberedScores, score_key
@@ -36,26 +40,26 @@ def results_table(
     for _, run in completed:
         if isinstance(run.config.model, BaselineConfig):
             baselines.setdefault(windows_key(run.config), {})[run.config.model.name] = run
+    # all runs answer what the networks were trained for
+    network = next((run for planned, run in completed if not planned.cell.is_baseline), None)
     with one_blas_thread():
-        rows = [
-            {
-                **_place(planned, run),
-                **_remembered_scores(run, baselines.get(windows_key(run.config), {}), remembered),
-                **_cost(run),
-            }
-            for planned, run in completed
-        ]
+        rows = []
+        for planned, run in completed:
+            others = baselines.get(windows_key(run.config), {})
+            beside = (network or run).config
+            scores = _remembered_scores(run, others, beside, remembered)
+            rows.append({**_place(planned, run), **scores, **_cost(run)})
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def _place(planned: Planned, run: Run) -> dict[str, Any]:
-    model, sizes = run.config.model, planned.cell.sizes
-    is_baseline = isinstance(model, BaselineConfig)
+    sizes = planned.cell.sizes
+    is_baseline = isinstance(run.config.model, BaselineConfig)
     training = None if is_baseline else run.config.training
     return {
         "run_id": run.id,
         "role": "baseline" if is_baseline else "network",
-        "model": model.name if isinstance(model, BaselineConfig) else model.kind,
+        "model": model_name(run.config),
         "label": planned.cell.label,
         **{f"size_{axis}": size for axis, size in planned.cell.sizes.items()},
         **{f"x_{axis}": AXES[axis].measure(run) for axis in sizes if not is_baseline},
@@ -73,23 +77,29 @@ def _place(planned: Planned, run: Run) -> dict[str, Any]:
 
 
 def _remembered_scores(
-    run: Run, baselines: dict[str, Run], remembered: RememberedScores | None
+    run: Run,
+    baselines: dict[str, Run],
+    beside: ExperimentConfig,
+    remembered: RememberedScores | None,
 ) -> dict[str, Any]:
     if remembered is None:
-        return _scores(run, baselines)
+        return _scores(run, baselines, beside)
     key = score_key(run, list(baselines.values()))
-    return remembered.row(key, lambda: _scores(run, baselines))
+    if key is not None:
+        # a baseline's scores are those of the networks' target, which its own run does not tell
+        key = content_hash([key, target_name(beside), quantile_levels(beside)])
+    return remembered.row(key, lambda: _scores(run, baselines, beside))
 
 
-def _scores(run: Run, baselines: dict[str, Run]) -> dict[str, Any]:
-    scores = test_scores(run)
-    row: dict[str, Any] = {"validation_loss": mean_loss(run, "validation")}
-    for name, metric in scores.items():
+def _scores(run: Run, baselines: dict[str, Run], beside: ExperimentConfig) -> dict[str, Any]:
+    own = predictions_of([run], beside=beside)
+    row: dict[str, Any] = {"validation_loss": own.validation_loss}
+    for name, metric in test_scores(own).items():
         row |= _metric(name, metric)
     for name, baseline in baselines.items():
-        row |= _metric(f"skill_{name}", skill(run, baseline))
-    if run.config.task.kind == "classification":
-        row["collapsed"] = is_collapsed(run)
+        row |= _metric(f"skill_{name}", skill(own, predictions_of([baseline], beside=beside)))
+    if own.target.is_event:
+        row["collapsed"] = is_collapsed(own)
     return row
 
 
@@ -132,13 +142,10 @@ def summary(table: pl.DataFrame, axes: Sequence[str]) -> list[dict[str, str]]:
 def _summary_row(group: pl.DataFrame, axes: Sequence[str]) -> dict[str, str]:
     first = group.row(0, named=True)
     row = {"model": _title(first, axes), "runs": str(len(group))}
-    if "log_loss" in group.columns:
-        row["log loss"] = _mean(group["log_loss"], digits=4)
-        row["over runs"] = _range(group["log_loss"], digits=3)
-        row["AUC"] = _mean(group["auc"], digits=3)
-    else:
-        row["RMSE"] = _mean(group["rmse"], digits=5)
-        row["over runs"] = _range(group["rmse"], digits=5)
+    target = score_target(group.columns)
+    row[target.words.first] = _mean(group[target.first], digits=target.digits)
+    row["over runs"] = _range(group[target.first], digits=target.range_digits)
+    row[target.words.second] = _mean(group[target.second], digits=3)
     for name in group.columns:
         if name.startswith("skill_") and f"{name}_low" in group.columns:
             title = name.removeprefix("skill_").replace("_", " ")
@@ -163,11 +170,13 @@ def _title(row: dict[str, Any], axes: Sequence[str]) -> str:
         return " · ".join([row["model"], *of_data])
     scaled = [axis for axis in axes if not AXES[axis].of_data]
     compute = [f"{format_count(row['size_compute'])}FLOP"] if "compute" in scaled else []
-    count = [f"PatchTST {row['parameters']:,}"] if scaled else []
+    count = [f"{ARCHITECTURES[row['model']].title} {row['parameters']:,}"] if scaled else []
     return " · ".join([*compute, *count, *of_data])
 
 
 def _mean(values: pl.Series, *, digits: int) -> str:
+    if not values.is_finite().all():
+        return "–"  # a constant ranks nothing
     return f"{sum(values) / len(values):.{digits}f}".replace("0.", ".", 1)
 
 

@@ -1,55 +1,37 @@
-"""How fast a run trains here, and what memory it takes: measured on its own windows."""
+"""How fast a run trains here, and what memory it takes: for a plan, never for a run."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from finscale.config import canonical_json
 from finscale.study.planned import Planned
 
 if TYPE_CHECKING:
     from finscale.experiment.preparation import Prepared
 
 _FEWEST_STEPS, _MOST_STEPS = 3, 400
-#: Training settings that change the time of a step.
-_OF_SPEED = {
-    "batch_size",
-    "accumulate",
-    "precision",
-    "compile",
-    "device",
-    "threads",
-    "loss",
-    "clip_norm",
-}
 
 
-def measured_speed(
-    prepared: Prepared,
-    *,
-    seconds: float,
-    ready: Callable[[], object] = lambda: None,
-) -> float:
+def measured_speed(prepared: Prepared, *, seconds: float) -> float:
     """Return the windows a second of real optimiser steps on the run's own windows.
 
     Parameters
     ----------
     prepared : Prepared
-        A network's run.
+        A network's run, placed on this machine.
     seconds : float
         Time to spend on measured steps, once there are three of them.
-    ready : callable
-        Called when everything is warm, before the first measured step.
     """
     import torch
 
     from finscale.experiment.experiment import make_trainer
     from finscale.training.allocator import keep_freed_memory
-    from finscale.training.devices import use_threads
+    from finscale.training.devices import synchronise, use_threads
     from finscale.training.fit import setup, step
 
     config = prepared.config
@@ -57,12 +39,13 @@ def measured_speed(
     # one long epoch of the run's own windows, so that the measurement cannot run out of steps
     training = config.training.model_copy(update={"epochs": 1})
     windows = np.resize(prepared.split.train, batch_size * _MOST_STEPS)
-    measured = replace(
-        prepared,
-        config=config.model_copy(update={"training": training}),
-        split=replace(prepared.split, train=windows),
+    trainer = make_trainer(
+        replace(
+            prepared,
+            config=config.model_copy(update={"training": training}),
+            split=replace(prepared.split, train=windows),
+        )
     )
-    trainer = make_trainer(measured)
     ends_B = torch.from_numpy(windows[:batch_size]).to(trainer.device)
     taken: list[float] = []
     keep_freed_memory()
@@ -70,10 +53,10 @@ def measured_speed(
         setup(trainer)
         trainer.model.train()
         step(trainer, ends_B)  # the first step allocates
-        ready()
         while len(taken) < _FEWEST_STEPS or (sum(taken) < seconds and len(taken) < _MOST_STEPS - 1):
             started = time.perf_counter()
             step(trainer, ends_B)
+            synchronise(trainer.device)
             taken.append(time.perf_counter() - started)
     return batch_size / float(np.median(taken))
 
@@ -81,7 +64,8 @@ def measured_speed(
 def same_speed(planned: Planned) -> str:
     """Return what speed depends on: runs with the same key are as fast as one another."""
     training = planned.prepared.config.training
-    return f"{model_key(planned)} {training.model_dump_json(include=_OF_SPEED)}"
+    settings = [training.part("science", per_replica=False), training.part("placement")]
+    return f"{model_key(planned)} {canonical_json(settings)}"
 
 
 def model_key(planned: Planned) -> str:
@@ -93,18 +77,16 @@ def model_key(planned: Planned) -> str:
 def training_bytes(planned: Planned) -> int:
     """Return the peak memory of one training beyond what its process holds before, in bytes."""
     from finscale.models.build import design
-    from finscale.models.patchtst.memory import resident_memory
 
     config = planned.prepared.config
-    architecture = design(
+    made = design(
         config.network,
         num_features=len(planned.prepared.dataset.features),
         context_length=config.data.context_length,
         head=config.task.kind,
     )
     half = config.training.precision == "bf16-mixed"
-    return resident_memory(
-        architecture,
+    return made.resident_memory(
         int(config.training.batch_size),
         "bf16-mixed" if half else "fp32",
     )

@@ -7,21 +7,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finscale.config import StudyConfig, load_study
+from finscale.config import ExperimentConfig, StudyConfig, canonical_json, load_study
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.files import null_for_nan, write_json
 from finscale.plugins import load_plugins
 from finscale.runs import Run, RunStore
 from finscale.study.axes import look_at_windows
-from finscale.study.control_runs import ControlOutcome, control_outcome, control_study
+from finscale.study.control_grid import control_study
 from finscale.study.execution.failures import Failures
 from finscale.study.execution.local import Event, Executor, Job, LocalExecutor
 from finscale.study.grid import Cell, expand
-from finscale.study.numerics import settle_sizes
 from finscale.study.planned import Planned, plan_cells
 from finscale.study.registration import Registration
-from finscale.study.threads import ThreadChoice, ThreadChoices
 from finscale.study.tuning import Tuner
 
 if TYPE_CHECKING:
@@ -46,8 +44,6 @@ class Study:
         study wanted it first.
     data : DataStore, optional
         Where data lie; the experiment's ``data.root`` when absent.
-    threads : ThreadChoices, optional
-        Threads of each size, if another study's are to hold: a control's are its study's.
 
     Examples
     --------
@@ -63,14 +59,12 @@ class Study:
         studies: Path | str = "studies",
         runs: RunStore | None = None,
         data: DataStore | None = None,
-        threads: ThreadChoices | None = None,
     ) -> None:
         load_plugins()
         self.config = config
         self.folder = Path(studies) / config.name
         self.runs = runs or RunStore()
         self.data = data or DataStore(config.experiment.data.root)
-        self.threads = threads or ThreadChoices(self.folder, config)
         self.tuner = Tuner(config, self.data, self.runs)
         self.registration = Registration(self.folder, config)
         self.failures = Failures(self.folder)
@@ -95,8 +89,8 @@ class Study:
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """The grid before anything is tuned or resolved, with the threads chosen for its sizes."""
-        return self.threads.apply(expand(self.config, look_at_windows))
+        """The grid before anything is tuned or resolved."""
+        return expand(self.config, look_at_windows)
 
     @cached_property
     def plan(self) -> list[Planned]:
@@ -116,7 +110,6 @@ class Study:
                 studies=self.folder / "controls",
                 runs=self.runs,
                 data=self.data,
-                threads=self.threads,
             )
             for kind in self.config.controls.kinds
         }
@@ -128,44 +121,6 @@ class Study:
         """
         wanted = [*self.plan, *(one for study in self.controls.values() for one in study.plan)]
         return [*self.tuner.missing(self.cells), *self._absent(wanted)]
-
-    def choose_threads(
-        self,
-        *,
-        workers: int | None = None,
-        seconds: float = 1.0,
-        tell: Callable[[str], object] = lambda size: None,
-    ) -> dict[str, ThreadChoice]:
-        """Choose the threads of each size by measurement, once; see ``finscale.study.threads``.
-
-        Before that, precision, attention and compilation where they are open; see
-        ``finscale.study.numerics``.
-
-        Returns
-        -------
-        dict of str to ThreadChoice
-            By size; empty where ``training.threads`` is a number and nothing is to be chosen.
-        """
-        if settle_sizes(
-            self.plan, self.runs, data=self.data, tell=lambda label: tell(f"arithmetic of {label}")
-        ):
-            self._forget_plan()
-        before = self.threads.read()
-        chosen = self.threads.choose(
-            self.plan,
-            self.runs,
-            workers=workers,
-            seconds=seconds,
-            tell=lambda size: tell(f"threads of {size}"),
-        )
-        if chosen != before:
-            self._forget_plan()
-        return chosen
-
-    def _forget_plan(self) -> None:
-        """Plan anew: identities know their threads and their arithmetic."""
-        for name in ("cells", "plan", "controls"):
-            self.__dict__.pop(name, None)
 
     def run(
         self,
@@ -194,11 +149,13 @@ class Study:
         Raises
         ------
         FinscaleError
-            If the study is not what was registered and ``amend`` is not given.
+            If the study is not what was registered and ``amend`` is not given, or this machine is
+            to compute it and cannot: no such device, or no arithmetic for the precision.
         """
         self.registration.register(amend=amend)
         engine = executor or LocalExecutor()
-        self.choose_threads(workers=engine.workers if isinstance(engine, LocalExecutor) else None)
+        if isinstance(engine, LocalExecutor):
+            self._require_placement()
         failed: dict[str, str] = {}
         while waiting := [one for one in self.tuner.missing(self.cells) if _new(one, failed)]:
             failed |= self._compute(waiting, engine, observe)
@@ -207,6 +164,20 @@ class Study:
         self._write_runs()
         failed |= self._compute(self.missing(), engine, observe)
         return failed
+
+    def _require_placement(self) -> None:
+        """Refuse at once what this machine cannot compute, before a worker is started."""
+        from finscale.training.placement import place_training
+
+        asked = {
+            canonical_json(training.model_dump(mode="json")): training
+            for one in self.plan
+            if not one.cell.is_baseline
+            and one.run_id not in self.runs
+            and (training := one.prepared.config.training)
+        }
+        for training in asked.values():
+            place_training(training, num_parameters=1)
 
     def completed(self) -> list[tuple[Planned, Run]]:
         """Return every planned run that is in the store, with its run."""
@@ -274,13 +245,6 @@ class Study:
 
         return surface(self.config, self.completed(), self.data)
 
-    def control_outcomes(self) -> list[ControlOutcome]:
-        """Return each control: what had to come out, what did, and whether they agree."""
-        return [
-            control_outcome(kind, study, level=self.config.controls.level)
-            for kind, study in self.controls.items()
-        ]
-
     def _absent(self, wanted: Iterable[Planned]) -> list[Planned]:
         return [planned for planned in wanted if not self.runs.is_whole(planned.run_id)]
 
@@ -292,7 +256,7 @@ class Study:
     ) -> dict[str, str]:
         """Compute runs; those that fail are recorded, and the others go on."""
         jobs = [
-            Job(index, planned.cell.label, planned.prepared.config, planned.cost)
+            Job(index, planned.cell.label, _with_threads(planned), planned.cost)
             for index, planned in enumerate(wanted)
         ]
         failed: dict[str, str] = {}
@@ -318,6 +282,13 @@ class Study:
         record = self.tuner.record(self.cells)
         if record:
             write_json(self.folder / "tuning.json", record)
+
+
+def _with_threads(planned: Planned) -> ExperimentConfig:
+    """Return a run's config with its threads: the executor shares the cores by them."""
+    config = planned.prepared.config
+    training = config.training.model_copy(update={"threads": planned.threads})
+    return config.model_copy(update={"training": training})
 
 
 def _new(planned: Planned, failed: dict[str, str]) -> bool:

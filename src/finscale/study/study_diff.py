@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from finscale.errors import FinscaleError
+from finscale.evaluation.targets import score_target
 from finscale.files import read_json
 from finscale.study.registration import differences
 
@@ -80,7 +81,7 @@ class StudyRecord:
         """Return the mean test loss of each model: a baseline's name, or a size."""
         if self.results is None:
             return {}
-        outcome = "log_loss" if "log_loss" in self.results.columns else "rmse"
+        outcome = score_target(self.results.columns).first
         sizes = sorted(name for name in self.results.columns if name.startswith("size_"))
         means: dict[str, list[float]] = {}
         for row in self.results.iter_rows(named=True):
@@ -157,17 +158,18 @@ def compare_runs(first: Run, second: Run) -> dict[str, Any]:
     """Return what differs between two runs: settings, scores, and the loss paired by day.
 
     ``gain`` is the test loss that the second saves over the first, with its 95 % interval; None
-    where they do not judge the same windows.
+    where they do not predict the same of the same windows.
     """
+    from finscale.judging.gather import predictions_of
     from finscale.judging.scoring import skill, test_scores
 
-    own, other = test_scores(first), test_scores(second)
+    one, two = predictions_of([first]), predictions_of([second])
+    own, other = test_scores(one), test_scores(two)
     columns = ("date", "symbol", "target")
-    windows = [run.predictions("test").select(columns) for run in (first, second)]
-    same = windows[0].equals(windows[1])
+    same = one.target is two.target and one.test.select(columns).equals(two.test.select(columns))
     return {
         "runs": [first.id, second.id],
         "settings": list(differences(first.config.identity(), second.config.identity())),
         "scores": {name: [own[name].value, other[name].value] for name in own if name in other},
-        "gain": asdict(skill(second, first)) if same else None,
+        "gain": asdict(skill(two, one)) if same else None,
     }

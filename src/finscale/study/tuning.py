@@ -129,6 +129,7 @@ class Tuner:
 
         Both are the smallest size's: the rate scaled by width, the batch as it is.
         """
+        from finscale.models.zoo import hidden_width
         from finscale.training.resolve import transferred_rate
 
         networks = [cell for cell in cells if not cell.is_baseline]
@@ -142,13 +143,10 @@ class Tuner:
             if not cell.is_baseline:
                 key = size_key(cell)
                 own = planned[key].prepared.config
-                assert least.network.width is not None
-                assert own.network.width is not None
                 rate, batch = own.training.learning_rate, own.training.batch_size
                 if given.learning_rate != "auto":
-                    rate = transferred_rate(
-                        float(given.learning_rate), least.network.width, own.network.width
-                    )
+                    widths = (hidden_width(one.network) for one in (least, own))
+                    rate = transferred_rate(float(given.learning_rate), *widths)
                 if given.batch_size == "auto":
                     batch = min(int(least.training.batch_size), num_windows[key])
                 cell = _with(cell, learning_rate=rate, batch_size=batch)

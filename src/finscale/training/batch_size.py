@@ -13,15 +13,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import psutil
 
-from finscale.config import ModelConfig, TaskConfig, TrainingConfig
+from finscale.config import NetworkConfig, TaskConfig, TrainingConfig
 from finscale.errors import TrainingError
-from finscale.models import count_parameters, design, training_memory
-from finscale.training.batch_memory import remember_batch_size
+from finscale.models import design
 from finscale.training.devices import (
     device_name,
     free_memory,
@@ -57,7 +55,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class BatchSizeReport:
-    """The answer, what it rests on, and where it is remembered."""
+    """The answer, and what it rests on."""
 
     batch_size: int
     probes: tuple[Probe, ...]
@@ -66,15 +64,14 @@ class BatchSizeReport:
     """What training may use: free memory less the share that is kept free."""
     num_windows: int
     """Training windows, which cap the batch."""
-    remembered_in: Path
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return {**asdict(self), "remembered_in": str(self.remembered_in)}
+        return asdict(self)
 
 
 def find_batch_size(
-    network: ModelConfig,
+    network: NetworkConfig,
     *,
     training: TrainingConfig,
     task: TaskConfig,
@@ -84,14 +81,14 @@ def find_batch_size(
     watch: Callable[[Probe], None] = lambda probe: None,
     command: tuple[str, ...] = (sys.executable, "-m", "finscale.training.probe"),
 ) -> BatchSizeReport:
-    """Measure batch sizes, choose one and remember it for this device and architecture.
+    """Measure batch sizes and choose one.
 
     Parameters
     ----------
-    network : ModelConfig
+    network : NetworkConfig
         Resolved: all sizes filled in.
     training : TrainingConfig
-        Resolved: device, precision, threads and loss are those of the training to come.
+        Resolved and placed: device, precision, threads and loss are those of the training to come.
     task : TaskConfig
         Classification or regression.
     num_features, context_length : int
@@ -132,27 +129,12 @@ def find_batch_size(
         if probe.note or not _still_rising(probes):
             break
     chosen = _choose(probes, device, allowed)
-    entry = {
-        "batch_size": chosen.batch_size,
-        "samples_per_second": chosen.samples_per_second,
-        "peak_bytes": chosen.peak_bytes,
-        "measured": time.strftime("%Y-%m-%d"),
-    }
-    path = remember_batch_size(
-        entry,
-        network,
-        num_features=num_features,
-        context_length=context_length,
-        device=device,
-        precision=training.precision,
-    )
     return BatchSizeReport(
         batch_size=chosen.batch_size,
         probes=tuple(probes),
         device=device_name(device),
         allowed_bytes=allowed,
         num_windows=num_windows,
-        remembered_in=path,
     )
 
 
@@ -166,22 +148,18 @@ class _Memory:
 
 
 def _memory_of(
-    network: ModelConfig,
+    network: NetworkConfig,
     training: TrainingConfig,
     task: TaskConfig,
     num_features: int,
     context_length: int,
 ) -> _Memory:
-    architecture = design(
-        network, num_features=num_features, context_length=context_length, head=task.kind
-    )
+    made = design(network, num_features=num_features, context_length=context_length, head=task.kind)
     assert training.precision != "auto", "resolve_training comes first"
     precision = training.precision
     return _Memory(
-        count_parameters(architecture).total,
-        lambda batch_size: training_memory(
-            architecture, batch_size, precision, str(training.device)
-        ),
+        made.counts.total,
+        lambda batch_size: made.training_memory(batch_size, precision, str(training.device)),
     )
 
 

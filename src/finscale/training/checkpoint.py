@@ -26,6 +26,8 @@ from finscale.errors import FinscaleError, FinscaleWarning, TrainingError
 from finscale.files import atomic_path, read_json, write_bytes, write_json
 
 _INDEX = "resume.json"
+#: What the tensors and facts of a point are called; 2 holds the state of a ``torch.optim.AdamW``.
+_FORMAT = 2
 _NUM_KEPT = 2
 
 #: An epoch's end gets a resume point if the last one is older than this many times its cost, so
@@ -109,7 +111,10 @@ class CheckpointFolder:
             "sha256": {name: sha256, **(needs or {})},
         }
         self._points = [entry, *self._points][:_NUM_KEPT]
-        write_json(self.folder / _INDEX, {"identity": self.identity, "points": self._points})
+        write_json(
+            self.folder / _INDEX,
+            {"format": _FORMAT, "identity": self.identity, "points": self._points},
+        )
         self._sweep()
         self._saved_at = time.perf_counter()
         self._save_seconds = self._saved_at - started
@@ -155,12 +160,19 @@ class CheckpointFolder:
         try:
             index: dict[str, Any] = read_json(path)
             found, points = index["identity"], index["points"]
+            written_as = index.get("format", 1)
             assert isinstance(points, list)
         except (FinscaleError, KeyError, TypeError, AssertionError):
             raise TrainingError(
                 f"{path} is damaged, so the resume points beside it cannot be trusted.",
                 hint="delete that folder to train from the start",
             ) from None
+        if written_as != _FORMAT:
+            raise TrainingError(
+                f"{self.folder} holds resume points of format {written_as}, written by another "
+                f"version of finscale; this one reads format {_FORMAT}.",
+                hint="finish it with that version, or delete that folder to train from the start",
+            )
         if found != self.identity:
             raise TrainingError(
                 f"{self.folder} holds a resume point of a different training "

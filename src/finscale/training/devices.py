@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import platform
 import shutil
@@ -48,11 +49,67 @@ def choose_device(wanted: str) -> str:
     return wanted
 
 
-def choose_precision(wanted: str, device: str) -> str:
-    """Return ``wanted``, or for ``auto`` bf16-mixed where the device computes in bf16."""
-    if wanted != "auto":
-        return wanted
-    return "bf16-mixed" if has_bf16_units(device) else "fp32"
+def is_present(device: str) -> bool:
+    """Tell whether torch can compute on ``device`` here; ``auto`` always finds one."""
+    try:
+        choose_device(device)
+    except TrainingError:
+        return False
+    return True
+
+
+@functools.cache
+def supports(device: str, precision: str) -> bool:
+    """Tell whether ``device`` can compute a training step in ``precision``; found by trying.
+
+    bf16-mixed is tried on a linear layer, forward and backward under autocast, and on a CPU also
+    through oneDNN, to which torch and finscale's kernels hand their products. A CPU with AVX-512
+    but without bf16 units passes: oneDNN emulates them. One with AVX2 alone does not: torch would
+    fall back to plain loops there, many times slower than fp32.
+
+    Parameters
+    ----------
+    device : {"cpu", "cuda", "mps"}
+        A device that is present.
+    precision : {"fp32", "bf16-mixed"}
+        The arithmetic.
+    """
+    if precision == "fp32":
+        return True
+    try:
+        x_BI = torch.ones(4, 16, device=device)
+        weight_OI = torch.ones(8, 16, device=device, requires_grad=True)
+        with torch.autocast(device, dtype=torch.bfloat16):
+            loss = torch.nn.functional.linear(x_BI, weight_OI).float().sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        if device == "cpu" and torch._C._has_mkldnn:
+            half_BI, half_OI = x_BI.bfloat16(), weight_OI.detach().bfloat16()
+            torch.ops.mkldnn._linear_pointwise(half_BI, half_OI, None, "none", [], "")
+    except (RuntimeError, AttributeError):
+        return False
+    return True
+
+
+def require_precision(device: str, precision: str) -> None:
+    """Refuse a precision that the device cannot compute, before anything is tried.
+
+    Raises
+    ------
+    TrainingError
+        With what is missing and the alternative.
+    """
+    if supports(device, precision):
+        return
+    if device == "cpu":
+        raise TrainingError(
+            f"training.precision = {precision}: this processor has no bf16 products (AVX-512 BF16 "
+            "or AMX needed).",
+            hint="use fp32, or a GPU",
+        )
+    raise TrainingError(
+        f"training.precision = {precision}: {device} here has no bf16 products.",
+        hint="use fp32",
+    )
 
 
 def has_bf16_units(device: str) -> bool:
@@ -96,8 +153,14 @@ def use_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def synchronise(device: torch.device) -> None:
+    """Wait for what was asked of the device."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize()
+
+
 def device_name(device: str) -> str:
-    """Return a name under which measurements on this device can be remembered."""
+    """Return a device's name with what its speed depends on, for reports."""
     if device == "cuda":
         return f"cuda {torch.cuda.get_device_name()}"
     total_gib = round(total_memory(device) / 2**30)

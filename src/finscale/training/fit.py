@@ -18,6 +18,7 @@ from finscale.training.optimizer import make_optimizer, set_learning_rate
 from finscale.training.state import FitResult, TrainState
 
 if TYPE_CHECKING:
+    from finscale.training.inputs import Inputs
     from finscale.training.trainer import Trainer
 
 #: Steps between two looks at whether losses are finite; each look waits for the device.
@@ -63,12 +64,13 @@ def _environment(trainer: Trainer) -> Iterator[None]:
         yield
 
 
-def setup(trainer: Trainer) -> None:
+def setup(trainer: Trainer, inputs: Inputs | None = None) -> None:
     """Make loss, schedule, optimiser and state; read the state back if there is a resume point.
 
     Dropout draws from torch's global generators, which are seeded here and are part of the state.
+    ``inputs`` are the prepared windows of another training on the same ones.
     """
-    trainer.prepare()
+    trainer.prepare(inputs)
     torch.manual_seed(trainer.seed)
     trainer.state = TrainState(
         model=trainer.model,

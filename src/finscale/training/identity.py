@@ -1,4 +1,4 @@
-"""Whose resume point a file is: all that changes the outcome of a training."""
+"""Whose resume point a file is: all that changes the outcome of a training by design."""
 
 from __future__ import annotations
 
@@ -8,24 +8,29 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
-    from finscale.training.trainer import Trainer
-
-#: Settings that cannot change the outcome.
-_WITHOUT_EFFECT = ("thermal", "checkpoint_minutes")
+    from finscale.config import TaskConfig, TrainingConfig
+    from finscale.data import FinancialDataset, Split
 
 
-def training_identity(trainer: Trainer) -> dict[str, Any]:
-    """Return plain values that are equal for two trainings only if their outcomes are."""
-    training = trainer.config.model_dump(mode="json")
-    for name in _WITHOUT_EFFECT:
-        del training[name]
+def training_identity(
+    model: nn.Module,
+    dataset: FinancialDataset,
+    split: Split,
+    config: TrainingConfig,
+    task: TaskConfig,
+    seed: int,
+) -> dict[str, Any]:
+    """Return plain values that are equal for two trainings only if their outcomes are.
+
+    Outcomes are equal to the bit on the same processor with the same threads and kernels, and up
+    to rounding and dropout's own masks elsewhere.
+    """
     return {
-        "training": training,
-        "task": trainer.task.model_dump(mode="json"),
-        "seed": trainer.seed,
-        "device": trainer.device.type,
-        "model": _model_digest(trainer.model),
-        "windows": _windows_digest(trainer),
+        "training": config.part("science"),
+        "task": task.model_dump(mode="json"),
+        "seed": seed,
+        "model": _model_digest(model),
+        "windows": _windows_digest(dataset, split),
     }
 
 
@@ -35,10 +40,10 @@ def _model_digest(model: nn.Module) -> str:
     return hashlib.sha256(f"{model}{shapes}".encode()).hexdigest()
 
 
-def _windows_digest(trainer: Trainer) -> str:
+def _windows_digest(dataset: FinancialDataset, split: Split) -> str:
     """Digest which windows there are and their labels; rows themselves may exceed memory."""
-    digest = hashlib.sha256(f"{trainer.dataset.context_length} {trainer.dataset.features}".encode())
-    for ends in (trainer.split.train, trainer.split.validation):
+    digest = hashlib.sha256(f"{dataset.context_length} {dataset.features}".encode())
+    for ends in (split.train, split.validation):
         digest.update(ends.tobytes())
-        digest.update(trainer.dataset.target_R[ends].cpu().numpy().tobytes())
+        digest.update(dataset.target_R[ends].cpu().numpy().tobytes())
     return digest.hexdigest()

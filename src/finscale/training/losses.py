@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from finscale.config.losses import DEFAULT_LOSSES, QUANTILES
 from finscale.config.names import LOSS_NAMES
 from finscale.errors import ConfigError, did_you_mean
 from finscale.registry import Registry
@@ -44,7 +45,7 @@ LOSSES: Registry[Loss] = Registry("loss", added=LOSS_NAMES.add)
 
 def loss_name(name: str | None, kind: str) -> str:
     """Return ``name``, or the kind's own proper score: log loss, or squared error."""
-    return name or ("mse" if kind == "regression" else "cross_entropy")
+    return name or DEFAULT_LOSSES[kind]
 
 
 def make_loss(name: str, kind: str, options: Mapping[str, Any]) -> LossFunction:
@@ -164,5 +165,5 @@ LOSSES.add(
 )
 LOSSES.add(
     "quantile",
-    Loss("regression", True, _quantile, {"quantiles": (0.1, 0.5, 0.9)}, "pinball; Koenker (1978)"),
+    Loss("regression", True, _quantile, {"quantiles": QUANTILES}, "pinball; Koenker (1978)"),
 )

@@ -16,11 +16,12 @@ import numpy as np
 import polars as pl
 import torch
 
-from finscale.config import ModelConfig, Section, TaskConfig, TrainingConfig
+from finscale.config import NetworkConfig, Section, TaskConfig, TrainingConfig
+from finscale.config.model import AnyModel
 from finscale.data import FinancialDataset, Split
 from finscale.models import build_model
 from finscale.training.allocator import keep_freed_memory
-from finscale.training.devices import use_threads
+from finscale.training.devices import synchronise, use_threads
 from finscale.training.fit import setup, step
 from finscale.training.losses import loss_name, num_outputs
 from finscale.training.oom import die_first
@@ -37,7 +38,7 @@ _FEWEST_STEPS = 3
 class ProbeRequest(Section):
     """What to measure."""
 
-    network: ModelConfig
+    network: AnyModel
     training: TrainingConfig
     task: TaskConfig
     num_features: int
@@ -75,6 +76,7 @@ def measure(request: ProbeRequest) -> dict[str, float]:
 def make_trainer(request: ProbeRequest) -> Trainer:
     """Return a trainer on random windows of the real shapes."""
     name = loss_name(request.training.loss, request.task.kind)
+    assert isinstance(request.network, NetworkConfig)
     model = build_model(
         request.network,
         num_features=request.num_features,
@@ -107,12 +109,6 @@ def _random_dataset(request: ProbeRequest) -> FinancialDataset:
         timeline="random",
         scale_F=np.ones(request.num_features),
     )
-
-
-def synchronise(device: torch.device) -> None:
-    """Wait for what was asked of the device."""
-    if device.type != "cpu":
-        torch.accelerator.synchronize()
 
 
 def _peak_bytes(device: torch.device) -> int:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from finscale.training.callbacks import Callback
+from finscale.training.callbacks import Callback, Training
 from finscale.training.thermal import ThermalCallback
 
 if TYPE_CHECKING:
     from finscale.training.state import EpochRecord, FitResult
-    from finscale.training.trainer import Trainer
 
 _SECONDS_BETWEEN_LOOKS = 0.25
 
@@ -31,7 +30,7 @@ class ProgressBar(Callback):
         self._console = console or Console(stderr=True)
         self._next_look = 0.0
 
-    def on_fit_start(self, trainer: Trainer) -> None:
+    def on_fit_start(self, trainer: Training) -> None:
         """Draw the bar; a resumed training starts where it was left."""
         self._progress = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
@@ -48,21 +47,21 @@ class ProgressBar(Callback):
         self._progress.start()
         self._draw(trainer)
 
-    def on_step_end(self, trainer: Trainer) -> None:
+    def on_step_end(self, trainer: Training) -> None:
         """Redraw if it is time."""
         if time.perf_counter() >= self._next_look:
             self._draw(trainer)
 
-    def on_epoch_end(self, trainer: Trainer, record: EpochRecord) -> None:
+    def on_epoch_end(self, trainer: Training, record: EpochRecord) -> None:
         """Redraw with the epoch's validation loss, if it is time; else the next step will."""
         self.on_step_end(trainer)
 
-    def on_fit_end(self, trainer: Trainer, result: FitResult | None) -> None:
+    def on_fit_end(self, trainer: Training, result: FitResult | None) -> None:
         """Leave the last line standing."""
         self._draw(trainer)
         self._progress.stop()
 
-    def _draw(self, trainer: Trainer) -> None:
+    def _draw(self, trainer: Training) -> None:
         self._next_look = time.perf_counter() + _SECONDS_BETWEEN_LOOKS
         epochs = trainer.config.epochs
         self._progress.update(
@@ -73,7 +72,7 @@ class ProgressBar(Callback):
             refresh=True,
         )
 
-    def _figures(self, trainer: Trainer) -> list[str]:
+    def _figures(self, trainer: Training) -> list[str]:
         state, history = trainer.state, trainer.state.history
         last = history[-1] if history else None
         figures = []
@@ -95,7 +94,7 @@ class ProgressBar(Callback):
         ]
         return [*figures, self._time_left(trainer)]
 
-    def _time_left(self, trainer: Trainer) -> str:
+    def _time_left(self, trainer: Training) -> str:
         if trainer.state.stopped:
             return "done"
         num_done = trainer.num_steps - self._first_step

@@ -1,109 +1,88 @@
-"""Every ``auto`` of a training config made explicit, so that the run's identity holds no guess."""
+"""Every open setting of a training made explicit by fixed rules: no device, no measurement.
+
+What is resolved here is science and enters a run's identity, so the rules depend on the config, the
+model and the data alone. Where the training is computed is for ``finscale.training.placement``.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from finscale.config import ModelConfig, TrainingConfig
-from finscale.training.batch_memory import remembered_batch_size
-from finscale.training.devices import choose_device, choose_precision, choose_threads
+from finscale.config import TrainingConfig
 
 if TYPE_CHECKING:
     from torch import nn
 
     from finscale.data import FinancialDataset, Split
 
-_DEFAULT_BATCH = 64
-_HIGHEST_RATE, _UP_TO_WIDTH = 1e-3, 25
-#: Assumed for a model that is no PatchTST and states no width.
+#: Assumed for a model that states no width.
 _UNSTATED_WIDTH = 64
 
+# batch_size: auto
+# 1. The bundled S&P 500 has about 3,000 training windows. 64 windows a step make 47 steps an
+#    epoch, enough for a schedule with warm-up within a few epochs.
+# 2. A batch cannot hold more windows than there are.
+_DEFAULT_BATCH = 64
 
-def resolve_training(
-    config: TrainingConfig,
-    *,
-    width: int,
-    num_parameters: int,
-    num_windows: int,
-    num_features: int,
-    context_length: int,
-    architecture: ModelConfig | None = None,
-) -> TrainingConfig:
-    """Return ``config`` with every ``auto`` replaced by what it stands for here, by rule.
+# learning_rate: auto
+# 1. A sweep on validation on the bundled S&P 500 found 1e-3 at width 25 (docs/LOG.md, 2026-11-23).
+# 2. Under Adam the best rate of hidden layers falls as 1 / width (µP), so at width D it is
+#    1e-3 * 25 / D = 0.025 / D.
+# 3. Below width 25 the rate stays 1e-3: there embedding and head, whose best rate does not depend
+#    on the width, set the limit.
+_HIGHEST_RATE, _UP_TO_WIDTH = 1e-3, 25
 
-    What was measured for the shape on this machine is ``finscale.training.numerics``' to lay over.
+
+def resolve_training(config: TrainingConfig, *, width: int, num_windows: int) -> TrainingConfig:
+    """Return ``config`` with every ``auto`` of its science replaced by rule.
 
     Parameters
     ----------
     config : TrainingConfig
-        As written by a person; explicit settings stay.
+        As written by a person; explicit settings and placement stay.
     width : int
         Model dimension: the learning rate follows it.
-    num_parameters : int
-        Decides about threads.
     num_windows : int
-        Training windows: no batch is larger.
-    num_features, context_length : int
-        F and L, by which a batch size is remembered.
-    architecture : ModelConfig, optional
-        The resolved model: without it no remembered batch size is looked up.
+        Training windows: no automatic batch is larger.
     """
-    device = choose_device(config.device)
-    precision = choose_precision(config.precision, device)
-    batch_size = config.batch_size
-    if batch_size == "auto":
-        found = architecture and remembered_batch_size(
-            architecture,
-            num_features=num_features,
-            context_length=context_length,
-            device=device,
-            precision=precision,
-        )
-        batch_size = min(found or _DEFAULT_BATCH, num_windows)
-    return config.model_copy(
-        update={
-            "device": device,
-            "precision": precision,
-            "compile": config.compile is True,
-            "threads": choose_threads(config.threads, num_parameters=num_parameters),
-            "batch_size": batch_size,
-            "learning_rate": learning_rate_for(width)
-            if config.learning_rate == "auto"
-            else config.learning_rate,
-        }
-    )
+    changes: dict[str, Any] = {}
+    if config.batch_size == "auto":
+        changes["batch_size"] = min(_DEFAULT_BATCH, num_windows)
+    if config.learning_rate == "auto":
+        changes["learning_rate"] = learning_rate_for(width)
+    if config.precision == "auto":
+        changes["precision"] = "fp32"
+    return config.model_copy(update=changes)
 
 
 def resolve_for_model(
     config: TrainingConfig, model: nn.Module, dataset: FinancialDataset, split: Split
 ) -> TrainingConfig:
-    """Resolve a config for a model that is built already."""
-    architecture: Any = getattr(model, "architecture", None)
-    return resolve_training(
+    """Resolve and place a config for a model that is built already."""
+    from finscale.training.placement import place_training
+
+    sizes: Any = getattr(model, "sizes", None)
+    resolved = resolve_training(
         config,
-        width=architecture.width if architecture else _UNSTATED_WIDTH,
-        num_parameters=sum(parameter.numel() for parameter in model.parameters()),
+        width=sizes.width if sizes else _UNSTATED_WIDTH,
         num_windows=len(split.train),
-        num_features=len(dataset.features),
-        context_length=dataset.context_length,
+    )
+    return place_training(
+        resolved, num_parameters=sum(parameter.numel() for parameter in model.parameters())
     )
 
 
 def learning_rate_for(width: int) -> float:
-    """Return AdamW's peak learning rate for a model of this width: 0.025 / width, at most 1e-3.
-
-    The rate at width 25, transferred. It was chosen on validation on the bundled S&P 500
-    (``docs/LOG.md``, 2026-11-23).
-    """
+    """Return AdamW's peak learning rate for a model of this width: 0.025 / width, at most 1e-3."""
     return transferred_rate(_HIGHEST_RATE, _UP_TO_WIDTH, width)
 
 
 def transferred_rate(rate: float, at_width: int, width: int) -> float:
     """Return the learning rate of a model whose optimum is known at another width.
 
-    One step of Adam moves a hidden layer's output in proportion to the layer's width, so the rate
-    falls as its inverse, as in µP. To a narrower model it is carried as it is: there the rate is
-    bounded by what embedding and head bear, which do not grow as the width shrinks.
+    One step of Adam changes a hidden layer's output in proportion to the layer's width, so the rate
+    falls as 1 / width, as in µP. A narrower model keeps the rate: there embedding and head set the
+    limit, and they do not grow as the width shrinks.
 
     References
     ----------

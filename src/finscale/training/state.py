@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -75,7 +76,7 @@ class TrainState:
             **_prefixed("model", self.model.state_dict()),
             **_prefixed("optimizer", _optimizer_tensors(self.optimizer)),
             **_prefixed("best", self.best_weights),
-            **_prefixed("rng", _rng_states(self.losses_S.device)),
+            **_prefixed("rng", rng_states(self.losses_S.device)),
             "losses": self.losses_S,
         }
 
@@ -84,14 +85,16 @@ class TrainState:
         return {self.best_file: self.best_sha256} if self.best_file else {}
 
     def facts(self) -> dict[str, Any]:
-        """Return every plain field of the state, and the optimiser's groups."""
+        """Return every plain field of the state, the optimiser's groups and the device."""
         groups = self.optimizer.state_dict()["param_groups"]
-        return {"optimizer": groups, **{name: getattr(self, name) for name in _FACTS}}
+        kept = {name: getattr(self, name) for name in _FACTS}
+        return {"optimizer": groups, "device": self.losses_S.device.type, **kept}
 
-    def load(self, point: Point) -> None:
+    def load(self, point: Point, *, seed: int) -> None:
         """Become the state that ``point`` holds, random generators included.
 
-        Tensors go to the device of this state, wherever they were written.
+        Tensors go to the device of this state, wherever they were written. A generator of another
+        device says nothing about this one: here all are seeded anew, by seed, epoch and step.
         """
         tensors = point.tensors
         device = self.losses_S.device
@@ -101,9 +104,13 @@ class TrainState:
         self.best_weights = {
             name: tensor.to(device, copy=True) for name, tensor in _without("best", tensors).items()
         }
-        _set_rng_states(_without("rng", tensors))
         for name in _FACTS:
             setattr(self, name, point.facts[name])
+        if point.facts["device"] == device.type:
+            set_rng_states(_without("rng", tensors))
+        else:
+            words = np.random.SeedSequence([seed, self.epoch, self.step]).generate_state(2)
+            torch.manual_seed(int(words[0]) << 32 | int(words[1]))
 
     def keep_best(self, folder: Path | None) -> None:
         """Set the present weights aside as the best so far."""
@@ -166,7 +173,8 @@ def _without(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
 
 
-def _rng_states(device: torch.device) -> dict[str, Tensor]:
+def rng_states(device: torch.device) -> dict[str, Tensor]:
+    """Return where torch's global generators stand: the CPU's, and the device's own."""
     states = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(device)
@@ -175,7 +183,8 @@ def _rng_states(device: torch.device) -> dict[str, Tensor]:
     return states
 
 
-def _set_rng_states(states: Mapping[str, Tensor]) -> None:
+def set_rng_states(states: Mapping[str, Tensor]) -> None:
+    """Put torch's global generators where they stood."""
     setters = {
         "cpu": torch.set_rng_state,
         "cuda": torch.cuda.set_rng_state,

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from finscale.config import ThermalConfig, validate
 from finscale.errors import FinscaleWarning
-from finscale.training.callbacks import Callback
+from finscale.training.callbacks import Callback, Training
 from finscale.training.sensors import PRESSURES, Reading, Sensor, hottest
 
 if TYPE_CHECKING:
     from finscale.training.state import FitResult
-    from finscale.training.trainer import Trainer
 
 
 class Band(enum.IntEnum):
@@ -75,7 +74,7 @@ class ThermalCallback(Callback):
         self._is_missing = self._said_missing = False
         self._done = threading.Event()
 
-    def on_fit_start(self, trainer: Trainer) -> None:
+    def on_fit_start(self, trainer: Training) -> None:
         """Start to watch."""
         if self.config.enabled:
             self._done = threading.Event()
@@ -83,7 +82,7 @@ class ThermalCallback(Callback):
                 target=self._watch, args=(self._done,), name="thermal", daemon=True
             ).start()
 
-    def on_step_end(self, trainer: Trainer) -> None:
+    def on_step_end(self, trainer: Training) -> None:
         """Act if the band has changed since the last step."""
         if self.band is not self._known_band:
             self._enter(self.band, trainer)
@@ -95,7 +94,7 @@ class ThermalCallback(Callback):
                 stacklevel=2,
             )
 
-    def on_fit_end(self, trainer: Trainer, result: FitResult | None) -> None:
+    def on_fit_end(self, trainer: Training, result: FitResult | None) -> None:
         """Stop to watch."""
         self._done.set()
 
@@ -122,7 +121,7 @@ class ThermalCallback(Callback):
                 return
             done.wait(self.config.interval)
 
-    def _enter(self, band: Band, trainer: Trainer) -> None:
+    def _enter(self, band: Band, trainer: Training) -> None:
         rises = band > self._known_band
         self._known_band = band
         if band is Band.STOP:

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 from finscale.config import TrackingConfig
 from finscale.errors import FinscaleWarning, TrainingPaused, missing_extra
 from finscale.registry import Registry
-from finscale.training.callbacks import Callback
+from finscale.training.callbacks import Callback, Training
 
 if TYPE_CHECKING:
     from finscale.training.state import EpochRecord
-    from finscale.training.trainer import Trainer
 
 Status = Literal["finished", "failed", "killed"]
 
@@ -147,7 +146,7 @@ class TrackingCallback(Callback):
     def __init__(self, tracking: TrackingManager) -> None:
         self.tracking = tracking
 
-    def on_epoch_end(self, trainer: Trainer, record: EpochRecord) -> None:
+    def on_epoch_end(self, trainer: Training, record: EpochRecord) -> None:
         """Log losses, learning rate and speed under the epoch's number."""
         self.tracking.log_metrics(
             {

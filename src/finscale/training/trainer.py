@@ -5,22 +5,23 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from finscale.config import TaskConfig, TrainingConfig
-from finscale.errors import TrainingError, TrainingPaused
+from finscale.errors import FinscaleWarning, TrainingError, TrainingPaused
 from finscale.training.callbacks import Callback
 from finscale.training.checkpoint import CheckpointFolder
 from finscale.training.devices import require_compiler, require_memory, use_threads
 from finscale.training.identity import training_identity
 from finscale.training.inputs import Inputs
-from finscale.training.losses import loss_name, make_loss
+from finscale.training.losses import LossFunction, loss_name, make_loss
 from finscale.training.resolve import resolve_for_model
 from finscale.training.schedule import learning_rates
 from finscale.training.state import FitResult, TrainState
@@ -85,8 +86,14 @@ class Trainer:
         self.folder = folder
         self.state: TrainState
         self.inputs: Inputs
-        self._checkpoints = CheckpointFolder(folder, training_identity(self)) if folder else None
-        self._pause = self._stop = ""
+        self._checkpoints = (
+            CheckpointFolder(
+                folder, training_identity(model, self.dataset, split, self.config, task, seed)
+            )
+            if folder
+            else None
+        )
+        self.pause_reason = self._stop = ""
 
     @property
     def num_windows(self) -> int:
@@ -122,7 +129,7 @@ class Trainer:
     @property
     def rate(self) -> float:
         """Learning rate of the next step."""
-        return self._rates[self.num_steps]
+        return self.rates[self.num_steps]
 
     def fit(self) -> FitResult:
         """Train to the end, from the start or from the last resume point; see :func:`.fit.fit`."""
@@ -130,8 +137,13 @@ class Trainer:
 
         return fit(self)
 
-    def prepare(self) -> None:
+    def prepare(self, inputs: Inputs | None = None) -> None:
         """Make what the loop reads: the loss, the schedule, the windows, the compiled model.
+
+        Parameters
+        ----------
+        inputs : Inputs, optional
+            The prepared windows of another training on the same ones; made here when absent.
 
         Raises
         ------
@@ -139,7 +151,7 @@ class Trainer:
             If there is nothing to train or to validate on, or no compiler where one is needed.
         """
         config = self.config
-        self._pause = self._stop = ""
+        self.pause_reason = self._stop = ""
         if not len(self.split.train) or not len(self.split.validation):
             raise TrainingError(
                 f"The split has {len(self.split.train)} training and "
@@ -147,8 +159,8 @@ class Trainer:
                 hint="move split.train_end or split.validation_end, or use more data",
             )
         name = loss_name(config.loss, self.task.kind)
-        self._loss = make_loss(name, self.task.kind, config.loss_options)
-        self._rates = learning_rates(config, self.total_steps)
+        self.loss: LossFunction = make_loss(name, self.task.kind, config.loss_options)
+        self.rates = learning_rates(config, self.total_steps)
         self._ends_N = torch.from_numpy(self.split.train).to(self.device)
         if config.compile:
             require_compiler(self.device.type)
@@ -156,16 +168,24 @@ class Trainer:
         # only whole batches are compiled: their shape never changes
         self._compiled = torch.compile(self._encode) if config.compile else self._encode
         self.step_callbacks = [c for c in self.callbacks if _overrides_step(c)]
-        self.inputs = Inputs(
-            self.model, self.dataset, np.r_[self.split.train, self.split.validation]
-        )
+        windows = np.r_[self.split.train, self.split.validation]
+        self.inputs = inputs or Inputs(self.model, self.dataset, windows)
         self._num_checked = 0
 
     def resume(self) -> None:
         """Go on from the newest resume point, if there is one."""
         point = self._checkpoints.load() if self._checkpoints else None
-        if point is not None:
-            self.state.load(point)
+        if point is None:
+            return
+        self.state.load(point, seed=self.seed)
+        before, here = point.facts["device"], self.device.type
+        if before != here:
+            warnings.warn(
+                f"this training was begun on {before} and goes on on {here}: its figures will be "
+                "the same up to rounding and dropout's own random masks",
+                FinscaleWarning,
+                stacklevel=2,
+            )
 
     def begin_epoch(self) -> Sequence[Tensor]:
         """Make the model ready to learn; return the rows of each step of the current epoch."""
@@ -177,11 +197,12 @@ class Trainer:
     def loss_on(self, ends_B: Tensor) -> Tensor:
         """Return the mean training loss on the windows that end at rows ``ends_B``."""
         encode = self._compiled if len(ends_B) == self.config.batch_size else self._encode
-        with self._autocast():
+        with self.autocast():
             output = encode(*self.inputs.of(ends_B))
-        return self._loss(output.float(), self._targets(ends_B))
+        return self.loss(output.float(), self.targets(ends_B))
 
-    def _targets(self, ends_B: Tensor) -> Tensor:
+    def targets(self, ends_B: Tensor) -> Tensor:
+        """Return what is to be predicted for the windows that end at rows ``ends_B``."""
         target_B: Tensor = self.dataset.target_R.index_select(0, ends_B)
         return target_B
 
@@ -192,7 +213,7 @@ class Trainer:
             self.split.validation, lambda ends_B: self._encode(*self.inputs.of(ends_B))
         )
         for output, ends_B in validation:
-            total += self._loss(output, self._targets(ends_B)) * len(ends_B)
+            total += self.loss(output, self.targets(ends_B)) * len(ends_B)
         return total.item() / len(self.split.validation)
 
     def predict(self, ends: np.ndarray) -> np.ndarray:
@@ -211,7 +232,7 @@ class Trainer:
         """Validate, record the epoch, keep the weights if they are the best, decide on the end."""
         state = self.state
         train_loss = self._mean_train_loss()
-        learning_rate = self._rates[self.num_steps - 1]
+        learning_rate = self.rates[self.num_steps - 1]
         validation_loss = self.validate()
         if not math.isfinite(validation_loss):
             raise self._not_finite(f"The validation loss is {validation_loss}")
@@ -237,7 +258,7 @@ class Trainer:
         for callback in self.callbacks:
             callback.on_epoch_end(self, state.history[-1])
         state.stopped = self._why_stop()
-        if state.stopped or (not self._pause and self._is_due(epoch_end=True)):
+        if state.stopped or (not self.pause_reason and self.is_due(epoch_end=True)):
             self.save()
 
     def request_stop(self, reason: str) -> None:
@@ -246,7 +267,7 @@ class Trainer:
 
     def request_pause(self, reason: str) -> None:
         """Write a resume point after the current step and raise ``TrainingPaused``."""
-        self._pause = reason
+        self.pause_reason = reason
 
     def _why_stop(self) -> str:
         state, patience = self.state, self.config.patience
@@ -287,11 +308,11 @@ class Trainer:
         with torch.inference_mode():
             ends_N = torch.from_numpy(ends).to(self.device)
             for ends_B in torch.split(ends_N, self.config.evaluation_batch_size):
-                with self._autocast():
+                with self.autocast():
                     output = model(ends_B)
                 yield output.float(), ends_B
 
-    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """Return the block in which the model computes in the config's precision."""
         if self.config.precision == "bf16-mixed":
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
@@ -323,7 +344,8 @@ class Trainer:
             hint="lower training.learning_rate, set training.clip_norm, or look at the data there",
         )
 
-    def _is_due(self, *, epoch_end: bool = False) -> bool:
+    def is_due(self, *, epoch_end: bool = False) -> bool:
+        """Tell whether it is time for a resume point."""
         return self._checkpoints is not None and self._checkpoints.is_due(
             self.config.checkpoint_minutes, epoch_end=epoch_end
         )
@@ -338,21 +360,26 @@ class Trainer:
     def save_if_due(self) -> float:
         """Write a resume point if it is time; return the seconds that it took."""
         started = time.perf_counter()
-        if not self._pause and self._is_due():
+        if not self.pause_reason and self.is_due():
             self.save()
         return time.perf_counter() - started
 
     def pause_if_asked(self) -> None:
         """Write a resume point and raise ``TrainingPaused``, if a pause was asked for."""
-        if not self._pause or self.state.stopped:
-            return
-        self.save()
+        if self.pause_reason and not self.state.stopped:
+            self.save()
+            self.raise_paused()
+
+    def raise_paused(self) -> NoReturn:
+        """Raise ``TrainingPaused``, with the reason and what to do."""
         where = f"epoch {self.state.epoch + 1}, step {self.state.step}"
         if self._checkpoints:
             kept, hint = "a resume point is written", "start it again in the same way to go on"
         else:
             kept, hint = "nothing was kept", "give a folder, and a stopped training can go on"
-        raise TrainingPaused(f"Training stopped in {where}: {self._pause}; {kept}.", hint=hint)
+        raise TrainingPaused(
+            f"Training stopped in {where}: {self.pause_reason}; {kept}.", hint=hint
+        )
 
     def exclusive(self) -> contextlib.AbstractContextManager[None]:
         """Hold the folder, if there is one, so that nobody else trains into it."""

@@ -117,7 +117,7 @@ def test_resolving_fills_every_size_and_is_idempotent() -> None:
     assert resolve_model(resolved, num_features=25, context_length=80) == resolved
     one = build_model(asked, num_features=25, context_length=80)
     other = build_model(resolved, num_features=25, context_length=80)
-    assert one.architecture == other.architecture
+    assert one.sizes == other.sizes
 
 
 def test_a_resolved_embedding_stays() -> None:
@@ -136,5 +136,5 @@ def test_statistics_are_left_to_forecasts_only_on_demand() -> None:
 
 def test_explicit_sizes_that_miss_their_budget_are_refused() -> None:
     config = ModelConfig(budget="2M", depth=2, width=64, heads=4)
-    with pytest.raises(BudgetError, match=r"Depth 2 and width 64 make .* off the budget of 2M"):
+    with pytest.raises(BudgetError, match=r"2 × 64 \(4 heads\) has .* off the budget of 2M"):
         resolve_model(config, num_features=25, context_length=80)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
@@ -11,15 +10,15 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
 
+from finscale.config import ModelConfig
 from finscale.models import (
-    Architecture,
+    NetworkDesign,
     ParameterCounts,
     PatchTST,
+    PatchTSTSizes,
     count_parameters,
+    design,
     flops_per_sample,
-    resident_memory,
-    solve_budget,
-    training_memory,
 )
 from finscale.models.patchtst.memory import activation_memory
 
@@ -56,11 +55,11 @@ def test_closed_form_counts_are_those_of_the_model(options: dict[str, Any]) -> N
     model = PatchTST(**SIZES, **options)
     counts = count_parameters(model)
     assert counts.total == sum(p.numel() for p in model.parameters())
-    assert count_parameters(model.architecture) == counts
+    assert count_parameters(model.sizes) == counts
 
 
 def test_the_three_counts_of_a_model_worked_out_by_hand() -> None:
-    tiny = Architecture(
+    tiny = PatchTSTSizes(
         num_features=2,
         context_length=24,
         depth=1,
@@ -137,9 +136,7 @@ def test_activations_are_those_that_autograd_keeps(options: dict[str, Any], prec
     measured = saved_bytes(model, torch.randn(64, 80, 25), precision)
     if precision == "bf16-mixed":  # the copies of the weights are no activations
         measured -= 2 * count_parameters(model).total
-    assert activation_memory(model.architecture, precision) == pytest.approx(
-        measured / 64, rel=0.03
-    )
+    assert activation_memory(model.sizes, precision) == pytest.approx(measured / 64, rel=0.03)
 
 
 @pytest.mark.parametrize("checkpointing", [False, True], ids=["kept", "recomputed"])
@@ -162,23 +159,29 @@ def test_training_memory_is_the_peak_of_a_step(batch_size: int, checkpointing: b
     live = list(accumulate(e.nbytes() for e in events if e.name() == "[memory]"))
     lasting = 16 * count_parameters(model).total
     measured = lasting + max(live)
-    assert training_memory(model, batch_size) == pytest.approx(measured, rel=0.1)
+    made = designed(depth=6, activation_checkpointing=checkpointing)
+    assert made.training_memory(batch_size) == pytest.approx(measured, rel=0.1)
+
+
+def designed(**changes: Any) -> NetworkDesign:
+    sizes = {"depth": 3, "width": 64, "heads": 4, "ff_width": 256}
+    config = ModelConfig(**{**sizes, **changes})
+    return design(config, num_features=25, context_length=80)
 
 
 def test_training_memory_of_the_presets_sizes() -> None:
     sizes = {"num_features": 25, "context_length": 80}
-    large = solve_budget(200_000_000, **sizes)
-    assert 3.2e9 < training_memory(large, batch_size=32) < 5e9
-    giant = solve_budget(2_000_000_000, **sizes)
-    assert training_memory(giant, batch_size=8) > 24 * 2**30
+    large = design(ModelConfig(budget="200M"), **sizes)
+    assert 3.2e9 < large.training_memory(batch_size=32) < 5e9
+    giant = design(ModelConfig(budget="2B"), **sizes)
+    assert giant.training_memory(batch_size=8) > 24 * 2**30
 
 
 def test_memory_grows_with_what_it_should() -> None:
-    small = Architecture(**SIZES)
-    assert training_memory(small, 512) > training_memory(small, 256)
-    assert training_memory(small, 256, "bf16-mixed") < training_memory(small, 256)
-    assert resident_memory(small, 256) > training_memory(small, 256)
-    assert training_memory(replace(small, activation_checkpointing=True), 256) < training_memory(
-        small, 256
-    )
-    assert training_memory(replace(small, depth=6), 256) > 1.7 * training_memory(small, 256)
+    small = designed()
+    assert small.training_memory(512) > small.training_memory(256)
+    assert small.training_memory(256, "bf16-mixed") < small.training_memory(256)
+    assert small.resident_memory(256) > small.training_memory(256)
+    again = designed(activation_checkpointing=True)
+    assert again.training_memory(256) < small.training_memory(256)
+    assert designed(depth=6).training_memory(256) > 1.7 * small.training_memory(256)

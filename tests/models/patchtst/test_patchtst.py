@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from finscale.errors import ConfigError
 from finscale.models import PatchTST
-from finscale.models.patchtst.architecture import Architecture
+from finscale.models.patchtst.sizes import PatchTSTSizes
 
 SMALL: dict[str, Any] = {
     "num_features": 5,
@@ -181,5 +181,5 @@ def test_contradictions_are_refused(options: dict[str, Any], sentence: str) -> N
 
 def test_padding_makes_the_papers_42_patches() -> None:
     paper = {**SMALL, "context_length": 336, "pad_end": True}
-    assert Architecture(**paper).num_patches == 42
-    assert Architecture(**{**paper, "pad_end": False}).num_patches == 41
+    assert PatchTSTSizes(**paper).num_patches == 42
+    assert PatchTSTSizes(**{**paper, "pad_end": False}).num_patches == 41

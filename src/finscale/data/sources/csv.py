@@ -1,4 +1,4 @@
-"""Bars from a text file in any layout that people have."""
+"""Bars from a delimited text file in any usual layout."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def fetch(
 ) -> Bars:
     """Return the bars of ``symbol`` in a delimited text file.
 
-    Delimiter, encoding, header lines, the order of columns and rows, and the form of dates and
-    numbers are found out; see :class:`finscale.data.acceptance.Wishes` for the options.
+    Delimiter, encoding, header lines, the order of columns and rows, and the format of dates and
+    numbers are detected; see :class:`finscale.data.acceptance.Wishes` for the options.
 
     Parameters
     ----------

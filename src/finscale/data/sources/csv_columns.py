@@ -1,4 +1,4 @@
-"""Which column of a table is what, for the symbol wanted."""
+"""Find the columns of a table that hold one symbol's dates, prices and volume."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from finscale.data.sources.csv_table import CsvTable, looks_like_date
 from finscale.errors import DataError
 
-#: Names that people give to columns: without case, digits, spaces, signs and what is in brackets.
+#: Names that columns have in practice, compared without case, digits, spaces, signs and brackets.
 ALIASES = {
     "date": ("date", "datetime", "timestamp", "day", "tradedate", "tradingday", "time"),
     "open": ("open", "openprice", "o"),
@@ -22,14 +22,14 @@ ALIASES = {
     "dividends": ("dividends", "dividend", "divcash"),
 }
 _FIELDS = {alias: field for field, aliases in ALIASES.items() for alias in aliases}
-# Names that count only where the field has no better one: "Time" beside "Date".
+# Names that are used only if the field has no better one: "Time" next to "Date".
 _WEAK = ("price", "time", "last", "name", "code")
 _NEEDED = ("open", "high", "low", "close")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Where a symbol's columns stand, which rows are its own, and what the file calls it."""
+    """Position of each field's column, the symbol's rows, and its name in the file."""
 
     index: dict[str, int]
     rows: tuple[int, ...]
@@ -37,7 +37,7 @@ class Columns:
 
 
 def find_columns(table: CsvTable, symbol: str) -> Columns:
-    """Return where ``symbol``'s date, prices and volume stand.
+    """Return the columns that hold the date, prices and volume of ``symbol``.
 
     One header line with the columns' names is enough; a second one may name a ticker for each
     column (yfinance), or a column may name a ticker for each row.
@@ -45,14 +45,14 @@ def find_columns(table: CsvTable, symbol: str) -> Columns:
     Raises
     ------
     DataError
-        If a column is missing or stands twice, or the file holds other symbols only.
+        If a column is missing or appears twice, or the file holds only other symbols.
     """
     names = max(table.headers, key=lambda cells: sum(_field(c, symbol) is not None for c in cells))
     fields = [_field(name, symbol) for name in names]
     tickers = _tickers(table, names, fields)
     ticker = _choose(tickers, symbol, table.place)
     if any(tickers):
-        # the first column of such a file holds dates, whatever its first line says
+        # in such a file the first column holds dates, whatever its header says
         fields = ["date", *fields[1:]]
     elif "date" not in fields:
         fields = _with_dates(table, fields)
@@ -112,7 +112,7 @@ def _choose(tickers: Sequence[str], symbol: str, place: str) -> str:
 
 
 def _with_dates(table: CsvTable, fields: Sequence[str | None]) -> list[str | None]:
-    """Name the first column that has no name known and holds dates."""
+    """Call the first unnamed column that holds dates ``date``."""
     for i, field in enumerate(fields):
         if field is None and looks_like_date(table.rows[0][i]):
             return [*fields[:i], "date", *fields[i + 1 :]]

@@ -1,4 +1,4 @@
-"""Whether 1,234 is one thousand or one and a bit: what all the numbers of a file say together."""
+"""Decide from all the numbers of a file whether a comma or a point marks its decimals."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import polars as pl
 from finscale.data.sources.csv_values import parse_numbers
 from finscale.errors import DataError
 
-# What stands around a number and says nothing about its marks: sign, currency, suffix, exponent.
+# Sign, currency, suffix and exponent: they do not tell which mark is the decimal one.
 _AROUND = re.compile(r"^[-+$€£\s\u00a0]+|(?:[eE][-+]?\d+)?[KMBkmb]?[$€£\s\u00a0]*$")
 _GROUP = r"[1-9]\d{0,2}"
 _PRICES = ("open", "high", "low", "close")
-# Prices of one day, and of one day and the next, lie nearer to one another than this.
+# Prices within a day, and of one day and the next, differ by less than this factor.
 _FAR = 3.0
 
 
@@ -24,10 +24,11 @@ def decimal_comma(
 ) -> bool:
     """Tell whether the numbers of a file are written 1.234,56 rather than 1,234.56.
 
-    Every number of the file counts. One comma with any but three digits behind it is a decimal
-    comma; several commas, a comma before a point, or a point with any but three digits behind it
-    show the other form. Where every mark has three digits behind it, that form is right which
-    leaves the prices of a day, and of neighbouring days, near one another, if the other does not.
+    1. One comma that is not followed by exactly three digits is a decimal comma.
+    2. Several commas, a comma before a point, or a point that is not followed by exactly three
+       digits mean that the point is the decimal mark.
+    3. If every mark is followed by three digits, both readings are tried: the one that keeps the
+       prices of a day and of neighbouring days close together is taken, if the other does not.
 
     Parameters
     ----------
@@ -36,14 +37,14 @@ def decimal_comma(
     lines : sequence of int
         Each cell's line in the file.
     delimiter : str
-        What stands between cells; a comma there speaks against decimal commas.
+        Character between cells; a comma makes decimal commas unlikely.
     place : str
         For messages.
 
     Raises
     ------
     DataError
-        If both forms stand in the file, or nothing tells which is meant.
+        If the file mixes both forms, or nothing tells which one it uses.
     """
     first: dict[str, tuple[str, int]] = {}
     for name, column in cells.items():
@@ -76,7 +77,7 @@ def decimal_comma(
 
 
 def _kind(number: str, name: str) -> str | None:
-    """Return the mark that a number shows to be decimal, ``unsure``, or nothing."""
+    """Return the mark that must be decimal (``comma``, ``point``), ``unsure``, or None."""
     num_commas, num_points = number.count(","), number.count(".")
     if num_commas > 1 and num_points > 1:
         return None  # no number in either form

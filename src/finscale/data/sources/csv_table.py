@@ -1,4 +1,4 @@
-"""A delimited text file as a table of strings: delimiter, header lines and encoding found out."""
+"""Read a delimited text file as strings; delimiter, header lines and encoding are detected."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class CsvTable:
     lines : tuple of int
         Line of each row in the file; the first line is 1.
     delimiter : str
-        What stands between cells.
+        Character between cells.
     sha256 : str
         Digest of the whole file.
     """
@@ -175,5 +175,5 @@ def _is_data(cells: tuple[str, ...]) -> bool:
 
 
 def looks_like_date(cell: str) -> bool:
-    """Tell whether a cell begins like a date in any usual form, or is a moment in digits."""
+    """Tell whether a cell starts with a date in a usual form, or is a Unix time."""
     return _DATE_LIKE.match(cell) is not None

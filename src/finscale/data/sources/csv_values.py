@@ -1,4 +1,4 @@
-"""Dates and numbers as people write them."""
+"""Parse dates and numbers in the forms found in practice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ISO = re.compile(
     r"(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?)?"
 )
 _INTEGER = re.compile(r"-?\d+(?:\.0*)?")
-# A date may be followed by a time, which does not matter.
+# A time after the date is ignored.
 _TIME = re.compile(r"[ T]\d{1,2}:\d{2}(:\d{2})?( ?[AP]M)?$", re.IGNORECASE)
 _NAMED_MONTH = (
     "%b %d, %Y",
@@ -44,8 +44,8 @@ def parse_dates(
 ) -> list[dt.date]:
     """Return the session date of every cell.
 
-    A date written with an offset counts as written, since the offset is the exchange's; a moment
-    in UTC (an epoch, an offset of zero with a time of day) is taken to the exchange's zone.
+    A date with an offset is taken as written, because the offset is the exchange's. A time in UTC
+    (a Unix time, or a time of day with offset zero) is converted to the exchange's time zone.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def _from_epoch(value: float, zone: ZoneInfo) -> dt.date:
 
 
 def _session(moment: dt.datetime, zone: ZoneInfo) -> dt.date:
-    """Return the exchange's date; midnight UTC is a date that somebody wrote as a moment."""
+    """Return the exchange's date; midnight UTC is a plain date that was stored as a time."""
     at_midnight = (moment.hour, moment.minute, moment.second) == (0, 0, 0)
     return moment.date() if at_midnight else moment.astimezone(zone).date()
 
@@ -133,7 +133,7 @@ def _from_named_month(cell: str) -> dt.date:
 
 
 def _from_numeric(cells: Sequence[str], lines: Sequence[int], place: str) -> list[dt.date]:
-    """Read 3/4/2020: month or day first, whichever all rows allow and puts them in order."""
+    """Parse dates like 3/4/2020 in the order, month or day first, that fits and sorts all rows."""
     plain = [re.sub(r"[-.]", "/", _TIME.sub("", cell)) for cell in cells]
     fits = []
     for date_format in _NUMERIC:

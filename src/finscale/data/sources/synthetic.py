@@ -32,11 +32,11 @@ def fetch(symbol: str, *, market: str, strict: bool = True, **options: Any) -> B
     Parameters
     ----------
     symbol : str
-        Any name; the name is the random stream, so each symbol has a history of its own.
+        Any name; it seeds the random stream, so each symbol has its own history.
     market : str
         A name in ``finscale.data.synthetic.MARKETS``.
     strict : bool
-        Taken for the sake of other sources: there is nothing to repair here.
+        Accepted as by other sources; there is nothing to repair.
     **options
         ``seed`` (0), ``num_days`` (7560: thirty years) and the parameters of the market's process,
         as numbers or text.

@@ -84,7 +84,7 @@ def fetch(
     span = {"period": "max"} if start is None else {"start": start.isoformat()}
 
     def request() -> Any:
-        # yfinance remembers answers, refusals too
+        # yfinance caches answers, failures included
         ticker._data.cache_get.cache_clear()
         return ticker.history(
             **span, interval="1d", auto_adjust=False, actions=True, keepna=True, timeout=30
@@ -138,7 +138,7 @@ def _yfinance() -> ModuleType:
 
 @contextmanager
 def _raising(yfinance: ModuleType) -> Iterator[None]:
-    """Let yfinance raise what it would print, and print nothing."""
+    """Make yfinance raise its errors instead of printing them."""
     debug, log = yfinance.config.debug, logging.getLogger("yfinance")
     before = debug.hide_exceptions, log.level
     debug.hide_exceptions = False
@@ -153,7 +153,7 @@ def _raising(yfinance: ModuleType) -> Iterator[None]:
 def _retry(
     request: Callable[[], T], yfinance: ModuleType, symbol: str, *, attempts: int, pause: float
 ) -> T:
-    """Make a request until it succeeds, with growing pauses; say why when it never does."""
+    """Repeat a request until it succeeds, with growing pauses; raise the last failure."""
     errors = yfinance.exceptions
     for attempt in range(attempts):
         if attempt:

@@ -133,7 +133,7 @@ class ZipfMotifs:
     def _sightings_needed(self) -> int:
         p = self.hit_rate
         # the Bhattacharyya coefficient of the two hypotheses bounds the error after n sightings:
-        # beyond these the excess is nothing
+        # beyond this many it is below 1e-12
         return int(np.ceil(np.log(1e-12) / np.log(2 * np.sqrt(p * (1 - p)))))
 
     def _sighting_excess(self, most: int) -> Float:

@@ -19,22 +19,6 @@ from finscale.registry import Registry
 __all__ = ["BASELINES", "Baseline", "BaselineKind", "LabelFunction", "Setting", "make_baseline"]
 
 
-def _mlp(
-    setting: Setting, *, epochs: int = 8, learning_rate: float = 1e-3, weight_decay: float = 1e-2
-) -> Baseline:
-    from finscale.models.baselines.networks import MLP, NetworkBaseline
-
-    return NetworkBaseline(setting, MLP, epochs, learning_rate, weight_decay)
-
-
-def _dlinear(
-    setting: Setting, *, epochs: int = 8, learning_rate: float = 1e-3, weight_decay: float = 1e-2
-) -> Baseline:
-    from finscale.models.baselines.networks import DLinear, NetworkBaseline
-
-    return NetworkBaseline(setting, DLinear, epochs, learning_rate, weight_decay)
-
-
 BASELINES: Registry[BaselineKind] = Registry("baseline")
 for _name, _kind in {
     "base_rate": BaselineKind(constant.BaseRate, "the train windows' base rate"),
@@ -58,8 +42,6 @@ for _name, _kind in {
     "random_fourier": BaselineKind(
         tabular.RandomFourier, "ridge on random Fourier features, complexity its dial"
     ),
-    "mlp": BaselineKind(_mlp, "one hidden layer on the window, of the budget's size"),
-    "dlinear": BaselineKind(_dlinear, "DLinear on the window, of the budget's size"),
 }.items():
     BASELINES.add(_name, _kind)
 
@@ -70,7 +52,6 @@ def make_baseline(
     task: TaskConfig,
     context_length: int,
     features: Sequence[str],
-    budget: int = 10_000,
     seed: int = 0,
     label: LabelFunction | None = None,
     **options: Any,
@@ -87,8 +68,6 @@ def make_baseline(
         L, bars that a window shows.
     features : sequence of str
         Channels of a window: columns of the frame.
-    budget : int
-        Parameters that the networks may spend, met as closely as their width allows.
     seed : int
         Of everything random.
     label : callable, optional
@@ -119,5 +98,5 @@ def make_baseline(
         if option not in known:
             hint = did_you_mean(option, known) if known else "it has no options"
             raise FinscaleError(f"baseline {name} has no option {option!r}.", hint=hint)
-    setting = Setting(task, context_length, tuple(features), budget, seed, label)
+    setting = Setting(task, context_length, tuple(features), seed, label)
     return kind.make(setting, **options)

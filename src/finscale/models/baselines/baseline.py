@@ -63,8 +63,6 @@ class Setting:
         L, bars that a window shows.
     features : tuple of str
         Channels of a window, for baselines that read them.
-    budget : int
-        Parameters to spend, for the networks.
     seed : int
         Of everything random.
     label : callable, optional
@@ -74,7 +72,6 @@ class Setting:
     task: TaskConfig
     context_length: int
     features: tuple[str, ...]
-    budget: int
     seed: int
     label: LabelFunction | None = None
 

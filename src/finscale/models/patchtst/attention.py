@@ -12,7 +12,7 @@ from finscale.models.kernels.dropout import dropout
 from finscale.models.kernels.half_attention import HALF_BELOW, half_attention
 from finscale.models.kernels.narrow_attention import narrow_attention
 from finscale.models.kernels.products import Linear
-from finscale.models.patchtst.architecture import AttentionName, attention_way
+from finscale.models.patchtst.sizes import AttentionName, attention_way
 
 
 class SelfAttention(nn.Module):

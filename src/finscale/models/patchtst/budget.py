@@ -1,30 +1,21 @@
-"""From a parameter budget to an architecture: depth, width, heads and feed-forward dimension.
+"""The ladder of a PatchTST: depth and width rise, the feed-forward dimension fills a budget.
 
-A shape is a ladder of rungs (depth, width), both rising. The rung whose size at the preferred
-feed-forward ratio lies nearest the budget is taken, and the feed-forward dimension then fills the
-budget to within a fraction of a per cent. So within a shape a larger budget never gives a narrower
-or a shallower model, and a curve over budgets runs along one family.
+A shape is a ladder of rungs (depth, width), both rising. So within a shape a larger budget never
+gives a narrower or a shallower model, and a curve over budgets runs along one family.
 """
 
 from __future__ import annotations
 
-import bisect
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from finscale.config.quantities import format_count
-from finscale.errors import BudgetError
-from finscale.models.patchtst.architecture import Architecture
+from finscale.models.budget import Dial, solve
 from finscale.models.patchtst.counts import count_parameters
+from finscale.models.patchtst.sizes import PatchTSTSizes
 
 #: The input side may take this share of the budget before features are embedded first.
 INPUT_SHARE = 1 / 3
-#: Feed-forward over width may leave its preferred ratio by this factor to fill a budget.
-_FF_FREEDOM = 2.5
-#: The feed-forward dimension is kept to the coarsest multiple that costs no more than this.
-_FF_ROUNDING = 0.004
 _LARGEST_WIDTH = 16_384
 
 
@@ -65,7 +56,7 @@ def solve_budget(
     ff_ratio: float = 4.0,
     feature_embedding: int | Literal["auto"] | None = "auto",
     **options: Any,
-) -> Architecture:
+) -> PatchTSTSizes:
     """Return the architecture of a shape whose total parameter count meets the budget.
 
     Parameters
@@ -84,7 +75,7 @@ def solve_budget(
         Channels that features are projected to before patching; auto does so only where the input
         side would otherwise take more than a third of the budget.
     **options
-        Further fields of :class:`Architecture`.
+        Further fields of :class:`PatchTSTSizes`.
 
     Raises
     ------
@@ -98,30 +89,30 @@ def solve_budget(
     (2, 256, 8)
     """
     common = {**options, "num_features": num_features, "context_length": context_length}
-    rungs = list(_ladder(SHAPES[shape], budget, ff_ratio, feature_embedding, common))
-    sizes = [_total(rung) for rung in rungs]
-    above = bisect.bisect_left(sizes, budget)
-    neighbours = [i for i in (above - 1, above) if 0 <= i < len(rungs)]
-    # equal ratios, not equal distances, so that no rung is preferred for being large
-    neighbours.sort(key=lambda i: abs(math.log(sizes[i] / budget)))
-    filled = [_fill(rungs[i], budget) for i in neighbours]
-    for found in filled:
-        if abs(_total(found) / budget - 1) <= tolerance:
-            return found
-    raise _unreachable(budget, [_total(found) for found in filled], shape, num_features)
+    return solve(
+        budget,
+        ladder(SHAPES[shape], ff_ratio, feature_embedding, common),
+        _FEED_FORWARD,
+        lambda sizes: count_parameters(sizes).total,
+        tolerance=tolerance,
+        what=f"{shape} PatchTST on {num_features} features",
+    )
 
 
-def _ladder(
+_FEED_FORWARD: Dial[PatchTSTSizes] = Dial(
+    lambda sizes: sizes.ff_width, lambda sizes, ff_width: replace(sizes, ff_width=ff_width)
+)
+
+
+def ladder(
     shape: Shape,
-    budget: int,
     ff_ratio: float,
     feature_embedding: int | Literal["auto"] | None,
-    common: dict[str, Any],
-) -> Iterator[Architecture]:
-    """Yield ever larger rungs, until one is several times the budget."""
-    size = 0
+    common: Mapping[str, Any],
+) -> Iterator[PatchTSTSizes]:
+    """Yield the rungs of a shape at the preferred feed-forward ratio."""
     for width, depth in _steps(shape):
-        rung = Architecture(
+        rung = PatchTSTSizes(
             **common,
             depth=depth,
             width=width,
@@ -129,15 +120,9 @@ def _ladder(
             ff_width=max(1, round(ff_ratio * width)),
         )
         if feature_embedding == "auto":
-            rung = replace(rung, feature_embedding=_embedding(rung))
+            yield replace(rung, feature_embedding=_embedding(rung))
         else:
-            rung = replace(rung, feature_embedding=feature_embedding)
-        # growing input sides and embeddings may cost as much as the next rung: take rising ones
-        if _total(rung) > size:
-            size = _total(rung)
-            yield rung
-        if size > 4 * budget:
-            return
+            yield replace(rung, feature_embedding=feature_embedding)
 
 
 def _steps(shape: Shape) -> Iterator[tuple[int, int]]:
@@ -170,7 +155,7 @@ def _heads(width: int) -> int:
     return next(heads for heads in range(most, 0, -1) if width % heads == 0)
 
 
-def _embedding(rung: Architecture) -> int | None:
+def _embedding(rung: PatchTSTSizes) -> int | None:
     """Return how many channels to embed features in, None where the input side is cheap enough."""
     if rung.channels == "independent":
         return None
@@ -179,7 +164,7 @@ def _embedding(rung: Architecture) -> int | None:
     if counts.total - counts.non_embedding <= affordable:
         return None
     best = 1
-    for channels in _round_numbers(rung.num_features):
+    for channels in round_numbers(rung.num_features):
         embedded = count_parameters(replace(rung, feature_embedding=channels))
         if embedded.total - embedded.non_embedding > affordable:
             break
@@ -187,33 +172,9 @@ def _embedding(rung: Architecture) -> int | None:
     return best
 
 
-def _round_numbers(below: int) -> Iterator[int]:
+def round_numbers(below: int) -> Iterator[int]:
     """Yield 1, 2, 3, 4, 6, 8, 12, 16, 24 … below a bound."""
     number = 1
     while number < below:
         yield number
         number += max(1, 2 ** (number.bit_length() - 2))
-
-
-def _fill(rung: Architecture, budget: int) -> Architecture:
-    """Return the rung with the feed-forward dimension that brings it nearest to the budget."""
-    one_more = rung.depth * (2 * rung.width + 1)
-    exact = rung.ff_width + (budget - _total(rung)) / one_more
-    wanted = min(max(exact, rung.ff_width / _FF_FREEDOM), rung.ff_width * _FF_FREEDOM)
-    for multiple in (64, 32, 16, 8, 4, 2):
-        rounded = multiple * round(wanted / multiple)
-        if rounded and abs(rounded - wanted) * one_more <= _FF_ROUNDING * budget:
-            return replace(rung, ff_width=rounded)
-    return replace(rung, ff_width=max(1, round(wanted)))
-
-
-def _total(architecture: Architecture) -> int:
-    return count_parameters(architecture).total
-
-
-def _unreachable(budget: int, reachable: list[int], shape: str, num_features: int) -> BudgetError:
-    sizes = " and ".join(format_count(size) for size in sorted(set(reachable)))
-    return BudgetError(
-        f"No {shape} PatchTST on {num_features} features has {format_count(budget)} parameters.",
-        hint=f"the nearest that can be built: {sizes}",
-    )

@@ -2,53 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from finscale.models.patchtst.architecture import Architecture
+from finscale.models.counts import ParameterCounts
+from finscale.models.patchtst.sizes import PatchTSTSizes
 
 if TYPE_CHECKING:
     from finscale.models.patchtst.model import PatchTST
 
 
-@dataclass(frozen=True)
-class ParameterCounts:
-    """The three counts that every run records.
-
-    Attributes
-    ----------
-    total : int
-        All parameters.
-    non_embedding : int
-        Without the input side: feature, patch, position and statistics embeddings, RevIN's affine.
-    input_and_head : int
-        The input side and the head: all that depends on the features and the task.
-    """
-
-    total: int
-    non_embedding: int
-    input_and_head: int
-
-
-def count_parameters(model: PatchTST | Architecture) -> ParameterCounts:
+def count_parameters(model: PatchTST | PatchTSTSizes) -> ParameterCounts:
     """Count the parameters of a built model, or in closed form those of an architecture."""
-    if isinstance(model, Architecture):
+    if isinstance(model, PatchTSTSizes):
         body, inputs, head = _encoder(model), _input_side(model), _linear(*_head_shape(model))
     else:
         head = sum(p.numel() for p in model.head.parameters())
         body = sum(p.numel() for p in model.encoder.parameters())
         inputs = sum(p.numel() for p in model.parameters()) - body - head
-    return ParameterCounts(
-        total=body + inputs + head, non_embedding=body + head, input_and_head=inputs + head
-    )
+    return ParameterCounts.of(inputs=inputs, body=body, head=head)
 
 
-def flops_per_sample(model: PatchTST | Architecture) -> int:
+def flops_per_sample(model: PatchTST | PatchTSTSizes) -> int:
     """Return the FLOPs of one window's forward pass; a training step takes three times as many.
 
     Products only, a multiply-add counted as two, as ``torch.utils.flop_counter`` does.
     """
-    a = model if isinstance(model, Architecture) else model.architecture
+    a = model if isinstance(model, PatchTSTSizes) else model.sizes
     tokens, sequences, width = a.num_patches, a.num_sequences, a.width
     layer = tokens * width * (4 * width + 2 * a.ff_width) + 2 * tokens * tokens * width
     per_sequence = (
@@ -65,7 +44,7 @@ def _linear(inputs: int, outputs: int) -> int:
     return inputs * outputs + outputs
 
 
-def _encoder(a: Architecture) -> int:
+def _encoder(a: PatchTSTSizes) -> int:
     norm = 2 * a.width
     attention = _linear(a.width, 3 * a.width) + _linear(a.width, a.width)
     feed_forward = _linear(a.width, a.ff_width) + _linear(a.ff_width, a.width)
@@ -73,7 +52,7 @@ def _encoder(a: Architecture) -> int:
     return a.depth * (attention + feed_forward + 2 * norm) + closing
 
 
-def _input_side(a: Architecture) -> int:
+def _input_side(a: PatchTSTSizes) -> int:
     affine = 2 * a.num_features if a.revin and a.revin_affine else 0
     features = _linear(a.num_features, a.feature_embedding) if a.feature_embedding else 0
     patches = _linear(a.patch_length * a.token_channels, a.width)
@@ -81,12 +60,12 @@ def _input_side(a: Architecture) -> int:
     return affine + features + patches + positions + _stats_products(a)
 
 
-def _stats_products(a: Architecture) -> int:
+def _stats_products(a: PatchTSTSizes) -> int:
     """Weights, and so multiply-adds, of the statistics' bias-free projections."""
     if a.feature_embedding is None:
         return a.num_stats * a.width
     return (a.num_stats + a.width) * a.feature_embedding if a.num_stats else 0
 
 
-def _head_shape(a: Architecture) -> tuple[int, int]:
+def _head_shape(a: PatchTSTSizes) -> tuple[int, int]:
     return a.head_inputs, a.head_outputs

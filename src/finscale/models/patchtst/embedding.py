@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from finscale.models.kernels.dropout import dropout
 from finscale.models.kernels.products import Linear
-from finscale.models.patchtst.architecture import Architecture
+from finscale.models.patchtst.sizes import PatchTSTSizes
 
 
 class PatchEmbedding(nn.Module):
@@ -20,7 +20,7 @@ class PatchEmbedding(nn.Module):
     window and nothing is unfolded.
     """
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: PatchTSTSizes) -> None:
         super().__init__()
         self.patch_length = architecture.patch_length
         self.stride = architecture.stride
@@ -98,7 +98,7 @@ class Position(nn.Module):
 class StatsEmbedding(nn.Module):
     """Project a window's statistics to the model's width, to be added to each of its tokens."""
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: PatchTSTSizes) -> None:
         super().__init__()
         self.independent = architecture.channels == "independent"
         inputs, bottleneck = architecture.num_stats, architecture.feature_embedding

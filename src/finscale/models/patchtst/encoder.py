@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from finscale.models.kernels.dropout import dropout
 from finscale.models.kernels.products import Linear
-from finscale.models.patchtst.architecture import Architecture
 from finscale.models.patchtst.attention import SelfAttention
+from finscale.models.patchtst.sizes import PatchTSTSizes
 from finscale.models.recompute import recomputed
 
 
@@ -23,7 +23,7 @@ class TokenBatchNorm(nn.BatchNorm1d):
 class EncoderLayer(nn.Module):
     """Attention, then feed-forward, each on a residual branch with its norm and dropout."""
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: PatchTSTSizes) -> None:
         super().__init__()
         width = architecture.width
         self.pre_norm = architecture.norm == "layer"
@@ -63,7 +63,7 @@ class EncoderLayer(nn.Module):
 class Encoder(nn.Module):
     """``depth`` layers, and a closing norm where the layers norm in front."""
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: PatchTSTSizes) -> None:
         super().__init__()
         self.layers = nn.ModuleList(EncoderLayer(architecture) for _ in range(architecture.depth))
         closing = architecture.norm == "layer"

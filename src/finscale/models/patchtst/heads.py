@@ -6,14 +6,14 @@ from torch import Tensor, nn
 
 from finscale.models.kernels.dropout import dropout
 from finscale.models.kernels.products import Linear
-from finscale.models.patchtst.architecture import Architecture
+from finscale.models.patchtst.sizes import PatchTSTSizes
 from finscale.registry import Registry
 
 
 class Head(nn.Module):
     """Dropout and one projection of a window's tokens; subclasses arrange what goes in and out."""
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: PatchTSTSizes) -> None:
         super().__init__()
         self.independent = architecture.channels == "independent"
         self.num_features = architecture.num_features

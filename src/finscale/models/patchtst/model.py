@@ -8,17 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from finscale.models.patchtst.architecture import Architecture
 from finscale.models.patchtst.embedding import PatchEmbedding
 from finscale.models.patchtst.encoder import Encoder, EncoderLayer
 from finscale.models.patchtst.heads import HEADS
-from finscale.models.revin import (
-    Moments,
-    RevIN,
-    normalised,
-    window_moments,
-    window_statistics,
-)
+from finscale.models.patchtst.sizes import PatchTSTSizes
+from finscale.models.revin import Moments, RevIN, prepare_windows
 
 
 class PatchTST(nn.Module):
@@ -27,13 +21,13 @@ class PatchTST(nn.Module):
     Parameters
     ----------
     **sizes
-        The fields of :class:`~finscale.models.patchtst.architecture.Architecture`:
+        The fields of :class:`~finscale.models.patchtst.sizes.PatchTSTSizes`:
         ``num_features``, ``context_length``, ``depth``, ``width``, ``heads`` and ``ff_width``
         are required.
 
     Attributes
     ----------
-    architecture : Architecture
+    architecture : PatchTSTSizes
         What it was built from; counts and FLOPs derive from it.
 
     Examples
@@ -52,15 +46,15 @@ class PatchTST(nn.Module):
 
     def __init__(self, **sizes: Any) -> None:
         super().__init__()
-        self.architecture = Architecture(**sizes)
+        self.sizes = PatchTSTSizes(**sizes)
         self.revin = (
-            RevIN(self.architecture.num_features, affine=self.architecture.revin_affine)
-            if self.architecture.revin
+            RevIN(self.sizes.num_features, affine=self.sizes.revin_affine)
+            if self.sizes.revin
             else None
         )
-        self.embedding = PatchEmbedding(self.architecture)
-        self.encoder = Encoder(self.architecture)
-        self.head = HEADS[self.architecture.head](self.architecture)
+        self.embedding = PatchEmbedding(self.sizes)
+        self.encoder = Encoder(self.sizes)
+        self.head = HEADS[self.sizes.head](self.sizes)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -78,10 +72,10 @@ class PatchTST(nn.Module):
         with torch.no_grad():
             for module in self.modules():
                 if isinstance(module, EncoderLayer):
-                    shrink = math.sqrt(2 * self.architecture.depth)
+                    shrink = math.sqrt(2 * self.sizes.depth)
                     module.attention.out.weight.div_(shrink)
                     module.ff_out.weight.div_(shrink)
-            self.head.project.weight.div_(math.sqrt(self.architecture.head_inputs))
+            self.head.project.weight.div_(math.sqrt(self.sizes.head_inputs))
         nn.init.normal_(self.embedding.position.place_TD, std=0.02)
 
     def forward(self, x_BLF: Tensor) -> Tensor:
@@ -89,27 +83,13 @@ class PatchTST(nn.Module):
         return self.encode(*self.prepare(x_BLF))
 
     def prepare(self, x_BLF: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return what depends on the windows alone: who trains for long makes it only once.
-
-        Returns
-        -------
-        z_BLF : Tensor
-            The windows, normalised where the model has RevIN.
-        stats_BFk : Tensor
-            Their statistics; ``[B, F, 0]`` where the model gets none.
-        mean_B1F, std_B1F : Tensor
-            Their moments; ``[B, 1, 0]`` where no forecast has to be put back in its units.
-        """
-        moments = window_moments(x_BLF)
-        stats_BFk = (
-            window_statistics(x_BLF, moments)
-            if self.architecture.instance_stats
-            else x_BLF.new_empty(*moments.mean.squeeze(1).shape, 0)
+        """Return what depends on the windows alone; see :func:`prepare_windows`."""
+        return prepare_windows(
+            x_BLF,
+            normalise=self.revin is not None,
+            statistics=self.sizes.instance_stats,
+            moments=self._undoes,
         )
-        z_BLF = x_BLF if self.revin is None else normalised(x_BLF, moments)
-        if not self._undoes:
-            moments = Moments(*(moment[..., :0] for moment in moments))
-        return z_BLF, stats_BFk, moments.mean, moments.std
 
     def encode(self, z_BLF: Tensor, stats_BFk: Tensor, mean_B1F: Tensor, std_B1F: Tensor) -> Tensor:
         """Return the model's output for prepared windows; see :meth:`forward`."""
@@ -122,4 +102,4 @@ class PatchTST(nn.Module):
 
     @property
     def _undoes(self) -> bool:
-        return self.revin is not None and self.architecture.head == "forecast"
+        return self.revin is not None and self.sizes.head == "forecast"

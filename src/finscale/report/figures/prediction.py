@@ -1,4 +1,4 @@
-"""What the predictions are like: calibrated, precise, varied or collapsed."""
+"""The predictions: calibration, precision and recall, spread and collapse."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def calibration(findings: Findings) -> Figure | None:
         bins.select(pl.max_horizontal(pl.col("forecast", "frequency", "band_high").max())).item()
     )
     limits = padded(0.0, top, 0.05)
-    run = findings.chosen.runs[0].id
+    run = findings.chosen.runs[0]
     marks: tuple[Mark, ...] = (
         FigureBand(
             "consistency band",
@@ -93,7 +93,7 @@ def precision_recall(findings: Findings) -> Figure | None:
     precision, recall = (findings.evaluation.metric(name) for name in ("precision", "recall"))
     flagged = findings.evaluation.metric("flagged")
     threshold = _each_fold(findings.evaluation.thresholds)
-    run = findings.chosen.runs[0].id
+    run = findings.chosen.runs[0]
     kept = sweep.gather_every(max(1, sweep.height // 300))
     marks: tuple[Mark, ...] = (
         Rule(

@@ -100,10 +100,7 @@ def _caption(findings: Findings) -> str:
     if findings.verdict is None:
         return text
     level = percent(1 - findings.verdict.statement.level)
-    held_out = (
-        "The largest size is hollow: the cross is where the curve fitted without it, held out, "
-        "says that it should lie."
-    )
+    held_out = "The largest size is hollow; the cross is what the curve fitted without it predicts."
     return (
         f"{text}Bars and band: {level} intervals of differences between sizes; what all sizes "
         "share, easy or hard test days, is left out because it cannot tell them apart. "
@@ -113,7 +110,7 @@ def _caption(findings: Findings) -> str:
 
 def _always_long(findings: Findings) -> str:
     """Say what the base rate does where an outcome trades: its one forecast meets its threshold."""
-    trades = findings.outcome.trades and findings.is_classification
+    trades = findings.outcome.trades and findings.target.is_event
     return " The base rate is long every day: it buys and holds." if trades else ""
 
 
@@ -221,7 +218,7 @@ def _means(findings: Findings) -> list[Mark]:
         f"test {measure.title} {fixed(mean, measure.digits)} ± {amount(measure, half)}"
         for x, mean, half in zip(size_G, mean_G, reach_G, strict=True)
     ]
-    # a valley is not tested by what it foretells
+    # a curve with a valley is not tested by a prediction
     whole: tuple[tuple[str, slice, bool], ...] = (("mean over seeds", slice(None), False),)
     parts = (
         whole
@@ -247,16 +244,16 @@ def _means(findings: Findings) -> list[Mark]:
     ]
     if findings.turns:
         return marks
-    foretold = Points(
-        "foretold without it",
+    predicted = Points(
+        "predicted without it",
         [float(size_G[-1])],
         [curve.foretold],
         "bad",
         hover=[
-            f"foretold {fixed(curve.foretold, measure.digits)}, "
+            f"predicted {fixed(curve.foretold, measure.digits)}, "
             f"measured {amount(measure, mean_G[-1])}"
         ],
         shape="cross",
         size=10,
     )
-    return [*marks, foretold]
+    return [*marks, predicted]

@@ -1,4 +1,4 @@
-"""Skill over baselines: by size, by year and by how wild the market was."""
+"""Skill over baselines: by size, by year and by volatility."""
 
 from __future__ import annotations
 

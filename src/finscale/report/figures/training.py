@@ -1,4 +1,4 @@
-"""Learning curves: whether training converged or learnt by heart."""
+"""Learning curves: whether training converged or overfitted."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def learning(findings: Findings) -> Figure | None:
     )
     return Figure(
         "learning",
-        "Did training converge, or did it learn by heart?",
+        "Did training converge, or did it overfit?",
         answer,
         "One line a run; the dot is the epoch whose weights were kept, by validation loss. "
-        "Training loss that keeps falling while validation loss rises is learning by heart. "
+        "Training loss that keeps falling while validation loss rises is overfitting. "
         "Darker (on a dark page: brighter) lines are larger networks."
         + (
             " Each fold has its own days, and so its own level."

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from finscale.study.findings.findings import Findings
 
 
-#: Sentences of one kind that are written out.
+#: Sentences of "not provable" shown in full; findings are never cut.
 _SHOWN = 2
 
 
@@ -39,7 +39,7 @@ def certificate(findings: Findings) -> Table:
 
 
 def _few(sentences: list[str]) -> list[str]:
-    """Return the first of many alike, and how many more there are; findings are never cut."""
+    """Return the first sentences of a list, and how many more there are."""
     more = len(sentences) - _SHOWN
     return sentences if more <= 1 else [*sentences[:_SHOWN], f"and {more} more"]
 

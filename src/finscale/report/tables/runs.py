@@ -15,11 +15,8 @@ if TYPE_CHECKING:
 
 def runs(findings: Findings) -> Table:
     """List every run: what it was, what it scored, what it cost."""
-    table = findings.runs
-    score, name = "log_loss", "log loss (nats)"
-    if score not in table.columns:
-        score, name = "rmse", "RMSE (return)"
-    digits = 4 if score == "log_loss" else 5
+    table, target = findings.runs, findings.target
+    score, name = target.first, target.words.title
     overs = [b.name for b in findings.baselines if f"skill_{b.name}" in table.columns]
     columns = [
         text("run", "run_id"),
@@ -28,7 +25,7 @@ def runs(findings: Findings) -> Table:
         count("parameters", "parameters"),
         count("seed", "seed"),
         count("fold", "fold"),
-        estimate(f"test {name}", score, prefix=f"{score}_", digits=digits),
+        estimate(f"test {name}", score, prefix=f"{score}_", digits=target.digits),
         Column("validation loss", lambda row: fixed(row["validation_loss"], findings.loss.digits)),
     ]
     if "auc" in table.columns:

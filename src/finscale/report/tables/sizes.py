@@ -80,7 +80,7 @@ def baselines(findings: Findings) -> Table:
 
 
 def reach(findings: Findings) -> Table:
-    """Hold what the study could have seen, beside what it measured."""
+    """Compare what the study could have detected with what it measured."""
     rows = [
         {
             "effect": r.what,

@@ -1,8 +1,8 @@
-"""What a law form is: a linear part, a non-linear part, and what each parameter means."""
+"""A law form: its linear part, its non-linear part, and the meaning of each parameter."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from finscale.errors import FinscaleError, did_you_mean
 
 Array = NDArray[np.float64]
+
+#: Natural logarithm of the largest size that is searched; that of the largest float64 is 709.
+_LOG_SIZE = 690.0
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Parameter:
     lower, upper : float
         Bounds; a fit that ends on one says so.
     nuisance : bool
-        The curve needs it and nobody asks for it: it may stay untold while the rest is.
+        Needed by the curve but of no interest: it may be unidentified while the rest is not.
     """
 
     name: str
@@ -39,12 +42,6 @@ class Parameter:
 
 def _same(theta: Array, x0_d: Array) -> Array:
     return theta
-
-
-def _identity(theta: Array) -> Array:
-    return np.broadcast_to(
-        np.eye(theta.shape[-1]), (*theta.shape[:-1], theta.shape[-1], theta.shape[-1])
-    )
 
 
 @dataclass(frozen=True)
@@ -73,10 +70,6 @@ class Form:
         ``x_nd -> one 1-D array per non-linear parameter``: where profiling starts.
     publish, internalise : callable
         Between the fitter's parameters, in units x/x0, and those of the equation, in the user's.
-    chain : callable
-        Derivative of internal by public parameters at x0 = 1.
-    invert : callable
-        ``(loss, theta, others) -> x`` along the first axis.
     turning : callable, optional
         ``theta -> x`` of the valley; NaN where the curve has none.
     units : tuple of int
@@ -98,10 +91,8 @@ class Form:
     basis: Callable[[Array, Array], Array] = field(repr=False)
     basis_gradient: Callable[[Array, Array], Array] = field(repr=False)
     grid: Callable[[Array], tuple[Array, ...]] = field(repr=False)
-    invert: Callable[[Array, Array, Array], Array] = field(repr=False)
     publish: Callable[[Array, Array], Array] = field(default=_same, repr=False)
     internalise: Callable[[Array, Array], Array] = field(default=_same, repr=False)
-    chain: Callable[[Array], Array] = field(default=_identity, repr=False)
     turning: Callable[[Array], Array] | None = field(default=None, repr=False)
     units: tuple[int, ...] = ()
     exponent: str = ""
@@ -189,30 +180,43 @@ class Form:
         internal = self.internalise(_floats(theta), np.ones(x_nd.shape[1]))
         return self.evaluate(x_nd, internal)
 
-    def gradient(self, x: ArrayLike, theta: ArrayLike) -> Array:
-        """Return the derivative of the loss by each parameter, ``[..., n, p]``."""
-        x_nd, theta = self.columns(x), _floats(theta)
-        internal = self.internalise(theta, np.ones(x_nd.shape[1]))
-        return self.jacobian(x_nd, internal) @ self.chain(theta)
+    def inverse(self, loss: float, theta: ArrayLike, others: Sequence[float] = ()) -> float:
+        """Return the smallest size (first axis) at which the law reaches a loss.
 
-    def inverse(self, loss: ArrayLike, theta: ArrayLike, others: ArrayLike = ()) -> Array:
-        """Return the size (first axis) at which the law reaches a wanted loss.
+        A curve that turns is searched up to its valley; on that stretch every form is monotone.
 
         Parameters
         ----------
-        loss : array
-            Wanted losses, any shape.
-        theta : array, ``[p]`` or broadcastable ``[..., p]``
+        loss : float
+            Wanted loss.
+        theta : array, ``[p]``
             Parameters.
         others : sequence of float
             Values of the remaining axes (D for Hoffmann's surface; D and U when data-constrained).
 
         Returns
         -------
-        array
-            Infinity where the law never reaches the loss, NaN where no positive size has it.
+        float
+            Infinity where the law never comes to the loss, NaN where it is past it at every size.
         """
-        return self.invert(_floats(loss), _floats(theta), _floats(others))
+        from scipy.optimize import bisect
+
+        def excess(log_x: float) -> float:
+            with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+                return float(self.predict([[np.exp(log_x), *others]], theta)[0]) - loss
+
+        valley = float(self.turning_point(theta))
+        low, high = -_LOG_SIZE, min(_LOG_SIZE, np.log(valley) if valley > 0 else np.inf)
+        first, last = excess(low), excess(high)
+        if first == last:
+            return float("inf" if last > 0 else "nan")
+        # mirror a rising curve, so that one rule serves both
+        first, last = (first, last) if first > last else (-first, -last)
+        if last >= 0:
+            return float("inf")
+        if first < 0:
+            return float("nan")
+        return float(np.exp(bisect(excess, low, high, xtol=1e-14, rtol=1e-15)))
 
     def evaluate(self, x_nd: Array, internal: Array) -> Array:
         """Return predictions ``[..., n]`` from the fitter's own parameters."""

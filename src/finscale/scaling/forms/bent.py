@@ -8,7 +8,7 @@ from scipy.special import expit, logit
 from finscale.scaling.forms.base import Array, Form, Parameter
 from finscale.scaling.forms.power_law import FLOOR, SCALE, ones
 
-#: The logarithms that are sought stay far inside what float64 can raise to a power.
+#: Logarithms are searched in this range: exp(±60) is far from the limits of float64.
 _LOG_RANGE = (-60.0, 60.0)
 _NEWTON_STEPS = 60
 
@@ -62,13 +62,6 @@ def _broken_internalise(theta: Array, x0_d: Array) -> Array:
     return np.stack([E, A * x0_d[0] ** -first, first, change, np.log(place / x0_d[0]), width], -1)
 
 
-def _broken_chain(theta: Array) -> Array:
-    chain = np.zeros((*theta.shape[:-1], 6, 6))
-    for i in range(6):
-        chain[..., i, i] = 1.0 / theta[..., 4] if i == 4 else 1.0
-    return chain
-
-
 def _broken_turning(theta: Array) -> Array:
     # The slope -c0 - c1·sigmoid(u) vanishes where sigmoid(u) = -c0/c1: a valley when c0 > 0.
     first, change, place, width = (theta[..., i] for i in (2, 3, 4, 5))
@@ -76,26 +69,6 @@ def _broken_turning(theta: Array) -> Array:
         share = np.where((first > 0) & (change < 0), -first / change, np.nan)
         u = logit(np.where(share < 1.0, share, np.nan))
     return np.asarray(place * np.exp(width * u))
-
-
-def _broken_invert(loss: Array, theta: Array, others: Array) -> Array:
-    """Bisect ln x on the falling side: up to the valley, or as far as float64 goes."""
-    E, A, first, change, place, width = np.moveaxis(theta, -1, 0)
-    turning = np.log(_broken_turning(theta))
-    reachable = np.where(np.isnan(turning), np.log(place) + _LOG_RANGE[1], turning)
-    low = np.broadcast_to(np.log(place) + _LOG_RANGE[0], np.broadcast_shapes(loss.shape, E.shape))
-    high = np.broadcast_to(reachable, low.shape)
-
-    def height(log_x: Array) -> Array:
-        soft = _softplus((log_x - np.log(place)) / width)
-        return np.asarray(E + A * np.exp(-first * log_x - change * width * soft))
-
-    hopeless = height(high) > loss
-    for _ in range(200):
-        middle = 0.5 * (low + high)
-        above = height(middle) > loss
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return np.where(hopeless, np.inf, np.exp(0.5 * (low + high)))
 
 
 BROKEN_POWER = Form(
@@ -113,10 +86,8 @@ BROKEN_POWER = Form(
     basis=_broken_basis,
     basis_gradient=_broken_gradient,
     grid=_broken_grid,
-    invert=_broken_invert,
     publish=_broken_publish,
     internalise=_broken_internalise,
-    chain=_broken_chain,
     turning=_broken_turning,
     exponent="c0",
     floor="E",
@@ -168,30 +139,10 @@ def _m4_publish(theta: Array, x0_d: Array) -> Array:
 def _m4_internalise(theta: Array, x0_d: Array) -> Array:
     E, chance, alpha, beta, power = np.moveaxis(theta, -1, 0)
     spread = chance - E
-    # Without a spread there is no beta: such a curve has no numbers, and none are returned.
+    # Without a spread beta is undefined: NaN.
     with np.errstate(divide="ignore", invalid="ignore"):
         level = np.log(beta) + (alpha - 1.0) * np.log(spread) + power * np.log(x0_d[0])
     return np.stack([E, spread, alpha, level, power], -1)
-
-
-def _m4_chain(theta: Array) -> Array:
-    E, chance, alpha, beta, _ = np.moveaxis(theta, -1, 0)
-    spread = chance - E
-    chain = np.zeros((*theta.shape[:-1], 5, 5))
-    chain[..., 0, 0] = chain[..., 1, 1] = chain[..., 2, 2] = chain[..., 4, 4] = 1.0
-    chain[..., 1, 0] = -1.0
-    chain[..., 3, 0] = (1.0 - alpha) / spread
-    chain[..., 3, 1] = (alpha - 1.0) / spread
-    chain[..., 3, 2] = np.log(spread)
-    chain[..., 3, 3] = 1.0 / beta
-    return chain
-
-
-def _m4_invert(loss: Array, theta: Array, others: Array) -> Array:
-    E, chance, alpha, beta, power = np.moveaxis(theta, -1, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        size = ((loss - E) / (chance - loss) ** alpha / beta) ** (1.0 / power)
-    return np.where(loss <= E, np.inf, np.where(loss >= chance, np.nan, size))
 
 
 M4 = Form(
@@ -212,10 +163,8 @@ M4 = Form(
         np.linspace(-6.0, 6.0, 9),
         -np.geomspace(0.03, 3.0, 12),
     ),
-    invert=_m4_invert,
     publish=_m4_publish,
     internalise=_m4_internalise,
-    chain=_m4_chain,
     exponent="c",
     floor="E",
 )

@@ -10,8 +10,8 @@ from finscale.scaling.forms.base import Array, Form, Parameter
 
 BasisLike = Callable[[Array, Array], Array]
 
-#: Exponents are sought in this range. Below it a power law cannot be told from a logarithm, above
-#: it the first step explains everything.
+#: Exponents are searched in this range. A smaller one cannot be told from a logarithm; with a
+#: larger one the first step explains everything.
 EXPONENT_RANGE = (0.01, 4.0)
 NUM_EXPONENTS = 48
 
@@ -33,13 +33,6 @@ def decay(x_n: Array, exponent: Array) -> Array:
 def ones(q: Array, num_points: int) -> Array:
     """Return the column of a floor, ``[..., n]``."""
     return np.ones((*q.shape[:-1], num_points))
-
-
-def reach(remaining: Array, scale: Array, exponent: Array) -> Array:
-    """Return x where scale·x^-exponent = remaining; infinity where nothing positive remains."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        size = (remaining / scale) ** (-1.0 / exponent)
-    return np.where(remaining > 0, size, np.inf)
 
 
 def rescaling(*terms: tuple[int, int]) -> Callable[[Array, Array], Array]:
@@ -73,10 +66,6 @@ def _no_gradient(num_linear: int) -> BasisLike:
     return gradient
 
 
-def _never(loss: Array, theta: Array, others: Array) -> Array:
-    return np.where(loss >= theta[..., 0], np.nan, np.inf)
-
-
 CONSTANT = Form(
     name="constant",
     equation="L = E",
@@ -87,7 +76,6 @@ CONSTANT = Form(
     basis=_constant_basis,
     basis_gradient=_no_gradient(1),
     grid=lambda x_nd: (),
-    invert=_never,
     floor="E",
     trend="flat",
 )
@@ -112,7 +100,6 @@ POWER = Form(
     basis=_power_basis,
     basis_gradient=_power_gradient,
     grid=lambda x_nd: (np.concatenate([[0.0], np.geomspace(1e-4, 4.0, 60)]),),
-    invert=lambda loss, theta, others: reach(loss, theta[..., 0], theta[..., 1]),
     exponent="alpha",
     publish=rescaling((0, 1)),
     internalise=inverted(rescaling((0, 1))),
@@ -147,7 +134,6 @@ POWER_FLOOR = Form(
     basis=_floor_basis(1.0),
     basis_gradient=_floor_gradient(1.0),
     grid=lambda x_nd: (exponent_grid(),),
-    invert=lambda loss, theta, others: reach(loss - theta[..., 0], theta[..., 1], theta[..., 2]),
     exponent="alpha",
     floor="E",
     publish=rescaling((1, 2)),
@@ -167,7 +153,6 @@ POWER_RISING = Form(
     basis=_floor_basis(-1.0),
     basis_gradient=_floor_gradient(-1.0),
     grid=lambda x_nd: (exponent_grid(),),
-    invert=lambda loss, theta, others: reach(theta[..., 0] - loss, theta[..., 1], theta[..., 2]),
     exponent="alpha",
     trend="rising",
     publish=rescaling((1, 2)),
@@ -200,15 +185,6 @@ def _parabola_turning(theta: Array) -> Array:
         return np.where(curvature > 0, np.exp(-slope / (2 * curvature)), np.nan)
 
 
-def _parabola_invert(loss: Array, theta: Array, others: Array) -> Array:
-    level, slope, curvature = np.moveaxis(theta, -1, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        root = np.sqrt(slope**2 - 4 * curvature * (level - loss))
-        # The smaller size of the two: the one that costs less.
-        log_x = (-slope - root) / (2 * curvature)
-    return np.where(np.isnan(root), np.inf, np.exp(log_x))
-
-
 PARABOLA = Form(
     name="parabola",
     equation="L = E + b·ln x + c·(ln x)^2",
@@ -223,7 +199,6 @@ PARABOLA = Form(
     basis=_parabola_basis,
     basis_gradient=_no_gradient(3),
     grid=lambda x_nd: (),
-    invert=_parabola_invert,
     publish=_parabola_publish,
     internalise=inverted(_parabola_publish),
     turning=_parabola_turning,

@@ -11,7 +11,6 @@ from finscale.scaling.forms.power_law import (
     decay,
     inverted,
     ones,
-    reach,
     rescaling,
 )
 
@@ -34,11 +33,6 @@ def _hoffmann_gradient(x_nd: Array, q: Array) -> Array:
     return out
 
 
-def _hoffmann_invert(loss: Array, theta: Array, others: Array) -> Array:
-    E, A, B, alpha, beta = np.moveaxis(theta, -1, 0)
-    return reach(loss - E - B * others[0] ** -beta, A, alpha)
-
-
 def _surface_grid(num: int) -> tuple[Array, Array]:
     exponents = np.geomspace(0.02, 3.0, num)
     return exponents, exponents
@@ -54,7 +48,6 @@ HOFFMANN = Form(
     basis=_hoffmann_basis,
     basis_gradient=_hoffmann_gradient,
     grid=lambda x_nd: _surface_grid(16),
-    invert=_hoffmann_invert,
     publish=rescaling((1, 3), (2, 4)),
     internalise=inverted(rescaling((1, 3), (2, 4))),
     exponent="alpha",
@@ -99,12 +92,6 @@ def _repeated_gradient(x_nd: Array, q: Array) -> Array:
     return out
 
 
-def _repeated_invert(loss: Array, theta: Array, others: Array) -> Array:
-    E, A, B, alpha, beta, half_life = np.moveaxis(theta, -1, 0)
-    data = effective_data(others[:1], others[1:], half_life)[..., 0]
-    return reach(loss - E - B * data**-beta, A, alpha)
-
-
 DATA_CONSTRAINED = Form(
     name="data_constrained",
     equation="L = E + A·N^-alpha + B·D'^-beta,  D' = U + U·R*·(1 - e^(-R/R*)),  R = D/U - 1",
@@ -119,7 +106,6 @@ DATA_CONSTRAINED = Form(
     basis=_repeated_basis,
     basis_gradient=_repeated_gradient,
     grid=lambda x_nd: (*_surface_grid(12), np.geomspace(0.3, 100.0, 8)),
-    invert=_repeated_invert,
     publish=rescaling((1, 3), (2, 4)),
     internalise=inverted(rescaling((1, 3), (2, 4))),
     # U counts the same things as D: both are divided by the same number.

@@ -7,7 +7,6 @@ from finscale.lazy import lazy_names
 _HOMES = {
     "Findings": ".findings",
     "find": ".finding",
-    "Series": ".series",
 }
 
 __getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)

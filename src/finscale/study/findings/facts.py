@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from finscale.evaluation.operating import Sweep
+from finscale.evaluation.predictions import Predictions
 from finscale.evaluation.scores import probabilities
 from finscale.files import null_for_nan, read_json, write_json
-from finscale.study.findings.series import Series
 
 if TYPE_CHECKING:
+    from finscale.runs import RunStore
     from finscale.study.study import Study
 
 
-def sweep(chosen: Series) -> pl.DataFrame:
+def sweep(chosen: Predictions) -> pl.DataFrame:
     """Return what each threshold finds on test; fewer than ten alarms are luck and left out."""
     test = chosen.test
     swept = Sweep.of(test["target"].to_numpy(), test["logit"].to_numpy())
@@ -31,23 +32,23 @@ def sweep(chosen: Series) -> pl.DataFrame:
     )
 
 
-def learning(networks: Sequence[Series], axis: str) -> pl.DataFrame:
+def learning(networks: Sequence[Predictions], runs: RunStore, axis: str) -> pl.DataFrame:
     """Return one row a run and epoch: losses, and whether its weights were kept."""
     return pl.concat(
         run.metrics()
         .select("epoch", "train_loss", "validation_loss", "best")
         .with_columns(
             run_id=pl.lit(run.id),
-            size=pl.lit(series.sizes[axis]),
-            seed=pl.lit(series.seed),
+            size=pl.lit(network.sizes[axis]),
+            seed=pl.lit(network.seed),
             fold=pl.lit(run.config.split.fold),
         )
-        for series in networks
-        for run in series.runs
+        for network in networks
+        for run in map(runs.__getitem__, network.runs)
     )
 
 
-def certificate(study: Study, chosen: Series) -> Mapping[str, Any]:
+def certificate(study: Study, chosen: Predictions) -> Mapping[str, Any]:
     """Return the leakage certificate; computed once for the same data and the same study.
 
     Who has read the test set changes from day to day and is looked up anew.
@@ -57,7 +58,7 @@ def certificate(study: Study, chosen: Series) -> Mapping[str, Any]:
     path = study.folder / "certificate.json"
     subject = {
         "study": study.config.hash(),
-        "data": {entry["id"]: entry["sha256"] for entry in chosen.runs[0].info["data"]},
+        "data": {entry["id"]: entry["sha256"] for entry in study.runs[chosen.runs[0]].info["data"]},
     }
     if path.is_file():
         stored = read_json(path)
@@ -85,13 +86,14 @@ def _with_readings(stored: Mapping[str, Any], study: Study) -> Mapping[str, Any]
     return {"of": stored["of"], "verdict": certificate.verdict(), **certificate.to_dict()}
 
 
-def windows(chosen: Series) -> tuple[Mapping[str, Any], ...]:
+def windows(chosen: Predictions, runs: RunStore) -> tuple[Mapping[str, Any], ...]:
     """Return per fold the counts of windows and the days of validation and test."""
     rows = []
-    for run in chosen.runs:
-        row = {"fold": run.config.split.fold, **run.info["windows"]}
-        for split in ("validation", "test"):
-            dates = run.predictions(split)["date"]
+    for run in map(runs.__getitem__, chosen.runs):
+        fold = run.config.split.fold
+        row = {"fold": fold, **run.info["windows"]}
+        for split, part in (("validation", chosen.validation), ("test", chosen.test)):
+            dates = part.filter(fold=fold)["date"]
             row[f"{split}_days"] = (dates.min(), dates.max())
         rows.append(row)
     return tuple(rows)

@@ -12,33 +12,31 @@ from finscale.errors import FinscaleError
 from finscale.evaluation.bootstrap import Metric, mean_interval
 from finscale.evaluation.calibration import calibration_error, reliability_diagram
 from finscale.evaluation.evaluation import evaluate
-from finscale.judging.forecasts import Forecasts, bars_of, market_of
+from finscale.evaluation.predictions import Predictions
+from finscale.judging.gather import bars_of, market_of
 from finscale.study.analysis import daily_values, loss_covariance
 from finscale.study.axes import AXES, nominal
+from finscale.study.control_runs import control_outcomes
 from finscale.study.findings import facts
 from finscale.study.findings.cost import tenfold_cost
 from finscale.study.findings.curve import REACH, fitted_curve, seed_luck
 from finscale.study.findings.findings import BaselineFinding, Findings
 from finscale.study.findings.reach import Reach, auc_reach, gain_reach, sharpe_reach, skill_reach
-from finscale.study.findings.series import Series, gather, median_by_validation, same_windows
 from finscale.study.findings.skill import (
     group_by_size,
     skill_by_group,
     skill_by_size,
     volatility_known,
 )
+from finscale.study.findings.tested import gather, median_by_validation, same_windows
 from finscale.study.findings.trading import MODEL, Trading, trade
-from finscale.study.outcomes import (
-    OUTCOMES,
-    costs_of,
-    measure_of,
-    outcome_of,
-)
+from finscale.study.outcomes import OUTCOMES, Trade, costs_of, measure_of, outcome_of
 
 if TYPE_CHECKING:
     from finscale.runs import Run
     from finscale.scaling import Verdict
-    from finscale.study.study import Planned, Study
+    from finscale.study.planned import Planned
+    from finscale.study.study import Study
 
 
 def find(study: Study) -> Findings:
@@ -71,29 +69,22 @@ def find(study: Study) -> Findings:
         skill_by_size([group], same_windows(all_baselines, group[0]), luck, level=level)
         for group in groups
     )
-    horizon = chosen.runs[0].config.task.horizon
-    evaluation = evaluate(
-        chosen.predictions,
-        {name: series.predictions for name, series in baselines.items()},
-        kind=chosen.runs[0].config.task.kind,
-        overlap=horizon,
-        level=1 - level,
-    )
+    evaluation = evaluate(chosen, baselines, level=1 - level)
     symbols = chosen.test["symbol"].unique().to_list()
-    market = market_of(bars_of(chosen.runs[0], study.data), symbols)
+    market = market_of(bars_of(study.runs[chosen.runs[0]], study.data), symbols)
     trading = trade(chosen, baselines, market, costs=costs_of(config), num_trials=len(networks))
-    classified = chosen.kind == "classification"
-    dates, target, logit = (chosen.test[name].to_numpy() for name in ("date", "target", "logit"))
+    is_event = chosen.target.is_event
+    dates, target, logit = chosen.arrays("test")
     return Findings(
         study=config,
         measure=measure_of(config),
-        loss=OUTCOMES["loss"].measure(chosen.kind),
+        loss=OUTCOMES["loss"].measure(chosen.target),
         axis=axis,
         first=evaluation.first,
         last=evaluation.last,
         num_days=evaluation.num_days,
         num_windows=evaluation.num_rows,
-        base_rate=evaluation.metric("base_rate") if classified else None,
+        base_rate=evaluation.metric("base_rate") if is_event else None,
         runs=table,
         missing=tuple(planned.cell.label for planned in study.missing()),
         verdict=verdict,
@@ -106,29 +97,29 @@ def find(study: Study) -> Findings:
         chosen=chosen,
         groups=skill_by_group(best, baselines, volatility_known(market), level=level),
         evaluation=evaluation,
-        reliability=reliability_diagram(target, logit) if classified else pl.DataFrame(),
-        calibration=calibration_error(target, logit, dates, overlap=horizon)
-        if classified
+        reliability=reliability_diagram(target, logit) if is_event else pl.DataFrame(),
+        calibration=calibration_error(target, logit, dates, overlap=chosen.horizon)
+        if is_event
         else None,
-        sweep=facts.sweep(chosen) if classified else pl.DataFrame(),
-        learning=facts.learning(networks, axis),
+        sweep=facts.sweep(chosen) if is_event else pl.DataFrame(),
+        learning=facts.learning(networks, study.runs, axis),
         trading=trading,
         reaches=_reaches(verdict, skills, chosen, trading, level=level),
         cost=tenfold_cost(_judged(table, config), axis),
         certificate=facts.certificate(study, chosen),
-        controls=tuple(study.control_outcomes()),
+        controls=tuple(control_outcomes(study)),
         failures=study.failures.read(),
         registration=study.registration.read() or {},
         data=facts.distinct(entry for _, run in completed for entry in run.info["data"]),
-        windows=facts.windows(chosen),
+        windows=facts.windows(chosen, study.runs),
         environments=facts.distinct(run.info["environment"] for _, run in completed),
     )
 
 
-def _validation_loss(group: Sequence[Series], against: Sequence[Series]) -> float:
+def _validation_loss(group: Sequence[Predictions], against: Sequence[Predictions]) -> float:
     """Return a size's mean validation loss, less the base rate's where sizes ask other things."""
     base_rate = same_windows(against, group[0]).get("base_rate")
-    mean = sum(series.validation_loss for series in group) / len(group)
+    mean = sum(network.validation_loss for network in group) / len(group)
     return mean - base_rate.validation_loss if base_rate else mean
 
 
@@ -151,8 +142,8 @@ def _verdict(study: Study) -> tuple[Verdict | None, str]:
 def _seeds(
     study: Study,
     completed: Sequence[tuple[Planned, Run]],
-    networks: Sequence[Series],
-    baselines: Sequence[Series],
+    networks: Sequence[Predictions],
+    baselines: Sequence[Predictions],
 ) -> pl.DataFrame:
     """Return one row a size and seed; values are those that the verdict is made of."""
     config = study.config
@@ -162,26 +153,26 @@ def _seeds(
     values = daily.group_by(*sizes, "seed").agg(pl.col("value").mean())
     rows = pl.DataFrame(
         {
-            **{f"size_{name}": nominal(name, size) for name, size in series.budget.items()},
-            "size": series.sizes[axis],
-            **_level(series, axis),
-            "label": AXES[axis].words(series.budget[axis]),
-            "seed": series.seed,
-            "run_id": series.runs[0].id,
-            "validation_loss": series.validation_loss,
+            **{f"size_{name}": nominal(name, size) for name, size in network.budget.items()},
+            "size": network.sizes[axis],
+            **_level(network, axis),
+            "label": AXES[axis].words(network.budget[axis]),
+            "seed": network.seed,
+            "run_id": network.runs[0],
+            "validation_loss": network.validation_loss,
             **{
-                f"skill_{name}": float((other.losses_N - series.losses_N).mean())
-                for name, other in same_windows(baselines, series).items()
+                f"skill_{name}": float((other.losses_N - network.losses_N).mean())
+                for name, other in same_windows(baselines, network).items()
             },
         }
-        for series in networks
+        for network in networks
     )
     return rows.join(values, on=[*sizes, "seed"], how="left", maintain_order="left").drop(sizes)
 
 
-def _level(series: Series, axis: str) -> dict[str, str | float]:
+def _level(network: Predictions, axis: str) -> dict[str, str | float]:
     """Return the size of the second axis, in words and as a number; nothing with one axis."""
-    for other, size in series.budget.items():
+    for other, size in network.budget.items():
         if other != axis:
             words = f"{AXES[other].title} {AXES[other].words(size)}"
             return {"level": words, "level_size": nominal(other, size)}
@@ -189,46 +180,48 @@ def _level(series: Series, axis: str) -> dict[str, str | float]:
 
 
 def _baselines(
-    study: Study, networks: Sequence[Series], baselines: Mapping[str, Series]
+    study: Study, networks: Sequence[Predictions], baselines: Mapping[str, Predictions]
 ) -> tuple[BaselineFinding, ...]:
     """Return the outcome of each baseline, on the symbols that every size is judged on."""
     config, outcome = study.config, outcome_of(study.config)
     shared: frozenset[str] | None = None
     if "assets" in config.axes:
-        shared = frozenset.intersection(*(frozenset(s.test["symbol"]) for s in networks))
+        shared = frozenset.intersection(*(frozenset(n.test["symbol"]) for n in networks))
     found = []
-    for series in baselines.values():
-        run = series.runs[0]
+    for baseline in baselines.values():
+        run = study.runs[baseline.runs[0]]
         symbols = run.config.data.symbols if shared is None else sorted(shared)
-        market = market_of(bars_of(run, study.data), symbols) if outcome.trades else None
-        tested = Forecasts.of(series.runs, symbols=shared, market=market, costs=costs_of(config))
-        daily = outcome.daily(outcome.rows(tested))
+        trade: Trade | None = None
+        if outcome.trades:
+            trade = market_of(bars_of(run, study.data), symbols), costs_of(config)
+        tested = baseline if shared is None else baseline.of_symbols(shared)
+        daily = outcome.daily(outcome.rows(tested, trade))
         value = mean_interval(
             daily["day"].to_numpy(),
             daily["value"].to_numpy(),
-            overlap=tested.horizon,
+            overlap=baseline.horizon,
             level=1 - config.level,
         )
-        found.append(BaselineFinding(series.name, run.id, value))
+        found.append(BaselineFinding(baseline.name, run.id, value))
     return tuple(found)
 
 
 def _reaches(
     verdict: Verdict | None,
     skills: pl.DataFrame,
-    chosen: Series,
+    chosen: Predictions,
     trading: Trading,
     *,
     level: float,
 ) -> tuple[Reach, ...]:
-    unit = OUTCOMES["loss"].measure(chosen.kind).unit
+    unit = chosen.target.words.unit
     found = [gain_reach(verdict)] if verdict else []
     own = skills.filter(*(pl.col(axis) == size for axis, size in chosen.sizes.items()))
     for row in own.iter_rows(named=True):
         metric = Metric(row["value"], row["low"], row["high"])
         over = row["over"].replace("_", " ")
         found.append(skill_reach(over, metric, level=level, unit=unit))
-    if chosen.kind == "classification":
+    if chosen.target.is_event:
         found.append(auc_reach(chosen, level=level))
     sharpe, result = trading.measured[MODEL].sharpe, trading.results[MODEL]
     found.append(sharpe_reach(len(result.dates), sharpe, level=level, periods=result.periods))

@@ -13,12 +13,13 @@ from finscale.config import StudyConfig, format_count
 from finscale.evaluation.bootstrap import Metric
 from finscale.evaluation.calibration import CalibrationError
 from finscale.evaluation.evaluation import Evaluation
+from finscale.evaluation.predictions import Predictions
+from finscale.evaluation.targets import Target
 from finscale.study.analysis import is_relative
 from finscale.study.axes import AXES
 from finscale.study.findings.cost import TenfoldCost
 from finscale.study.findings.curve import Curve
 from finscale.study.findings.reach import Reach
-from finscale.study.findings.series import Series
 from finscale.study.findings.trading import Trading
 from finscale.study.outcomes import Outcome, outcome_of
 
@@ -56,7 +57,7 @@ class Findings:
     num_days, num_windows : int
         Test days and test windows.
     base_rate : Metric or None
-        Share of yes on the test days; None for regression.
+        Share of yes on the test days; None where no event is forecast.
     runs : polars.DataFrame
         The results table: one row a run.
     missing : tuple of str
@@ -75,18 +76,20 @@ class Findings:
         On the chosen size's windows.
     skills : polars.DataFrame
         Size columns, over, seeds, value, low, high.
-    chosen : Series
+    chosen : Predictions
         The size with the least validation loss, and of its seeds the median one.
     groups : polars.DataFrame
         group, label, over, days, value, low, high of the chosen size.
     evaluation : Evaluation
         All scores of the chosen run.
     reliability : polars.DataFrame
-        The reliability diagram of the chosen run; empty for regression.
+        The reliability diagram of the chosen run; empty where no event is
+        forecast.
     calibration : CalibrationError or None
         Of the chosen run.
     sweep : polars.DataFrame
-        threshold, precision, recall, flagged on test; empty for regression.
+        threshold, precision, recall, flagged on test; empty where no event is
+        forecast.
     learning : polars.DataFrame
         run_id, size, seed, fold, epoch, train_loss, validation_loss, best.
     trading : Trading or None
@@ -125,7 +128,7 @@ class Findings:
     seeds: pl.DataFrame
     baselines: tuple[BaselineFinding, ...]
     skills: pl.DataFrame
-    chosen: Series
+    chosen: Predictions
     groups: pl.DataFrame
     evaluation: Evaluation
     reliability: pl.DataFrame
@@ -144,9 +147,9 @@ class Findings:
     environments: tuple[Mapping[str, Any], ...]
 
     @property
-    def is_classification(self) -> bool:
-        """Whether the task is a yes or no."""
-        return self.study.experiment.task.kind == "classification"
+    def target(self) -> Target:
+        """What is forecast."""
+        return self.chosen.target
 
     @property
     def outcome(self) -> Outcome:

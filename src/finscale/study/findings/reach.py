@@ -9,6 +9,7 @@ import polars as pl
 
 from finscale.evaluation.bootstrap import Metric, mean_interval
 from finscale.evaluation.influence import auc_by_day
+from finscale.evaluation.predictions import Predictions
 from finscale.evaluation.score_power import (
     POWER,
     smallest_auc,
@@ -16,7 +17,6 @@ from finscale.evaluation.score_power import (
     smallest_sharpe,
 )
 from finscale.scaling import Verdict
-from finscale.study.findings.series import Series
 from finscale.study.findings.skill import half_width
 
 
@@ -66,9 +66,9 @@ def skill_reach(over: str, measured: Metric, *, level: float, unit: str) -> Reac
     return Reach(f"skill over {over}", smallest, measured, unit)
 
 
-def auc_reach(series: Series, *, level: float) -> Reach:
+def auc_reach(predictions: Predictions, *, level: float) -> Reach:
     """Return the smallest AUC that so many days could tell from .5, days ranked within folds."""
-    test, horizon = series.test, series.runs[0].config.task.horizon
+    test, horizon = predictions.test, predictions.horizon
     columns = (test[name].to_numpy() for name in ("date", "target", "logit"))
     known, value_T = auc_by_day(*columns, fold=test["fold"].to_numpy())
     measured = mean_interval(known, value_T, overlap=horizon, level=1 - level)

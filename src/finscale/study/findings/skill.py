@@ -10,30 +10,35 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from finscale.evaluation.bootstrap import Metric, Resampler, paired_difference_interval
+from finscale.evaluation.bootstrap import (
+    Floats,
+    Metric,
+    Resampler,
+    paired_difference_interval,
+)
 from finscale.evaluation.evaluation import TERCILES
 from finscale.evaluation.market import Market
+from finscale.evaluation.predictions import Predictions
 from finscale.evaluation.scores import weighted_mean
 from finscale.study.findings.curve import with_seed_luck
-from finscale.study.findings.series import Floats, Series
 
 
-def group_by_size(networks: Sequence[Series]) -> list[list[Series]]:
+def group_by_size(networks: Sequence[Predictions]) -> list[list[Predictions]]:
     """Return the seeds of each size, sizes rising."""
-    groups: dict[tuple[float, ...], list[Series]] = {}
-    for series in networks:
-        groups.setdefault(tuple(series.sizes.values()), []).append(series)
+    groups: dict[tuple[float, ...], list[Predictions]] = {}
+    for network in networks:
+        groups.setdefault(tuple(network.sizes.values()), []).append(network)
     return list(groups.values())
 
 
-def mean_losses(group: Sequence[Series]) -> Floats:
+def mean_losses(group: Sequence[Predictions]) -> Floats:
     """Return each test row's loss, averaged over seeds."""
-    return np.asarray(np.mean([series.losses_N for series in group], axis=0))
+    return np.asarray(np.mean([network.losses_N for network in group], axis=0))
 
 
 def skill_by_size(
-    groups: Sequence[Sequence[Series]],
-    baselines: Mapping[str, Series],
+    groups: Sequence[Sequence[Predictions]],
+    baselines: Mapping[str, Predictions],
     luck: Mapping[float, float],
     *,
     level: float,
@@ -50,7 +55,7 @@ def skill_by_size(
                 group[0].test["date"].to_numpy(),
                 baseline.losses_N,
                 mean_losses(group),
-                overlap=group[0].runs[0].config.task.horizon,
+                overlap=group[0].horizon,
                 level=1 - level,
             )
             metric = with_seed_luck(metric, luck, next(iter(group[0].sizes.values())))
@@ -70,8 +75,8 @@ def volatility_known(market: Market) -> pl.DataFrame:
 
 
 def skill_by_group(
-    group: Sequence[Series],
-    baselines: Mapping[str, Series],
+    group: Sequence[Predictions],
+    baselines: Mapping[str, Predictions],
     volatility: pl.DataFrame,
     *,
     level: float,
@@ -83,7 +88,7 @@ def skill_by_group(
     """
     test = group[0].test
     mean_N = mean_losses(group)
-    horizon = group[0].runs[0].config.task.horizon
+    horizon = group[0].horizon
     rows: list[dict[str, Any]] = []
     for name, baseline in baselines.items():
         gain_N = baseline.losses_N - mean_N

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from finscale.evaluation.backtest import Backtest, Costs, Strategy, backtest, buy_and_hold
+from finscale.evaluation.backtest import (
+    Backtest,
+    Costs,
+    Strategy,
+    backtest,
+    buy_and_hold,
+    follow,
+)
 from finscale.evaluation.market import Market
 from finscale.evaluation.performance import (
     Performance,
@@ -16,8 +23,7 @@ from finscale.evaluation.performance import (
     performance,
     sharpe_difference,
 )
-from finscale.judging.forecasts import thresholds
-from finscale.study.findings.series import Series
+from finscale.evaluation.predictions import Predictions
 
 #: Names as the report shows them.
 MODEL, BUY_AND_HOLD = "chosen network", "buy and hold"
@@ -62,8 +68,8 @@ class Trading:
 
 
 def trade(
-    chosen: Series,
-    baselines: Mapping[str, Series],
+    chosen: Predictions,
+    baselines: Mapping[str, Predictions],
     market: Market,
     *,
     costs: Costs,
@@ -71,19 +77,14 @@ def trade(
 ) -> Trading:
     """Backtest the chosen run, the volatility baseline by the same rule, and two without models.
 
-    Long while the prediction lies at or above the threshold that validation chose, else flat;
-    positions are taken at the close that decides them and last as long as the label looks ahead.
+    See :func:`finscale.evaluation.backtest.follow` for the rule.
     """
-    holding = chosen.runs[0].config.task.horizon
-    strategy = Strategy(holding=holding)
-    margin_TS = market.margins(chosen.predictions, thresholds(chosen.predictions, chosen.kind))
-    results = {MODEL: backtest(market, margin_TS, strategy, costs, name=MODEL)}
+    results = {MODEL: follow(chosen, market, costs, name=MODEL)}
     if "volatility" in baselines:
-        other = baselines["volatility"]
         name = "volatility baseline"
-        other_TS = market.margins(other.predictions, thresholds(other.predictions, other.kind))
-        results[name] = backtest(market, other_TS, strategy, costs, name=name)
-    timing = Strategy(rule="volatility_timing", holding=holding)
+        results[name] = follow(baselines["volatility"], market, costs, name=name)
+    timing = Strategy(rule="volatility_timing", holding=chosen.horizon)
+    margin_TS = market.margins(chosen)
     results[VOLATILITY_TIMING] = backtest(market, margin_TS, timing, costs, name=VOLATILITY_TIMING)
     results[BUY_AND_HOLD] = buy_and_hold(market, margin_TS, costs)
     hold = results[BUY_AND_HOLD]

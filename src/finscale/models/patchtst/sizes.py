@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from finscale.errors import ConfigError
+from finscale.models.interface import STATS_PER_CHANNEL, HeadName
 
-HeadName = Literal["classification", "regression", "forecast"]
 AttentionName = Literal["auto", "fused", "explicit", "narrow"]
 
-#: Statistics of a window that are fed back per channel; see ``revin.window_statistics``.
-STATS_PER_CHANNEL = 3
 #: Up to this many tokens ``auto`` multiplies attention out on a CPU; see docs/performance.md.
 EXPLICIT_UP_TO = 64
 #: Up to this many multiply-adds a window and head, T²·E, the narrow way is faster than batched
@@ -29,7 +27,7 @@ def attention_way(num_tokens: int, head_size: int, device: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Architecture:
+class PatchTSTSizes:
     """Every size and switch of one PatchTST.
 
     Parameters

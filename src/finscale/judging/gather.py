@@ -1,0 +1,78 @@
+"""Runs become predictions of one model, and the bars behind them a market."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from finscale.config import BaselineConfig, ExperimentConfig
+from finscale.evaluation.market import Market
+from finscale.evaluation.predictions import Predictions
+from finscale.evaluation.targets import target_of
+
+if TYPE_CHECKING:
+    from finscale.data import DataStore
+    from finscale.runs import Run
+
+
+def predictions_of(
+    runs: Sequence[Run],
+    *,
+    beside: ExperimentConfig | None = None,
+    sizes: Mapping[str, float] | None = None,
+    budget: Mapping[str, Any] | None = None,
+) -> Predictions:
+    """Gather what one model predicted over its folds.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        One a fold, of equal config but for the fold.
+    beside : ExperimentConfig, optional
+        Of the model that this one is held against, a baseline against a network: it is judged by
+        that model's target. Its own target when absent.
+    sizes, budget : mapping, optional
+        See :class:`Predictions`.
+
+    Raises
+    ------
+    DataError
+        If the predictions are incomplete.
+    """
+    config = runs[0].config
+    judged_as = beside or config
+    target = target_of(judged_as)
+    table = pl.concat([run.predictions() for run in runs])
+    return Predictions(
+        table=target.complete(table, judged_as),
+        target=target,
+        horizon=config.task.horizon,
+        name=model_name(config),
+        train_means={run.config.split.fold: run.info["windows"]["train_mean"] for run in runs},
+        runs=tuple(run.id for run in runs),
+        seed=config.seed,
+        sizes=sizes or {},
+        budget=budget or {},
+    )
+
+
+def model_name(config: ExperimentConfig) -> str:
+    """Return a baseline's name; of a network, its architecture's."""
+    model = config.model
+    return model.name if isinstance(model, BaselineConfig) else model.kind
+
+
+def bars_of(run: Run, data: DataStore) -> pl.DataFrame:
+    """Return date, symbol, open and close of the bars behind a run."""
+    frames: list[pl.DataFrame] = []
+    for entry in run.info["data"]:
+        frame, _ = data.frame(entry["id"], entry["version"])
+        frames.append(frame.select("date", "symbol", "open", "close"))
+    return pl.concat(frames)
+
+
+def market_of(bars: pl.DataFrame, symbols: Sequence[str]) -> Market:
+    """Return the market of some symbols."""
+    return Market.of(bars.filter(pl.col("symbol").is_in(list(symbols))))

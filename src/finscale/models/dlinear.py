@@ -1,0 +1,66 @@
+"""DLinear: each channel's trend and what remains of it, through one linear map each."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from finscale.config.model import DLinearConfig
+from finscale.errors import ConfigError
+from finscale.models.interface import STATS_PER_CHANNEL, Interface
+from finscale.models.output import WindowOutput
+from finscale.models.revin import prepare_windows, restored
+
+
+class DLinear(nn.Module):
+    """Linear maps of trend and remainder, shared by the channels.
+
+    A forecast is the sum of the two maps from L rows to H, as in the paper. For classification and
+    regression they map to ``width`` numbers a channel, read out, beside the window's statistics, by
+    one linear layer. Windows are normalised by their own moments.
+
+    Parameters
+    ----------
+    config : DLinearConfig
+        ``width`` is required unless rows are forecast.
+    interface : Interface
+        Windows and head.
+
+    References
+    ----------
+    Zeng et al. (2023), "Are transformers effective for time series forecasting?", AAAI.
+    """
+
+    def __init__(self, config: DLinearConfig, interface: Interface) -> None:
+        super().__init__()
+        self.moving_average = config.moving_average
+        self.forecasts = interface.head == "forecast"
+        outputs = interface.forecast_length if self.forecasts else config.width
+        if outputs is None:
+            raise ConfigError("a DLinear that does not forecast needs a width or a budget.")
+        self.trend = nn.Linear(interface.context_length, outputs)
+        self.remainder = nn.Linear(interface.context_length, outputs)
+        inputs = (outputs + STATS_PER_CHANNEL) * interface.num_features
+        self.head = None if self.forecasts else WindowOutput(inputs, interface)
+
+    def forward(self, x_BLF: Tensor) -> Tensor:
+        """Return logits ``[B]``, numbers ``[B]`` or ``[B, Q]``, or a forecast ``[B, H, F]``."""
+        return self.encode(*self.prepare(x_BLF))
+
+    def prepare(self, x_BLF: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return what depends on the windows alone; see :func:`prepare_windows`."""
+        return prepare_windows(x_BLF, statistics=not self.forecasts, moments=self.forecasts)
+
+    def encode(self, z_BLF: Tensor, stats_BFk: Tensor, mean_B1F: Tensor, std_B1F: Tensor) -> Tensor:
+        """Return the output for prepared windows."""
+        z_BFL = z_BLF.transpose(1, 2)
+        before = (self.moving_average - 1) // 2
+        ends = (before, self.moving_average - 1 - before)
+        padded = functional.pad(z_BFL, ends, mode="replicate")
+        trend_BFL = functional.avg_pool1d(padded, self.moving_average, stride=1)
+        mapped_BFD = self.trend(trend_BFL) + self.remainder(z_BFL - trend_BFL)
+        if self.head is None:
+            return restored(mapped_BFD.transpose(1, 2), mean_B1F, std_B1F)
+        result: Tensor = self.head(torch.cat([mapped_BFD, stats_BFk], dim=2).flatten(1))
+        return result

@@ -1,0 +1,68 @@
+"""A study's controls as studies of their own: the same grid, smaller, on other labels.
+
+What a control does to the labels is declared here; how its finished runs are judged, in
+``finscale.study.control_runs``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from finscale.config import StudyConfig
+from finscale.registry import Registry
+from finscale.study.axes import nominal
+
+_NUM_SIZES, _NUM_SEEDS = 4, 2
+
+
+@dataclass(frozen=True)
+class ControlKind:
+    """One kind of control.
+
+    Parameters
+    ----------
+    task : str
+        What it does to the labels: ``task.control`` of its runs.
+    label : str
+        The same in words.
+    """
+
+    task: str
+    label: str
+
+
+CONTROL_KINDS: Registry[ControlKind] = Registry("control")
+CONTROL_KINDS.add(
+    "permuted_labels", ControlKind("permuted", "labels shuffled within calendar quarters")
+)
+CONTROL_KINDS.add(
+    "planted_signal",
+    ControlKind("planted", "labels drawn from a known function of the last 21 bars"),
+)
+
+
+def control_study(study: StudyConfig, kind: str) -> StudyConfig:
+    """Return a control as a study of its own: fewer sizes and seeds, other labels."""
+    axis, sizes = next(iter(study.axes.items()))
+    chosen = study.controls.sizes or sorted(sizes, key=lambda size: nominal(axis, size))
+    axes: dict[str, Sequence[int | str]] = {axis: tuple(chosen)[:_NUM_SIZES]}
+    if study.controls.sizes:
+        axes[axis] = study.controls.sizes
+    for other in list(study.axes)[1:]:
+        axes[other] = (max(study.axes[other], key=lambda size: nominal(other, size)),)
+    task = study.experiment.task.model_copy(
+        update={"control": CONTROL_KINDS[kind].task, "control_strength": study.controls.strength}
+    )
+    changes = {
+        "name": kind,
+        "question": CONTROL_KINDS[kind].label,
+        "experiment": study.experiment.model_copy(update={"task": task}),
+        "axes": axes,
+        "seeds": study.controls.seeds or study.seeds[:_NUM_SEEDS],
+        "controls": {},
+        "tuning": {"rule": "fixed" if study.tuning.rule == "fixed" else "transfer"},
+        "baselines": tuple(dict.fromkeys(("base_rate", *study.baselines))),
+        "quick": {},
+    }
+    return StudyConfig.model_validate({**dict(study), **changes})

@@ -1,0 +1,48 @@
+"""Where and how a training is computed on this machine: resolved where it runs, never hashed."""
+
+from __future__ import annotations
+
+from finscale.config import TrainingConfig
+from finscale.errors import TrainingError
+from finscale.training.devices import (
+    choose_device,
+    choose_threads,
+    require_compiler,
+    require_precision,
+)
+
+
+def place_training(config: TrainingConfig, *, num_parameters: int) -> TrainingConfig:
+    """Return ``config`` with every open setting of its placement filled in for this machine.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Its science resolved (:func:`finscale.training.resolve.resolve_training`).
+    num_parameters : int
+        Of the model: small ones take one thread.
+
+    Raises
+    ------
+    TrainingError
+        In one sentence, if this machine cannot compute it so: the device is absent or has no
+        arithmetic for the precision, or a compiler is missing.
+    """
+    device = choose_device(config.device)
+    require_precision(device, config.precision)
+    if config.compile is True:
+        require_compiler(device)
+    if config.kernels == "fast" and device != "cpu":
+        raise TrainingError(
+            f"training.kernels = fast: these kernels are for CPUs, and the device is {device}.",
+            hint="training.kernels: torch, or auto",
+        )
+    kernels = ("fast" if device == "cpu" else "torch") if config.kernels == "auto" else None
+    return config.model_copy(
+        update={
+            "device": device,
+            "threads": choose_threads(config.threads, num_parameters=num_parameters),
+            "compile": config.compile is True,
+            "kernels": kernels or config.kernels,
+        }
+    )

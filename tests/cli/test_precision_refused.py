@@ -1,0 +1,45 @@
+"""On a processor without bf16 products every verb refuses bf16-mixed in one sentence."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+AVX2 = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+}
+VERBS = {
+    "train": (["train", "configs/daily/threshold_1pct.yaml", "--budget", "3k"], "training"),
+    "find-batch-size": (["find-batch-size", "--budget", "3k"], "training"),
+    "study plan": (["study", "plan", "configs/studies/sp500_first.yaml"], "experiment.training"),
+    "study run": (["study", "run", "configs/studies/sp500_first.yaml"], "experiment.training"),
+}
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="AVX2 is x86's")
+@pytest.mark.parametrize("verb", VERBS)
+def test_bf16_without_its_products_ends_in_a_sentence(root, data_root, tmp_path, verb) -> None:
+    words, section = VERBS[verb]
+    words = [*words, "--set", f"{section}.precision=bf16-mixed", "--set", f"{section}.device=cpu"]
+    words += ["--data-root", str(data_root)]
+    if verb.startswith("study"):
+        words += ["--studies", str(tmp_path / "studies"), "--set", "axes.parameters=[3k, 5k]"]
+    done = subprocess.run(
+        [sys.executable, "-c", "from finscale.cli import main; main()", *words],
+        cwd=root,
+        env={**os.environ, **AVX2},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "training.precision = bf16-mixed: this processor has no bf16 products" in done.stderr
+    assert "use fp32, or a GPU" in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert "failed" not in done.stderr
