@@ -49,6 +49,22 @@ def test_a_changed_plan_is_refused_or_amended(config, tmp_path) -> None:
     assert "amended 1 times" in (tmp_path / "study.yaml").read_text()
 
 
+def test_a_plan_of_an_earlier_version_that_held_placement_is_the_same_plan(
+    config, tmp_path
+) -> None:
+    registration = Registration(tmp_path, config)
+    registration.register()
+    record = json.loads(registration.path.read_text())
+    record["hash"] = "of that version"
+    record["study"]["experiment"]["training"] |= {"device": "cuda", "threads": 4, "recording": True}
+    record["study"]["experiment"]["model"] |= {"attention": "narrow"}
+    registration.path.write_text(json.dumps(record))
+    assert registration.changes() == []
+    registration.register()
+    longer = config.model_copy(update={"seeds": (0, 1)})
+    assert Registration(tmp_path, longer).changes() == ["seeds: [0, 1, 2] → [0, 1]"]
+
+
 def test_what_appears_and_what_goes() -> None:
     assert list(differences({"a": 1}, {"b": {"c": 2}})) == [
         "a: 1 → nothing",

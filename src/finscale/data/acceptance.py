@@ -18,10 +18,6 @@ from finscale.errors import DataError, did_you_mean
 _LISTED = 5
 
 
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
 @dataclass(frozen=True)
 class Wishes:
     """What the user says about a source's rows; the options of ``finscale data import``.
@@ -51,7 +47,7 @@ class Wishes:
     real_moves: Sequence[dt.date] = ()
     calendar: str = calendar.DEFAULT
     strict: bool = False
-    now: dt.datetime = field(default_factory=_now)
+    now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
 
     def __post_init__(self) -> None:
         if self.adjustment is not None and self.adjustment not in ADJUSTMENTS:

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from finscale.config import StudyConfig
+from finscale.config.recorded import read_recorded
 from finscale.errors import FinscaleError
 from finscale.files import read_json, write_bytes, write_json
 
@@ -47,7 +48,10 @@ class Registration:
         known = self.read()
         if known is None or known["hash"] == self.config.hash():
             return []
-        return list(differences(known["study"], self.config.resolved()))
+        before = known["study"]
+        # placement stood in the plans of earlier versions; it changes no result
+        experiment = read_recorded(before["experiment"], place=str(self.path)).identity()
+        return list(differences({**before, "experiment": experiment}, self.config.resolved()))
 
     def register(self, *, amend: bool = False) -> None:
         """Write the plan down, once; later it may change by a recorded amendment only.
@@ -64,6 +68,8 @@ class Registration:
         registered = now
         if known is not None:
             changes = self.changes()
+            if not changes:
+                return
             if not amend:
                 raise self._refusal(known, changes)
             registered = known["registered"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from finscale.data.bars import Bars
 from finscale.errors import DataError
@@ -14,12 +14,19 @@ class SourceUnavailableError(DataError):
     """A source that does not answer for now: asking for the next symbol would not help."""
 
 
-class Fetch(Protocol):
-    """Return validated bars of one symbol."""
+#: Symbol and the source's own options → validated bars.
+Fetch = Callable[..., Bars]
 
-    def __call__(self, symbol: str, **options: Any) -> Bars:
-        """Fetch; the options are the source's own."""
-        ...
+#: Names of columns as Yahoo and arch write them.
+COLUMNS = {
+    "Date": "date",
+    "Open": "open",
+    "High": "high",
+    "Low": "low",
+    "Close": "close",
+    "Adj Close": "adj_close",
+    "Volume": "volume",
+}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from finscale.data.bars import Adjustment, Bars, Repair, conform
-from finscale.data.sources.base import Source, register
+from finscale.data.sources.base import COLUMNS, Source, register
 from finscale.errors import DataError, did_you_mean
 
 
@@ -31,17 +31,6 @@ SERIES = {
     "VIX": BundledSeries("vix", "raw", "CBOE volatility index: nothing to adjust", close_only=True),
 }
 
-_COLUMNS = {
-    "Date": "date",
-    "Open": "open",
-    "High": "high",
-    "Low": "low",
-    "Close": "close",
-    "Adj Close": "adj_close",
-    "Volume": "volume",
-    "vix": "close",
-}
-
 
 def fetch(symbol: str, **options: Any) -> Bars:
     """Return a bundled series: SP500 and NASDAQ 1999–2018, VIX closes 2014–2019.
@@ -60,7 +49,7 @@ def fetch(symbol: str, **options: Any) -> Bars:
         raise DataError(f"the bundled source takes no option {sorted(options)[0]}.")
     series = SERIES[symbol]
     loaded = importlib.import_module(f"arch.data.{series.module}").load().reset_index()
-    frame = pl.from_pandas(loaded).rename(lambda name: _COLUMNS[name])
+    frame = pl.from_pandas(loaded).rename(lambda name: {**COLUMNS, "vix": "close"}[name])
     frame = frame.with_columns(pl.col("date").cast(pl.Date))
     repairs: list[Repair] = []
     if series.close_only:

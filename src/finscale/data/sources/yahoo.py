@@ -15,7 +15,7 @@ import polars as pl
 from finscale.data.acceptance import accept, wishes_from
 from finscale.data.bars import Bars
 from finscale.data.calendar import NONE
-from finscale.data.sources.base import Source, SourceUnavailableError, register
+from finscale.data.sources.base import COLUMNS, Source, SourceUnavailableError, register
 from finscale.errors import DataError, missing_extra
 
 T = TypeVar("T")
@@ -34,16 +34,6 @@ CALENDARS = {
     "JPX": "XTKS",
     "HKG": "XHKG",
     "ASX": "XASX",
-}
-
-_COLUMNS = {
-    "Date": "date",
-    "Open": "open",
-    "High": "high",
-    "Low": "low",
-    "Close": "close",
-    "Adj Close": "adj_close",
-    "Volume": "volume",
 }
 
 
@@ -120,7 +110,7 @@ def _rows(history: Any) -> pl.DataFrame:
             "date": pl.Series([moment.date() for moment in history.index], dtype=pl.Date),
             **{
                 field: pl.Series(history[name].to_numpy(dtype=float, na_value=float("nan")))
-                for name, field in _COLUMNS.items()
+                for name, field in COLUMNS.items()
                 if name in history.columns
             },
         }
