@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from finscale.training.inputs import Inputs
     from finscale.training.trainer import Trainer
 
-#: Settings in which the members may differ; where and how they are computed is the first's.
-_OWN = ("learning_rate", "weight_decay")
-
 
 class _Member:
     """One training of an ensemble, with its place in torch's generators and its outcome."""
@@ -228,9 +225,9 @@ def _shared(trainer: Trainer) -> dict[str, object]:
     identity = training_identity(
         trainer.model, trainer.dataset, trainer.split, trainer.config, trainer.task, 0
     )
-    settings = identity.pop("training")
-    own = {name: value for name, value in settings.items() if name not in _OWN}
-    return {**identity, **{f"training.{name}": value for name, value in own.items()}}
+    shared = trainer.config.part("science", per_replica=False)
+    del identity["training"]
+    return {**identity, **{f"training.{name}": value for name, value in shared.items()}}
 
 
 def _same_rows(one: Trainer, other: Trainer) -> bool:
