@@ -205,6 +205,8 @@ def why_not_together(trainers: Sequence[Trainer]) -> str:
     first = trainers[0]
     if any(trainer.config.compile for trainer in trainers):
         return "one is to be compiled"
+    if any(trainer.config.kernels == "fast" for trainer in trainers):
+        return "finscale's CPU kernels compute one model at a time"
     if any(getattr(m, "checkpointing", False) for t in trainers for m in t.model.modules()):
         return "activation checkpointing repeats no replica's masks"
     if len({trainer.device for trainer in trainers}) > 1:
@@ -225,9 +227,9 @@ def _shared(trainer: Trainer) -> dict[str, object]:
     identity = training_identity(
         trainer.model, trainer.dataset, trainer.split, trainer.config, trainer.task, 0
     )
-    shared = trainer.config.part("science", per_replica=False)
     del identity["training"]
-    return {**identity, **{f"training.{name}": value for name, value in shared.items()}}
+    settings = trainer.config.part("science", per_replica=False)
+    return {**identity, **{f"training.{name}": value for name, value in settings.items()}}
 
 
 def _same_rows(one: Trainer, other: Trainer) -> bool:
