@@ -35,9 +35,13 @@ def training_identity(
 
 
 def _model_digest(model: nn.Module) -> str:
-    """Digest the module tree (which shows dropout rates) and every shape, not the weights."""
+    """Digest every module's settings (as dropout rates) and every shape, not the weights.
+
+    Names of classes stay out: kernels swap them, and are placement.
+    """
+    settings = [(name, module.extra_repr()) for name, module in model.named_modules()]
     shapes = [(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()]
-    return hashlib.sha256(f"{model}{shapes}".encode()).hexdigest()
+    return hashlib.sha256(f"{settings}{shapes}".encode()).hexdigest()
 
 
 def _windows_digest(dataset: FinancialDataset, split: Split) -> str:
