@@ -10,6 +10,7 @@ from pydantic import Field, SerializeAsAny, WrapValidator, model_validator
 from finscale.config.base import Section, placement
 from finscale.config.quantities import Count
 from finscale.errors import did_you_mean
+from finscale.plugins import load_plugins
 from finscale.registry import Registry
 
 
@@ -88,8 +89,8 @@ class ModelConfig(NetworkConfig):
     do not eat a 2M budget. auto decides where a budget is solved, and else patches the features
     themselves, as None does."""
     attention: Annotated[Literal["auto", "fused", "explicit", "narrow"], placement()] = "auto"
-    """Fused kernel, explicit product, or for few tokens and narrow heads on a CPU one vector over
-    windows and heads; auto decides by shape."""
+    """torch's fused kernel, or products with a softmax between them; auto decides by shape and
+    device. (narrow, of runs of before, is auto.)"""
     activation_checkpointing: Annotated[bool, placement()] = False
     """Keep of each layer its input alone and compute the rest again on the way back: a third more
     time a step, and memory for one layer's activations instead of all."""
@@ -176,6 +177,8 @@ def model_section(content: Any) -> type[Section]:
         For a kind that is not registered.
     """
     kind = content.get("kind", "patchtst")
+    if kind not in MODEL_CONFIGS:
+        load_plugins()
     if kind not in MODEL_CONFIGS:
         known = did_you_mean(str(kind), MODEL_CONFIGS)
         raise ValueError(f"{kind!r} is no kind of model ({known.rstrip('?')})")
