@@ -6,12 +6,11 @@
 are cut and the controls left out, but with ``--full``. *Engine*: ``Study.run`` as it is, one worker
 a core; the file asks for fp32, *in bf16* asks for bf16 at all sizes. *Plain*:
 the same configs in one process on all cores (``--threads``), one after another, in eager fp32, with
-what finscale computes its own way switched off: products are ``nn.Linear``'s own, attention is
-batched products and a softmax, windows are gathered and normalised anew in each step, freed memory
-goes back to the kernel. Loop, optimiser, dropout, resume points and run folders are the package's
-own in both. Wall time is that of ``Study.run``, from the registered data to the last run folder;
-each in a process of its own, the engine first. Then the verdicts, and the law's exponent and gain
-with their intervals. Goal: 2.5 × on two cores, the same verdict.
+``training.kernels: torch``, windows gathered and normalised anew in each step, and freed memory
+that goes back to the kernel. Loop, optimiser, resume points and run folders are the package's own
+in both. Wall time is that of ``Study.run``, from the registered data to the last run folder; each
+in a process of its own, the engine first. Then the verdicts, and the law's exponent and gain with
+their intervals. Goal: 2.5 × on two cores, the same verdict.
 """
 
 from __future__ import annotations
@@ -62,22 +61,17 @@ def plain_settings(threads: int) -> list[str]:
         "experiment.training.precision=fp32",
         "experiment.training.compile=false",
         f"experiment.training.threads={threads}",
-        "experiment.model.attention=explicit",
+        "experiment.training.kernels=torch",
     ]
 
 
 def switch_off() -> None:
     """Let this process compute as torch does by itself."""
-    from torch import nn
-
-    from finscale.models.kernels.products import Linear
     from finscale.training import fit, inputs
 
     # a name that has moved is an error here, and not a baseline that has become ours
-    assert "forward" in vars(Linear)
     assert hasattr(inputs, "_LARGEST_CACHE")
     assert hasattr(fit, "keep_freed_memory")
-    setattr(Linear, "forward", nn.Linear.forward)  # noqa: B010
     setattr(inputs, "_LARGEST_CACHE", 0)  # noqa: B010
     setattr(fit, "keep_freed_memory", lambda: False)  # noqa: B010
 

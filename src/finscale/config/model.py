@@ -88,8 +88,8 @@ class ModelConfig(NetworkConfig):
     do not eat a 2M budget. auto decides where a budget is solved, and else patches the features
     themselves, as None does."""
     attention: Annotated[Literal["auto", "fused", "explicit", "narrow"], placement()] = "auto"
-    """Fused kernel, explicit product, or for few tokens and narrow heads on a CPU one vector over
-    windows and heads; auto decides by shape."""
+    """torch's fused kernel, or products with a softmax between them; auto decides by shape and
+    device. (narrow, of runs of before, is auto.)"""
     activation_checkpointing: Annotated[bool, placement()] = False
     """Keep of each layer its input alone and compute the rest again on the way back: a third more
     time a step, and memory for one layer's activations instead of all."""

@@ -12,6 +12,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from finscale.models.counts import ParameterCounts
@@ -46,7 +47,12 @@ def counted_parameters(
 
 def counted_flops(model: nn.Module, interface: Interface) -> int:
     """Return the FLOPs of one window's forward pass: products, a multiply-add counted as two."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    # torch's counter does not know every fused attention: products it always does
+    with (
+        FlopCounterMode(display=False) as counter,
+        sdpa_kernel(SDPBackend.MATH),
+        torch.no_grad(),
+    ):
         model.eval()(_windows(interface))
     total: int = counter.get_total_flops()
     return round(total / _WINDOWS)

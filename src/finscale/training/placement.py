@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from finscale.config import TrainingConfig
 from finscale.errors import TrainingError
+from finscale.models.kernels.accelerate import kernels_rule
 from finscale.training.devices import (
     choose_device,
     choose_threads,
@@ -37,12 +38,11 @@ def place_training(config: TrainingConfig, *, num_parameters: int) -> TrainingCo
             f"training.kernels = fast: these kernels are for CPUs, and the device is {device}.",
             hint="training.kernels: torch, or auto",
         )
-    kernels = ("fast" if device == "cpu" else "torch") if config.kernels == "auto" else None
-    return config.model_copy(
+    placed = config.model_copy(
         update={
             "device": device,
             "threads": choose_threads(config.threads, num_parameters=num_parameters),
             "compile": config.compile is True,
-            "kernels": kernels or config.kernels,
         }
     )
+    return placed.model_copy(update={"kernels": kernels_rule(placed)})

@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 
+from finscale.models.kernels.accelerate import accelerate
 from finscale.models.kernels.narrow_attention import narrow_attention
 from finscale.models.patchtst.attention import SelfAttention
 
@@ -41,23 +42,10 @@ def test_windows_do_not_mix_to_the_bit() -> None:
         assert torch.equal(part, narrow_attention(alone.contiguous(), 0.5))
 
 
-def test_auto_takes_it_for_narrow_heads_only(monkeypatch) -> None:
-    from finscale.models.patchtst import attention
-
-    taken = []
-    plain = attention.narrow_attention
-    monkeypatch.setattr(attention, "narrow_attention", lambda *x: taken.append(1) or plain(*x))
-    x = torch.randn(4, 9, 32)
-    for heads, method, wanted in ((8, "auto", 1), (8, "explicit", 0), (1, "auto", 0)):
-        taken.clear()
-        SelfAttention(32, heads, method=method)(x)
-        assert len(taken) == wanted
-
-
 def test_a_model_in_double_stays_in_double() -> None:
     torch.manual_seed(0)
     qkv = torch.randn(3, 4, 3, 2, 2, dtype=torch.float64, requires_grad=True)
     assert narrow_attention(qkv, 0.5).dtype == torch.float64
     assert torch.autograd.gradcheck(lambda x: narrow_attention(x, 0.5), qkv)
-    layer = SelfAttention(8, 2, method="narrow").double()
+    layer = accelerate(SelfAttention(8, 2)).double()
     assert layer(torch.randn(3, 4, 8, dtype=torch.float64))[0].dtype == torch.float64

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from itertools import accumulate
 from typing import Any
 
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
+from torch.utils.flop_counter import FlopCounterMode
 
 from finscale.config import ModelConfig
 from finscale.models import (
@@ -20,14 +19,8 @@ from finscale.models import (
     design,
     flops_per_sample,
 )
+from finscale.models.kernels.accelerate import accelerate
 from finscale.models.patchtst.memory import activation_memory
-
-
-@register_flop_formula(torch.ops.mkldnn._linear_pointwise)
-def flops_of_onednn(x: Any, weight: Any, *_: Any, out_shape: Any = None, **__: Any) -> int:
-    """Torch's counter knows ``mm`` and not oneDNN's product."""
-    return 2 * math.prod(x) * weight[0]
-
 
 SIZES: dict[str, Any] = {
     "num_features": 25,
@@ -117,7 +110,6 @@ def saved_bytes(model: PatchTST, x_BLF: torch.Tensor, precision: str) -> int:
     return sum(storage.nbytes() for storage in storages.values())
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16-mixed"])
 @pytest.mark.parametrize(
     "options",
     [
@@ -127,12 +119,12 @@ def saved_bytes(model: PatchTST, x_BLF: torch.Tensor, precision: str) -> int:
         {"attention": "fused"},
         {"feature_embedding": 8},
         {"attention_dropout": 0.1},
-        {"attention_dropout": 0.1, "attention": "fused"},
     ],
     ids=str,
 )
 def test_activations_are_those_that_autograd_keeps(options: dict[str, Any], precision: Any) -> None:
     model = PatchTST(**SIZES, **options)
+    accelerate(model)  # as a CPU trains it
     measured = saved_bytes(model, torch.randn(64, 80, 25), precision)
     if precision == "bf16-mixed":  # the copies of the weights are no activations
         measured -= 2 * count_parameters(model).total

@@ -171,7 +171,6 @@ def test_a_tiny_model_learns_volatility() -> None:
         ({"head": "forecast"}, "forecast_length belongs to head 'forecast'"),
         ({"forecast_length": 3}, "forecast_length belongs to head 'forecast'"),
         ({"attention": "fused", "attention_residual": True}, "which fused attention hides"),
-        ({"attention": "narrow", "attention_residual": True}, "which narrow attention hides"),
     ],
 )
 def test_contradictions_are_refused(options: dict[str, Any], sentence: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from finscale.models import PatchTST
-from finscale.models.kernels.dropout import drawing_from
+from finscale.models.kernels.accelerate import accelerate
 
 SIZES = {"num_features": 5, "context_length": 40, "depth": 3, "width": 16, "heads": 2}
 
@@ -15,28 +15,22 @@ def build(checkpointing, **options):
     return PatchTST(**sizes, activation_checkpointing=checkpointing)
 
 
-def step(model, x, generators):
-    """Return the output and every gradient of one step."""
+def step(model, x):
+    """Return the output, what is drawn afterwards and every gradient of one step."""
     torch.manual_seed(5)
-    with drawing_from(generators):
-        y = model(x)
-    y.square().sum().backward()  # outside the block, as in training
-    after = torch.rand(3, generator=generators[0] if generators else None)
-    return [y, after, *(parameter.grad for parameter in model.parameters())]
+    y = model(x)
+    y.square().sum().backward()
+    return [y, torch.rand(3), *(parameter.grad for parameter in model.parameters())]
 
 
+@pytest.mark.parametrize("kernels", ["torch", "fast"])
 @pytest.mark.parametrize("options", [{}, {"attention_dropout": 0.2, "attention_residual": True}])
-@pytest.mark.parametrize("own", [True, False], ids=["own generator", "torch's generator"])
-def test_same_bits_and_the_same_draws_afterwards(options, own):
+def test_same_bits_and_the_same_draws_afterwards(options, kernels):
     x = torch.randn(6, 40, 5)
-    kept, recomputed = (
-        step(
-            build(checkpointing, **options),
-            x,
-            [torch.Generator().manual_seed(3)] if own else [],
-        )
-        for checkpointing in (False, True)
-    )
+    models = [build(checkpointing, **options) for checkpointing in (False, True)]
+    if kernels == "fast":
+        models = [accelerate(model) for model in models]
+    kept, recomputed = (step(model, x) for model in models)
     assert all(torch.equal(a, b) for a, b in zip(kept, recomputed, strict=True))
 
 

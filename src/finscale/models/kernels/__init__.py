@@ -1,1 +1,1 @@
-"""Hand-written kernels for products, attention and dropout on a CPU."""
+"""Hand-written CPU kernels, all behind ``accelerate.accelerate``: no model knows of them."""

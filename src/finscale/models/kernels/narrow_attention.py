@@ -35,7 +35,6 @@ class _NarrowAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, qkv_BT3HE: Tensor, scale: float) -> Tensor:
         num_windows, num_tokens, _, num_heads, size = qkv_BT3HE.shape
-        # chosen in Python: torch.promote_types is a call that no recording could play
         dtype = torch.float64 if qkv_BT3HE.dtype == torch.float64 else torch.float32
         inside_out = qkv_BT3HE.permute(2, 1, 4, 0, 3).to(dtype).contiguous()
         qkv_3TEN = inside_out.view(3, num_tokens, size, -1)

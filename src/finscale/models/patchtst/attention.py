@@ -1,4 +1,4 @@
-"""Multi-head self-attention: a fused kernel for long sequences, an explicit product for short."""
+"""Multi-head self-attention over the tokens of a window."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor, nn
 
-from finscale.models.kernels.dropout import dropout
-from finscale.models.kernels.half_attention import HALF_BELOW, half_attention
-from finscale.models.kernels.narrow_attention import narrow_attention
-from finscale.models.kernels.products import Linear
-from finscale.models.patchtst.sizes import AttentionName, attention_way
+from finscale.models.patchtst.sizes import AttentionName
 
 
 class SelfAttention(nn.Module):
@@ -24,12 +20,11 @@ class SelfAttention(nn.Module):
         Model dimension and number of heads.
     dropout : float
         Dropout on the attention weights.
-    method : {"auto", "fused", "explicit", "narrow"}
-        auto is ``architecture.attention_way``. What ``narrow_attention`` cannot do (dropout of its
-        weights, other devices than a CPU, compiled code) is multiplied out instead, and so is
-        whatever drops weights on a CPU.
+    method : {"auto", "fused", "explicit"}
+        torch's fused kernel, or products and a softmax; auto is fused wherever no weights are
+        dropped.
     residual : bool
-        Add the previous layer's scores to this layer's; always explicit.
+        Add the previous layer's scores to this layer's; always explicit, a fused kernel shows none.
     """
 
     def __init__(
@@ -43,60 +38,50 @@ class SelfAttention(nn.Module):
     ) -> None:
         super().__init__()
         self.heads = heads
-        self.dropout = dropout
         self.method = method
         self.residual = residual
-        self.qkv = Linear(width, 3 * width)
-        self.out = Linear(width, width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(
         self, x_BTD: Tensor, scores_BHTT: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """Return the attended tokens ``[B, T, D]`` and, with ``residual``, this layer's scores."""
-        num_batch, num_tokens, width = x_BTD.shape
+        num_batch, num_tokens, _ = x_BTD.shape
         qkv_BT3HE = self.qkv(x_BTD).view(num_batch, num_tokens, 3, self.heads, -1)
-        way = self._way(qkv_BT3HE)
-        if way in ("narrow", "half"):
-            attend = narrow_attention if way == "narrow" else half_attention
-            return self.out(attend(qkv_BT3HE, 1 / math.sqrt(qkv_BT3HE.shape[-1]))), None
-        qkv_3BHTE = qkv_BT3HE.permute(2, 0, 3, 1, 4)
-        if way == "explicit":
-            # one copy lays all three out by heads: the batched products would else copy each
-            q_BHTE, k_BHTE, v_BHTE = qkv_3BHTE.contiguous().unbind(0)
-            y_BHTE, scores_BHTT = self._explicit(q_BHTE, k_BHTE, v_BHTE, scores_BHTT)
-        else:
-            q_BHTE, k_BHTE, v_BHTE = qkv_3BHTE.unbind(0)
-            probability = self.dropout if self.training else 0.0
-            y_BHTE = F.scaled_dot_product_attention(q_BHTE, k_BHTE, v_BHTE, dropout_p=probability)
-        y_BTD = y_BHTE.transpose(1, 2).reshape(num_batch, num_tokens, width)
+        y_BTD, scores_BHTT = self.attend(qkv_BT3HE, scores_BHTT)
         return self.out(y_BTD), scores_BHTT
 
-    def _way(self, qkv_BT3HE: Tensor) -> str:
-        """Return how these tokens are attended to: narrow, half, explicit or fused."""
-        if self.residual:
-            return "explicit"
-        num_tokens, size, device = qkv_BT3HE.shape[1], qkv_BT3HE.shape[-1], qkv_BT3HE.device.type
-        way = attention_way(num_tokens, size, device) if self.method == "auto" else self.method
-        drops = self.training and self.dropout
-        if drops and device == "cpu":
-            # the fused kernel's dropout draws from torch's global generator, not from the run's
-            return "explicit"
-        if drops or device != "cpu" or torch.compiler.is_compiling():
-            return "explicit" if way == "narrow" else way
-        is_half = qkv_BT3HE.dtype == torch.bfloat16
-        return "half" if way == "explicit" and is_half and num_tokens < HALF_BELOW else way
-
-    def _explicit(
-        self, q_BHTE: Tensor, k_BHTE: Tensor, v_BHTE: Tensor, previous_BHTT: Tensor | None
+    def attend(
+        self, qkv_BT3HE: Tensor, previous_BHTT: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        scale = 1 / math.sqrt(q_BHTE.shape[-1])
-        if torch.compiler.is_compiling():
-            # written so, the compiler does not take it for its fused kernel's pattern
-            scores_BHTT = torch.matmul(q_BHTE * scale, k_BHTE.transpose(-2, -1))
-        else:
-            scores_BHTT = torch.matmul(q_BHTE, k_BHTE.transpose(-2, -1)) * scale
+        """Return softmax(q·kᵀ/√E)·v of every window and head, ``[B, T, H·E]``, and the scores."""
+        if self.residual or self.method == "explicit" or self.drops:
+            return self.explicit(qkv_BT3HE, previous_BHTT)
+        return self.fused(qkv_BT3HE), None
+
+    def fused(self, qkv_BT3HE: Tensor) -> Tensor:
+        """Attend by torch's kernel, which never holds the weights of all tokens at once."""
+        q_BHTE, k_BHTE, v_BHTE = qkv_BT3HE.permute(2, 0, 3, 1, 4).unbind(0)
+        rate = self.dropout.p if self.training else 0.0
+        y_BHTE = F.scaled_dot_product_attention(q_BHTE, k_BHTE, v_BHTE, dropout_p=rate)
+        return y_BHTE.transpose(1, 2).flatten(2)
+
+    def explicit(
+        self, qkv_BT3HE: Tensor, previous_BHTT: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Attend by two products and a softmax between them."""
+        # one copy lays all three out by heads: the batched products would else copy each
+        q_BHTE, k_BHTE, v_BHTE = qkv_BT3HE.permute(2, 0, 3, 1, 4).contiguous().unbind(0)
+        scores_BHTT = torch.matmul(q_BHTE, k_BHTE.mT) / math.sqrt(q_BHTE.shape[-1])
         if previous_BHTT is not None:
             scores_BHTT = scores_BHTT + previous_BHTT
-        weights_BHTT = scores_BHTT.softmax(-1)
-        weights_BHTT = dropout(weights_BHTT, self.dropout, self.training)
-        return torch.matmul(weights_BHTT, v_BHTE), scores_BHTT if self.residual else None
+        weights_BHTT = self.dropout(scores_BHTT.softmax(-1))
+        y_BTD = torch.matmul(weights_BHTT, v_BHTE).transpose(1, 2).flatten(2)
+        return y_BTD, scores_BHTT if self.residual else None
+
+    @property
+    def drops(self) -> bool:
+        """Whether weights are dropped here and now, outside a fused kernel."""
+        return self.training and self.dropout.p > 0 and self.method != "fused"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from finscale.models.kernels.dropout import dropout
-from finscale.models.kernels.products import Linear
 from finscale.models.patchtst.attention import SelfAttention
 from finscale.models.patchtst.sizes import PatchTSTSizes
 from finscale.models.recompute import recomputed
@@ -23,52 +21,49 @@ class TokenBatchNorm(nn.BatchNorm1d):
 class EncoderLayer(nn.Module):
     """Attention, then feed-forward, each on a residual branch with its norm and dropout."""
 
-    def __init__(self, architecture: PatchTSTSizes) -> None:
+    def __init__(self, sizes: PatchTSTSizes) -> None:
         super().__init__()
-        width = architecture.width
-        self.pre_norm = architecture.norm == "layer"
-        self.dropout = architecture.dropout
+        width = sizes.width
+        self.pre_norm = sizes.norm == "layer"
+        self.drop = nn.Dropout(sizes.dropout)
         norm = nn.LayerNorm if self.pre_norm else TokenBatchNorm
         self.attention_norm = norm(width)
         self.attention = SelfAttention(
             width,
-            architecture.heads,
-            dropout=architecture.attention_dropout,
-            method=architecture.attention,
-            residual=architecture.attention_residual,
+            sizes.heads,
+            dropout=sizes.attention_dropout,
+            method=sizes.attention,
+            residual=sizes.attention_residual,
         )
         self.ff_norm = norm(width)
-        self.ff_in = Linear(width, architecture.ff_width)
+        self.ff_in = nn.Linear(width, sizes.ff_width)
         self.gelu = nn.GELU()
-        self.ff_out = Linear(architecture.ff_width, width)
+        self.ff_out = nn.Linear(sizes.ff_width, width)
 
     def forward(self, x_BTD: Tensor, scores: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Return the tokens after this layer and its attention scores, if they are passed on."""
         if self.pre_norm:
             branch_BTD, scores = self.attention(self.attention_norm(x_BTD), scores)
-            x_BTD = x_BTD + self._drop(branch_BTD)
-            return x_BTD + self._drop(self._feed_forward(self.ff_norm(x_BTD))), scores
+            x_BTD = x_BTD + self.drop(branch_BTD)
+            return x_BTD + self.drop(self._feed_forward(self.ff_norm(x_BTD))), scores
         branch_BTD, scores = self.attention(x_BTD, scores)
-        x_BTD = self.attention_norm(x_BTD + self._drop(branch_BTD))
-        return self.ff_norm(x_BTD + self._drop(self._feed_forward(x_BTD))), scores
+        x_BTD = self.attention_norm(x_BTD + self.drop(branch_BTD))
+        return self.ff_norm(x_BTD + self.drop(self._feed_forward(x_BTD))), scores
 
     def _feed_forward(self, x_BTD: Tensor) -> Tensor:
-        result: Tensor = self.ff_out(self._drop(self.gelu(self.ff_in(x_BTD))))
+        result: Tensor = self.ff_out(self.drop(self.gelu(self.ff_in(x_BTD))))
         return result
-
-    def _drop(self, x: Tensor) -> Tensor:
-        return dropout(x, self.dropout, self.training)
 
 
 class Encoder(nn.Module):
     """``depth`` layers, and a closing norm where the layers norm in front."""
 
-    def __init__(self, architecture: PatchTSTSizes) -> None:
+    def __init__(self, sizes: PatchTSTSizes) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(EncoderLayer(architecture) for _ in range(architecture.depth))
-        closing = architecture.norm == "layer"
-        self.norm = nn.LayerNorm(architecture.width) if closing else nn.Identity()
-        self.checkpointing = architecture.activation_checkpointing
+        self.layers = nn.ModuleList(EncoderLayer(sizes) for _ in range(sizes.depth))
+        closing = sizes.norm == "layer"
+        self.norm = nn.LayerNorm(sizes.width) if closing else nn.Identity()
+        self.checkpointing = sizes.activation_checkpointing
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         """Return the encoded tokens ``[B, T, D]``."""

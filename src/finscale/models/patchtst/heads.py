@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from finscale.models.kernels.dropout import dropout
-from finscale.models.kernels.products import Linear
 from finscale.models.patchtst.sizes import PatchTSTSizes
 from finscale.registry import Registry
 
@@ -13,15 +11,15 @@ from finscale.registry import Registry
 class Head(nn.Module):
     """Dropout and one projection of a window's tokens; subclasses arrange what goes in and out."""
 
-    def __init__(self, architecture: PatchTSTSizes) -> None:
+    def __init__(self, sizes: PatchTSTSizes) -> None:
         super().__init__()
-        self.independent = architecture.channels == "independent"
-        self.num_features = architecture.num_features
-        self.dropout = architecture.head_dropout
-        self.project = Linear(architecture.head_inputs, architecture.head_outputs)
+        self.independent = sizes.channels == "independent"
+        self.num_features = sizes.num_features
+        self.drop = nn.Dropout(sizes.head_dropout)
+        self.project = nn.Linear(sizes.head_inputs, sizes.head_outputs)
 
     def _project(self, features: Tensor) -> Tensor:
-        result: Tensor = self.project(dropout(features, self.dropout, self.training))
+        result: Tensor = self.project(self.drop(features))
         return result
 
 

@@ -10,20 +10,8 @@ from finscale.models.interface import STATS_PER_CHANNEL, HeadName
 
 AttentionName = Literal["auto", "fused", "explicit", "narrow"]
 
-#: Up to this many tokens ``auto`` multiplies attention out on a CPU; see docs/performance.md.
+#: Up to this many tokens a CPU multiplies attention out; see ``kernels.accelerate``.
 EXPLICIT_UP_TO = 64
-#: Up to this many multiply-adds a window and head, T²·E, the narrow way is faster than batched
-#: products: 2.5 times at E = 4 and nine tokens, 1.5 at E = 8, slower from E = 16 on.
-NARROW_UP_TO = 81 * 8
-
-
-def attention_way(num_tokens: int, head_size: int, device: str) -> str:
-    """Return how ``auto`` computes attention: narrow, explicit or fused."""
-    if device != "cpu":
-        return "fused"
-    if num_tokens * num_tokens * head_size <= NARROW_UP_TO:
-        return "narrow"
-    return "explicit" if num_tokens <= EXPLICIT_UP_TO else "fused"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +35,9 @@ class PatchTSTSizes:
         A token holds a patch of all channels, or each channel is its own sequence (the paper).
     norm : {"layer", "batch"}
         Layer norm in front of each block, or the paper's batch norm behind it.
-    attention : {"auto", "fused", "explicit", "narrow"}
-        Fused kernel, explicit product, or few tokens and narrow heads innermost; auto decides by
-        shape and device.
+    attention : {"auto", "fused", "explicit"}
+        Fused kernel or explicit product; auto decides by shape and device. ("narrow", of runs of
+        before, is auto.)
     attention_residual : bool
         Add each layer's attention scores to the next layer's (RealFormer, as in the authors' code).
     dropout, attention_dropout, head_dropout : float
@@ -112,10 +100,8 @@ class PatchTSTSizes:
             raise ConfigError("feature_embedding mixes channels: it needs channels: mixing.")
         if (self.head == "forecast") != (self.forecast_length is not None):
             raise ConfigError("forecast_length belongs to head 'forecast', which needs it.")
-        if self.attention_residual and self.attention in ("fused", "narrow"):
-            raise ConfigError(
-                f"attention_residual needs scores, which {self.attention} attention hides."
-            )
+        if self.attention_residual and self.attention == "fused":
+            raise ConfigError("attention_residual needs scores, which fused attention hides.")
 
     @property
     def rows(self) -> int:
@@ -172,19 +158,3 @@ class PatchTSTSizes:
         if self.attention == "auto":
             return self.attention_residual or self.num_patches <= EXPLICIT_UP_TO
         return self.attention != "fused"
-
-    def attention_ways(self, device: str) -> tuple[str, ...]:
-        """Return the ways worth measuring against each other on a device, the rule's first."""
-        tokens, size = self.num_patches, self.width // self.heads
-        first = attention_way(tokens, size, device)
-        ways = {"fused"} if not self.attention_residual else {"explicit"}
-        # the rule may be wrong about another processor, but not by orders of magnitude
-        if tokens <= 2 * EXPLICIT_UP_TO:
-            ways.add("explicit")
-        if device == "cpu" and first != "fused" and tokens * tokens * size <= 2 * NARROW_UP_TO:
-            ways.add("narrow")
-        if self.attention_dropout and device == "cpu":
-            return ("explicit",)
-        if self.attention_residual or (self.attention_dropout and first == "narrow"):
-            return ("explicit", *sorted(ways - {"explicit", "narrow"}))
-        return (first, *sorted(ways - {first}))
