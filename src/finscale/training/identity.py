@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from finscale.models.kernels.accelerate import SWAPS
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -35,13 +37,13 @@ def training_identity(
 
 
 def _model_digest(model: nn.Module) -> str:
-    """Digest every module's settings (as dropout rates) and every shape, not the weights.
-
-    Names of classes stay out: kernels swap them, and are placement.
-    """
-    settings = [(name, module.extra_repr()) for name, module in model.named_modules()]
+    """Digest the module tree (which shows dropout rates) and every shape, not the weights."""
+    tree = str(model)
+    for plain, fast in SWAPS.values():
+        # kernels are placement
+        tree = tree.replace(fast.__name__, plain.__name__)
     shapes = [(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()]
-    return hashlib.sha256(f"{settings}{shapes}".encode()).hexdigest()
+    return hashlib.sha256(f"{tree}{shapes}".encode()).hexdigest()
 
 
 def _windows_digest(dataset: FinancialDataset, split: Split) -> str:
