@@ -78,7 +78,7 @@ def watched() -> Parts:
             parts.watch(callback, name, "callbacks")
     parts.watch(fit, "fit", "loop")
     parts.watch(experiment, "_write_training", "after the fit")
-    parts.watch(experiment, "_write_info", "after the fit")
+    parts.watch(experiment, "write_info", "after the fit")
     return parts
 
 

@@ -94,6 +94,22 @@ def test_a_network_is_trained_by_the_loss_and_its_option(place):
     )
 
 
+def test_a_network_of_the_architecture_meets_its_budget_and_is_trained(place):
+    (place.folder / "model.yaml").write_text(
+        RECIPE.replace("{budget: 3k, patch_length: 8, stride: 8}", "{kind: row_mean, budget: 3k}"),
+        encoding="utf-8",
+    )
+    done = place.finscale("train", "model.yaml", "--json")
+    assert done.returncode == 0, done.stderr
+    run = RunStore(place.folder / "runs")[json.loads(done.stdout)["run"]]
+    width = run.info["config"]["model"]["width"]
+    # F = 25 channels: embedding, hidden layer and head, each with its biases
+    expected = 26 * width + (width + 1) * width + width + 1
+    assert run.info["parameters"]["total"] == expected
+    assert abs(expected / 3000 - 1) <= 0.05
+    assert run.predictions("test")["logit"].is_finite().all()
+
+
 def test_a_study_along_the_axis_is_computed_by_workers(place):
     done = place.finscale("study", "run", "study.yaml", "--workers", "1")
     assert done.returncode == 0, done.stderr + done.stdout

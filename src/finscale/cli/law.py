@@ -62,7 +62,7 @@ def fit(
 ) -> None:
     """Fit a law and print its parameters, their intervals and what is not identified."""
     from finscale.scaling.approaches import compare_approaches
-    from finscale.scaling.compare_forms import compare_forms
+    from finscale.scaling.form_comparison import compare_forms
     from finscale.scaling.law import fit_law
     from finscale.scaling.table import read_table
 

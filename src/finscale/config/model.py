@@ -10,6 +10,7 @@ from pydantic import Field, SerializeAsAny, WrapValidator, model_validator
 from finscale.config.base import Section, placement
 from finscale.config.quantities import Count
 from finscale.errors import did_you_mean
+from finscale.plugins import load_plugins
 from finscale.registry import Registry
 
 
@@ -176,6 +177,8 @@ def model_section(content: Any) -> type[Section]:
         For a kind that is not registered.
     """
     kind = content.get("kind", "patchtst")
+    if kind not in MODEL_CONFIGS:
+        load_plugins()
     if kind not in MODEL_CONFIGS:
         known = did_you_mean(str(kind), MODEL_CONFIGS)
         raise ValueError(f"{kind!r} is no kind of model ({known.rstrip('?')})")

@@ -7,33 +7,38 @@ same bits wherever it was started.
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from finscale.config import BaselineConfig, ExperimentConfig
-from finscale.config.losses import quantile_levels
 from finscale.errors import FinscaleError, TrainingError, TrainingPaused
 from finscale.experiment.place import note_placement, place
 from finscale.experiment.preparation import Prepared, prepare
+from finscale.experiment.programs import program_of
 from finscale.experiment.resolve import interface
-from finscale.files import atomic_path, file_digests, write_json
+from finscale.experiment.writing import (
+    facts,
+    training_facts,
+    write_info,
+    write_predictions,
+    write_weights,
+)
+from finscale.files import atomic_path
 from finscale.plugins import load_plugins
-from finscale.runs import Run, RunStore, environment, exclusive, partial_folder, publish
-from finscale.runs.reads import TRAINING, note_reading
+from finscale.runs import Run, RunStore, exclusive, partial_folder, publish
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from finscale.data import DataStore
     from finscale.training import Callback, FitResult, Trainer
 
 
+#: A network's run, its unfinished folder and its callbacks.
+_Network = tuple["Prepared", Path, "Sequence[Callback]"]
 #: Parameters from which on the memory that a training leaves is given back at once.
 _WORTH_RELEASING = 5_000_000
 
@@ -95,7 +100,10 @@ def run_experiments(
     announce: Callable[[Sequence[Prepared]], None] = lambda prepared: None,
     done: Callable[[int, Run | FinscaleError], None] = lambda place, outcome: None,
 ) -> list[Run | FinscaleError]:
-    """Make several runs, one after another.
+    """Make several runs; networks that differ by seed or rates alone train as one program.
+
+    Each comes to what it does alone, up to rounding and dropout's masks
+    (:mod:`finscale.training.ensemble`).
 
     Parameters
     ----------
@@ -144,18 +152,17 @@ def run_experiments(
                 publish(missing[place], store.folder / run_id)
             note(place, error or store[run_id])
 
+        programs: dict[str, dict[int, _Network]] = {}
         for place, folder in missing.items():
-            try:
-                if isinstance(prepared[place].config.model, BaselineConfig):
-                    _fit_baseline(prepared[place], folder)
-                else:
-                    _train(prepared[place], folder, callbacks(place))
-            except TrainingPaused:
-                raise
-            except TrainingError as error:
-                publish_run(place, error)
-            else:
+            one = prepared[place]
+            if isinstance(one.config.model, BaselineConfig):
+                _fit_baseline(one, folder)
                 publish_run(place, None)
+            else:
+                name = program_of(one) or f"alone {place}"
+                programs.setdefault(name, {})[place] = one, folder, callbacks(place)
+        for networks in programs.values():
+            _train(networks, publish_run)
     return [outcomes[place] for place in range(len(prepared))]
 
 
@@ -191,50 +198,88 @@ def _fit_baseline(prepared: Prepared, folder: Path) -> None:
         reads += bool(np.isin(ends, split.test).any())
         return baseline.predict(dataset.frame, ends)
 
-    _write_predictions(prepared, folder, predict)
+    write_predictions(prepared, folder, predict)
     seconds = time.perf_counter() - started
-    _write_info(prepared, folder, facts(prepared), training={}, seconds=seconds, test_reads=reads)
+    write_info(prepared, folder, facts(prepared), training={}, seconds=seconds, test_reads=reads)
 
 
-def _train(prepared: Prepared, folder: Path, callbacks: Sequence[Callback]) -> None:
-    """Train a network and write what came of it into its folder."""
+def _train(
+    networks: Mapping[int, _Network], done: Callable[[int, FinscaleError | None], None]
+) -> None:
+    """Train networks as one program, write what each came to, and tell ``done`` of each."""
     from finscale.training import ThermalCallback, TrackingCallback, TrackingManager
 
     started = time.perf_counter()
-    config = prepared.config
-    with TrackingManager(config.tracking) as tracking:
-        tracking.start(run_name=prepared.run_id, config=facts(prepared))
-        watchers = [*callbacks, TrackingCallback(tracking)]
-        if config.training.thermal.enabled:
-            watchers.append(ThermalCallback(config.training.thermal))
-        *earlier, _ = note_placement(folder / "resume", config)
-        trainer = make_trainer(prepared, folder=folder / "resume", callbacks=watchers)
-        try:
-            result = trainer.fit()
-        except TrainingPaused:
-            raise
-        except TrainingError:
-            tracking.finish("failed")
-            raise
-        training = _write_training(prepared, folder, trainer, result)
-        tracking.log_config({"training_result": training})
-        seconds = time.perf_counter() - started
-        _write_info(
-            prepared,
-            folder,
-            {**facts(prepared), "earlier_placements": earlier},
-            training=training,
-            seconds=seconds,
-            test_reads=trainer.test_reads,
-        )
-    _leave_memory(prepared)
+    if len(networks) > 1:
+        networks = {
+            place: (_plain(prepared), folder, callbacks)
+            for place, (prepared, folder, callbacks) in networks.items()
+        }
+    with contextlib.ExitStack() as stack:
+        trainers: dict[int, tuple[Trainer, TrackingManager]] = {}
+        earlier: dict[int, list[dict[str, Any]]] = {}
+        for place, (prepared, folder, callbacks) in networks.items():
+            config = prepared.config
+            tracking = stack.enter_context(TrackingManager(config.tracking))
+            tracking.start(run_name=prepared.run_id, config=facts(prepared))
+            watchers = [*callbacks, TrackingCallback(tracking)]
+            # one thermometer will do for all
+            if config.training.thermal.enabled and not trainers:
+                watchers.append(ThermalCallback(config.training.thermal))
+            *earlier[place], _ = note_placement(folder / "resume", config)
+            trainer = make_trainer(prepared, folder=folder / "resume", callbacks=watchers)
+            trainers[place] = trainer, tracking
+        results = _fit([trainer for trainer, _ in trainers.values()])
+        trained = time.perf_counter() - started
+        for result, (place, (trainer, tracking)) in zip(results, trainers.items(), strict=True):
+            if isinstance(result, FinscaleError):
+                tracking.finish("failed")
+                done(place, result)
+                continue
+            prepared, folder, _ = networks[place]
+            began = time.perf_counter()
+            training = _write_training(prepared, folder, trainer, result)
+            tracking.log_config({"training_result": training})
+            # a program's time is shared by its runs
+            seconds = trained / len(trainers) + time.perf_counter() - began
+            known = {**facts(prepared), "earlier_placements": earlier[place]}
+            write_info(
+                prepared,
+                folder,
+                known,
+                training=training,
+                seconds=seconds,
+                test_reads=trainer.test_reads,
+            )
+            done(place, None)
+    _leave_memory([prepared for prepared, _, _ in networks.values()])
 
 
-def _leave_memory(prepared: Prepared) -> None:
-    """Give memory back after a large model: a worker's next run may be of another shape."""
+def _plain(prepared: Prepared) -> Prepared:
+    """Return the run with torch's own kernels: finscale's compute one model at a time."""
+    training = prepared.config.training.model_copy(update={"kernels": "torch"})
+    return replace(prepared, config=prepared.config.model_copy(update={"training": training}))
+
+
+def _fit(trainers: Sequence[Trainer]) -> Sequence[FitResult | TrainingError]:
+    if len(trainers) > 1:
+        from finscale.training.ensemble import fit_ensemble
+
+        return fit_ensemble(trainers)
+    try:
+        return [trainers[0].fit()]
+    except TrainingPaused:
+        raise
+    except TrainingError as error:
+        return [error]
+
+
+def _leave_memory(networks: Sequence[Prepared]) -> None:
+    """Give memory back after large models: a worker's next run may be of another shape."""
     from finscale.training.allocator import release_freed_memory
 
-    if prepared.counts is not None and prepared.counts.total >= _WORTH_RELEASING:
+    counts = [one.counts.total for one in networks if one.counts is not None]
+    if sum(counts) >= _WORTH_RELEASING:
         release_freed_memory()
 
 
@@ -246,9 +291,9 @@ def _write_training(
 
     with atomic_path(folder / "metrics.parquet") as path:
         pl.DataFrame(result.history).write_parquet(path)
-    _write_predictions(prepared, folder, trainer.predict)
-    _write_weights(prepared, folder, trainer)
-    return _training_facts(prepared, result)
+    write_predictions(prepared, folder, trainer.predict)
+    write_weights(prepared, folder, trainer)
+    return training_facts(prepared, result)
 
 
 def make_trainer(
@@ -258,7 +303,6 @@ def make_trainer(
     import torch
 
     from finscale.models import build_model
-    from finscale.models.kernels.accelerate import accelerate, kernels_rule
     from finscale.training import Trainer
 
     config = prepared.config
@@ -268,8 +312,6 @@ def make_trainer(
         config, num_features=dataset.num_features, context_length=dataset.context_length
     )
     model = build_model(config.network, **shape)
-    if kernels_rule(config.training) == "fast":
-        accelerate(model)
     return Trainer(
         model,
         prepared.dataset,
@@ -280,119 +322,3 @@ def make_trainer(
         callbacks=callbacks,
         folder=folder,
     )
-
-
-def _write_predictions(
-    prepared: Prepared, folder: Path, predict: Callable[[np.ndarray], np.ndarray]
-) -> None:
-    """Write every held-out window's prediction: n evaluated = n expected."""
-    import polars as pl
-
-    # the partial folder lies among the runs
-    note_reading(folder.parent, prepared.run_id, TRAINING)
-    parts = {"validation": prepared.split.validation, "test": prepared.split.test}
-    table = pl.concat(
-        _prediction_table(prepared, name, ends, predict(ends)) for name, ends in parts.items()
-    )
-    expected = sum(len(ends) for ends in parts.values())
-    assert len(table) == expected, f"{len(table)} windows evaluated, {expected} expected"
-    with atomic_path(folder / "predictions.parquet") as path:
-        table.write_parquet(path)
-
-
-def _prediction_table(
-    prepared: Prepared, split: str, ends: np.ndarray, output: np.ndarray
-) -> pl.DataFrame:
-    import polars as pl
-
-    dataset = prepared.dataset
-    levels = quantile_levels(prepared.config)
-    if levels:
-        output = output.reshape(len(ends), len(levels))
-    # quantiles: the one nearest the median is the prediction, all are kept
-    point = output[:, int(np.abs(np.array(levels) - 0.5).argmin())] if levels else output
-    return pl.DataFrame(
-        {
-            "date": dataset.frame["date"].gather(ends),
-            "symbol": dataset.frame["symbol"].gather(ends),
-            "fold": pl.repeat(prepared.split.fold, len(ends), dtype=pl.Int32, eager=True),
-            "split": pl.repeat(split, len(ends), dtype=pl.String, eager=True),
-            "target": pl.Series(dataset.targets(ends), dtype=pl.Float32),
-            "logit": pl.Series(point, dtype=pl.Float64),
-            **{f"quantile_{level:g}": output[:, i] for i, level in enumerate(levels)},
-        }
-    )
-
-
-def _write_weights(prepared: Prepared, folder: Path, trainer: Trainer) -> None:
-    import torch
-
-    from finscale.training import save_tensors
-
-    scale = torch.from_numpy(prepared.dataset.scale_F)
-    save_tensors(folder / "model.safetensors", {**trainer.model.state_dict(), "input_scale": scale})
-
-
-def _training_facts(prepared: Prepared, result: FitResult) -> dict[str, Any]:
-    """Return what training did, in counts that a scaling law can use."""
-    return {
-        "best_epoch": result.best_epoch,
-        "best_validation_loss": result.best_validation_loss,
-        "epochs": len(result.history),
-        "steps": result.steps,
-        "samples": result.samples,
-        "stopped": result.stopped,
-        # a backward pass costs twice a forward pass
-        "flops": 3 * prepared.flops_per_sample * result.samples,
-    }
-
-
-def facts(prepared: Prepared) -> dict[str, Any]:
-    """Return all that is known of a run before it starts: for ``run.json`` and the trackers."""
-    dataset, split = prepared.dataset, prepared.split
-    return {
-        "id": prepared.run_id,
-        "config": prepared.config.model_dump(mode="json"),
-        "placement": prepared.config.placement(),
-        "config_hash": prepared.config.hash(),
-        "data": [entry.model_dump(mode="json") for entry in dataset.entries],
-        "windows": {
-            "train": len(split.train),
-            "validation": len(split.validation),
-            "test": len(split.test),
-            "purged": split.num_purged,
-            "embargoed": split.num_embargoed,
-            # the share of yes, or the mean return
-            "train_mean": dataset.base_rate(split.train),
-        },
-        "parameters": asdict(prepared.counts) if prepared.counts else {},
-        "flops_per_sample": prepared.flops_per_sample,
-        "seed": prepared.config.seed,
-        "environment": environment(),
-    }
-
-
-def _write_info(
-    prepared: Prepared,
-    folder: Path,
-    known: dict[str, Any],
-    *,
-    training: dict[str, Any],
-    seconds: float,
-    test_reads: int,
-) -> None:
-    outcome = {
-        "status": "complete",
-        "finished": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "seconds": round(seconds, 3),
-        "training": training,
-        # how often the sealed windows were predicted to make this run, counted where it happens
-        "test_reads": test_reads,
-        # what each file was when the run was finished: a damaged one is noticed and made again
-        "files": {
-            path.name: {"bytes": path.stat().st_size, "sha256": file_digests(path).sha256}
-            for path in sorted(folder.iterdir())
-            if path.is_file() and path.suffix in (".parquet", ".safetensors")
-        },
-    }
-    write_json(folder / "run.json", {**known, **outcome})

@@ -14,7 +14,8 @@ GLOSSARY = {
     "always right.",
     "nats": "The unit of log loss: natural logarithms. A fair coin costs .693 nats a toss.",
     "skill": "Log loss gained over a baseline on the same days. Positive: better than the "
-    "baseline. Where a number is forecast, squared error takes the place of log loss.",
+    "baseline. Where a number is forecast, squared error takes the place of log loss, and pinball "
+    "loss where quantiles are.",
     "base rate": "A forecast that always says how often the event happened in the training years. "
     "Climatology, in the words of weather forecasting.",
     "volatility": "How much prices move from day to day. As a baseline: a logistic regression on "

@@ -20,7 +20,7 @@ _HOMES = {
     "Form": "finscale.scaling.forms",
     "BatchFit": "finscale.scaling.batch",
     "fit_batch": "finscale.scaling.batch",
-    "compare_forms": "finscale.scaling.compare_forms",
+    "compare_forms": "finscale.scaling.form_comparison",
     "compare_approaches": "finscale.scaling.approaches",
     "Fit": "finscale.scaling.fit",
     "fit_form": "finscale.scaling.fit",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from finscale.plugins import load_plugins
 from finscale.runs import Run, RunStore
 from finscale.study.axes import look_at_windows
 from finscale.study.control_grid import control_study
+from finscale.study.execution.ensembles import ensembles
 from finscale.study.execution.failures import Failures
 from finscale.study.execution.local import Event, Executor, Job, LocalExecutor
 from finscale.study.grid import Cell, expand
@@ -255,9 +257,10 @@ class Study:
         observe: Callable[[Event], None] | None,
     ) -> dict[str, str]:
         """Compute runs; those that fail are recorded, and the others go on."""
+        stacks = _local_ensembles(wanted, engine)
         jobs = [
-            Job(index, planned.cell.label, _with_threads(planned), planned.cost)
-            for index, planned in enumerate(wanted)
+            Job(index, planned.cell.label, _with_threads(planned), planned.cost, stack)
+            for index, (planned, stack) in enumerate(zip(wanted, stacks, strict=True))
         ]
         failed: dict[str, str] = {}
         for event in engine.run(jobs, self.runs.folder) if jobs else ():
@@ -282,6 +285,16 @@ class Study:
         record = self.tuner.record(self.cells)
         if record:
             write_json(self.folder / "tuning.json", record)
+
+
+def _local_ensembles(wanted: Sequence[Planned], engine: Executor) -> list[str]:
+    """Return which runs train as one program: on this machine alone, whose devices are known."""
+    if not wanted or not isinstance(engine, LocalExecutor):
+        return [""] * len(wanted)
+    from finscale.training.devices import choose_device, free_memory
+
+    workers = engine.workers or os.cpu_count() or 1
+    return ensembles(wanted, workers=workers, choose=choose_device, free=free_memory)
 
 
 def _with_threads(planned: Planned) -> ExperimentConfig:

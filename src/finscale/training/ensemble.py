@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from finscale.training.inputs import Inputs
     from finscale.training.trainer import Trainer
 
-#: Settings in which the members may differ; where and how they are computed is the first's.
-_OWN = ("learning_rate", "weight_decay")
-
 
 class _Member:
     """One training of an ensemble, with its place in torch's generators and its outcome."""
@@ -208,6 +205,8 @@ def why_not_together(trainers: Sequence[Trainer]) -> str:
     first = trainers[0]
     if any(trainer.config.compile for trainer in trainers):
         return "one is to be compiled"
+    if any(trainer.config.kernels == "fast" for trainer in trainers):
+        return "finscale's CPU kernels compute one model at a time"
     if any(getattr(m, "checkpointing", False) for t in trainers for m in t.model.modules()):
         return "activation checkpointing repeats no replica's masks"
     if len({trainer.device for trainer in trainers}) > 1:
@@ -228,9 +227,9 @@ def _shared(trainer: Trainer) -> dict[str, object]:
     identity = training_identity(
         trainer.model, trainer.dataset, trainer.split, trainer.config, trainer.task, 0
     )
-    settings = identity.pop("training")
-    own = {name: value for name, value in settings.items() if name not in _OWN}
-    return {**identity, **{f"training.{name}": value for name, value in own.items()}}
+    del identity["training"]
+    settings = trainer.config.part("science", per_replica=False)
+    return {**identity, **{f"training.{name}": value for name, value in settings.items()}}
 
 
 def _same_rows(one: Trainer, other: Trainer) -> bool:

@@ -35,7 +35,7 @@ class Job:
     cost: float
     """Training FLOPs if no run stops early: for the order and the time left."""
     stack: str = ""
-    """Jobs that share a name here may be trained as one program, with the same outcome."""
+    """Jobs that share a name here train as one program; see :mod:`.ensembles`."""
 
 
 @dataclass(frozen=True)

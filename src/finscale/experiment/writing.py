@@ -1,0 +1,140 @@
+"""What a finished run leaves in its folder: predictions, weights, and ``run.json``."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from finscale.config.losses import quantile_levels
+from finscale.experiment.preparation import Prepared
+from finscale.files import atomic_path, file_digests, write_json
+from finscale.runs import environment
+from finscale.runs.reads import TRAINING, note_reading
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from finscale.training import FitResult, Trainer
+
+
+def write_predictions(
+    prepared: Prepared, folder: Path, predict: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    """Write every held-out window's prediction: n evaluated = n expected."""
+    import polars as pl
+
+    # the partial folder lies among the runs
+    note_reading(folder.parent, prepared.run_id, TRAINING)
+    parts = {"validation": prepared.split.validation, "test": prepared.split.test}
+    table = pl.concat(
+        _prediction_table(prepared, name, ends, predict(ends)) for name, ends in parts.items()
+    )
+    expected = sum(len(ends) for ends in parts.values())
+    assert len(table) == expected, f"{len(table)} windows evaluated, {expected} expected"
+    with atomic_path(folder / "predictions.parquet") as path:
+        table.write_parquet(path)
+
+
+def _prediction_table(
+    prepared: Prepared, split: str, ends: np.ndarray, output: np.ndarray
+) -> pl.DataFrame:
+    import polars as pl
+
+    dataset = prepared.dataset
+    levels = quantile_levels(prepared.config)
+    if levels:
+        output = output.reshape(len(ends), len(levels))
+    # quantiles: the one nearest the median is the prediction, all are kept
+    point = output[:, int(np.abs(np.array(levels) - 0.5).argmin())] if levels else output
+    return pl.DataFrame(
+        {
+            "date": dataset.frame["date"].gather(ends),
+            "symbol": dataset.frame["symbol"].gather(ends),
+            "fold": pl.repeat(prepared.split.fold, len(ends), dtype=pl.Int32, eager=True),
+            "split": pl.repeat(split, len(ends), dtype=pl.String, eager=True),
+            "target": pl.Series(dataset.targets(ends), dtype=pl.Float32),
+            "logit": pl.Series(point, dtype=pl.Float64),
+            **{f"quantile_{level:g}": output[:, i] for i, level in enumerate(levels)},
+        }
+    )
+
+
+def write_weights(prepared: Prepared, folder: Path, trainer: Trainer) -> None:
+    """Write the best weights, and the scale of the inputs beside them."""
+    import torch
+
+    from finscale.training import save_tensors
+
+    scale = torch.from_numpy(prepared.dataset.scale_F)
+    save_tensors(folder / "model.safetensors", {**trainer.model.state_dict(), "input_scale": scale})
+
+
+def training_facts(prepared: Prepared, result: FitResult) -> dict[str, Any]:
+    """Return what training did, in counts that a scaling law can use."""
+    return {
+        "best_epoch": result.best_epoch,
+        "best_validation_loss": result.best_validation_loss,
+        "epochs": len(result.history),
+        "steps": result.steps,
+        "samples": result.samples,
+        "stopped": result.stopped,
+        # a backward pass costs twice a forward pass
+        "flops": 3 * prepared.flops_per_sample * result.samples,
+    }
+
+
+def facts(prepared: Prepared) -> dict[str, Any]:
+    """Return all that is known of a run before it starts: for ``run.json`` and the trackers."""
+    dataset, split = prepared.dataset, prepared.split
+    return {
+        "id": prepared.run_id,
+        "config": prepared.config.model_dump(mode="json"),
+        "placement": prepared.config.placement(),
+        "config_hash": prepared.config.hash(),
+        "data": [entry.model_dump(mode="json") for entry in dataset.entries],
+        "windows": {
+            "train": len(split.train),
+            "validation": len(split.validation),
+            "test": len(split.test),
+            "purged": split.num_purged,
+            "embargoed": split.num_embargoed,
+            # the share of yes, or the mean return
+            "train_mean": dataset.base_rate(split.train),
+        },
+        "parameters": asdict(prepared.counts) if prepared.counts else {},
+        "flops_per_sample": prepared.flops_per_sample,
+        "seed": prepared.config.seed,
+        "environment": environment(),
+    }
+
+
+def write_info(
+    prepared: Prepared,
+    folder: Path,
+    known: dict[str, Any],
+    *,
+    training: dict[str, Any],
+    seconds: float,
+    test_reads: int,
+) -> None:
+    """Write ``run.json``: what was known before, and what came of it."""
+    outcome = {
+        "status": "complete",
+        "finished": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "training": training,
+        # how often the sealed windows were predicted to make this run, counted where it happens
+        "test_reads": test_reads,
+        # what each file was when the run was finished: a damaged one is noticed and made again
+        "files": {
+            path.name: {"bytes": path.stat().st_size, "sha256": file_digests(path).sha256}
+            for path in sorted(folder.iterdir())
+            if path.is_file() and path.suffix in (".parquet", ".safetensors")
+        },
+    }
+    write_json(folder / "run.json", {**known, **outcome})
