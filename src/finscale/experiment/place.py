@@ -57,17 +57,19 @@ def note_placement(folder: Path, config: ExperimentConfig) -> list[dict[str, Any
     if had and had[-1] == now:
         return had
     if had:
+        # of another device the trainer itself says so
         changes = ", ".join(
             f"{name} {before} → {now['training'][name]}"
             for name, before in had[-1]["training"].items()
-            if before != now["training"].get(name)
+            if name != "device" and before != now["training"].get(name)
         )
-        warnings.warn(
-            f"this run was begun with another placement ({changes or 'of data or model'}); it goes "
-            "on here, the same run up to rounding",
-            FinscaleWarning,
-            stacklevel=2,
-        )
+        if changes:
+            warnings.warn(
+                f"this run was begun with another placement ({changes}); it goes on here, the same "
+                "run up to rounding",
+                FinscaleWarning,
+                stacklevel=2,
+            )
     write_json(path, [*had, now])
     return [*had, now]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from finscale.config import BaselineConfig, ExperimentConfig
+from finscale.data.targets import task_reach
 from finscale.evaluation.market import Market
 from finscale.evaluation.predictions import Predictions
 from finscale.evaluation.targets import target_of
@@ -48,7 +49,7 @@ def predictions_of(
     return Predictions(
         table=target.complete(table, judged_as),
         target=target,
-        horizon=config.task.horizon,
+        horizon=task_reach(config.task),
         name=model_name(config),
         train_means={run.config.split.fold: run.info["windows"]["train_mean"] for run in runs},
         runs=tuple(run.id for run in runs),
