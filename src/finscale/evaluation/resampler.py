@@ -151,7 +151,10 @@ class Resampler:
 
         So many replicates at a time that their weights stay few megabytes.
         """
-        counts_TR, num_rows = self.replicates.counts, len(self.row_day)
+        drawn_TR, num_rows = self.replicates.counts, len(self.row_day)
+        # no day occurs more often than there are days
+        small = len(drawn_TR) <= np.iinfo(np.int16).max
+        counts_TR = np.insert(drawn_TR.astype(np.int16 if small else np.int32), 0, 1, axis=1)
         every_day = len(np.unique(self.row_day)) == len(counts_TR)
         step = max(1, _CELLS // max(1, num_rows))
         for first in range(0, counts_TR.shape[1], step):
