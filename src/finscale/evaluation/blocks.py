@@ -48,7 +48,7 @@ class Replicates:
         num_columns, num_replicates = values_TK.shape[1], len(self.first)
         # many columns of short runs: each day's weight is the fewer steps
         if not num_replicates or num_columns * len(self.start) > self.num_days * num_replicates:
-            return self.weights @ values_TK
+            return np.asarray(self.weights @ values_TK)
         mean_K = values_TK.mean(axis=0)
         # what lies before each day; round the end to the start it is nothing again
         before_TK = np.zeros_like(values_TK)
@@ -57,7 +57,7 @@ class Replicates:
             np.add.reduceat(before_T.take(self.end) - before_T.take(self.start), self.first)
             for before_T in np.ascontiguousarray(before_TK.T)
         ]
-        return np.column_stack(sums_KR) + self.num_days * mean_K
+        return np.asarray(np.column_stack(sums_KR) + self.num_days * mean_K)
 
     @cached_property
     def counts(self) -> NDArray[np.int32]:

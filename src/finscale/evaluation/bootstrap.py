@@ -9,7 +9,7 @@ distributed length, and every row of a drawn day comes with it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,7 @@ from finscale.evaluation.days import Days, day_means
 from finscale.evaluation.intervals import (
     LEVEL,
     NUM_REPLICATES,
+    Bootstrap,
     Metric,
     centre,
     percentile_interval,
@@ -31,6 +32,7 @@ from finscale.evaluation.resampler import Resampler
 __all__ = [
     "LEVEL",
     "NUM_REPLICATES",
+    "Bootstrap",
     "Days",
     "Floats",
     "Integers",
@@ -94,11 +96,8 @@ def mean_interval(
     dates: Sequence[Any] | NDArray[Any],
     values: ArrayLike,
     *,
-    overlap: int = 1,
     block_length: float | None = None,
-    num_replicates: int = NUM_REPLICATES,
-    level: float = LEVEL,
-    seed: int = 0,
+    **bootstrap: Unpack[Bootstrap],
 ) -> Metric:
     """Return the mean over rows with its interval, days resampled in blocks.
 
@@ -108,23 +107,13 @@ def mean_interval(
         Decision day of each row; the rows of one day are resampled together.
     values : array_like of shape (N,)
         One number a row.
-    overlap : int
-        H, days that one label spans; see :func:`optimal_block_length`.
     block_length : float, optional
         Mean block length in days; Politis and White's choice for the day means when absent.
-    num_replicates, level, seed
-        Of the bootstrap.
+    **bootstrap
+        overlap, num_replicates, level, seed: see :class:`Bootstrap`.
     """
-    (metric,) = mean_intervals(
-        dates,
-        np.asarray(values, dtype=np.float64)[:, None],
-        overlap=overlap,
-        block_length=block_length,
-        num_replicates=num_replicates,
-        level=level,
-        seed=seed,
-    )
-    return metric
+    values_N1 = np.asarray(values, dtype=np.float64)[:, None]
+    return mean_intervals(dates, values_N1, block_length=block_length, **bootstrap)[0]
 
 
 def mean_intervals(
@@ -163,11 +152,8 @@ def paired_difference_interval(
     first: ArrayLike,
     second: ArrayLike,
     *,
-    overlap: int = 1,
     block_length: float | None = None,
-    num_replicates: int = NUM_REPLICATES,
-    level: float = LEVEL,
-    seed: int = 0,
+    **bootstrap: Unpack[Bootstrap],
 ) -> Metric:
     """Return mean(first − second) over the same rows with its interval, paired by decision day.
 
@@ -175,13 +161,5 @@ def paired_difference_interval(
     The block length is chosen for the *difference*, which is far less dependent than its parts.
     Parameters are those of :func:`mean_interval`.
     """
-    difference_N = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
-    return mean_interval(
-        dates,
-        difference_N,
-        overlap=overlap,
-        block_length=block_length,
-        num_replicates=num_replicates,
-        level=level,
-        seed=seed,
-    )
+    difference_N = np.subtract(first, second, dtype=np.float64)
+    return mean_interval(dates, difference_N, block_length=block_length, **bootstrap)

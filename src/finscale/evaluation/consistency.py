@@ -63,7 +63,7 @@ def _by_bin(rows: Classified, drawn_CN: Integers, values_CN: Floats | NDArray[np
     cell_CN = bin_N[drawn_CN] + num_bins * np.arange(len(drawn_CN))[:, None]
     size = num_bins * len(drawn_CN)
     sums = np.bincount(cell_CN.ravel(), weights=values_CN.ravel(), minlength=size)
-    return sums.reshape(-1, num_bins)
+    return sums.reshape(-1, num_bins).astype(np.float64, copy=False)
 
 
 def _worlds(num_rows: int, num_replicates: int, seed: int) -> Iterator[tuple[Integers, Floats]]:

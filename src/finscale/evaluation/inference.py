@@ -17,14 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from finscale.errors import DataError
-from finscale.evaluation.bootstrap import (
-    LEVEL,
-    Days,
-    Floats,
-    Metric,
-    Resampler,
-    percentile_interval,
-)
+from finscale.evaluation.bootstrap import LEVEL, Days, Floats, Metric, Resampler
 from finscale.evaluation.ranking import structural_components
 
 
@@ -210,10 +203,7 @@ def bootstrap_mean_test(difference_N: Floats, resampler: Resampler) -> PairedTes
     columns_N2 = np.column_stack([difference_N, np.ones_like(difference_N)])
     (total, number), sums_R2 = resampler.row_sums(columns_N2)
     values_R = sums_R2[:, 0] / sums_R2[:, 1]
-    metric = percentile_interval(
-        float(total / number), values_R, level=resampler.level, stretch=resampler.stretch
-    )
-    return _resampled(metric, values_R, resampler)
+    return _resampled(resampler.interval(float(total / number), values_R), values_R, resampler)
 
 
 def _resampled(metric: Metric, values_R: Floats, resampler: Resampler) -> PairedTest:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,6 +28,27 @@ class Metric:
 
     def __str__(self) -> str:
         return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
+
+
+class Bootstrap(TypedDict, total=False):
+    """Options of a bootstrap of decision days.
+
+    Attributes
+    ----------
+    overlap : int
+        H, days that one label spans; see :func:`finscale.evaluation.block_length`. 1 when absent.
+    num_replicates : int
+        :data:`NUM_REPLICATES` when absent; 0 gives values without intervals (NaN), at no cost.
+    level : float
+        Of the interval, :data:`LEVEL` when absent.
+    seed : int
+        0 when absent.
+    """
+
+    overlap: int
+    num_replicates: int
+    level: float
+    seed: int
 
 
 @lru_cache(maxsize=1024)

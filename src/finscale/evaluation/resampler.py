@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,11 +17,11 @@ from finscale.evaluation.intervals import (
     NUM_REPLICATES,
     Metric,
     centre,
+    percentile_interval,
     percentile_intervals,
     small_sample_stretch,
 )
 
-Name = TypeVar("Name", bound=Hashable)
 #: Weights held at once while replicates are scored: 4 MB in 16 bits.
 _CELLS = 2_000_000
 
@@ -112,12 +112,16 @@ class Resampler:
         """How much wider than the replicates intervals are."""
         return small_sample_stretch(self.replicates.num_days, self.block_length, self.level)
 
+    def interval(self, value: float, replicates: ArrayLike) -> Metric:
+        """Return a value with the interval that its replicates make."""
+        return percentile_interval(value, replicates, level=self.level, stretch=self.stretch)
+
     def metrics(
         self,
-        scores: Mapping[Name, Callable[[Any], Floats]],
+        scores: Mapping[str, Callable[[Any], Floats]],
         *,
-        centred: Collection[Name] = (),
-    ) -> dict[Name, Metric]:
+        centred: Collection[str] = (),
+    ) -> dict[str, Metric]:
         """Return the value and interval of each score.
 
         Parameters
@@ -131,7 +135,7 @@ class Resampler:
             noise and its own, so its score lies above the sample's: its replicates are moved to
             have the sample's value as their mean.
         """
-        chunks: dict[Name, list[Floats]] = {name: [] for name in scores}
+        chunks: dict[str, list[Floats]] = {name: [] for name in scores}
         for weights_RN in self._row_weights():
             for name, score in scores.items():
                 chunks[name].append(score(weights_RN))
