@@ -14,7 +14,7 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from finscale.evaluation.block_length import optimal_block_length, optimal_block_lengths
+from finscale.evaluation.block_length import optimal_block_length
 from finscale.evaluation.blocks import Floats, Integers, stationary_replicates
 from finscale.evaluation.days import Days, day_means
 from finscale.evaluation.intervals import (
@@ -120,31 +120,16 @@ def mean_intervals(
     dates: Sequence[Any] | NDArray[Any],
     values_NK: Floats,
     *,
-    overlap: int = 1,
     block_length: float | None = None,
-    num_replicates: int = NUM_REPLICATES,
-    level: float = LEVEL,
-    seed: int = 0,
+    **bootstrap: Unpack[Bootstrap],
 ) -> list[Metric]:
     """Return what :func:`mean_interval` does of each of K columns, lengths chosen in one go."""
-    days = Days.of(dates)
-    sums_TK = np.column_stack([days.sums(values_N) for values_N in values_NK.T])
-    if block_length is None:
-        lengths = optimal_block_lengths(sums_TK / days.counts[:, None], overlap=overlap)
-    else:
-        lengths = [block_length] * values_NK.shape[1]
-    metrics = []
-    for length, values_N, sums_T in zip(lengths, values_NK.T, sums_TK.T, strict=True):
-        value = float(sums_T.sum() / days.counts.sum())
-        if num_replicates and not np.ptp(values_N).any():  # every replicate has the same mean
-            metrics.append(Metric(value, value, value))
-            continue
-        drawn = stationary_replicates(len(days), length, num_replicates, seed)
-        sums_RK = drawn.sums(np.column_stack([sums_T, days.counts]))
-        replicates_R = sums_RK[:, 0] / sums_RK[:, 1]
-        stretch = small_sample_stretch(len(days), length, level)
-        metrics.append(percentile_interval(value, replicates_R, level=level, stretch=stretch))
-    return metrics
+    resamplers = Resampler.each(dates, values_NK, block_length=block_length, **bootstrap)
+    every_N1 = np.ones((len(values_NK), 1), dtype=np.bool_)
+    return [
+        drawn.means(values_N, every_N1)[0]
+        for drawn, values_N in zip(resamplers, values_NK.T, strict=True)
+    ]
 
 
 def paired_difference_interval(

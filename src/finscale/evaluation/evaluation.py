@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -246,24 +246,16 @@ def _sweep(rows: Classified, resampler: Resampler) -> pl.DataFrame:
 
 def groups_of(test: pl.DataFrame, volatility: pl.DataFrame | None) -> Groups:
     """Return (group, label, rows): all, each fold and year if there are several, each tercile."""
-    return list(_groups(test, volatility))
-
-
-def _groups(
-    test: pl.DataFrame, volatility: pl.DataFrame | None
-) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
-    """Yield (group, label, rows): all, each fold and year if there are several, each tercile."""
-    yield "all", "all", np.ones(test.height, dtype=np.bool_)
-    for group, label_N in (
-        ("fold", test["fold"].to_numpy()),
-        ("year", test["date"].dt.year().to_numpy()),
-    ):
+    groups = [("all", "all", np.ones(test.height, dtype=np.bool_))]
+    for group, column in (("fold", test["fold"]), ("year", test["date"].dt.year())):
+        label_N = column.to_numpy()
         labels = np.unique(label_N)
         if len(labels) > 1:
-            yield from ((group, str(label), label_N == label) for label in labels)
+            groups += [(group, str(label), label_N == label) for label in labels]
     if volatility is not None:
         tercile_N = _terciles(test, volatility)
-        yield from (("volatility", name, tercile_N == i) for i, name in enumerate(TERCILES))
+        groups += [("volatility", name, tercile_N == i) for i, name in enumerate(TERCILES)]
+    return groups
 
 
 def _terciles(test: pl.DataFrame, volatility: pl.DataFrame) -> NDArray[np.int64]:

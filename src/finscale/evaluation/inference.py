@@ -183,16 +183,10 @@ def bootstrap_test(
     resampler : Resampler
         Replicates of the rows that both were computed from.
     """
-    replicates: list[Floats] = []
-
-    def difference(weights_RN: Floats) -> Floats:
-        values_R = first(weights_RN) - second(weights_RN)
-        replicates.append(values_R)
-        return values_R
-
-    metric = resampler.metrics({"difference": difference})["difference"]
+    values_R = np.concatenate([first(w_RN) - second(w_RN) for w_RN in resampler.row_weights()])
     # the first is the sample itself
-    return _resampled(metric, np.concatenate(replicates)[1:], resampler)
+    metric = resampler.interval(values_R[0].item(), values_R[1:])
+    return _resampled(metric, values_R[1:], resampler)
 
 
 def bootstrap_mean_test(difference_N: Floats, resampler: Resampler) -> PairedTest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,7 @@ from finscale.evaluation.days import Days
 from finscale.evaluation.intervals import (
     LEVEL,
     NUM_REPLICATES,
+    Bootstrap,
     Metric,
     centre,
     percentile_interval,
@@ -53,11 +54,8 @@ class Resampler:
         dates: Sequence[Any] | NDArray[Any],
         dependence: ArrayLike,
         *,
-        overlap: int = 1,
         block_length: float | None = None,
-        num_replicates: int = NUM_REPLICATES,
-        level: float = LEVEL,
-        seed: int = 0,
+        **bootstrap: Unpack[Bootstrap],
     ) -> Resampler:
         """Draw replicates of whole days.
 
@@ -68,16 +66,14 @@ class Resampler:
         dependence : array_like of shape (N,) or (N, K)
             What the block length is chosen from, when it is not given: the day means of each
             column, the longest length counts.
-        overlap, block_length, num_replicates, level, seed
+        block_length, **bootstrap
             See :func:`finscale.evaluation.bootstrap.mean_interval`.
         """
-        days = Days.of(dates)
+        columns_NK = np.asarray(dependence, dtype=np.float64).reshape(len(dates), -1)
         if block_length is None:
-            columns = np.asarray(dependence, dtype=np.float64).reshape(len(days.row_day), -1).T
-            daily_TK = np.column_stack([days.means(column_N) for column_N in columns])
-            block_length = optimal_block_length(daily_TK, overlap=overlap)
-        replicates = stationary_replicates(len(days), block_length, num_replicates, seed)
-        return cls(days.row_day, replicates, block_length, level)
+            daily_TK = _daily(Days.of(dates), columns_NK)
+            block_length = optimal_block_length(daily_TK, overlap=bootstrap.get("overlap", 1))
+        return cls.each(dates, columns_NK[:, :1], block_length=block_length, **bootstrap)[0]
 
     @classmethod
     def each(
@@ -85,6 +81,7 @@ class Resampler:
         dates: Sequence[Any] | NDArray[Any],
         dependence_NK: Floats,
         *,
+        block_length: float | None = None,
         overlap: int = 1,
         num_replicates: int = NUM_REPLICATES,
         level: float = LEVEL,
@@ -92,15 +89,15 @@ class Resampler:
     ) -> list[Resampler]:
         """Return what :meth:`over` does of each column alone, their lengths chosen in one go."""
         days = Days.of(dates)
-        daily_TK = np.column_stack([days.means(column_N) for column_N in dependence_NK.T])
+        lengths = (
+            optimal_block_lengths(_daily(days, dependence_NK), overlap=overlap)
+            if block_length is None
+            else [block_length] * dependence_NK.shape[1]
+        )
+        drawn = (stationary_replicates(len(days), one, num_replicates, seed) for one in lengths)
         return [
-            cls(
-                days.row_day,
-                stationary_replicates(len(days), length, num_replicates, seed),
-                length,
-                level,
-            )
-            for length in optimal_block_lengths(daily_TK, overlap=overlap)
+            cls(days.row_day, own, length, level)
+            for own, length in zip(drawn, lengths, strict=True)
         ]
 
     def where(self, rows: NDArray[np.bool_] | Integers) -> Resampler:
@@ -136,7 +133,7 @@ class Resampler:
             have the sample's value as their mean.
         """
         chunks: dict[str, list[Floats]] = {name: [] for name in scores}
-        for weights_RN in self._row_weights():
+        for weights_RN in self.row_weights():
             for name, score in scores.items():
                 chunks[name].append(score(weights_RN))
         # the sample itself came first
@@ -150,7 +147,7 @@ class Resampler:
         )
         return dict(zip(scores, metrics, strict=True))
 
-    def _row_weights(self) -> Iterator[NDArray[np.int16 | np.int32]]:
+    def row_weights(self) -> Iterator[NDArray[Any]]:
         """Yield how often each row occurs: in the sample (once), then in each replicate.
 
         So many replicates at a time that their weights stay few megabytes.
@@ -197,3 +194,7 @@ class Resampler:
         return percentile_intervals(
             values_K, replicates_RK.T, level=self.level, stretch=self.stretch
         )
+
+
+def _daily(days: Days, columns_NK: Floats) -> Floats:
+    return np.column_stack([days.means(column_N) for column_N in columns_NK.T])
