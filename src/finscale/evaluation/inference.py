@@ -131,22 +131,18 @@ def delong(
     components_N = structural_components(
         target_N, np.asarray(first_logit, dtype=np.float64)
     ) - structural_components(target_N, np.asarray(second_logit, dtype=np.float64))
-    days = Days.of(np.arange(len(target_N)) if dates is None else dates)
-    if not _shows_both(target_N, days):
+    dates = np.arange(len(target_N)) if dates is None else dates
+    if not can_compare_areas(target_N, dates):
         raise DataError("the AUC needs events on two days at least, and days without one.")
     event_N = target_N > 0.5
     difference = float(components_N[event_N].mean())
-    error = math.sqrt(_auc_variance(components_N, event_N, days))
+    error = math.sqrt(_auc_variance(components_N, event_N, Days.of(dates)))
     return _studentised(difference, error, level)
 
 
 def can_compare_areas(target: ArrayLike, dates: Sequence[Any] | NDArray[Any]) -> bool:
     """Tell whether events, and non-events, fall on two days at least: :func:`delong` needs them."""
-    return _shows_both(np.asarray(target, dtype=np.float64), Days.of(dates))
-
-
-def _shows_both(target_N: Floats, days: Days) -> bool:
-    event_N = target_N > 0.5
+    event_N, days = np.asarray(target) > 0.5, Days.of(dates)
     return all(len(np.unique(days.row_day[rows])) >= 2 for rows in (event_N, ~event_N))
 
 

@@ -190,12 +190,7 @@ def confidence_set(
 def _confidence(mean_K: Floats, shift_RK: Floats) -> Floats:
     """Return the smallest size at which each model leaves the set (K,), by the range statistic.
 
-    Parameters
-    ----------
-    mean_K : ndarray of shape (K,)
-        Mean losses.
-    shift_RK : ndarray of shape (R, K)
-        What replicates of them deviate by.
+    From mean losses, and what replicates of them deviate by.
     """
     num_models = len(mean_K)
     error_KK = np.sqrt(

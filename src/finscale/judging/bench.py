@@ -16,8 +16,7 @@ import polars as pl
 from finscale.config import ExperimentConfig, content_hash
 from finscale.config.losses import quantile_levels, target_name
 from finscale.data import DataStore
-from finscale.evaluation.evaluation import Evaluation
-from finscale.evaluation.evaluation import evaluate as evaluate_predictions
+from finscale.evaluation.evaluation import Evaluation, evaluate
 from finscale.evaluation.market import Market
 from finscale.evaluation.predictions import Predictions
 from finscale.judging.gather import predictions_of
@@ -93,7 +92,7 @@ class JudgedWindows:
     def own_scores(self) -> dict[str, Evaluation]:
         """Each baseline's own scores, without intervals."""
         return {
-            name: evaluate_predictions(baseline, num_replicates=0)
+            name: evaluate(baseline, num_replicates=0)
             for name, baseline in self.baselines().items()
         }
 

@@ -18,8 +18,7 @@ from finscale.data import DataStore
 from finscale.errors import DataError
 from finscale.evaluation.blas import one_blas_thread
 from finscale.evaluation.comparison import Comparison, compare
-from finscale.evaluation.evaluation import Evaluation, plain_rows
-from finscale.evaluation.evaluation import evaluate as evaluate_predictions
+from finscale.evaluation.evaluation import Evaluation, evaluate, plain_rows
 from finscale.files import null_for_nan, write_json
 from finscale.judging.bench import Bench, across_folds
 from finscale.judging.gather import model_name, predictions_of
@@ -229,7 +228,7 @@ def _judge(
     progress("bars")
     market = windows.market
     progress("scores")
-    evaluation = evaluate_predictions(
+    evaluation = evaluate(
         predictions,
         references,
         rule=options.rule,
