@@ -59,7 +59,7 @@ def test_no_replicates_give_no_sums():
 
 
 @pytest.mark.parametrize("block_length", [1, 4, 25])
-def test_draws_by_turns_are_those_of_arch(block_length):
+def test_days_drawn_by_turns_are_those_of_arch(block_length):
     values_T = np.random.default_rng(1).standard_normal(120)
     outside = StationaryBootstrap(block_length, values_T, seed=3)
     expected = [data[0][0].sum() for data in outside.bootstrap(30)]

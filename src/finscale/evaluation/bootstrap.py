@@ -59,7 +59,7 @@ def stationary_indices(
 
     Each replicate walks forward day by day, round the end to the start, and jumps to a uniformly
     drawn day with probability 1 / ``block_length``. The same days as runs, which is all that most
-    statistics need, are :class:`finscale.evaluation.blocks.Blocks`.
+    statistics need, are :class:`finscale.evaluation.blocks.Replicates`.
 
     Parameters
     ----------
