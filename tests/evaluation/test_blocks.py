@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finscale.evaluation.block_length import politis_white
-from finscale.evaluation.blocks import draws, draws_by_turns, stationary_replicates
+from finscale.evaluation.blocks import drawn_by_turns, runs, stationary_replicates
 from finscale.evaluation.bootstrap import (
     Resampler,
     day_weights,
@@ -44,13 +44,12 @@ def test_runs_hold_the_days_of_the_definition(num_days, block_length, num_column
     values_TK = np.random.default_rng(seed + 1).normal(3.0, 1.0, (num_days, num_columns))
     expected = pytest.approx(values_TK[days_RT].sum(axis=1), rel=1e-12)
     assert replicates.sums(values_TK) == expected
-    assert replicates.blocks.sums(values_TK) == expected
 
 
 def test_lengths_asked_for_before_change_nothing():
-    shared = draws(300, 20, 5)
     for block_length in (40.0, 3.0, 41.0, 3.3, 1.0):
-        assert np.array_equal(shared.blocks(block_length).indices(), walk(300, block_length, 20, 5))
+        own = stationary_replicates(300, block_length, 20, 5)
+        assert np.array_equal(own.indices(), walk(300, block_length, 20, 5))
 
 
 def test_no_replicates_give_no_sums():
@@ -60,11 +59,11 @@ def test_no_replicates_give_no_sums():
 
 
 @pytest.mark.parametrize("block_length", [1, 4, 25])
-def test_draws_by_turns_are_those_of_arch(block_length):
+def test_days_drawn_by_turns_are_those_of_arch(block_length):
     values_T = np.random.default_rng(1).standard_normal(120)
     outside = StationaryBootstrap(block_length, values_T, seed=3)
     expected = [data[0][0].sum() for data in outside.bootstrap(30)]
-    own = draws_by_turns(120, 30, 3).blocks(block_length).sums(values_T[:, None])[:, 0]
+    own = runs(*drawn_by_turns(120, 30, 3), block_length).sums(values_T[:, None])[:, 0]
     assert own == pytest.approx(expected, abs=1e-11)
 
 

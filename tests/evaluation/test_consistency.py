@@ -29,11 +29,10 @@ def by_hand(rows: Classified, num_replicates: int, seed: int) -> tuple[np.ndarra
     return np.array(errors), np.array(frequencies)
 
 
-@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("in_parts", [True, False])
 @pytest.mark.parametrize("num_rows", [1, 7, 300])
-def test_worlds_are_counted_as_they_are_drawn(num_rows, kept, monkeypatch):
-    if not kept:
-        monkeypatch.setattr(consistency, "_KEPT_CELLS", 0)
+def test_worlds_are_counted_as_they_are_drawn(num_rows, in_parts, monkeypatch):
+    if in_parts:
         monkeypatch.setattr(consistency, "_CELLS", 1_000)
     own = rows(num_rows)
     errors, frequencies = by_hand(own, 20, seed=3)
@@ -41,11 +40,8 @@ def test_worlds_are_counted_as_they_are_drawn(num_rows, kept, monkeypatch):
     assert consistent_frequencies(own, 20, 3) == pytest.approx(frequencies, nan_ok=True)
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_several_forecasts_are_counted_as_one_by_one(kept, monkeypatch):
+def test_several_forecasts_are_counted_as_one_by_one():
     """Two that have the same rows in each bin, and between them one that has others."""
-    if not kept:
-        monkeypatch.setattr(consistency, "_KEPT_CELLS", 0)
     first, other = rows(300), rows(300, seed=1)
     models = [first, other, Classified.of(first.target, 0.5 * first.logit - 0.2)]
     expected = np.stack([by_hand(one, 20, seed=3)[0] for one in models])
@@ -62,14 +58,3 @@ def test_a_calibrated_model_has_the_error_that_chance_gives_it():
     ]
     expected = consistent_errors([forecasts], 400, 0).mean()
     assert np.mean(shown) == pytest.approx(expected, rel=0.1)
-
-
-def test_what_was_counted_before_changes_nothing():
-    """Forecasts of one model, raised and lowered, with the bins of another in between."""
-    models = [rows(300), rows(300, seed=1)]
-    for model, shift in ((0, 0.0), (0, 0.3), (1, 0.0), (0, -0.2), (0, 0.0)):
-        one = Classified.of(models[model].target, models[model].logit + shift)
-        errors, frequencies = by_hand(one, 20, seed=5)
-        assert consistent_errors([one], 20, 5)[0] == pytest.approx(errors, abs=1e-12)
-        found = consistent_frequencies(one, 20, 5)
-        assert found == pytest.approx(frequencies, nan_ok=True)

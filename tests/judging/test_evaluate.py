@@ -19,9 +19,8 @@ from finscale.errors import DataError
 from finscale.evaluation.operating import OperatingRule
 from finscale.experiment.experiment import run_experiment
 from finscale.judging import pool as room
-from finscale.judging.bench import Bench
+from finscale.judging.bench import Bench, count_runs
 from finscale.judging.judge import (
-    count_trials,
     join_folds,
     judge,
     judge_all,
@@ -101,16 +100,16 @@ def test_calibration_coverage_and_backtest_are_tables(world):
     hold = judged.backtest.filter(name="buy and hold").row(0, named=True)
     assert (hold["versus_hold_low"], hold["versus_hold_high"]) == (0, 0)
     assert hold["cagr"] == pytest.approx(0.05, abs=0.01)
-    assert judged.num_trials == 3 * count_trials(model, store)
+    assert judged.num_trials == 3 * count_runs(store, model[0].config)
 
 
 def test_trials_are_counted_on_the_same_windows_only(world):
     run, store, _ = world
     (model,) = join_folds([run("volatility")])
-    before = count_trials(model, store)
+    before = count_runs(store, model[0].config)
     run("momentum")
     run("momentum", task=TaskConfig(name="direction"))
-    assert count_trials(model, store) == before + 1
+    assert count_runs(store, model[0].config) == before + 1
 
 
 def test_folds_of_a_walk_forward_are_one_model(world):
@@ -127,7 +126,7 @@ def test_folds_of_a_walk_forward_are_one_model(world):
     folds = judged.evaluation.table("fold").filter(score="log_loss")
     assert folds["label"].to_list() == ["0", "1"]
     # the model and the base rate that it is held against, whatever their number of folds
-    assert count_trials(model, store) == 2
+    assert count_runs(store, model[0].config) == 2
 
 
 def test_weekly_bars_make_years_of_52(world):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -231,10 +231,7 @@ def buy_and_hold(market: Market, margin_TS: Floats, costs: Costs | None = None) 
 def _spans(market: Market, margin_TS: Floats, lasts: int) -> list[slice]:
     """Return the sessions from the first of decisions without a long pause to the last one's end.
 
-    Parameters
-    ----------
-    lasts : int
-        Sessions after a decision in which it still earns.
+    A decision earns in ``lasts`` sessions after it.
     """
     decided = np.flatnonzero(np.isfinite(margin_TS).any(axis=1))
     starts = np.flatnonzero(np.diff(decided, prepend=-len(market.dates)) > lasts + _PAUSE)
@@ -252,40 +249,24 @@ def _spans(market: Market, margin_TS: Floats, lasts: int) -> list[slice]:
 def _settled(market: Market, span: slice, target_TS: Floats, entry: str, costs: Costs) -> Backtest:
     """Simulate target weights over a span of sessions and take the costs off."""
     target_TS[-1] = 0.0  # the last session only closes what is open
-    path = _simulate(market.open[span], market.last_closes[span], target_TS, entry)
+    earned_T, turnover_T = _simulate(market.open[span], market.last_closes[span], target_TS, entry)
     short_T = np.append(0.0, np.maximum(-target_TS[:-1], 0).sum(axis=1))
-    borrowed_T = costs.borrow * _BP / market.periods * short_T
-    net_T = (1 + path.gross - borrowed_T) * (1 - costs.one_way * path.turnover) - 1
+    gross_T = earned_T - costs.borrow * _BP / market.periods * short_T
+    net_T = (1 + gross_T) * (1 - costs.one_way * turnover_T) - 1
     exposure_T = np.abs(target_TS).sum(axis=1)
-    return Backtest(
-        "", market.dates[span], net_T, path.gross - borrowed_T, path.turnover, exposure_T
-    )
+    return Backtest("", market.dates[span], net_T, gross_T, turnover_T, exposure_T)
 
 
 def _joined(parts: Sequence[Backtest], name: str, market: Market) -> Backtest:
     """Return spans of sessions one after the other."""
-
-    def joined(column: str) -> Any:
-        return np.concatenate([getattr(part, column) for part in parts])
-
-    return Backtest(
-        name,
-        joined("dates"),
-        joined("returns"),
-        joined("gross"),
-        joined("turnover"),
-        joined("exposure"),
-        market.periods,
-    )
+    columns = ("dates", "returns", "gross", "turnover", "exposure")
+    joined = {column: np.concatenate([vars(part)[column] for part in parts]) for column in columns}
+    return Backtest(name=name, periods=market.periods, **joined)
 
 
-@dataclass(frozen=True)
-class _Path:
-    gross: Floats
-    turnover: Floats
-
-
-def _simulate(open_TS: Floats, close_TS: Floats, target_TS: Floats, entry: str) -> _Path:
+def _simulate(
+    open_TS: Floats, close_TS: Floats, target_TS: Floats, entry: str
+) -> tuple[Floats, Floats]:
     """Return gross returns and turnover of target weights, decided at each close.
 
     ``close_TS`` is without gaps once a symbol has begun.
@@ -296,7 +277,7 @@ def _simulate(open_TS: Floats, close_TS: Floats, target_TS: Floats, entry: str) 
         gross_T, drifted_TS = _earn(held_TS[1:], close_TS[:-1], close_TS[1:])
         gross_T = np.append(0.0, gross_T)
         drifted_TS = np.vstack([held_TS[:1], drifted_TS])
-        return _Path(gross_T, np.abs(target_TS - drifted_TS).sum(axis=1))
+        return gross_T, np.abs(target_TS - drifted_TS).sum(axis=1)
     # yesterday's decision is carried out at today's open; until then what was left is held
     last_close_TS = np.vstack([close_TS[:1], close_TS[:-1]])
     open_TS = np.where(np.isfinite(open_TS), open_TS, last_close_TS)
@@ -305,7 +286,7 @@ def _simulate(open_TS: Floats, close_TS: Floats, target_TS: Floats, entry: str) 
     night_T, drifted_TS = _earn(overnight_TS, last_close_TS, open_TS)
     turnover_T = np.abs(held_TS - drifted_TS).sum(axis=1)
     turnover_T[-1] += np.abs(closing_TS[-1]).sum()
-    return _Path((1 + night_T) * (1 + day_T) - 1, turnover_T)
+    return (1 + night_T) * (1 + day_T) - 1, turnover_T
 
 
 def _earn(weights_TS: Floats, before_TS: Floats, after_TS: Floats) -> tuple[Floats, Floats]:

@@ -9,17 +9,18 @@ distributed length, and every row of a drawn day comes with it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from finscale.evaluation.block_length import optimal_block_length, optimal_block_lengths
+from finscale.evaluation.block_length import optimal_block_length
 from finscale.evaluation.blocks import Floats, Integers, stationary_replicates
 from finscale.evaluation.days import Days, day_means
 from finscale.evaluation.intervals import (
     LEVEL,
     NUM_REPLICATES,
+    Bootstrap,
     Metric,
     centre,
     percentile_interval,
@@ -31,6 +32,7 @@ from finscale.evaluation.resampler import Resampler
 __all__ = [
     "LEVEL",
     "NUM_REPLICATES",
+    "Bootstrap",
     "Days",
     "Floats",
     "Integers",
@@ -57,7 +59,7 @@ def stationary_indices(
 
     Each replicate walks forward day by day, round the end to the start, and jumps to a uniformly
     drawn day with probability 1 / ``block_length``. The same days as runs, which is all that most
-    statistics need, are :class:`finscale.evaluation.blocks.Blocks`.
+    statistics need, are :class:`finscale.evaluation.blocks.Replicates`.
 
     Parameters
     ----------
@@ -94,11 +96,8 @@ def mean_interval(
     dates: Sequence[Any] | NDArray[Any],
     values: ArrayLike,
     *,
-    overlap: int = 1,
     block_length: float | None = None,
-    num_replicates: int = NUM_REPLICATES,
-    level: float = LEVEL,
-    seed: int = 0,
+    **bootstrap: Unpack[Bootstrap],
 ) -> Metric:
     """Return the mean over rows with its interval, days resampled in blocks.
 
@@ -108,54 +107,29 @@ def mean_interval(
         Decision day of each row; the rows of one day are resampled together.
     values : array_like of shape (N,)
         One number a row.
-    overlap : int
-        H, days that one label spans; see :func:`optimal_block_length`.
     block_length : float, optional
         Mean block length in days; Politis and White's choice for the day means when absent.
-    num_replicates, level, seed
-        Of the bootstrap.
+    **bootstrap
+        overlap, num_replicates, level, seed: see :class:`Bootstrap`.
     """
-    (metric,) = mean_intervals(
-        dates,
-        np.asarray(values, dtype=np.float64)[:, None],
-        overlap=overlap,
-        block_length=block_length,
-        num_replicates=num_replicates,
-        level=level,
-        seed=seed,
-    )
-    return metric
+    values_N1 = np.asarray(values, dtype=np.float64)[:, None]
+    return mean_intervals(dates, values_N1, block_length=block_length, **bootstrap)[0]
 
 
 def mean_intervals(
     dates: Sequence[Any] | NDArray[Any],
     values_NK: Floats,
     *,
-    overlap: int = 1,
     block_length: float | None = None,
-    num_replicates: int = NUM_REPLICATES,
-    level: float = LEVEL,
-    seed: int = 0,
+    **bootstrap: Unpack[Bootstrap],
 ) -> list[Metric]:
     """Return what :func:`mean_interval` does of each of K columns, lengths chosen in one go."""
-    days = Days.of(dates)
-    sums_TK = np.column_stack([days.sums(values_N) for values_N in values_NK.T])
-    if block_length is None:
-        lengths = optimal_block_lengths(sums_TK / days.counts[:, None], overlap=overlap)
-    else:
-        lengths = [block_length] * values_NK.shape[1]
-    metrics = []
-    for length, values_N, sums_T in zip(lengths, values_NK.T, sums_TK.T, strict=True):
-        value = float(sums_T.sum() / days.counts.sum())
-        if num_replicates and not np.ptp(values_N).any():  # every replicate has the same mean
-            metrics.append(Metric(value, value, value))
-            continue
-        drawn = stationary_replicates(len(days), length, num_replicates, seed)
-        sums_RK = drawn.sums(np.column_stack([sums_T, days.counts]))
-        replicates_R = sums_RK[:, 0] / sums_RK[:, 1]
-        stretch = small_sample_stretch(len(days), length, level)
-        metrics.append(percentile_interval(value, replicates_R, level=level, stretch=stretch))
-    return metrics
+    resamplers = Resampler.each(dates, values_NK, block_length=block_length, **bootstrap)
+    every_N1 = np.ones((len(values_NK), 1), dtype=np.bool_)
+    return [
+        drawn.means(values_N, every_N1)[0]
+        for drawn, values_N in zip(resamplers, values_NK.T, strict=True)
+    ]
 
 
 def paired_difference_interval(
@@ -163,11 +137,8 @@ def paired_difference_interval(
     first: ArrayLike,
     second: ArrayLike,
     *,
-    overlap: int = 1,
     block_length: float | None = None,
-    num_replicates: int = NUM_REPLICATES,
-    level: float = LEVEL,
-    seed: int = 0,
+    **bootstrap: Unpack[Bootstrap],
 ) -> Metric:
     """Return mean(first − second) over the same rows with its interval, paired by decision day.
 
@@ -175,13 +146,5 @@ def paired_difference_interval(
     The block length is chosen for the *difference*, which is far less dependent than its parts.
     Parameters are those of :func:`mean_interval`.
     """
-    difference_N = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
-    return mean_interval(
-        dates,
-        difference_N,
-        overlap=overlap,
-        block_length=block_length,
-        num_replicates=num_replicates,
-        level=level,
-        seed=seed,
-    )
+    difference_N = np.subtract(first, second, dtype=np.float64)
+    return mean_interval(dates, difference_N, block_length=block_length, **bootstrap)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import polars as pl
@@ -14,11 +14,11 @@ from finscale.errors import DataError
 from finscale.evaluation.bootstrap import (
     LEVEL,
     NUM_REPLICATES,
+    Bootstrap,
     Floats,
     Metric,
     Resampler,
     centre,
-    percentile_interval,
     percentile_intervals,
 )
 from finscale.evaluation.calibrators import Calibrator, fit_calibrator
@@ -143,11 +143,7 @@ def calibration_error(
     target: ArrayLike,
     logit: ArrayLike,
     dates: Sequence[Any] | NDArray[Any],
-    *,
-    overlap: int = 1,
-    num_replicates: int = NUM_REPLICATES,
-    level: float = LEVEL,
-    seed: int = 0,
+    **bootstrap: Unpack[Bootstrap],
 ) -> CalibrationError:
     """Return the adaptive expected calibration error with a day-resampled interval.
 
@@ -157,24 +153,15 @@ def calibration_error(
     ----------
     target, logit, dates : array_like of shape (N,)
         Test rows.
-    overlap, num_replicates, level, seed
-        Of the bootstrap.
+    **bootstrap
+        See :class:`finscale.evaluation.bootstrap.Bootstrap`.
 
     References
     ----------
     Nguyen and O'Connor (2015), adaptive binning; Nixon et al. (2019), Measuring calibration in deep
     learning.
     """
-    (error,) = calibration_errors(
-        target,
-        [logit],
-        dates,
-        overlap=overlap,
-        num_replicates=num_replicates,
-        level=level,
-        seed=seed,
-    )
-    return error
+    return calibration_errors(target, [logit], dates, **bootstrap)[0]
 
 
 def calibration_errors(
@@ -212,7 +199,5 @@ def _error_interval(rows: Classified, excess_N: Floats, resampler: Resampler) ->
     sums_K, sums_RK = resampler.row_sums(columns_NK)
     value = float(np.abs(sums_K[:-1]).sum() / sums_K[-1])
     replicates_R = np.abs(sums_RK[:, :-1]).sum(axis=1) / sums_RK[:, -1]
-    metric = percentile_interval(
-        value, centre(value, replicates_R), level=resampler.level, stretch=resampler.stretch
-    )
+    metric = resampler.interval(value, centre(value, replicates_R))
     return Metric(metric.value, max(0.0, metric.low), metric.high)

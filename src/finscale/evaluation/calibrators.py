@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,12 +29,8 @@ _FLAT, _MOST_STEPS = 1e-12, 200
 _UNSEEN = 64 * float(np.finfo(np.float64).eps)
 
 
-class Calibrator(Protocol):
-    """A monotone map from logits to logits."""
-
-    def __call__(self, logit: ArrayLike) -> Floats:
-        """Return calibrated logits."""
-        ...
+#: A monotone map from logits to logits.
+Calibrator = Callable[[ArrayLike], Floats]
 
 
 @dataclass(frozen=True)
@@ -46,14 +41,11 @@ class Link:
     ----------
     features : callable
         Logits of shape (N,) to features of shape (N, K).
-    names : tuple of str
-        Names of the K coefficients.
     lowest : tuple of float
         Lowest value of each coefficient; zero keeps the map monotone.
     """
 
     features: Callable[[Floats], Floats]
-    names: tuple[str, ...]
     lowest: tuple[float, ...]
 
 
@@ -81,12 +73,13 @@ class StepCalibrator:
         return np.interp(np.asarray(logit, dtype=np.float64), self.knots, self.values)
 
 
-_TEMPERATURE = Link(lambda z: z[:, None], ("inverse_temperature",), (0.0,))
-_PLATT = Link(lambda z: np.column_stack([z, np.ones_like(z)]), ("slope", "intercept"), (0, -np.inf))
+# of one inverse temperature
+_TEMPERATURE = Link(lambda z: z[:, None], (0.0,))
+# slope, intercept
+_PLATT = Link(lambda z: np.column_stack([z, np.ones_like(z)]), (0, -np.inf))
 # log p and −log(1 − p) of the uncalibrated probability, exact in logits
 _BETA = Link(
     lambda z: np.column_stack([-np.logaddexp(0, -z), np.logaddexp(0, z), np.ones_like(z)]),
-    ("a", "b", "c"),
     (0, 0, -np.inf),
 )
 

@@ -122,7 +122,10 @@ def compare(
             results[("auc", "delong")] = delong(target_N, *pair_outputs, dates=dates_N, level=level)
             if best is None:
                 results[("auc", "bootstrap")] = _auc_test(target_N, *pair_outputs, resampler)
-        lines += [_line(pair, score, test, result) for (score, test), result in results.items()]
+        lines += [
+            {**pair, "score": score, "test": test, **vars(r.difference), "p_value": r.p_value}
+            for (score, test), r in results.items()
+        ]
     options = {"overlap": horizon, "num_replicates": num_replicates, "seed": seed}
     superior = {}
     for name, other in (benchmarks or {}).items():
@@ -139,19 +142,6 @@ def _auc_test(
         partial(weighted_auc, Ranking.of(output_N), target_N) for output_N in (first_N, second_N)
     )
     return bootstrap_test(first, second, resampler)
-
-
-def _line(pair: dict[str, Any], score: str, test: str, result: PairedTest) -> dict[str, Any]:
-    metric = result.difference
-    return {
-        **pair,
-        "score": score,
-        "test": test,
-        "value": metric.value,
-        "low": metric.low,
-        "high": metric.high,
-        "p_value": result.p_value,
-    }
 
 
 def _adjusted(pairs: pl.DataFrame) -> pl.DataFrame:

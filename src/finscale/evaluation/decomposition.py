@@ -43,14 +43,7 @@ def base_rates(rows: Classified, weights_RN: Floats) -> Floats:
 
 def bin_means(rows: Classified, weights_RN: Floats) -> tuple[Floats, Floats, Floats]:
     """Return share of rows, mean forecast and mean outcome of each forecast bin, each (R, K)."""
-    return rows.shared.of(weights_RN, "bins", lambda: _bin_means(rows, weights_RN))
-
-
-def _bin_means(rows: Classified, weights_RN: Floats) -> tuple[Floats, Floats, Floats]:
     found = rows.sums(weights_RN)
-    # whole numbers of rows and events between the ends of bins
-    sums = rows.ordered(weights_RN).upto(rows.bin_ends)
-    rows_KR, events_KR = (np.diff(sums_KR, axis=0) for sums_KR in sums)
-    filled_RK = np.maximum(rows_KR.T, 1.0)  # an empty bin has weight 0 and no say
-    share_RK = rows_KR.T / found["rows"][:, None]
-    return share_RK, found["bins p"] / filled_RK, events_KR.T / filled_RK
+    filled_RK = np.maximum(found["bins rows"], 1.0)  # an empty bin has weight 0 and no say
+    share_RK = found["bins rows"] / found["rows"][:, None]
+    return share_RK, found["bins p"] / filled_RK, found["bins events"] / filled_RK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -132,7 +132,6 @@ def evaluate(
     *,
     rule: OperatingRule | None = None,
     volatility: pl.DataFrame | None = None,
-    groups: Callable[[], Groups] | None = None,
     expected: int | None = None,
     num_replicates: int = NUM_REPLICATES,
     level: float = LEVEL,
@@ -151,8 +150,6 @@ def evaluate(
         Without validation rows there is no operating point.
     volatility : polars.DataFrame, optional
         date, symbol, volatility known at the decision; gives scores by tercile of the test rows.
-    groups : callable, optional
-        Returns what :func:`groups_of` makes of the test rows and volatility; spares both.
     expected : int, optional
         Windows that the test should have.
     num_replicates, level, seed
@@ -183,7 +180,7 @@ def evaluate(
         name: target.loss(aligned(predictions, other, name)) - predictions.losses_N
         for name, other in (baselines or {}).items()
     }
-    parts = groups_of(test, volatility) if groups is None else groups()
+    parts = groups_of(test, volatility)
     masks_NK = np.column_stack([mask_N for _, _, mask_N in parts])
     skills: dict[str, list[Metric]] = {}
     if gains:
@@ -246,24 +243,16 @@ def _sweep(rows: Classified, resampler: Resampler) -> pl.DataFrame:
 
 def groups_of(test: pl.DataFrame, volatility: pl.DataFrame | None) -> Groups:
     """Return (group, label, rows): all, each fold and year if there are several, each tercile."""
-    return list(_groups(test, volatility))
-
-
-def _groups(
-    test: pl.DataFrame, volatility: pl.DataFrame | None
-) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
-    """Yield (group, label, rows): all, each fold and year if there are several, each tercile."""
-    yield "all", "all", np.ones(test.height, dtype=np.bool_)
-    for group, label_N in (
-        ("fold", test["fold"].to_numpy()),
-        ("year", test["date"].dt.year().to_numpy()),
-    ):
+    groups = [("all", "all", np.ones(test.height, dtype=np.bool_))]
+    for group, column in (("fold", test["fold"]), ("year", test["date"].dt.year())):
+        label_N = column.to_numpy()
         labels = np.unique(label_N)
         if len(labels) > 1:
-            yield from ((group, str(label), label_N == label) for label in labels)
+            groups += [(group, str(label), label_N == label) for label in labels]
     if volatility is not None:
         tercile_N = _terciles(test, volatility)
-        yield from (("volatility", name, tercile_N == i) for i, name in enumerate(TERCILES))
+        groups += [("volatility", name, tercile_N == i) for i, name in enumerate(TERCILES)]
+    return groups
 
 
 def _terciles(test: pl.DataFrame, volatility: pl.DataFrame) -> NDArray[np.int64]:

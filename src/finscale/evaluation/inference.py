@@ -17,14 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from finscale.errors import DataError
-from finscale.evaluation.bootstrap import (
-    LEVEL,
-    Days,
-    Floats,
-    Metric,
-    Resampler,
-    percentile_interval,
-)
+from finscale.evaluation.bootstrap import LEVEL, Days, Floats, Metric, Resampler
 from finscale.evaluation.ranking import structural_components
 
 
@@ -138,22 +131,18 @@ def delong(
     components_N = structural_components(
         target_N, np.asarray(first_logit, dtype=np.float64)
     ) - structural_components(target_N, np.asarray(second_logit, dtype=np.float64))
-    days = Days.of(np.arange(len(target_N)) if dates is None else dates)
-    if not _shows_both(target_N, days):
+    dates = np.arange(len(target_N)) if dates is None else dates
+    if not can_compare_areas(target_N, dates):
         raise DataError("the AUC needs events on two days at least, and days without one.")
     event_N = target_N > 0.5
     difference = float(components_N[event_N].mean())
-    error = math.sqrt(_auc_variance(components_N, event_N, days))
+    error = math.sqrt(_auc_variance(components_N, event_N, Days.of(dates)))
     return _studentised(difference, error, level)
 
 
 def can_compare_areas(target: ArrayLike, dates: Sequence[Any] | NDArray[Any]) -> bool:
     """Tell whether events, and non-events, fall on two days at least: :func:`delong` needs them."""
-    return _shows_both(np.asarray(target, dtype=np.float64), Days.of(dates))
-
-
-def _shows_both(target_N: Floats, days: Days) -> bool:
-    event_N = target_N > 0.5
+    event_N, days = np.asarray(target) > 0.5, Days.of(dates)
     return all(len(np.unique(days.row_day[rows])) >= 2 for rows in (event_N, ~event_N))
 
 
@@ -190,16 +179,10 @@ def bootstrap_test(
     resampler : Resampler
         Replicates of the rows that both were computed from.
     """
-    replicates: list[Floats] = []
-
-    def difference(weights_RN: Floats) -> Floats:
-        values_R = first(weights_RN) - second(weights_RN)
-        replicates.append(values_R)
-        return values_R
-
-    metric = resampler.metrics({"difference": difference})["difference"]
+    values_R = np.concatenate([first(w_RN) - second(w_RN) for w_RN in resampler.row_weights()])
     # the first is the sample itself
-    return _resampled(metric, np.concatenate(replicates)[1:], resampler)
+    metric = resampler.interval(values_R[0].item(), values_R[1:])
+    return _resampled(metric, values_R[1:], resampler)
 
 
 def bootstrap_mean_test(difference_N: Floats, resampler: Resampler) -> PairedTest:
@@ -210,10 +193,7 @@ def bootstrap_mean_test(difference_N: Floats, resampler: Resampler) -> PairedTes
     columns_N2 = np.column_stack([difference_N, np.ones_like(difference_N)])
     (total, number), sums_R2 = resampler.row_sums(columns_N2)
     values_R = sums_R2[:, 0] / sums_R2[:, 1]
-    metric = percentile_interval(
-        float(total / number), values_R, level=resampler.level, stretch=resampler.stretch
-    )
-    return _resampled(metric, values_R, resampler)
+    return _resampled(resampler.interval(float(total / number), values_R), values_R, resampler)
 
 
 def _resampled(metric: Metric, values_R: Floats, resampler: Resampler) -> PairedTest:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,8 +25,33 @@ class Metric:
     low: float
     high: float
 
+    def columns(self, name: str) -> dict[str, float]:
+        """Return the columns of a table that hold this metric: name, name_low, name_high."""
+        return {name: self.value, f"{name}_low": self.low, f"{name}_high": self.high}
+
     def __str__(self) -> str:
         return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
+
+
+class Bootstrap(TypedDict, total=False):
+    """Options of a bootstrap of decision days.
+
+    Attributes
+    ----------
+    overlap : int
+        H, days that one label spans; see :func:`finscale.evaluation.block_length`. 1 when absent.
+    num_replicates : int
+        :data:`NUM_REPLICATES` when absent; 0 gives values without intervals (NaN), at no cost.
+    level : float
+        Of the interval, :data:`LEVEL` when absent.
+    seed : int
+        0 when absent.
+    """
+
+    overlap: int
+    num_replicates: int
+    level: float
+    seed: int
 
 
 @lru_cache(maxsize=1024)
@@ -53,23 +78,8 @@ def percentile_interval(
 
     ``stretch`` widens both arms; see :func:`small_sample_stretch`.
     """
-    values_R = np.asarray(replicates, dtype=np.float64)
-    values_R = values_R[np.isfinite(values_R)]
-    if not len(values_R):
-        return Metric(value, math.nan, math.nan)
-    values_R.sort()
-    tail = (1 - level) / 2
-    low, high = (_quantile_of_sorted(values_R, share) for share in (tail, 1 - tail))
-    return Metric(value, value + stretch * (low - value), value + stretch * (high - value))
-
-
-def _quantile_of_sorted(ordered_R: Floats, share: float) -> float:
-    """Return the quantile by linear interpolation, as ``numpy.quantile`` has it."""
-    place = share * (len(ordered_R) - 1)
-    below = math.floor(place)
-    low, high = float(ordered_R[below]), float(ordered_R[min(below + 1, len(ordered_R) - 1)])
-    part = place - below
-    return high - (high - low) * (1 - part) if part >= 0.5 else low + (high - low) * part
+    replicates_1R = np.asarray(replicates, dtype=np.float64)[None]
+    return percentile_intervals([value], replicates_1R, level=level, stretch=stretch)[0]
 
 
 def percentile_intervals(
@@ -84,29 +94,19 @@ def percentile_intervals(
     Quantiles interpolate linearly between order statistics, like ``numpy.quantile``.
     """
     values_K1 = np.asarray(values_K, dtype=np.float64)[:, None]
-    finite_KR = np.isfinite(replicates_KR)
-    number_K1 = finite_KR.sum(axis=1, keepdims=True)
-    tail = (1 - level) / 2
+    bounds_K2 = np.full((len(values_K1), 2), np.nan)
     if replicates_KR.shape[1]:
+        finite_KR = np.isfinite(replicates_KR)
         # what is undefined sorts last
         ordered_KR = np.sort(np.where(finite_KR, replicates_KR, np.nan), axis=1)
-        place_K2 = np.array([[tail, 1 - tail]]) * np.maximum(number_K1 - 1, 0)
-        below_K2 = np.floor(place_K2)
-        share_K2 = place_K2 - below_K2
-        index_K2 = below_K2.astype(np.intp)
-        above_K2 = np.minimum(index_K2 + 1, np.maximum(number_K1 - 1, 0))
-        low_K2, high_K2 = (
-            np.take_along_axis(ordered_KR, index, axis=1) for index in (index_K2, above_K2)
-        )
-        step_K2 = high_K2 - low_K2
-        quantile_K2 = np.where(
-            share_K2 >= 0.5, high_K2 - step_K2 * (1 - share_K2), low_K2 + step_K2 * share_K2
-        )
+        last_K1 = np.maximum(finite_KR.sum(axis=1, keepdims=True) - 1, 0)
+        place_K2 = np.array([[(1 - level) / 2, (1 + level) / 2]]) * last_K1
+        below_K2 = place_K2.astype(np.intp)
+        low_K2 = np.take_along_axis(ordered_KR, below_K2, axis=1)
+        high_K2 = np.take_along_axis(ordered_KR, np.minimum(below_K2 + 1, last_K1), axis=1)
+        quantile_K2 = low_K2 + (high_K2 - low_K2) * (place_K2 - below_K2)
         bounds_K2 = values_K1 + stretch * (quantile_K2 - values_K1)
-    else:
-        bounds_K2 = np.full((len(values_K1), 2), np.nan)
-    rows = np.hstack([values_K1, bounds_K2]).tolist()
-    return [Metric(*row) for row in rows]
+    return [Metric(*row) for row in np.hstack([values_K1, bounds_K2]).tolist()]
 
 
 def centre(value: float, replicates_R: Floats) -> Floats:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic, Literal, TypeVar
+
+import numpy as np
 
 from finscale.evaluation.blocks import Floats
 from finscale.evaluation.intervals import Metric
@@ -14,7 +16,6 @@ from finscale.evaluation.resampler import Resampler
 from finscale.evaluation.rows import Classified, Regressed
 
 Rows = TypeVar("Rows", bound=Classified | Regressed)
-Name = TypeVar("Name", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,14 @@ class Score(Generic[Rows]):
     interval: Literal["percentile", "centred", "none"] = "percentile"
     range: tuple[float, float] = (-math.inf, math.inf)
 
+    def bounded(self, metric: Metric) -> Metric:
+        """Return the metric with an interval that holds nothing the score cannot be."""
+        if self.interval == "none":
+            return replace(metric, low=math.nan, high=math.nan)
+        # NaN stays NaN
+        low, high = (float(np.clip(end, *self.range)) for end in (metric.low, metric.high))
+        return Metric(metric.value, low, high)
+
 
 def measure(
     scores: Mapping[str, Score[Rows]], rows: Rows, resampler: Resampler
@@ -57,35 +66,8 @@ def measure(
     resampler : Resampler
         Replicates of the days that the same rows lie on.
     """
-    return measure_each({name: (score, rows) for name, score in scores.items()}, resampler)
-
-
-def measure_each(
-    declared: Mapping[Name, tuple[Score[Rows], Rows]], resampler: Resampler
-) -> dict[Name, Metric]:
-    """Return the value and interval of scores, each on rows of its own, from the same replicates.
-
-    Parameters
-    ----------
-    declared : mapping of name to (Score, rows)
-        The rows lie on the days that the resampler holds.
-    resampler : Resampler
-        Their replicates.
-    """
     metrics = resampler.metrics(
-        {name: partial(score.of, rows) for name, (score, rows) in declared.items()},
-        centred=[name for name, (score, _) in declared.items() if score.interval == "centred"],
+        {name: partial(score.of, rows) for name, score in scores.items()},
+        centred=[name for name, score in scores.items() if score.interval == "centred"],
     )
-    for _, rows in declared.values():
-        rows.shared.clear()
-    return {name: _bounded(metrics[name], score) for name, (score, _) in declared.items()}
-
-
-def _bounded(metric: Metric, score: Score[Rows]) -> Metric:
-    if score.interval == "none":
-        return replace(metric, low=math.nan, high=math.nan)
-    least, most = score.range
-    # NaN stays NaN: no comparison with it holds
-    low = least if metric.low < least else most if metric.low > most else metric.low
-    high = least if metric.high < least else most if metric.high > most else metric.high
-    return Metric(metric.value, low, high)
+    return {name: score.bounded(metrics[name]) for name, score in scores.items()}

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from finscale.evaluation.blocks import draws_by_turns, stationary_replicates
+from finscale.evaluation.blocks import drawn_by_turns, runs, stationary_replicates
 from finscale.evaluation.bootstrap import (
     NUM_REPLICATES,
     Days,
@@ -133,7 +133,7 @@ def _superiority(
     variance_K = _long_run_variance(gains_TK - mean_K, 1.0 / length)
     lowest_K = -np.sqrt(variance_K / num_days * 2 * math.log(math.log(num_days)))
     centre_K = np.where(mean_K >= lowest_K, mean_K, 0.0)
-    blocks = draws_by_turns(num_days, num_replicates, seed).blocks(length)
+    blocks = runs(*drawn_by_turns(num_days, num_replicates, seed), length)
     return mean_K, blocks.sums(gains_TK) / num_days - centre_K
 
 
@@ -178,7 +178,7 @@ def confidence_set(
     """
     losses_TK = _daily(Days.of(dates), losses)
     length = block_length or _block_length(losses_TK - losses_TK.mean(axis=1)[:, None], overlap)
-    blocks = draws_by_turns(len(losses_TK), num_replicates, seed).blocks(length)
+    blocks = runs(*drawn_by_turns(len(losses_TK), num_replicates, seed), length)
     mean_K = losses_TK.mean(axis=0)
     shift_RK = blocks.sums(losses_TK) / len(losses_TK) - mean_K
     p_values_K = _confidence(mean_K, shift_RK)
@@ -190,12 +190,7 @@ def confidence_set(
 def _confidence(mean_K: Floats, shift_RK: Floats) -> Floats:
     """Return the smallest size at which each model leaves the set (K,), by the range statistic.
 
-    Parameters
-    ----------
-    mean_K : ndarray of shape (K,)
-        Mean losses.
-    shift_RK : ndarray of shape (R, K)
-        What replicates of them deviate by.
+    From mean losses, and what replicates of them deviate by.
     """
     num_models = len(mean_K)
     error_KK = np.sqrt(

@@ -4,58 +4,46 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from finscale.errors import ConfigError, did_you_mean
-from finscale.evaluation.bootstrap import Floats, Integers, Resampler
+from finscale.evaluation.bootstrap import Floats, Resampler
 from finscale.evaluation.predictions import Predictions
-from finscale.evaluation.ranking import Ordered, Ranking
-from finscale.evaluation.scores import (
-    Classified,
-    Score,
-    base_rates,
-    measure_each,
-    ratio,
-    row_mean,
-)
-from finscale.evaluation.shared import Shared
+from finscale.evaluation.ranking import Ranking
+from finscale.evaluation.scores import Classified, Score, ratio
 from finscale.evaluation.targets import outputs
 from finscale.registry import Registry
-
-
-def _precision(rows: Classified, weights_RN: Floats) -> Floats:
-    found = rows.sums(weights_RN)
-    return ratio(found["found"], found["flagged"])
-
-
-def _recall(rows: Classified, weights_RN: Floats) -> Floats:
-    found = rows.sums(weights_RN)
-    return ratio(found["found"], found["events"])
-
-
-def _lift(rows: Classified, weights_RN: Floats) -> Floats:
-    return ratio(_precision(rows, weights_RN), base_rates(rows, weights_RN))
-
-
-def _share_flagged(rows: Classified, weights_RN: Floats) -> Floats:
-    return row_mean(rows, weights_RN, "flagged")
-
 
 #: A precision measured on fewer rows is luck, and no reason to choose a threshold.
 _FEWEST_FLAGGED = 10
 
+#: What is measured of rows flagged by an operating point, from numbers of rows, of events, of
+#: flagged rows and of events found among them.
+_OF_NUMBERS: dict[str, Callable[[Mapping[str, Floats]], Floats]] = {
+    "precision": lambda n: ratio(n["found"], n["flagged"]),
+    "recall": lambda n: ratio(n["found"], n["events"]),
+    "lift": lambda n: ratio(ratio(n["found"], n["flagged"]), n["events"] / n["rows"]),
+    "flagged": lambda n: n["flagged"] / n["rows"],
+}
+
+
+def _operating_score(name: str, better: Literal["higher", ""], most: float) -> Score[Classified]:
+    of = _OF_NUMBERS[name]
+    return Score(name, better, lambda rows, weights_RN: of(rows.sums(weights_RN)), range=(0, most))
+
+
 #: Scores of rows flagged by an operating point.
 OPERATING: Registry[Score[Classified]] = Registry("operating score")
-OPERATING.add("precision", Score("precision", "higher", _precision, range=(0, 1)))
-OPERATING.add("recall", Score("recall", "higher", _recall, range=(0, 1)))
-OPERATING.add("lift", Score("lift", "higher", _lift, range=(0, math.inf)))
-OPERATING.add("flagged", Score("flagged", "", _share_flagged, range=(0, 1)))
+OPERATING.add("precision", _operating_score("precision", "higher", 1))
+OPERATING.add("recall", _operating_score("recall", "higher", 1))
+OPERATING.add("lift", _operating_score("lift", "higher", math.inf))
+OPERATING.add("flagged", _operating_score("flagged", "", 1))
 
 
 @dataclass(frozen=True)
@@ -203,47 +191,18 @@ def threshold_sweep(
     polars.DataFrame
         threshold, score, value, low, high: one line for each threshold and score.
     """
-    ranking = Ranking.of(rows.probability)
-    rows, resampler = rows.where(ranking.order), resampler.where(ranking.order)
-    # rows that are flagged come last
-    below_K = np.searchsorted(rows.probability, np.asarray(thresholds))
-    own = rows.target, rows.logit, rows.fold, rows.flagged
-    swept = Ranking.of(rows.probability), below_K, rows.shared
-    declared = {
-        (number, name): (score, _Flagged(*own, *swept, number))
-        for number in range(len(thresholds))
-        for name, score in OPERATING.items()
-    }
-    lines = [
-        {"threshold": thresholds[number], "score": name, **vars(metric)}
-        for (number, name), metric in measure_each(declared, resampler).items()
-    ]
-    rows.shared.clear()
+    flagged_NK = np.greater_equal.outer(rows.probability, np.asarray(thresholds))
+    event_N1 = rows.target[:, None]
+    columns = [np.ones_like(event_N1), event_N1, flagged_NK, flagged_NK * event_N1]
+    sums_C, sums_RC = resampler.row_sums(np.hstack(columns))
+    # the sample comes first; all are whole numbers
+    rows_S, events_S, *numbers_S = np.rint(np.vstack([sums_C, sums_RC])).T
+    lines = []
+    for place, threshold in enumerate(thresholds):
+        flagged_S, found_S = numbers_S[place], numbers_S[len(thresholds) + place]
+        numbers = {"rows": rows_S, "events": events_S, "flagged": flagged_S, "found": found_S}
+        for name, score in OPERATING.items():
+            value, *replicates = _OF_NUMBERS[name](numbers)
+            metric = resampler.interval(value, replicates)
+            lines.append({"threshold": threshold, "score": name, **vars(score.bounded(metric))})
     return pl.DataFrame(lines)
-
-
-@dataclass(frozen=True)
-class _Flagged(Classified):
-    """Rows in order of their probability, of which one threshold of a sweep flags the last."""
-
-    by_probability: Ranking
-    below: Integers
-    swept: Shared
-    number: int
-
-    def sums(self, weights_RN: NDArray[Any]) -> dict[str, Floats]:
-        found = self.swept.of(weights_RN, "sweep", lambda: self._swept(weights_RN))
-        own = {name: found[name][self.number] for name in ("flagged", "found")}
-        return {**found, **own}
-
-    def _swept(self, weights_RN: NDArray[Any]) -> dict[str, Floats]:
-        """Return the sums of all thresholds, each of shape (R,) or (thresholds, R)."""
-        last = np.append(self.below, len(self.target))
-        ordered = Ordered.of(self.by_probability, self.target, weights_RN)
-        rows_KR, events_KR = ordered.upto(last)
-        return {
-            "rows": rows_KR[-1],
-            "events": events_KR[-1],
-            "flagged": rows_KR[-1] - rows_KR[:-1],
-            "found": events_KR[-1] - events_KR[:-1],
-        }

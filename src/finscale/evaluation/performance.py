@@ -222,5 +222,4 @@ def performance_table(results: Sequence[Performance]) -> pl.DataFrame:
 def performance_line(result: Performance) -> dict[str, Any]:
     """Return a line of :func:`performance_table`."""
     line = {name: value for name, value in vars(result).items() if name != "sharpe"}
-    ratio = result.sharpe
-    return line | {"sharpe": ratio.value, "sharpe_low": ratio.low, "sharpe_high": ratio.high}
+    return line | result.sharpe.columns("sharpe")

@@ -107,12 +107,6 @@ class Ordered:
             _cumulate(sums_NR)
         return cls(ranking, event_N, rows_NR, events_MR)
 
-    def upto(self, last: Integers) -> tuple[Floats, Floats]:
-        """Return the weight of the first so many rows, and of the events among them: (K, R)."""
-        num_events = np.append(0, np.cumsum(self.event))
-        sums = self.rows[last], self.events[num_events[last]]
-        return sums[0].astype(np.float64), sums[1].astype(np.float64)
-
 
 def _cumulate(sums_NR: Counts) -> None:
     """Add to each row the one before, in place."""

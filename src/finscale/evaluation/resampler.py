@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,13 +15,14 @@ from finscale.evaluation.days import Days
 from finscale.evaluation.intervals import (
     LEVEL,
     NUM_REPLICATES,
+    Bootstrap,
     Metric,
     centre,
+    percentile_interval,
     percentile_intervals,
     small_sample_stretch,
 )
 
-Name = TypeVar("Name", bound=Hashable)
 #: Weights held at once while replicates are scored: 4 MB in 16 bits.
 _CELLS = 2_000_000
 
@@ -53,11 +54,8 @@ class Resampler:
         dates: Sequence[Any] | NDArray[Any],
         dependence: ArrayLike,
         *,
-        overlap: int = 1,
         block_length: float | None = None,
-        num_replicates: int = NUM_REPLICATES,
-        level: float = LEVEL,
-        seed: int = 0,
+        **bootstrap: Unpack[Bootstrap],
     ) -> Resampler:
         """Draw replicates of whole days.
 
@@ -68,16 +66,14 @@ class Resampler:
         dependence : array_like of shape (N,) or (N, K)
             What the block length is chosen from, when it is not given: the day means of each
             column, the longest length counts.
-        overlap, block_length, num_replicates, level, seed
+        block_length, **bootstrap
             See :func:`finscale.evaluation.bootstrap.mean_interval`.
         """
-        days = Days.of(dates)
+        columns_NK = np.asarray(dependence, dtype=np.float64).reshape(len(dates), -1)
         if block_length is None:
-            columns = np.asarray(dependence, dtype=np.float64).reshape(len(days.row_day), -1).T
-            daily_TK = np.column_stack([days.means(column_N) for column_N in columns])
-            block_length = optimal_block_length(daily_TK, overlap=overlap)
-        replicates = stationary_replicates(len(days), block_length, num_replicates, seed)
-        return cls(days.row_day, replicates, block_length, level)
+            daily_TK = _daily(Days.of(dates), columns_NK)
+            block_length = optimal_block_length(daily_TK, overlap=bootstrap.get("overlap", 1))
+        return cls.each(dates, columns_NK[:, :1], block_length=block_length, **bootstrap)[0]
 
     @classmethod
     def each(
@@ -85,6 +81,7 @@ class Resampler:
         dates: Sequence[Any] | NDArray[Any],
         dependence_NK: Floats,
         *,
+        block_length: float | None = None,
         overlap: int = 1,
         num_replicates: int = NUM_REPLICATES,
         level: float = LEVEL,
@@ -92,15 +89,15 @@ class Resampler:
     ) -> list[Resampler]:
         """Return what :meth:`over` does of each column alone, their lengths chosen in one go."""
         days = Days.of(dates)
-        daily_TK = np.column_stack([days.means(column_N) for column_N in dependence_NK.T])
+        lengths = (
+            optimal_block_lengths(_daily(days, dependence_NK), overlap=overlap)
+            if block_length is None
+            else [block_length] * dependence_NK.shape[1]
+        )
+        drawn = (stationary_replicates(len(days), one, num_replicates, seed) for one in lengths)
         return [
-            cls(
-                days.row_day,
-                stationary_replicates(len(days), length, num_replicates, seed),
-                length,
-                level,
-            )
-            for length in optimal_block_lengths(daily_TK, overlap=overlap)
+            cls(days.row_day, own, length, level)
+            for own, length in zip(drawn, lengths, strict=True)
         ]
 
     def where(self, rows: NDArray[np.bool_] | Integers) -> Resampler:
@@ -112,12 +109,16 @@ class Resampler:
         """How much wider than the replicates intervals are."""
         return small_sample_stretch(self.replicates.num_days, self.block_length, self.level)
 
+    def interval(self, value: float, replicates: ArrayLike) -> Metric:
+        """Return a value with the interval that its replicates make."""
+        return percentile_interval(value, replicates, level=self.level, stretch=self.stretch)
+
     def metrics(
         self,
-        scores: Mapping[Name, Callable[[Any], Floats]],
+        scores: Mapping[str, Callable[[Any], Floats]],
         *,
-        centred: Collection[Name] = (),
-    ) -> dict[Name, Metric]:
+        centred: Collection[str] = (),
+    ) -> dict[str, Metric]:
         """Return the value and interval of each score.
 
         Parameters
@@ -131,8 +132,8 @@ class Resampler:
             noise and its own, so its score lies above the sample's: its replicates are moved to
             have the sample's value as their mean.
         """
-        chunks: dict[Name, list[Floats]] = {name: [] for name in scores}
-        for weights_RN in self._row_weights():
+        chunks: dict[str, list[Floats]] = {name: [] for name in scores}
+        for weights_RN in self.row_weights():
             for name, score in scores.items():
                 chunks[name].append(score(weights_RN))
         # the sample itself came first
@@ -146,12 +147,15 @@ class Resampler:
         )
         return dict(zip(scores, metrics, strict=True))
 
-    def _row_weights(self) -> Iterator[NDArray[np.int16 | np.int32]]:
+    def row_weights(self) -> Iterator[NDArray[Any]]:
         """Yield how often each row occurs: in the sample (once), then in each replicate.
 
         So many replicates at a time that their weights stay few megabytes.
         """
-        counts_TR, num_rows = self.replicates.counts, len(self.row_day)
+        drawn_TR, num_rows = self.replicates.counts, len(self.row_day)
+        # no day occurs more often than there are days
+        small = len(drawn_TR) <= np.iinfo(np.int16).max
+        counts_TR = np.insert(drawn_TR.astype(np.int16 if small else np.int32), 0, 1, axis=1)
         every_day = len(np.unique(self.row_day)) == len(counts_TR)
         step = max(1, _CELLS // max(1, num_rows))
         for first in range(0, counts_TR.shape[1], step):
@@ -190,3 +194,7 @@ class Resampler:
         return percentile_intervals(
             values_K, replicates_RK.T, level=self.level, stretch=self.stretch
         )
+
+
+def _daily(days: Days, columns_NK: Floats) -> Floats:
+    return np.column_stack([days.means(column_N) for column_N in columns_NK.T])

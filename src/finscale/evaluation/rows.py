@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -18,8 +17,7 @@ from finscale.evaluation.losses import (
     probabilities,
     squared_errors,
 )
-from finscale.evaluation.ranking import Ordered, Ranking, structural_components
-from finscale.evaluation.shared import Shared
+from finscale.evaluation.ranking import Areas, Ordered, Ranking, structural_components
 
 NUM_BINS = 10
 
@@ -45,6 +43,7 @@ class Classified:
     logit: Floats
     fold: Integers
     flagged: Floats
+    _last: list[Any] = field(default_factory=list, repr=False)
 
     @classmethod
     def of(
@@ -79,11 +78,6 @@ class Classified:
         return log_losses(self.target, self.logit)
 
     @cached_property
-    def shared(self) -> Shared:
-        """What scores have in common."""
-        return Shared()
-
-    @cached_property
     def ranking(self) -> Ranking:
         """Rows by logit."""
         return Ranking.of(self.logit)
@@ -100,17 +94,13 @@ class Classified:
         return _membership(self.fold)
 
     @cached_property
-    def bin_ends(self) -> Integers:
-        """How many rows, in order of their logits, lie below each bin and at last: (K + 1,)."""
-        bin_N = self.bins[self.ranking.order].argmax(axis=1)
-        return np.searchsorted(bin_N, np.arange(self.bins.shape[1] + 1))
-
-    @cached_property
     def columns(self) -> dict[str, Floats]:
         """What scores sum over rows, by name: each of shape (N,) or (N, K)."""
         p, y = self.probability, self.target
         centred = p - p.mean()  # no digits lost in the difference of squares
         columns = {
+            "rows": np.ones_like(p),
+            "events": y,
             "p": p,
             "log loss": self.log_loss,
             "squared error": squared_errors(y, p),
@@ -125,40 +115,38 @@ class Classified:
         return columns
 
     @cached_property
-    def _arranged_columns(self) -> Floats:
-        """All columns, rows in order of their logits: shape (C, N)."""
-        return np.column_stack(list(self.columns.values())).take(self.ranking.order, axis=0).T
-
-    def ordered(self, weights_RN: NDArray[Any]) -> Ordered:
-        """Return the weights added up in the order of the logits."""
-        return self.shared.of(
-            weights_RN, "ordered", lambda: Ordered.of(self.ranking, self.target, weights_RN)
-        )
+    def _by_bin(self) -> list[tuple[slice, Floats]]:
+        """Each bin's rows, which lie side by side in order of the logits, with all columns."""
+        matrix_NC = np.column_stack(list(self.columns.values()))[self.ranking.order]
+        bin_N = self.bins[self.ranking.order].argmax(axis=1)
+        ends = np.searchsorted(bin_N, np.arange(self.bins.shape[1] + 1))
+        return [(slice(*span), matrix_NC[slice(*span)]) for span in pairwise(ends)]
 
     def sums(self, weights_RN: NDArray[Any]) -> dict[str, Floats]:
-        """Return each replicate's sums of rows, events, the columns, and of p in each bin.
+        """Return each replicate's sums of the columns, and its areas "roc" and "precision".
 
-        Each of shape (R,) or (R, K).
+        Those of rows, of events and of p also by bin, as "bins rows" and so on. Each of shape (R,)
+        or (R, K). Scores ask for them one after the other: those of the last weights are kept.
         """
-        return self.shared.of(weights_RN, "sums", lambda: self._sums(weights_RN))
+        if not self._last or self._last[0] is not weights_RN:
+            self._last[:] = weights_RN, self._sums(weights_RN)
+        found: dict[str, Floats] = self._last[1]
+        return found
 
     def _sums(self, weights_RN: NDArray[Any]) -> dict[str, Floats]:
-        # bins rise with the logit: one product a bin, whose weights as doubles stay near the
-        # processor
-        weights_NR, ends = self.ranking.arranged(weights_RN.T), self.bin_ends
-        sums_KCR = np.stack(
-            [
-                self._arranged_columns[:, first:end] @ weights_NR[first:end].astype(np.float64)
-                for first, end in pairwise(ends)
-            ]
+        weights_NR = self.ranking.arranged(weights_RN.T)
+        sums_KRC = np.stack(
+            [weights_NR[rows].T.astype(np.float64) @ own_NC for rows, own_NC in self._by_bin]
         )
-        rows_2R, events_2R = self.ordered(weights_RN).upto(np.array([0, len(self.target)]))
-        return {
-            "rows": rows_2R[1],
-            "events": events_2R[1],
-            "bins p": sums_KCR[:, list(self.columns).index("p")].T,
-            **_named(self.columns, sums_KCR.sum(axis=0)),
-        }
+        ends = np.cumsum([column.size // len(column) for column in self.columns.values()])
+        parts = zip(
+            self.columns.items(), np.split(sums_KRC.sum(axis=0), ends[:-1], axis=1), strict=True
+        )
+        found = {name: part[:, 0] if column.ndim == 1 else part for (name, column), part in parts}
+        for place, name in enumerate(("rows", "events", "p")):
+            found[f"bins {name}"] = sums_KRC[:, :, place].T
+        areas = Areas.of(Ordered.of(self.ranking, self.target, weights_RN))
+        return {**found, "roc": areas.roc, "precision": areas.precision}
 
     def dependence(self) -> Floats:
         """Return the series from which the block length is chosen: (N, 2), loss and AUC influence.
@@ -203,11 +191,6 @@ class Regressed:
     def squared_error(self) -> Floats:
         """Squared error of each row."""
         return squared_errors(self.target, self.prediction)
-
-    @cached_property
-    def shared(self) -> Shared:
-        """What scores have in common."""
-        return Shared()
 
     @cached_property
     def rankings(self) -> tuple[Ranking, Ranking]:
@@ -265,26 +248,15 @@ def _membership(label_N: NDArray[Any]) -> Floats:
     return np.asarray(label_N[:, None] == np.unique(label_N), dtype=np.float64)
 
 
-def weighted_mean(values_N: Floats, weights_RN: Floats, shared: Shared | None = None) -> Floats:
+def weighted_mean(values_N: Floats, weights_RN: Floats) -> Floats:
     """Return the mean over rows in each replicate."""
-    total_R = weights_RN.sum(axis=1) if shared is None else shared.total(weights_RN)
-    return np.asarray(weights_RN @ values_N / total_R)
+    return np.asarray(weights_RN @ values_N / weights_RN.sum(axis=1))
 
 
 def ratio(top: Floats, bottom: Floats) -> Floats:
     """Divide; 0/0 is NaN, in silence: a replicate without an event has no recall."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(top / bottom)
-
-
-def _named(columns: Mapping[str, Floats], sums_CR: Floats) -> dict[str, Floats]:
-    """Return the sums of columns, which are (N,) or (N, K), by name: (R,) or (R, K)."""
-    found, first = {}, 0
-    for name, column in columns.items():
-        last = first + (column.shape[1] if column.ndim == 2 else 1)
-        found[name] = sums_CR[first:last].T if column.ndim == 2 else sums_CR[first]
-        first = last
-    return found
 
 
 def row_mean(rows: Classified, weights_RN: Floats, name: str) -> Floats:

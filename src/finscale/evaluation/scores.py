@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,10 +23,9 @@ from finscale.evaluation.decomposition import (
     resolution,
     uncertainty,
 )
-from finscale.evaluation.intervals import LEVEL, NUM_REPLICATES, Metric
+from finscale.evaluation.intervals import Bootstrap, Metric
 from finscale.evaluation.losses import log_losses, pinball_losses, probabilities, squared_errors
-from finscale.evaluation.measure import Score, measure, measure_each
-from finscale.evaluation.ranking import Areas
+from finscale.evaluation.measure import Score, measure
 from finscale.evaluation.resampler import Resampler
 from finscale.evaluation.rows import (
     NUM_BINS,
@@ -55,7 +54,6 @@ __all__ = [
     "collapsed",
     "log_losses",
     "measure",
-    "measure_each",
     "pinball_losses",
     "probabilities",
     "ratio",
@@ -73,7 +71,6 @@ COLLAPSE_RATIO = 0.02
 CLASSIFICATION: Registry[Score[Classified]] = Registry("classification score")
 REGRESSION: Registry[Score[Regressed]] = Registry("regression score")
 QUANTILE: Registry[Score[ForecastQuantiles]] = Registry("quantile score")
-_SHARE = (0.0, 1.0)
 
 
 def _spread(rows: Classified, weights_RN: Floats) -> Floats:
@@ -82,10 +79,6 @@ def _spread(rows: Classified, weights_RN: Floats) -> Floats:
     between_R = np.nansum(ratio(found["folds centred p"] ** 2, found["folds"]), axis=1)
     squares_R = found["centred p²"] - between_R
     return np.asarray(np.sqrt(np.maximum(squares_R, 0) / found["rows"]))
-
-
-def _areas(rows: Classified, weights_RN: Floats) -> Areas:
-    return rows.shared.of(weights_RN, "areas", lambda: Areas.of(rows.ordered(weights_RN)))
 
 
 def _spread_share(rows: Classified, weights_RN: Floats) -> Floats:
@@ -108,88 +101,58 @@ def _r2_out_of_sample(rows: Regressed, weights_RN: Floats) -> Floats:
     return 1 - ratio(weights_RN @ rows.squared_error, weights_RN @ benchmark_N)
 
 
-CLASSIFICATION.add(
-    "log_loss",
-    Score(
-        "log loss (nats)",
-        "lower",
-        lambda r, w: row_mean(r, w, "log loss"),
-        range=(0, math.inf),
-    ),
-)
-CLASSIFICATION.add(
-    "brier",
-    Score(
-        "Brier",
-        "lower",
-        lambda r, w: row_mean(r, w, "squared error"),
-        range=_SHARE,
-    ),
-)
-CLASSIFICATION.add("reliability", Score("  reliability", "lower", reliability, "centred", _SHARE))
-CLASSIFICATION.add("resolution", Score("  resolution", "higher", resolution, "centred", _SHARE))
-CLASSIFICATION.add("uncertainty", Score("  uncertainty", "", uncertainty))
-CLASSIFICATION.add(
-    "auc",
-    Score("AUC", "higher", lambda r, w: _areas(r, w).roc, range=_SHARE),
-)
-CLASSIFICATION.add(
-    "average_precision",
-    Score(
-        "average precision",
-        "higher",
-        lambda r, w: _areas(r, w).precision,
-        range=_SHARE,
-    ),
-)
-CLASSIFICATION.add("base_rate", Score("base rate", "", base_rates, range=_SHARE))
-CLASSIFICATION.add(
-    "prediction_min",
-    Score("lowest p", "", lambda r, w: np.full(len(w), r.probability.min()), interval="none"),
-)
-CLASSIFICATION.add(
-    "prediction_max",
-    Score("highest p", "", lambda r, w: np.full(len(w), r.probability.max()), interval="none"),
-)
-CLASSIFICATION.add("spread", Score("spread of p", "", _spread))
-CLASSIFICATION.add("spread_share", Score("  of the outcome's", "", _spread_share))
+def _smallest(rows: Classified, weights_RN: Floats) -> Floats:
+    return np.full(len(weights_RN), rows.probability.min())
 
+
+def _largest(rows: Classified, weights_RN: Floats) -> Floats:
+    return np.full(len(weights_RN), rows.probability.max())
+
+
+def _pinball(rows: Regressed, weights_RN: Floats) -> Floats:
+    losses_N = pinball_losses(rows.target, rows.prediction, rows.quantile)
+    return weighted_mean(losses_N, weights_RN)
+
+
+def _absolute(rows: Regressed, weights_RN: Floats) -> Floats:
+    return weighted_mean(np.abs(rows.target - rows.prediction), weights_RN)
+
+
+_FROM_ZERO, _SHARE = (0.0, math.inf), (0.0, 1.0)
+for _name, _score in {
+    "log_loss": Score(
+        "log loss (nats)", "lower", lambda r, w: row_mean(r, w, "log loss"), range=_FROM_ZERO
+    ),
+    "brier": Score("Brier", "lower", lambda r, w: row_mean(r, w, "squared error"), range=_SHARE),
+    "reliability": Score("  reliability", "lower", reliability, "centred", _SHARE),
+    "resolution": Score("  resolution", "higher", resolution, "centred", _SHARE),
+    "uncertainty": Score("  uncertainty", "", uncertainty),
+    "auc": Score("AUC", "higher", lambda r, w: r.sums(w)["roc"], range=_SHARE),
+    "average_precision": Score(
+        "average precision", "higher", lambda r, w: r.sums(w)["precision"], range=_SHARE
+    ),
+    "base_rate": Score("base rate", "", base_rates, range=_SHARE),
+    "prediction_min": Score("lowest p", "", _smallest, interval="none"),
+    "prediction_max": Score("highest p", "", _largest, interval="none"),
+    "spread": Score("spread of p", "", _spread),
+    "spread_share": Score("  of the outcome's", "", _spread_share),
+}.items():
+    CLASSIFICATION.add(_name, _score)
+
+REGRESSION.add("mae", Score("MAE", "lower", _absolute))
 REGRESSION.add(
-    "mae",
-    Score("MAE", "lower", lambda r, w: weighted_mean(np.abs(r.target - r.prediction), w, r.shared)),
-)
-REGRESSION.add(
-    "rmse",
-    Score("RMSE", "lower", lambda r, w: np.sqrt(weighted_mean(r.squared_error, w, r.shared))),
+    "rmse", Score("RMSE", "lower", lambda r, w: np.sqrt(weighted_mean(r.squared_error, w)))
 )
 REGRESSION.add("r2_oos", Score("R² out of sample", "higher", _r2_out_of_sample))
 REGRESSION.add("rank_correlation", Score("rank correlation", "higher", _rank_correlation))
-REGRESSION.add(
-    "pinball",
-    Score(
-        "pinball loss",
-        "lower",
-        lambda r, w: weighted_mean(pinball_losses(r.target, r.prediction, r.quantile), w, r.shared),
-    ),
-)
+REGRESSION.add("pinball", Score("pinball loss", "lower", _pinball))
 
-QUANTILE.add(
-    "pinball",
-    Score("pinball loss", "lower", lambda r, w: weighted_mean(r.pinball, w, r.shared)),
-)
+QUANTILE.add("pinball", Score("pinball loss", "lower", lambda r, w: weighted_mean(r.pinball, w)))
 QUANTILE.add(
     "coverage",
-    Score(
-        "between outer quantiles",
-        "",
-        lambda r, w: weighted_mean(r.covered, w, r.shared),
-        range=_SHARE,
-    ),
+    Score("between outer quantiles", "", lambda r, w: weighted_mean(r.covered, w), range=_SHARE),
 )
-QUANTILE.add(
-    "mae",
-    Score("MAE", "lower", lambda r, w: weighted_mean(np.abs(r.target - r.prediction), w, r.shared)),
-)
+QUANTILE.add("mae", Score("MAE", "lower", _absolute))
 QUANTILE.add("rank_correlation", Score("rank correlation", "higher", _rank_correlation))
 
 
@@ -199,11 +162,8 @@ def classification_scores(
     dates: Sequence[Any] | NDArray[Any],
     *,
     fold: ArrayLike | None = None,
-    overlap: int = 1,
     block_length: float | None = None,
-    num_replicates: int = NUM_REPLICATES,
-    level: float = LEVEL,
-    seed: int = 0,
+    **bootstrap: Unpack[Bootstrap],
 ) -> dict[str, Metric]:
     """Return every classification score with its interval.
 
@@ -217,9 +177,8 @@ def classification_scores(
         Decision days; the rows of one day are resampled together.
     fold : array_like of shape (N,), optional
         Which model predicted each row; spread is measured within folds.
-    overlap, block_length, num_replicates, level, seed
-        Of the bootstrap; see :func:`finscale.evaluation.bootstrap.mean_interval`. With
-        ``num_replicates=0`` values come without intervals (NaN), at no cost.
+    block_length, **bootstrap
+        See :func:`finscale.evaluation.bootstrap.mean_interval`.
 
     Returns
     -------
@@ -233,15 +192,7 @@ def classification_scores(
     1.0
     """
     rows = Classified.of(target, logit, fold=fold)
-    resampler = Resampler.over(
-        dates,
-        rows.dependence(),
-        overlap=overlap,
-        block_length=block_length,
-        num_replicates=num_replicates,
-        level=level,
-        seed=seed,
-    )
+    resampler = Resampler.over(dates, rows.dependence(), block_length=block_length, **bootstrap)
     return measure(CLASSIFICATION, rows, resampler)
 
 
@@ -252,11 +203,8 @@ def regression_scores(
     *,
     historical_mean: ArrayLike,
     quantile: float = 0.5,
-    overlap: int = 1,
     block_length: float | None = None,
-    num_replicates: int = NUM_REPLICATES,
-    level: float = LEVEL,
-    seed: int = 0,
+    **bootstrap: Unpack[Bootstrap],
 ) -> dict[str, Metric]:
     """Return every regression score with its interval.
 
@@ -271,7 +219,7 @@ def regression_scores(
         mean of the targets known at each decision, or the train mean.
     quantile : float
         Which quantile ``prediction`` is meant to be, for the pinball loss.
-    overlap, block_length, num_replicates, level, seed
+    block_length, **bootstrap
         As in :func:`classification_scores`.
 
     Returns
@@ -282,15 +230,7 @@ def regression_scores(
     target_N = np.asarray(target, dtype=np.float64)
     benchmark_N = np.broadcast_to(np.asarray(historical_mean, np.float64), target_N.shape)
     rows = Regressed(target_N, np.asarray(prediction, dtype=np.float64), benchmark_N, quantile)
-    resampler = Resampler.over(
-        dates,
-        rows.dependence(),
-        overlap=overlap,
-        block_length=block_length,
-        num_replicates=num_replicates,
-        level=level,
-        seed=seed,
-    )
+    resampler = Resampler.over(dates, rows.dependence(), block_length=block_length, **bootstrap)
     return measure(REGRESSION, rows, resampler)
 
 

@@ -35,12 +35,9 @@ def sharpe_ratio(returns: ArrayLike, *, periods: float = PERIODS) -> float:
     periods : float
         Periods in a year; 1 gives the ratio per period.
     """
-    return float(_sharpe(np.asarray(returns, dtype=np.float64)[None])[0]) * math.sqrt(periods)
-
-
-def _sharpe(returns_RT: Floats) -> Floats:
+    returns_T = np.asarray(returns, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(returns_RT.mean(axis=1) / returns_RT.std(axis=1, ddof=1))
+        return float(returns_T.mean() / returns_T.std(ddof=1)) * math.sqrt(periods)
 
 
 def sharpe_replicates(returns_TK: Floats, replicates: Replicates) -> Floats:

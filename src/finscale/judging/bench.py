@@ -6,31 +6,23 @@ strategies that need no predictions. A :class:`Bench` remembers these from one r
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from finscale.config import ExperimentConfig, content_hash
-from finscale.config.baselines import DEFAULT_BASELINES
 from finscale.config.losses import quantile_levels, target_name
-from finscale.evaluation.evaluation import Evaluation, Groups, groups_of
-from finscale.evaluation.evaluation import evaluate as evaluate_predictions
+from finscale.data import DataStore
+from finscale.evaluation.evaluation import Evaluation, evaluate
 from finscale.evaluation.market import Market
-from finscale.evaluation.predictions import KEY, Predictions
+from finscale.evaluation.predictions import Predictions
 from finscale.judging.gather import predictions_of
 from finscale.judging.scoring import baseline_run
-from finscale.judging.tables import Benchmarks, Options, power_of_test
-
-if TYPE_CHECKING:
-    from finscale.data import DataStore
-    from finscale.runs import Run, RunStore
-
-#: Sets of windows that are remembered: runs of one study have one.
-_MOST_WINDOWS = 4
+from finscale.judging.tables import Benchmarks, Options
+from finscale.runs import Run, RunStore
 
 
 class Bench:
@@ -51,7 +43,6 @@ class Bench:
     ) -> None:
         self.runs, self.data, self.options = runs, data, options or Options()
         self._windows: dict[str, JudgedWindows] = {}
-        self._numbers: Counter[str] | None = None
 
     def windows(self, runs: tuple[Run, ...]) -> JudgedWindows:
         """Return what models of one target on the windows of these runs, one a fold, share."""
@@ -59,23 +50,8 @@ class Bench:
         target = [target_name(config), quantile_levels(config), str(config.data.root)]
         key = content_hash([*target, *(windows_of(run.config, fold=True) for run in runs)])
         if key not in self._windows:
-            if len(self._windows) == _MOST_WINDOWS:
-                del self._windows[next(iter(self._windows))]
             self._windows[key] = JudgedWindows(self, runs)
         return self._windows[key]
-
-    def num_runs(self, config: ExperimentConfig) -> int:
-        """Return how many runs of the store were tested on the same data, task and split.
-
-        The folds of a walk-forward are one.
-        """
-        if self._numbers is None:
-            self._numbers = Counter(place for place, _ in {_place(run.folder) for run in self.runs})
-        return max(1, self._numbers[content_hash(windows_of(config))])
-
-    def forget_numbers(self) -> None:
-        """Count the runs of the store anew: a baseline may have been added."""
-        self._numbers = None
 
 
 class JudgedWindows:
@@ -91,47 +67,37 @@ class JudgedWindows:
     def __init__(self, bench: Bench, runs: tuple[Run, ...]) -> None:
         self._bench, self._runs = bench, runs
         self._baselines: dict[str, Predictions] = {}
-        self._own: dict[str, Evaluation] = {}
-        self._rows: TestRows | None = None
+        self._benchmarks: tuple[pl.DataFrame, Benchmarks] | None = None
 
     @property
     def config(self) -> ExperimentConfig:
         """The config of a run, for its data, task and split."""
         return self._runs[0].config
 
-    def baseline_names(self) -> tuple[str, ...]:
-        """Return the baselines to be reported."""
-        wanted = self._bench.options.baselines
-        if wanted == ("all",):
-            from finscale.models.baselines import BASELINES as KNOWN
-
-            return tuple(KNOWN)
-        return DEFAULT_BASELINES if wanted is None else wanted
-
     def baselines(
         self, progress: Callable[[str], None] = lambda step: None
     ) -> Mapping[str, Predictions]:
         """Return each baseline's predictions for every fold, fitted if they are not there."""
-        for name in self.baseline_names():
+        bench = self._bench
+        for name in bench.options.baseline_names:
             if name not in self._baselines:
                 progress(f"baseline {name.replace('_', ' ')}")
-                bench = self._bench
                 fitted = [
                     baseline_run(run, name, bench.runs, data=bench.data) for run in self._runs
                 ]
                 self._baselines[name] = predictions_of(fitted, beside=self.config)
-                bench.forget_numbers()
-        return {name: self._baselines[name] for name in self.baseline_names()}
+        return self._baselines
 
-    def own_scores(self, name: str) -> Evaluation:
-        """Return a baseline's own scores, without intervals."""
-        if name not in self._own:
-            self._own[name] = evaluate_predictions(self.baselines()[name], num_replicates=0)
-        return self._own[name]
+    @cached_property
+    def own_scores(self) -> dict[str, Evaluation]:
+        """Each baseline's own scores, without intervals."""
+        return {
+            name: evaluate(baseline, num_replicates=0)
+            for name, baseline in self.baselines().items()
+        }
 
     @cached_property
     def _bars(self) -> pl.DataFrame:
-        from finscale.data import DataStore
         from finscale.data.registered import registered_bars
         from finscale.experiment.preparation import ensure_datasets
 
@@ -152,52 +118,27 @@ class JudgedWindows:
         volatilities: pl.DataFrame = self._bars.select("date", "symbol", volatility=volatility)
         return volatilities
 
-    def rows(self, predictions: Predictions) -> TestRows:
-        """Return what models share that were tested on the same rows as this one."""
-        if self._rows is None or not self._rows.hold(predictions):
-            self._rows = TestRows(self, predictions, self._bench.options)
-        return self._rows
+    @cached_property
+    def num_runs(self) -> int:
+        """How many runs of the store, baselines among them, were tested on the same windows."""
+        self.baselines()
+        return count_runs(self._bench.runs, self.config)
+
+    def benchmarks(self, predictions: Predictions) -> Benchmarks:
+        """Return what needs no predictions but the test rows; kept for the next model on them."""
+        if self._benchmarks is None or not self._benchmarks[0].equals(predictions.keys):
+            made = Benchmarks.of(predictions, self.market, self._bench.options)
+            self._benchmarks = predictions.keys, made
+        return self._benchmarks[1]
 
 
-class TestRows:
-    """What depends on test rows and their targets alone.
+def count_runs(runs: RunStore, config: ExperimentConfig) -> int:
+    """Return how many runs of the store were tested on the same data, task and split.
 
-    Parameters
-    ----------
-    windows : Windows
-    predictions : Predictions
-        Some model's, of the rows.
-    options : Options
+    The folds of a walk-forward are one.
     """
-
-    __test__ = False  # pytest: no test
-
-    def __init__(self, windows: JudgedWindows, predictions: Predictions, options: Options) -> None:
-        self._windows, self._predictions, self._options = windows, predictions, options
-        self._known = _known(predictions)
-
-    def hold(self, predictions: Predictions) -> bool:
-        """Tell whether a model was tested on these rows, with these targets."""
-        return self._known.equals(_known(predictions))
-
-    @cached_property
-    def groups(self) -> Groups:
-        """Folds, years and terciles of volatility."""
-        return groups_of(self._predictions.test, self._windows.volatility)
-
-    @cached_property
-    def power(self) -> pl.DataFrame:
-        """What this test set, and longer ones, can see; raises DataError where nothing is."""
-        return power_of_test(self._predictions, self._windows.market.periods)
-
-    @cached_property
-    def benchmarks(self) -> Benchmarks:
-        """Backtests that need no predictions, with their lines of the table."""
-        return Benchmarks.of(self._predictions, self._windows.market, self._options)
-
-
-def _known(predictions: Predictions) -> pl.DataFrame:
-    return predictions.test.select(*KEY, "target")
+    place = content_hash(windows_of(config))
+    return max(1, sum(tested == place for tested, _ in {_place(run.folder) for run in runs}))
 
 
 @lru_cache(maxsize=100_000)
@@ -206,8 +147,6 @@ def _place(folder: Path) -> tuple[str, str]:
 
     A folder's name is the hash of its config.
     """
-    from finscale.runs import Run
-
     config = Run(folder).config
     return content_hash(windows_of(config)), content_hash(across_folds(config))
 

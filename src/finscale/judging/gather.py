@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from finscale.config import BaselineConfig, ExperimentConfig
+from finscale.data import DataStore
 from finscale.data.targets import task_reach
 from finscale.evaluation.market import Market
 from finscale.evaluation.predictions import Predictions
 from finscale.evaluation.targets import target_of
-
-if TYPE_CHECKING:
-    from finscale.data import DataStore
-    from finscale.runs import Run
+from finscale.runs import Run
 
 
 def predictions_of(
@@ -67,11 +65,9 @@ def model_name(config: ExperimentConfig) -> str:
 
 def bars_of(run: Run, data: DataStore) -> pl.DataFrame:
     """Return date, symbol, open and close of the bars behind a run."""
-    frames: list[pl.DataFrame] = []
-    for entry in run.info["data"]:
-        frame, _ = data.frame(entry["id"], entry["version"])
-        frames.append(frame.select("date", "symbol", "open", "close"))
-    return pl.concat(frames)
+    columns = "date", "symbol", "open", "close"
+    frames = (data.frame(entry["id"], entry["version"])[0] for entry in run.info["data"])
+    return pl.concat([pl.DataFrame(frame).select(columns) for frame in frames])
 
 
 def market_of(bars: pl.DataFrame, symbols: Sequence[str]) -> Market:

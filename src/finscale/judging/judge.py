@@ -9,16 +9,16 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from finscale.config import ExperimentConfig, content_hash
+from finscale.data import DataStore
 from finscale.errors import DataError
 from finscale.evaluation.blas import one_blas_thread
 from finscale.evaluation.comparison import Comparison, compare
-from finscale.evaluation.evaluation import Evaluation, plain_rows
-from finscale.evaluation.evaluation import evaluate as evaluate_predictions
+from finscale.evaluation.evaluation import Evaluation, evaluate, plain_rows
 from finscale.files import null_for_nan, write_json
 from finscale.judging.bench import Bench, across_folds
 from finscale.judging.gather import model_name, predictions_of
@@ -29,12 +29,10 @@ from finscale.judging.tables import (
     baseline_table,
     calibration_table,
     coverage_table,
+    power_of_test,
     reliability,
 )
 from finscale.runs import Run, RunStore
-
-if TYPE_CHECKING:
-    from finscale.data import DataStore
 
 #: The runs of one model: one, or those of a walk-forward, of equal config but for the fold.
 ModelRuns = tuple[Run, ...]
@@ -217,8 +215,6 @@ def _judge_elsewhere(
 @lru_cache(maxsize=1)
 def _bench_at(store: Path, data: Path | None, options: Options) -> Bench:
     """Return the bench of a process, kept from one model to the next."""
-    from finscale.data import DataStore
-
     return Bench(RunStore(store), data and DataStore(data), options)
 
 
@@ -231,13 +227,12 @@ def _judge(
     predictions = predictions_of(runs)
     progress("bars")
     market = windows.market
-    rows = windows.rows(predictions)
     progress("scores")
-    evaluation = evaluate_predictions(
+    evaluation = evaluate(
         predictions,
         references,
         rule=options.rule,
-        groups=lambda: rows.groups,
+        volatility=windows.volatility,
         expected=sum(run.info["windows"]["test"] for run in runs),
         **options.bootstrap,
     )
@@ -253,12 +248,12 @@ def _judge(
         with _noted(notes):
             calibration = calibration_table(predictions, options)
         with _noted(notes):
-            power = rows.power
+            power = power_of_test(predictions, market.periods)
     coverage = pl.DataFrame()
     with _noted(notes):
         coverage = coverage_table(predictions)
     progress("backtest")
-    num_trials = bench.num_runs(runs[0].config) * len(STRATEGIES)
+    num_trials = windows.num_runs * len(STRATEGIES)
     return Judgement(
         id=model_id(runs),
         title=model_title(runs),
@@ -270,7 +265,7 @@ def _judge(
         coverage=coverage,
         power=power,
         backtest=backtest_table(
-            predictions, market, rows.benchmarks, evaluation, num_trials, options
+            predictions, market, windows.benchmarks(predictions), evaluation, num_trials, options
         ),
         num_trials=num_trials,
         notes=tuple(notes),
@@ -338,8 +333,3 @@ def write_comparison(models: Sequence[ModelRuns], comparison: Comparison, folder
     path = folder / f"comparison-{content_hash(sorted(titles))[:8]}.json"
     write_json(path, null_for_nan(content))
     return path
-
-
-def count_trials(runs: ModelRuns, store: RunStore) -> int:
-    """Return how many runs of the store were tested on the same data, task and split."""
-    return Bench(store).num_runs(runs[0].config)

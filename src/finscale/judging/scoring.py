@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from finscale.config import BaselineConfig, ExperimentConfig
+from finscale.config import BaselineConfig
 from finscale.config.baselines import DEFAULT_BASELINES
-from finscale.evaluation.bootstrap import LEVEL, Metric, Resampler, paired_difference_interval
+from finscale.data import DataStore
+from finscale.evaluation.bootstrap import Metric, Resampler, paired_difference_interval
 from finscale.evaluation.operating import OperatingRule, operating_points
 from finscale.evaluation.predictions import Predictions, aligned
 from finscale.evaluation.scores import Classified, collapsed, measure, probabilities
-from finscale.evaluation.targets import TARGETS
+from finscale.evaluation.targets import TARGETS, outputs
 from finscale.judging.gather import predictions_of
 from finscale.runs import Run, RunStore
-
-if TYPE_CHECKING:
-    from finscale.data import DataStore
 
 
 def _with_interval(metric: Metric, *, sign: bool = False) -> str:
@@ -68,15 +66,8 @@ class Scorecard:
         for name, gain in self.skills.items():
             lines.append((f"skill over {name.replace('_', ' ')}", _with_interval(gain, sign=True)))
         if self.operating_point:
-            lines.append(
-                (
-                    "precision / recall",
-                    "{precision:.2f} / {recall:.2f}".format(**self.operating_point)
-                    + " at p ≥ {threshold:.2f} (chosen on validation)".format(
-                        **self.operating_point
-                    ),
-                )
-            )
+            form = "{precision:.2f} / {recall:.2f} at p ≥ {threshold:.2f} (chosen on validation)"
+            lines.append(("precision / recall", form.format(**self.operating_point)))
             low, high, spread = (
                 self.scores[name].value for name in ("prediction_min", "prediction_max", "spread")
             )
@@ -115,17 +106,17 @@ def scorecard(run: Run, runs: RunStore, *, data: DataStore | None = None) -> Sco
         num_days=own.test["date"].n_unique(),
         scores=test_scores(own),
         skills={name: skill(own, other) for name, other in references.items()},
-        operating_point=_operating_point(own, OperatingRule()) if own.target.is_event else {},
+        operating_point=_operating_point(own) if own.target.is_event else {},
         is_collapsed=is_collapsed(own),
     )
 
 
 def baseline_run(run: Run, name: str, runs: RunStore, *, data: DataStore | None = None) -> Run:
     """Return the baseline's run on the same data, task and split; fitted if it is not there."""
-    from finscale.data import DataStore
     from finscale.experiment.preparation import registered_run_id
 
-    config = _baseline_config(run, name)
+    changes = {"name": name, "model": BaselineConfig(name=name), "seed": 0}
+    config = run.config.model_copy(update=changes)
     known = registered_run_id(config, data or DataStore(config.data.root))
     if runs.is_whole(known):
         return runs[known]
@@ -133,11 +124,6 @@ def baseline_run(run: Run, name: str, runs: RunStore, *, data: DataStore | None 
     from finscale.experiment.experiment import run_experiment
 
     return run_experiment(config, runs=runs, data=data)
-
-
-def _baseline_config(run: Run, name: str) -> ExperimentConfig:
-    changes = {"name": name, "model": BaselineConfig(name=name), "seed": 0}
-    return run.config.model_copy(update=changes)
 
 
 def test_scores(predictions: Predictions) -> dict[str, Metric]:
@@ -157,11 +143,10 @@ def is_collapsed(predictions: Predictions) -> bool:
     """Tell whether a model's test predictions hug the class prior; numbers have none."""
     if not predictions.target.is_event:
         return False
-    _, target_N, logit_N = predictions.arrays("test")
-    return collapsed(Classified.of(target_N, logit_N, fold=predictions.test["fold"].to_numpy()))
+    return collapsed(Classified.of(*outputs(predictions.test), fold=predictions.test["fold"]))
 
 
-def skill(predictions: Predictions, baseline: Predictions, *, level: float = LEVEL) -> Metric:
+def skill(predictions: Predictions, baseline: Predictions) -> Metric:
     """Return the test loss gained over a baseline, paired by decision day, with its interval.
 
     In the unit of the target's loss: nats per decision where an event is predicted.
@@ -176,13 +161,12 @@ def skill(predictions: Predictions, baseline: Predictions, *, level: float = LEV
         predictions.target.loss(aligned(predictions, baseline, baseline.name)),
         predictions.losses_N,
         overlap=predictions.horizon,
-        level=level,
     )
 
 
-def _operating_point(predictions: Predictions, rule: OperatingRule) -> dict[str, float]:
-    """Return the threshold that the rule takes on validation, and what it finds on test."""
-    (threshold,) = operating_points(predictions, rule).values()
+def _operating_point(predictions: Predictions) -> dict[str, float]:
+    """Return the threshold that the usual rule takes on validation, and what it finds on test."""
+    (threshold,) = operating_points(predictions, OperatingRule()).values()
     _, target_N, logit_N = predictions.arrays("test")
     flagged, events = logit_N >= threshold, target_N > 0.5
     found = int((flagged & events).sum())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -10,14 +10,10 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtri
 
+from finscale.config.baselines import DEFAULT_BASELINES
 from finscale.errors import DataError
 from finscale.evaluation.backtest import Backtest, Costs, Strategy, backtest, buy_and_hold
-from finscale.evaluation.bootstrap import (
-    LEVEL,
-    NUM_REPLICATES,
-    Metric,
-    mean_intervals,
-)
+from finscale.evaluation.bootstrap import LEVEL, NUM_REPLICATES, mean_intervals
 from finscale.evaluation.calibration import (
     calibrated_test,
     calibration_errors,
@@ -71,6 +67,15 @@ class Options:
     seed: int = 0
 
     @property
+    def baseline_names(self) -> tuple[str, ...]:
+        """The baselines to be reported."""
+        if self.baselines == ("all",):
+            from finscale.models.baselines import BASELINES
+
+            return tuple(BASELINES)
+        return DEFAULT_BASELINES if self.baselines is None else self.baselines
+
+    @property
     def bootstrap(self) -> dict[str, Any]:
         """Options of every bootstrap."""
         return {"num_replicates": self.num_replicates, "level": self.level, "seed": self.seed}
@@ -79,16 +84,18 @@ class Options:
 def baseline_table(
     predictions: Predictions,
     references: Mapping[str, Predictions],
-    own_scores: Callable[[str], Evaluation],
+    own_scores: Mapping[str, Evaluation],
     evaluation: Evaluation,
     options: Options,
 ) -> pl.DataFrame:
     """Return each baseline's own scores and the skill over it."""
     target = predictions.target
     dates_N, losses_N = predictions.test["date"].to_numpy(), predictions.losses_N
+    # of an interval, in standard errors
+    width = 2 * float(ndtri((1 + options.level) / 2))
     lines = []
     for name, reference in references.items():
-        own = own_scores(name)
+        own = own_scores[name]
         other_N = target.loss(aligned(predictions, reference, name))
         test = diebold_mariano(dates_N, other_N, losses_N, horizon=evaluation.overlap)
         skill = evaluation.metric("skill", over=name)
@@ -97,19 +104,12 @@ def baseline_table(
                 "name": name,
                 target.first: own.metric(target.first).value,
                 target.second: own.metric(target.second).value,
-                "skill": skill.value,
-                "skill_low": skill.low,
-                "skill_high": skill.high,
+                **skill.columns("skill"),
                 "p_value": test.p_value,
-                "smallest": smallest_difference(_standard_error(skill, options.level)),
+                "smallest": smallest_difference((skill.high - skill.low) / width),
             }
         )
     return pl.DataFrame(lines)
-
-
-def _standard_error(metric: Metric, level: float) -> float:
-    """Return the standard error that an interval of this width stands for."""
-    return (metric.high - metric.low) / (2 * float(ndtri((1 + level) / 2)))
 
 
 def calibration_table(predictions: Predictions, options: Options) -> pl.DataFrame:
@@ -121,21 +121,16 @@ def calibration_table(predictions: Predictions, options: Options) -> pl.DataFram
     common = {"overlap": predictions.horizon, **options.bootstrap}
     gains = mean_intervals(dates_N, gains_NM, **common)
     errors = calibration_errors(target_N, logits, dates_N, **common)
-    lines = []
-    for method, gain, error in zip(("none", *CALIBRATORS), gains, errors, strict=True):
-        lines.append(
-            {
-                "method": method,
-                "gain": gain.value,
-                "gain_low": gain.low,
-                "gain_high": gain.high,
-                "ece": error.error.value,
-                "ece_low": error.error.low,
-                "ece_high": error.error.high,
-                "ece_expected": error.expected,
-                "p_value": error.p_value,
-            }
-        )
+    lines = [
+        {
+            "method": method,
+            **gain.columns("gain"),
+            **error.error.columns("ece"),
+            "ece_expected": error.expected,
+            "p_value": error.p_value,
+        }
+        for method, gain, error in zip(("none", *CALIBRATORS), gains, errors, strict=True)
+    ]
     return pl.DataFrame(lines)
 
 
@@ -233,14 +228,9 @@ def backtest_table(
 def _backtest_line(
     result: Backtest, benchmarks: Mapping[str, Backtest], num_trials: int, options: Options
 ) -> dict[str, Any]:
-    figures = performance(result, num_trials=num_trials, **options.bootstrap)
-    line = performance_line(figures)
+    line = performance_line(performance(result, num_trials=num_trials, **options.bootstrap))
     for name in ("hold", "timing"):
         difference = sharpe_difference(result, benchmarks[name], **options.bootstrap)
-        line |= {
-            f"versus_{name}": difference.value,
-            f"versus_{name}_low": difference.low,
-            f"versus_{name}_high": difference.high,
-            f"break_even_{name}": break_even_cost(result, benchmarks[name]),
-        }
+        line |= difference.columns(f"versus_{name}")
+        line[f"break_even_{name}"] = break_even_cost(result, benchmarks[name])
     return line
