@@ -20,6 +20,7 @@ from finscale.evaluation.bootstrap import Metric
 from finscale.scaling.cost import CostModel
 from finscale.scaling.covariance import size_covariance
 from finscale.scaling.digits import number
+from finscale.scaling.intervals import percentile_metric
 from finscale.scaling.sentences import interval, size
 
 if TYPE_CHECKING:
@@ -208,9 +209,9 @@ def plan(
         top = float(other.table.x_nd[:, 0].max())
         gains.append(Gain(name, top, gain, None, None, _detectable(other, test_days, noise)))
     return Plan(
-        num_parameters=_metric(best, best_R, law.level),
-        num_samples=_metric(data, data_R, law.level),
-        loss=_metric(float(loss_1[0]), loss_R, law.level),
+        num_parameters=percentile_metric(best, best_R, law.level),
+        num_samples=percentile_metric(data, data_R, law.level),
+        loss=percentile_metric(float(loss_1[0]), loss_R, law.level),
         seconds=spent,
         price=spent / 3600 * cost.price_per_hour,
         limited_by_data=best * data < 0.98 * products,
@@ -282,7 +283,7 @@ def _gain_of(
     return Gain(
         axis=law.table.axes[axis],
         start=(best, data)[axis],
-        gain=_metric(float(here - there), here_R - there_R, law.level),
+        gain=percentile_metric(float(here - there), here_R - there_R, law.level),
         seconds=seconds,
         price=seconds / 3600 * cost.price_per_hour,
         detectable=detectable,
@@ -299,13 +300,5 @@ def _detectable(law: Law, test_days: int | None, noise: float | None) -> float |
         days = test_days or covariance.num_days
         planned = covariance.scaled(num_days=days, num_seeds=float(covariance.seeds_G.mean()))
         # the next comparison will resemble that of the two largest sizes most
-        contrast = np.zeros(table.num_sizes)
-        contrast[[-2, -1]] = 1.0, -1.0
-        noise = planned.contrast(contrast)[1]
+        noise = planned.difference(-2, -1)[1]
     return _DETECTABLE * noise
-
-
-def _metric(value: float, replicates_R: Float, level: float) -> Metric:
-    tail = (1 - level) / 2
-    low, high = np.nanquantile(replicates_R, [tail, 1 - tail])
-    return Metric(value, float(low), float(high))

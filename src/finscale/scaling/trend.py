@@ -147,6 +147,15 @@ class Trends:
     misfit_B: Float
 
     @property
+    def falls_B(self) -> NDArray[np.bool_]:
+        """Whether the falling curve fits at least as well as the rising one, ``[B]``."""
+        return np.asarray(self.fall.statistic_B >= self.rise.statistic_B)
+
+    def monotone(self, *, falls: bool) -> MonotoneFit:
+        """Return the falling or the rising fit."""
+        return self.fall if falls else self.rise
+
+    @property
     def turn_over_monotone_B(self) -> Float:
         """Likelihood ratio of the turning curve against the better monotone one, ``[B]``."""
         monotone_B = np.maximum(self.fall.statistic_B, self.rise.statistic_B)
@@ -169,8 +178,14 @@ class SizeAxis:
     num_exponents: int = NUM_EXPONENTS
 
     @cached_property
-    def _size_G(self) -> Float:
+    def size_G(self) -> Float:
+        """The sizes as an array."""
         return np.asarray(self.sizes, dtype=np.float64)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The smallest size and the largest."""
+        return self.sizes[0], self.sizes[-1]
 
     @cached_property
     def _fall_exponents(self) -> Float:
@@ -182,7 +197,7 @@ class SizeAxis:
         return np.concatenate([self._fall_exponents[::2], speeding])
 
     def _shapes(self, exponents: Float) -> Float:
-        return shape(exponents[:, None], self._size_G, self.sizes[0], self.sizes[-1])
+        return shape(exponents[:, None], self.size_G, *self.ends)
 
     def without_largest(self) -> SizeAxis:
         """Return the axis that a fit sees when the largest size is held out."""
@@ -231,6 +246,9 @@ class _Swept:
         """Return basis · precision ``[B, A, G]`` and basis · target ``[B, A]``."""
         return basis_AG @ self.sweep_BGG, self.target_BG @ basis_AG.T
 
+    def _level(self, fitted_BG: Float) -> Float:
+        return np.asarray(((self.mean_BG - fitted_BG) * self.weight_BG).sum(axis=1))
+
     def monotone(self, sign: int, exponent_A: Float) -> MonotoneFit:
         basis_AG = sign * self.axis._shapes(exponent_A)
         weighted_BAG, score_BA = self._products(basis_AG)
@@ -243,12 +261,11 @@ class _Swept:
         fitted_BG = total_B[:, None] * basis_AG[best_B]
         return MonotoneFit(
             sign,
-            self.axis.sizes[0],
-            self.axis.sizes[-1],
+            *self.axis.ends,
             exponent_A,
             exponent_A[best_B],
             total_B,
-            ((self.mean_BG - fitted_BG) * self.weight_BG).sum(axis=1),
+            self._level(fitted_BG),
             profile_BA[rows, best_B],
             profile_BA,
         )
@@ -271,10 +288,9 @@ class _Swept:
         drop_BDU = fall_BDU * score_BD1 + rise_BDU * score_B1U
         # with a negative coefficient only one side is left: a monotone curve
         drop_BDU = np.where((fall_BDU > 0) & (rise_BDU > 0), drop_BDU, 0.0)
-        num_replicates = len(drop_BDU)
-        best_B = drop_BDU.reshape(num_replicates, -1).argmax(axis=1)
+        rows = np.arange(len(drop_BDU))
+        best_B = drop_BDU.reshape(len(rows), -1).argmax(axis=1)
         d_B, u_B = np.unravel_index(best_B, drop_BDU.shape[1:])
-        rows = np.arange(num_replicates)
         drop_B = drop_BDU[rows, d_B, u_B]
         valley_B = drop_B > np.maximum(fall.statistic_B, rise.statistic_B)
         falls_B = fall.statistic_B >= rise.statistic_B
@@ -282,17 +298,7 @@ class _Swept:
         rise_B = np.where(valley_B, rise_BDU[rows, d_B, u_B], np.where(falls_B, 0.0, rise.total_B))
         fall_exponent_B = np.where(valley_B, _VALLEY_FALLS[d_B], fall.exponent_B)
         rise_exponent_B = np.where(valley_B, _VALLEY_RISES[u_B], rise.exponent_B)
-        first, last = self.axis.sizes[0], self.axis.sizes[-1]
-        fitted_BG = rise_B[:, None] * shape(
-            rise_exponent_B[:, None], self.axis._size_G, first, last
-        ) - fall_B[:, None] * shape(fall_exponent_B[:, None], self.axis._size_G, first, last)
-        return TurningFit(
-            first,
-            last,
-            fall_exponent_B,
-            rise_exponent_B,
-            fall_B,
-            rise_B,
-            ((self.mean_BG - fitted_BG) * self.weight_BG).sum(axis=1),
-            np.maximum.reduce([drop_B, fall.statistic_B, rise.statistic_B]),
-        )
+        statistic_B = np.maximum.reduce([drop_B, fall.statistic_B, rise.statistic_B])
+        curve = (*self.axis.ends, fall_exponent_B, rise_exponent_B, fall_B, rise_B)
+        fitted_BG = TurningFit(*curve, np.zeros(len(fall_B)), statistic_B).predict(self.axis.size_G)
+        return TurningFit(*curve, self._level(fitted_BG), statistic_B)

@@ -204,9 +204,7 @@ def study_power(
     for gain in gains:
         decisions = outcome(gain)
         rows.append(PowerRow(float(gain), decisions.rates(), float(decisions.falls_B.mean())))
-    contrast = np.zeros(len(design.sizes))
-    contrast[[0, -1]] = 1.0, -1.0
-    scale = design.covariance().contrast(contrast)[1]
+    scale = design.covariance().difference(0, -1)[1]
     # allow for the simulation's own error: one-sided 95 %, 1.645 standard errors
     wanted = _WANTED_POWER + 1.645 * math.sqrt(_WANTED_POWER * (1 - _WANTED_POWER) / num_replicates)
     low, high = 0.5 * scale, 500.0 * scale
