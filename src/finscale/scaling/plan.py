@@ -202,7 +202,8 @@ def plan(
     best, data = float(best_1[0]), float(data_1[0])
     spent = cost.seconds(best, data)
     detectable = _detectable(law, test_days, noise)
-    gains = [_gain_of(law, sizes, axis, best, data, cost, detectable) for axis in sizes.moving]
+    moving = range(min(sizes.num_axes, 2))
+    gains = [_gain_of(sizes, axis, (best, data), cost, detectable) for axis in moving]
     for name, other in (also or {}).items():
         estimate = other.estimates["gain_x10"]
         gain = Metric(estimate.value, *estimate.percentile)
@@ -237,52 +238,42 @@ class _Sizes:
         if self.num_axes == 3 and max_samples is None:
             self.unique = float(law.table.x_nd[:, 2].max())
         # a law with three axes knows what repeated samples are worth: no limit then
-        self.most = max_samples if self.num_axes == 2 else None
-        self.moving = (0,) if self.num_axes == 1 else (0, 1)
+        self.most = max_samples if self.num_axes == 2 and max_samples is not None else np.inf
 
-    def predict(self, parameters_X: Float, samples_X: Float, theta_Rp: Float) -> Float:
-        """Return losses ``[R, X]``."""
-        columns = [parameters_X, samples_X][: min(self.num_axes, 2)]
-        if self.num_axes == 3:
-            columns.append(np.full_like(parameters_X, self.unique))
-        return self.law.form.predict(np.stack(columns, axis=1), theta_Rp)
+    def predict(self, sizes_X2: Float, theta_Rp: Float) -> Float:
+        """Return losses ``[R, X]`` of parameters and samples."""
+        unique_X = np.full(len(sizes_X2), self.unique, dtype=np.float64)
+        return self.law.form.predict(
+            np.column_stack([sizes_X2, unique_X])[:, : self.num_axes], theta_Rp
+        )
 
     def best(self, products: float, theta_Rp: Float) -> tuple[Float, Float, Float]:
         """Return the best N, its D and the loss there, ``[R]`` each, for N·D within a budget."""
-        if self.num_axes == 1:
-            assert self.num_samples is not None
+        if self.num_samples is not None and self.num_axes == 1:
             ceiling = products / self.num_samples
             parameters_X = np.geomspace(ceiling * 1e-4, ceiling, _GRID)
             samples_X = np.full(_GRID, self.num_samples)
         else:
             centre = np.sqrt(products)
             parameters_X = np.geomspace(centre * 1e-5, centre * 1e5, _GRID)
-            samples_X = products / parameters_X
-            if self.most is not None:
-                samples_X = np.minimum(samples_X, self.most)
-        loss_RX = self.predict(parameters_X, samples_X, theta_Rp)
+            samples_X = np.minimum(products / parameters_X, self.most)
+        loss_RX = self.predict(np.stack([parameters_X, samples_X], axis=1), theta_Rp)
         at_R = loss_RX.argmin(axis=1)
-        return parameters_X[at_R], samples_X[at_R], loss_RX[np.arange(len(at_R)), at_R]
+        return parameters_X[at_R], samples_X[at_R], loss_RX.min(axis=1)
 
 
 def _gain_of(
-    law: Law,
-    sizes: _Sizes,
-    axis: int,
-    best: float,
-    data: float,
-    cost: CostModel,
-    detectable: float | None,
+    sizes: _Sizes, axis: int, best: tuple[float, float], cost: CostModel, detectable: float | None
 ) -> Gain:
-    factor = np.array([1.0, 10.0])
-    parameters = best * (factor if axis == 0 else np.ones(2))
-    samples = data * (factor if axis == 1 else np.ones(2))
-    here_R, there_R = sizes.predict(parameters, samples, law.replicates_Rp).T
-    here, there = sizes.predict(parameters, samples, law.fit.theta_p[None])[0]
-    seconds = cost.seconds(float(parameters[1]), float(samples[1]))
+    law = sizes.law
+    ends_22 = np.array([best, best])
+    ends_22[1, axis] *= 10.0
+    here_R, there_R = sizes.predict(ends_22, law.replicates_Rp).T
+    here, there = sizes.predict(ends_22, law.fit.theta_p[None])[0]
+    seconds = cost.seconds(*ends_22[1].tolist())
     return Gain(
         axis=law.table.axes[axis],
-        start=(best, data)[axis],
+        start=best[axis],
         gain=percentile_metric(float(here - there), here_R - there_R, law.level),
         seconds=seconds,
         price=seconds / 3600 * cost.price_per_hour,
