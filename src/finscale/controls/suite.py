@@ -153,7 +153,7 @@ def _run(
             progress(control.name, len(outcomes), num_replicates)
     verdicts, exponents, measures = zip(*outcomes, strict=True)
     counts: dict[str, int] = {name: verdicts.count(name) for name in VERDICTS}
-    counts |= {name: sum(m[name] for m in measures) for name in measures[0]}
+    counts |= {name: sum(1 for m in measures if m[name]) for name in measures[0]}
     rates = {name: count / num_replicates for name, count in counts.items()}
     truth = truth_of(control) if control.truth_G is not None else None
     return ControlResult(

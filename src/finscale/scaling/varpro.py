@@ -10,13 +10,14 @@ of the Chinchilla problem from 3.5e11 to about 10.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from finscale.scaling.descent import Local, minimise
+from finscale.scaling.descent import Local, minimise, pick
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.nnls import solve_nonnegative
@@ -92,8 +93,7 @@ def _take(array: Array | None, rows: NDArray[np.int64] | slice) -> Array | None:
     return array if array is None or len(array) == 1 else array[rows]
 
 
-@dataclass(frozen=True)
-class Solution:
+class Solution(NamedTuple):
     """Internal answer of a batch: parameters in units x/x0, one row a replicate."""
 
     internal_Rp: Array
@@ -101,9 +101,8 @@ class Solution:
     converged_R: NDArray[np.bool_]
 
 
-def grid_points(form: Form, x_nd: Array) -> Array:
-    """Return every combination of the form's grid, ``[G, Q]``."""
-    axes = form.grid(x_nd)
+def grid_points(axes: Sequence[Array]) -> Array:
+    """Return every combination of one value from each axis, ``[G, Q]``."""
     if not axes:
         return np.zeros((1, 0))
     return np.stack([mesh.ravel() for mesh in np.meshgrid(*axes, indexing="ij")], axis=-1)
@@ -139,7 +138,7 @@ def solve(
     ``polish`` takes the answer from each start and the rows that it is of, and returns a better one
     under another loss.
     """
-    grid_GQ = grid_points(form, x_nd)
+    grid_GQ = grid_points(form.grid(x_nd))
 
     def fit(rows: slice) -> Solution:
         y, metric = y_Rn[rows], precision.take(rows)
@@ -149,7 +148,8 @@ def solve(
         return best_of([polish(near, rows) for near in tries] if polish else tries)
 
     row_size = max(len(grid_GQ) * len(form.linear) ** 2, len(x_nd) * form.num_parameters)
-    return joined([fit(rows) for rows in chunks(len(y_Rn), row_size)])
+    parts = [fit(rows) for rows in chunks(len(y_Rn), row_size)]
+    return Solution(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 
 def start_points(form: Form, x_nd: Array, objective_RG: Array) -> NDArray[np.int64]:
@@ -181,25 +181,12 @@ def chunks(num_rows: int, row_size: int) -> Iterator[slice]:
         yield slice(start, min(start + step, num_rows))
 
 
-def joined(parts: list[Solution]) -> Solution:
-    """Return consecutive chunks as one."""
-    return Solution(
-        np.concatenate([part.internal_Rp for part in parts]),
-        np.concatenate([part.objective_R for part in parts]),
-        np.concatenate([part.converged_R for part in parts]),
-    )
-
-
 def best_of(tries: list[Solution]) -> Solution:
     """Return the better answer of every replicate."""
     best = tries[0]
     for other in tries[1:]:
         wins = other.objective_R < best.objective_R
-        best = Solution(
-            np.where(wins[:, None], other.internal_Rp, best.internal_Rp),
-            np.where(wins, other.objective_R, best.objective_R),
-            np.where(wins, other.converged_R, best.converged_R),
-        )
+        best = Solution(*(pick(wins, new, old) for new, old in zip(other, best, strict=True)))
     return best
 
 
@@ -222,8 +209,7 @@ def refine(form: Form, x_nd: Array, y_Rn: Array, precision: Precision, q_RQ: Arr
         diagonal = np.einsum("rqq->rq", hessian)
         return Local(np.sum(residual**2, axis=-1), gradient, hessian, diagonal, c)
 
-    lower = np.array([parameter.lower for parameter in form.nonlinear])
-    upper = np.array([parameter.upper for parameter in form.nonlinear])
+    lower, upper = (bound[len(form.linear) :] for bound in form.bounds)
     found = minimise(evaluate, q_RQ, lower, upper)
     internal = np.concatenate([found.carry_RK, found.params_RP], axis=-1)
     return Solution(internal, found.objective_R, found.converged_R)
