@@ -30,22 +30,11 @@ FEWEST_LEVELS = 3
 
 @dataclass(frozen=True)
 class Approach:
-    """One estimate of the exponent.
+    """One estimate of a in N_opt ∝ C^a, with its percentile bootstrap over runs.
 
-    Parameters
-    ----------
-    name : str
-        ``"envelope"``, ``"isoflop"`` or ``"parametric"``.
-    exponent : float
-        a in N_opt ∝ C^a; NaN where it cannot be told.
-    interval : (float, float)
-        Percentile bootstrap over runs.
-    optima_m2 : array, ``[m, 2]``
-        Compute and best N that the line goes through; empty for the parametric estimate.
-    discarded : tuple of str
-        Levels left out, each with its reason.
-    reason : str
-        Why the exponent cannot be told.
+    The exponent is NaN where it cannot be told, and ``reason`` says why. ``optima_m2`` are compute
+    and best N that the line goes through, empty for the parametric estimate; ``discarded`` are the
+    levels left out, each with its reason.
     """
 
     name: str

@@ -29,18 +29,10 @@ ILL_CONDITIONED = 1e7
 class Diagnostics:
     """What a reader needs in order to believe a fit.
 
-    Parameters
-    ----------
-    converged : bool
-        Whether the search converged.
-    at_bound : tuple of str
-        Parameters that rest on a bound.
-    open_profile : tuple of str
-        Parameters whose profile likelihood does not close before a bound: ``"alpha below"``.
-    condition_number : float
-        Of the Jacobian with columns of unit length, whitened: near 1 is good.
-    leverage_n : array, ``[n]``
-        How much each point fits itself, 0 to 1; they sum to the number of parameters.
+    Whether the search converged; parameters that rest on a bound, and those whose profile
+    likelihood does not close before one (``"alpha below"``); the condition number of the whitened
+    Jacobian with columns of unit length (near 1 is good); and how much each point fits itself, 0 to
+    1, which sum to the number of parameters.
     """
 
     converged: bool

@@ -21,22 +21,9 @@ from finscale.scaling.table import LawTable, read_table
 class FormScore:
     """How one form does on a table.
 
-    Parameters
-    ----------
-    name : str
-        The form; with its axis where the table has several: ``"power_floor(N)"``.
-    num_parameters : int
-        p.
-    aicc : float
-        Infinite where there are too few sizes for the correction.
-    weight : float
-        Akaike weight among the forms compared.
-    heldout_error : float
-        Mean absolute error at the sizes held out; NaN where the rest cannot be fitted.
-    identified : bool
-        Whether all sizes together tell the form's parameters.
-    reason : str
-        Why not.
+    It is named with its axis where the table has several: ``"power_floor(N)"``. The AICc is
+    infinite where there are too few sizes for the correction; the mean absolute error at the sizes
+    held out is NaN where the rest cannot be fitted; ``reason`` says why a form is not identified.
     """
 
     name: str

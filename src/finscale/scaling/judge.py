@@ -21,6 +21,7 @@ from finscale.scaling.decision import (
 )
 from finscale.scaling.digits import number
 from finscale.scaling.intervals import percentile_metric
+from finscale.scaling.measure import negated
 from finscale.scaling.sentences import reasons, sentence
 from finscale.scaling.settlement import Settlement, settlement
 from finscale.scaling.trend import FINE_EXPONENTS, Float, MonotoneFit, SizeAxis, Trends, shape
@@ -102,6 +103,7 @@ class Judge:
 
     def _facts(self, limits: Thresholds) -> dict[str, Any]:
         observed, flat, monotone = self.observed, self.if_flat, self.if_monotone
+        lowest, highest = self._fine.bounds
         return {
             "statement": self.statement,
             "covariance": self.covariance,
@@ -114,7 +116,7 @@ class Judge:
                 self.statement.measure.moves(better=self.falls)
             ],
             "exponent": self._exponent(limits.exponent),
-            "exponent_bounds": _exponent_bounds(self._fine),
+            "exponent_bounds": (-highest, -lowest) if self._fine.sign < 0 else (lowest, highest),
             "next_tenfold": self._next_tenfold(),
             "held_out": self._held_out(),
         }
@@ -166,13 +168,9 @@ class Judge:
         }
 
     def _exponent(self, threshold: float) -> Metric:
-        best = self._fine
-        low_B, high_B = best.exponent_interval(threshold)
-        ends = float(low_B[0]), float(high_B[0])
-        value = float(best.exponent_B[0])
-        if best.sign < 0:
-            return Metric(-value, -ends[1], -ends[0])
-        return Metric(value, *ends)
+        low_B, high_B = self._fine.exponent_interval(threshold)
+        found = Metric(float(self._fine.exponent_B[0]), float(low_B[0]), float(high_B[0]))
+        return negated(found) if self._fine.sign < 0 else found
 
     def _next_tenfold(self) -> Metric:
         redrawn = self.if_monotone
@@ -202,11 +200,6 @@ class Judge:
         part = replace(whole, day_GG=whole.day_GG[np.ix_(keep, keep)], **kept)
         statement = replace(self.statement, sizes=tuple(self.size_G[keep].tolist()))
         return Judge(statement, part, self.num_replicates, self.seed).verdict(settle=False)
-
-
-def _exponent_bounds(best: MonotoneFit) -> tuple[float, float]:
-    lowest, highest = best.bounds
-    return (-highest, -lowest) if best.sign < 0 else (lowest, highest)
 
 
 def _p_value(observed_1: Float, null_B: Float) -> float:

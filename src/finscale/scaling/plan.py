@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,8 @@ from finscale.scaling.cost import CostModel
 from finscale.scaling.covariance import size_covariance
 from finscale.scaling.digits import number
 from finscale.scaling.intervals import percentile_metric
+from finscale.scaling.law import Law
 from finscale.scaling.sentences import interval, size
-
-if TYPE_CHECKING:
-    from finscale.scaling.law import Law
 
 Float = NDArray[np.float64]
 
@@ -36,22 +34,11 @@ _GRID = 600
 
 @dataclass(frozen=True)
 class Gain:
-    """What ten times one axis would bring.
+    """What ten times one axis would bring, from a size ``start``.
 
-    Parameters
-    ----------
-    axis : str
-        What grows tenfold.
-    start : float
-        From this size.
-    gain : Metric
-        Loss saved.
-    seconds : float or None
-        Training time of the grown model; None where the cost does not follow from the axis.
-    price : float or None
-        The same in money.
-    detectable : float or None
-        Smallest gain that the test set can see (80 % power); None where its noise is unknown.
+    The loss saved; time and price of training the grown model, None where they do not follow from
+    the axis; and the smallest gain that the test set can see with 80 % power, None where its noise
+    is unknown.
     """
 
     axis: str

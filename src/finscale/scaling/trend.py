@@ -50,22 +50,11 @@ def shape(exponent: Float, x: Float, first: float, last: float) -> Float:
 
 @dataclass(frozen=True)
 class MonotoneFit:
-    """The best falling (or rising) power law of B replicates.
+    """The best falling (sign -1) or rising (1) power law of B replicates.
 
-    Parameters
-    ----------
-    sign : int
-        -1 falling, 1 rising.
-    exponent_B : array [B]
-        Exponent e of x: negative for a curve that levels off.
-    total_B : array [B]
-        Whole fall or rise from smallest to largest size, at least 0.
-    level_B : array [B]
-        Loss at the smallest size.
-    statistic_B : array [B]
-        Likelihood ratio against the constant: the drop in generalised residual sum of squares.
-    profile_BA : array [B, A]
-        The same at every exponent of the grid.
+    Its exponent of x (negative for a curve that levels off), whole fall or rise from smallest to
+    largest size (at least 0), loss at the smallest size, and the likelihood ratio against the
+    constant (the drop in generalised residual sum of squares), also at every exponent of the grid.
     """
 
     sign: int
@@ -99,10 +88,8 @@ class MonotoneFit:
         low_B = inside_BA.argmax(axis=1)
         high_B = last - inside_BA[:, ::-1].argmax(axis=1)
         # the edge lies between the last exponent inside and the first outside: take the latter
-        return (
-            self.exponent_A[np.maximum(low_B - 1, 0)],
-            self.exponent_A[np.minimum(high_B + 1, last)],
-        )
+        outside = np.maximum(low_B - 1, 0), np.minimum(high_B + 1, last)
+        return self.exponent_A[outside[0]], self.exponent_A[outside[1]]
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -164,15 +151,7 @@ class Trends:
 
 @dataclass(frozen=True)
 class SizeAxis:
-    """The sizes of a study with the curves' shapes at them, computed once.
-
-    Parameters
-    ----------
-    sizes : tuple of float
-        G sizes, rising.
-    num_exponents : int
-        Exponents of the grid.
-    """
+    """The G sizes of a study, rising, with a grid of exponents for the curves through them."""
 
     sizes: tuple[float, ...]
     num_exponents: int = NUM_EXPONENTS
@@ -206,12 +185,7 @@ class SizeAxis:
     def fit(self, mean_BG: Float, covariance_BGG: Float) -> Trends:
         """Fit falling, rising and turning curves by generalised least squares.
 
-        Parameters
-        ----------
-        mean_BG : array [B, G]
-            Mean loss of each replicate and size.
-        covariance_BGG : array [B, G, G] or [1, G, G]
-            Their covariance, up to a part that all sizes share.
+        The covariance, ``[B, G, G]`` or ``[1, G, G]``, counts up to a part that all sizes share.
         """
         # the curves' level is free, so adding a part that all sizes share changes nothing; it makes
         # the matrix invertible where seeds do not differ and the days' part lacks full rank
