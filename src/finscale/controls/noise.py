@@ -26,19 +26,10 @@ _LEVEL = 0.6
 class Noise:
     """Daily losses of a grid of runs as they look in practice (standard deviations, nats).
 
-    Parameters
-    ----------
-    num_seeds, num_days : int
-        S and T.
-    day : float
-        What all runs share on a day; it is far larger than the rest.
-    own : float
-        What the models of one size share on a day beyond that, and ``shared`` its part common to
-        the seeds of a size.
-    seed : float
-        How much another seed changes a run's mean loss.
-    clustered : bool
-        Whether noise has fat tails, clusters like volatility and is correlated from day to day.
+    ``day`` is what all runs share on a day, far larger than the rest; ``own`` what the models of
+    one size have on a day beyond that, and ``shared`` its part common to the seeds of a size;
+    ``seed`` how much another seed changes a run's mean loss. Clustered noise has fat tails,
+    clusters like volatility and is correlated from day to day.
     """
 
     num_seeds: int

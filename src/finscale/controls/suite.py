@@ -52,14 +52,8 @@ class Checked:
 class ControlResult:
     """All replicates of one control.
 
-    Parameters
-    ----------
-    rates : dict of str to float
-        Share of each verdict, of intervals that hold the truth, and of other measures.
-    exponent : float or None
-        Median exponent found, where a law is planted.
-    truth : Truth or None
-        What was planted.
+    The share of each verdict, of intervals that hold the truth and of other measures; where a law
+    is planted, that truth and the median exponent found.
     """
 
     name: str
@@ -123,10 +117,6 @@ def run_controls(
         Seed of the suite.
     progress : callable, optional
         Told the control's name, replicates done and replicates in all.
-
-    Returns
-    -------
-    ControlsReport
     """
     started = time.perf_counter()
     order = ("null", "power", "exact", "market")

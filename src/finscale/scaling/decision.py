@@ -215,8 +215,7 @@ def _turns(
 def _pinned(fit: MonotoneFit, limits: Thresholds) -> NDArray[np.bool_]:
     """Tell where the exponent's interval is finite and keeps off the bounds."""
     low_B, high_B = fit.exponent_interval(limits.exponent)
-    lowest, highest = fit.bounds
-    return np.asarray((low_B > lowest) & (high_B < highest))
+    return np.asarray((low_B > fit.bounds[0]) & (high_B < fit.bounds[1]))
 
 
 def _predicts_largest(

@@ -147,14 +147,9 @@ class Judge:
 
     def _too_little(self) -> tuple[str, ...]:
         sizes, span = self.statement.sizes, self.statement.sizes[-1] / self.statement.sizes[0]
-        few = []
-        if len(sizes) < LEAST_SIZES:
-            few.append(
-                f"{len(sizes)} sizes identify no exponent: at least {LEAST_SIZES} are needed"
-            )
-        if span < LEAST_SPAN:
-            few.append(f"the sizes span ×{span:.2g}, and less than ×{LEAST_SPAN:g} shows no law")
-        return tuple(few)
+        few = f"{len(sizes)} sizes identify no exponent: at least {LEAST_SIZES} are needed"
+        close = f"the sizes span ×{span:.2g}, and less than ×{LEAST_SPAN:g} shows no law"
+        return (few,) * (len(sizes) < LEAST_SIZES) + (close,) * (span < LEAST_SPAN)
 
     def _gain(self) -> dict[str, Any]:
         from scipy.stats import t

@@ -131,10 +131,9 @@ def _visibility(gain: Gain) -> str:
 
 
 def _duration(seconds: float) -> str:
-    for unit, scale in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= scale:
-            return f"{seconds / scale:.3g} {unit}"
-    return f"{seconds:.3g} s"
+    units = (("d", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
+    unit, scale = next(((u, s) for u, s in units if seconds >= s), units[-1])
+    return f"{seconds / scale:.3g} {unit}"
 
 
 def plan(

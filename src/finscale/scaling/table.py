@@ -195,15 +195,14 @@ def _numbers(frame: pl.DataFrame, columns: Sequence[str], place: str) -> pl.Data
 
 
 def _first_bad(frame: pl.DataFrame, good: pl.Expr) -> int | None:
+    """Return the number of the first bad row, counted from 1."""
     bad = frame.select((~good.fill_null(False)).alias("bad"))["bad"].arg_true()
     return int(bad[0]) + 1 if len(bad) else None
 
 
 def _check_sizes(frame: pl.DataFrame, axes: Sequence[str], place: str) -> None:
     for axis in axes:
-        size = pl.col(axis)
-        row = _first_bad(frame, size.is_finite() & (size > 0))
-        if row is not None:
+        if row := _first_bad(frame, pl.col(axis).is_finite() & (pl.col(axis) > 0)):
             raise DataError(
                 f"{place}: {axis} is {frame[axis][row - 1]} in row {row}; sizes must be positive.",
                 hint="drop the row, or count what it stands for",
@@ -217,15 +216,12 @@ def _check_sizes(frame: pl.DataFrame, axes: Sequence[str], place: str) -> None:
 
 
 def _check_losses(frame: pl.DataFrame, y: str, place: str, *, signed: bool) -> None:
-    loss = pl.col(y)
-    row = _first_bad(frame, loss.is_finite())
-    if row is not None:
+    if row := _first_bad(frame, pl.col(y).is_finite()):
         raise DataError(
             f"{place}: {y} is {frame[y][row - 1]} in row {row}.",
             hint="a run that diverged is a result: say how it is counted, or drop the row",
         )
-    row = _first_bad(frame, loss > 0)
-    if row is not None and not signed:
+    if not signed and (row := _first_bad(frame, pl.col(y) > 0)):
         raise DataError(
             f"{place}: {y} is {frame[y][row - 1]:g} in row {row}; a loss is positive.",
             hint="for differences of losses say signed=True (terminal: --signed)",

@@ -34,46 +34,46 @@ _MOST_VALLEYS = 8
 class Precision:
     r"""The metric of a quadratic loss: :math:`r^\top P r`.
 
-    Exactly one is given: ``weights`` ``[1 | R, n]`` or ``matrix`` ``[1 | R, n, n]``.
+    Of ``weights`` ``[1 | R, n]``, or of a ``matrix`` ``[1 | R, n, n]`` where one is given.
     """
 
-    weights: Array | None = None
+    weights: Array
     matrix: Array | None = None
 
     @classmethod
     def of(cls, num_points: int, weights: Array | None, covariance: Array | None) -> Precision:
         """Return the metric for weights ``[n]`` or ``[R, n]``, or a covariance ``[(R,) n, n]``."""
-        if covariance is not None:
-            matrix: Array = np.asarray(np.linalg.inv(covariance), dtype=np.float64)
-            return cls(matrix=matrix if matrix.ndim == 3 else matrix[None])
-        if weights is None:
-            return cls(weights=np.ones((1, num_points)))
-        return cls(weights=np.atleast_2d(weights))
+        weights = np.ones((1, num_points)) if weights is None else np.atleast_2d(weights)
+        if covariance is None:
+            return cls(weights)
+        matrix: Array = np.asarray(np.linalg.inv(covariance), dtype=np.float64)
+        return cls(weights, matrix if matrix.ndim == 3 else matrix[None])
 
     def take(self, rows: NDArray[np.int64] | slice) -> Precision:
         """Return the metric of some replicates."""
-        return Precision(_take(self.weights, rows), _take(self.matrix, rows))
+        weights = self.weights if len(self.weights) == 1 else self.weights[rows]
+        if self.matrix is None or len(self.matrix) == 1:
+            return Precision(weights, self.matrix)
+        return Precision(weights, self.matrix[rows])
 
     def apply(self, y_Rn: Array) -> Array:
         """Return P y."""
         if self.matrix is not None:
             return np.asarray((self.matrix @ y_Rn[..., None])[..., 0])
-        assert self.weights is not None
         return self.weights * y_Rn
 
     def root(self) -> Precision:
         """Return W with W'W = P: what whitens residuals."""
-        if self.matrix is not None:
-            return Precision(matrix=np.swapaxes(np.linalg.cholesky(self.matrix), -1, -2))
-        assert self.weights is not None
-        return Precision(weights=np.sqrt(self.weights))
+        weights = np.sqrt(self.weights)
+        if self.matrix is None:
+            return Precision(weights)
+        return Precision(weights, np.swapaxes(np.linalg.cholesky(self.matrix), -1, -2))
 
     def whiten(self, a_Rn_: Array) -> Array:
         """Return W a for arrays ``[R, n, ...]``."""
         if self.matrix is not None:
             flat = self.matrix @ a_Rn_.reshape(*a_Rn_.shape[:2], -1)
             return np.asarray(flat.reshape(a_Rn_.shape))
-        assert self.weights is not None
         return self.weights.reshape(*self.weights.shape, *[1] * (a_Rn_.ndim - 2)) * a_Rn_
 
     def gram(self, phi_GnK: Array) -> Array:
@@ -83,14 +83,9 @@ class Precision:
             pairs = np.einsum("gik,gjl->ijgkl", phi_GnK, phi_GnK).reshape(num_points**2, -1)
             flat = self.matrix.reshape(len(self.matrix), -1) @ pairs
         else:
-            assert self.weights is not None
             pairs = np.einsum("gik,gil->igkl", phi_GnK, phi_GnK).reshape(num_points, -1)
             flat = self.weights @ pairs
         return np.asarray(flat.reshape(-1, num_grid, num_columns, num_columns))
-
-
-def _take(array: Array | None, rows: NDArray[np.int64] | slice) -> Array | None:
-    return array if array is None or len(array) == 1 else array[rows]
 
 
 class Solution(NamedTuple):

@@ -135,19 +135,11 @@ class PowerRow:
 
 @dataclass(frozen=True)
 class StudyPower:
-    """The probabilities of a design.
+    """The probabilities of a design, one row a true gain.
 
-    Parameters
-    ----------
-    design : StudyDesign
-        What was asked.
-    rows : tuple of PowerRow
-        One a true gain; the first is no gain at all.
-    smallest_fall : float
-        Smallest gain (nats, smallest to largest size) that is told from none with 80 % power.
-    smallest_law : float
-        Smallest gain whose power law is established, exponent and all, with 80 % power; infinite
-        where none is.
+    ``smallest_fall`` is the smallest gain (nats, smallest to largest size) that is told from none
+    with 80 % power; ``smallest_law`` the smallest whose power law is established, exponent and all,
+    infinite where none is.
     """
 
     design: StudyDesign
