@@ -92,9 +92,6 @@ class Control:
 #: All controls by name, in the order of the table.
 CONTROLS: Registry[Control] = Registry("control")
 
-NO_FALSE_LAW = (ControlCheck("LAW", at_most=0.05), ControlCheck("INVERSE", at_most=0.05))
-HONEST_INTERVALS = (
-    ControlCheck("covers exponent", 0.90, 0.98),
-    ControlCheck("covers gain", 0.90, 0.98),
-    ControlCheck("covers tenfold", 0.90, 0.98),
+HONEST_INTERVALS = tuple(
+    ControlCheck(f"covers {name}", 0.90, 0.98) for name in ("exponent", "gain", "tenfold")
 )

@@ -78,21 +78,14 @@ def _penalties() -> tuple[float, ...]:
     """Return the penalty at which the deterministic equivalent is least, for each sample."""
     from scipy.optimize import minimize_scalar
 
-    found = []
-    for num_rows in _SAMPLES:
-        best = minimize_scalar(
-            lambda log_penalty, n=num_rows: float(
-                _DATA_TEACHER.ridge_excess(n, np.exp(log_penalty))[0]
-            ),
-            bounds=(-6.0, 6.0),
-            method="bounded",
-        )
-        found.append(float(np.exp(best.x)))
-    return tuple(found)
+    def excess(log_penalty: float, num_rows: float) -> float:
+        return float(_DATA_TEACHER.ridge_excess(num_rows, np.exp(log_penalty))[0])
 
-
-def _data_truth(size_G: Float) -> Float:
-    return _DATA_TEACHER.tuned_ridge_excess(size_G)
+    found = [
+        minimize_scalar(excess, bounds=(-6.0, 6.0), args=(num_rows,), method="bounded")
+        for num_rows in _SAMPLES
+    ]
+    return tuple(float(np.exp(best.x)) for best in found)
 
 
 def _market(rng: np.random.Generator, num_symbols: int, num_days: int) -> tuple[Float, Float]:
@@ -124,10 +117,6 @@ def _known_motifs(rng: np.random.Generator) -> Losses:
     return Losses(np.repeat(daily_GT[:, None, :], 2, axis=1), _KNOWN)
 
 
-def _known_truth(size_G: Float) -> Float:
-    return _MOTIFS.bayes_loss + _MOTIFS.size_excess(size_G.astype(int))
-
-
 def _learned_motifs(rng: np.random.Generator) -> Losses:
     """Score learners that count each motif's rises in D bars, one training set a seed."""
     most = int(_LEARNED[-1])
@@ -148,42 +137,31 @@ def _learned_motifs(rng: np.random.Generator) -> Losses:
     return Losses(losses_GST, _LEARNED)
 
 
-def _learned_truth(size_G: Float) -> Float:
-    return _MOTIFS.bayes_loss + _MOTIFS.data_excess(size_G.astype(int))
-
-
-for _control in (
-    Control(
-        name="teacher, features",
-        about="linear teacher, tiers of 20 to 2,000 features, ample data: exponent b − 1 = .5",
-        kind="exact",
-        draw=_tiers,
-        checks=(ControlCheck("LAW", at_least=0.80), *HONEST_INTERVALS),
-        truth_G=_tier_truth,
+for _name, _about, _draw, _truth in (
+    (
+        "teacher, features",
+        "linear teacher, tiers of 20 to 2,000 features, ample data: exponent b − 1 = .5",
+        _tiers,
+        _tier_truth,
     ),
-    Control(
-        name="teacher, data",
-        about="linear teacher, tuned ridge on 25 to 1,600 rows: the deterministic equivalent",
-        kind="exact",
-        draw=_data,
-        checks=(ControlCheck("LAW", at_least=0.80), *HONEST_INTERVALS),
-        truth_G=_data_truth,
+    (
+        "teacher, data",
+        "linear teacher, tuned ridge on 25 to 1,600 rows: the deterministic equivalent",
+        _data,
+        _DATA_TEACHER.tuned_ridge_excess,
     ),
-    Control(
-        name="motifs, size",
-        about="Zipf motifs in bars, the N most frequent known: exponent α = .6",
-        kind="exact",
-        draw=_known_motifs,
-        checks=(ControlCheck("LAW", at_least=0.80), *HONEST_INTERVALS),
-        truth_G=_known_truth,
+    (
+        "motifs, size",
+        "Zipf motifs in bars, the N most frequent known: exponent α = .6",
+        _known_motifs,
+        lambda size_G: _MOTIFS.bayes_loss + _MOTIFS.size_excess(size_G.astype(int)),
     ),
-    Control(
-        name="motifs, data",
-        about="Zipf motifs in bars, learned from 500 to 32,000 of them: exponent α / (1 + α)",
-        kind="exact",
-        draw=_learned_motifs,
-        checks=(ControlCheck("LAW", at_least=0.80), *HONEST_INTERVALS),
-        truth_G=_learned_truth,
+    (
+        "motifs, data",
+        "Zipf motifs in bars, learned from 500 to 32,000 of them: exponent α / (1 + α)",
+        _learned_motifs,
+        lambda size_G: _MOTIFS.bayes_loss + _MOTIFS.data_excess(size_G.astype(int)),
     ),
 ):
-    CONTROLS.add(_control.name, _control)
+    _checks = (ControlCheck("LAW", at_least=0.80), *HONEST_INTERVALS)
+    CONTROLS.add(_name, Control(_name, _about, "exact", _draw, _checks, truth_G=_truth))

@@ -27,7 +27,7 @@ def draw_figure(report: ControlsReport, path: Path) -> None:
     """Write the figure: verdicts of every control, and the coverage of 95 % intervals."""
     from matplotlib.figure import Figure
 
-    judged = [result for result in report.results if _is_judged(result)]
+    judged = [r for r in report.results if any(check.measure in VERDICTS for check in r.checks)]
     covered = [result for result in report.results if result.truth is not None]
     height = 1.2 + 0.34 * max(len(judged), len(covered), 3)
     figure = Figure(figsize=(10, height), layout="constrained")
@@ -37,10 +37,6 @@ def draw_figure(report: ControlsReport, path: Path) -> None:
     figure.suptitle(f"{report.num_replicates} worlds of known truth each", fontsize=10)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format=path.suffix.lstrip(".") or "png", dpi=150)
-
-
-def _is_judged(result: ControlResult) -> bool:
-    return any(check.measure in VERDICTS for check in result.checks)
 
 
 def _verdicts(axes: Axes, results: list[ControlResult]) -> None:

@@ -84,33 +84,34 @@ def _with_features(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(*lagged, volatility.log().alias("log_volatility"))
 
 
-def _learner(task: TaskConfig, complexity: int, seed: int, ridge: float) -> Baseline:
-    return make_baseline(
-        "random_fourier",
-        task=task,
-        context_length=1,
-        features=_FEATURES,
-        seed=seed,
-        complexity=complexity,
-        ridge=ridge,
-        view="last",
-    )
-
-
-def _plain(name: Literal["base_rate", "volatility"], task: TaskConfig) -> Baseline:
-    return make_baseline(name, task=task, context_length=1, features=())
+def _beats(
+    name: Literal["base_rate", "volatility"],
+    windows: ControlWindows,
+    task: TaskConfig,
+    losses_GST: Float,
+) -> bool:
+    """Tell whether the largest learner has significant skill over a baseline."""
+    plain = make_baseline(name, task=task, context_length=1, features=())
+    return _skilful(windows.scored(plain), losses_GST[-1].mean(axis=0))
 
 
 def _grid(windows: ControlWindows, task: TaskConfig, ridge: float = _RIDGE) -> Float:
     """Return the losses ``[G, S, T]`` of learners of all sizes."""
-    return np.stack(
-        [
-            np.stack(
-                [windows.scored(_learner(task, size, seed, ridge)) for seed in range(_NUM_SEEDS)]
-            )
-            for size in _COMPLEXITIES
-        ]
-    )
+
+    def scored(complexity: int, seed: int) -> Float:
+        learner = make_baseline(
+            "random_fourier",
+            task=task,
+            context_length=1,
+            features=_FEATURES,
+            seed=seed,
+            complexity=complexity,
+            ridge=ridge,
+            view="last",
+        )
+        return windows.scored(learner)
+
+    return np.array([[scored(size, s) for s in range(_NUM_SEEDS)] for size in _COMPLEXITIES])
 
 
 def _skilful(base_T: Float, model_T: Float) -> bool:
@@ -129,9 +130,8 @@ def _direction(market: str, *, permute: bool = False) -> Control:
         windows = ControlWindows.draw(market, _DIRECTION, rng, 1)
         windows = windows.permuted(rng) if permute else windows
         losses_GST = _grid(windows, _DIRECTION)
-        best_T = losses_GST[-1].mean(axis=0)
-        base_T = windows.scored(_plain("base_rate", _DIRECTION))
-        return Losses(losses_GST, _SIZES, {"skill over base rate": _skilful(base_T, best_T)})
+        skill = _beats("base_rate", windows, _DIRECTION, losses_GST)
+        return Losses(losses_GST, _SIZES, {"skill over base rate": skill})
 
     suffix = ", labels permuted" if permute else ""
     return Control(
@@ -151,21 +151,18 @@ def _volatility_timing(rng: np.random.Generator) -> Losses:
     task = TaskConfig(name="threshold_1pct", touch="close")
     windows = ControlWindows.draw("garch", task, rng, 2)
     losses_GST = _grid(windows, task, ridge=4.0)
-    best_T = losses_GST[-1].mean(axis=0)
-    return Losses(
-        losses_GST,
-        _SIZES,
-        {
-            "skill over base rate": _skilful(windows.scored(_plain("base_rate", task)), best_T),
-            "skill over volatility": _skilful(windows.scored(_plain("volatility", task)), best_T),
-        },
-    )
+    measures = {
+        "skill over base rate": _beats("base_rate", windows, task, losses_GST),
+        "skill over volatility": _beats("volatility", windows, task, losses_GST),
+    }
+    return Losses(losses_GST, _SIZES, measures)
 
 
 def _reversal(rng: np.random.Generator) -> Losses:
     windows = ControlWindows.draw("reversal", _DIRECTION, rng, 2)
     losses_GST = _grid(windows, _DIRECTION, ridge=4.0)
-    base_T = windows.scored(_plain("base_rate", _DIRECTION))
+    plain = make_baseline("base_rate", task=_DIRECTION, context_length=1, features=())
+    base_T = windows.scored(plain)
     last_move_B = windows.frame["r0"].to_numpy()[windows.test_B]
     follower_T = windows.daily_loss(0.1 * np.sign(last_move_B))
     return Losses(

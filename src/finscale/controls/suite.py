@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from finscale.controls import exact, market, noise
 from finscale.controls.case import CONTROLS, Control, ControlCheck
-from finscale.scaling.covariance import SizeCovariance
 from finscale.scaling.decision import VERDICTS
 from finscale.scaling.trend import FINE_EXPONENTS, SizeAxis
 from finscale.scaling.verdict import Verdict, decide
@@ -38,15 +38,6 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class SuiteOutcome:
-    """One replicate: its verdict, whether intervals held the truth, and other measures."""
-
-    verdict: str
-    exponent: float
-    measures: dict[str, bool]
-
-
-@dataclass(frozen=True)
 class Checked:
     """A check with what was measured."""
 
@@ -61,14 +52,8 @@ class Checked:
 class ControlResult:
     """All replicates of one control.
 
-    Parameters
-    ----------
-    rates : dict of str to float
-        Share of each verdict, of intervals that hold the truth, and of other measures.
-    exponent : float or None
-        Median exponent found, where a law is planted.
-    truth : Truth or None
-        What was planted.
+    The share of each verdict, of intervals that hold the truth and of other measures; where a law
+    is planted, that truth and the median exponent found.
     """
 
     name: str
@@ -132,56 +117,34 @@ def run_controls(
         Seed of the suite.
     progress : callable, optional
         Told the control's name, replicates done and replicates in all.
-
-    Returns
-    -------
-    ControlsReport
     """
     started = time.perf_counter()
-    chosen = [CONTROLS[name] for name in names] if names else _by_kind()
-    results = []
-    with ProcessPoolExecutor(workers) if workers > 1 else _InProcess() as pool:
-        for control in chosen:
-            results.append(_run(control, num_replicates, pool, seed, progress))
-    return ControlsReport(tuple(results), num_replicates, seed, time.perf_counter() - started)
-
-
-def _by_kind() -> list[Control]:
     order = ("null", "power", "exact", "market")
-    return sorted(CONTROLS.values(), key=lambda control: order.index(control.kind))
-
-
-class _InProcess:
-    """An executor's ``map`` without processes."""
-
-    def __enter__(self) -> _InProcess:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def map(self, function: Callable[..., Any], *parts: Any, **_: Any) -> Iterator[Any]:
-        return map(function, *parts)
+    by_kind = sorted(CONTROLS.values(), key=lambda control: order.index(control.kind))
+    chosen = [CONTROLS[name] for name in names] if names else by_kind
+    with ProcessPoolExecutor(workers) if workers > 1 else nullcontext() as pool:
+        results = tuple(_run(each, num_replicates, pool, seed, progress) for each in chosen)
+    return ControlsReport(results, num_replicates, seed, time.perf_counter() - started)
 
 
 def _run(
     control: Control,
     num_replicates: int,
-    pool: ProcessPoolExecutor | _InProcess,
+    pool: ProcessPoolExecutor | None,
     seed: int,
     progress: Callable[[str, int, int], None] | None,
 ) -> ControlResult:
     started = time.perf_counter()
+    one, numbers = partial(_replicate, control.name, seed), range(num_replicates)
     outcomes = []
-    numbers = range(num_replicates)
-    replicates = pool.map(
-        _replicate, [control.name] * num_replicates, [seed] * num_replicates, numbers, chunksize=8
-    )
-    for done, outcome in enumerate(replicates, 1):
+    for outcome in pool.map(one, numbers, chunksize=8) if pool else map(one, numbers):
         outcomes.append(outcome)
         if progress is not None:
-            progress(control.name, done, num_replicates)
-    rates = _rates(outcomes)
+            progress(control.name, len(outcomes), num_replicates)
+    verdicts, exponents, measures = zip(*outcomes, strict=True)
+    counts: dict[str, int] = {name: verdicts.count(name) for name in VERDICTS}
+    counts |= {name: sum(1 for m in measures if m[name]) for name in measures[0]}
+    rates = {name: count / num_replicates for name, count in counts.items()}
     truth = truth_of(control) if control.truth_G is not None else None
     return ControlResult(
         name=control.name,
@@ -189,14 +152,15 @@ def _run(
         kind=control.kind,
         num_replicates=num_replicates,
         rates=rates,
-        exponent=float(np.median([o.exponent for o in outcomes])) if truth else None,
+        exponent=float(np.median(exponents)) if truth else None,
         truth=truth,
         checks=tuple(_checked(check, rates, num_replicates) for check in control.checks),
         seconds=time.perf_counter() - started,
     )
 
 
-def _replicate(name: str, seed: int, number: int) -> SuiteOutcome:
+def _replicate(name: str, seed: int, number: int) -> tuple[str, float, dict[str, bool]]:
+    """Return one world's verdict, its exponent, and what else was measured."""
     control = CONTROLS[name]
     rng = np.random.default_rng([seed, zlib.crc32(name.encode()), number])
     drawn = control.draw(rng)
@@ -204,7 +168,7 @@ def _replicate(name: str, seed: int, number: int) -> SuiteOutcome:
     measures = dict(drawn.measures)
     if control.truth_G is not None:
         measures |= _coverage(verdict, truth_of(control))
-    return SuiteOutcome(verdict.name, verdict.exponent.value, measures)
+    return verdict.name, verdict.exponent.value, measures
 
 
 def _coverage(verdict: Verdict, truth: Truth) -> dict[str, bool]:
@@ -215,39 +179,24 @@ def _coverage(verdict: Verdict, truth: Truth) -> dict[str, bool]:
     }
 
 
-def truth_of(control: Control, known: dict[str, Truth] = {}) -> Truth:  # noqa: B006
+@cache
+def truth_of(control: Control) -> Truth:
     """Return the exponent and gains of a control's true curve.
 
     Where the true curve is not exactly a power law with a floor, its exponent is that of the
     nearest one, with the weights that the verdict itself uses: those of one replicate's covariance.
     """
-    if control.name not in known:
-        assert control.truth_G is not None
-        rng = np.random.default_rng([zlib.crc32(control.name.encode())])
-        drawn = control.draw(rng)
-        verdict = decide(drawn.losses_GST, drawn.sizes, sesoi=control.sesoi, settle=False)
-        known[control.name] = _nearest_law(
-            control.truth_G(drawn.sizes), verdict.covariance, drawn.sizes
-        )
-    return known[control.name]
-
-
-def _nearest_law(curve_G: Any, covariance: SizeCovariance, sizes: Any) -> Truth:
-    axis = SizeAxis(tuple(sizes.tolist()), FINE_EXPONENTS)
-    fall = axis.fit(curve_G[None], covariance.matrix_GG[None]).fall
+    assert control.truth_G is not None
+    drawn = control.draw(np.random.default_rng([zlib.crc32(control.name.encode())]))
+    verdict = decide(drawn.losses_GST, drawn.sizes, sesoi=control.sesoi, settle=False)
+    curve_G = control.truth_G(drawn.sizes)
+    axis = SizeAxis(tuple(drawn.sizes.tolist()), FINE_EXPONENTS)
+    fall = axis.fit(curve_G[None], verdict.covariance.matrix_GG[None]).fall
     return Truth(
         exponent=float(-fall.exponent_B[0]),
         gain=float(curve_G[0] - curve_G[-1]),
         tenfold=float(-fall.step(10.0)[0]),
     )
-
-
-def _rates(outcomes: Sequence[SuiteOutcome]) -> dict[str, float]:
-    total = len(outcomes)
-    verdicts = Counter(outcome.verdict for outcome in outcomes)
-    measures = Counter(name for o in outcomes for name, holds in o.measures.items() if holds)
-    rates = {name: verdicts[name] / total for name in VERDICTS}
-    return rates | {name: measures[name] / total for name in outcomes[0].measures}
 
 
 def _checked(check: ControlCheck, rates: dict[str, float], num_replicates: int) -> Checked:

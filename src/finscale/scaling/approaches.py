@@ -30,22 +30,11 @@ FEWEST_LEVELS = 3
 
 @dataclass(frozen=True)
 class Approach:
-    """One estimate of the exponent.
+    """One estimate of a in N_opt ∝ C^a, with its percentile bootstrap over runs.
 
-    Parameters
-    ----------
-    name : str
-        ``"envelope"``, ``"isoflop"`` or ``"parametric"``.
-    exponent : float
-        a in N_opt ∝ C^a; NaN where it cannot be told.
-    interval : (float, float)
-        Percentile bootstrap over runs.
-    optima_m2 : array, ``[m, 2]``
-        Compute and best N that the line goes through; empty for the parametric estimate.
-    discarded : tuple of str
-        Levels left out, each with its reason.
-    reason : str
-        Why the exponent cannot be told.
+    The exponent is NaN where it cannot be told, and ``reason`` says why. ``optima_m2`` are compute
+    and best N that the line goes through, empty for the parametric estimate; ``discarded`` are the
+    levels left out, each with its reason.
     """
 
     name: str
@@ -125,13 +114,8 @@ class Approaches:
             }
             for a in self.all
         }
-        content: dict[str, Any] = {
-            "approaches": rows,
-            "spread": self.spread,
-            "disagree": self.disagree,
-            "sentence": self.sentence,
-        }
-        return {key: null_for_nan(value) for key, value in content.items()}
+        told = {"spread": self.spread, "disagree": self.disagree, "sentence": self.sentence}
+        return {key: null_for_nan(value) for key, value in {"approaches": rows, **told}.items()}
 
 
 def compare_approaches(
@@ -166,47 +150,32 @@ def compare_approaches(
             f"approaches need two size axes, N and D; the table has {len(table.axes)}.",
             hint='x=("parameters", "tokens")',
         )
-    runs = _Runs(table.x_nd[:, 0], table.x_nd[:, 0] * table.x_nd[:, 1], table.y_n)
-    level_n = _levels(runs.compute, tolerance)
+    crowds = _crowds(np.log(table.x_nd).sum(axis=1), tolerance)
     rng = np.random.default_rng(random_seed)
     return Approaches(
-        _envelope(runs, level_n, rng, num_replicates, level),
-        _isoflop(runs, level_n, rng, num_replicates, level),
+        _envelope(table, crowds, rng, num_replicates, level),
+        _isoflop(table, crowds, rng, num_replicates, level),
         _parametric(table, rng, num_replicates, level),
         level,
     )
 
 
-@dataclass(frozen=True)
-class _Runs:
-    size: Array
-    compute: Array
-    loss: Array
-
-
-def _levels(compute_n: Array, tolerance: float) -> NDArray[np.int64]:
-    """Return the level of each run, -1 for runs away from any.
+def _crowds(log_c: Array, tolerance: float) -> list[NDArray[np.int64]]:
+    """Return the runs of each level of compute.
 
     Levels are found where runs crowd: the run with most others within half the tolerance on either
     side starts a level and takes them; repeat while a crowd is large enough for a parabola.
     """
-    log_c = np.log(compute_n)
     near_nn = np.abs(log_c[:, None] - log_c) <= 0.5 * np.log(tolerance) + 1e-9
     free_n = np.ones(len(log_c), dtype=bool)
-    level_n = np.full(len(log_c), -1)
-    for level in range(len(log_c)):
+    crowds: list[NDArray[np.int64]] = []
+    while True:
         crowd_n = (near_nn & free_n).sum(axis=1) * free_n
         if crowd_n.max() < FEWEST_RUNS:
-            break
+            return crowds
         members = near_nn[np.argmax(crowd_n)] & free_n
-        level_n[members] = level
+        crowds.append(np.flatnonzero(members))
         free_n &= ~members
-    return level_n
-
-
-def _crowds(level_n: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Return the runs of each level."""
-    return [np.flatnonzero(level_n == one) for one in range(level_n.max() + 1)]
 
 
 def _draws(num_runs: int, rng: np.random.Generator, num: int) -> Array:
@@ -217,76 +186,86 @@ def _draws(num_runs: int, rng: np.random.Generator, num: int) -> Array:
 
 def _slopes(optima_Rm2: Array) -> Array:
     """Return the least-squares slope of log N by log C of each replicate; NaN points drop out."""
-    known = np.asarray(~np.isnan(optima_Rm2).any(axis=-1))
-    weight = known / np.maximum(known.sum(axis=-1, keepdims=True), 1)
-    centred = np.where(known[..., None], optima_Rm2, 0.0)
-    centred = centred - np.sum(weight[..., None] * centred, axis=1, keepdims=True)
-    log_c, log_n = np.moveaxis(np.where(known[..., None], centred, 0.0), -1, 0)
-    enough = known.sum(axis=-1) >= FEWEST_LEVELS
+    known_Rm1 = ~np.isnan(optima_Rm2).any(axis=-1, keepdims=True)
+    num_R1 = known_Rm1.sum(axis=1)
+    centre_R2 = np.where(known_Rm1, optima_Rm2, 0.0).sum(axis=1) / np.maximum(num_R1, 1)
+    centred_Rm2 = np.where(known_Rm1, optima_Rm2 - centre_R2[:, None], 0.0)
+    log_c, log_n = np.moveaxis(centred_Rm2, -1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(enough, np.sum(log_c * log_n, axis=-1) / np.sum(log_c**2, axis=-1), np.nan)
+        slopes = np.sum(log_c * log_n, axis=-1) / np.sum(log_c**2, axis=-1)
+    return np.where(num_R1[:, 0] >= FEWEST_LEVELS, slopes, np.nan)
 
 
-def _through(name: str, optima_Rm2: Array, discarded: tuple[str, ...], level: float) -> Approach:
-    """Return the approach whose line goes through the optima of each replicate."""
-    num_levels = optima_Rm2.shape[1]
-    if num_levels < FEWEST_LEVELS:
-        reason = f"{num_levels} usable compute levels; a line needs {FEWEST_LEVELS}"
-        unknown = (float("nan"), float("nan"))
-        return Approach(name, float("nan"), unknown, np.zeros((0, 2)), discarded, reason)
+def _untold(name: str, reason: str, discarded: tuple[str, ...] = ()) -> Approach:
+    unknown = (float("nan"), float("nan"))
+    return Approach(name, float("nan"), unknown, np.zeros((0, 2)), discarded, reason)
+
+
+def _through(
+    name: str, optima: list[Array], level: float, discarded: tuple[str, ...] = ()
+) -> Approach:
+    """Return the approach whose line goes through the optima ``[R, 2]`` of each level."""
+    if len(optima) < FEWEST_LEVELS:
+        reason = f"{len(optima)} usable compute levels; a line needs {FEWEST_LEVELS}"
+        return _untold(name, reason, discarded)
+    optima_Rm2 = np.stack(optima, axis=1)
     slopes = _slopes(optima_Rm2)
     interval = percentile_interval(slopes[1:], level)
     return Approach(name, float(slopes[0]), interval, np.exp(optima_Rm2[0]), discarded)
 
 
 def _envelope(
-    runs: _Runs, level_n: NDArray[np.int64], rng: np.random.Generator, num: int, level: float
+    table: LawTable,
+    crowds: list[NDArray[np.int64]],
+    rng: np.random.Generator,
+    num: int,
+    level: float,
 ) -> Approach:
     """Approach 1: the run of least loss at each compute."""
+    log_x = np.log(table.x_nd)
     optima = []
-    for crowd in _crowds(level_n):
+    for crowd in crowds:
         drawn = _draws(len(crowd), rng, num) > 0
-        best = crowd[np.argmin(np.where(drawn, runs.loss[crowd], np.inf), axis=-1)]
-        optima.append(np.log(np.stack([runs.compute[best], runs.size[best]], axis=-1)))
-    return _through("envelope", _stacked(optima, num), (), level)
+        best = crowd[np.argmin(np.where(drawn, table.y_n[crowd], np.inf), axis=-1)]
+        optima.append(np.stack([log_x[best].sum(axis=-1), log_x[best, 0]], axis=-1))
+    return _through("envelope", optima, level)
 
 
 def _isoflop(
-    runs: _Runs, level_n: NDArray[np.int64], rng: np.random.Generator, num: int, level: float
+    table: LawTable,
+    crowds: list[NDArray[np.int64]],
+    rng: np.random.Generator,
+    num: int,
+    level: float,
 ) -> Approach:
     """Approach 2: the valley of a parabola in log N at each compute; edge valleys are discarded."""
     optima, discarded = [], []
-    for crowd in _crowds(level_n):
-        found, why = _valleys(runs, crowd, _draws(len(crowd), rng, num))
+    for crowd in crowds:
+        found, why = _valleys(table, crowd, _draws(len(crowd), rng, num))
         if why:
-            compute = np.exp(np.log(runs.compute[crowd]).mean())
+            compute = np.exp(np.log(table.x_nd[crowd]).sum(axis=1).mean())
             discarded.append(f"level {compute:.2g}: {why}")
         else:
             optima.append(found)
-    return _through("isoflop", _stacked(optima, num), tuple(discarded), level)
+    return _through("isoflop", optima, level, tuple(discarded))
 
 
-def _stacked(optima: list[Array], num: int) -> Array:
-    return np.stack(optima, axis=1) if optima else np.zeros((num + 1, 0, 2))
-
-
-def _valleys(runs: _Runs, crowd: NDArray[np.int64], counts_Rm: Array) -> tuple[Array, str]:
+def _valleys(table: LawTable, crowd: NDArray[np.int64], counts_Rm: Array) -> tuple[Array, str]:
     """Return (log C, log N) at the bottom of each replicate's parabola, or why there is none.
 
     A replicate whose valley moves out of the range of sizes is NaN: that level drops out of it.
     """
-    size = runs.size[crowd]
-    nothing = np.zeros((0, 2))
+    size, nothing = table.x_nd[crowd, 0], np.zeros((0, 2))
     if len(np.unique(size)) < FEWEST_RUNS:
         return nothing, f"{len(np.unique(size))} sizes are too few for a parabola"
-    batch = fit_batch("parabola", size, runs.loss[crowd], weights=counts_Rm)
+    batch = fit_batch("parabola", size, table.y_n[crowd], weights=counts_Rm)
     bottom_R = batch.form.turning_point(batch.params_Rp)
     if np.isnan(bottom_R[0]):
         return nothing, "the parabola has no valley"
-    inside = np.atleast_1d((bottom_R > size.min()) & (bottom_R < size.max()))
+    inside = (bottom_R > size.min()) & (bottom_R < size.max())
     if not inside[0]:
         return nothing, "the best size lies at the edge of those tried"
-    log_c = counts_Rm @ np.log(runs.compute[crowd]) / counts_Rm.sum(axis=-1)
+    log_c = counts_Rm @ np.log(table.x_nd[crowd]).sum(axis=1) / counts_Rm.sum(axis=-1)
     return np.stack([log_c, np.log(np.where(inside, bottom_R, np.nan))], axis=-1), ""
 
 
@@ -296,10 +275,7 @@ def _parametric(table: LawTable, rng: np.random.Generator, num: int, level: floa
     batch = fit_batch("hoffmann", table.x_nd, table.y_n, loss="huber", weights=weights)
     exponents = batch["beta"] / (batch["alpha"] + batch["beta"])
     exponents[batch.at_bound_Rp[:, 1:].any(axis=1)] = np.nan
-    nothing = np.zeros((0, 2))
     if np.isnan(exponents[0]):
-        unknown = (float("nan"), float("nan"))
-        reason = "the surface rests on a bound"
-        return Approach("parametric", float("nan"), unknown, nothing, (), reason)
+        return _untold("parametric", "the surface rests on a bound")
     interval = percentile_interval(exponents[1:], level)
-    return Approach("parametric", float(exponents[0]), interval, nothing)
+    return Approach("parametric", float(exponents[0]), interval, np.zeros((0, 2)))

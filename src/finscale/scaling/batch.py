@@ -97,27 +97,20 @@ def fit_batch(
     x0_d = form.reference_sizes(x_nd)
     scaled = x_nd / x0_d
     if loss == "huber":
-        ones = np.ones((1, len(x_nd)))
-        solution = solve_huber(form, scaled, y_Rn, ones if weights is None else weights)
+        solution = solve_huber(form, scaled, y_Rn, np.ones(1) if weights is None else weights)
     else:
         solution = solve(form, scaled, y_Rn, Precision.of(len(x_nd), weights, covariance))
-    return BatchFit(
-        form=form,
-        params_Rp=form.publish(solution.internal_Rp, x0_d),
-        internal_Rp=solution.internal_Rp,
-        x0_d=x0_d,
-        objective_R=solution.objective_R,
-        fitted_Rn=form.evaluate(scaled, solution.internal_Rp),
-        converged_R=solution.converged_R,
-        at_bound_Rp=resting(form, solution.internal_Rp),
-    )
-
-
-def resting(form: Form, internal_Rp: Array) -> NDArray[np.bool_]:
-    """Return which parameters rest on a bound, ``[R, p]``."""
-    lower = np.array([parameter.lower for parameter in form.parameters])
-    upper = np.array([parameter.upper for parameter in form.parameters])
+    internal_Rp, (lower, upper) = solution.internal_Rp, form.bounds
     with np.errstate(invalid="ignore"):
         near_lower = internal_Rp <= lower + 1e-9 * np.maximum(1.0, np.abs(lower))
         near_upper = internal_Rp >= upper - 1e-9 * np.maximum(1.0, np.abs(upper))
-    return np.asarray(near_lower | near_upper)
+    return BatchFit(
+        form=form,
+        params_Rp=form.publish(internal_Rp, x0_d),
+        internal_Rp=internal_Rp,
+        x0_d=x0_d,
+        objective_R=solution.objective_R,
+        fitted_Rn=form.evaluate(scaled, internal_Rp),
+        converged_R=solution.converged_R,
+        at_bound_Rp=near_lower | near_upper,
+    )

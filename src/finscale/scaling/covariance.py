@@ -89,6 +89,12 @@ class SizeCovariance:
         spread = day**2 / self.day_degrees + float((seed_G**2 / self.seed_degrees_G).sum())
         return float(w_G @ self.mean_G), np.sqrt(variance), variance**2 / spread
 
+    def difference(self, first: int, second: int) -> tuple[float, float, float]:
+        """Return how much less the second size loses than the first, as :meth:`contrast` does."""
+        weight_G = np.zeros(len(self.mean_G))
+        weight_G[[first, second]] = 1.0, -1.0
+        return self.contrast(weight_G)
+
     def scaled(self, *, num_days: float, num_seeds: float) -> SizeCovariance:
         """Return what another number of days and seeds would give, all else equal."""
         seeds_G = np.full(self.seeds_G.shape, max(round(num_seeds), 2), dtype=np.int64)
@@ -128,8 +134,7 @@ def size_covariance(losses: ArrayLike, *, horizon: int = 1) -> SizeCovariance:
     """
     loss_GST = np.asarray(losses, dtype=np.float64)
     daily = loss_GST.ndim == 3
-    if not daily:
-        loss_GST = loss_GST[:, :, None]
+    loss_GST = loss_GST if daily else loss_GST[:, :, None]
     present_GS: NDArray[np.bool_] = np.logical_not(np.isnan(loss_GST).all(axis=2))
     if not np.isfinite(loss_GST[present_GS]).all():
         raise FinscaleError("a run has a loss that is NaN or infinite on some day.")
@@ -147,22 +152,14 @@ def size_covariance(losses: ArrayLike, *, horizon: int = 1) -> SizeCovariance:
     deviation_GS = np.where(present_GS, run_GS - daily_GT.mean(axis=1)[:, None], 0.0)
     sample_G = (deviation_GS**2).sum(axis=1) / np.maximum(seeds_G - 1, 1)
     seed_variance_1G, seed_degrees_1G = seed_variances(sample_G[None], seeds_G - 1)
-    num_days = loss_GST.shape[2] if daily else 0
     day_GG, bandwidth, common = np.zeros((len(seeds_G), len(seeds_G))), 0, 0.0
     if daily:
         shared_1T, least = daily_GT.mean(axis=0, keepdims=True), least_bandwidth(horizon)
         day_GG, bandwidth = long_run_covariance(daily_GT - shared_1T, least)
         common = float(long_run_covariance(shared_1T, least)[0][0, 0])
-    return SizeCovariance(
-        daily_GT.mean(axis=1),
-        day_GG,
-        seed_variance_1G[0],
-        seed_degrees_1G[0],
-        seeds_G,
-        num_days,
-        bandwidth,
-        common,
-    )
+    seed_parts = seed_variance_1G[0], seed_degrees_1G[0], seeds_G
+    num_days = loss_GST.shape[2] if daily else 0
+    return SizeCovariance(daily_GT.mean(axis=1), day_GG, *seed_parts, num_days, bandwidth, common)
 
 
 def seed_variances(sample_BG: Float, degrees_G: NDArray[np.int64]) -> tuple[Float, Float]:

@@ -19,14 +19,9 @@ VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
 class Thresholds:
     """Critical values of the likelihood ratios, from the parametric bootstrap of their nulls.
 
-    Parameters
-    ----------
-    fall, rise : float
-        Falling and rising power law against the constant.
-    turn : float
-        Turning curve against the better monotone one.
-    exponent : float
-        Any exponent against the best one: the height of the profile-likelihood interval.
+    Of the falling and the rising power law against the constant, of the turning curve against the
+    better monotone one, and of any exponent against the best one (the height of the
+    profile-likelihood interval).
     """
 
     fall: float
@@ -104,13 +99,9 @@ def thresholds(
 ) -> Thresholds:
     """Return critical values at ``level`` from studies redrawn under the two null hypotheses.
 
-    Parameters
-    ----------
-    monotone_G : array [G]
-        The monotone curve against which the turning curve is tested, and at which the interval of
-        the exponent is calibrated.
-    if_flat, if_monotone : Trends
-        Fits to studies redrawn around a constant and around that curve.
+    ``if_flat`` and ``if_monotone`` are fits to studies redrawn around a constant and around
+    ``monotone_G``, against which the turning curve is tested and at which the interval of the
+    exponent is calibrated.
     """
     upper = 1 - level
     return Thresholds(
@@ -132,8 +123,7 @@ def _exponent_threshold(
     from scipy.stats import chi2
 
     at_truth = axis.fit(truth_G[None], covariance.matrix_GG[None])
-    falls = bool(at_truth.fall.statistic_B[0] >= at_truth.rise.statistic_B[0])
-    exact, drawn = (trends.fall if falls else trends.rise for trends in (at_truth, redrawn))
+    exact, drawn = (each.monotone(falls=at_truth.falls_B[0]) for each in (at_truth, redrawn))
     asymptotic = float(chi2.ppf(upper, 1))
     if exact.total_B[0] <= 0:
         return asymptotic
@@ -155,18 +145,9 @@ def decide_batch(
     """Return the verdict of each replicate.
 
     In order: TURNS, LAW, INVERSE, NO-LAW, and INDETERMINATE for what is left. See
-    ``finscale.scaling.verdict`` for what each one asks.
-
-    Parameters
-    ----------
-    mean_BG, covariance_BGG : array
-        Mean loss by size and its covariance.
-    limits : Thresholds
-        Critical values.
-    sesoi : float
-        Smallest effect of interest: gains within ± this are taken as none.
-    margin : float
-        One-sided quantile of Student's t, for the equivalence test and a valley's two sides.
+    ``finscale.scaling.verdict`` for what each one asks. Gains within ± ``sesoi`` are taken as none;
+    ``margin`` is the one-sided quantile of Student's t for the equivalence test and a valley's two
+    sides.
     """
     trends = trends or axis.fit(mean_BG, covariance_BGG)
     turns_B = _turns(axis, trends, mean_BG, covariance_BGG, limits, margin)
@@ -184,14 +165,13 @@ def decide_batch(
     conditions = [turns_B, law_B, inverse_B, equivalent_B]
     codes = [VERDICTS.index(v) for v in ("TURNS", "LAW", "INVERSE", "NO-LAW")]
     code_B = np.select(conditions, codes, VERDICTS.index("INDETERMINATE")).astype(np.int64)
-    down_B = trends.fall.statistic_B >= trends.rise.statistic_B
     return Decisions(
         code_B=code_B,
         falls_B=falls_B,
         rises_B=rises_B,
         turns_B=turns_B,
-        pinned_B=np.where(down_B, side_pinned[-1], side_pinned[1]),
-        predicts_B=np.where(down_B, side_predicts[-1], side_predicts[1]),
+        pinned_B=np.where(trends.falls_B, side_pinned[-1], side_pinned[1]),
+        predicts_B=np.where(trends.falls_B, side_predicts[-1], side_predicts[1]),
         equivalent_B=equivalent_B,
         gain_B=gain_B,
         gain_error_B=gain_error_B,
@@ -202,9 +182,7 @@ def equivalence_margin(covariance: SizeCovariance, level: float) -> float:
     """Return the one-sided quantile of Student's t for the contrast of first and last size."""
     from scipy.stats import t
 
-    contrast = np.zeros(len(covariance.mean_G))
-    contrast[[0, -1]] = 1.0, -1.0
-    return float(t.ppf(1 - level, covariance.contrast(contrast)[2]))
+    return float(t.ppf(1 - level, covariance.difference(0, -1)[2]))
 
 
 def _turns(
@@ -237,8 +215,7 @@ def _turns(
 def _pinned(fit: MonotoneFit, limits: Thresholds) -> NDArray[np.bool_]:
     """Tell where the exponent's interval is finite and keeps off the bounds."""
     low_B, high_B = fit.exponent_interval(limits.exponent)
-    lowest, highest = fit.bounds
-    return np.asarray((low_B > lowest) & (high_B < highest))
+    return np.asarray((low_B > fit.bounds[0]) & (high_B < fit.bounds[1]))
 
 
 def _predicts_largest(

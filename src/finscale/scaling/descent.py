@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,7 @@ _MAX_DAMPING = 1e12
 _MIN_DAMPING = 1e-13
 
 
-@dataclass
-class Local:
+class Local(NamedTuple):
     """What is known at the current parameters of each problem.
 
     ``hessian_RPP`` may be any curvature model; ``curvature_RP`` is the positive diagonal by which
@@ -38,8 +37,7 @@ class Local:
 Evaluate = Callable[[Array, NDArray[np.int64]], Local]
 
 
-@dataclass(frozen=True)
-class Descent:
+class Descent(NamedTuple):
     """Where the search of every problem ended."""
 
     params_RP: Array
@@ -67,7 +65,7 @@ def minimise(evaluate: Evaluate, start_RP: Array, lower: Array, upper: Array) ->
         # a step that was cut at a bound may point uphill and promise a negative gain: not converged
         small |= (promised >= 0) & (promised <= _DECREASE * here.objective_R)
         params = np.where(better[:, None], params + step, params)
-        here = Local(*(_pick(better, getattr(trial, f), getattr(here, f)) for f in _FIELDS))
+        here = Local(*(pick(better, new, old) for new, old in zip(trial, here, strict=True)))
         damping = np.where(better, np.maximum(damping * 0.1, _MIN_DAMPING), damping * 8.0)
         rest_params[live], rest_carry[live] = params, here.carry_RK
         rest_objective[live] = here.objective_R
@@ -75,14 +73,12 @@ def minimise(evaluate: Evaluate, start_RP: Array, lower: Array, upper: Array) ->
         converged[live] = small | (stalled & (np.abs(promised) <= _STALLED * here.objective_R))
         moving = ~(small | stalled)
         live, params, damping = live[moving], params[moving], damping[moving]
-        here = Local(*(getattr(here, f)[moving] for f in _FIELDS))
+        here = Local(*(each[moving] for each in here))
     return Descent(rest_params, rest_carry, rest_objective, converged)
 
 
-_FIELDS = tuple(Local.__dataclass_fields__)
-
-
-def _pick(better: NDArray[np.bool_], new: Array, old: Array) -> Array:
+def pick(better: NDArray[np.bool_], new: NDArray[Any], old: NDArray[Any]) -> NDArray[Any]:
+    """Return the rows of one array where they are better, of the other elsewhere."""
     return np.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
 
 

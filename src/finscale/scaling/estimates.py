@@ -18,18 +18,9 @@ def estimates_of(
 ) -> dict[str, Estimate]:
     """Return parameters and derived numbers by name.
 
-    Parameters
-    ----------
-    fit : Fit
-        The identified fit.
-    batch : BatchFit
-        Its refits to bootstrap replicates.
-    left_out : Replicates or None
-        Jackknife replicates for the acceleration of BCa; None where replicates are parametric.
-    axes : tuple of str
-        Names of the size columns, for the words.
-    level : float
-        Of every interval.
+    ``batch`` is the identified fit's refits to bootstrap replicates; ``left_out`` its jackknife for
+    the acceleration of BCa intervals, None where replicates are parametric; ``axes`` names the
+    size columns, for the words.
     """
     jackknife_Jp = np.zeros((0, fit.form.num_parameters))
     if left_out is not None:

@@ -29,18 +29,10 @@ ILL_CONDITIONED = 1e7
 class Diagnostics:
     """What a reader needs in order to believe a fit.
 
-    Parameters
-    ----------
-    converged : bool
-        Whether the search converged.
-    at_bound : tuple of str
-        Parameters that rest on a bound.
-    open_profile : tuple of str
-        Parameters whose profile likelihood does not close before a bound: ``"alpha below"``.
-    condition_number : float
-        Of the Jacobian with columns of unit length, whitened: near 1 is good.
-    leverage_n : array, ``[n]``
-        How much each point fits itself, 0 to 1; they sum to the number of parameters.
+    Whether the search converged; parameters that rest on a bound, and those whose profile
+    likelihood does not close before one (``"alpha below"``); the condition number of the whitened
+    Jacobian with columns of unit length (near 1 is good); and how much each point fits itself, 0 to
+    1, which sum to the number of parameters.
     """
 
     converged: bool
@@ -56,10 +48,8 @@ class Fit:
 
     Parameters
     ----------
-    form : Form
-        What was fitted.
-    problem : Problem
-        To what, and in which metric.
+    form, problem : Form, Problem
+        What was fitted, to what and in which metric.
     theta_p : array, ``[p]``
         Where the search ended; ``params`` has NaN where a parameter is not identified.
     objective : float
@@ -117,15 +107,11 @@ class Fit:
     def to_dict(self) -> dict[str, Any]:
         """Return everything that JSON can hold; None where a number is not identified."""
         found = self.diagnostics
+        told = ("identified", "params", "unidentified", "flags", "objective", "aicc")
         content: dict[str, Any] = {
             "form": self.form.as_dict(),
             "loss": self.problem.loss,
-            "identified": self.identified,
-            "params": self.params,
-            "unidentified": self.unidentified,
-            "flags": self.flags,
-            "objective": self.objective,
-            "aicc": self.aicc,
+            **{name: getattr(self, name) for name in told},
             "diagnostics": {
                 "converged": found.converged,
                 "at_bound": found.at_bound,
@@ -140,22 +126,14 @@ class Fit:
 def fit_form(form: Form, problem: Problem, *, level: float = 0.95) -> Fit:
     """Fit a form and judge which of its parameters the points identify.
 
-    Parameters
-    ----------
-    form : Form
-        What to fit.
-    problem : Problem
-        Points and metric.
-    level : float
-        A profile that does not close at this confidence level is unbounded.
+    A profile that does not close at the confidence ``level`` is unbounded.
     """
     hopeless = _hopeless(form, problem)
     if hopeless:
         nothing = np.full(form.num_parameters, np.nan)
+        untold = dict.fromkeys(form.names, hopeless)
         unknown = Diagnostics(False, (), (), float("nan"), np.full(len(problem.y_n), np.nan))
-        return Fit(
-            form, problem, nothing, float("nan"), unknown, dict.fromkeys(form.names, hopeless), ()
-        )
+        return Fit(form, problem, nothing, float("nan"), unknown, untold, ())
     batch = problem.batch(form)
     theta_p, fitted_n = batch.params_Rp[0], batch.fitted_Rn[0]
     objective = float(batch.objective_R[0])
@@ -164,7 +142,8 @@ def fit_form(form: Form, problem: Problem, *, level: float = 0.95) -> Fit:
     openings = () if resting else open_ends(form, problem, objective, level)
     condition, leverage_n = _geometry(form, problem, batch.internal_Rp[0], fitted_n)
     diagnostics = Diagnostics(bool(batch.converged_R[0]), at_bound, openings, condition, leverage_n)
-    unidentified = _unidentified(form, problem, diagnostics, level)
+    reason = _reason(form, problem, diagnostics, level)
+    unidentified = dict.fromkeys(form.names, reason) if reason else _untold(form, diagnostics)
     flags = _flags(form, problem, diagnostics)
     return Fit(form, problem, theta_p, objective, diagnostics, unidentified, flags)
 
@@ -186,47 +165,44 @@ def _hopeless(form: Form, problem: Problem) -> str:
     return ""
 
 
-def _unidentified(
-    form: Form, problem: Problem, diagnostics: Diagnostics, level: float
-) -> dict[str, str]:
-    reason = ""
-    nuisances = {parameter.name for parameter in form.parameters if parameter.nuisance}
-    resting = [name for name in diagnostics.at_bound if name not in nuisances | {form.floor}]
+def _reason(form: Form, problem: Problem, diagnostics: Diagnostics, level: float) -> str:
+    """Return why no parameter is identified; empty if any may be."""
+    ignored = {parameter.name for parameter in form.parameters if parameter.nuisance}
+    resting = [name for name in diagnostics.at_bound if name not in ignored | {form.floor}]
+    opening = [end for end in diagnostics.open_profile if end.split()[0] not in ignored]
     if not diagnostics.converged:
-        reason = "the search did not come to rest"
-    elif resting and form.trend == "falling" and (towards := _correlation(problem)) >= 0:
-        verb = "rises" if towards > RISING else "does not fall"
-        reason = (
+        return "the search did not come to rest"
+    if resting:
+        # the correlation of the loss with the logarithm of the first size
+        towards = np.corrcoef(np.log(problem.x_nd[:, 0]), problem.y_n)[0, 1]
+        if form.trend != "falling" or towards < 0:
+            return f"{', '.join(resting)} rests on a bound of its range"
+        verb, rising = ("rises", "; power_rising is the form for that")
+        if towards <= RISING:
+            verb, rising = ("does not fall", "")
+        return (
             f"the loss {verb} with {form.axes[0]}: a falling law rests on its bound "
-            f"({', '.join(resting)})"
+            f"({', '.join(resting)}){rising}"
         )
-        if verb == "rises":
-            reason += "; power_rising is the form for that"
-    elif resting:
-        reason = f"{', '.join(resting)} rests on a bound of its range"
-    elif open_key := [end for end in diagnostics.open_profile if end.split()[0] not in nuisances]:
-        ends = ", ".join(open_key)
-        reason = f"the profile likelihood is unbounded ({ends}) at {level:.0%} confidence"
-    elif diagnostics.condition_number > ILL_CONDITIONED:
-        reason = (
-            f"parameters trade off freely (condition number {diagnostics.condition_number:.1e})"
-        )
-    if reason:
-        return dict.fromkeys(form.names, reason)
+    if opening:
+        ends = ", ".join(opening)
+        return f"the profile likelihood is unbounded ({ends}) at {level:.0%} confidence"
+    if diagnostics.condition_number > ILL_CONDITIONED:
+        return f"parameters trade off freely (condition number {diagnostics.condition_number:.1e})"
+    return ""
+
+
+def _untold(form: Form, diagnostics: Diagnostics) -> dict[str, str]:
+    """Return the parameters that an identified law leaves open, each with the reason."""
+    loose = {*diagnostics.at_bound, *(end.split()[0] for end in diagnostics.open_profile)}
     found = {
-        name: f"{name} may be anything in its range"
-        for name in nuisances
-        if name in diagnostics.at_bound
-        or any(e.split()[0] == name for e in diagnostics.open_profile)
+        parameter.name: f"{parameter.name} may be anything in its range"
+        for parameter in form.parameters
+        if parameter.nuisance and parameter.name in loose
     }
-    if form.floor and form.floor in diagnostics.at_bound:
+    if form.floor in diagnostics.at_bound:
         found[form.floor] = "no floor can be told from zero: the best one rests on 0"
     return found
-
-
-def _correlation(problem: Problem) -> float:
-    """Return the correlation of the loss with the logarithm of the first size."""
-    return float(np.corrcoef(np.log(problem.x_nd[:, 0]), problem.y_n)[0, 1])
 
 
 def _flags(form: Form, problem: Problem, diagnostics: Diagnostics) -> tuple[str, ...]:
@@ -242,7 +218,7 @@ def _flags(form: Form, problem: Problem, diagnostics: Diagnostics) -> tuple[str,
     for i in np.flatnonzero(leverage_n > HIGH_LEVERAGE):
         size = " × ".join(f"{value:.4g}" for value in problem.x_nd[i])
         flags.append(f"the point at {size} is fitted by itself (leverage {leverage_n[i]:.2f})")
-    if form.floor and form.floor in diagnostics.at_bound:
+    if form.floor in diagnostics.at_bound:
         flags.append("the floor rests on 0: power without a floor fits as well")
     return tuple(flags)
 
@@ -251,9 +227,8 @@ def _geometry(
     form: Form, problem: Problem, internal_p: Array, fitted_n: Array
 ) -> tuple[float, Array]:
     """Return the condition number of the scaled Jacobian, and the leverage of each point."""
-    x0_d = form.reference_sizes(problem.x_nd)
-    slope = form.jacobian(problem.x_nd / x0_d, internal_p)
-    slope = problem.whitened(slope, fitted_n)
+    scaled_nd = problem.x_nd / form.reference_sizes(problem.x_nd)
+    slope = problem.whitened(form.jacobian(scaled_nd, internal_p), fitted_n)
     length = np.linalg.norm(slope, axis=0)
     moving = length > 1e-14 * max(length.max(), 1e-300)
     columns = slope[:, moving] / length[moving]

@@ -21,22 +21,9 @@ from finscale.scaling.table import LawTable, read_table
 class FormScore:
     """How one form does on a table.
 
-    Parameters
-    ----------
-    name : str
-        The form; with its axis where the table has several: ``"power_floor(N)"``.
-    num_parameters : int
-        p.
-    aicc : float
-        Infinite where there are too few sizes for the correction.
-    weight : float
-        Akaike weight among the forms compared.
-    heldout_error : float
-        Mean absolute error at the sizes held out; NaN where the rest cannot be fitted.
-    identified : bool
-        Whether all sizes together tell the form's parameters.
-    reason : str
-        Why not.
+    It is named with its axis where the table has several: ``"power_floor(N)"``. The AICc is
+    infinite where there are too few sizes for the correction; the mean absolute error at the sizes
+    held out is NaN where the rest cannot be fitted; ``reason`` says why a form is not identified.
     """
 
     name: str
@@ -76,10 +63,8 @@ class FormComparison:
             return "No form can be told from these sizes."
         if first.name == second.name:
             return f"Both AICc and the held-out size choose {first.name}."
-        return (
-            f"AICc chooses {first.name}, the held-out size {second.name}: "
-            "neither form is established."
-        )
+        chosen = f"AICc chooses {first.name}, the held-out size {second.name}"
+        return f"{chosen}: neither form is established."
 
     def summary(self) -> str:
         """Return the scores as a text table."""
@@ -146,20 +131,19 @@ def compare_forms(
         own = replace(problem, x_nd=problem.x_nd[:, axes])
         fit = fit_form(form, own)
         error = _heldout_error(form, own, heldout_n) if holdout else float("nan")
-        aicc = fit.aicc if np.isfinite(fit.objective) else float("inf")
+        own_aicc = fit.aicc if np.isfinite(fit.objective) else float("inf")
         scores.append(
-            FormScore(name, form.num_parameters, aicc, 0.0, error, fit.identified, fit.reason)
+            FormScore(name, form.num_parameters, own_aicc, 0.0, error, fit.identified, fit.reason)
         )
     if not scores:
         raise FinscaleError(f"no form has the {len(table.axes)} axes of this table.")
-    best = min(score.aicc for score in scores)
-    raw = [np.exp(-0.5 * (s.aicc - best)) if np.isfinite(s.aicc) else 0.0 for s in scores]
-    total = sum(raw) or 1.0
-    weighted = [replace(s, weight=float(w / total)) for s, w in zip(scores, raw, strict=True)]
+    scores.sort(key=lambda score: score.aicc)
+    aicc = np.array([score.aicc for score in scores])
+    weights = np.exp(-0.5 * (aicc - aicc[0])) if np.isfinite(aicc[0]) else np.zeros(len(aicc))
+    weights = (weights / max(weights.sum(), 1.0)).tolist()
+    weighted = tuple(replace(s, weight=w) for s, w in zip(scores, weights, strict=True))
     sizes = np.unique(table.x_nd[heldout_n, 0])
-    return FormComparison(
-        tuple(sorted(weighted, key=lambda s: s.aicc)), problem.loss, tuple(sizes.tolist())
-    )
+    return FormComparison(weighted, problem.loss, tuple(sizes.tolist()))
 
 
 def _candidates(
@@ -173,12 +157,10 @@ def _candidates(
         form = form.relaxed(form.floor) if signed and form.floor else form
         if len(form.axes) == num_axes:
             found.append((form.name, form, list(range(num_axes))))
+        elif form.trend == "flat":
+            found.append((form.name, form, [0]))
         elif len(form.axes) == 1:
-            along = range(1 if form.trend == "flat" else num_axes)
-            found += [
-                (form.name if form.trend == "flat" else f"{form.name}({table.axes[i]})", form, [i])
-                for i in along
-            ]
+            found += [(f"{form.name}({axis})", form, [i]) for i, axis in enumerate(table.axes)]
     return found
 
 

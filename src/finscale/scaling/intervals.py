@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from finscale.evaluation.bootstrap import Metric
 from finscale.files import null_for_nan
 from finscale.scaling.forms.base import Array
 
@@ -60,6 +61,13 @@ def percentile_interval(replicates_R: Array, level: float) -> Interval:
         return float("nan"), float("nan")
     low, high = np.quantile(values, [tail, 1 - tail], method="inverted_cdf")
     return float(low), float(high)
+
+
+def percentile_metric(value: float, replicates_R: Array, level: float) -> Metric:
+    """Return an estimate with the central interval of its replicates, interpolated."""
+    tail = (1 - level) / 2
+    low, high = np.nanquantile(replicates_R, [tail, 1 - tail])
+    return Metric(value, float(low), float(high))
 
 
 def bca_interval(value: float, replicates_R: Array, jackknife_J: Array, level: float) -> Interval:

@@ -20,6 +20,8 @@ from finscale.scaling.decision import (
     thresholds,
 )
 from finscale.scaling.digits import number
+from finscale.scaling.intervals import percentile_metric
+from finscale.scaling.measure import negated
 from finscale.scaling.sentences import reasons, sentence
 from finscale.scaling.settlement import Settlement, settlement
 from finscale.scaling.trend import FINE_EXPONENTS, Float, MonotoneFit, SizeAxis, Trends, shape
@@ -31,14 +33,7 @@ LEAST_SIZES, LEAST_SPAN = 4, 4.0
 class Judge:
     """One study: its best curves, studies redrawn around each, and the verdict that follows.
 
-    Parameters
-    ----------
-    statement : Statement
-        What was fixed beforehand.
-    covariance : SizeCovariance
-        Mean losses and their covariance.
-    num_replicates, seed : int
-        Of the parametric bootstrap.
+    ``num_replicates`` and ``seed`` are those of the parametric bootstrap.
     """
 
     def __init__(
@@ -47,12 +42,12 @@ class Judge:
         self.statement, self.covariance = statement, covariance
         self.num_replicates, self.seed = num_replicates, seed
         self.axis = SizeAxis(statement.sizes)
-        self.size_G = np.asarray(statement.sizes)
+        self.size_G = self.axis.size_G
         self.mean_1G = covariance.mean_G[None]
         self.matrix_1GG = covariance.matrix_GG[None]
         self.observed = self.axis.fit(self.mean_1G, self.matrix_1GG)
-        self.falls = bool(self.observed.fall.statistic_B[0] >= self.observed.rise.statistic_B[0])
-        self.monotone_G = self._better(self.observed).predict(self.size_G)[0]
+        self.falls = bool(self.observed.falls_B[0])
+        self.monotone_G = self.observed.monotone(falls=self.falls).predict(self.size_G)[0]
         # studies redrawn as if the loss were flat, followed the better monotone curve, or the
         # turning one
         rng = np.random.default_rng(seed)
@@ -63,14 +58,8 @@ class Judge:
     def verdict(self, *, settle: bool) -> Verdict:
         """Return the verdict; ``settle`` works out what would settle an open one."""
         level = self.statement.level
-        limits = thresholds(
-            self.axis,
-            self.covariance,
-            self.monotone_G,
-            if_flat=self.if_flat,
-            if_monotone=self.if_monotone,
-            level=level,
-        )
+        nulls = {"if_flat": self.if_flat, "if_monotone": self.if_monotone}
+        limits = thresholds(self.axis, self.covariance, self.monotone_G, **nulls, level=level)
         decisions = decide_batch(
             self.axis,
             self.mean_1G,
@@ -103,21 +92,18 @@ class Judge:
             **facts,
         )
 
-    def _better(self, trends: Trends) -> MonotoneFit:
-        """Return the falling or the rising fit, whichever the observed losses prefer."""
-        return trends.fall if self.falls else trends.rise
-
     @cached_property
     def _fine(self) -> MonotoneFit:
         """The better monotone curve on a grid fine enough to be reported."""
         axis = SizeAxis(self.statement.sizes, FINE_EXPONENTS)
-        return self._better(axis.fit(self.mean_1G, self.matrix_1GG))
+        return axis.fit(self.mean_1G, self.matrix_1GG).monotone(falls=self.falls)
 
     def _redrawn(self, truth_G: Float, rng: np.random.Generator) -> Trends:
         return self.axis.fit(*redraw(self.covariance, truth_G, self.num_replicates, rng))
 
     def _facts(self, limits: Thresholds) -> dict[str, Any]:
         observed, flat, monotone = self.observed, self.if_flat, self.if_monotone
+        lowest, highest = self._fine.bounds
         return {
             "statement": self.statement,
             "covariance": self.covariance,
@@ -130,7 +116,7 @@ class Judge:
                 self.statement.measure.moves(better=self.falls)
             ],
             "exponent": self._exponent(limits.exponent),
-            "exponent_bounds": _exponent_bounds(self._fine),
+            "exponent_bounds": (-highest, -lowest) if self._fine.sign < 0 else (lowest, highest),
             "next_tenfold": self._next_tenfold(),
             "held_out": self._held_out(),
         }
@@ -146,8 +132,7 @@ class Judge:
         if exponent is not None:
             sign, total = self._fine.sign, float(self._fine.total_B[0])
             middle = np.array(sign * (exponent.low + exponent.high) / 2)
-            first, last = self.statement.sizes[0], self.statement.sizes[-1]
-            truth_G = sign * total * shape(middle, self.size_G, first, last)
+            truth_G = sign * total * shape(middle, self.size_G, *self.axis.ends)
             digits = number(float(f"{abs(float(middle)):.2g}"))
             assumption = f"if the trend is real, with exponent {digits}"
         return settlement(
@@ -162,21 +147,14 @@ class Judge:
 
     def _too_little(self) -> tuple[str, ...]:
         sizes, span = self.statement.sizes, self.statement.sizes[-1] / self.statement.sizes[0]
-        few = []
-        if len(sizes) < LEAST_SIZES:
-            few.append(
-                f"{len(sizes)} sizes identify no exponent: at least {LEAST_SIZES} are needed"
-            )
-        if span < LEAST_SPAN:
-            few.append(f"the sizes span ×{span:.2g}, and less than ×{LEAST_SPAN:g} shows no law")
-        return tuple(few)
+        few = f"{len(sizes)} sizes identify no exponent: at least {LEAST_SIZES} are needed"
+        close = f"the sizes span ×{span:.2g}, and less than ×{LEAST_SPAN:g} shows no law"
+        return (few,) * (len(sizes) < LEAST_SIZES) + (close,) * (span < LEAST_SPAN)
 
     def _gain(self) -> dict[str, Any]:
         from scipy.stats import t
 
-        contrast_G = np.zeros(len(self.size_G))
-        contrast_G[[0, -1]] = 1.0, -1.0
-        value, error, degrees = self.covariance.contrast(contrast_G)
+        value, error, degrees = self.covariance.difference(0, -1)
         half = error * float(t.ppf(1 - self.statement.level / 2, degrees))
         beyond = (self.statement.sesoi - abs(value)) / error if error > 0 else np.inf
         return {
@@ -185,30 +163,23 @@ class Judge:
         }
 
     def _exponent(self, threshold: float) -> Metric:
-        best = self._fine
-        low_B, high_B = best.exponent_interval(threshold)
-        ends = float(low_B[0]), float(high_B[0])
-        value = float(best.exponent_B[0])
-        if best.sign < 0:
-            return Metric(-value, -ends[1], -ends[0])
-        return Metric(value, *ends)
+        low_B, high_B = self._fine.exponent_interval(threshold)
+        found = Metric(float(self._fine.exponent_B[0]), float(low_B[0]), float(high_B[0]))
+        return negated(found) if self._fine.sign < 0 else found
 
     def _next_tenfold(self) -> Metric:
         redrawn = self.if_monotone
-        falls_B = redrawn.fall.statistic_B >= redrawn.rise.statistic_B
-        saved_B = -np.where(falls_B, redrawn.fall.step(10.0), redrawn.rise.step(10.0))
-        tail = self.statement.level / 2
-        low, high = np.quantile(saved_B, [tail, 1 - tail])
-        return Metric(float(-self._fine.step(10.0)[0]), float(low), float(high))
+        saved_B = -np.where(redrawn.falls_B, redrawn.fall.step(10.0), redrawn.rise.step(10.0))
+        saved = float(-self._fine.step(10.0)[0])
+        return percentile_metric(saved, saved_B, 1 - self.statement.level)
 
     def _best_size(self) -> Metric:
-        tail = self.statement.level / 2
-        low, high = np.quantile(self.if_turning.turn.best_size(), [tail, 1 - tail])
-        return Metric(float(self.observed.turn.best_size()[0]), float(low), float(high))
+        best, drawn_B = (each.turn.best_size() for each in (self.observed, self.if_turning))
+        return percentile_metric(float(best[0]), drawn_B, 1 - self.statement.level)
 
     def _held_out(self) -> tuple[float, float]:
         inner = self.axis.without_largest().fit(self.mean_1G[:, :-1], self.matrix_1GG[:, :-1, :-1])
-        fit = self._better(inner)
+        fit = inner.monotone(falls=self.falls)
         largest, constant = float(self.mean_1G[0, -1]), float(inner.constant_B[0])
         predicted = float(fit.predict(self.size_G[-1:])[0, 0])
         return abs(largest - predicted), abs(largest - constant)
@@ -219,21 +190,11 @@ class Judge:
         # a verdict needs a size with two seeds, to estimate the variance between seeds
         if keep.sum() < LEAST_SIZES or whole.seeds_G[keep].max() < 2:
             return None
-        part = replace(
-            whole,
-            mean_G=whole.mean_G[keep],
-            day_GG=whole.day_GG[np.ix_(keep, keep)],
-            seed_variance_G=whole.seed_variance_G[keep],
-            seed_degrees_G=whole.seed_degrees_G[keep],
-            seeds_G=whole.seeds_G[keep],
-        )
+        by_size = ("mean_G", "seed_variance_G", "seed_degrees_G", "seeds_G")
+        kept: dict[str, Any] = {name: getattr(whole, name)[keep] for name in by_size}
+        part = replace(whole, day_GG=whole.day_GG[np.ix_(keep, keep)], **kept)
         statement = replace(self.statement, sizes=tuple(self.size_G[keep].tolist()))
         return Judge(statement, part, self.num_replicates, self.seed).verdict(settle=False)
-
-
-def _exponent_bounds(best: MonotoneFit) -> tuple[float, float]:
-    lowest, highest = best.bounds
-    return (-highest, -lowest) if best.sign < 0 else (lowest, highest)
 
 
 def _p_value(observed_1: Float, null_B: Float) -> float:

@@ -39,13 +39,18 @@ class Heldout:
         """Predicted minus observed."""
         return self.predicted - self.observed
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        told = ("observed", "predicted", "low", "high", "error")
+        return {"x": self.x_d.tolist(), **{k: null_for_nan(getattr(self, k)) for k in told}}
+
 
 @dataclass(frozen=True, repr=False)
 class LawNumbers:
     """A fitted scaling law: parameters, intervals, and what the table cannot tell.
 
-    A law that is not identified has NaN for every number that the table
-    does not tell, and ``reason`` says why.
+    A law that is not identified has NaN for every number that the table does not tell;
+    ``reason`` says why.
 
     Parameters
     ----------
@@ -157,16 +162,6 @@ class LawNumbers:
                 "block_length": self.block_length,
             },
             "estimates": {name: e.to_dict() for name, e in self.estimates.items()},
-            "heldout": [
-                {
-                    "x": h.x_d.tolist(),
-                    "observed": h.observed,
-                    **{
-                        k: null_for_nan(getattr(h, k))
-                        for k in ("predicted", "low", "high", "error")
-                    },
-                }
-                for h in self.heldout
-            ],
+            "heldout": [held.to_dict() for held in self.heldout],
             "notes": list(self.table.notes),
         }

@@ -27,21 +27,13 @@ FLOOR = "#b3541e"
 def plot(law: LawNumbers, ax: Axes | None = None) -> Axes:
     """Draw a law; one axis as loss over size, a surface as loss over N·D.
 
-    Parameters
-    ----------
-    law : LawNumbers
-        What to draw.
-    ax : matplotlib Axes, optional
-        Where; a new figure of 7 by 4.4 inches by default.
+    Without ``ax`` a new figure of 7 by 4.4 inches is made.
     """
     if ax is None:
         import matplotlib.pyplot as plt
 
         ax = plt.subplots(figsize=(7.0, 4.4), layout="constrained")[1]
-    if len(law.table.axes) == 1:
-        _curve(law, ax)
-    else:
-        _surface(law, ax)
+    (_curve if len(law.table.axes) == 1 else _surface)(law, ax)
     _dress(law, ax)
     return ax
 
@@ -51,17 +43,13 @@ def save(law: LawNumbers, path: Path) -> None:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
+    # Without dates and random ids, equal laws give equal files.
+    dated: dict[str, Any] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
     suffix = path.suffix.lstrip(".")
-    if suffix not in ("png", "svg", "pdf"):
+    if suffix not in dated:
         raise FinscaleError(f"{path} is no figure.", hint="end it in .png, .svg or .pdf")
     figure = Figure(figsize=(7.0, 4.4), layout="constrained")
     plot(law, figure.subplots())
-    # Without dates and random ids, equal laws give equal files.
-    dated: dict[str, dict[str, Any]] = {
-        "png": {},
-        "svg": {"Date": None},
-        "pdf": {"CreationDate": None},
-    }
     with atomic_path(path) as temporary, rc_context({"svg.hashsalt": "finscale"}):
         figure.savefig(temporary, format=suffix, dpi=130, metadata=dated[suffix])
 
@@ -73,75 +61,51 @@ def _curve(law: LawNumbers, ax: Axes) -> None:
         ax.plot(size_n, table.runs_nS[:, seed], ".", color=DOT, alpha=0.45, ms=5, zorder=2)
     ax.plot(size_n[~out], table.y_n[~out], "o", color=INK, ms=6, zorder=4, label="mean over seeds")
     if out.any():
-        ax.plot(
-            size_n[out],
-            table.y_n[out],
-            "o",
-            mfc="white",
-            mec=INK,
-            mew=1.4,
-            ms=7,
-            zorder=4,
-            label="held out",
-        )
+        hollow: dict[str, Any] = {
+            "mfc": "white",
+            "mec": INK,
+            "mew": 1.4,
+            "ms": 7,
+            "label": "held out",
+        }
+        ax.plot(size_n[out], table.y_n[out], "o", zorder=4, **hollow)
     if not law.identified:
         return
     x_m = np.geomspace(size_n.min(), size_n.max() * 10, 240)
     mean, low, high = law.predict(x_m)
-    fitted = x_m <= size_n[~out].max()
+    fitted, label, name = x_m <= size_n[~out].max(), law.form.equation, law.form.exponent
+    if name:
+        label += f",  {name} = {number(law[name].value)} {interval(law[name].percentile)}"
     ax.fill_between(x_m, low, high, color=CURVE, alpha=0.14, lw=0, zorder=1)
-    ax.plot(x_m[fitted], mean[fitted], color=CURVE, lw=2, zorder=3, label=_curve_label(law))
+    ax.plot(x_m[fitted], mean[fitted], color=CURVE, lw=2, zorder=3, label=label)
     ax.plot(x_m[~fitted], mean[~fitted], color=CURVE, lw=1.6, ls=(0, (4, 2)), zorder=3)
     floor = law.params.get(law.form.floor, np.nan)
     if np.isfinite(floor) and law.form.trend == "falling":
         ax.axhline(floor, color=FLOOR, lw=1, ls=":", zorder=1)
-        ax.annotate(
-            f"floor {number(floor)}",
-            (size_n.min(), floor),
-            xytext=(0, 3),
-            textcoords="offset points",
-            color=FLOOR,
-            fontsize=8,
-        )
-
-
-def _curve_label(law: LawNumbers) -> str:
-    name = law.form.exponent
-    if not name:
-        return law.form.equation
-    return (
-        f"{law.form.equation},  {name} = {number(law[name].value)} {interval(law[name].percentile)}"
-    )
+        above: dict[str, Any] = {"xytext": (0, 3), "textcoords": "offset points"}
+        at = (size_n.min(), floor)
+        ax.annotate(f"floor {number(floor)}", at, **above, color=FLOOR, fontsize=8)
 
 
 def _surface(law: LawNumbers, ax: Axes) -> None:
     table = law.table
     volume_n = table.x_nd[:, 0] * table.x_nd[:, 1]
     kept = ~law.heldout_n
-    dots = ax.scatter(
-        volume_n[kept],
-        table.y_n[kept],
-        c=np.log10(table.x_nd[kept, 0]),
-        cmap="viridis",
-        s=16,
-        zorder=3,
-    )
-    ax.scatter(
-        volume_n[~kept], table.y_n[~kept], facecolors="white", edgecolors=INK, s=26, zorder=3
-    )
+    shade: dict[str, Any] = {"c": np.log10(table.x_nd[kept, 0]), "cmap": "viridis"}
+    dots = ax.scatter(volume_n[kept], table.y_n[kept], **shade, s=16, zorder=3)
+    hollow: dict[str, Any] = {"facecolors": "white", "edgecolors": INK}
+    ax.scatter(volume_n[~kept], table.y_n[~kept], **hollow, s=26, zorder=3)
     bar = ax.figure.colorbar(dots, ax=ax, pad=0.01)
     bar.set_label(f"log10 {table.axes[0]}")
     bar.outline.set_visible(False)
     if law.identified and law.form.name == "hoffmann":
         volume_m = np.geomspace(volume_n.min(), volume_n.max() * 10, 200)
-        split_md = frontier(law, volume_m)
-        mean, low, high = law.predict(split_md)
+        mean, low, high = law.predict(frontier(law, volume_m))
         ax.fill_between(volume_m, low, high, color=CURVE, alpha=0.16, lw=0, zorder=1)
         a = law["a"]
-        label = f"best split: {table.axes[0]} ∝ compute^{number(a.value)}"
-        ax.plot(
-            volume_m, mean, color=CURVE, lw=2, zorder=2, label=f"{label} {interval(a.percentile)}"
-        )
+        power = f"{number(a.value)} {interval(a.percentile)}"
+        label = f"best split: {table.axes[0]} ∝ compute^{power}"
+        ax.plot(volume_m, mean, color=CURVE, lw=2, zorder=2, label=label)
 
 
 def frontier(law: LawNumbers, volume_m: Array) -> Array:

@@ -16,9 +16,7 @@ _LABEL = 12
 
 def number(value: float) -> str:
     """Return a number as people read it: ``0.3651``, ``477.8``, ``2.1e+06``, ``–`` if unknown."""
-    if np.isnan(value):
-        return "–"
-    return f"{value:.4g}"
+    return "–" if np.isnan(value) else f"{value:.4g}"
 
 
 def interval(ends: Interval | None) -> str:
@@ -47,7 +45,9 @@ def summary(law: LawNumbers) -> str:
     """Return what was fitted to what, estimates with intervals, diagnostics and warnings."""
     lines = [f"{law.form.name:<{_LABEL}} {law.form.equation}", *_facts(law), ""]
     if law.identified:
-        lines += [*_estimates(law), "", *_bootstrap(law)]
+        blocks = f", blocks of {law.block_length:.1f} days on average" if law.block_length else ""
+        drawn = f"{len(law.replicates_Rp):,} replicates of {law.scheme}{blocks}"
+        lines += [*_estimates(law), "", *_row("bootstrap", drawn)]
     else:
         lines += _row("result", f"NOT IDENTIFIED: {law.reason}")
     lines += _diagnostics(law)
@@ -58,14 +58,11 @@ def summary(law: LawNumbers) -> str:
             f"at {_size(held.x_d)} the law says {number(held.predicted)} "
             f"{interval((held.low, held.high))}, measured {number(held.observed)}: {inside}",
         )
-    for name, why in law.fit.unidentified.items():
-        if law.identified:
-            lines += _row("not told", f"{name}: {why}")
-    for flag in law.fit.flags:
-        lines += _row("beware", flag)
-    for note in law.table.notes:
-        lines += _row("note", note)
-    return "\n".join(lines)
+    untold = law.fit.unidentified.items() if law.identified else ()
+    remarks = [("not told", f"{name}: {why}") for name, why in untold]
+    remarks += [("beware", flag) for flag in law.fit.flags]
+    remarks += [("note", note) for note in law.table.notes]
+    return "\n".join([*lines, *(line for remark in remarks for line in _row(*remark))])
 
 
 def _row(label: str, text: str) -> list[str]:
@@ -93,33 +90,18 @@ def _facts(law: LawNumbers) -> list[str]:
     unit = "days" if kept.has_days else "folds"
     days = f" · {cells:,} {unit}" if cells > 1 else ""
     loss = law.fit.problem.loss
-    return [
-        *_row(
-            "points",
-            f"{kept.num_sizes} sizes × {each} seed{'' if each == '1' else 's'}{days} · {spans}",
-        ),
-        *_row("fitted", f"{kept.loss} by {loss}: {LOSSES[loss]}"),
-    ]
+    points = f"{kept.num_sizes} sizes × {each} seed{'' if each == '1' else 's'}{days} · {spans}"
+    return [*_row("points", points), *_row("fitted", f"{kept.loss} by {loss}: {LOSSES[loss]}")]
 
 
 def _estimates(law: LawNumbers) -> list[str]:
     level = f"{law.level:.0%}"
     head = f"{'':<{_LABEL}} {'estimate':>10}   {level + ' percentile':<20} {'BCa':<20} profile"
-    rows = [head]
-    for e in law.estimates.values():
-        rows.append(
-            f"{e.name:<{_LABEL}} {number(e.value):>10}   {interval(e.percentile):<20} "
-            f"{interval(e.bca):<20} {interval(e.profile)}"
-        )
-    return rows
-
-
-def _bootstrap(law: LawNumbers) -> list[str]:
-    blocks = (
-        "" if law.block_length is None else f", blocks of {law.block_length:.1f} days on average"
-    )
-    text = f"{len(law.replicates_Rp):,} replicates of {law.scheme}{blocks}"
-    return _row("bootstrap", text)
+    return [head] + [
+        f"{e.name:<{_LABEL}} {number(e.value):>10}   {interval(e.percentile):<20} "
+        f"{interval(e.bca):<20} {interval(e.profile)}"
+        for e in law.estimates.values()
+    ]
 
 
 def _diagnostics(law: LawNumbers) -> list[str]:

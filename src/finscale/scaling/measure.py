@@ -53,12 +53,10 @@ class Measure:
     digits: int = 4
 
     def as_loss(self, value: Number) -> Number:
-        """Return values as the losses that are fitted."""
+        """Return values as the losses that are fitted, or such losses as values again."""
         return self.best - value if self.higher_is_better else value
 
-    def shown(self, loss: Number) -> Number:
-        """Return fitted losses as values of the outcome."""
-        return self.best - loss if self.higher_is_better else loss
+    shown = as_loss  # the mirror image of a mirror image
 
     def moves(self, *, better: bool) -> str:
         """Return ``rises`` or ``falls``: which way the outcome goes when things get better."""

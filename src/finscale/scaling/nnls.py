@@ -22,19 +22,16 @@ def solve_nonnegative(gram: Array, moment: Array, free_K: NDArray[np.bool_]) -> 
 
     Parameters
     ----------
-    gram : array, ``[..., K, K]``
-        Normal matrices.
-    moment : array, ``[..., K]``
-        Right-hand sides; leading dimensions broadcast with those of ``gram``.
+    gram, moment : array, ``[..., K, K]`` and ``[..., K]``
+        Normal matrices and right-hand sides; leading dimensions broadcast.
     free_K : array of bool, ``[K]``
         Columns without a sign.
 
     Returns
     -------
-    c : array, ``[..., K]``
-        Coefficients; exactly 0.0 where the bound is active.
-    gain : array, ``[...]``
-        :math:`m^\top c`: by how much the columns lower the sum of squares.
+    c, gain : array, ``[..., K]`` and ``[...]``
+        Coefficients, exactly 0.0 where the bound is active; and :math:`m^\top c`, by how much the
+        columns lower the sum of squares.
     """
     num_columns = moment.shape[-1]
     shape = np.broadcast_shapes(gram.shape[:-2], moment.shape[:-1])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,9 @@ from finscale.evaluation.bootstrap import Metric
 from finscale.scaling.cost import CostModel
 from finscale.scaling.covariance import size_covariance
 from finscale.scaling.digits import number
+from finscale.scaling.intervals import percentile_metric
+from finscale.scaling.law import Law
 from finscale.scaling.sentences import interval, size
-
-if TYPE_CHECKING:
-    from finscale.scaling.law import Law
 
 Float = NDArray[np.float64]
 
@@ -35,22 +34,11 @@ _GRID = 600
 
 @dataclass(frozen=True)
 class Gain:
-    """What ten times one axis would bring.
+    """What ten times one axis would bring, from a size ``start``.
 
-    Parameters
-    ----------
-    axis : str
-        What grows tenfold.
-    start : float
-        From this size.
-    gain : Metric
-        Loss saved.
-    seconds : float or None
-        Training time of the grown model; None where the cost does not follow from the axis.
-    price : float or None
-        The same in money.
-    detectable : float or None
-        Smallest gain that the test set can see (80 % power); None where its noise is unknown.
+    The loss saved; time and price of training the grown model, None where they do not follow from
+    the axis; and the smallest gain that the test set can see with 80 % power, None where its noise
+    is unknown.
     """
 
     axis: str
@@ -143,10 +131,9 @@ def _visibility(gain: Gain) -> str:
 
 
 def _duration(seconds: float) -> str:
-    for unit, scale in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= scale:
-            return f"{seconds / scale:.3g} {unit}"
-    return f"{seconds:.3g} s"
+    units = (("d", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
+    unit, scale = next(((u, s) for u, s in units if seconds >= s), units[-1])
+    return f"{seconds / scale:.3g} {unit}"
 
 
 def plan(
@@ -201,16 +188,17 @@ def plan(
     best, data = float(best_1[0]), float(data_1[0])
     spent = cost.seconds(best, data)
     detectable = _detectable(law, test_days, noise)
-    gains = [_gain_of(law, sizes, axis, best, data, cost, detectable) for axis in sizes.moving]
+    moving = range(min(sizes.num_axes, 2))
+    gains = [_gain_of(sizes, axis, (best, data), cost, detectable) for axis in moving]
     for name, other in (also or {}).items():
         estimate = other.estimates["gain_x10"]
         gain = Metric(estimate.value, *estimate.percentile)
         top = float(other.table.x_nd[:, 0].max())
         gains.append(Gain(name, top, gain, None, None, _detectable(other, test_days, noise)))
     return Plan(
-        num_parameters=_metric(best, best_R, law.level),
-        num_samples=_metric(data, data_R, law.level),
-        loss=_metric(float(loss_1[0]), loss_R, law.level),
+        num_parameters=percentile_metric(best, best_R, law.level),
+        num_samples=percentile_metric(data, data_R, law.level),
+        loss=percentile_metric(float(loss_1[0]), loss_R, law.level),
         seconds=spent,
         price=spent / 3600 * cost.price_per_hour,
         limited_by_data=best * data < 0.98 * products,
@@ -236,53 +224,43 @@ class _Sizes:
         if self.num_axes == 3 and max_samples is None:
             self.unique = float(law.table.x_nd[:, 2].max())
         # a law with three axes knows what repeated samples are worth: no limit then
-        self.most = max_samples if self.num_axes == 2 else None
-        self.moving = (0,) if self.num_axes == 1 else (0, 1)
+        self.most = max_samples if self.num_axes == 2 and max_samples is not None else np.inf
 
-    def predict(self, parameters_X: Float, samples_X: Float, theta_Rp: Float) -> Float:
-        """Return losses ``[R, X]``."""
-        columns = [parameters_X, samples_X][: min(self.num_axes, 2)]
-        if self.num_axes == 3:
-            columns.append(np.full_like(parameters_X, self.unique))
-        return self.law.form.predict(np.stack(columns, axis=1), theta_Rp)
+    def predict(self, sizes_X2: Float, theta_Rp: Float) -> Float:
+        """Return losses ``[R, X]`` of parameters and samples."""
+        unique_X = np.full(len(sizes_X2), self.unique, dtype=np.float64)
+        return self.law.form.predict(
+            np.column_stack([sizes_X2, unique_X])[:, : self.num_axes], theta_Rp
+        )
 
     def best(self, products: float, theta_Rp: Float) -> tuple[Float, Float, Float]:
         """Return the best N, its D and the loss there, ``[R]`` each, for N·D within a budget."""
-        if self.num_axes == 1:
-            assert self.num_samples is not None
+        if self.num_samples is not None and self.num_axes == 1:
             ceiling = products / self.num_samples
             parameters_X = np.geomspace(ceiling * 1e-4, ceiling, _GRID)
             samples_X = np.full(_GRID, self.num_samples)
         else:
             centre = np.sqrt(products)
             parameters_X = np.geomspace(centre * 1e-5, centre * 1e5, _GRID)
-            samples_X = products / parameters_X
-            if self.most is not None:
-                samples_X = np.minimum(samples_X, self.most)
-        loss_RX = self.predict(parameters_X, samples_X, theta_Rp)
+            samples_X = np.minimum(products / parameters_X, self.most)
+        loss_RX = self.predict(np.stack([parameters_X, samples_X], axis=1), theta_Rp)
         at_R = loss_RX.argmin(axis=1)
-        return parameters_X[at_R], samples_X[at_R], loss_RX[np.arange(len(at_R)), at_R]
+        return parameters_X[at_R], samples_X[at_R], loss_RX.min(axis=1)
 
 
 def _gain_of(
-    law: Law,
-    sizes: _Sizes,
-    axis: int,
-    best: float,
-    data: float,
-    cost: CostModel,
-    detectable: float | None,
+    sizes: _Sizes, axis: int, best: tuple[float, float], cost: CostModel, detectable: float | None
 ) -> Gain:
-    factor = np.array([1.0, 10.0])
-    parameters = best * (factor if axis == 0 else np.ones(2))
-    samples = data * (factor if axis == 1 else np.ones(2))
-    here_R, there_R = sizes.predict(parameters, samples, law.replicates_Rp).T
-    here, there = sizes.predict(parameters, samples, law.fit.theta_p[None])[0]
-    seconds = cost.seconds(float(parameters[1]), float(samples[1]))
+    law = sizes.law
+    ends_22 = np.array([best, best])
+    ends_22[1, axis] *= 10.0
+    here_R, there_R = sizes.predict(ends_22, law.replicates_Rp).T
+    here, there = sizes.predict(ends_22, law.fit.theta_p[None])[0]
+    seconds = cost.seconds(*ends_22[1].tolist())
     return Gain(
         axis=law.table.axes[axis],
-        start=(best, data)[axis],
-        gain=_metric(float(here - there), here_R - there_R, law.level),
+        start=best[axis],
+        gain=percentile_metric(float(here - there), here_R - there_R, law.level),
         seconds=seconds,
         price=seconds / 3600 * cost.price_per_hour,
         detectable=detectable,
@@ -299,13 +277,5 @@ def _detectable(law: Law, test_days: int | None, noise: float | None) -> float |
         days = test_days or covariance.num_days
         planned = covariance.scaled(num_days=days, num_seeds=float(covariance.seeds_G.mean()))
         # the next comparison will resemble that of the two largest sizes most
-        contrast = np.zeros(table.num_sizes)
-        contrast[[-2, -1]] = 1.0, -1.0
-        noise = planned.contrast(contrast)[1]
+        noise = planned.difference(-2, -1)[1]
     return _DETECTABLE * noise
-
-
-def _metric(value: float, replicates_R: Float, level: float) -> Metric:
-    tail = (1 - level) / 2
-    low, high = np.nanquantile(replicates_R, [tail, 1 - tail])
-    return Metric(value, float(low), float(high))

@@ -136,18 +136,7 @@ def problem_of(
 ) -> Problem:
     """Return the fitting problem of a table, its covariance across sizes estimated if needed.
 
-    Parameters
-    ----------
-    table : LawTable
-        Sizes to fit.
-    loss : str
-        As in :func:`fit_law`.
-    covariance : array, ``[n, n]``, optional
-        Used instead of the estimate.
-    horizon : int
-        Overlap of labels, for the long-run covariance.
-    signed : bool
-        Losses may be negative, which Huber on the logarithm cannot take.
+    ``loss``, ``covariance``, ``horizon`` and ``signed`` are as in :func:`fit_law`.
     """
     daily = table.has_days and table.losses_nST.shape[-1] > 1
     if loss == "auto":

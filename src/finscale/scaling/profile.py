@@ -12,7 +12,7 @@ from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.nnls import solve_nonnegative
 from finscale.scaling.problem import Problem
-from finscale.scaling.varpro import Precision, profile, signs
+from finscale.scaling.varpro import Precision, grid_points, profile, signs
 
 #: Grid of exponents for numbers that are linear given the exponents.
 _FINE = {1: 1201, 2: 91}
@@ -38,22 +38,21 @@ def pinned(form: Form, name: str, value: float) -> Form:
     )
 
 
-def pinned_objective(form: Form, problem: Problem, name: str, value: float) -> float:
-    """Return the least objective when one non-linear parameter is held."""
-    return float(problem.batch(pinned(form, name, value)).objective_R[0])
+def pinned_deviance(form: Form, problem: Problem, name: str, value: float) -> float:
+    """Return the least deviance when one non-linear parameter is held."""
+    return float(problem.deviance(problem.batch(pinned(form, name, value)).objective_R[0]))
 
 
 def open_ends(form: Form, problem: Problem, objective: float, level: float) -> tuple[str, ...]:
     """Return the ends at which a parameter may run to its bound inside the confidence set."""
     best = float(problem.deviance(objective))
     allowed = problem.cutoff(form.num_parameters, level)
-    openings = []
-    for parameter in form.nonlinear:
-        for bound, side in ((parameter.lower, "below"), (parameter.upper, "above")):
-            rise = float(problem.deviance(pinned_objective(form, problem, parameter.name, bound)))
-            if rise - best <= allowed:
-                openings.append(f"{parameter.name} {side}")
-    return tuple(openings)
+    return tuple(
+        f"{parameter.name} {side}"
+        for parameter in form.nonlinear
+        for bound, side in ((parameter.lower, "below"), (parameter.upper, "above"))
+        if pinned_deviance(form, problem, parameter.name, bound) - best <= allowed
+    )
 
 
 def exponent_interval(
@@ -61,27 +60,14 @@ def exponent_interval(
 ) -> tuple[float, float]:
     """Return the profile-likelihood interval of a non-linear parameter, any loss.
 
-    Parameters
-    ----------
-    form, problem : Form, Problem
-        What was fitted to what.
-    name : str
-        A non-linear parameter.
-    internal, objective : float
-        Its best value and the least objective.
-    level : float
-        Confidence.
-
-    Returns
-    -------
-    low, high : float
-        Infinite on a side that does not close before the parameter's bound.
+    ``internal`` and ``objective`` are its best value and the least objective. An end is infinite on
+    a side that does not close before the parameter's bound.
     """
     parameter = form.parameters[form.index(name)]
     wanted = float(problem.deviance(objective)) + problem.cutoff(form.num_parameters, level)
 
     def excess(value: float) -> float:
-        return float(problem.deviance(pinned_objective(form, problem, name, value))) - wanted
+        return pinned_deviance(form, problem, name, value) - wanted
 
     def end(bound: float, open_end: float) -> float:
         if excess(bound) <= 0:
@@ -105,32 +91,22 @@ def region_interval(
     For fixed exponents q the confidence set of the linear part is an ellipsoid, so the extremes of
     :math:`a(q)^\top c` over it have a closed form; what is left is a scan over q.
 
-    Parameters
-    ----------
-    form, problem, objective, level
-        As in :func:`exponent_interval`; the form has one or two non-linear parameters.
-    weights : callable, optional
-        ``q_GQ -> a_GK``: a linear combination of the linear coefficients (in units x/x0).
-    value : callable, optional
-        ``q_GQ -> [G]``: a function of the exponents alone.
-
-    Returns
-    -------
-    low, high : float
+    The form has one or two non-linear parameters. ``weights`` maps exponents ``[G, Q]`` to the
+    combination ``[G, K]`` of linear coefficients (in units x/x0); or ``value`` maps them to a
+    function of the exponents alone, ``[G]``.
     """
     num_q = len(form.nonlinear)
-    x0_d = form.reference_sizes(problem.x_nd)
-    x_nd = problem.x_nd / x0_d
-    metric = Precision.of(
-        len(x_nd),
-        None if problem.loss == "gls" else problem.weights_n,
-        problem.covariance_nn if problem.loss == "gls" else None,
-    )
-    slack = _slack(problem, objective, form.num_parameters, level)
+    x_nd = problem.x_nd / form.reference_sizes(problem.x_nd)
+    # a covariance, where there is one, comes before the weights
+    metric = Precision.of(len(x_nd), problem.weights_n, problem.covariance_nn)
+    # by how much the objective itself may rise
+    slack = problem.cutoff(form.num_parameters, level)
+    if problem.loss != "gls":
+        slack = objective * float(np.expm1(slack / problem.num_points))
     axes = [_dense(axis, _FINE[num_q]) for axis in form.grid(x_nd)]
     left = 2
     for _ in range(_MOST_ZOOMS):
-        grid_GQ = np.stack([m.ravel() for m in np.meshgrid(*axes, indexing="ij")], axis=-1)
+        grid_GQ = grid_points(axes)
         objective_G, c_GK = (a[0] for a in profile(form, x_nd, problem.y_n[None], metric, grid_GQ))
         room_G = objective + slack - objective_G
         inside = room_G >= 0
@@ -155,14 +131,6 @@ def region_interval(
     centre = np.sum(a_GK * c_GK, axis=-1)
     low, high = float(np.min(centre - half)), float(np.max(centre + half))
     return (low if signs(form).any() else max(low, 0.0)), high
-
-
-def _slack(problem: Problem, objective: float, num_parameters: int, level: float) -> float:
-    """Return by how much the objective itself may rise."""
-    allowed = problem.cutoff(num_parameters, level)
-    if problem.loss == "gls":
-        return allowed
-    return objective * float(np.expm1(allowed / problem.num_points))
 
 
 def _dense(axis: Array, num: int) -> Array:

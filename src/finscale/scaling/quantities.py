@@ -31,27 +31,15 @@ class Quantity:
 def quantities_of(form: Form, x_nd: Array, axes: tuple[str, ...]) -> list[Quantity]:
     """Return every parameter, then the derived numbers that the form has.
 
-    Parameters
-    ----------
-    form : Form
-        The law's form.
-    x_nd : array, ``[n, d]``
-        Fitted sizes: gains start at the largest of each axis.
-    axes : tuple of str
-        Names of the size columns, for the words.
+    Gains start at the largest fitted size of each axis; ``axes`` are names for the words.
     """
     found = [_parameter(form, i) for i in range(form.num_parameters)]
-    top_d = x_nd.max(axis=0)
     num_moving = 2 if form.name in ("hoffmann", "data_constrained") else 1
     if form.trend != "flat":
-        for axis in range(num_moving):
-            found.append(_gain(form, x_nd, top_d, axis, axes[axis]))
+        found += [_gain(form, x_nd, axis, axes[axis]) for axis in range(num_moving)]
     if form.turning is not None:
-        found.append(
-            Quantity(
-                "best_size", f"{axes[0]} of least loss, if the curve turns", form.turning_point
-            )
-        )
+        meaning = f"{axes[0]} of least loss, if the curve turns"
+        found.append(Quantity("best_size", meaning, form.turning_point))
     if form.name == "hoffmann":
         alpha, beta = form.index("alpha"), form.index("beta")
         found.append(
@@ -67,22 +55,19 @@ def quantities_of(form: Form, x_nd: Array, axes: tuple[str, ...]) -> list[Quanti
 
 def _parameter(form: Form, at: int) -> Quantity:
     parameter, num_linear = form.parameters[at], len(form.linear)
-    weights = of_q = None
-    if parameter.name == form.floor:
-        # the floor is the coefficient of the constant column, the first of every form
-        def weights(q: Array) -> Array:
-            return np.tile(np.eye(num_linear)[at], (len(q), 1))
-
-    if at >= num_linear:
-
-        def of_q(q: Array) -> Array:
-            return q[:, at - num_linear]
-
-    return Quantity(parameter.name, parameter.meaning, lambda theta: theta[:, at], weights, of_q)
+    # the floor is the coefficient of the constant column, the first of every form
+    is_floor, column = parameter.name == form.floor, np.eye(num_linear)[:1]
+    return Quantity(
+        parameter.name,
+        parameter.meaning,
+        lambda theta: theta[:, at],
+        weights=(lambda q: np.repeat(column, len(q), axis=0)) if is_floor else None,
+        of_q=(lambda q: q[:, at - num_linear]) if at >= num_linear else None,
+    )
 
 
-def _gain(form: Form, x_nd: Array, top_d: Array, axis: int, name: str) -> Quantity:
-    here_1d = top_d[None].copy()
+def _gain(form: Form, x_nd: Array, axis: int, name: str) -> Quantity:
+    here_1d = x_nd.max(axis=0, keepdims=True)
     there_1d = here_1d.copy()
     there_1d[0, axis] *= 10.0
     x0_d = form.reference_sizes(x_nd)
@@ -106,16 +91,15 @@ def replicate_values(
     exponent fits, so half of those replicates count at each end.
     """
     values = np.array(quantity.of(params_Rp), dtype=np.float64)
-    names = form.names
     if quantity.name not in {parameter.name for parameter in form.nonlinear}:
         return values
-    at = names.index(quantity.name)
-    resting = at_bound_Rp[:, at]
+    at = form.index(quantity.name)
+    parameter, resting = form.parameters[at], at_bound_Rp[:, at]
     # With exponent zero a pure power is the constant: an ordinary value.
-    if form.parameters[at].lower != 0.0:
+    if parameter.lower != 0.0:
         # replicates at a bound are on one side of all the others, however many they are
         free = values[~resting & np.isfinite(values)]
-        middle = (form.parameters[at].lower + form.parameters[at].upper) / 2
+        middle = (parameter.lower + parameter.upper) / 2
         small = values <= (np.median(free) if len(free) else middle)
         values[resting & small] = -np.inf
         values[resting & ~small] = np.inf

@@ -10,7 +10,6 @@ little about their spread.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,41 +22,22 @@ from finscale.scaling.table import LawTable
 #: Below this many sizes without seeds or days, residuals are redrawn instead of points.
 FEW_POINTS = 20
 
-Scheme = Literal[
-    "days and seeds",
-    "days",
-    "folds and seeds",
-    "folds",
-    "seeds",
-    "points",
-    "residuals",
-    "parametric",
-]
-
 
 @dataclass(frozen=True)
 class FitReplicates:
     """What a bootstrap refits.
 
-    Parameters
-    ----------
-    y_Rn : array, ``[R, n]`` or ``[1, n]``
-        Mean losses of each replicate.
-    weights_Rn : array, ``[R, n]``, or None
-        How often each point was drawn, when points are resampled.
-    scheme : str
-        What was resampled.
-    block_length : float or None
-        Mean length of blocks of days.
+    Mean losses ``[R, n]`` or ``[1, n]``; how often each point was drawn, ``[R, n]``, where points
+    are resampled; in words what was; and the mean length of blocks of days.
     """
 
     y_Rn: Array
     weights_Rn: Array | None
-    scheme: Scheme
+    scheme: str
     block_length: float | None = None
 
 
-def scheme_of(table: LawTable) -> Scheme:
+def scheme_of(table: LawTable) -> str:
     """Return what the table allows to resample, the most honest first."""
     seeds = bool(table.seeds_n.max() > 1)
     cells = table.losses_nST.shape[-1] > 1
@@ -84,10 +64,6 @@ def resample(
 
     Parameters
     ----------
-    table : LawTable
-        What was measured.
-    num_replicates, seed : int
-        R, and the seed of the generator: equal seeds give equal replicates.
     block_length : float, optional
         Mean block of days; by default Politis and White's choice for the loss differences.
     fitted_n, leverage_n : array, ``[n]``
@@ -119,19 +95,17 @@ def resample(
         return FitReplicates(fitted_n + scaled[drawn], None, scheme)
     y_Rn = np.broadcast_to(table.y_n, (num_replicates, table.num_sizes))
     if scheme != "seeds":
-        block_length = block_length or block_length_of(table)
-        y_Rn = day_replicates(table, num_replicates, block_length, seed)
+        daily_nT = np.nanmean(table.losses_nST, axis=1)
+        if not table.has_days:
+            block_length = 1.0
+        elif not block_length:
+            block_length = optimal_block_length((daily_nT - daily_nT.mean(axis=0)).T)
+        # the same draws for every run
+        weights = cell_weights(table.fold_T, block_length, num_replicates, seed)
+        y_Rn = weights @ daily_nT.T / weights.sum(axis=-1, keepdims=True)
     if table.seeds_n.max() > 1:
         y_Rn = y_Rn + seed_replicates(table, num_replicates, rng)
     return FitReplicates(y_Rn, None, scheme, block_length if table.has_days else None)
-
-
-def block_length_of(table: LawTable) -> float:
-    """Return the mean block length for the differences between sizes, in days."""
-    if not table.has_days:
-        return 1.0
-    daily_nT = np.nanmean(table.losses_nST, axis=1)
-    return optimal_block_length((daily_nT - daily_nT.mean(axis=0)).T)
 
 
 def cell_weights(
@@ -156,15 +130,6 @@ def cell_weights(
         drawn = rng.multinomial(len(folds), share, size=num_replicates)
         weights *= drawn[:, np.searchsorted(folds, fold_T)]
     return weights
-
-
-def day_replicates(
-    table: LawTable, num_replicates: int, block_length: float, seed: int = 0
-) -> Array:
-    """Return mean losses ``[R, n]`` with days (and folds) redrawn, the same for every run."""
-    daily_nT = np.nanmean(table.losses_nST, axis=1)
-    weights = cell_weights(table.fold_T, block_length, num_replicates, seed)
-    return np.asarray(weights @ daily_nT.T / weights.sum(axis=-1, keepdims=True))
 
 
 def seed_replicates(table: LawTable, num_replicates: int, rng: np.random.Generator) -> Array:

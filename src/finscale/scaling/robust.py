@@ -21,61 +21,43 @@ from finscale.scaling.varpro import Precision, Solution, solve
 DELTA = 1e-3
 
 
-def huber(residual: Array, delta: float = DELTA) -> Array:
+def huber(residual: Array) -> Array:
     """Return Huber's loss of each residual: r²/2 inside delta, delta·(|r| - delta/2) outside."""
     size = np.abs(residual)
-    return np.where(size <= delta, 0.5 * residual**2, delta * (size - 0.5 * delta))
+    return np.where(size <= DELTA, 0.5 * residual**2, DELTA * (size - 0.5 * DELTA))
 
 
-def solve_huber(
-    form: Form, x_nd: Array, y_Rn: Array, weights: Array, delta: float = DELTA
-) -> Solution:
-    """Fit every replicate under Huber's loss on ln L.
+def solve_huber(form: Form, x_nd: Array, y_Rn: Array, weights: Array) -> Solution:
+    """Fit every replicate of positive losses ``[R, n]`` under Huber's loss on ln L.
 
-    Parameters
-    ----------
-    form : Form
-        What to fit.
-    x_nd : array, ``[n, d]``
-        Sizes in units x/x0.
-    y_Rn : array, ``[R, n]``
-        Positive losses.
-    weights : array, ``[1, n]`` or ``[R, n]``
-        Weight of each point.
-    delta : float
-        Width of the quadratic zone.
+    Sizes ``[n, d]`` are in units x/x0; each point has a weight, ``[1, n]`` or ``[R, n]``.
     """
+    weights = np.broadcast_to(weights, y_Rn.shape)
 
     def polish(near: Solution, rows: slice) -> Solution:
-        weight = weights if len(weights) == 1 else weights[rows]
-        return _refine(form, x_nd, np.log(y_Rn[rows]), weight, near.internal_Rp, delta)
+        return _refine(form, x_nd, np.log(y_Rn[rows]), weights[rows], near.internal_Rp)
 
     return solve(form, x_nd, y_Rn, Precision(weights=weights / y_Rn**2), polish=polish)
 
 
-def _refine(
-    form: Form, x_nd: Array, log_y_Rn: Array, weights: Array, start_Rp: Array, delta: float
-) -> Solution:
+def _refine(form: Form, x_nd: Array, log_y_Rn: Array, weights: Array, start_Rp: Array) -> Solution:
     def evaluate(theta: Array, rows: NDArray[np.int64]) -> Local:
-        weight = weights if len(weights) == 1 else weights[rows]
         loss = form.evaluate(x_nd, theta)
         # A step to a negative loss gets no objective (NaN), so it is rejected.
         loss = np.where(loss > 0, loss, np.nan)
         residual = np.log(loss) - log_y_Rn[rows]
         slope = form.jacobian(x_nd, theta) / loss[..., None]
-        size = np.abs(residual)
-        pull = weight * np.clip(residual, -delta, delta)
-        quadratic = weight * (size <= delta)
-        reweighted = weight * np.minimum(1.0, delta / np.maximum(size, 1e-300))
+        weight, size = weights[rows], np.abs(residual)
+        pull = weight * np.clip(residual, -DELTA, DELTA)
+        quadratic = weight * (size <= DELTA)
+        reweighted = weight * np.minimum(1.0, DELTA / np.maximum(size, 1e-300))
         return Local(
-            objective_R=np.sum(weight * huber(residual, delta), axis=-1),
+            objective_R=np.sum(weight * huber(residual), axis=-1),
             gradient_RP=(pull[:, None, :] @ slope)[:, 0],
             hessian_RPP=np.swapaxes(slope, -1, -2) @ (quadratic[..., None] * slope),
             curvature_RP=(reweighted[:, None, :] @ slope**2)[:, 0],
             carry_RK=np.zeros((len(theta), 0)),
         )
 
-    lower = np.array([parameter.lower for parameter in form.parameters])
-    upper = np.array([parameter.upper for parameter in form.parameters])
-    found = minimise(evaluate, start_Rp, lower, upper)
+    found = minimise(evaluate, start_Rp, *form.bounds)
     return Solution(found.params_RP, found.objective_R, found.converged_R)

@@ -18,16 +18,8 @@ _WANTED_POWER = 0.8
 class Settlement:
     """What would settle an open study with 80 % probability.
 
-    Parameters
-    ----------
-    num_days : int or None
-        Test days, with as many seeds as now; None where days alone cannot settle it.
-    num_seeds : int or None
-        Seeds a size, with as many days as now; None where seeds alone cannot settle it.
-    both : tuple of int, or None
-        Days and seeds, both multiplied alike; None where even a hundredfold would not do.
-    assumption : str
-        What is taken for the truth.
+    Test days with as many seeds as now, seeds a size with as many days, or both multiplied alike;
+    None where that cannot settle it within a hundredfold. ``assumption``: what is taken as true.
     """
 
     num_days: int | None
@@ -38,20 +30,19 @@ class Settlement:
     def __str__(self) -> str:
         ways = []
         if self.num_days is not None:
-            ways.append(f"about {_two_digits(self.num_days):,} test days")
+            ways.append(_days(self.num_days))
         if self.num_seeds is not None:
             ways.append(f"{self.num_seeds} seeds a size")
         if not ways and self.both is not None:
-            ways = [
-                f"about {_two_digits(self.both[0]):,} test days and {self.both[1]} seeds a size"
-            ]
+            ways = [f"{_days(self.both[0])} and {self.both[1]} seeds a size"]
         means = " or ".join(ways) or "nothing within a hundred times the days and seeds"
         return f"{means}, {self.assumption}"
 
 
-def _two_digits(count: int) -> int:
+def _days(count: int) -> str:
+    """Return a number of days, rounded up to two digits, in words."""
     unit = int(10 ** max(len(str(count)) - 2, 0))
-    return -(-count // unit) * unit
+    return f"about {-(-count // unit) * unit:,} test days"
 
 
 def settlement(

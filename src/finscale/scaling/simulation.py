@@ -37,32 +37,18 @@ def simulate_verdicts(
     """
     rng = np.random.default_rng(seed)
     axis = SizeAxis(tuple(float(size) for size in sizes))
-    monotone_G = nearest_monotone(axis, covariance, truth_G)
-    flat_G = np.zeros(len(axis.sizes))
+    exact = axis.fit(truth_G[None], covariance.matrix_GG[None])
+    monotone_G = exact.monotone(falls=exact.falls_B[0]).predict(axis.size_G)[0]
     if_flat, if_monotone = (
         axis.fit(*redraw(covariance, curve_G, num_replicates, rng))
-        for curve_G in (flat_G, monotone_G)
+        for curve_G in (np.zeros_like(monotone_G), monotone_G)
     )
     limits = thresholds(
         axis, covariance, monotone_G, if_flat=if_flat, if_monotone=if_monotone, level=level
     )
-    mean_BG, covariance_BGG = redraw(covariance, truth_G, num_replicates, rng)
-    return decide_batch(
-        axis,
-        mean_BG,
-        covariance_BGG,
-        limits,
-        sesoi=sesoi,
-        margin=equivalence_margin(covariance, level),
-    )
-
-
-def nearest_monotone(axis: SizeAxis, covariance: SizeCovariance, truth_G: Float) -> Float:
-    """Return the falling or rising power law nearest to a curve, ``[G]``."""
-    trends = axis.fit(truth_G[None], covariance.matrix_GG[None])
-    falls = trends.fall.statistic_B[0] >= trends.rise.statistic_B[0]
-    best = trends.fall if falls else trends.rise
-    return np.asarray(best.predict(np.asarray(axis.sizes))[0])
+    drawn = redraw(covariance, truth_G, num_replicates, rng)
+    margin = equivalence_margin(covariance, level)
+    return decide_batch(axis, *drawn, limits, sesoi=sesoi, margin=margin)
 
 
 def least(enough: Callable[[float], bool], low: float, high: float, num_steps: int) -> float:

@@ -83,11 +83,7 @@ class LawTable:
                 f"{count} sizes cannot be held out of {len(sizes)}.",
                 hint="hold out the largest one or two, and leave as many as the law has numbers",
             )
-        return (
-            np.asarray(self.x_nd[:, 0] >= sizes[-count])
-            if count
-            else np.zeros(len(self.x_nd), bool)
-        )
+        return np.isin(self.x_nd[:, 0], sizes[len(sizes) - count :])
 
 
 def read_table(
@@ -133,36 +129,30 @@ def read_table(
     _check_sizes(frame, axes, place)
     _check_losses(frame, y, place, signed=signed)
     notes: list[str] = []
-    columns = _Columns(
-        axes,
-        y,
-        seed,
-        fold if fold in frame.columns else "",
-        day if day in frame.columns else "",
-    )
-    cells = columns.cells
+    cells = [column for column in (fold, day) if column in frame.columns]
     if seed not in frame.columns:
         frame = frame.with_columns(pl.int_range(pl.len()).over([*axes, *cells]).alias(seed))
         repeated = int(frame[seed].max() or 0)  # type: ignore[arg-type]
         if repeated:
             notes.append(f"no column {seed!r}: up to {repeated + 1} rows of one size are its seeds")
     frame = frame.group_by([*axes, seed, *cells]).agg(pl.col(y).mean()).sort([*axes, seed, *cells])
-    return _stacked(frame, columns, tuple(notes), place)
-
-
-@dataclass(frozen=True)
-class _Columns:
-    """Names of the columns in use; an empty fold or day is absent."""
-
-    axes: tuple[str, ...]
-    loss: str
-    seed: str
-    fold: str
-    day: str
-
-    @property
-    def cells(self) -> list[str]:
-        return [column for column in (self.fold, self.day) if column]
+    # a row a run; every run must have the same cells
+    runs = frame.group_by([*axes, seed], maintain_order=True).agg(
+        pl.col(y), *([pl.struct(cells).alias("_cells")] if cells else [])
+    )
+    if cells:
+        _check_pairing(runs, axes[0], seed, "days" if day in cells else "folds", place)
+    fold_T = np.zeros(len(runs[y][0]), dtype=np.int64)
+    if fold in cells:
+        fold_T = runs["_cells"][0].struct.field(fold).rank("dense").to_numpy() - 1
+    # the seeds of a size are its runs in order
+    runs = runs.with_columns(pl.int_range(pl.len()).over(axes).alias("_seed"))
+    sizes = runs.select(axes).unique(maintain_order=True)
+    at_n = runs.select(pl.struct(axes).rle_id()).to_series().to_numpy()
+    losses_nST = np.full((len(sizes), runs["_seed"].n_unique(), len(fold_T)), np.nan)
+    losses_nST[at_n, runs["_seed"].to_numpy()] = np.stack(runs[y].to_list())
+    x_nd = np.asarray(sizes.to_numpy(), dtype=np.float64)
+    return LawTable(axes, y, x_nd, losses_nST, fold_T.astype(np.int64), day in cells, tuple(notes))
 
 
 def _frame(source: Any) -> tuple[pl.DataFrame, str]:
@@ -205,15 +195,14 @@ def _numbers(frame: pl.DataFrame, columns: Sequence[str], place: str) -> pl.Data
 
 
 def _first_bad(frame: pl.DataFrame, good: pl.Expr) -> int | None:
+    """Return the number of the first bad row, counted from 1."""
     bad = frame.select((~good.fill_null(False)).alias("bad"))["bad"].arg_true()
     return int(bad[0]) + 1 if len(bad) else None
 
 
 def _check_sizes(frame: pl.DataFrame, axes: Sequence[str], place: str) -> None:
     for axis in axes:
-        size = pl.col(axis)
-        row = _first_bad(frame, size.is_finite() & (size > 0))
-        if row is not None:
+        if row := _first_bad(frame, pl.col(axis).is_finite() & (pl.col(axis) > 0)):
             raise DataError(
                 f"{place}: {axis} is {frame[axis][row - 1]} in row {row}; sizes must be positive.",
                 hint="drop the row, or count what it stands for",
@@ -227,62 +216,24 @@ def _check_sizes(frame: pl.DataFrame, axes: Sequence[str], place: str) -> None:
 
 
 def _check_losses(frame: pl.DataFrame, y: str, place: str, *, signed: bool) -> None:
-    loss = pl.col(y)
-    row = _first_bad(frame, loss.is_finite())
-    if row is not None:
+    if row := _first_bad(frame, pl.col(y).is_finite()):
         raise DataError(
             f"{place}: {y} is {frame[y][row - 1]} in row {row}.",
             hint="a run that diverged is a result: say how it is counted, or drop the row",
         )
-    row = _first_bad(frame, loss > 0)
-    if row is not None and not signed:
+    if not signed and (row := _first_bad(frame, pl.col(y) > 0)):
         raise DataError(
             f"{place}: {y} is {frame[y][row - 1]:g} in row {row}; a loss is positive.",
             hint="for differences of losses say signed=True (terminal: --signed)",
         )
 
 
-def _stacked(
-    frame: pl.DataFrame, columns: _Columns, notes: tuple[str, ...], place: str
-) -> LawTable:
-    """Put sorted rows into ``[n, S, T]``; every run must have the same cells."""
-    axes, cells = columns.axes, columns.cells
-    runs = frame.group_by([*axes, columns.seed], maintain_order=True).agg(
-        pl.col(columns.loss), *([pl.struct(cells).alias("_cells")] if cells else [])
-    )
-    if cells:
-        _check_pairing(runs, columns, place)
-    sizes = runs.select(axes).unique(maintain_order=True)
-    position = {size: i for i, size in enumerate(sizes.iter_rows())}
-    of_run = [position[size] for size in runs.select(axes).iter_rows()]
-    num_cells = len(runs[columns.loss][0])
-    losses = np.full((len(sizes), int(np.bincount(of_run).max()), num_cells), np.nan)
-    filled = np.zeros(len(sizes), dtype=np.int64)
-    for at, values in zip(of_run, runs[columns.loss], strict=True):
-        losses[at, filled[at]] = values.to_numpy()
-        filled[at] += 1
-    fold_T = np.zeros(num_cells, dtype=np.int64)
-    if columns.fold:
-        fold_T = runs["_cells"][0].struct.field(columns.fold).rank("dense").to_numpy() - 1
-    return LawTable(
-        axes=axes,
-        loss=columns.loss,
-        x_nd=np.asarray(sizes.to_numpy(), dtype=np.float64),
-        losses_nST=losses,
-        fold_T=fold_T.astype(np.int64),
-        has_days=bool(columns.day),
-        notes=notes,
-    )
-
-
-def _check_pairing(runs: pl.DataFrame, columns: _Columns, place: str) -> None:
+def _check_pairing(runs: pl.DataFrame, axis: str, seed: str, unit: str, place: str) -> None:
     shared = runs["_cells"][0]
-    unit = "days" if columns.day else "folds"
     for run, own in zip(runs.iter_rows(named=True), runs["_cells"], strict=True):
         if not own.equals(shared):
             raise DataError(
-                f"{place}: the run {columns.axes[0]} = {run[columns.axes[0]]:g}, seed "
-                f"{run[columns.seed]} covers {len(own)} {unit}, not the {len(shared)} of the first "
-                "run.",
+                f"{place}: the run {axis} = {run[axis]:g}, seed {run[seed]} covers {len(own)} "
+                f"{unit}, not the {len(shared)} of the first run.",
                 hint="score every run on the same days: comparisons are paired by day",
             )

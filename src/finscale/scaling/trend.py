@@ -50,22 +50,11 @@ def shape(exponent: Float, x: Float, first: float, last: float) -> Float:
 
 @dataclass(frozen=True)
 class MonotoneFit:
-    """The best falling (or rising) power law of B replicates.
+    """The best falling (sign -1) or rising (1) power law of B replicates.
 
-    Parameters
-    ----------
-    sign : int
-        -1 falling, 1 rising.
-    exponent_B : array [B]
-        Exponent e of x: negative for a curve that levels off.
-    total_B : array [B]
-        Whole fall or rise from smallest to largest size, at least 0.
-    level_B : array [B]
-        Loss at the smallest size.
-    statistic_B : array [B]
-        Likelihood ratio against the constant: the drop in generalised residual sum of squares.
-    profile_BA : array [B, A]
-        The same at every exponent of the grid.
+    Its exponent of x (negative for a curve that levels off), whole fall or rise from smallest to
+    largest size (at least 0), loss at the smallest size, and the likelihood ratio against the
+    constant (the drop in generalised residual sum of squares), also at every exponent of the grid.
     """
 
     sign: int
@@ -99,10 +88,8 @@ class MonotoneFit:
         low_B = inside_BA.argmax(axis=1)
         high_B = last - inside_BA[:, ::-1].argmax(axis=1)
         # the edge lies between the last exponent inside and the first outside: take the latter
-        return (
-            self.exponent_A[np.maximum(low_B - 1, 0)],
-            self.exponent_A[np.minimum(high_B + 1, last)],
-        )
+        outside = np.maximum(low_B - 1, 0), np.minimum(high_B + 1, last)
+        return self.exponent_A[outside[0]], self.exponent_A[outside[1]]
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -147,6 +134,15 @@ class Trends:
     misfit_B: Float
 
     @property
+    def falls_B(self) -> NDArray[np.bool_]:
+        """Whether the falling curve fits at least as well as the rising one, ``[B]``."""
+        return np.asarray(self.fall.statistic_B >= self.rise.statistic_B)
+
+    def monotone(self, *, falls: bool) -> MonotoneFit:
+        """Return the falling or the rising fit."""
+        return self.fall if falls else self.rise
+
+    @property
     def turn_over_monotone_B(self) -> Float:
         """Likelihood ratio of the turning curve against the better monotone one, ``[B]``."""
         monotone_B = np.maximum(self.fall.statistic_B, self.rise.statistic_B)
@@ -155,22 +151,20 @@ class Trends:
 
 @dataclass(frozen=True)
 class SizeAxis:
-    """The sizes of a study with the curves' shapes at them, computed once.
-
-    Parameters
-    ----------
-    sizes : tuple of float
-        G sizes, rising.
-    num_exponents : int
-        Exponents of the grid.
-    """
+    """The G sizes of a study, rising, with a grid of exponents for the curves through them."""
 
     sizes: tuple[float, ...]
     num_exponents: int = NUM_EXPONENTS
 
     @cached_property
-    def _size_G(self) -> Float:
+    def size_G(self) -> Float:
+        """The sizes as an array."""
         return np.asarray(self.sizes, dtype=np.float64)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The smallest size and the largest."""
+        return self.sizes[0], self.sizes[-1]
 
     @cached_property
     def _fall_exponents(self) -> Float:
@@ -182,7 +176,7 @@ class SizeAxis:
         return np.concatenate([self._fall_exponents[::2], speeding])
 
     def _shapes(self, exponents: Float) -> Float:
-        return shape(exponents[:, None], self._size_G, self.sizes[0], self.sizes[-1])
+        return shape(exponents[:, None], self.size_G, *self.ends)
 
     def without_largest(self) -> SizeAxis:
         """Return the axis that a fit sees when the largest size is held out."""
@@ -191,12 +185,7 @@ class SizeAxis:
     def fit(self, mean_BG: Float, covariance_BGG: Float) -> Trends:
         """Fit falling, rising and turning curves by generalised least squares.
 
-        Parameters
-        ----------
-        mean_BG : array [B, G]
-            Mean loss of each replicate and size.
-        covariance_BGG : array [B, G, G] or [1, G, G]
-            Their covariance, up to a part that all sizes share.
+        The covariance, ``[B, G, G]`` or ``[1, G, G]``, counts up to a part that all sizes share.
         """
         # the curves' level is free, so adding a part that all sizes share changes nothing; it makes
         # the matrix invertible where seeds do not differ and the days' part lacks full rank
@@ -231,6 +220,9 @@ class _Swept:
         """Return basis · precision ``[B, A, G]`` and basis · target ``[B, A]``."""
         return basis_AG @ self.sweep_BGG, self.target_BG @ basis_AG.T
 
+    def _level(self, fitted_BG: Float) -> Float:
+        return np.asarray(((self.mean_BG - fitted_BG) * self.weight_BG).sum(axis=1))
+
     def monotone(self, sign: int, exponent_A: Float) -> MonotoneFit:
         basis_AG = sign * self.axis._shapes(exponent_A)
         weighted_BAG, score_BA = self._products(basis_AG)
@@ -243,12 +235,11 @@ class _Swept:
         fitted_BG = total_B[:, None] * basis_AG[best_B]
         return MonotoneFit(
             sign,
-            self.axis.sizes[0],
-            self.axis.sizes[-1],
+            *self.axis.ends,
             exponent_A,
             exponent_A[best_B],
             total_B,
-            ((self.mean_BG - fitted_BG) * self.weight_BG).sum(axis=1),
+            self._level(fitted_BG),
             profile_BA[rows, best_B],
             profile_BA,
         )
@@ -271,10 +262,9 @@ class _Swept:
         drop_BDU = fall_BDU * score_BD1 + rise_BDU * score_B1U
         # with a negative coefficient only one side is left: a monotone curve
         drop_BDU = np.where((fall_BDU > 0) & (rise_BDU > 0), drop_BDU, 0.0)
-        num_replicates = len(drop_BDU)
-        best_B = drop_BDU.reshape(num_replicates, -1).argmax(axis=1)
+        rows = np.arange(len(drop_BDU))
+        best_B = drop_BDU.reshape(len(rows), -1).argmax(axis=1)
         d_B, u_B = np.unravel_index(best_B, drop_BDU.shape[1:])
-        rows = np.arange(num_replicates)
         drop_B = drop_BDU[rows, d_B, u_B]
         valley_B = drop_B > np.maximum(fall.statistic_B, rise.statistic_B)
         falls_B = fall.statistic_B >= rise.statistic_B
@@ -282,17 +272,7 @@ class _Swept:
         rise_B = np.where(valley_B, rise_BDU[rows, d_B, u_B], np.where(falls_B, 0.0, rise.total_B))
         fall_exponent_B = np.where(valley_B, _VALLEY_FALLS[d_B], fall.exponent_B)
         rise_exponent_B = np.where(valley_B, _VALLEY_RISES[u_B], rise.exponent_B)
-        first, last = self.axis.sizes[0], self.axis.sizes[-1]
-        fitted_BG = rise_B[:, None] * shape(
-            rise_exponent_B[:, None], self.axis._size_G, first, last
-        ) - fall_B[:, None] * shape(fall_exponent_B[:, None], self.axis._size_G, first, last)
-        return TurningFit(
-            first,
-            last,
-            fall_exponent_B,
-            rise_exponent_B,
-            fall_B,
-            rise_B,
-            ((self.mean_BG - fitted_BG) * self.weight_BG).sum(axis=1),
-            np.maximum.reduce([drop_B, fall.statistic_B, rise.statistic_B]),
-        )
+        statistic_B = np.maximum.reduce([drop_B, fall.statistic_B, rise.statistic_B])
+        curve = (*self.axis.ends, fall_exponent_B, rise_exponent_B, fall_B, rise_B)
+        fitted_BG = TurningFit(*curve, np.zeros(len(fall_B)), statistic_B).predict(self.axis.size_G)
+        return TurningFit(*curve, self._level(fitted_BG), statistic_B)

@@ -10,13 +10,14 @@ of the Chinchilla problem from 3.5e11 to about 10.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from finscale.scaling.descent import Local, minimise
+from finscale.scaling.descent import Local, minimise, pick
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.nnls import solve_nonnegative
@@ -33,46 +34,46 @@ _MOST_VALLEYS = 8
 class Precision:
     r"""The metric of a quadratic loss: :math:`r^\top P r`.
 
-    Exactly one is given: ``weights`` ``[1 | R, n]`` or ``matrix`` ``[1 | R, n, n]``.
+    Of ``weights`` ``[1 | R, n]``, or of a ``matrix`` ``[1 | R, n, n]`` where one is given.
     """
 
-    weights: Array | None = None
+    weights: Array
     matrix: Array | None = None
 
     @classmethod
     def of(cls, num_points: int, weights: Array | None, covariance: Array | None) -> Precision:
         """Return the metric for weights ``[n]`` or ``[R, n]``, or a covariance ``[(R,) n, n]``."""
-        if covariance is not None:
-            matrix: Array = np.asarray(np.linalg.inv(covariance), dtype=np.float64)
-            return cls(matrix=matrix if matrix.ndim == 3 else matrix[None])
-        if weights is None:
-            return cls(weights=np.ones((1, num_points)))
-        return cls(weights=np.atleast_2d(weights))
+        weights = np.ones((1, num_points)) if weights is None else np.atleast_2d(weights)
+        if covariance is None:
+            return cls(weights)
+        matrix: Array = np.asarray(np.linalg.inv(covariance), dtype=np.float64)
+        return cls(weights, matrix if matrix.ndim == 3 else matrix[None])
 
     def take(self, rows: NDArray[np.int64] | slice) -> Precision:
         """Return the metric of some replicates."""
-        return Precision(_take(self.weights, rows), _take(self.matrix, rows))
+        weights = self.weights if len(self.weights) == 1 else self.weights[rows]
+        if self.matrix is None or len(self.matrix) == 1:
+            return Precision(weights, self.matrix)
+        return Precision(weights, self.matrix[rows])
 
     def apply(self, y_Rn: Array) -> Array:
         """Return P y."""
         if self.matrix is not None:
             return np.asarray((self.matrix @ y_Rn[..., None])[..., 0])
-        assert self.weights is not None
         return self.weights * y_Rn
 
     def root(self) -> Precision:
         """Return W with W'W = P: what whitens residuals."""
-        if self.matrix is not None:
-            return Precision(matrix=np.swapaxes(np.linalg.cholesky(self.matrix), -1, -2))
-        assert self.weights is not None
-        return Precision(weights=np.sqrt(self.weights))
+        weights = np.sqrt(self.weights)
+        if self.matrix is None:
+            return Precision(weights)
+        return Precision(weights, np.swapaxes(np.linalg.cholesky(self.matrix), -1, -2))
 
     def whiten(self, a_Rn_: Array) -> Array:
         """Return W a for arrays ``[R, n, ...]``."""
         if self.matrix is not None:
             flat = self.matrix @ a_Rn_.reshape(*a_Rn_.shape[:2], -1)
             return np.asarray(flat.reshape(a_Rn_.shape))
-        assert self.weights is not None
         return self.weights.reshape(*self.weights.shape, *[1] * (a_Rn_.ndim - 2)) * a_Rn_
 
     def gram(self, phi_GnK: Array) -> Array:
@@ -82,18 +83,12 @@ class Precision:
             pairs = np.einsum("gik,gjl->ijgkl", phi_GnK, phi_GnK).reshape(num_points**2, -1)
             flat = self.matrix.reshape(len(self.matrix), -1) @ pairs
         else:
-            assert self.weights is not None
             pairs = np.einsum("gik,gil->igkl", phi_GnK, phi_GnK).reshape(num_points, -1)
             flat = self.weights @ pairs
         return np.asarray(flat.reshape(-1, num_grid, num_columns, num_columns))
 
 
-def _take(array: Array | None, rows: NDArray[np.int64] | slice) -> Array | None:
-    return array if array is None or len(array) == 1 else array[rows]
-
-
-@dataclass(frozen=True)
-class Solution:
+class Solution(NamedTuple):
     """Internal answer of a batch: parameters in units x/x0, one row a replicate."""
 
     internal_Rp: Array
@@ -101,9 +96,8 @@ class Solution:
     converged_R: NDArray[np.bool_]
 
 
-def grid_points(form: Form, x_nd: Array) -> Array:
-    """Return every combination of the form's grid, ``[G, Q]``."""
-    axes = form.grid(x_nd)
+def grid_points(axes: Sequence[Array]) -> Array:
+    """Return every combination of one value from each axis, ``[G, Q]``."""
     if not axes:
         return np.zeros((1, 0))
     return np.stack([mesh.ravel() for mesh in np.meshgrid(*axes, indexing="ij")], axis=-1)
@@ -139,7 +133,7 @@ def solve(
     ``polish`` takes the answer from each start and the rows that it is of, and returns a better one
     under another loss.
     """
-    grid_GQ = grid_points(form, x_nd)
+    grid_GQ = grid_points(form.grid(x_nd))
 
     def fit(rows: slice) -> Solution:
         y, metric = y_Rn[rows], precision.take(rows)
@@ -149,7 +143,8 @@ def solve(
         return best_of([polish(near, rows) for near in tries] if polish else tries)
 
     row_size = max(len(grid_GQ) * len(form.linear) ** 2, len(x_nd) * form.num_parameters)
-    return joined([fit(rows) for rows in chunks(len(y_Rn), row_size)])
+    parts = [fit(rows) for rows in chunks(len(y_Rn), row_size)]
+    return Solution(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 
 def start_points(form: Form, x_nd: Array, objective_RG: Array) -> NDArray[np.int64]:
@@ -181,25 +176,12 @@ def chunks(num_rows: int, row_size: int) -> Iterator[slice]:
         yield slice(start, min(start + step, num_rows))
 
 
-def joined(parts: list[Solution]) -> Solution:
-    """Return consecutive chunks as one."""
-    return Solution(
-        np.concatenate([part.internal_Rp for part in parts]),
-        np.concatenate([part.objective_R for part in parts]),
-        np.concatenate([part.converged_R for part in parts]),
-    )
-
-
 def best_of(tries: list[Solution]) -> Solution:
     """Return the better answer of every replicate."""
     best = tries[0]
     for other in tries[1:]:
         wins = other.objective_R < best.objective_R
-        best = Solution(
-            np.where(wins[:, None], other.internal_Rp, best.internal_Rp),
-            np.where(wins, other.objective_R, best.objective_R),
-            np.where(wins, other.converged_R, best.converged_R),
-        )
+        best = Solution(*(pick(wins, new, old) for new, old in zip(other, best, strict=True)))
     return best
 
 
@@ -222,8 +204,7 @@ def refine(form: Form, x_nd: Array, y_Rn: Array, precision: Precision, q_RQ: Arr
         diagonal = np.einsum("rqq->rq", hessian)
         return Local(np.sum(residual**2, axis=-1), gradient, hessian, diagonal, c)
 
-    lower = np.array([parameter.lower for parameter in form.nonlinear])
-    upper = np.array([parameter.upper for parameter in form.nonlinear])
+    lower, upper = (bound[len(form.linear) :] for bound in form.bounds)
     found = minimise(evaluate, q_RQ, lower, upper)
     internal = np.concatenate([found.carry_RK, found.params_RP], axis=-1)
     return Solution(internal, found.objective_R, found.converged_R)

@@ -106,15 +106,8 @@ def decide(
             hint="check that the axis reaches the model and that seeds differ",
         )
     _check_distinct(covariance, size_G, measure)
-    statement = Statement(
-        axis,
-        tuple(size_G.tolist()),
-        int(covariance.seeds_G.min()),
-        float(sesoi),
-        level,
-        tuple(exclusions),
-        measure,
-    )
+    grid, num_seeds = tuple(size_G.tolist()), int(covariance.seeds_G.min())
+    statement = Statement(axis, grid, num_seeds, float(sesoi), level, tuple(exclusions), measure)
     return Judge(statement, covariance, num_replicates, seed).verdict(settle=settle)
 
 

@@ -135,19 +135,11 @@ class PowerRow:
 
 @dataclass(frozen=True)
 class StudyPower:
-    """The probabilities of a design.
+    """The probabilities of a design, one row a true gain.
 
-    Parameters
-    ----------
-    design : StudyDesign
-        What was asked.
-    rows : tuple of PowerRow
-        One a true gain; the first is no gain at all.
-    smallest_fall : float
-        Smallest gain (nats, smallest to largest size) that is told from none with 80 % power.
-    smallest_law : float
-        Smallest gain whose power law is established, exponent and all, with 80 % power; infinite
-        where none is.
+    ``smallest_fall`` is the smallest gain (nats, smallest to largest size) that is told from none
+    with 80 % power; ``smallest_law`` the smallest whose power law is established, exponent and all,
+    infinite where none is.
     """
 
     design: StudyDesign
@@ -204,9 +196,7 @@ def study_power(
     for gain in gains:
         decisions = outcome(gain)
         rows.append(PowerRow(float(gain), decisions.rates(), float(decisions.falls_B.mean())))
-    contrast = np.zeros(len(design.sizes))
-    contrast[[0, -1]] = 1.0, -1.0
-    scale = design.covariance().contrast(contrast)[1]
+    scale = design.covariance().difference(0, -1)[1]
     # allow for the simulation's own error: one-sided 95 %, 1.645 standard errors
     wanted = _WANTED_POWER + 1.645 * math.sqrt(_WANTED_POWER * (1 - _WANTED_POWER) / num_replicates)
     low, high = 0.5 * scale, 500.0 * scale

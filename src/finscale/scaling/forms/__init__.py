@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from finscale.registry import Registry
+from finscale.scaling.forms import bent, power_law, surface
 from finscale.scaling.forms.base import Form, Parameter
-from finscale.scaling.forms.bent import BROKEN_POWER, M4
-from finscale.scaling.forms.power_law import (
-    CONSTANT,
-    PARABOLA,
-    POWER,
-    POWER_FLOOR,
-    POWER_RISING,
-)
-from finscale.scaling.forms.surface import DATA_CONSTRAINED, HOFFMANN
 
 FORMS: Registry[Form] = Registry("law form")
 for _form in (
-    CONSTANT,
-    POWER,
-    POWER_FLOOR,
-    POWER_RISING,
-    PARABOLA,
-    BROKEN_POWER,
-    M4,
-    HOFFMANN,
-    DATA_CONSTRAINED,
+    power_law.CONSTANT,
+    power_law.POWER,
+    power_law.POWER_FLOOR,
+    power_law.POWER_RISING,
+    power_law.PARABOLA,
+    bent.BROKEN_POWER,
+    bent.M4,
+    surface.HOFFMANN,
+    surface.DATA_CONSTRAINED,
 ):
     FORMS.add(_form.name, _form)
 

@@ -110,6 +110,12 @@ class Form:
         return tuple(parameter.name for parameter in self.parameters)
 
     @property
+    def bounds(self) -> tuple[Array, Array]:
+        """Lower and upper bounds of all parameters, ``[p]`` each."""
+        lower, upper = zip(*((p.lower, p.upper) for p in self.parameters), strict=True)
+        return _floats(lower), _floats(upper)
+
+    @property
     def num_parameters(self) -> int:
         """Length of theta."""
         return len(self.linear) + len(self.nonlinear)
@@ -130,13 +136,10 @@ class Form:
         A floor that is a *difference* of losses may be negative: ``FORMS["power_floor"]
         .relaxed("E")`` is the form for skill measured against a baseline.
         """
-        for name in names:
-            self.index(name)
-        free = tuple(
-            replace(parameter, lower=-np.inf) if parameter.name in names else parameter
-            for parameter in self.linear
-        )
-        return replace(self, linear=free)
+        free = list(self.linear)
+        for at in map(self.index, names):
+            free[at] = replace(free[at], lower=-np.inf)
+        return replace(self, linear=tuple(free))
 
     def columns(self, x: ArrayLike) -> Array:
         """Return x as ``[n, d]``, one column per axis of the form."""
@@ -226,9 +229,7 @@ class Form:
     def jacobian(self, x_nd: Array, internal: Array) -> Array:
         """Return ``[..., n, p]``: derivative by the fitter's own parameters."""
         c, q = self.split(internal)
-        phi = self.basis(x_nd, q)
-        slope = self.slope(x_nd, c, q)
-        return np.concatenate([phi, slope], axis=-1)
+        return np.concatenate([self.basis(x_nd, q), self.slope(x_nd, c, q)], axis=-1)
 
     def slope(self, x_nd: Array, c: Array, q: Array) -> Array:
         """Return ``[..., n, Q]``: derivative of the loss by the non-linear parameters."""

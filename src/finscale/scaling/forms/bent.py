@@ -13,16 +13,12 @@ _LOG_RANGE = (-60.0, 60.0)
 _NEWTON_STEPS = 60
 
 
-def _softplus(u: Array) -> Array:
-    return np.logaddexp(0.0, u)
-
-
 def _broken_parts(x_nd: Array, q: Array) -> tuple[Array, Array, Array, Array]:
     """Return (ln x, u, softplus(u), the basis column) for q = (c0, c1, ln d, f)."""
     log_x = np.log(x_nd[:, 0])
     first, change, log_break, width = (q[..., i, None] for i in range(4))
     u = (log_x - log_break) / width
-    soft = _softplus(u)
+    soft = np.logaddexp(0.0, u)
     return log_x, u, soft, np.exp(-first * log_x - change * width * soft)
 
 
@@ -106,7 +102,7 @@ def _share(x_nd: Array, q: Array) -> tuple[Array, Array, Array]:
     wanted = level + power * log_x
     z = np.where(wanted < 0, wanted, wanted / alpha)
     for _ in range(_NEWTON_STEPS):
-        excess = -_softplus(-z) + alpha * _softplus(z) - wanted
+        excess = -np.logaddexp(0.0, -z) + alpha * np.logaddexp(0.0, z) - wanted
         step = excess / (expit(-z) + alpha * expit(z))
         z = z - step
         if np.all(np.abs(step) <= 1e-13 * (1.0 + np.abs(z))):
@@ -122,7 +118,7 @@ def _m4_gradient(x_nd: Array, q: Array) -> Array:
     log_x, z, slope = _share(x_nd, q)
     rate = expit(z) * expit(-z) / slope
     out = np.zeros((*z.shape, 2, 3))
-    out[..., 1, 0] = -_softplus(z) * rate
+    out[..., 1, 0] = -np.logaddexp(0.0, z) * rate
     out[..., 1, 1] = rate
     out[..., 1, 2] = log_x * rate
     return out

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from finscale.scaling.forms.base import Array, Form, Parameter
 
-BasisLike = Callable[[Array, Array], Array]
-
 #: Exponents are searched in this range. A smaller one cannot be told from a logarithm; with a
 #: larger one the first step explains everything.
 EXPONENT_RANGE = (0.01, 4.0)
-NUM_EXPONENTS = 48
+_GRID = np.geomspace(*EXPONENT_RANGE, 48)
 
 FLOOR = Parameter("E", "loss that no size removes")
 SCALE = Parameter("A", "loss that size removes, at x = 1")
 EXPONENT = Parameter("alpha", "exponent: loss above the floor falls as x^-alpha", *EXPONENT_RANGE)
-
-
-def exponent_grid(num: int = NUM_EXPONENTS) -> Array:
-    """Return exponents, evenly spaced in the logarithm."""
-    return np.geomspace(*EXPONENT_RANGE, num)
 
 
 def decay(x_n: Array, exponent: Array) -> Array:
@@ -35,35 +28,34 @@ def ones(q: Array, num_points: int) -> Array:
     return np.ones((*q.shape[:-1], num_points))
 
 
-def rescaling(*terms: tuple[int, int]) -> Callable[[Array, Array], Array]:
-    """Return what turns A·(x/x0)^-alpha into (A·x0^alpha)·x^-alpha, term by term.
+def power_sum(num_axes: int, *, floor: bool = True, sign: float = 1.0) -> dict[str, Any]:
+    """Return the functions of a form E + sign·Σ A_i·x_i^-q_i, one term a size axis."""
+    num_linear = num_axes + floor
 
-    Each term is the place of its scale and of its exponent in theta; term i has size axis i.
-    """
+    def basis(x_nd: Array, q: Array) -> Array:
+        powers = [sign * decay(x_nd[:, axis], q[..., axis]) for axis in range(num_axes)]
+        return np.stack([ones(q, len(x_nd))] * floor + powers, axis=-1)
 
-    def publish(theta: Array, x0_d: Array) -> Array:
-        out = theta.copy()
-        for axis, (scale_at, exponent_at) in enumerate(terms):
-            out[..., scale_at] *= x0_d[axis] ** theta[..., exponent_at]
+    def gradient(x_nd: Array, q: Array) -> Array:
+        out = np.zeros((*q.shape[:-1], len(x_nd), num_linear, num_axes))
+        for axis in range(num_axes):
+            column = x_nd[:, axis]
+            out[..., axis + floor, axis] = -sign * np.log(column) * decay(column, q[..., axis])
         return out
 
-    return publish
+    def publish(theta: Array, x0_d: Array) -> Array:
+        # A·(x/x0)^-alpha = (A·x0^alpha)·x^-alpha, term by term
+        out = theta.copy()
+        for axis in range(num_axes):
+            out[..., axis + floor] *= x0_d[axis] ** theta[..., num_linear + axis]
+        return out
 
-
-def inverted(publish: Callable[[Array, Array], Array]) -> Callable[[Array, Array], Array]:
-    """Return the way back: the same change of units with 1/x0."""
-    return lambda theta, x0_d: publish(theta, 1.0 / x0_d)
-
-
-def _constant_basis(x_nd: Array, q: Array) -> Array:
-    return ones(q, len(x_nd))[..., None]
-
-
-def _no_gradient(num_linear: int) -> BasisLike:
-    def gradient(x_nd: Array, q: Array) -> Array:
-        return np.zeros((*q.shape[:-1], len(x_nd), num_linear, 0))
-
-    return gradient
+    return {
+        "basis": basis,
+        "basis_gradient": gradient,
+        "publish": publish,
+        "internalise": lambda theta, x0_d: publish(theta, 1.0 / x0_d),
+    }
 
 
 CONSTANT = Form(
@@ -73,21 +65,11 @@ CONSTANT = Form(
     axes=("x",),
     linear=(Parameter("E", "loss at every size"),),
     nonlinear=(),
-    basis=_constant_basis,
-    basis_gradient=_no_gradient(1),
+    **power_sum(0),
     grid=lambda x_nd: (),
     floor="E",
     trend="flat",
 )
-
-
-def _power_basis(x_nd: Array, q: Array) -> Array:
-    return decay(x_nd[:, 0], q[..., 0])[..., None]
-
-
-def _power_gradient(x_nd: Array, q: Array) -> Array:
-    return (-np.log(x_nd[:, 0]) * decay(x_nd[:, 0], q[..., 0]))[..., None, None]
-
 
 POWER = Form(
     name="power",
@@ -97,32 +79,10 @@ POWER = Form(
     linear=(Parameter("A", "loss at x = 1"),),
     # A pure power may be flat: at alpha = 0 it is the constant.
     nonlinear=(Parameter("alpha", "exponent: loss falls as x^-alpha", 0.0, EXPONENT_RANGE[1]),),
-    basis=_power_basis,
-    basis_gradient=_power_gradient,
+    **power_sum(1, floor=False),
     grid=lambda x_nd: (np.concatenate([[0.0], np.geomspace(1e-4, 4.0, 60)]),),
     exponent="alpha",
-    publish=rescaling((0, 1)),
-    internalise=inverted(rescaling((0, 1))),
 )
-
-
-def _floor_basis(sign: float) -> BasisLike:
-    def basis(x_nd: Array, q: Array) -> Array:
-        return np.stack(
-            [ones(q, len(x_nd)), sign * decay(x_nd[:, 0], q[..., 0])],
-            axis=-1,
-        )
-
-    return basis
-
-
-def _floor_gradient(sign: float) -> BasisLike:
-    def gradient(x_nd: Array, q: Array) -> Array:
-        slope = -sign * np.log(x_nd[:, 0]) * decay(x_nd[:, 0], q[..., 0])
-        return np.stack([np.zeros_like(slope), slope], axis=-1)[..., None]
-
-    return gradient
-
 
 POWER_FLOOR = Form(
     name="power_floor",
@@ -131,13 +91,10 @@ POWER_FLOOR = Form(
     axes=("x",),
     linear=(FLOOR, SCALE),
     nonlinear=(EXPONENT,),
-    basis=_floor_basis(1.0),
-    basis_gradient=_floor_gradient(1.0),
-    grid=lambda x_nd: (exponent_grid(),),
+    **power_sum(1),
+    grid=lambda x_nd: (_GRID,),
     exponent="alpha",
     floor="E",
-    publish=rescaling((1, 2)),
-    internalise=inverted(rescaling((1, 2))),
 )
 
 POWER_RISING = Form(
@@ -150,13 +107,10 @@ POWER_RISING = Form(
         Parameter("A", "loss that the smallest sizes still save, at x = 1"),
     ),
     nonlinear=(Parameter("alpha", "exponent of the approach to the ceiling", *EXPONENT_RANGE),),
-    basis=_floor_basis(-1.0),
-    basis_gradient=_floor_gradient(-1.0),
-    grid=lambda x_nd: (exponent_grid(),),
+    **power_sum(1, sign=-1.0),
+    grid=lambda x_nd: (_GRID,),
     exponent="alpha",
     trend="rising",
-    publish=rescaling((1, 2)),
-    internalise=inverted(rescaling((1, 2))),
 )
 
 
@@ -169,14 +123,8 @@ def _parabola_basis(x_nd: Array, q: Array) -> Array:
 def _parabola_publish(theta: Array, x0_d: Array) -> Array:
     shift = np.log(x0_d[0])
     level, slope, curvature = np.moveaxis(theta, -1, 0)
-    return np.stack(
-        [
-            level - slope * shift + curvature * shift**2,
-            slope - 2 * curvature * shift,
-            curvature,
-        ],
-        axis=-1,
-    )
+    level = level - slope * shift + curvature * shift**2
+    return np.stack([level, slope - 2 * curvature * shift, curvature], axis=-1)
 
 
 def _parabola_turning(theta: Array) -> Array:
@@ -197,10 +145,10 @@ PARABOLA = Form(
     ),
     nonlinear=(),
     basis=_parabola_basis,
-    basis_gradient=_no_gradient(3),
+    basis_gradient=lambda x_nd, q: np.zeros((*q.shape[:-1], len(x_nd), 3, 0)),
     grid=lambda x_nd: (),
     publish=_parabola_publish,
-    internalise=inverted(_parabola_publish),
+    internalise=lambda theta, x0_d: _parabola_publish(theta, 1.0 / x0_d),
     turning=_parabola_turning,
     trend="any",
 )

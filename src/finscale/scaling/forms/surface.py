@@ -5,37 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from finscale.scaling.forms.base import Array, Form, Parameter
-from finscale.scaling.forms.power_law import (
-    EXPONENT_RANGE,
-    FLOOR,
-    decay,
-    inverted,
-    ones,
-    rescaling,
-)
+from finscale.scaling.forms.power_law import EXPONENT_RANGE, FLOOR, decay, ones, power_sum
 
 _N_SCALE = Parameter("A", "loss that parameters remove, at N = 1")
 _D_SCALE = Parameter("B", "loss that data remove, at D = 1")
 _N_EXPONENT = Parameter("alpha", "exponent of parameters", *EXPONENT_RANGE)
 _D_EXPONENT = Parameter("beta", "exponent of data", *EXPONENT_RANGE)
-
-
-def _hoffmann_basis(x_nd: Array, q: Array) -> Array:
-    by_size, by_data = decay(x_nd[:, 0], q[..., 0]), decay(x_nd[:, 1], q[..., 1])
-    return np.stack([np.ones_like(by_size), by_size, by_data], axis=-1)
-
-
-def _hoffmann_gradient(x_nd: Array, q: Array) -> Array:
-    out = np.zeros((*q.shape[:-1], len(x_nd), 3, 2))
-    for axis in (0, 1):
-        column = x_nd[:, axis]
-        out[..., axis + 1, axis] = -np.log(column) * decay(column, q[..., axis])
-    return out
-
-
-def _surface_grid(num: int) -> tuple[Array, Array]:
-    exponents = np.geomspace(0.02, 3.0, num)
-    return exponents, exponents
 
 
 HOFFMANN = Form(
@@ -45,11 +20,8 @@ HOFFMANN = Form(
     axes=("N", "D"),
     linear=(FLOOR, _N_SCALE, _D_SCALE),
     nonlinear=(_N_EXPONENT, _D_EXPONENT),
-    basis=_hoffmann_basis,
-    basis_gradient=_hoffmann_gradient,
-    grid=lambda x_nd: _surface_grid(16),
-    publish=rescaling((1, 3), (2, 4)),
-    internalise=inverted(rescaling((1, 3), (2, 4))),
+    **power_sum(2),
+    grid=lambda x_nd: (np.geomspace(0.02, 3.0, 16),) * 2,
     exponent="alpha",
     floor="E",
 )
@@ -105,9 +77,9 @@ DATA_CONSTRAINED = Form(
     ),
     basis=_repeated_basis,
     basis_gradient=_repeated_gradient,
-    grid=lambda x_nd: (*_surface_grid(12), np.geomspace(0.3, 100.0, 8)),
-    publish=rescaling((1, 3), (2, 4)),
-    internalise=inverted(rescaling((1, 3), (2, 4))),
+    grid=lambda x_nd: (*(np.geomspace(0.02, 3.0, 12),) * 2, np.geomspace(0.3, 100.0, 8)),
+    publish=HOFFMANN.publish,
+    internalise=HOFFMANN.internalise,
     # U counts the same things as D: both are divided by the same number.
     units=(0, 1, 1),
     exponent="alpha",
