@@ -29,75 +29,50 @@ _ORDINARY_SPLIT = (0.6, 0.8)
 
 @dataclass(frozen=True)
 class Fitted:
-    """Something whose parameters are learnt from data: a scaler, a calibrator, a selection.
-
-    Parameters
-    ----------
-    fit : callable
-        ``fit(dataset, split)`` → parameters as an array, where it learns from train; and
-        ``fit(predictions)`` → parameters, where it learns from validation: the table has date,
-        symbol, fold, split, target and logit, as ``predictions.parquet``.
-    learns_from : {"train", "validation"}
-        The only part that its parameters may depend on.
-    """
+    """Something whose parameters are learnt from data: a scaler, a calibrator, a selection."""
 
     fit: Callable[..., Any]
+    """``fit(dataset, split)`` → parameters as an array, where it learns from train; and
+    ``fit(predictions)`` → parameters, where it learns from validation: the table has date,
+    symbol, fold, split, target and logit, as ``predictions.parquet``."""
     learns_from: Literal["train", "validation"] = "train"
+    """The only part that its parameters may depend on."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that the checks may look at.
-
-    Parameters
-    ----------
-    subject : str
-        What is audited, in words.
-    dataset : FinancialDataset
-        Rows, labels and windows.
-    folds : tuple of Split
-        Every fold; a leak in any is a leak.
-    split : SplitConfig or None
-        The settings that made the folds; None where nobody named any.
-    bars : mapping of str to polars.DataFrame
-        Symbol → adjusted daily bars, the warm-up included; without some symbols in memory.
-    features : mapping of str to Computation
-        Channel → what computes it.
-    timescale : str
-        Of the dataset's rows.
-    fitted : mapping of str to Fitted
-        What is learnt from data on the way to the model and behind it.
-    calendars : mapping of str to str
-        Symbol → exchange calendar; a symbol without one is not compared with sessions.
-    registered : mapping of str to datetime
-        Symbol → when its bars were registered.
-    runs : tuple of Run
-        Finished runs on this dataset.
-    store : DataStore or None
-        Where the dataset is registered.
-    bar_entries : tuple of ManifestEntry
-        The registered bars behind the dataset.
-    seed : int
-        Of random cuts and noise.
-    now : datetime
-        With a zone; no bar may lie after it.
-    """
+    """Everything that the checks may look at."""
 
     subject: str
+    """What is audited, in words."""
     dataset: FinancialDataset
+    """Rows, labels and windows."""
     folds: tuple[Split, ...]
+    """Every fold; a leak in any is a leak."""
     split: SplitConfig | None = None
+    """The settings that made the folds; None where nobody named any."""
     bars: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    """Symbol → adjusted daily bars, the warm-up included; without some symbols in memory."""
     features: Mapping[str, Computation] = field(default_factory=dict)
+    """Channel → what computes it."""
     timescale: str = "daily"
+    """Of the dataset's rows."""
     fitted: Mapping[str, Fitted] = field(default_factory=dict)
+    """What is learnt from data on the way to the model and behind it."""
     calendars: Mapping[str, str] = field(default_factory=dict)
+    """Symbol → exchange calendar; a symbol without one is not compared with sessions."""
     registered: Mapping[str, dt.datetime] = field(default_factory=dict)
+    """Symbol → when its bars were registered."""
     runs: tuple[Run, ...] = ()
+    """Finished runs on this dataset."""
     store: DataStore | None = None
+    """Where the dataset is registered."""
     bar_entries: tuple[ManifestEntry, ...] = ()
+    """The registered bars behind the dataset."""
     seed: int = 0
+    """Of random cuts and noise."""
     now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+    """With a zone; no bar may lie after it."""
 
     def part(self, symbol: str) -> pl.DataFrame:
         """Return one symbol's rows of the dataset."""

@@ -36,21 +36,14 @@ _METADATA_KEY = "finscale"
 
 @dataclass(frozen=True)
 class Repair:
-    """One change made to the bars of a source before they were accepted.
-
-    Parameters
-    ----------
-    row : int or None
-        Line in the source's file (the first line is 1), None where it has no lines.
-    date : datetime.date or None
-        The bar's date; None where the whole series is meant or the row has no date.
-    reason : str
-        What was wrong and what was done.
-    """
+    """One change made to the bars of a source before they were accepted."""
 
     row: int | None
+    """Line in the source's file (the first line is 1), None where it has no lines."""
     date: dt.date | None
+    """The bar's date; None where the whole series is meant or the row has no date."""
     reason: str
+    """What was wrong and what was done."""
 
     def __str__(self) -> str:
         place = [f"row {self.row}"] if self.row is not None else []
@@ -60,36 +53,25 @@ class Repair:
 
 @dataclass(frozen=True)
 class Bars:
-    """One symbol's daily bars as the source gave them, with the repairs listed.
-
-    Parameters
-    ----------
-    symbol : str
-        Upper-case symbol.
-    frame : polars.DataFrame
-        Columns of :data:`SCHEMA`, one row a session, in date order. ``open`` … ``close`` are the
-        source's prices; ``adj_close`` is the close adjusted as far as the source knows how.
-        Volume is in shares (0 where the source has none).
-    adjustment : {"raw", "split", "split+dividend"}
-        What has been done to ``open`` … ``close``.
-    source : str
-        Registered name of the source: ``bundled``, ``csv``, ``yahoo``.
-    repairs : tuple of Repair
-        Every change made to the source's rows.
-    provenance : dict of str to str
-        Where the bars come from and how their adjustment and calendar were decided.
-    splits : tuple of (datetime.date, float)
-        Splits that the prices do not account for yet: first date at the new price, new shares for
-        one old. Only ``raw`` prices have any.
-    """
+    """One symbol's daily bars as the source gave them, with the repairs listed."""
 
     symbol: str
+    """Upper-case symbol."""
     frame: pl.DataFrame
+    """Columns of :data:`SCHEMA`, one row a session, in date order. ``open`` … ``close`` are the
+    source's prices; ``adj_close`` is the close adjusted as far as the source knows how. Volume
+    is in shares (0 where the source has none)."""
     adjustment: Adjustment
+    """What has been done to ``open`` … ``close``."""
     source: str
+    """Registered name of the source: ``bundled``, ``csv``, ``yahoo``."""
     repairs: tuple[Repair, ...] = ()
+    """Every change made to the source's rows."""
     provenance: dict[str, str] = field(default_factory=dict)
+    """Where the bars come from and how their adjustment and calendar were decided."""
     splits: tuple[tuple[dt.date, float], ...] = ()
+    """Splits that the prices do not account for yet: first date at the new price, new shares for
+    one old. Only ``raw`` prices have any."""
 
     def __post_init__(self) -> None:
         if dict(self.frame.schema) != SCHEMA:

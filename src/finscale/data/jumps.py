@@ -36,25 +36,18 @@ _LONGEST_PAUSE = dt.timedelta(days=10)
 
 @dataclass(frozen=True)
 class Jump:
-    """One overnight jump that looks like a split.
-
-    Parameters
-    ----------
-    date, before : datetime.date
-        First bar at the new price, and the last at the old.
-    move : float
-        Close over the close before.
-    ratio : float
-        New shares for one old: 7.0 for a 7:1 split, 0.1 for a reverse split of ten into one.
-    volume : float
-        Volume over its median of the bars before; NaN where there is none.
-    """
+    """One overnight jump that looks like a split."""
 
     date: dt.date
+    """First bar at the new price."""
     before: dt.date
+    """Last bar at the old price."""
     move: float
+    """Close over the close before."""
     ratio: float
+    """New shares for one old: 7.0 for a 7:1 split, 0.1 for a reverse split of ten into one."""
     volume: float
+    """Volume over its median of the bars before; NaN where there is none."""
 
     def __str__(self) -> str:
         verb = "falls" if self.move < 1 else "rises"

@@ -41,23 +41,18 @@ _FAR = 1 << 40
 
 @dataclass(frozen=True)
 class WindowTimes:
-    """Where every window lies in time, as positions among the sessions.
-
-    Parameters
-    ----------
-    sessions : ndarray of datetime64[D], shape [S]
-        The sorted union of all symbols' dates.
-    ends_W : ndarray of int64, shape [W]
-        Decision rows, sorted by (date, symbol).
-    first_W, decision_W, reach_W : ndarray of int64, shape [W]
-        Session of the first bar seen, of the decision, and of the last bar that the label counts.
-    """
+    """Where every window lies in time, as positions among the sessions."""
 
     sessions: Days
+    """[S], the sorted union of all symbols' dates."""
     ends_W: Ints
+    """Decision rows, sorted by (date, symbol)."""
     first_W: Ints
+    """Session of the first bar seen."""
     decision_W: Ints
+    """Session of the decision."""
     reach_W: Ints
+    """Session of the last bar that the label counts."""
 
     @property
     def span(self) -> str:
@@ -71,27 +66,20 @@ class Split:
 
     Every window is in exactly one of train, validation, test, or among the purged, embargoed or
     unused (decided outside the stated range).
-
-    Parameters
-    ----------
-    train, validation, test : ndarray of int64
-        Decision rows, sorted by (date, symbol).
-    fold : int
-        Number of the fold, from 0.
-    num_purged, num_embargoed, num_unused : int
-        Windows left out, by reason.
-    ranges : tuple of pairs of dates
-        First and last decision day of train, validation and test.
     """
 
     train: Ints
+    """Decision rows, sorted by (date, symbol), as those of the next two parts."""
     validation: Ints
     test: Ints
     fold: int
+    """Number of the fold, from 0."""
     num_purged: int
+    """Windows left out for this reason, as the next two count theirs."""
     num_embargoed: int
     num_unused: int
     ranges: tuple[tuple[dt.date, dt.date], ...]
+    """First and last decision day of train, validation and test."""
 
     def describe(self) -> str:
         """Return the split in one line: ranges, windows, purge and embargo."""

@@ -43,57 +43,39 @@ class FinancialDataset:
     """Rows, labels and windows of some symbols at one tier and timescale.
 
     Make one with :meth:`from_config` or :meth:`from_frames`.
-
-    Parameters
-    ----------
-    frame : pl.DataFrame
-        All rows of all symbols, stacked: date, symbol, adjusted OHLCV and features, unscaled. Of a
-        mapped dataset: without the features.
-    features : tuple of str
-        The F channels of a window.
-    rows_RF : Tensor of float32, shape [R, F]
-        The channels of every row, divided by ``scale_F``; undivided where they are mapped.
-    target_R : Tensor of float32, shape [R]
-        The label of every row, NaN where it has none.
-    reach_R : ndarray of int64, shape [R]
-        Row of the last bar that the row's label counts.
-    date_R : ndarray of datetime64[D], shape [R]
-        Session dates.
-    symbol_R : ndarray of int64, shape [R]
-        Position in ``symbols``.
-    symbols : tuple of str
-        In the order in which their rows are stacked.
-    ends_W : ndarray of int64, shape [W]
-        Decision row of every window that exists: full context, a label, one symbol.
-    context_length : int
-        L, rows in a window.
-    task : TaskConfig
-        The question that the labels answer.
-    timeline : str
-        The question in words.
-    scale_F : ndarray of float64, shape [F]
-        What each channel has been divided by.
-    entries : tuple of ManifestEntry
-        The registered datasets behind the rows, digests verified; empty for frames from memory.
-    mapped : bool
-        Whether ``rows_RF`` is a read-only file: windows are then divided when they are gathered.
     """
 
     frame: pl.DataFrame
+    """All rows of all symbols, stacked: date, symbol, adjusted OHLCV and features, unscaled. Of a
+    mapped dataset: without the features."""
     features: tuple[str, ...]
+    """The F channels of a window."""
     rows_RF: Tensor
+    """float32: the channels of every row, divided by ``scale_F``; undivided where they are mapped."""
     target_R: Tensor
+    """float32: the label of every row, NaN where it has none."""
     reach_R: NDArray[np.int64]
+    """Row of the last bar that the row's label counts."""
     date_R: NDArray[np.datetime64]
+    """Session dates."""
     symbol_R: NDArray[np.int64]
+    """Position in ``symbols``."""
     symbols: tuple[str, ...]
+    """In the order in which their rows are stacked."""
     ends_W: NDArray[np.int64]
+    """Decision row of every window that exists: full context, a label, one symbol."""
     context_length: int
+    """L, rows in a window."""
     task: TaskConfig
+    """The question that the labels answer."""
     timeline: str
+    """The question in words."""
     scale_F: NDArray[np.float64]
+    """What each channel has been divided by."""
     entries: tuple[ManifestEntry, ...] = field(default=())
+    """The registered datasets behind the rows, digests verified; empty for frames from memory."""
     mapped: bool = False
+    """Whether ``rows_RF`` is a read-only file: windows are then divided when they are gathered."""
 
     @classmethod
     def from_frames(

@@ -57,30 +57,20 @@ class Leak:
 
 @dataclass(frozen=True)
 class CausalityReport:
-    """What was tried on one feature, and the leak if there is one.
-
-    Attributes
-    ----------
-    feature : str
-        The feature's name.
-    num_rows : int
-        Bars that it was computed on.
-    cuts : tuple of int
-        Rows t after which the future was changed.
-    changes : tuple of str
-        In which ways, each at every cut.
-    num_compared : int
-        Values compared bit by bit.
-    leak : Leak or None
-        The first difference found; None for a causal feature.
-    """
+    """What was tried on one feature, and the leak if there is one."""
 
     feature: str
+    """The feature's name."""
     num_rows: int
+    """Bars that it was computed on."""
     cuts: tuple[int, ...]
+    """Rows t after which the future was changed."""
     changes: tuple[str, ...]
+    """In which ways, each at every cut."""
     num_compared: int
+    """Values compared bit by bit."""
     leak: Leak | None
+    """The first difference found; None for a causal feature."""
 
     @property
     def causal(self) -> bool:

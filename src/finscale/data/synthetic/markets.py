@@ -43,27 +43,18 @@ MARKETS.add("zipf", ZipfMotifs())
 
 @dataclass(frozen=True)
 class SimulatedPanel:
-    """A simulated market: bars of every symbol, and the truth behind them.
-
-    Parameters
-    ----------
-    symbols : tuple of str
-        S names.
-    date_T : array of datetime64[D], [T]
-        Sessions: weekdays, for a synthetic market has no holidays.
-    bars : Ohlcv
-        Prices and volume, ``[T, S]`` each.
-    draw : Draw
-        Log returns and their true conditional mean and volatility, ``[T, S]`` each.
-    process : Process
-        What drew it, with all its parameters.
-    """
+    """A simulated market: bars of every symbol, and the truth behind them."""
 
     symbols: tuple[str, ...]
+    """S names."""
     date_T: NDArray[np.datetime64]
+    """Sessions [T]: weekdays, for a synthetic market has no holidays."""
     bars: Ohlcv
+    """Prices and volume, ``[T, S]`` each."""
     draw: Draw
+    """Log returns and their true conditional mean and volatility, ``[T, S]`` each."""
     process: Process
+    """What drew it, with all its parameters."""
 
     def frame(self, symbol: str) -> pl.DataFrame:
         """Return one symbol's bars in the columns that every source has."""

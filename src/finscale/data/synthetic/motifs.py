@@ -35,17 +35,6 @@ class ZipfMotifs:
     up and one down, which one is drawn for the whole market. So "up" has probability one half, and
     still has among the motifs that a model does not know.
 
-    Parameters
-    ----------
-    alpha : float
-        Tail exponent of the frequencies.
-    drift : float
-        Absolute mean of the next return, in its standard deviations.
-    num_wicks, num_volumes : int
-        Levels of the two codes; there are ``2 * num_wicks * num_volumes`` motifs.
-    volatility : float
-        Daily standard deviation of the return around its drift.
-
     References
     ----------
     Hutter (2021), "Learning curve theory", arXiv:2102.04074; Michaud et al. (2023), NeurIPS, "The
@@ -53,10 +42,15 @@ class ZipfMotifs:
     """
 
     alpha: float = 0.5
+    """Tail exponent of the frequencies."""
     drift: float = 0.5
+    """Absolute mean of the next return, in its standard deviations."""
     num_wicks: int = 16
+    """Levels of the wicks' code; there are ``2 * num_wicks * num_volumes`` motifs."""
     num_volumes: int = 512
+    """Levels of the volume's code."""
     volatility: float = DAILY_VOLATILITY
+    """Daily standard deviation of the return around its drift."""
 
     def __post_init__(self) -> None:
         if not (1 <= self.num_volumes <= 1024 and 1 <= self.num_wicks <= 1024):
