@@ -6,14 +6,13 @@ import datetime as dt
 import io
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
 import polars as pl
 
-from finscale.data.parquet import write_frame
+from finscale.data.parquet import frame_bytes
 from finscale.errors import DataError
 
 Adjustment = Literal["raw", "split", "split+dividend"]
@@ -46,9 +45,9 @@ class Repair:
     """What was wrong and what was done."""
 
     def __str__(self) -> str:
-        place = [f"row {self.row}"] if self.row is not None else []
-        place += [str(self.date)] if self.date is not None else []
-        return f"{' · '.join(place) or 'all rows'}: {self.reason}"
+        row = f"row {self.row}" if self.row is not None else ""
+        place = " · ".join(filter(None, (row, str(self.date or ""))))
+        return f"{place or 'all rows'}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -157,19 +156,15 @@ def normal_symbol(symbol: str) -> str:
     return normal
 
 
-def conform(
-    symbol: str, frame: pl.DataFrame, *, adj_close: str = "adj_close", volume: str = "volume"
-) -> pl.DataFrame:
+def conform(symbol: str, frame: pl.DataFrame) -> pl.DataFrame:
     """Return ``frame`` with exactly the columns of :data:`SCHEMA`, in order.
 
     A missing adjusted close is the close; a missing volume is 0.
     """
-    adjusted = adj_close if adj_close in frame.columns else "close"
-    traded = pl.col(volume) if volume in frame.columns else pl.lit(0.0).alias("volume")
     return frame.with_columns(
-        pl.lit(symbol).alias("symbol"),
-        pl.col(adjusted).alias("adj_close"),
-        traded.alias("volume"),
+        symbol=pl.lit(symbol),
+        adj_close="adj_close" if "adj_close" in frame.columns else "close",
+        volume="volume" if "volume" in frame.columns else 0.0,
     ).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
 
 
@@ -179,12 +174,13 @@ def write_bars(bars: Bars, path: Path) -> None:
         "symbol": bars.symbol,
         "adjustment": bars.adjustment,
         "source": bars.source,
-        "repairs": [[r.row, _iso(r.date), r.reason] for r in bars.repairs],
+        "repairs": [[r.row, r.date, r.reason] for r in bars.repairs],
         "provenance": bars.provenance,
-        "splits": [[_iso(day), ratio] for day, ratio in bars.splits],
+        "splits": bars.splits,
     }
-    text = json.dumps(about, sort_keys=True, ensure_ascii=False)
-    write_frame(bars.frame, path, metadata={_METADATA_KEY: text})
+    text = json.dumps(about, sort_keys=True, ensure_ascii=False, default=str)
+    # encoded in memory first: a full disk then raises OSError instead of an error of polars
+    path.write_bytes(frame_bytes(bars.frame, metadata={_METADATA_KEY: text}))
 
 
 def read_bars(content: bytes, place: str) -> Bars:
@@ -200,24 +196,7 @@ def read_bars(content: bytes, place: str) -> Bars:
         frame = pl.read_parquet(io.BytesIO(content), use_pyarrow=False)
     except (pl.exceptions.PolarsError, OSError, KeyError) as error:
         raise DataError(f"{place} holds no bars ({error}).") from error
-    return Bars(
-        symbol=about["symbol"],
-        frame=frame,
-        adjustment=about["adjustment"],
-        source=about["source"],
-        repairs=tuple(Repair(row, _date(day), reason) for row, day, reason in about["repairs"]),
-        provenance=about["provenance"],
-        splits=_splits(about["splits"]),
-    )
-
-
-def _splits(pairs: Sequence[tuple[str, float]]) -> tuple[tuple[dt.date, float], ...]:
-    return tuple((dt.date.fromisoformat(day), ratio) for day, ratio in pairs)
-
-
-def _iso(day: dt.date | None) -> str | None:
-    return day.isoformat() if day is not None else None
-
-
-def _date(text: str | None) -> dt.date | None:
-    return dt.date.fromisoformat(text) if text is not None else None
+    date = dt.date.fromisoformat
+    repairs = tuple(Repair(row, day and date(day), reason) for row, day, reason in about["repairs"])
+    splits = tuple((date(day), ratio) for day, ratio in about["splits"])
+    return Bars(**{**about, "frame": frame, "repairs": repairs, "splits": splits})

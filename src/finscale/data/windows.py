@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,8 +21,9 @@ from torch import Tensor
 
 from finscale.config import ExperimentConfig, SplitConfig, TaskConfig
 from finscale.data.controls import controlled_label
-from finscale.data.frames import KEYS, channels, prepared, stacked_array, to_array
+from finscale.data.frames import KEYS, channels, prepared, stacked_array
 from finscale.data.gather import gather_windows
+from finscale.data.manifest import ManifestEntry
 from finscale.data.mapped import map_rows, rows_file, too_large, write_rows
 from finscale.data.registered import registered_entries
 from finscale.data.splits import Split, WindowTimes, make_splits
@@ -30,9 +31,6 @@ from finscale.data.spread import channel_deviations, rows_seen
 from finscale.data.store import DataStore
 from finscale.data.targets import Labels
 from finscale.errors import DataError
-
-if TYPE_CHECKING:
-    from finscale.data.manifest import ManifestEntry
 
 #: What a mapped dataset keeps in memory, beside dates and symbols.
 BARS = ("open", "high", "low", "close", "volume")
@@ -51,7 +49,7 @@ class FinancialDataset:
     features: tuple[str, ...]
     """The F channels of a window."""
     rows_RF: Tensor
-    """float32: the channels of every row, divided by ``scale_F``; undivided where they are mapped."""
+    """float32: the channels of every row, divided by ``scale_F``; undivided where mapped."""
     target_R: Tensor
     """float32: the label of every row, NaN where it has none."""
     reach_R: NDArray[np.int64]
@@ -72,7 +70,7 @@ class FinancialDataset:
     """The question in words."""
     scale_F: NDArray[np.float64]
     """What each channel has been divided by."""
-    entries: tuple[ManifestEntry, ...] = field(default=())
+    entries: tuple[ManifestEntry, ...] = ()
     """The registered datasets behind the rows, digests verified; empty for frames from memory."""
     mapped: bool = False
     """Whether ``rows_RF`` is a read-only file: windows are then divided when they are gathered."""
@@ -138,14 +136,7 @@ class FinancialDataset:
         path : Path
             The file of rows; one that exists is taken to hold them.
         context_length, task, features, entries
-            As in :meth:`from_frames`.
-
-        Raises
-        ------
-        DataError
-            As in :meth:`from_frames`.
-        FinscaleError
-            If the file cannot be written.
+            As in :meth:`from_frames`; a file that cannot be written is a FinscaleError.
         """
         parts: list[pl.DataFrame] = []
         labels: list[Labels] = []
@@ -158,7 +149,7 @@ class FinancialDataset:
                 part = prepared(frame, names, context_length, task)
                 labels.append(controlled_label(part, task))
                 parts.append(part.select(*KEYS, *(name for name in BARS if name in part.columns)))
-                yield to_array(part, names)
+                yield stacked_array([part], names)
 
         write_rows(path, arrays())
         if not parts:
@@ -179,17 +170,14 @@ class FinancialDataset:
         data = config.data
         entries = registered_entries(config, store)
         frames = (store.frame(entry.id, entry.version)[0] for entry in entries)
-        options: Any = {
-            "context_length": data.context_length,
-            "task": config.task,
-            "entries": entries,
-        }
-        if data.memory_map is True or (
-            data.memory_map == "auto" and too_large(_num_numbers(entries, store))
-        ):
+        about: Any = {"context_length": data.context_length, "task": config.task}
+        memory_map = data.memory_map
+        if memory_map == "auto":
+            memory_map = too_large(_num_numbers(entries, store))
+        if memory_map:
             path = rows_file(store.processed.folder, entries)
-            return cls.memory_mapped(frames, path, **options)
-        return cls.from_frames(list(frames), **options)
+            return cls.memory_mapped(frames, path, entries=entries, **about)
+        return cls.from_frames(list(frames), entries=entries, **about)
 
     @property
     def num_features(self) -> int:
@@ -305,20 +293,13 @@ class FinancialDataset:
         return WindowDataset(self, ends)
 
 
+@dataclass(frozen=True, eq=False)
 class WindowDataset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
-    """Map-style view of a dataset's windows, for a ``DataLoader``.
+    """Map-style view of a dataset's windows, for a ``DataLoader``: item i is (x_LF, y)."""
 
-    Parameters
-    ----------
-    dataset : FinancialDataset
-        The rows.
-    ends : ndarray of int64
-        Decision rows; item i is the window that ends at ``ends[i]``: (x_LF, y).
-    """
-
-    def __init__(self, dataset: FinancialDataset, ends: NDArray[np.int64]) -> None:
-        self.dataset = dataset
-        self.ends = ends
+    dataset: FinancialDataset
+    ends: NDArray[np.int64]
+    """Decision rows; window i ends at ``ends[i]``."""
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -346,20 +327,19 @@ def _stacked(
     if repeated:
         raise DataError(f"{repeated[0]} is given twice.", hint="stack each symbol once")
     heights = np.array([part.height for part in parts])
-    offsets = np.r_[0, np.cumsum(heights)]
+    symbol_R = np.repeat(np.arange(len(parts), dtype=np.int64), heights)
+    first_R = (np.cumsum(heights) - heights)[symbol_R]  # first row of the row's symbol
     target_R = np.concatenate([part.target_R for part in labels])
     frame = pl.concat(parts, how="vertical", rechunk=False)
-    age_R = np.concatenate([np.arange(height) for height in heights])  # rows of its symbol
+    age_R = np.arange(symbol_R.size) - first_R
     return FinancialDataset(
         frame=frame,
         features=names,
         rows_RF=rows_RF,
         target_R=torch.from_numpy(target_R),
-        reach_R=np.concatenate(
-            [part.reach_R + offset for part, offset in zip(labels, offsets, strict=False)]
-        ),
+        reach_R=np.concatenate([part.reach_R for part in labels]) + first_R,
         date_R=frame["date"].to_numpy().astype("datetime64[D]"),
-        symbol_R=np.repeat(np.arange(len(parts), dtype=np.int64), heights),
+        symbol_R=symbol_R,
         symbols=symbols,
         ends_W=np.flatnonzero((age_R >= context_length - 1) & np.isfinite(target_R)),
         context_length=context_length,
