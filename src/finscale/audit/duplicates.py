@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from finscale.audit.certificate import AuditCheck, CheckOutcome
+from finscale.audit.certificate import CheckOutcome
 from finscale.audit.evidence import Evidence, originals, unread
 from finscale.data.splits import Split
 from finscale.data.windows import FinancialDataset
@@ -124,6 +124,3 @@ def _telling(paths: _Paths, rows: np.ndarray) -> np.ndarray:
     moves = (np.abs(runs[:, :, 3]) > _NEAR * paths.deviation_R[rows][:, None]).sum(axis=1)
     telling: np.ndarray = rows[whole & (moves >= _MOVES)]
     return telling
-
-
-DUPLICATES = AuditCheck("duplicates", "Are rows of train found again held out?", examine_duplicates)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from finscale.audit.certificate import AuditCheck, CheckOutcome
+from finscale.audit.certificate import CheckOutcome
 from finscale.audit.evidence import Evidence, channel_scale
 from finscale.data.splits import Split
 from finscale.data.spread import rows_seen
@@ -147,8 +147,3 @@ def _train_scale(dataset: FinancialDataset, fold: Split) -> np.ndarray:
 def _same_scale(left: np.ndarray, right: np.ndarray) -> bool:
     # scaling and unscaling float32 rows costs their last bits
     return bool(np.allclose(left, right, rtol=1e-5, atol=0))
-
-
-FITTING = AuditCheck(
-    "fitting", "Is a scaler or calibrator fitted outside its part?", examine_fitting
-)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from finscale.audit.certificate import AuditCheck, CheckOutcome
+from finscale.audit.certificate import CheckOutcome
 from finscale.audit.evidence import Evidence, originals, unread
 from finscale.data.targets import task_reach
 
@@ -192,8 +192,3 @@ def _quantile(num_statistics: int) -> float:
     from scipy.stats import norm
 
     return float(norm.isf(_FALSE_ALARM / (2 * num_statistics)))
-
-
-PLAUSIBILITY = AuditCheck(
-    "plausibility", "Does a channel know more than its lag allows?", examine_plausibility
-)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from finscale.audit.certificate import AuditCheck, CheckOutcome
+from finscale.audit.certificate import CheckOutcome
 from finscale.audit.evidence import Evidence
 from finscale.data.targets import task_reach
 from finscale.runs import Run
@@ -122,7 +122,3 @@ def _inflation(evidence: Evidence) -> str:
     # expected largest of K standard normal draws (Blom 1958)
     best = 0.5 + error * norm.ppf((trials - 0.375) / (trials + 0.25))
     return f"; the best of {trials} worthless models would show an AUC of {best:.3f} there"
-
-
-FILES = AuditCheck("files", "Are the files what was registered?", examine_files)
-READS = AuditCheck("test reads", "Who read the test set, and is all of it scored?", examine_reads)

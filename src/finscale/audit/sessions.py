@@ -7,7 +7,7 @@ import datetime as dt
 import numpy as np
 import polars as pl
 
-from finscale.audit.certificate import AuditCheck, CheckOutcome
+from finscale.audit.certificate import CheckOutcome
 from finscale.audit.evidence import Evidence
 from finscale.data.calendar import NONE, gaps, sessions, unfinished
 from finscale.data.timescales import resample
@@ -141,7 +141,3 @@ def _cut_short(evidence: Evidence, symbol: str) -> list[str]:
     if open_bars.is_empty():
         return []
     return [f"{symbol}: the {evidence.timescale} bar of {open_bars[0]} is not finished"]
-
-
-CALENDAR = AuditCheck("calendar", "Do the rows follow the exchange's sessions?", examine_calendar)
-FINISHED = AuditCheck("finished", "Is every bar finished?", examine_finished)

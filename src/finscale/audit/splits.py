@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from finscale.audit.certificate import AuditCheck, CheckOutcome
+from finscale.audit.certificate import CheckOutcome
 from finscale.audit.evidence import Evidence
 from finscale.config import TaskConfig
 from finscale.data.controls import controlled_label
@@ -169,9 +169,3 @@ def _touches(marked_S: Bools, first: Ints, last: Ints) -> Bools:
     before = np.r_[0, np.cumsum(marked_S)]
     hit: Bools = before[np.maximum(last + 1, first)] > before[first]
     return hit
-
-
-LABELS = AuditCheck(
-    "labels", "Are the labels the task's, and is their reach known?", examine_labels
-)
-OVERLAP = AuditCheck("overlap", "Do train and held-out windows share bars?", examine_overlap)

@@ -59,20 +59,9 @@ def accept(
 ) -> Bars:
     """Return bars made from a source's rows, or raise with one sentence.
 
-    Parameters
-    ----------
-    symbol : str
-        Upper-case symbol.
-    rows : polars.DataFrame
-        As :func:`finscale.data.repairs.mend` takes them; ``dividends`` may be among the columns.
-    wishes : Wishes
-        What the user says.
-    source, place : str
-        Registered name, and the file or address for messages.
-    provenance : dict of str to str
-        What the source knows; how adjustment and calendar were decided is added.
-    repairs : sequence of Repair
-        Repairs that the source has made itself.
+    ``rows`` are as :func:`finscale.data.repairs.mend` takes them; ``dividends`` may be among the
+    columns. ``place`` is the file or address for messages; ``repairs`` are those that the source
+    has made itself. How adjustment and calendar were decided is added to ``provenance``.
 
     Raises
     ------

@@ -52,13 +52,6 @@ def check_calendar(name: str) -> str:
 def sessions(name: str, first: dt.date, last: dt.date) -> list[dt.date]:
     """Return the days of ``first`` … ``last`` on which the exchange had a session.
 
-    Parameters
-    ----------
-    name : str
-        A name of ``exchange_calendars`` (``XNYS``).
-    first, last : datetime.date
-        Both included.
-
     Raises
     ------
     DataError
@@ -92,12 +85,7 @@ def timezone(name: str) -> ZoneInfo:
 def unfinished(name: str, now: dt.datetime) -> dt.date:
     """Return the first date whose session is not over at ``now``: its bar is partial or foreign.
 
-    Parameters
-    ----------
-    name : str
-        Calendar; without one a day is over at midnight UTC.
-    now : datetime.datetime
-        With a zone.
+    Without a calendar a day is over at midnight UTC; ``now`` has a zone.
     """
     today = now.astimezone(timezone(name)).date()
     if name == NONE:

@@ -258,8 +258,7 @@ def _odd_rows(bars: pl.DataFrame) -> Iterator[NDArray[np.int64]]:
 def _changed_futures(
     bars: pl.DataFrame, cuts: Sequence[int], rng: np.random.Generator
 ) -> Iterator[tuple[int, str, pl.DataFrame]]:
-    numeric = pl.selectors.numeric()
-    floating = bars.with_columns(numeric.cast(pl.Float64))
+    floating = bars.with_columns(pl.selectors.numeric().cast(pl.Float64))
     for cut in cuts:
         # the past keeps its types; integers come back from the future as they went
         past, future = bars[: cut + 1], floating[cut + 1 :]
