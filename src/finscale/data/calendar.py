@@ -77,9 +77,15 @@ def gaps(dates: Sequence[dt.date], name: str) -> list[Gap]:
     return found
 
 
+@lru_cache(maxsize=32)
 def timezone(name: str) -> ZoneInfo:
     """Return the exchange's time zone; UTC without a calendar."""
-    return ZoneInfo("UTC") if name == NONE else ZoneInfo(_timezone_key(name))
+    import exchange_calendars
+
+    if name == NONE:
+        return ZoneInfo("UTC")
+    name = _OTHER_NAMES.get(check_calendar(name), name)
+    return ZoneInfo(str(exchange_calendars.get_calendar(name).tz))
 
 
 def unfinished(name: str, now: dt.datetime) -> dt.date:
@@ -124,10 +130,3 @@ def _calendar(name: str, first_year: int, last_year: int) -> Any:
             f"calendar {name} does not cover {first_year}–{last_year} ({error}).",
             hint="leave earlier bars out with --drop FROM:TO, or use --calendar none",
         ) from error
-
-
-@lru_cache(maxsize=32)
-def _timezone_key(name: str) -> str:
-    import exchange_calendars
-
-    return str(exchange_calendars.get_calendar(_OTHER_NAMES.get(check_calendar(name), name)).tz)

@@ -104,21 +104,14 @@ METHODS: Registry[Callable[[SplitConfig, Days, tuple[int, int]], list[Ints]]] = 
 def make_splits(config: SplitConfig, times: WindowTimes) -> list[Split]:
     """Return every fold of a split, purged and embargoed.
 
-    Parameters
-    ----------
-    config : SplitConfig
-        The method and its settings.
-    times : WindowTimes
-        Where the windows lie.
-
     Raises
     ------
     DataError
         If the data are too short for the method, or a part is left without a window.
     """
     start, stop = int(times.decision_W[0]), int(times.decision_W[-1]) + 1
-    folds = []
     days, around = times.sessions[start:stop], (start, times.sessions.size - stop)
+    folds = []
     for fold, role_D in enumerate(METHODS[config.method](config, days, around)):
         role_S = np.full(times.sessions.size, UNUSED, dtype=np.int64)
         role_S[start:stop] = role_D
@@ -163,9 +156,8 @@ def _gaps(blocks: Blocks, times: WindowTimes) -> Ints:
     # the bars that the block's labels count belong to the block
     last_b = stops.copy()
     block_W = np.searchsorted(starts, times.decision_W, side="right") - 1
-    inside_W = (
-        times.decision_W <= np.r_[stops, -_FAR][block_W]
-    )  # -1 (before the first block) takes the last entry, -_FAR
+    # -1 (before the first block) takes the last entry, -_FAR
+    inside_W = times.decision_W <= np.r_[stops, -_FAR][block_W]
     np.maximum.at(last_b, block_W[inside_W], times.reach_W[inside_W])
     # of the blocks before a window take the one that reaches farthest, of those after it the next
     before = np.r_[-_FAR, np.maximum.accumulate(last_b)][block_W + 1]
@@ -262,17 +254,16 @@ def _empty(
     purged_W: NDArray[np.bool_],
     embargoed_W: NDArray[np.bool_],
 ) -> DataError:
-    left_out = f"{purged_W.sum():,} windows are purged and {embargoed_W.sum():,} embargoed"
     where = f" of fold {fold}" if config.method == "walk_forward" else ""
+    hint = "use longer blocks, fewer folds, a shorter context or a smaller split.embargo"
     if config.method == "dates":
         hint = (
             f"split.train_end is {config.train_end} and split.validation_end is "
             f"{config.validation_end}: choose dates inside the data"
         )
-    else:
-        hint = "use longer blocks, fewer folds, a shorter context or a smaller split.embargo"
     return DataError(
-        f"{name}{where} is left without a window: decision days run {times.span}, {left_out}.",
+        f"{name}{where} is left without a window: decision days run {times.span}, "
+        f"{purged_W.sum():,} windows are purged and {embargoed_W.sum():,} embargoed.",
         hint=hint,
     )
 

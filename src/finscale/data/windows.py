@@ -213,13 +213,9 @@ class FinancialDataset:
     def scaled(self, train_ends: NDArray[np.int64]) -> FinancialDataset:
         """Divide each channel by its standard deviation over the rows that train windows see.
 
-        The level is kept (no centring): RevIN centres each window itself, and a window's relative
-        spread must survive. A channel that is constant on those rows keeps its values.
-
-        Parameters
-        ----------
-        train_ends : ndarray of int64
-            Decision rows of the training windows; no other row enters the scale.
+        ``train_ends`` are their decision rows; no other row enters the scale. The level is kept (no
+        centring): RevIN centres each window itself, and a window's relative spread must survive. A
+        channel that is constant on those rows keeps its values.
         """
         seen_R = rows_seen(train_ends, self.context_length, self.date_R.size)
         scale_F = channel_deviations(self.rows_RF, seen_R)
@@ -244,11 +240,6 @@ class FinancialDataset:
             Decision rows, taken from ``ends_W``, on the dataset's device.
         out : Tensor of float32, shape [B or more, L, F], optional
             Buffer for the windows, reused from batch to batch.
-
-        Returns
-        -------
-        x_BLF : Tensor of float32
-        y_B : Tensor of float32
         """
         rows = ends_B.to(self.rows_RF.device)
         x_BLF = gather_windows(self.rows_RF, rows, self.context_length, out).to(self.device)

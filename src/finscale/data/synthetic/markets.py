@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from finscale.data.bars import conform
 from finscale.data.synthetic.bars import Ohlcv, render
 from finscale.data.synthetic.motifs import ZipfMotifs
 from finscale.data.synthetic.processes import (
@@ -64,14 +65,9 @@ class SimulatedPanel:
                 hint=did_you_mean(symbol, self.symbols),
             )
         column = self.symbols.index(symbol)
-        prices = {
-            name: np.ascontiguousarray(getattr(self.bars, f"{name}_TS")[:, column])
-            for name in ("open", "high", "low", "close", "volume")
-        }
-        frame = pl.DataFrame({"date": self.date_T, "symbol": symbol, **prices})
-        return frame.select(
-            "date", "symbol", "open", "high", "low", "close", adj_close="close", volume="volume"
-        )
+        names = ("open", "high", "low", "close", "volume")
+        prices = {n: np.ascontiguousarray(getattr(self.bars, f"{n}_TS")[:, column]) for n in names}
+        return conform(symbol, pl.DataFrame({"date": self.date_T, **prices}))
 
     def frames(self) -> list[pl.DataFrame]:
         """Return every symbol's bars."""
@@ -121,7 +117,15 @@ def simulate(
     >>> panel.frame("A").shape
     (500, 8)
     """
-    process = _with_parameters(market, parameters)
+    process = MARKETS[market] if isinstance(market, str) else market
+    known = [field.name for field in dataclasses.fields(process)]  # type: ignore[arg-type]
+    for name in parameters:
+        if name not in known:
+            raise ConfigError(
+                f"{name} is not a parameter of {type(process).__name__}.",
+                hint=did_you_mean(name, known),
+            )
+    process = dataclasses.replace(process, **parameters)  # type: ignore[type-var]
     names = (
         tuple(f"S{i:03d}" for i in range(symbols)) if isinstance(symbols, int) else tuple(symbols)
     )
@@ -131,15 +135,3 @@ def simulate(
     draw = process.draw(streams)
     date_T = np.busday_offset(np.datetime64(first_date), np.arange(num_days), roll="forward")
     return SimulatedPanel(names, date_T, render(draw, streams), draw, process)
-
-
-def _with_parameters(market: str | Process, parameters: dict[str, Any]) -> Process:
-    process = MARKETS[market] if isinstance(market, str) else market
-    known = [field.name for field in dataclasses.fields(process)]  # type: ignore[arg-type]
-    for name in parameters:
-        if name not in known:
-            raise ConfigError(
-                f"{name} is not a parameter of {type(process).__name__}.",
-                hint=did_you_mean(name, known),
-            )
-    return dataclasses.replace(process, **parameters)  # type: ignore[type-var]
