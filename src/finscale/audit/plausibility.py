@@ -51,9 +51,12 @@ class _Fall:
 
 def examine_plausibility(evidence: Evidence) -> CheckOutcome:
     """Compare each channel's single-variable AUC with its AUC one horizon earlier."""
+    from scipy.stats import norm
+
     dataset, reach = evidence.dataset, task_reach(evidence.dataset.task)
     rows = _comparable_rows(evidence)
-    label = _binary(dataset.targets(rows).astype(np.float64), dataset.task.kind == "regression")
+    target = dataset.targets(rows).astype(np.float64)
+    label = target > (np.median(target) if dataset.task.kind == "regression" else 0.5)
     if not 0 < label.sum() < label.size:
         return CheckOutcome(
             "plausibility",
@@ -67,12 +70,12 @@ def examine_plausibility(evidence: Evidence) -> CheckOutcome:
     ]
     if not falls:
         return CheckOutcome("plausibility", "no channel is at hand", unproven=unread(dataset))
-    quantile = _quantile(len(falls))
-    by_channel: dict[str, _Fall] = {}
-    for fall in sorted(falls, key=lambda fall: fall.excess(quantile)):
-        by_channel[fall.channel] = fall  # the worst view comes last
+    # standard errors that noise may make, with Bonferroni's correction
+    quantile = float(norm.isf(_FALSE_ALARM / (2 * len(falls))))
+    falls.sort(key=lambda fall: fall.excess(quantile))
+    nearest = falls[-1]
+    by_channel = {fall.channel: fall for fall in falls}  # the worst view comes last
     worst = [fall for fall in by_channel.values() if fall.excess(quantile) > 0]
-    nearest = max(falls, key=lambda fall: fall.excess(quantile))
     return CheckOutcome(
         "plausibility",
         f"{len(falls)} views of {len(originals(dataset))} channels on {rows.size:,} train and "
@@ -106,10 +109,6 @@ def _comparable_rows(evidence: Evidence) -> Ints:
         _, day = np.unique(dataset.date_R[rows], return_inverse=True)
         rows = rows[day % step == 0]
     return np.asarray(rows, np.int64)
-
-
-def _binary(target: Floats, continuous: bool) -> NDArray[np.bool_]:
-    return target > (np.median(target) if continuous else 0.5)
 
 
 def _views(evidence: Evidence) -> Iterator[tuple[str, str, Floats]]:
@@ -185,10 +184,3 @@ def _auc(score: Floats, label: NDArray[np.bool_]) -> tuple[float, Floats]:
     auc = placement[label].mean()
     share = label.mean()
     return float(auc), (placement - auc) / np.where(label, share, 1 - share)
-
-
-def _quantile(num_statistics: int) -> float:
-    """Return how many standard errors noise may make, with Bonferroni's correction."""
-    from scipy.stats import norm
-
-    return float(norm.isf(_FALSE_ALARM / (2 * num_statistics)))

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -143,11 +143,7 @@ class ManifestStore:
         return known[f"{id}@{version}"]
 
     def register(
-        self,
-        facts: FileFacts,
-        *,
-        path: Callable[[str], str],
-        write: Callable[[Path], object],
+        self, facts: FileFacts, *, path: Callable[[str], str], write: Callable[[Path], object]
     ) -> ManifestEntry:
         """Write a file and register it: :meth:`register_all` of one."""
         return self.register_all([Addition(facts, path, write)])[0]
@@ -157,11 +153,6 @@ class ManifestStore:
 
         The manifest is written once, after all files are in place. If the process is killed before
         that, the manifest is unchanged, and the same call writes the unregistered files again.
-
-        Parameters
-        ----------
-        additions : sequence of Addition
-            The files, in the order in which they are registered.
 
         Raises
         ------
@@ -250,13 +241,12 @@ class ManifestStore:
 
     def verify(self) -> list[Mismatch]:
         """Return every missing, changed or unregistered file; empty if all is well."""
-        entries = self.entries()
+        registered = {self.folder / entry.path: entry for entry in self.entries()}
         found = [
-            Mismatch(self.folder / entry.path, entry.key, problem)
-            for entry in entries
+            Mismatch(file, entry.key, problem)
+            for file, entry in registered.items()
             if (problem := self._problem(entry)) is not None
         ]
-        registered = {self.folder / entry.path for entry in entries}
         found += [
             Mismatch(file, "", "is not registered")
             for file in sorted(self.folder.rglob("*.parquet"))
@@ -284,11 +274,10 @@ class ManifestStore:
         return self._read[1]
 
     def _stamp(self) -> _Stamp | None:
-        try:
+        with suppress(FileNotFoundError):
             status = self.path.stat()
-        except FileNotFoundError:
-            return None
-        return status.st_ino, status.st_mtime_ns, status.st_size
+            return status.st_ino, status.st_mtime_ns, status.st_size
+        return None
 
     def _entries(self) -> list[ManifestEntry]:
         content = read_json(self.path)

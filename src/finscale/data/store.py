@@ -114,12 +114,7 @@ class DataStore:
     def add_frame(self, frame: pl.DataFrame, **about: Unpack[FrameFacts]) -> ManifestEntry:
         """Register a frame made from registered parents, as parquet under ``processed/vN``.
 
-        Parameters
-        ----------
-        frame : polars.DataFrame
-            Has a ``date`` column in order; the same frame gives the same bytes.
-        **about
-            The fields of :class:`FrameFacts`.
+        It has a ``date`` column in order; the same frame gives the same bytes.
         """
         if frame.is_empty():
             raise DataError(f"{about['id']} would have no rows.")

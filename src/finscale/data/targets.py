@@ -70,7 +70,7 @@ TASKS: Registry[Task] = Registry("task", added=_admit)
 
 
 def label(frame: pl.DataFrame, task: TaskConfig) -> Labels:
-    """Compute the labels of one symbol's rows.
+    """Compute the labels of one symbol's rows; NaN within the task's reach of the end.
 
     Parameters
     ----------
@@ -78,11 +78,6 @@ def label(frame: pl.DataFrame, task: TaskConfig) -> Labels:
         One symbol's adjusted bars, sorted by date: ``date`` and the task's inputs at least.
     task : TaskConfig
         The task's name, horizon H and, for thresholds, the price that must touch.
-
-    Returns
-    -------
-    Labels
-        Rows within the task's reach of the end have no label (NaN).
 
     Raises
     ------
@@ -178,11 +173,7 @@ def _threshold(percent: float) -> Task:
 
 TASKS.add(
     "direction",
-    Task(
-        _direction,
-        lambda task: f"yes if the close of t+{task.horizon} > close",
-        inputs=("close",),
-    ),
+    Task(_direction, lambda task: f"yes if the close of t+{task.horizon} > close", ("close",)),
 )
 for _percent in (0.5, 1, 2, 3, 5):
     TASKS.add(f"threshold_{_percent:g}pct", _threshold(_percent))

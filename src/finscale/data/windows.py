@@ -173,7 +173,10 @@ class FinancialDataset:
         about: Any = {"context_length": data.context_length, "task": config.task}
         memory_map = data.memory_map
         if memory_map == "auto":
-            memory_map = too_large(_num_numbers(entries, store))
+            file = store.processed.folder / entries[0].path
+            # a file that is missing is reported where it is read
+            num_columns = len(pl.read_parquet_schema(file)) if file.exists() else 0
+            memory_map = too_large(num_columns * sum(entry.rows for entry in entries))
         if memory_map:
             path = rows_file(store.processed.folder, entries)
             return cls.memory_mapped(frames, path, entries=entries, **about)
@@ -339,11 +342,3 @@ def _stacked(
         scale_F=np.ones(len(names)),
         entries=tuple(entries),
     )
-
-
-def _num_numbers(entries: Sequence[ManifestEntry], store: DataStore) -> int:
-    """Return how many numbers datasets of one tier hold."""
-    file = store.processed.folder / entries[0].path
-    # a file that is missing is reported where it is read
-    num_columns = len(pl.read_parquet_schema(file)) if file.exists() else 0
-    return num_columns * sum(entry.rows for entry in entries)

@@ -25,7 +25,7 @@ _COLUMNS_TOGETHER = 640
 def build_dataset(
     store: DataStore, symbol: str, *, tier: str = "a20", timescale: str = "daily"
 ) -> ManifestEntry:
-    """Compute a tier on a symbol's adjusted bars and register features and dataset.
+    """Compute a tier on a symbol's adjusted bars; register features and dataset; return the latter.
 
     The features (``SPY.features.a20``) keep every row, with NaN in the warm-up; the dataset
     (``SPY.dataset.a20``) has the bars beside them and begins with the first row that is whole.
@@ -42,11 +42,6 @@ def build_dataset(
     timescale : str
         Length of the rows' bars; daily bars are resampled first, and an unfinished last bar is
         left out.
-
-    Returns
-    -------
-    ManifestEntry
-        Of the dataset.
 
     Raises
     ------
@@ -68,20 +63,8 @@ def build_datasets(
 ) -> list[ManifestEntry]:
     """Build the datasets of many symbols, several at once; see :func:`build_dataset`.
 
-    The manifest is written once for some dozens of symbols. When a symbol is refused, those before
-    it are registered.
-
-    Parameters
-    ----------
-    store, tier, timescale
-        As in :func:`build_dataset`.
-    symbols : sequence of str
-        Whose bars.
-
-    Returns
-    -------
-    list of ManifestEntry
-        Of the datasets, in the order of ``symbols``.
+    The entries come in the order of ``symbols``. The manifest is written once for some dozens of
+    symbols. When a symbol is refused, those before it are registered.
     """
     num_features = len(tier_features(tier))
     if timescale == "daily+multi":

@@ -209,9 +209,7 @@ def as_function(
 def _values(compute: Callable[[pl.DataFrame], Any], bars: pl.DataFrame, place: str) -> Array:
     try:
         result = compute(bars)
-        value_R = np.asarray(
-            result.to_numpy() if isinstance(result, pl.Series) else result, np.float64
-        )
+        value_R = np.asarray(result, np.float64)
     except DataError:
         raise
     except Exception as error:

@@ -101,11 +101,6 @@ def simulate(
     **parameters
         Parameters of the process that differ from its defaults.
 
-    Returns
-    -------
-    Panel
-        Bars and truth.
-
     Raises
     ------
     ConfigError

@@ -109,7 +109,7 @@ class ZipfMotifs:
         log odds of "up" are :math:`(2u - n) \ln(p / (1 - p))`. The sightings of a motif are
         binomial in D and its frequency; the expectation over them and over u is exact.
         """
-        excess_M = self._sighting_excess(self._sightings_needed())
+        excess_M = self._sighting_excess()
         # the two motifs of a rank are equally frequent
         frequency_J = self.frequencies[::2]
         odds_J = frequency_J / (1 - frequency_J)
@@ -124,17 +124,15 @@ class ZipfMotifs:
             curve_D.append(2 * float(frequency_J @ expected_J))
         return np.array(curve_D)
 
-    def _sightings_needed(self) -> int:
+    def _sighting_excess(self) -> Float:
+        """Return the excess loss on a motif seen 0, 1, … times, as often as matters."""
+        from scipy.stats import binom
+
         p = self.hit_rate
         # the Bhattacharyya coefficient of the two hypotheses bounds the error after n sightings:
         # beyond this many it is below 1e-12
-        return int(np.ceil(np.log(1e-12) / np.log(2 * np.sqrt(p * (1 - p)))))
-
-    def _sighting_excess(self, most: int) -> Float:
-        """Return the excess loss on a motif seen 0, 1, … ``most`` times."""
-        from scipy.stats import binom
-
-        p, excess_M = self.hit_rate, np.empty(most + 1)
+        most = int(np.ceil(np.log(1e-12) / np.log(2 * np.sqrt(p * (1 - p)))))
+        excess_M = np.empty(most + 1)
         for sightings in range(most + 1):
             rises = np.arange(sightings + 1)
             forecast = self.forecast(rises, sightings)

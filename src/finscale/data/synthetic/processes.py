@@ -37,7 +37,9 @@ class Streams:
         self.seed = seed
         self.symbols = tuple(symbols)
         self.num_days = num_days
-        self._generators = [np.random.default_rng([seed, _stream(s)]) for s in symbols]
+        names = [hashlib.sha256(symbol.encode()).digest()[:8] for symbol in symbols]
+        streams = [int.from_bytes(name, "little") for name in names]
+        self._generators = [np.random.default_rng([seed, stream]) for stream in streams]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -63,10 +65,6 @@ class Streams:
     def shared(self) -> np.random.Generator:
         """Return the stream of what all symbols share: the teacher, the motifs' signs."""
         return np.random.default_rng([self.seed])
-
-
-def _stream(symbol: str) -> int:
-    return int.from_bytes(hashlib.sha256(symbol.encode()).digest()[:8], "little")
 
 
 @dataclass(frozen=True)
