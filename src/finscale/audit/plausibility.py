@@ -72,21 +72,19 @@ def examine_plausibility(evidence: Evidence) -> CheckOutcome:
         return CheckOutcome("plausibility", "no channel is at hand", unproven=unread(dataset))
     # standard errors that noise may make, with Bonferroni's correction
     quantile = float(norm.isf(_FALSE_ALARM / (2 * len(falls))))
+    nearest = max(falls, key=lambda fall: fall.excess(quantile))
     falls.sort(key=lambda fall: fall.excess(quantile))
-    nearest = falls[-1]
     by_channel = {fall.channel: fall for fall in falls}  # the worst view comes last
     worst = [fall for fall in by_channel.values() if fall.excess(quantile) > 0]
+    proven = (
+        f": none falls further than noise allows (nearest {nearest.channel}, {nearest.view}: "
+        f"{nearest.size:.3f} of {nearest.size - nearest.excess(quantile):.3f}); no test label was "
+        "used"
+    )
     return CheckOutcome(
         "plausibility",
         f"{len(falls)} views of {len(originals(dataset))} channels on {rows.size:,} train and "
-        f"validation windows, AUC at t against t−{reach}"
-        + (
-            f": none falls further than noise allows (nearest {nearest.channel}, {nearest.view}: "
-            f"{nearest.size:.3f} of {nearest.size - nearest.excess(quantile):.3f}); no test label "
-            "was used"
-            if not worst
-            else ""
-        ),
+        f"validation windows, AUC at t against t−{reach}" + proven * (not worst),
         tuple(
             f"{fall.channel} ({fall.view}) tells the label with AUC {fall.auc:.3f}, its value of "
             f"{reach} row{'s' * (reach > 1)} before with {fall.earlier:.3f}: it knows bars "

@@ -106,7 +106,7 @@ def accept(
 
 def wishes_from(options: dict[str, Any], source: str) -> Wishes:
     """Return wishes from a source's keyword options; an unknown option raises."""
-    known = list(Wishes.__dataclass_fields__)
+    known = Wishes.__dataclass_fields__
     for name in options:
         if name not in known:
             raise DataError(

@@ -107,12 +107,11 @@ def unfinished(name: str, now: dt.datetime) -> dt.date:
 @lru_cache(maxsize=32)
 def _sessions(name: str, first_year: int, last_year: int) -> tuple[dt.date, ...]:
     calendar = _calendar(name, first_year, last_year)
-    found: list[dt.date] = calendar.sessions.date.tolist()
     holidays: set[dt.date] = set()
     if first_year < _RULES_FROM.year and calendar.regular_holidays is not None:
         early = calendar.regular_holidays.holidays(dt.datetime(first_year, 1, 1), _RULES_FROM)
         holidays = set(early.date.tolist())
-    return tuple(day for day in found if day not in holidays)
+    return tuple(day for day in calendar.sessions.date.tolist() if day not in holidays)
 
 
 @lru_cache(maxsize=32)

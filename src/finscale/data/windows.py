@@ -127,16 +127,9 @@ class FinancialDataset:
         """Do what :meth:`from_frames` does with one frame in memory at a time.
 
         The windows are the same bits. What stays in memory is the bars of ``frame``, labels and
-        dates; the channels lie in a file of ``4 · R · F`` bytes.
-
-        Parameters
-        ----------
-        frames : iterable of pl.DataFrame
-            Each is let go before the next is asked for.
-        path : Path
-            The file of rows; one that exists is taken to hold them.
-        context_length, task, features, entries
-            As in :meth:`from_frames`; a file that cannot be written is a FinscaleError.
+        dates; the channels lie in ``path``, a file of ``4 · R · F`` bytes. One that exists is taken
+        to hold them; one that cannot be written is a FinscaleError. Each frame is let go before the
+        next is asked for.
         """
         parts: list[pl.DataFrame] = []
         labels: list[Labels] = []

@@ -145,10 +145,8 @@ def _decoded(content: bytes, place: str) -> str:
 def _delimiter(text: str) -> str:
     """Return the first delimiter that most of the first lines hold."""
     lines = [line for line in text.splitlines() if line.strip()][:50]
-    for delimiter in _DELIMITERS:
-        if sum(delimiter in line for line in lines) > len(lines) / 2:
-            return delimiter
-    return ","
+    usual = (d for d in _DELIMITERS if sum(d in line for line in lines) > len(lines) / 2)
+    return next(usual, ",")
 
 
 def _cells(text: str, delimiter: str, place: str) -> Iterator[tuple[int, tuple[str, ...]]]:
