@@ -17,27 +17,18 @@ MARKS: dict[Status, str] = {"proven": "✓", "finding": "✗", "unproven": "?"}
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """The result of one check.
-
-    Parameters
-    ----------
-    check : str
-        The check's name.
-    statement : str
-        What was proven and how, with its counts; or why nothing could be.
-    findings : tuple of str
-        One sentence a leak: what, where, how much.
-    unproven : tuple of str
-        What the evidence did not suffice to prove; no leak, but no proof either.
-    mend : str
-        The way out, where something was found or stayed unproven.
-    """
+    """The result of one check."""
 
     check: str
+    """The check's name."""
     statement: str
+    """What was proven and how, with its counts; or why nothing could be."""
     findings: tuple[str, ...] = ()
+    """One sentence a leak: what, where, how much."""
     unproven: tuple[str, ...] = ()
+    """What the evidence did not suffice to prove; no leak, but no proof either."""
     mend: str = ""
+    """The way out, where something was found or stayed unproven."""
 
     @property
     def status(self) -> Status:
@@ -49,37 +40,24 @@ class CheckOutcome:
 
 @dataclass(frozen=True)
 class AuditCheck:
-    """One declared question that an audit asks.
-
-    Parameters
-    ----------
-    name : str
-        Short name, as in ``--only``.
-    question : str
-        What is asked, in one sentence.
-    examine : callable
-        From the evidence to an outcome.
-    """
+    """One declared question that an audit asks."""
 
     name: str
+    """Short name, as in ``--only``."""
     question: str
+    """What is asked, in one sentence."""
     examine: Callable[[Evidence], CheckOutcome]
+    """From the evidence to an outcome."""
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """The outcome of all checks on one subject.
-
-    Parameters
-    ----------
-    subject : str
-        What was audited.
-    outcomes : tuple of Outcome
-        In the order of the checks.
-    """
+    """The outcome of all checks on one subject."""
 
     subject: str
+    """What was audited."""
     outcomes: tuple[CheckOutcome, ...]
+    """In the order of the checks."""
 
     @property
     def clean(self) -> bool:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+
+import polars as pl
 
 from finscale.audit.certificate import AuditCheck, Certificate
 from finscale.audit.checks import CHECKS
 from finscale.audit.evidence import Fitted, collect
 from finscale.config import ExperimentConfig, SplitConfig
+from finscale.data import DataStore, FinancialDataset, Split
+from finscale.features.causality import Computation
 from finscale.plugins import load_plugins
-
-if TYPE_CHECKING:
-    import polars as pl
-
-    from finscale.data import DataStore, FinancialDataset, Split
-    from finscale.features.causality import Computation
-    from finscale.runs import RunStore
+from finscale.runs import RunStore
 
 
 def audit(
@@ -36,6 +33,7 @@ def audit(
 ) -> Certificate:
     """Look for leaks in a dataset, its labels, its splits and what is fitted on them.
 
+    The certificate's ``clean`` is False where a leak was found.
     No test label enters a statistic: what relates channels to labels looks at train and validation.
 
     Parameters
@@ -66,11 +64,6 @@ def audit(
         Of random cuts and noise.
     progress : callable, optional
         Told each check before it begins.
-
-    Returns
-    -------
-    Certificate
-        ``certificate.clean`` is False where a leak was found.
 
     Raises
     ------

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from finscale.audit.certificate import AuditCheck, CheckOutcome
+from finscale.audit.certificate import CheckOutcome
 from finscale.audit.evidence import Evidence, originals, unread
 from finscale.data.splits import Split
 from finscale.data.windows import FinancialDataset
@@ -94,10 +94,9 @@ def _paths(dataset: FinancialDataset) -> _Paths:
     step_RC = np.full_like(log_RC, np.nan)
     step_RC[1:] = log_RC[1:] - log_RC[:-1, 3:]
     step_RC[np.r_[True, np.diff(dataset.symbol_R) != 0]] = np.nan
-    deviation_S = [
-        np.nanstd(step_RC[dataset.symbol_R == s, 3]) for s in range(len(dataset.symbols))
-    ]
-    return _Paths(step_RC, np.array(deviation_S)[dataset.symbol_R])
+    symbols = range(len(dataset.symbols))
+    deviation_S = np.array([np.nanstd(step_RC[dataset.symbol_R == s, 3]) for s in symbols])
+    return _Paths(step_RC, deviation_S[dataset.symbol_R])
 
 
 def _copied_runs(paths: _Paths, fold: Split, held: np.ndarray) -> tuple[list[tuple[int, int]], int]:
@@ -124,6 +123,3 @@ def _telling(paths: _Paths, rows: np.ndarray) -> np.ndarray:
     moves = (np.abs(runs[:, :, 3]) > _NEAR * paths.deviation_R[rows][:, None]).sum(axis=1)
     telling: np.ndarray = rows[whole & (moves >= _MOVES)]
     return telling
-
-
-DUPLICATES = AuditCheck("duplicates", "Are rows of train found again held out?", examine_duplicates)

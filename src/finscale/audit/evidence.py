@@ -29,75 +29,50 @@ _ORDINARY_SPLIT = (0.6, 0.8)
 
 @dataclass(frozen=True)
 class Fitted:
-    """Something whose parameters are learnt from data: a scaler, a calibrator, a selection.
-
-    Parameters
-    ----------
-    fit : callable
-        ``fit(dataset, split)`` → parameters as an array, where it learns from train; and
-        ``fit(predictions)`` → parameters, where it learns from validation: the table has date,
-        symbol, fold, split, target and logit, as ``predictions.parquet``.
-    learns_from : {"train", "validation"}
-        The only part that its parameters may depend on.
-    """
+    """Something whose parameters are learnt from data: a scaler, a calibrator, a selection."""
 
     fit: Callable[..., Any]
+    """``fit(dataset, split)`` → parameters as an array, where it learns from train; and
+    ``fit(predictions)`` → parameters, where it learns from validation: the table has date,
+    symbol, fold, split, target and logit, as ``predictions.parquet``."""
     learns_from: Literal["train", "validation"] = "train"
+    """The only part that its parameters may depend on."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that the checks may look at.
-
-    Parameters
-    ----------
-    subject : str
-        What is audited, in words.
-    dataset : FinancialDataset
-        Rows, labels and windows.
-    folds : tuple of Split
-        Every fold; a leak in any is a leak.
-    split : SplitConfig or None
-        The settings that made the folds; None where nobody named any.
-    bars : mapping of str to polars.DataFrame
-        Symbol → adjusted daily bars, the warm-up included; without some symbols in memory.
-    features : mapping of str to Computation
-        Channel → what computes it.
-    timescale : str
-        Of the dataset's rows.
-    fitted : mapping of str to Fitted
-        What is learnt from data on the way to the model and behind it.
-    calendars : mapping of str to str
-        Symbol → exchange calendar; a symbol without one is not compared with sessions.
-    registered : mapping of str to datetime
-        Symbol → when its bars were registered.
-    runs : tuple of Run
-        Finished runs on this dataset.
-    store : DataStore or None
-        Where the dataset is registered.
-    bar_entries : tuple of ManifestEntry
-        The registered bars behind the dataset.
-    seed : int
-        Of random cuts and noise.
-    now : datetime
-        With a zone; no bar may lie after it.
-    """
+    """Everything that the checks may look at."""
 
     subject: str
+    """What is audited, in words."""
     dataset: FinancialDataset
+    """Rows, labels and windows."""
     folds: tuple[Split, ...]
+    """Every fold; a leak in any is a leak."""
     split: SplitConfig | None = None
+    """The settings that made the folds; None where nobody named any."""
     bars: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    """Symbol → adjusted daily bars, the warm-up included; without some symbols in memory."""
     features: Mapping[str, Computation] = field(default_factory=dict)
+    """Channel → what computes it."""
     timescale: str = "daily"
+    """Of the dataset's rows."""
     fitted: Mapping[str, Fitted] = field(default_factory=dict)
+    """What is learnt from data on the way to the model and behind it."""
     calendars: Mapping[str, str] = field(default_factory=dict)
+    """Symbol → exchange calendar; a symbol without one is not compared with sessions."""
     registered: Mapping[str, dt.datetime] = field(default_factory=dict)
+    """Symbol → when its bars were registered."""
     runs: tuple[Run, ...] = ()
+    """Finished runs on this dataset."""
     store: DataStore | None = None
+    """Where the dataset is registered."""
     bar_entries: tuple[ManifestEntry, ...] = ()
+    """The registered bars behind the dataset."""
     seed: int = 0
+    """Of random cuts and noise."""
     now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+    """With a zone; no bar may lie after it."""
 
     def part(self, symbol: str) -> pl.DataFrame:
         """Return one symbol's rows of the dataset."""
@@ -143,35 +118,31 @@ def collect(
     split = split if split is not None else ordinary_split(dataset)
     folds = dataset.splits(split) if isinstance(split, SplitConfig) else list(split)
 
-    given, entries = dict(bars or {}), []
-    zones, registered = dict(calendars or {}), {}
-    for symbol in dataset.symbols if store is not None else ():
-        assert store is not None
-        if not store.has_bars(symbol):
+    given, zones = dict(bars or {}), dict(calendars or {})
+    entries: dict[str, ManifestEntry] = {}
+    for symbol in dataset.symbols:
+        if store is None or not store.has_bars(symbol):
             continue
         version = _bar_version(dataset, symbol, store)
-        entry, registered_bars = store.bars_entry(symbol, version), store.bars(symbol, version)
-        entries.append(entry)
-        registered[symbol] = entry.created
+        registered_bars = store.bars(symbol, version)
+        entries[symbol] = store.bars_entry(symbol, version)
         given.setdefault(symbol, registered_bars.adjusted())
         zones.setdefault(symbol, registered_bars.provenance.get("calendar", NONE))
-    declared: dict[str, Computation] = {
-        name: FEATURES[name] for name in dataset.features if name in FEATURES
-    }
+    declared = {name: FEATURES[name] for name in dataset.features if name in FEATURES}
     return Evidence(
         subject=_in_words(dataset, timescale, len(folds)),
         dataset=dataset,
         folds=tuple(folds),
         split=asked,
         bars=given,
-        features=declared | dict(features or {}),
+        features={**declared, **(features or {})},
         timescale=timescale,
-        fitted=_own_fits(dataset, folds) | dict(fitted or {}),
+        fitted={**_own_fits(dataset, folds), **(fitted or {})},
         calendars=zones,
-        registered=registered,
+        registered={symbol: entry.created for symbol, entry in entries.items()},
         runs=tuple(_runs_on(dataset, asked, runs)) if runs is not None else (),
         store=store,
-        bar_entries=tuple(entries),
+        bar_entries=tuple(entries.values()),
         seed=seed,
     )
 
@@ -186,10 +157,12 @@ def _bar_version(dataset: FinancialDataset, symbol: str, store: DataStore) -> st
 def _own_fits(dataset: FinancialDataset, folds: Sequence[Split]) -> dict[str, Fitted]:
     """Return what finscale itself fits: the channels' scale, and each calibration method."""
     fits = {"channel scale": Fitted(channel_scale)}
-    if dataset.task.kind == "regression":
+    if dataset.task.kind == "regression" or any(
+        # a validation block with labels of one kind calibrates nothing
+        np.ptp(dataset.targets(fold.validation)) == 0
+        for fold in folds
+    ):
         return fits
-    if any(np.ptp(dataset.targets(fold.validation)) == 0 for fold in folds):
-        return fits  # a validation block with labels of one kind calibrates nothing
     from finscale.evaluation.calibration import calibrated
     from finscale.evaluation.calibrators import CALIBRATORS
     from finscale.evaluation.predictions import Predictions
@@ -245,12 +218,8 @@ def _runs_on(dataset: FinancialDataset, split: SplitConfig | None, runs: RunStor
         if {entry["sha256"] for entry in run.info["data"]} == digests
         and run.config.task == dataset.task
         and run.config.data.context_length == dataset.context_length
-        and (split is None or _any_fold(run.config.split) == _any_fold(split))
+        and (split is None or run.config.split.model_copy(update={"fold": split.fold}) == split)
     ]
-
-
-def _any_fold(split: SplitConfig) -> SplitConfig:
-    return split.model_copy(update={"fold": 0})
 
 
 def _in_words(dataset: FinancialDataset, timescale: str, num_folds: int) -> str:

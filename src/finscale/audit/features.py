@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from finscale.audit.certificate import AuditCheck, CheckOutcome
+from finscale.audit.certificate import CheckOutcome
 from finscale.audit.evidence import Evidence, unread
 from finscale.data.timescales import resample
 from finscale.features.causality import CHANGES, as_function, prove_all
@@ -102,7 +102,3 @@ def _difference(actual: np.ndarray, expected: np.ndarray, dates: pl.Series) -> s
         if np.allclose(actual[:-lead], expected[lead:], rtol=1e-9, atol=1e-9 * scale):
             return f"is {where}: it holds the value of {lead} row{'s' * (lead > 1)} later"
     return f"is {where} ({int(differ.sum()):,} rows differ)"
-
-
-CAUSALITY = AuditCheck("causality", "Does any feature change with bars after t?", examine_causality)
-COLUMNS = AuditCheck("columns", "Does the dataset hold what was proven?", examine_columns)

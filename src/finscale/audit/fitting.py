@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from finscale.audit.certificate import AuditCheck, CheckOutcome
+from finscale.audit.certificate import CheckOutcome
 from finscale.audit.evidence import Evidence, channel_scale
 from finscale.data.splits import Split
 from finscale.data.spread import rows_seen
@@ -64,11 +64,8 @@ def _changed_outside_train(dataset: FinancialDataset, fold: Split) -> FinancialD
     seen_R = rows_seen(fold.train, dataset.context_length, dataset.date_R.size)
     factor_R = np.where(seen_R, 1.0, 10.0 + np.arange(seen_R.size) % 7)
     frame = dataset.frame.with_columns(pl.selectors.float() * pl.Series(factor_R))
-    own_label_R = np.zeros(seen_R.size, dtype=bool)
-    own_label_R[fold.train] = True
-    target_R = torch.where(
-        torch.from_numpy(own_label_R), dataset.target_R.cpu(), 1 - dataset.target_R.cpu()
-    )
+    target_R = 1 - dataset.target_R.cpu()
+    target_R[fold.train] = dataset.target_R.cpu()[fold.train]
     factor = torch.from_numpy(factor_R.astype(np.float32))[:, None]
     rows_RF = dataset.rows_RF.cpu() * factor
     return replace(dataset, frame=frame, rows_RF=rows_RF, target_R=target_R)
@@ -147,8 +144,3 @@ def _train_scale(dataset: FinancialDataset, fold: Split) -> np.ndarray:
 def _same_scale(left: np.ndarray, right: np.ndarray) -> bool:
     # scaling and unscaling float32 rows costs their last bits
     return bool(np.allclose(left, right, rtol=1e-5, atol=0))
-
-
-FITTING = AuditCheck(
-    "fitting", "Is a scaler or calibrator fitted outside its part?", examine_fitting
-)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from finscale.audit.certificate import AuditCheck, CheckOutcome
+from finscale.audit.certificate import CheckOutcome
 from finscale.audit.evidence import Evidence, originals, unread
 from finscale.data.targets import task_reach
 
@@ -51,9 +51,12 @@ class _Fall:
 
 def examine_plausibility(evidence: Evidence) -> CheckOutcome:
     """Compare each channel's single-variable AUC with its AUC one horizon earlier."""
+    from scipy.stats import norm
+
     dataset, reach = evidence.dataset, task_reach(evidence.dataset.task)
     rows = _comparable_rows(evidence)
-    label = _binary(dataset.targets(rows).astype(np.float64), dataset.task.kind == "regression")
+    target = dataset.targets(rows).astype(np.float64)
+    label = target > (np.median(target) if dataset.task.kind == "regression" else 0.5)
     if not 0 < label.sum() < label.size:
         return CheckOutcome(
             "plausibility",
@@ -67,23 +70,21 @@ def examine_plausibility(evidence: Evidence) -> CheckOutcome:
     ]
     if not falls:
         return CheckOutcome("plausibility", "no channel is at hand", unproven=unread(dataset))
-    quantile = _quantile(len(falls))
-    by_channel: dict[str, _Fall] = {}
-    for fall in sorted(falls, key=lambda fall: fall.excess(quantile)):
-        by_channel[fall.channel] = fall  # the worst view comes last
-    worst = [fall for fall in by_channel.values() if fall.excess(quantile) > 0]
+    # standard errors that noise may make, with Bonferroni's correction
+    quantile = float(norm.isf(_FALSE_ALARM / (2 * len(falls))))
     nearest = max(falls, key=lambda fall: fall.excess(quantile))
+    falls.sort(key=lambda fall: fall.excess(quantile))
+    by_channel = {fall.channel: fall for fall in falls}  # the worst view comes last
+    worst = [fall for fall in by_channel.values() if fall.excess(quantile) > 0]
+    proven = (
+        f": none falls further than noise allows (nearest {nearest.channel}, {nearest.view}: "
+        f"{nearest.size:.3f} of {nearest.size - nearest.excess(quantile):.3f}); no test label was "
+        "used"
+    )
     return CheckOutcome(
         "plausibility",
         f"{len(falls)} views of {len(originals(dataset))} channels on {rows.size:,} train and "
-        f"validation windows, AUC at t against t−{reach}"
-        + (
-            f": none falls further than noise allows (nearest {nearest.channel}, {nearest.view}: "
-            f"{nearest.size:.3f} of {nearest.size - nearest.excess(quantile):.3f}); no test label "
-            "was used"
-            if not worst
-            else ""
-        ),
+        f"validation windows, AUC at t against t−{reach}" + proven * (not worst),
         tuple(
             f"{fall.channel} ({fall.view}) tells the label with AUC {fall.auc:.3f}, its value of "
             f"{reach} row{'s' * (reach > 1)} before with {fall.earlier:.3f}: it knows bars "
@@ -106,10 +107,6 @@ def _comparable_rows(evidence: Evidence) -> Ints:
         _, day = np.unique(dataset.date_R[rows], return_inverse=True)
         rows = rows[day % step == 0]
     return np.asarray(rows, np.int64)
-
-
-def _binary(target: Floats, continuous: bool) -> NDArray[np.bool_]:
-    return target > (np.median(target) if continuous else 0.5)
 
 
 def _views(evidence: Evidence) -> Iterator[tuple[str, str, Floats]]:
@@ -185,15 +182,3 @@ def _auc(score: Floats, label: NDArray[np.bool_]) -> tuple[float, Floats]:
     auc = placement[label].mean()
     share = label.mean()
     return float(auc), (placement - auc) / np.where(label, share, 1 - share)
-
-
-def _quantile(num_statistics: int) -> float:
-    """Return how many standard errors noise may make, with Bonferroni's correction."""
-    from scipy.stats import norm
-
-    return float(norm.isf(_FALSE_ALARM / (2 * num_statistics)))
-
-
-PLAUSIBILITY = AuditCheck(
-    "plausibility", "Does a channel know more than its lag allows?", examine_plausibility
-)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from finscale.audit.certificate import AuditCheck, CheckOutcome
+from collections import Counter
+
+from finscale.audit.certificate import CheckOutcome
 from finscale.audit.evidence import Evidence
 from finscale.data.targets import task_reach
 from finscale.runs import Run
@@ -44,7 +46,7 @@ def examine_reads(evidence: Evidence) -> CheckOutcome:
         return CheckOutcome("test reads", "no run on this dataset and task: its test set is unread")
     findings: list[str] = []
     unproven: list[str] = []
-    by_program: dict[str, int] = {}
+    by_program: Counter[str] = Counter()
     for run in evidence.runs:
         readings = run.test_readings()
         made = run.info.get("test_reads")
@@ -62,24 +64,19 @@ def examine_reads(evidence: Evidence) -> CheckOutcome:
                     f"while choosing {reading.choice}"
                 )
             if reading.program != TRAINING:
-                by_program[reading.program] = by_program.get(reading.program, 0) + 1
+                by_program[reading.program] += 1
         findings += _scored(evidence, run)
+    listed = ", ".join(f"{name} {count:,}" for name, count in sorted(by_program.items()))
+    times = f"{by_program.total():,} times"
+    if listed:
+        times += f" ({listed}; a program is counted once a day and run)"
     return CheckOutcome(
         "test reads",
         f"{len(evidence.runs)} runs, {len(evidence.runs) - len(unproven)} of which keep a record; "
-        f"their test windows were read {_occasions(by_program)} since{_inflation(evidence)}",
+        f"their test windows were read {times} since{_inflation(evidence)}",
         tuple(findings),
         tuple(unproven),
         mend="choose by validation; a claim about the best of several runs counts them all",
-    )
-
-
-def _occasions(by_program: dict[str, int]) -> str:
-    """Say how often the test windows of all runs were read: a program a day is one time."""
-    total = sum(by_program.values())
-    listed = ", ".join(f"{name} {count:,}" for name, count in sorted(by_program.items()))
-    return f"{total:,} times" + (
-        f" ({listed}; a program is counted once a day and run)" * (total > 0)
     )
 
 
@@ -122,7 +119,3 @@ def _inflation(evidence: Evidence) -> str:
     # expected largest of K standard normal draws (Blom 1958)
     best = 0.5 + error * norm.ppf((trials - 0.375) / (trials + 0.25))
     return f"; the best of {trials} worthless models would show an AUC of {best:.3f} there"
-
-
-FILES = AuditCheck("files", "Are the files what was registered?", examine_files)
-READS = AuditCheck("test reads", "Who read the test set, and is all of it scored?", examine_reads)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 import numpy as np
-import polars as pl
 
-from finscale.audit.certificate import AuditCheck, CheckOutcome
+from finscale.audit.certificate import CheckOutcome
 from finscale.audit.evidence import Evidence
 from finscale.data.calendar import NONE, gaps, sessions, unfinished
 from finscale.data.timescales import resample
@@ -35,16 +34,16 @@ def examine_calendar(evidence: Evidence) -> CheckOutcome:
             findings += _long_breaks(symbol, dates, evidence.timescale)
             continue
         holes = gaps(dates, calendar)
-        missing += sum(hole.sessions for hole in holes)
+        lacking = sum(hole.sessions for hole in holes)
+        missing += lacking
         findings += [
             f"{symbol} lacks {hole}: windows and labels reach across it"
             for hole in holes
             if hole.sessions >= _LONG_GAP
         ]
-        if sum(hole.sessions for hole in holes) > _MISSING * len(dates):
+        if lacking > _MISSING * len(dates):
             findings.append(
-                f"{symbol} lacks {sum(h.sessions for h in holes):,} of {calendar}'s sessions, "
-                f"first {holes[0].first}"
+                f"{symbol} lacks {lacking:,} of {calendar}'s sessions, first {holes[0].first}"
             )
         foreign = sorted(set(dates) - set(sessions(calendar, dates[0], dates[-1])))
         if foreign:
@@ -59,11 +58,7 @@ def examine_calendar(evidence: Evidence) -> CheckOutcome:
     return CheckOutcome(
         "calendar",
         f"{compared:,} bars compared with the exchange's sessions"
-        + (
-            f": no hole of {_LONG_GAP} or more, no bar on a day without a session"
-            if not findings
-            else ""
-        )
+        + f": no hole of {_LONG_GAP} or more, no bar on a day without a session" * (not findings)
         + note,
         tuple(findings),
         mend="finscale data show SYMBOL lists the gaps; fetch the bars again or split around them",
@@ -83,10 +78,12 @@ def examine_finished(evidence: Evidence) -> CheckOutcome:
                 f"{known_at:%Y-%m-%d %H:%M} UTC"
             )
         findings += _thin_last_bar(evidence, symbol)
-        findings += _cut_short(evidence, symbol)
-    slower = (
-        "" if evidence.timescale == "daily" else f" and every {evidence.timescale} bar is whole"
-    )
+        if evidence.timescale != "daily" and symbol in evidence.bars:
+            whole = resample(evidence.bars[symbol], evidence.timescale)["date"]
+            days = evidence.part(symbol)["date"]
+            for day in days.filter(~days.is_in(whole.implode())).head(1):
+                findings.append(f"{symbol}: the {evidence.timescale} bar of {day} is not finished")
+    slower = f" and every {evidence.timescale} bar is whole" * (evidence.timescale != "daily")
     return CheckOutcome(
         "finished",
         f"the last bar of {_number(len(evidence.dataset.symbols), 'symbol')} compared with the "
@@ -129,19 +126,3 @@ def _thin_last_bar(evidence: Evidence, symbol: str) -> list[str]:
     return [
         f"{symbol}: the last bar has {volume[-1] / usual:.0%} of the usual volume: a partial bar"
     ]
-
-
-def _cut_short(evidence: Evidence, symbol: str) -> list[str]:
-    """Return a finding for slower bars that the daily bars do not finish."""
-    if evidence.timescale == "daily" or symbol not in evidence.bars:
-        return []
-    whole = resample(evidence.bars[symbol], evidence.timescale)["date"]
-    part = evidence.part(symbol)
-    open_bars = part.filter(~pl.col("date").is_in(whole.implode()))["date"]
-    if open_bars.is_empty():
-        return []
-    return [f"{symbol}: the {evidence.timescale} bar of {open_bars[0]} is not finished"]
-
-
-CALENDAR = AuditCheck("calendar", "Do the rows follow the exchange's sessions?", examine_calendar)
-FINISHED = AuditCheck("finished", "Is every bar finished?", examine_finished)

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from finscale.audit.certificate import AuditCheck, CheckOutcome
+from finscale.audit.certificate import CheckOutcome
 from finscale.audit.evidence import Evidence
 from finscale.config import TaskConfig
 from finscale.data.controls import controlled_label
@@ -30,10 +30,7 @@ def examine_labels(evidence: Evidence) -> CheckOutcome:
         part = evidence.part(symbol)
         rows = slice(offset, offset + part.height)
         expected = controlled_label(part, dataset.task)
-        differ = ~(
-            (target_R[rows] == expected.target_R)
-            | (np.isnan(target_R[rows]) & np.isnan(expected.target_R))
-        )
+        differ = ~np.isclose(target_R[rows], expected.target_R, rtol=0, atol=0, equal_nan=True)
         short = dataset.reach_R[rows] - offset < expected.reach_R
         if differ.any():
             first = part["date"][int(differ.argmax())]
@@ -88,13 +85,14 @@ def examine_overlap(evidence: Evidence) -> CheckOutcome:
         findings += [where + text for text in spans.findings()]
         windows += sum(getattr(fold, part).size for part in PARTS)
     purged = sum(fold.num_purged for fold in evidence.folds)
+    proven = (
+        ": no bar that a train window sees or is labelled by is a held-out decision or counts for "
+        "its label, no validation label reaches into test, no window is in two parts "
+        f"({purged:,} were purged)"
+    )
     return CheckOutcome(
         "overlap",
-        f"{windows:,} windows recounted by date: no bar that a train window sees or is labelled by "
-        "is a held-out decision or counts for its label, no validation label reaches into test, "
-        f"no window is in two parts ({purged:,} were purged)"
-        if not findings
-        else f"{windows:,} windows recounted by date",
+        f"{windows:,} windows recounted by date" + proven * (not findings),
         tuple(findings),
         mend="purge train windows whose label reaches a held-out block: SplitConfig does it",
     )
@@ -107,9 +105,8 @@ class _Spans:
         dataset = evidence.dataset
         self.fold, self.windows = fold, dataset.ends_W
         self.sessions, session_R = np.unique(dataset.date_R, return_inverse=True)
-        self.first_R = session_R[
-            np.maximum(np.arange(session_R.size) - dataset.context_length + 1, 0)
-        ]
+        first_R = np.arange(session_R.size) - dataset.context_length + 1
+        self.first_R = session_R[np.maximum(first_R, 0)]
         self.decision_R, self.reach_R = session_R, session_R[dataset.reach_R]
 
     def findings(self) -> list[str]:
@@ -160,8 +157,7 @@ class _Spans:
         return np.cumsum(edge_S[:-1]) > 0
 
     def _day(self, row: int) -> np.datetime64:
-        day: np.datetime64 = self.sessions[self.decision_R[row]]
-        return day
+        return np.datetime64(self.sessions[self.decision_R[row]])
 
 
 def _touches(marked_S: Bools, first: Ints, last: Ints) -> Bools:
@@ -169,9 +165,3 @@ def _touches(marked_S: Bools, first: Ints, last: Ints) -> Bools:
     before = np.r_[0, np.cumsum(marked_S)]
     hit: Bools = before[np.maximum(last + 1, first)] > before[first]
     return hit
-
-
-LABELS = AuditCheck(
-    "labels", "Are the labels the task's, and is their reach known?", examine_labels
-)
-OVERLAP = AuditCheck("overlap", "Do train and held-out windows share bars?", examine_overlap)

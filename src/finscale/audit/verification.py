@@ -6,6 +6,7 @@ import importlib.metadata
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,14 +46,10 @@ def _packages() -> Iterator[EnvironmentCheck]:
         requirement = Requirement(line)
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
-        try:
+        ok, installed = False, "not installed"
+        with suppress(importlib.metadata.PackageNotFoundError):
             installed = importlib.metadata.version(requirement.name)
-        except importlib.metadata.PackageNotFoundError:
-            yield EnvironmentCheck(
-                requirement.name, False, f"not installed (needs {requirement.specifier})"
-            )
-            continue
-        ok = requirement.specifier.contains(installed, prereleases=True)
+            ok = requirement.specifier.contains(installed, prereleases=True)
         yield EnvironmentCheck(requirement.name, ok, f"{installed} (needs {requirement.specifier})")
 
 

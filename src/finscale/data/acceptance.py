@@ -20,34 +20,23 @@ _LISTED = 5
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user says about a source's rows; the options of ``finscale data import``.
-
-    Parameters
-    ----------
-    adjustment : {"raw", "split", "split+dividend"}, optional
-        What has been done to open, high, low and close, where the rows do not tell.
-    splits : sequence of (datetime.date, float)
-        Splits that raw prices do not account for: first date at the new price, new shares for one
-        old.
-    drop : sequence of (datetime.date, datetime.date)
-        Ranges of dates to leave out, both ends included.
-    real_moves : sequence of datetime.date
-        Jumps by a split's ratio that did happen in the market.
-    calendar : str
-        Exchange calendar; bars on other days are left out. ``none`` accepts every day.
-    strict : bool
-        Refuse rows that need a repair instead of repairing them.
-    now : datetime.datetime
-        The present, with a zone: a session that is not over has no bar yet.
-    """
+    """What the user says about a source's rows; the options of ``finscale data import``."""
 
     adjustment: Adjustment | None = None
+    """What has been done to open, high, low and close, where the rows do not tell."""
     splits: Sequence[SplitTerms] = ()
+    """Splits that raw prices do not account for: first date at the new price, new shares for one
+    old."""
     drop: Sequence[tuple[dt.date, dt.date]] = ()
+    """Ranges of dates to leave out, both ends included."""
     real_moves: Sequence[dt.date] = ()
+    """Jumps by a split's ratio that did happen in the market."""
     calendar: str = calendar.DEFAULT
+    """Exchange calendar; bars on other days are left out. ``none`` accepts every day."""
     strict: bool = False
+    """Refuse rows that need a repair instead of repairing them."""
     now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+    """The present, with a zone: a session that is not over has no bar yet."""
 
     def __post_init__(self) -> None:
         if self.adjustment is not None and self.adjustment not in ADJUSTMENTS:
@@ -70,20 +59,9 @@ def accept(
 ) -> Bars:
     """Return bars made from a source's rows, or raise with one sentence.
 
-    Parameters
-    ----------
-    symbol : str
-        Upper-case symbol.
-    rows : polars.DataFrame
-        As :func:`finscale.data.repairs.mend` takes them; ``dividends`` may be among the columns.
-    wishes : Wishes
-        What the user says.
-    source, place : str
-        Registered name, and the file or address for messages.
-    provenance : dict of str to str
-        What the source knows; how adjustment and calendar were decided is added.
-    repairs : sequence of Repair
-        Repairs that the source has made itself.
+    ``rows`` are as :func:`finscale.data.repairs.mend` takes them; ``dividends`` may be among the
+    columns. ``place`` is the file or address for messages; ``repairs`` are those that the source
+    has made itself. How adjustment and calendar were decided is added to ``provenance``.
 
     Raises
     ------
@@ -128,7 +106,7 @@ def accept(
 
 def wishes_from(options: dict[str, Any], source: str) -> Wishes:
     """Return wishes from a source's keyword options; an unknown option raises."""
-    known = list(Wishes.__dataclass_fields__)
+    known = Wishes.__dataclass_fields__
     for name in options:
         if name not in known:
             raise DataError(

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from finscale.data.bars import Adjustment
 from finscale.data.jumps import find_jumps, likely_ratio, refuse_jumps, terms
 from finscale.errors import DataError
 
 SplitTerms = tuple[dt.date, float]
+Floats = NDArray[np.float64]
 
 # Prices must show a declared split to within this (log units): the market moved that day too.
 _NEAR_SPLIT = 0.25
@@ -58,19 +60,9 @@ def settle(
     There are three cases: the user names splits; the rows have an adjusted close; or neither, and
     only the prices themselves can tell.
 
-    Parameters
-    ----------
-    rows : polars.DataFrame
-        Clean rows; ``dividends`` marks a form that lists them (yfinance's ``Ticker.history``).
-    place : str
-        For messages.
-    declared : str, optional
-        What the user says has been done to open, high, low and close.
-    splits : sequence of (date, ratio)
-        Splits that the prices do not account for: first date at the new price, new shares for one
-        old.
-    real_moves : collection of datetime.date
-        Jumps that did happen in the market.
+    ``dividends`` among the columns of the clean ``rows`` marks a form that lists them (yfinance's
+    ``Ticker.history``). ``splits`` are those that the prices do not account for: first date at the
+    new price, new shares for one old. ``real_moves`` are jumps that did happen in the market.
 
     Raises
     ------
@@ -114,25 +106,25 @@ def _with_adj_close(
     splits = _known_splits(rows, factor_T, real)
     _refuse_seam(rows, factor_T, place, {day for day, _ in splits})
     if splits:
-        listed = ", ".join(f"{terms(ratio)} on {day}" for day, ratio in splits)
-        note = f"detected: the close jumps {listed} and the adjusted close does not"
+        seen = f"the close jumps {_listed(splits)} and the adjusted close does not"
         if declared == "split":
             raise DataError(
-                f"{place}: the close jumps {listed} and the adjusted close does not, so prices are "
-                "raw, not split-adjusted.",
+                f"{place}: {seen}, so prices are raw, not split-adjusted.",
                 hint="leave --adjustment away, or `--real-move DATE` for a jump in the market",
             )
-        return Adjusted(rows, "raw", splits, {"adjustment": note})
+        return Adjusted(rows, "raw", splits, {"adjustment": f"detected: {seen}"})
     if declared is not None:
         return Adjusted(rows, declared, (), {"adjustment": "declared by the user"})
     note = "detected: an adjusted close beside a close without split jumps"
     return Adjusted(rows, "split", (), {"adjustment": note})
 
 
+def _listed(splits: Sequence[SplitTerms]) -> str:
+    return ", ".join(f"{terms(ratio)} on {day}" for day, ratio in splits)
+
+
 def _known_splits(
-    rows: pl.DataFrame,
-    factor_T: np.ndarray[tuple[int], np.dtype[np.float64]],
-    real: Collection[dt.date],
+    rows: pl.DataFrame, factor_T: Floats, real: Collection[dt.date]
 ) -> tuple[SplitTerms, ...]:
     """Return the splits of raw prices that the adjusted close accounts for.
 
@@ -148,19 +140,15 @@ def _known_splits(
     for t in np.flatnonzero(moves_T & (np.abs(np.log(jump_T)) > _SMALLEST_JUMP)).tolist():
         usual = likely_ratio(float(1 / jump_T[t]))
         near = abs(jump_T[t] / usual - 1) < _NEAR_USUAL
-        if dates[t] in real:
-            continue
-        if usual < 1 or (near and usual >= _NO_DIVIDEND) or dates[t] in jumps:
+        looks_it = usual < 1 or (near and usual >= _NO_DIVIDEND) or dates[t] in jumps
+        if looks_it and dates[t] not in real:
             # not near: a dividend on the same day, or an unusual ratio
             found.append((dates[t], usual if near else float(jump_T[t])))
     return tuple(found)
 
 
 def _refuse_seam(
-    rows: pl.DataFrame,
-    factor_T: np.ndarray[tuple[int], np.dtype[np.float64]],
-    place: str,
-    splits: Collection[dt.date],
+    rows: pl.DataFrame, factor_T: Floats, place: str, splits: Collection[dt.date]
 ) -> None:
     """Raise if later rows are adjusted for dividends that the rows before them are not."""
     close_T = rows["close"].to_numpy()[1:]
@@ -210,8 +198,7 @@ def _with_splits(
             unknown_T[:t] *= 1 / ratio
     rows = rows.with_columns((stated * pl.Series(unknown_T)).alias("adj_close"))
     refuse_jumps(find_jumps(rows, "adj_close"), rows, place=place, real=real)
-    listed = ", ".join(f"{terms(ratio)} on {day}" for day, ratio in splits)
-    notes = {"adjustment": f"declared by the user: raw, with {listed}"}
+    notes = {"adjustment": f"declared by the user: raw, with {_listed(splits)}"}
     if given:
         first_days = {dates.filter(dates >= day)[0] for day, _ in splits}
         others = [s for s in _known_splits(rows, factor_T, real) if s[0] not in first_days]

@@ -6,14 +6,13 @@ import datetime as dt
 import io
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
 import polars as pl
 
-from finscale.data.parquet import write_frame
+from finscale.data.parquet import frame_bytes
 from finscale.errors import DataError
 
 Adjustment = Literal["raw", "split", "split+dividend"]
@@ -36,60 +35,42 @@ _METADATA_KEY = "finscale"
 
 @dataclass(frozen=True)
 class Repair:
-    """One change made to the bars of a source before they were accepted.
-
-    Parameters
-    ----------
-    row : int or None
-        Line in the source's file (the first line is 1), None where it has no lines.
-    date : datetime.date or None
-        The bar's date; None where the whole series is meant or the row has no date.
-    reason : str
-        What was wrong and what was done.
-    """
+    """One change made to the bars of a source before they were accepted."""
 
     row: int | None
+    """Line in the source's file (the first line is 1), None where it has no lines."""
     date: dt.date | None
+    """The bar's date; None where the whole series is meant or the row has no date."""
     reason: str
+    """What was wrong and what was done."""
 
     def __str__(self) -> str:
-        place = [f"row {self.row}"] if self.row is not None else []
-        place += [str(self.date)] if self.date is not None else []
-        return f"{' · '.join(place) or 'all rows'}: {self.reason}"
+        row = f"row {self.row}" if self.row is not None else ""
+        place = " · ".join(filter(None, (row, str(self.date or ""))))
+        return f"{place or 'all rows'}: {self.reason}"
 
 
 @dataclass(frozen=True)
 class Bars:
-    """One symbol's daily bars as the source gave them, with the repairs listed.
-
-    Parameters
-    ----------
-    symbol : str
-        Upper-case symbol.
-    frame : polars.DataFrame
-        Columns of :data:`SCHEMA`, one row a session, in date order. ``open`` … ``close`` are the
-        source's prices; ``adj_close`` is the close adjusted as far as the source knows how.
-        Volume is in shares (0 where the source has none).
-    adjustment : {"raw", "split", "split+dividend"}
-        What has been done to ``open`` … ``close``.
-    source : str
-        Registered name of the source: ``bundled``, ``csv``, ``yahoo``.
-    repairs : tuple of Repair
-        Every change made to the source's rows.
-    provenance : dict of str to str
-        Where the bars come from and how their adjustment and calendar were decided.
-    splits : tuple of (datetime.date, float)
-        Splits that the prices do not account for yet: first date at the new price, new shares for
-        one old. Only ``raw`` prices have any.
-    """
+    """One symbol's daily bars as the source gave them, with the repairs listed."""
 
     symbol: str
+    """Upper-case symbol."""
     frame: pl.DataFrame
+    """Columns of :data:`SCHEMA`, one row a session, in date order. ``open`` … ``close`` are the
+    source's prices; ``adj_close`` is the close adjusted as far as the source knows how. Volume
+    is in shares (0 where the source has none)."""
     adjustment: Adjustment
+    """What has been done to ``open`` … ``close``."""
     source: str
+    """Registered name of the source: ``bundled``, ``csv``, ``yahoo``."""
     repairs: tuple[Repair, ...] = ()
+    """Every change made to the source's rows."""
     provenance: dict[str, str] = field(default_factory=dict)
+    """Where the bars come from and how their adjustment and calendar were decided."""
     splits: tuple[tuple[dt.date, float], ...] = ()
+    """Splits that the prices do not account for yet: first date at the new price, new shares for
+    one old. Only ``raw`` prices have any."""
 
     def __post_init__(self) -> None:
         if dict(self.frame.schema) != SCHEMA:
@@ -175,19 +156,15 @@ def normal_symbol(symbol: str) -> str:
     return normal
 
 
-def conform(
-    symbol: str, frame: pl.DataFrame, *, adj_close: str = "adj_close", volume: str = "volume"
-) -> pl.DataFrame:
+def conform(symbol: str, frame: pl.DataFrame) -> pl.DataFrame:
     """Return ``frame`` with exactly the columns of :data:`SCHEMA`, in order.
 
     A missing adjusted close is the close; a missing volume is 0.
     """
-    adjusted = adj_close if adj_close in frame.columns else "close"
-    traded = pl.col(volume) if volume in frame.columns else pl.lit(0.0).alias("volume")
     return frame.with_columns(
-        pl.lit(symbol).alias("symbol"),
-        pl.col(adjusted).alias("adj_close"),
-        traded.alias("volume"),
+        symbol=pl.lit(symbol),
+        adj_close="adj_close" if "adj_close" in frame.columns else "close",
+        volume="volume" if "volume" in frame.columns else 0.0,
     ).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
 
 
@@ -197,12 +174,13 @@ def write_bars(bars: Bars, path: Path) -> None:
         "symbol": bars.symbol,
         "adjustment": bars.adjustment,
         "source": bars.source,
-        "repairs": [[r.row, _iso(r.date), r.reason] for r in bars.repairs],
+        "repairs": [[r.row, r.date, r.reason] for r in bars.repairs],
         "provenance": bars.provenance,
-        "splits": [[_iso(day), ratio] for day, ratio in bars.splits],
+        "splits": bars.splits,
     }
-    text = json.dumps(about, sort_keys=True, ensure_ascii=False)
-    write_frame(bars.frame, path, metadata={_METADATA_KEY: text})
+    text = json.dumps(about, sort_keys=True, ensure_ascii=False, default=str)
+    # encoded in memory first: a full disk then raises OSError instead of an error of polars
+    path.write_bytes(frame_bytes(bars.frame, metadata={_METADATA_KEY: text}))
 
 
 def read_bars(content: bytes, place: str) -> Bars:
@@ -218,24 +196,7 @@ def read_bars(content: bytes, place: str) -> Bars:
         frame = pl.read_parquet(io.BytesIO(content), use_pyarrow=False)
     except (pl.exceptions.PolarsError, OSError, KeyError) as error:
         raise DataError(f"{place} holds no bars ({error}).") from error
-    return Bars(
-        symbol=about["symbol"],
-        frame=frame,
-        adjustment=about["adjustment"],
-        source=about["source"],
-        repairs=tuple(Repair(row, _date(day), reason) for row, day, reason in about["repairs"]),
-        provenance=about["provenance"],
-        splits=_splits(about["splits"]),
-    )
-
-
-def _splits(pairs: Sequence[tuple[str, float]]) -> tuple[tuple[dt.date, float], ...]:
-    return tuple((dt.date.fromisoformat(day), ratio) for day, ratio in pairs)
-
-
-def _iso(day: dt.date | None) -> str | None:
-    return day.isoformat() if day is not None else None
-
-
-def _date(text: str | None) -> dt.date | None:
-    return dt.date.fromisoformat(text) if text is not None else None
+    date = dt.date.fromisoformat
+    repairs = tuple(Repair(row, day and date(day), reason) for row, day, reason in about["repairs"])
+    splits = tuple((date(day), ratio) for day, ratio in about["splits"])
+    return Bars(**{**about, "frame": frame, "repairs": repairs, "splits": splits})

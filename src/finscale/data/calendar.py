@@ -52,13 +52,6 @@ def check_calendar(name: str) -> str:
 def sessions(name: str, first: dt.date, last: dt.date) -> list[dt.date]:
     """Return the days of ``first`` … ``last`` on which the exchange had a session.
 
-    Parameters
-    ----------
-    name : str
-        A name of ``exchange_calendars`` (``XNYS``).
-    first, last : datetime.date
-        Both included.
-
     Raises
     ------
     DataError
@@ -84,20 +77,21 @@ def gaps(dates: Sequence[dt.date], name: str) -> list[Gap]:
     return found
 
 
+@lru_cache(maxsize=32)
 def timezone(name: str) -> ZoneInfo:
     """Return the exchange's time zone; UTC without a calendar."""
-    return ZoneInfo("UTC") if name == NONE else ZoneInfo(_timezone_key(name))
+    import exchange_calendars
+
+    if name == NONE:
+        return ZoneInfo("UTC")
+    name = _OTHER_NAMES.get(check_calendar(name), name)
+    return ZoneInfo(str(exchange_calendars.get_calendar(name).tz))
 
 
 def unfinished(name: str, now: dt.datetime) -> dt.date:
     """Return the first date whose session is not over at ``now``: its bar is partial or foreign.
 
-    Parameters
-    ----------
-    name : str
-        Calendar; without one a day is over at midnight UTC.
-    now : datetime.datetime
-        With a zone.
+    Without a calendar a day is over at midnight UTC; ``now`` has a zone.
     """
     today = now.astimezone(timezone(name)).date()
     if name == NONE:
@@ -113,12 +107,11 @@ def unfinished(name: str, now: dt.datetime) -> dt.date:
 @lru_cache(maxsize=32)
 def _sessions(name: str, first_year: int, last_year: int) -> tuple[dt.date, ...]:
     calendar = _calendar(name, first_year, last_year)
-    found: list[dt.date] = calendar.sessions.date.tolist()
     holidays: set[dt.date] = set()
     if first_year < _RULES_FROM.year and calendar.regular_holidays is not None:
         early = calendar.regular_holidays.holidays(dt.datetime(first_year, 1, 1), _RULES_FROM)
         holidays = set(early.date.tolist())
-    return tuple(day for day in found if day not in holidays)
+    return tuple(day for day in calendar.sessions.date.tolist() if day not in holidays)
 
 
 @lru_cache(maxsize=32)
@@ -136,10 +129,3 @@ def _calendar(name: str, first_year: int, last_year: int) -> Any:
             f"calendar {name} does not cover {first_year}–{last_year} ({error}).",
             hint="leave earlier bars out with --drop FROM:TO, or use --calendar none",
         ) from error
-
-
-@lru_cache(maxsize=32)
-def _timezone_key(name: str) -> str:
-    import exchange_calendars
-
-    return str(exchange_calendars.get_calendar(_OTHER_NAMES.get(check_calendar(name), name)).tz)

@@ -86,21 +86,10 @@ def signal(frame: pl.DataFrame) -> Floats:
 def optimum(frame: pl.DataFrame, task: TaskConfig) -> Floats:
     """Return the predictions of a planted task that no model can beat: log odds, or the mean.
 
-    Parameters
-    ----------
-    frame : pl.DataFrame
-        One symbol's rows, as :class:`finscale.data.FinancialDataset` holds them.
-    task : TaskConfig
-        With ``control: planted``.
-
-    Returns
-    -------
-    ndarray of float64, shape [R]
+    [R], for one symbol's rows, as :class:`finscale.data.FinancialDataset` holds them, and a task
+    with ``control: planted``.
     """
-    return _optimum(frame, label(frame, task).target_R.astype(np.float64), task)
-
-
-def _optimum(frame: pl.DataFrame, real_R: Floats, task: TaskConfig) -> Floats:
+    real_R = label(frame, task).target_R.astype(np.float64)
     base, scale = 0.0, task.control_strength
     if task.kind == "classification":
         rate = float(np.nanmean(real_R))
@@ -113,22 +102,18 @@ def _optimum(frame: pl.DataFrame, real_R: Floats, task: TaskConfig) -> Floats:
 
 
 def _planted(frame: pl.DataFrame, real_R: Floats, task: TaskConfig) -> Floats:
-    best_R = _optimum(frame, real_R, task)
-    rng = _generator(frame, task)
-    # a draw belongs to its day, whatever rows stand before it
-    place_R = _days(frame)
+    best_R = optimum(frame, task)
     if task.kind == "classification":
-        drawn_R = rng.random(_NUM_DAYS)[place_R] < 1 / (1 + np.exp(-best_R))
+        drawn_R = _draws(frame, task, "random") < 1 / (1 + np.exp(-best_R))
         target_R = drawn_R.astype(np.float64)
     else:
         noise = float(np.nanstd(real_R)) / math.hypot(1.0, task.control_strength)
-        target_R = best_R + noise * rng.standard_normal(_NUM_DAYS)[place_R]
+        target_R = best_R + noise * _draws(frame, task, "standard_normal")
     return np.where(np.isfinite(real_R), target_R, np.nan)
 
 
 def _permuted(frame: pl.DataFrame, real_R: Floats, task: TaskConfig) -> Floats:
-    rng = _generator(frame, task)
-    order_R = rng.random(_NUM_DAYS)[_days(frame)]
+    order_R = _draws(frame, task, "random")
     labelled = np.flatnonzero(np.isfinite(real_R))
     quarter = quarters(frame["date"].to_numpy().astype("datetime64[D]"))[labelled]
     target_R = real_R.copy()
@@ -137,14 +122,13 @@ def _permuted(frame: pl.DataFrame, real_R: Floats, task: TaskConfig) -> Floats:
     return target_R
 
 
-def _days(frame: pl.DataFrame) -> NDArray[np.int64]:
-    dates = frame["date"].to_numpy().astype("datetime64[D]")
-    return (dates - _EPOCH).astype(np.int64)
-
-
-def _generator(frame: pl.DataFrame, task: TaskConfig) -> np.random.Generator:
+def _draws(frame: pl.DataFrame, task: TaskConfig, law: str) -> Floats:
+    """Return a draw for each row; it belongs to its symbol and day, whatever rows come before."""
     symbol = zlib.crc32(str(frame["symbol"][0]).encode())
-    return np.random.default_rng([task.control_seed, symbol])
+    rng = np.random.default_rng([task.control_seed, symbol])
+    day_R = frame["date"].to_numpy().astype("datetime64[D]") - _EPOCH
+    drawn_R: Floats = getattr(rng, law)(_NUM_DAYS)[day_R.astype(np.int64)]
+    return drawn_R
 
 
 CONTROLS.add("planted", _planted)

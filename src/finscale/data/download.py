@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import polars as pl
@@ -75,26 +74,18 @@ def append(old: Bars, recent: Bars, now: dt.datetime) -> Bars | None:
         return None
     later = recent.frame.filter(pl.col("date") > old.last_date)
     rows = pl.concat([old.frame, later]).with_columns(line=pl.lit(None, pl.Int64))
-    wishes = Wishes(
-        adjustment=old.adjustment,
-        calendar=old.provenance["calendar"],
-        real_moves=_real_moves(old),
-        now=now,
-    )
+    listed = old.provenance.get("real moves")
+    real_moves = [dt.date.fromisoformat(day) for day in listed.split(", ")] if listed else []
     checked = accept(
         old.symbol,
         rows.drop("symbol"),
-        wishes,
+        Wishes(old.adjustment, calendar=old.provenance["calendar"], real_moves=real_moves, now=now),
         source=old.source,
         place=f"{old.symbol} topped up",
         provenance=old.provenance,
     )
     new = tuple(r for r in recent.repairs if r.date is not None and r.date > old.last_date)
-    return dataclasses.replace(
-        checked,
-        repairs=(*old.repairs, *new),
-        provenance=old.provenance,
-    )
+    return replace(checked, repairs=(*old.repairs, *new), provenance=old.provenance)
 
 
 def _agree(old: Bars, recent: Bars) -> bool:
@@ -133,8 +124,3 @@ def _new_sessions(old: Bars, now: dt.datetime) -> bool:
     if name == calendar.NONE:
         return first <= last
     return first <= last and bool(calendar.sessions(name, first, last))
-
-
-def _real_moves(bars: Bars) -> tuple[dt.date, ...]:
-    listed = bars.provenance.get("real moves", "")
-    return tuple(dt.date.fromisoformat(day) for day in listed.split(", ") if day)

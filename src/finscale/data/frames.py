@@ -86,13 +86,6 @@ def _warm_up(frame: pl.DataFrame, symbol: str, names: tuple[str, ...]) -> int:
     return max(first_values, default=0)
 
 
-def to_array(frame: pl.DataFrame, names: tuple[str, ...]) -> NDArray[np.float32]:
-    """Return one symbol's channels as one contiguous float32 array [rows, channels]."""
-    rows_RF = np.empty((frame.height, len(names)), dtype=np.float32)
-    _fill(rows_RF, frame, names)
-    return rows_RF
-
-
 def stacked_array(frames: Sequence[pl.DataFrame], names: tuple[str, ...]) -> NDArray[np.float32]:
     """Return the channels of several symbols below one another."""
     rows_RF = np.empty((sum(frame.height for frame in frames), len(names)), dtype=np.float32)

@@ -9,23 +9,11 @@ from torch import Tensor
 def gather_windows(
     rows_RF: Tensor, ends_B: Tensor, length: int, out: Tensor | None = None
 ) -> Tensor:
-    """Copy the windows that end at given rows.
+    """Copy the windows that end at given rows; [B, length, F].
 
-    Parameters
-    ----------
-    rows_RF : Tensor, shape [R, F]
-        Contiguous rows.
-    ends_B : Tensor of int64, shape [B]
-        Last row of each window, at least ``length - 1``, on the device of ``rows_RF``.
-    length : int
-        Rows in a window.
-    out : Tensor, shape [B or more, length, F], optional
-        A contiguous buffer to write into; its first B windows are returned.
-
-    Returns
-    -------
-    Tensor, shape [B, length, F]
-        Window b holds the rows ``ends_B[b] - length + 1 … ends_B[b]``.
+    Window b holds the rows ``ends_B[b] - length + 1 … ends_B[b]`` of the contiguous ``rows_RF``
+    [R, F], on the device of both. They are written into the first B windows of ``out``
+    [B or more, length, F], where it is given.
 
     Examples
     --------
@@ -33,10 +21,9 @@ def gather_windows(
     >>> gather_windows(rows, torch.tensor([2, 4]), 3)[:, :, 0].tolist()
     [[0.0, 1.0, 2.0], [2.0, 3.0, 4.0]]
     """
-    x_BLF = out[: ends_B.shape[0]] if out is not None else None
     # only the CPU indexes a strided view without first copying all windows
     gather = _gather_blocks if rows_RF.device.type == "cpu" else _gather_rows
-    return gather(rows_RF, ends_B, length, x_BLF)
+    return gather(rows_RF, ends_B, length, None if out is None else out[: ends_B.shape[0]])
 
 
 def _gather_blocks(rows_RF: Tensor, ends_B: Tensor, length: int, out: Tensor | None) -> Tensor:

@@ -10,6 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from finscale.errors import DataError
 
@@ -36,25 +37,18 @@ _LONGEST_PAUSE = dt.timedelta(days=10)
 
 @dataclass(frozen=True)
 class Jump:
-    """One overnight jump that looks like a split.
-
-    Parameters
-    ----------
-    date, before : datetime.date
-        First bar at the new price, and the last at the old.
-    move : float
-        Close over the close before.
-    ratio : float
-        New shares for one old: 7.0 for a 7:1 split, 0.1 for a reverse split of ten into one.
-    volume : float
-        Volume over its median of the bars before; NaN where there is none.
-    """
+    """One overnight jump that looks like a split."""
 
     date: dt.date
+    """First bar at the new price."""
     before: dt.date
+    """Last bar at the old price."""
     move: float
+    """Close over the close before."""
     ratio: float
+    """New shares for one old: 7.0 for a 7:1 split, 0.1 for a reverse split of ten into one."""
     volume: float
+    """Volume over its median of the bars before; NaN where there is none."""
 
     def __str__(self) -> str:
         verb = "falls" if self.move < 1 else "rises"
@@ -85,13 +79,8 @@ def find_jumps(rows: pl.DataFrame, price: str = "close") -> list[Jump]:
     """Return the bars whose price jumps as in a split while traded value stays ordinary.
 
     Every jump by 1.75 or more either way counts, and one by about 3:2.
-
-    Parameters
-    ----------
-    rows : polars.DataFrame
-        Clean rows in date order with ``date``, ``open``, ``close`` and, where known, ``volume``.
-    price : str
-        ``close``, or ``adj_close`` to look at what adjustment has left.
+    ``rows`` are clean and in date order, with ``date``, ``open``, ``close`` and, where known,
+    ``volume``; ``price`` is ``adj_close`` to look at what adjustment has left.
     """
     if rows.height < 2:
         return []
@@ -141,14 +130,17 @@ def refuse_jumps(
         # two unusual ratios are inverse only up to the market's moves on both days
         if abs(np.log(first.ratio * second.ratio)) < _NEAR_RATIO:
             last = rows.filter(pl.col("date") < second.date)["date"][-1]
+            larger = terms(max(first.ratio, 1 / first.ratio))
+            named = f"a {larger} split" if first.usual else f"a split of about {larger}"
             raise DataError(
-                f"{place}: the close {first} and {second}{_volume(first)}: "
-                f"{_named(first)} applied to part of the file. "
-                "Nothing was imported.",
+                f"{place}: the close {first} and {second}{_volume(first)}: {named} applied to part "
+                "of the file. Nothing was imported.",
                 hint=f"fetch the whole file again, or `--drop {first.date}:{last}` to leave those "
                 "bars out",
             )
-    listed = ", ".join(f"{jump} ({_about(jump)}{jump.terms})" for jump in left[:5])
+    listed = ", ".join(
+        f"{jump} ({'' if jump.usual else 'about '}{jump.terms})" for jump in left[:5]
+    )
     more = f" and {len(left) - 5} more" if len(left) > 5 else ""
     given = " ".join(f"--split {jump.date}:{jump.ratio:.4g}" for jump in left[:5])
     look_up = "" if all(jump.usual for jump in left[:5]) else "; look the exact ratio up first"
@@ -172,18 +164,9 @@ def likely_ratio(gap: float) -> float:
     return 1 / ratio if gap > 1 else ratio
 
 
-def _over_median(value: float, usual: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+def _over_median(value: float, usual: NDArray[np.float64]) -> float:
     median = float(np.median(usual))
     return float(value / median) if median > 0 else float("nan")
-
-
-def _named(jump: Jump) -> str:
-    larger = terms(max(jump.ratio, 1 / jump.ratio))
-    return f"a {larger} split" if jump.usual else f"a split of about {larger}"
-
-
-def _about(jump: Jump) -> str:
-    return "" if jump.usual else "about "
 
 
 def _volume(jump: Jump) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,6 +24,7 @@ Kind = Literal["bars", "features", "dataset"]
 _LOCK_SECONDS = 120.0
 _WRITERS = 8
 _FORMAT = 1
+_MEND = "restore the file, or import or build it again; `make verify` checks every file"
 
 #: Inode, time and size of a manifest.
 _Stamp = tuple[int, int, int]
@@ -107,15 +109,15 @@ class ManifestStore:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self.path = self.folder / "manifest.json"
-        self._read: tuple[_Stamp | None, _Register] | None = None
+        self._read: tuple[_Stamp | None, dict[str, ManifestEntry]] = None, {}
 
     def entries(self) -> tuple[ManifestEntry, ...]:
         """Return all entries in the order in which they were registered."""
-        return self._register().entries
+        return tuple(self._known().values())
 
     def has(self, id: str) -> bool:
         """Tell whether any version of ``id`` is registered."""
-        return id in self._register().versions
+        return f"{id}@v1" in self._known()
 
     def get(self, id: str, version: str | None = None) -> ManifestEntry:
         """Return the entry of ``id``: the version named, or the newest.
@@ -125,26 +127,23 @@ class ManifestStore:
         DataError
             If the id or the version is not registered.
         """
-        known = self._register().versions
-        versions = known.get(id)
+        known = self._known()
+        versions = _versions(known, id)
         if not versions:
-            hint = did_you_mean(id, known) if known else "nothing is registered there yet"
+            ids = {entry.id for entry in known.values()}
+            hint = did_you_mean(id, ids) if ids else "nothing is registered there yet"
             raise DataError(f"{id} is not registered in {self.path}.", hint=hint)
         if version is None:
-            return list(versions.values())[-1]
-        if version not in versions:
+            return versions[-1]
+        if f"{id}@{version}" not in known:
             raise DataError(
                 f"{id} has no version {version} in {self.path}.",
-                hint="Known: " + ", ".join(versions),
+                hint="Known: " + ", ".join(entry.version for entry in versions),
             )
-        return versions[version]
+        return known[f"{id}@{version}"]
 
     def register(
-        self,
-        facts: FileFacts,
-        *,
-        path: Callable[[str], str],
-        write: Callable[[Path], object],
+        self, facts: FileFacts, *, path: Callable[[str], str], write: Callable[[Path], object]
     ) -> ManifestEntry:
         """Write a file and register it: :meth:`register_all` of one."""
         return self.register_all([Addition(facts, path, write)])[0]
@@ -155,23 +154,18 @@ class ManifestStore:
         The manifest is written once, after all files are in place. If the process is killed before
         that, the manifest is unchanged, and the same call writes the unregistered files again.
 
-        Parameters
-        ----------
-        additions : sequence of Addition
-            The files, in the order in which they are registered.
-
         Raises
         ------
         FinscaleError
             If the folder cannot be written or the disk is full.
         """
         with self._locked(), self._staged(additions) as staged:
-            register = self._register()
-            added = _Register.of(register.entries)
-            entries = [self._add(*each, added) for each in zip(additions, staged, strict=True)]
-            if len(added.entries) > len(register.entries):
-                self._write(added.entries)
-                self._read = (self._stamp(), added)
+            before = self._known()
+            known = dict(before)
+            entries = [self._add(*each, known) for each in zip(additions, staged, strict=True)]
+            if len(known) > len(before):
+                self._write(known.values())
+                self._read = self._stamp(), known
         return entries
 
     @contextmanager
@@ -194,10 +188,10 @@ class ManifestStore:
                 path.unlink(missing_ok=True)
 
     def _add(
-        self, addition: Addition, staged: tuple[Path, Digests], register: _Register
+        self, addition: Addition, staged: tuple[Path, Digests], known: dict[str, ManifestEntry]
     ) -> ManifestEntry:
         path, digests = staged
-        versions = list(register.versions.get(addition.facts.id, {}).values())
+        versions = _versions(known, addition.facts.id)
         if versions and versions[-1].sha256 == digests.sha256:
             # this also restores a missing or damaged file
             self._place(path, versions[-1])
@@ -212,7 +206,7 @@ class ManifestStore:
             created=dt.datetime.now(dt.UTC).replace(microsecond=0),
         )
         self._place(path, entry)
-        register.append(entry)
+        known[entry.key] = entry
         return entry
 
     def _place(self, staged: Path, entry: ManifestEntry) -> None:
@@ -247,13 +241,12 @@ class ManifestStore:
 
     def verify(self) -> list[Mismatch]:
         """Return every missing, changed or unregistered file; empty if all is well."""
-        entries = self.entries()
+        registered = {self.folder / entry.path: entry for entry in self.entries()}
         found = [
-            Mismatch(self.folder / entry.path, entry.key, problem)
-            for entry in entries
+            Mismatch(file, entry.key, problem)
+            for file, entry in registered.items()
             if (problem := self._problem(entry)) is not None
         ]
-        registered = {self.folder / entry.path for entry in entries}
         found += [
             Mismatch(file, "", "is not registered")
             for file in sorted(self.folder.rglob("*.parquet"))
@@ -270,36 +263,33 @@ class ManifestStore:
             return f"has changed: md5 {digests.md5}, registered {entry.md5}"
         return None
 
-    def _register(self) -> _Register:
-        """Return the manifest's content, re-read only when the file has changed.
+    def _known(self) -> dict[str, ManifestEntry]:
+        """Return the entries by key, re-read only when the file has changed.
 
         A manifest is replaced as a whole and only grows, so two versions never share a stamp.
         """
-        stamp, read = self._stamp(), self._read
-        if stamp is None:
-            return _Register.of(())
-        if read is None or read[0] != stamp:
-            read = self._read = (stamp, _Register.of(self._entries()))
-        return read[1]
+        stamp = self._stamp()
+        if self._read[0] != stamp:
+            self._read = stamp, {} if stamp is None else {e.key: e for e in self._entries()}
+        return self._read[1]
 
     def _stamp(self) -> _Stamp | None:
-        try:
+        with suppress(FileNotFoundError):
             status = self.path.stat()
-        except FileNotFoundError:
-            return None
-        return status.st_ino, status.st_mtime_ns, status.st_size
+            return status.st_ino, status.st_mtime_ns, status.st_size
+        return None
 
-    def _entries(self) -> tuple[ManifestEntry, ...]:
+    def _entries(self) -> list[ManifestEntry]:
         content = read_json(self.path)
         try:
-            return tuple(ManifestEntry.model_validate(item) for item in content["entries"])
+            return [ManifestEntry.model_validate(item) for item in content["entries"]]
         except (ValidationError, TypeError, KeyError) as error:
             raise DataError(
                 f"{self.path} is not a manifest ({str(error).splitlines()[0]}).",
                 hint="restore it from a backup, or move its folder away and import the data again",
             ) from error
 
-    def _write(self, entries: Sequence[ManifestEntry]) -> None:
+    def _write(self, entries: Iterable[ManifestEntry]) -> None:
         # one line per entry: diffs stay short, and thousands of entries are written quickly
         lines = ",\n  ".join(entry.model_dump_json() for entry in entries)
         text = f'{{\n"format": {_FORMAT},\n"entries": [\n  {lines}\n]\n}}\n'
@@ -320,42 +310,7 @@ class ManifestStore:
             raise DataError(f"{self.folder} cannot be written: {error.strerror}.") from error
 
 
-class _Register:
-    """The entries of a manifest, in order and by id."""
-
-    def __init__(self) -> None:
-        self._entries: list[ManifestEntry] = []
-        self.versions: dict[str, dict[str, ManifestEntry]] = {}
-
-    @classmethod
-    def of(cls, entries: Iterable[ManifestEntry]) -> _Register:
-        register = cls()
-        for entry in entries:
-            register.append(entry)
-        return register
-
-    @property
-    def entries(self) -> tuple[ManifestEntry, ...]:
-        return tuple(self._entries)
-
-    def append(self, entry: ManifestEntry) -> None:
-        self._entries.append(entry)
-        self.versions.setdefault(entry.id, {})[entry.version] = entry
-
-
-_MEND = "restore the file, or import or build it again; `make verify` checks every file"
-
-
-def check_parents(
-    entries: Sequence[ManifestEntry], registered: Mapping[str, ManifestEntry]
-) -> list[tuple[ManifestEntry, str]]:
-    """Return each entry whose parents are not registered with the digests that it remembers."""
-    found = []
-    for entry in entries:
-        for key, sha256 in entry.parents.items():
-            parent = registered.get(key)
-            if parent is None:
-                found.append((entry, f"was made from {key}, which is not registered"))
-            elif parent.sha256 != sha256:
-                found.append((entry, f"was made from another content of {key}"))
-    return found
+def _versions(known: Mapping[str, ManifestEntry], id: str) -> list[ManifestEntry]:
+    """Return the registered versions of ``id``, oldest first."""
+    keys = (f"{id}@v{number}" for number in itertools.count(1))
+    return [known[key] for key in itertools.takewhile(known.__contains__, keys)]

@@ -11,17 +11,14 @@ import hashlib
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from finscale.data.manifest import ManifestEntry
 from finscale.files import atomic_path
-
-if TYPE_CHECKING:
-    from finscale.data.manifest import ManifestEntry
 
 #: Increased when the same datasets would give a different file.
 _FORMAT = 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import io
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
@@ -46,9 +45,3 @@ def encode_frame(frame: pl.DataFrame) -> EncodedFrame:
         first_date=frame["date"][0],
         last_date=frame["date"][-1],
     )
-
-
-def write_frame(frame: pl.DataFrame, path: Path, *, metadata: dict[str, str] | None = None) -> None:
-    """Write a frame; equal frames give equal bytes, however they are chunked."""
-    # Encoded in memory first: a full disk then raises OSError instead of an error of polars.
-    path.write_bytes(frame_bytes(frame, metadata=metadata))

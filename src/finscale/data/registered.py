@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import polars as pl
 
 from finscale.config import ExperimentConfig
 from finscale.data.frames import KEYS, channels, prepared
+from finscale.data.manifest import ManifestEntry
 from finscale.data.store import DataStore, dataset_id
 from finscale.errors import DataError
-
-if TYPE_CHECKING:
-    from finscale.data.manifest import ManifestEntry
 
 
 def registered_entries(config: ExperimentConfig, store: DataStore) -> list[ManifestEntry]:
@@ -23,7 +19,17 @@ def registered_entries(config: ExperimentConfig, store: DataStore) -> list[Manif
     DataError
         If one is not registered; the hint builds it.
     """
-    return [_entry(config, store, symbol) for symbol in config.data.symbols]
+    data, entries = config.data, []
+    for symbol in data.symbols:
+        name = dataset_id(symbol, data.tier, data.timescale)
+        if not store.processed.has(name):
+            raise DataError(
+                f"{name} is not in {store.processed.folder}.",
+                hint="`finscale train` builds it; in Python: finscale.features.build_dataset("
+                f"store, {symbol!r}, tier={data.tier!r}, timescale={data.timescale!r})",
+            )
+        entries.append(store.processed.get(name, data.version))
+    return entries
 
 
 def registered_bars(config: ExperimentConfig, store: DataStore) -> pl.DataFrame:
@@ -38,16 +44,3 @@ def registered_bars(config: ExperimentConfig, store: DataStore) -> pl.DataFrame:
         rows = prepared(frame, names, config.data.context_length, config.task)
         parts.append(rows.select(*KEYS, "open", "close"))
     return pl.concat(parts)
-
-
-def _entry(config: ExperimentConfig, store: DataStore, symbol: str) -> ManifestEntry:
-    """Return the registered dataset of one symbol of a config."""
-    data = config.data
-    name = dataset_id(symbol, data.tier, data.timescale)
-    if not store.processed.has(name):
-        raise DataError(
-            f"{name} is not in {store.processed.folder}.",
-            hint="`finscale train` builds it; in Python: finscale.features.build_dataset("
-            f"store, {symbol!r}, tier={data.tier!r}, timescale={data.timescale!r})",
-        )
-    return store.processed.get(name, data.version)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +20,9 @@ _MOST_CONTRADICTIONS = 0.5
 _MOST_FOREIGN_DAYS = 0.05
 _FEW_ROWS = 20
 
-
 Reason = Callable[[dict[str, Any]], str]
+#: The rows that remain, and what was done.
+Mended = tuple[pl.DataFrame, list[Repair]]
 
 
 @dataclass(frozen=True)
@@ -33,22 +35,13 @@ class Context:
     now: dt.datetime
 
 
-def mend(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[Repair]]:
+def mend(rows: pl.DataFrame, context: Context) -> Mended:
     """Apply every rule of :data:`RULES` in order.
 
-    Parameters
-    ----------
-    rows : polars.DataFrame
-        ``line`` (Int64, null where the source has none), ``date``, ``open``, ``high``, ``low``,
-        ``close``, and where the source has them ``adj_close`` and ``volume``.
-    context : Context
-        Place, calendar and time.
-
-    Returns
-    -------
-    tuple
-        The rows that remain, in date order, each date once, all prices positive, ``low`` ≤ ``open``
-        and ``close`` ≤ ``high``; and the list of what was changed.
+    ``rows`` have ``line`` (Int64, null where the source has none), ``date``, ``open``, ``high``,
+    ``low``, ``close``, and where the source has them ``adj_close`` and ``volume``. Returned are the
+    rows that remain, in date order, each date once, all prices positive, ``low`` ≤ ``open`` and
+    ``close`` ≤ ``high``; and the list of what was changed.
 
     Raises
     ------
@@ -66,7 +59,7 @@ def mend(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[Repai
     return rows, sorted(repairs, key=lambda r: (r.row is None, r.row or 0, r.date or dt.date.min))
 
 
-def _drop_missing(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[Repair]]:
+def _drop_missing(rows: pl.DataFrame, context: Context) -> Mended:
     prices = [column for column in (*PRICES, "adj_close") if column in rows.columns]
     usable = pl.all_horizontal(pl.col(prices).is_finite().fill_null(False))
 
@@ -77,7 +70,7 @@ def _drop_missing(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, l
     return _drop(rows, ~usable, reason)
 
 
-def _drop_not_positive(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[Repair]]:
+def _drop_not_positive(rows: pl.DataFrame, context: Context) -> Mended:
     prices = [column for column in (*PRICES, "adj_close") if column in rows.columns]
 
     def reason(row: dict[str, Any]) -> str:
@@ -87,24 +80,23 @@ def _drop_not_positive(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFra
     return _drop(rows, pl.any_horizontal(pl.col(prices) <= 0), reason)
 
 
-def _mend_volume(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[Repair]]:
+def _mend_volume(rows: pl.DataFrame, context: Context) -> Mended:
     if "volume" not in rows.columns:
         return rows, []
     wrong = ~pl.col("volume").is_finite().fill_null(False) | (pl.col("volume") < 0)
-    repairs = [
-        Repair(
-            row["line"],
-            row["date"],
+    repairs = _listed(
+        rows,
+        wrong,
+        lambda r: (
             "no volume: set to 0"
-            if _is_missing(row["volume"])
-            else f"volume is {row['volume']:g}: set to 0",
-        )
-        for row in rows.filter(wrong).iter_rows(named=True)
-    ]
+            if _is_missing(r["volume"])
+            else f"volume is {r['volume']:g}: set to 0"
+        ),
+    )
     return rows.with_columns(pl.when(wrong).then(0.0).otherwise("volume").alias("volume")), repairs
 
 
-def _drop_duplicates(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[Repair]]:
+def _drop_duplicates(rows: pl.DataFrame, context: Context) -> Mended:
     repeated = rows.filter(pl.col("date").is_duplicated())
     if repeated.is_empty():
         return rows, []
@@ -152,22 +144,23 @@ def _best_of(rows: pl.DataFrame, group: pl.DataFrame, context: Context) -> tuple
     return 0, "with equal prices (the first row is kept)"
 
 
-def _drop_unfinished(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[Repair]]:
+def _drop_unfinished(rows: pl.DataFrame, context: Context) -> Mended:
     cut = calendar.unfinished(context.calendar, context.now)
     # east of the exchange it may already be tomorrow
     horizon = context.now.date() + dt.timedelta(days=1)
     future = rows.filter(pl.col("date") > max(cut, horizon))
     if not future.is_empty():
         line, day = future["line"][0], future["date"][0]
+        at = f" (row {line})" if line is not None else ""
         raise DataError(
-            f"{context.place} has a bar dated {day}, in the future{_at(line)}.",
+            f"{context.place} has a bar dated {day}, in the future{at}.",
             hint="if day and month are mixed up, name the order: --date-format %d/%m/%Y",
         )
     reason = "the session is not over: partial bar left out"
     return _drop(rows, pl.col("date") >= cut, lambda row: reason)
 
 
-def _drop_foreign_days(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[Repair]]:
+def _drop_foreign_days(rows: pl.DataFrame, context: Context) -> Mended:
     if context.calendar == calendar.NONE:
         return rows, []
     known = calendar.sessions(context.calendar, rows["date"][0], rows["date"][-1])
@@ -184,7 +177,7 @@ def _drop_foreign_days(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFra
     return _drop(rows, foreign, lambda row: reason.format(day=f"{row['date']:%A}"))
 
 
-def _mend_ranges(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[Repair]]:
+def _mend_ranges(rows: pl.DataFrame, context: Context) -> Mended:
     """Widen the range to hold the close, and pull the open into the range."""
     crossed = pl.col("high") < pl.col("low")
     outside = {
@@ -230,7 +223,7 @@ RULES = (
 )
 
 
-def _drop(rows: pl.DataFrame, wrong: pl.Expr, reason: Reason) -> tuple[pl.DataFrame, list[Repair]]:
+def _drop(rows: pl.DataFrame, wrong: pl.Expr, reason: Reason) -> Mended:
     repairs = _listed(rows, wrong, reason)
     return (rows.filter(~wrong) if repairs else rows), repairs
 
@@ -243,12 +236,8 @@ def _listed(rows: pl.DataFrame, wrong: pl.Expr, reason: Reason) -> list[Repair]:
 
 
 def _is_missing(value: float | None) -> bool:
-    return value is None or value != value or value in (float("inf"), float("-inf"))
+    return value is None or not math.isfinite(value)
 
 
 def _range(row: dict[str, Any]) -> str:
     return f"low {row['low']:g} … high {row['high']:g}"
-
-
-def _at(line: int | None) -> str:
-    return f" (row {line})" if line is not None else ""

@@ -41,23 +41,18 @@ _FAR = 1 << 40
 
 @dataclass(frozen=True)
 class WindowTimes:
-    """Where every window lies in time, as positions among the sessions.
-
-    Parameters
-    ----------
-    sessions : ndarray of datetime64[D], shape [S]
-        The sorted union of all symbols' dates.
-    ends_W : ndarray of int64, shape [W]
-        Decision rows, sorted by (date, symbol).
-    first_W, decision_W, reach_W : ndarray of int64, shape [W]
-        Session of the first bar seen, of the decision, and of the last bar that the label counts.
-    """
+    """Where every window lies in time, as positions among the sessions."""
 
     sessions: Days
+    """[S], the sorted union of all symbols' dates."""
     ends_W: Ints
+    """Decision rows, sorted by (date, symbol)."""
     first_W: Ints
+    """Session of the first bar seen."""
     decision_W: Ints
+    """Session of the decision."""
     reach_W: Ints
+    """Session of the last bar that the label counts."""
 
     @property
     def span(self) -> str:
@@ -71,27 +66,20 @@ class Split:
 
     Every window is in exactly one of train, validation, test, or among the purged, embargoed or
     unused (decided outside the stated range).
-
-    Parameters
-    ----------
-    train, validation, test : ndarray of int64
-        Decision rows, sorted by (date, symbol).
-    fold : int
-        Number of the fold, from 0.
-    num_purged, num_embargoed, num_unused : int
-        Windows left out, by reason.
-    ranges : tuple of pairs of dates
-        First and last decision day of train, validation and test.
     """
 
     train: Ints
+    """Decision rows, sorted by (date, symbol), as those of the next two parts."""
     validation: Ints
     test: Ints
     fold: int
+    """Number of the fold, from 0."""
     num_purged: int
+    """Windows left out for this reason, as the next two count theirs."""
     num_embargoed: int
     num_unused: int
     ranges: tuple[tuple[dt.date, dt.date], ...]
+    """First and last decision day of train, validation and test."""
 
     def describe(self) -> str:
         """Return the split in one line: ranges, windows, purge and embargo."""
@@ -116,21 +104,14 @@ METHODS: Registry[Callable[[SplitConfig, Days, tuple[int, int]], list[Ints]]] = 
 def make_splits(config: SplitConfig, times: WindowTimes) -> list[Split]:
     """Return every fold of a split, purged and embargoed.
 
-    Parameters
-    ----------
-    config : SplitConfig
-        The method and its settings.
-    times : WindowTimes
-        Where the windows lie.
-
     Raises
     ------
     DataError
         If the data are too short for the method, or a part is left without a window.
     """
     start, stop = int(times.decision_W[0]), int(times.decision_W[-1]) + 1
-    folds = []
     days, around = times.sessions[start:stop], (start, times.sessions.size - stop)
+    folds = []
     for fold, role_D in enumerate(METHODS[config.method](config, days, around)):
         role_S = np.full(times.sessions.size, UNUSED, dtype=np.int64)
         role_S[start:stop] = role_D
@@ -175,9 +156,8 @@ def _gaps(blocks: Blocks, times: WindowTimes) -> Ints:
     # the bars that the block's labels count belong to the block
     last_b = stops.copy()
     block_W = np.searchsorted(starts, times.decision_W, side="right") - 1
-    inside_W = (
-        times.decision_W <= np.r_[stops, -_FAR][block_W]
-    )  # -1 (before the first block) takes the last entry, -_FAR
+    # -1 (before the first block) takes the last entry, -_FAR
+    inside_W = times.decision_W <= np.r_[stops, -_FAR][block_W]
     np.maximum.at(last_b, block_W[inside_W], times.reach_W[inside_W])
     # of the blocks before a window take the one that reaches farthest, of those after it the next
     before = np.r_[-_FAR, np.maximum.accumulate(last_b)][block_W + 1]
@@ -274,17 +254,16 @@ def _empty(
     purged_W: NDArray[np.bool_],
     embargoed_W: NDArray[np.bool_],
 ) -> DataError:
-    left_out = f"{purged_W.sum():,} windows are purged and {embargoed_W.sum():,} embargoed"
     where = f" of fold {fold}" if config.method == "walk_forward" else ""
+    hint = "use longer blocks, fewer folds, a shorter context or a smaller split.embargo"
     if config.method == "dates":
         hint = (
             f"split.train_end is {config.train_end} and split.validation_end is "
             f"{config.validation_end}: choose dates inside the data"
         )
-    else:
-        hint = "use longer blocks, fewer folds, a shorter context or a smaller split.embargo"
     return DataError(
-        f"{name}{where} is left without a window: decision days run {times.span}, {left_out}.",
+        f"{name}{where} is left without a window: decision days run {times.span}, "
+        f"{purged_W.sum():,} windows are purged and {embargoed_W.sum():,} embargoed.",
         hint=hint,
     )
 

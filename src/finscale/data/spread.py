@@ -24,13 +24,9 @@ def rows_seen(ends: NDArray[np.int64], length: int, num_rows: int) -> NDArray[np
 
 
 def channel_deviations(rows_RF: Tensor, seen_R: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return each channel's standard deviation over the rows marked; 1 where it is constant.
+    """Return each channel's standard deviation [F] over the rows marked; 1 where it is constant.
 
     The rows are read in blocks, in two passes, because they may lie in a file larger than memory.
-
-    Returns
-    -------
-    ndarray of float64, shape [F]
     """
     count, num_channels = int(seen_R.sum()), rows_RF.shape[1]
     sum_F, square_F, largest_F = (np.zeros(num_channels) for _ in range(3))

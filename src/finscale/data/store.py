@@ -17,7 +17,6 @@ from finscale.data.manifest import (
     ManifestEntry,
     ManifestStore,
     Mismatch,
-    check_parents,
 )
 from finscale.data.parquet import EncodedFrame, encode_frame
 from finscale.errors import DataError, did_you_mean
@@ -83,7 +82,8 @@ class DataStore:
         )
         return self.raw.register(
             facts,
-            path=lambda version: _versioned(version, f"{bars.symbol}.parquet"),
+            # the first version lies beside the manifest, later ones below
+            path=lambda version: f"{version}/{bars.symbol}.parquet".removeprefix("v1/"),
             write=lambda path: write_bars(bars, path),
         )
 
@@ -114,12 +114,7 @@ class DataStore:
     def add_frame(self, frame: pl.DataFrame, **about: Unpack[FrameFacts]) -> ManifestEntry:
         """Register a frame made from registered parents, as parquet under ``processed/vN``.
 
-        Parameters
-        ----------
-        frame : polars.DataFrame
-            Has a ``date`` column in order; the same frame gives the same bytes.
-        **about
-            The fields of :class:`FrameFacts`.
+        It has a ``date`` column in order; the same frame gives the same bytes.
         """
         if frame.is_empty():
             raise DataError(f"{about['id']} would have no rows.")
@@ -138,11 +133,14 @@ class DataStore:
         """Return every missing, changed or unregistered file and every broken parentage."""
         found = [*self.raw.verify(), *self.processed.verify()]
         processed = self.processed.entries()
-        registered = {entry.key: entry for entry in (*self.raw.entries(), *processed)}
-        found += [
-            Mismatch(self.processed.folder / entry.path, entry.key, problem)
-            for entry, problem in check_parents(processed, registered)
-        ]
+        registered = {entry.key: entry.sha256 for entry in (*self.raw.entries(), *processed)}
+        for entry in processed:
+            for key, sha256 in entry.parents.items():
+                problem = f"was made from another content of {key}"
+                if key not in registered:
+                    problem = f"was made from {key}, which is not registered"
+                if registered.get(key) != sha256:
+                    found.append(Mismatch(self.processed.folder / entry.path, entry.key, problem))
         return found
 
 
@@ -161,27 +159,18 @@ def _addition(encoded: EncodedFrame, about: FrameFacts) -> Addition:
     first = about["parents"][0]
     scale = "" if about["timescale"] == "daily" else f"_{about['timescale']}"
     name = f"{about['symbol']}_{about['kind']}_{about['tier']}{scale}.parquet"
-    facts = FileFacts(
-        id=about["id"],
-        kind=about["kind"],
-        symbol=about["symbol"],
-        tier=about["tier"],
-        timescale=about["timescale"],
-        rows=encoded.rows,
-        first_date=encoded.first_date,
-        last_date=encoded.last_date,
-        adjustment=about.get("adjustment", first.adjustment),
-        source=first.source,
-        parents={parent.key: parent.sha256 for parent in about["parents"]},
-    )
+    facts = {
+        "adjustment": first.adjustment,
+        **about,
+        "rows": encoded.rows,
+        "first_date": encoded.first_date,
+        "last_date": encoded.last_date,
+        "source": first.source,
+        "parents": {parent.key: parent.sha256 for parent in about["parents"]},
+    }
     return Addition(
-        facts,
+        FileFacts.model_validate(facts),
         path=lambda version: f"{version}/{name}",
         write=lambda path: path.write_bytes(encoded.content),
         digests=encoded.digests,
     )
-
-
-def _versioned(version: str, name: str) -> str:
-    """Return where a version of raw bars lies: the first beside the manifest, later ones below."""
-    return name if version == "v1" else f"{version}/{name}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-import datetime as dt
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic_core import to_jsonable_python
 
 from finscale.data import calendar
 from finscale.data.bars import Bars
@@ -34,11 +34,11 @@ class Summary:
         return {
             **self.entry.model_dump(mode="json"),
             "adjusted_to": self.bars.adjusted_to,
-            "splits": [[day.isoformat(), ratio] for day, ratio in self.bars.splits],
+            "splits": to_jsonable_python(self.bars.splits),
             "calendar": self.calendar,
             "sessions": self.sessions,
-            "gaps": [_plain(gap) for gap in self.gaps],
-            "repairs": [_plain(repair) for repair in self.bars.repairs],
+            "gaps": to_jsonable_python(self.gaps),
+            "repairs": to_jsonable_python(self.bars.repairs),
             "provenance": self.bars.provenance,
         }
 
@@ -53,10 +53,3 @@ def summarise(bars: Bars, entry: ManifestEntry) -> Summary:
     )
     gaps = calendar.gaps(bars.frame["date"].to_list(), name)
     return Summary(entry, bars, name, sessions, tuple(gaps))
-
-
-def _plain(thing: Any) -> dict[str, Any]:
-    return {
-        key: value.isoformat() if isinstance(value, dt.date) else value
-        for key, value in dataclasses.asdict(thing).items()
-    }

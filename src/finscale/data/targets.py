@@ -24,21 +24,14 @@ Prices = dict[str, NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels of one symbol's rows.
-
-    Parameters
-    ----------
-    target_R : ndarray of float32, shape [R]
-        1 or 0 for classification, a log return for regression; NaN where the data end too early.
-    reach_R : ndarray of int64, shape [R]
-        Row of the last bar that counts for the label (the last row where it is undefined).
-    timeline : str
-        When the decision is made and which prices decide, in words.
-    """
+    """The labels of one symbol's rows."""
 
     target_R: NDArray[np.float32]
+    """1 or 0 for classification, a log return for regression; NaN where the data end too early."""
     reach_R: NDArray[np.int64]
+    """Row of the last bar that counts for the label (the last row where it is undefined)."""
     timeline: str
+    """When the decision is made and which prices decide, in words."""
 
 
 #: Columns that a task may read: adjusted prices, and the volume.
@@ -47,28 +40,19 @@ COLUMNS = ("open", "high", "low", "close", "volume")
 
 @dataclass(frozen=True)
 class Task:
-    """One question about the bars after t, asked at the close of t.
-
-    Parameters
-    ----------
-    label : callable
-        ``label(prices, task)``: one symbol's ``inputs`` by name, float64 [R] each, and the config →
-        the labels of the first R − reach rows.
-    words : callable
-        The question, naming the first and the last price that count.
-    inputs : tuple of str
-        The columns that ``label`` reads, out of :data:`COLUMNS`; it is handed no other.
-    reach : callable
-        How many bars after t the label of t looks at, at least 1; the task's horizon when absent.
-    kind : {"classification", "regression"}
-        Whether labels are 1 and 0, or numbers.
-    """
+    """One question about the bars after t, asked at the close of t."""
 
     label: Callable[[Prices, TaskConfig], NDArray[np.float64]]
+    """``label(prices, task)``: one symbol's ``inputs`` by name, float64 [R] each, and the config →
+    the labels of the first R − reach rows."""
     words: Callable[[TaskConfig], str]
+    """The question, naming the first and the last price that count."""
     inputs: tuple[str, ...]
+    """The columns that ``label`` reads, out of :data:`COLUMNS`; it is handed no other."""
     reach: Callable[[TaskConfig], int] = lambda task: task.horizon
+    """How many bars after t the label of t looks at, at least 1; the task's horizon when absent."""
     kind: TaskKind = "classification"
+    """Whether labels are 1 and 0, or numbers."""
 
 
 def _admit(name: str, task: Task) -> None:
@@ -86,7 +70,7 @@ TASKS: Registry[Task] = Registry("task", added=_admit)
 
 
 def label(frame: pl.DataFrame, task: TaskConfig) -> Labels:
-    """Compute the labels of one symbol's rows.
+    """Compute the labels of one symbol's rows; NaN within the task's reach of the end.
 
     Parameters
     ----------
@@ -94,11 +78,6 @@ def label(frame: pl.DataFrame, task: TaskConfig) -> Labels:
         One symbol's adjusted bars, sorted by date: ``date`` and the task's inputs at least.
     task : TaskConfig
         The task's name, horizon H and, for thresholds, the price that must touch.
-
-    Returns
-    -------
-    Labels
-        Rows within the task's reach of the end have no label (NaN).
 
     Raises
     ------
@@ -194,11 +173,7 @@ def _threshold(percent: float) -> Task:
 
 TASKS.add(
     "direction",
-    Task(
-        _direction,
-        lambda task: f"yes if the close of t+{task.horizon} > close",
-        inputs=("close",),
-    ),
+    Task(_direction, lambda task: f"yes if the close of t+{task.horizon} > close", ("close",)),
 )
 for _percent in (0.5, 1, 2, 3, 5):
     TASKS.add(f"threshold_{_percent:g}pct", _threshold(_percent))

@@ -18,21 +18,24 @@ from numpy.typing import NDArray
 from finscale.errors import DataError
 from finscale.registry import Registry
 
+Days = NDArray[np.datetime64]
+Ints = NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class Timescale:
     """The length of one bar: a number of sessions, or a calendar period."""
 
     name: str
-    sessions: int | None = None
-    """Sessions in one bar, counted from the first row."""
+    sessions: int = 1
+    """Sessions in one bar, counted from the first row; without a period."""
     period: str | None = None
     """Calendar period in polars' notation: ``1w`` (from Monday), ``2w``, ``1mo``."""
 
 
 TIMESCALES: Registry[Timescale] = Registry("timescale")
 for _scale in (
-    Timescale("daily", sessions=1),
+    Timescale("daily"),
     Timescale("2d", sessions=2),
     Timescale("3d", sessions=3),
     Timescale("5d", sessions=5),
@@ -40,7 +43,7 @@ for _scale in (
     Timescale("2wk", period="2w"),
     Timescale("monthly", period="1mo"),
     # daily rows whose features come from several timescales: the rows themselves are daily
-    Timescale("daily+multi", sessions=1),
+    Timescale("daily+multi"),
 ):
     TIMESCALES.add(_scale.name, _scale)
 
@@ -105,18 +108,9 @@ def resample(frame: pl.DataFrame, timescale: str) -> pl.DataFrame:
 def last_finished(frame: pl.DataFrame, timescale: str) -> NDArray[np.int64]:
     """Return, for every daily row, which slower bar it may see.
 
-    Parameters
-    ----------
-    frame : pl.DataFrame
-        One symbol's daily bars, sorted by ``date``.
-    timescale : str
-        A name in ``TIMESCALES``.
-
-    Returns
-    -------
-    ndarray of int64, shape [R]
-        Row of ``resample(frame, timescale)`` that holds the last bar finished at the close of the
-        daily row; -1 where none is finished yet. It depends on no later row.
+    [R], for one symbol's daily bars, sorted by ``date``: the row of ``resample(frame, timescale)``
+    that holds the last bar finished at the close of the daily row; -1 where none is finished yet.
+    It depends on no later row.
 
     Examples
     --------
@@ -129,9 +123,7 @@ def last_finished(frame: pl.DataFrame, timescale: str) -> NDArray[np.int64]:
     return np.searchsorted(known_G, np.arange(frame.height), side="right").astype(np.int64) - 1
 
 
-def _finished_bars(
-    frame: pl.DataFrame, scale: Timescale
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _finished_bars(frame: pl.DataFrame, scale: Timescale) -> tuple[Ints, Ints]:
     """Return bar_R, each row's finished bar or -1, and known_G, the first row that sees a bar."""
     date_R = frame["date"].to_numpy().astype("datetime64[D]")
     late = np.flatnonzero(np.diff(date_R) <= np.timedelta64(0, "D"))
@@ -139,29 +131,22 @@ def _finished_bars(
         raise DataError(f"bars are not in order: {date_R[late[0] + 1]} follows {date_R[late[0]]}.")
     if date_R.size == 0:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    if scale.sessions is not None:
-        return _count_bars(date_R.size, scale.sessions)
-    assert scale.period is not None
-    return _calendar_bars(date_R, scale.period)
-
-
-def _count_bars(num_rows: int, sessions: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    bar_R = np.arange(num_rows, dtype=np.int64) // sessions
-    num_bars = num_rows // sessions
-    known_G = np.arange(1, num_bars + 1, dtype=np.int64) * sessions - 1
+    if scale.period is not None:
+        return _calendar_bars(date_R, scale.period)
+    bar_R = np.arange(date_R.size, dtype=np.int64) // scale.sessions
+    num_bars = date_R.size // scale.sessions
+    known_G = np.arange(1, num_bars + 1, dtype=np.int64) * scale.sessions - 1
     return np.where(bar_R < num_bars, bar_R, -1), known_G
 
 
-def _calendar_bars(
-    date_R: NDArray[np.datetime64], period: str
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _calendar_bars(date_R: Days, period: str) -> tuple[Ints, Ints]:
     trades_weekends_R = _weekends_by_then(date_R, period)
     # until a market is known to trade on weekends, a bar ends with its last weekday, and a weekend
     # session belongs to the next bar: a finished bar was visible already and must not change
     weekday_R = np.busday_offset(date_R, 0, roll="forward")
     counted_R = np.where(trades_weekends_R, date_R, weekday_R)
     start_R = _period_start(counted_R, period)
-    next_R = _period_start(counted_R, period, later=1)
+    next_R = _period_start(counted_R, period, following=True)
 
     first_G = np.flatnonzero(np.r_[True, start_R[1:] != start_R[:-1]])
     last_G = np.r_[first_G[1:], date_R.size] - 1
@@ -176,22 +161,18 @@ def _calendar_bars(
     return np.repeat(number_G, last_G - first_G + 1), known_G[keep_G].astype(np.int64)
 
 
-def _weekends_by_then(date_R: NDArray[np.datetime64], period: str) -> NDArray[np.bool_]:
+def _weekends_by_then(date_R: Days, period: str) -> NDArray[np.bool_]:
     """Tell for each row whether an earlier period has shown that the market trades on weekends."""
     weekends = np.flatnonzero(~np.is_busday(date_R))
     if not weekends.size:
         return np.zeros(date_R.size, dtype=bool)
     monday = np.busday_offset(date_R[weekends[:1]], 0, roll="forward")
-    known: NDArray[np.bool_] = date_R >= _period_start(monday, period, later=1)[0]
+    known: NDArray[np.bool_] = date_R >= _period_start(monday, period, following=True)[0]
     return known
 
 
-def _period_start(
-    date_R: NDArray[np.datetime64], period: str, *, later: int = 0
-) -> NDArray[np.datetime64]:
-    """Return the first day of each date's calendar period, or of a later one."""
+def _period_start(date_R: Days, period: str, *, following: bool = False) -> Days:
+    """Return the first day of each date's calendar period, or of the following one."""
     starts = pl.Series(date_R.astype("datetime64[D]")).cast(pl.Date).dt.truncate(period)
-    for _ in range(later):
-        starts = starts.dt.offset_by(period)
-    days: NDArray[np.datetime64] = starts.to_numpy().astype("datetime64[D]")
-    return days
+    days = starts.dt.offset_by(period) if following else starts
+    return np.asarray(days.to_numpy(), "datetime64[D]")

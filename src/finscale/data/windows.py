@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,8 +21,9 @@ from torch import Tensor
 
 from finscale.config import ExperimentConfig, SplitConfig, TaskConfig
 from finscale.data.controls import controlled_label
-from finscale.data.frames import KEYS, channels, prepared, stacked_array, to_array
+from finscale.data.frames import KEYS, channels, prepared, stacked_array
 from finscale.data.gather import gather_windows
+from finscale.data.manifest import ManifestEntry
 from finscale.data.mapped import map_rows, rows_file, too_large, write_rows
 from finscale.data.registered import registered_entries
 from finscale.data.splits import Split, WindowTimes, make_splits
@@ -30,9 +31,6 @@ from finscale.data.spread import channel_deviations, rows_seen
 from finscale.data.store import DataStore
 from finscale.data.targets import Labels
 from finscale.errors import DataError
-
-if TYPE_CHECKING:
-    from finscale.data.manifest import ManifestEntry
 
 #: What a mapped dataset keeps in memory, beside dates and symbols.
 BARS = ("open", "high", "low", "close", "volume")
@@ -43,57 +41,39 @@ class FinancialDataset:
     """Rows, labels and windows of some symbols at one tier and timescale.
 
     Make one with :meth:`from_config` or :meth:`from_frames`.
-
-    Parameters
-    ----------
-    frame : pl.DataFrame
-        All rows of all symbols, stacked: date, symbol, adjusted OHLCV and features, unscaled. Of a
-        mapped dataset: without the features.
-    features : tuple of str
-        The F channels of a window.
-    rows_RF : Tensor of float32, shape [R, F]
-        The channels of every row, divided by ``scale_F``; undivided where they are mapped.
-    target_R : Tensor of float32, shape [R]
-        The label of every row, NaN where it has none.
-    reach_R : ndarray of int64, shape [R]
-        Row of the last bar that the row's label counts.
-    date_R : ndarray of datetime64[D], shape [R]
-        Session dates.
-    symbol_R : ndarray of int64, shape [R]
-        Position in ``symbols``.
-    symbols : tuple of str
-        In the order in which their rows are stacked.
-    ends_W : ndarray of int64, shape [W]
-        Decision row of every window that exists: full context, a label, one symbol.
-    context_length : int
-        L, rows in a window.
-    task : TaskConfig
-        The question that the labels answer.
-    timeline : str
-        The question in words.
-    scale_F : ndarray of float64, shape [F]
-        What each channel has been divided by.
-    entries : tuple of ManifestEntry
-        The registered datasets behind the rows, digests verified; empty for frames from memory.
-    mapped : bool
-        Whether ``rows_RF`` is a read-only file: windows are then divided when they are gathered.
     """
 
     frame: pl.DataFrame
+    """All rows of all symbols, stacked: date, symbol, adjusted OHLCV and features, unscaled. Of a
+    mapped dataset: without the features."""
     features: tuple[str, ...]
+    """The F channels of a window."""
     rows_RF: Tensor
+    """float32: the channels of every row, divided by ``scale_F``; undivided where mapped."""
     target_R: Tensor
+    """float32: the label of every row, NaN where it has none."""
     reach_R: NDArray[np.int64]
+    """Row of the last bar that the row's label counts."""
     date_R: NDArray[np.datetime64]
+    """Session dates."""
     symbol_R: NDArray[np.int64]
+    """Position in ``symbols``."""
     symbols: tuple[str, ...]
+    """In the order in which their rows are stacked."""
     ends_W: NDArray[np.int64]
+    """Decision row of every window that exists: full context, a label, one symbol."""
     context_length: int
+    """L, rows in a window."""
     task: TaskConfig
+    """The question that the labels answer."""
     timeline: str
+    """The question in words."""
     scale_F: NDArray[np.float64]
-    entries: tuple[ManifestEntry, ...] = field(default=())
+    """What each channel has been divided by."""
+    entries: tuple[ManifestEntry, ...] = ()
+    """The registered datasets behind the rows, digests verified; empty for frames from memory."""
     mapped: bool = False
+    """Whether ``rows_RF`` is a read-only file: windows are then divided when they are gathered."""
 
     @classmethod
     def from_frames(
@@ -147,23 +127,9 @@ class FinancialDataset:
         """Do what :meth:`from_frames` does with one frame in memory at a time.
 
         The windows are the same bits. What stays in memory is the bars of ``frame``, labels and
-        dates; the channels lie in a file of ``4 · R · F`` bytes.
-
-        Parameters
-        ----------
-        frames : iterable of pl.DataFrame
-            Each is let go before the next is asked for.
-        path : Path
-            The file of rows; one that exists is taken to hold them.
-        context_length, task, features, entries
-            As in :meth:`from_frames`.
-
-        Raises
-        ------
-        DataError
-            As in :meth:`from_frames`.
-        FinscaleError
-            If the file cannot be written.
+        dates; the channels lie in ``path``, a file of ``4 · R · F`` bytes. One that exists is taken
+        to hold them; one that cannot be written is a FinscaleError. Each frame is let go before the
+        next is asked for.
         """
         parts: list[pl.DataFrame] = []
         labels: list[Labels] = []
@@ -176,7 +142,7 @@ class FinancialDataset:
                 part = prepared(frame, names, context_length, task)
                 labels.append(controlled_label(part, task))
                 parts.append(part.select(*KEYS, *(name for name in BARS if name in part.columns)))
-                yield to_array(part, names)
+                yield stacked_array([part], names)
 
         write_rows(path, arrays())
         if not parts:
@@ -197,17 +163,17 @@ class FinancialDataset:
         data = config.data
         entries = registered_entries(config, store)
         frames = (store.frame(entry.id, entry.version)[0] for entry in entries)
-        options: Any = {
-            "context_length": data.context_length,
-            "task": config.task,
-            "entries": entries,
-        }
-        if data.memory_map is True or (
-            data.memory_map == "auto" and too_large(_num_numbers(entries, store))
-        ):
+        about: Any = {"context_length": data.context_length, "task": config.task}
+        memory_map = data.memory_map
+        if memory_map == "auto":
+            file = store.processed.folder / entries[0].path
+            # a file that is missing is reported where it is read
+            num_columns = len(pl.read_parquet_schema(file)) if file.exists() else 0
+            memory_map = too_large(num_columns * sum(entry.rows for entry in entries))
+        if memory_map:
             path = rows_file(store.processed.folder, entries)
-            return cls.memory_mapped(frames, path, **options)
-        return cls.from_frames(list(frames), **options)
+            return cls.memory_mapped(frames, path, entries=entries, **about)
+        return cls.from_frames(list(frames), entries=entries, **about)
 
     @property
     def num_features(self) -> int:
@@ -243,13 +209,9 @@ class FinancialDataset:
     def scaled(self, train_ends: NDArray[np.int64]) -> FinancialDataset:
         """Divide each channel by its standard deviation over the rows that train windows see.
 
-        The level is kept (no centring): RevIN centres each window itself, and a window's relative
-        spread must survive. A channel that is constant on those rows keeps its values.
-
-        Parameters
-        ----------
-        train_ends : ndarray of int64
-            Decision rows of the training windows; no other row enters the scale.
+        ``train_ends`` are their decision rows; no other row enters the scale. The level is kept (no
+        centring): RevIN centres each window itself, and a window's relative spread must survive. A
+        channel that is constant on those rows keeps its values.
         """
         seen_R = rows_seen(train_ends, self.context_length, self.date_R.size)
         scale_F = channel_deviations(self.rows_RF, seen_R)
@@ -274,11 +236,6 @@ class FinancialDataset:
             Decision rows, taken from ``ends_W``, on the dataset's device.
         out : Tensor of float32, shape [B or more, L, F], optional
             Buffer for the windows, reused from batch to batch.
-
-        Returns
-        -------
-        x_BLF : Tensor of float32
-        y_B : Tensor of float32
         """
         rows = ends_B.to(self.rows_RF.device)
         x_BLF = gather_windows(self.rows_RF, rows, self.context_length, out).to(self.device)
@@ -323,20 +280,13 @@ class FinancialDataset:
         return WindowDataset(self, ends)
 
 
+@dataclass(frozen=True, eq=False)
 class WindowDataset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
-    """Map-style view of a dataset's windows, for a ``DataLoader``.
+    """Map-style view of a dataset's windows, for a ``DataLoader``: item i is (x_LF, y)."""
 
-    Parameters
-    ----------
-    dataset : FinancialDataset
-        The rows.
-    ends : ndarray of int64
-        Decision rows; item i is the window that ends at ``ends[i]``: (x_LF, y).
-    """
-
-    def __init__(self, dataset: FinancialDataset, ends: NDArray[np.int64]) -> None:
-        self.dataset = dataset
-        self.ends = ends
+    dataset: FinancialDataset
+    ends: NDArray[np.int64]
+    """Decision rows; window i ends at ``ends[i]``."""
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -364,20 +314,19 @@ def _stacked(
     if repeated:
         raise DataError(f"{repeated[0]} is given twice.", hint="stack each symbol once")
     heights = np.array([part.height for part in parts])
-    offsets = np.r_[0, np.cumsum(heights)]
+    symbol_R = np.repeat(np.arange(len(parts), dtype=np.int64), heights)
+    first_R = (np.cumsum(heights) - heights)[symbol_R]  # first row of the row's symbol
     target_R = np.concatenate([part.target_R for part in labels])
     frame = pl.concat(parts, how="vertical", rechunk=False)
-    age_R = np.concatenate([np.arange(height) for height in heights])  # rows of its symbol
+    age_R = np.arange(symbol_R.size) - first_R
     return FinancialDataset(
         frame=frame,
         features=names,
         rows_RF=rows_RF,
         target_R=torch.from_numpy(target_R),
-        reach_R=np.concatenate(
-            [part.reach_R + offset for part, offset in zip(labels, offsets, strict=False)]
-        ),
+        reach_R=np.concatenate([part.reach_R for part in labels]) + first_R,
         date_R=frame["date"].to_numpy().astype("datetime64[D]"),
-        symbol_R=np.repeat(np.arange(len(parts), dtype=np.int64), heights),
+        symbol_R=symbol_R,
         symbols=symbols,
         ends_W=np.flatnonzero((age_R >= context_length - 1) & np.isfinite(target_R)),
         context_length=context_length,
@@ -386,11 +335,3 @@ def _stacked(
         scale_F=np.ones(len(names)),
         entries=tuple(entries),
     )
-
-
-def _num_numbers(entries: Sequence[ManifestEntry], store: DataStore) -> int:
-    """Return how many numbers datasets of one tier hold."""
-    file = store.processed.folder / entries[0].path
-    # a file that is missing is reported where it is read
-    num_columns = len(pl.read_parquet_schema(file)) if file.exists() else 0
-    return num_columns * sum(entry.rows for entry in entries)

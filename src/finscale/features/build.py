@@ -25,7 +25,7 @@ _COLUMNS_TOGETHER = 640
 def build_dataset(
     store: DataStore, symbol: str, *, tier: str = "a20", timescale: str = "daily"
 ) -> ManifestEntry:
-    """Compute a tier on a symbol's adjusted bars and register features and dataset.
+    """Compute a tier on a symbol's adjusted bars; register features and dataset; return the latter.
 
     The features (``SPY.features.a20``) keep every row, with NaN in the warm-up; the dataset
     (``SPY.dataset.a20``) has the bars beside them and begins with the first row that is whole.
@@ -42,11 +42,6 @@ def build_dataset(
     timescale : str
         Length of the rows' bars; daily bars are resampled first, and an unfinished last bar is
         left out.
-
-    Returns
-    -------
-    ManifestEntry
-        Of the dataset.
 
     Raises
     ------
@@ -68,20 +63,8 @@ def build_datasets(
 ) -> list[ManifestEntry]:
     """Build the datasets of many symbols, several at once; see :func:`build_dataset`.
 
-    The manifest is written once for some dozens of symbols. When a symbol is refused, those before
-    it are registered.
-
-    Parameters
-    ----------
-    store, tier, timescale
-        As in :func:`build_dataset`.
-    symbols : sequence of str
-        Whose bars.
-
-    Returns
-    -------
-    list of ManifestEntry
-        Of the datasets, in the order of ``symbols``.
+    The entries come in the order of ``symbols``. The manifest is written once for some dozens of
+    symbols. When a symbol is refused, those before it are registered.
     """
     num_features = len(tier_features(tier))
     if timescale == "daily+multi":
@@ -128,16 +111,16 @@ def _build(store: DataStore, symbol: str, tier: str, timescale: str) -> _Built:
     bars_entry = store.bars_entry(symbol)
     bars = store.bars(symbol, bars_entry.version)
     rows = resample(bars.adjusted(), timescale)
-    warm_up = max(feature.lookback for feature in features)
+    slowest = max(features, key=lambda feature: feature.lookback)
+    warm_up = slowest.lookback
     if rows.height <= warm_up:
         raise DataError(
             f"{symbol} has {rows.height:,} {timescale} bars; {tier} needs more than {warm_up}.",
-            hint=f"its longest feature, {_slowest(tier)}, has no value before",
+            hint=f"its longest feature, {slowest.name}, has no value before",
         )
     computed = compute_features(rows, tier)
     dataset = computed[warm_up:]
     _assert_whole(dataset, symbol)
-    names = [feature.name for feature in features]
     about: FrameFacts = {
         "id": dataset_id(symbol, tier, timescale, "features"),
         "kind": "features",
@@ -147,7 +130,7 @@ def _build(store: DataStore, symbol: str, tier: str, timescale: str) -> _Built:
         "parents": [bars_entry],
         "adjustment": bars.adjusted_to,
     }
-    encoded = encode_frame(computed.select("date", "symbol", *names))
+    encoded = encode_frame(computed.select("date", "symbol", *(f.name for f in features)))
     return _Built(bars_entry, encoded, encode_frame(dataset), about)
 
 
@@ -158,15 +141,11 @@ def _register(store: DataStore, built: Sequence[_Built]) -> list[ManifestEntry]:
     features = store.add_encoded([(part.features, part.about) for part in built])
     datasets: list[tuple[EncodedFrame, FrameFacts]] = []
     for part, entry in zip(built, features, strict=True):
-        about = part.about
-        id = dataset_id(about["symbol"], about["tier"], about["timescale"])
-        changes: FrameFacts = {**about, "id": id, "kind": "dataset", "parents": [part.bars, entry]}
-        datasets.append((part.dataset, changes))
+        id = dataset_id(entry.symbol, entry.tier, entry.timescale)
+        parents = [part.bars, entry]
+        about: FrameFacts = {**part.about, "id": id, "kind": "dataset", "parents": parents}
+        datasets.append((part.dataset, about))
     return store.add_encoded(datasets)
-
-
-def _slowest(tier: str) -> str:
-    return max(tier_features(tier), key=lambda feature: feature.lookback).name
 
 
 def _assert_whole(dataset: pl.DataFrame, symbol: str) -> None:

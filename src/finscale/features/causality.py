@@ -57,30 +57,20 @@ class Leak:
 
 @dataclass(frozen=True)
 class CausalityReport:
-    """What was tried on one feature, and the leak if there is one.
-
-    Attributes
-    ----------
-    feature : str
-        The feature's name.
-    num_rows : int
-        Bars that it was computed on.
-    cuts : tuple of int
-        Rows t after which the future was changed.
-    changes : tuple of str
-        In which ways, each at every cut.
-    num_compared : int
-        Values compared bit by bit.
-    leak : Leak or None
-        The first difference found; None for a causal feature.
-    """
+    """What was tried on one feature, and the leak if there is one."""
 
     feature: str
+    """The feature's name."""
     num_rows: int
+    """Bars that it was computed on."""
     cuts: tuple[int, ...]
+    """Rows t after which the future was changed."""
     changes: tuple[str, ...]
+    """In which ways, each at every cut."""
     num_compared: int
+    """Values compared bit by bit."""
     leak: Leak | None
+    """The first difference found; None for a causal feature."""
 
     @property
     def causal(self) -> bool:
@@ -219,9 +209,7 @@ def as_function(
 def _values(compute: Callable[[pl.DataFrame], Any], bars: pl.DataFrame, place: str) -> Array:
     try:
         result = compute(bars)
-        value_R = np.asarray(
-            result.to_numpy() if isinstance(result, pl.Series) else result, np.float64
-        )
+        value_R = np.asarray(result, np.float64)
     except DataError:
         raise
     except Exception as error:
@@ -268,8 +256,7 @@ def _odd_rows(bars: pl.DataFrame) -> Iterator[NDArray[np.int64]]:
 def _changed_futures(
     bars: pl.DataFrame, cuts: Sequence[int], rng: np.random.Generator
 ) -> Iterator[tuple[int, str, pl.DataFrame]]:
-    numeric = pl.selectors.numeric()
-    floating = bars.with_columns(numeric.cast(pl.Float64))
+    floating = bars.with_columns(pl.selectors.numeric().cast(pl.Float64))
     for cut in cuts:
         # the past keeps its types; integers come back from the future as they went
         past, future = bars[: cut + 1], floating[cut + 1 :]

@@ -18,40 +18,28 @@ INPUTS = ("open", "high", "low", "close", "volume")
 
 @dataclass(frozen=True)
 class Feature:
-    """One declared column: where it comes from and from which row on it exists.
-
-    Parameters
-    ----------
-    name : str
-        Column name.
-    inputs : tuple of str
-        Columns that ``compute`` takes, in order, out of :data:`INPUTS`; adjusted prices.
-    compute : callable
-        ``compute(*inputs, **parameters)``: float64 arrays [T] in, one float64 array [T] out, NaN
-        before the first value. The value at t depends on bars ≤ t only; the suite proves it.
-    lookback : int
-        Rows before the first finite value: row ``lookback`` is the first that is not NaN.
-    source : str
-        Library function and publication.
-    parameters : mapping, optional
-        Keyword arguments of ``compute``.
-    sessions : int, optional
-        Sessions in one bar. Above 1, the indicator is computed on blocks of that many consecutive
-        sessions, counted from the first row, and a row sees the last **finished** block.
-    recursive : bool, optional
-        Whether the value depends on every bar before (exponential smoothing, a running total). Its
-        start is then TA-Lib's: unstable period 0, so that the first value comes as early as it can
-        and what was there before the data begins fades with the smoothing.
-    """
+    """One declared column: where it comes from and from which row on it exists."""
 
     name: str
+    """Column name."""
     inputs: tuple[str, ...]
+    """Columns that ``compute`` takes, in order, out of :data:`INPUTS`; adjusted prices."""
     compute: Callable[..., Array]
+    """``compute(*inputs, **parameters)``: float64 arrays [T] in, one float64 array [T] out, NaN
+    before the first value. The value at t depends on bars ≤ t only; the suite proves it."""
     lookback: int
+    """Rows before the first finite value: row ``lookback`` is the first that is not NaN."""
     source: str
+    """Library function and publication."""
     parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    """Keyword arguments of ``compute``."""
     sessions: int = 1
+    """Sessions in one bar. Above 1, the indicator is computed on blocks of that many consecutive
+    sessions, counted from the first row, and a row sees the last **finished** block."""
     recursive: bool = False
+    """Whether the value depends on every bar before (exponential smoothing, a running total). Its
+    start is then TA-Lib's: unstable period 0, so that the first value comes as early as it can
+    and what was there before the data begins fades with the smoothing."""
 
     def describe_parameters(self) -> str:
         """Return the parameters on one line: ``timeperiod 14 · 5-session bars``."""

@@ -26,44 +26,44 @@ def tier_features(tier: str) -> tuple[Feature, ...]:
     return tuple(FEATURES[name] for name in TIERS[tier])
 
 
-def _declare(*features: Feature) -> tuple[str, ...]:
-    return tuple(FEATURES.add(feature.name, feature).name for feature in features)
+def _talib(
+    name: str,
+    function: str,
+    inputs: str,
+    lookback: int,
+    source: str = "",
+    *,
+    sessions: int = 1,
+    recursive: bool = True,
+    **parameters: int,
+) -> Feature:
+    """Declare the first output of a function of TA-Lib, with ``lookback`` in its own bars."""
+    return Feature(
+        name=name if sessions == 1 else f"{name}_{sessions}d",
+        inputs=tuple(inputs.split()),
+        compute=talib_function(function),
+        parameters=parameters,
+        # the row of the last session of that bar, both counted from 0
+        lookback=sessions * lookback + sessions - 1,
+        source=f"TA-Lib {function}{source}",
+        sessions=sessions,
+        recursive=recursive,
+    )
 
 
 def _dema(period: int) -> Feature:
-    return Feature(
-        name=f"dema_{period}",
-        inputs=("close",),
-        compute=talib_function("DEMA"),
-        parameters={"timeperiod": period},
-        lookback=2 * (period - 1),  # an exponential mean of an exponential mean
-        source="TA-Lib DEMA; Mulloy 1994",
-        recursive=True,
-    )
+    # an exponential mean of an exponential mean
+    lookback = 2 * (period - 1)
+    return _talib(f"dema_{period}", "DEMA", "close", lookback, "; Mulloy 1994", timeperiod=period)
 
 
 def _sma(period: int) -> Feature:
-    return Feature(
-        name=f"sma_{period}",
-        inputs=("close",),
-        compute=talib_function("SMA"),
-        parameters={"timeperiod": period},
-        lookback=period - 1,
-        source="TA-Lib SMA",
-    )
+    return _talib(f"sma_{period}", "SMA", "close", period - 1, recursive=False, timeperiod=period)
 
 
 def _rsi(period: int, *, sessions: int = 1) -> Feature:
-    return Feature(
-        name=f"rsi_{period}" + _on_bars_of(sessions),
-        inputs=("close",),
-        compute=talib_function("RSI"),
-        parameters={"timeperiod": period},
-        lookback=_in_rows(period, sessions),
-        source="TA-Lib RSI; Wilder 1978",
-        sessions=sessions,
-        recursive=True,
-    )
+    name, source = f"rsi_{period}", "; Wilder 1978"
+    return _talib(name, "RSI", "close", period, source, sessions=sessions, timeperiod=period)
 
 
 def _stochrsi_k(*, sessions: int = 1) -> Feature:
@@ -73,70 +73,37 @@ def _stochrsi_k(*, sessions: int = 1) -> Feature:
     it only delays the first row by ``fastd_period − 1`` bars.
     """
     rsi, fast_k, fast_d = 14, 5, 3
-    return Feature(
-        name="stochrsi_k" + _on_bars_of(sessions),
-        inputs=("close",),
-        compute=talib_function("STOCHRSI", output=0),
-        parameters={"timeperiod": rsi, "fastk_period": fast_k, "fastd_period": fast_d},
-        lookback=_in_rows(rsi + (fast_k - 1) + (fast_d - 1), sessions),
-        source="TA-Lib STOCHRSI, fastk; Chande & Kroll 1994",
+    return _talib(
+        "stochrsi_k",
+        "STOCHRSI",
+        "close",
+        rsi + (fast_k - 1) + (fast_d - 1),
+        ", fastk; Chande & Kroll 1994",
         sessions=sessions,
-        recursive=True,
+        timeperiod=rsi,
+        fastk_period=fast_k,
+        fastd_period=fast_d,
     )
 
 
-def _on_bars_of(sessions: int) -> str:
-    return "" if sessions == 1 else f"_{sessions}d"
-
-
-def _in_rows(bars: int, sessions: int) -> int:
-    """Return the row of the last session of bar number ``bars``, both counted from 0."""
-    return sessions * bars + sessions - 1
-
-
-_MACD = Feature(
-    name="macd_12_26_9",
-    inputs=("close",),
-    compute=talib_function("MACD", output=0),
-    parameters={"fastperiod": 12, "slowperiod": 26, "signalperiod": 9},
-    lookback=(26 - 1) + (9 - 1),  # TA-Lib begins the line where its signal exists
-    source="TA-Lib MACD, line; Appel 1979",
-    recursive=True,
+_MACD = _talib(
+    "macd_12_26_9",
+    "MACD",
+    "close",
+    (26 - 1) + (9 - 1),  # TA-Lib begins the line where its signal exists
+    ", line; Appel 1979",
+    fastperiod=12,
+    slowperiod=26,
+    signalperiod=9,
 )
-_OBV = Feature(
-    name="obv",
-    inputs=("close", "volume"),
-    compute=talib_function("OBV"),
-    lookback=0,
-    source="TA-Lib OBV; Granville 1963",
-    recursive=True,
-)
-_ADOSC = Feature(
-    name="adosc_3_10",
-    inputs=("high", "low", "close", "volume"),
-    compute=talib_function("ADOSC"),
-    parameters={"fastperiod": 3, "slowperiod": 10},
-    lookback=10 - 1,
-    source="TA-Lib ADOSC; Chaikin 1982",
-    recursive=True,
-)
-_ATR = Feature(
-    name="atr_14",
-    inputs=("high", "low", "close"),
-    compute=talib_function("ATR"),
-    parameters={"timeperiod": 14},
-    lookback=14,
-    source="TA-Lib ATR; Wilder 1978",
-    recursive=True,
-)
-_ADX = Feature(
-    name="adx_14",
-    inputs=("high", "low", "close"),
-    compute=talib_function("ADX"),
-    parameters={"timeperiod": 14},
-    lookback=2 * 14 - 1,
-    source="TA-Lib ADX; Wilder 1978",
-    recursive=True,
+_ADOSC = _talib(
+    "adosc_3_10",
+    "ADOSC",
+    "high low close volume",
+    10 - 1,
+    "; Chaikin 1982",
+    fastperiod=3,
+    slowperiod=10,
 )
 _PERCENT_B = Feature(
     name="bollinger_b_20",
@@ -154,22 +121,19 @@ _VWAP = Feature(
     lookback=20 - 1,
     source="mean of (high + low + close) / 3 weighted by volume",
 )
-
-A20 = TIERS.add(
-    "a20",
-    _declare(
-        *(_dema(period) for period in (9, 10, 20, 25, 90)),
-        *(_sma(period) for period in (12, 50, 100, 200)),
-        _rsi(14),
-        _rsi(14, sessions=5),
-        _stochrsi_k(),
-        _stochrsi_k(sessions=5),
-        _MACD,
-        _OBV,
-        _ADOSC,
-        _ATR,
-        _ADX,
-        _PERCENT_B,
-        _VWAP,
-    ),
+_A20 = (
+    *(_dema(period) for period in (9, 10, 20, 25, 90)),
+    *(_sma(period) for period in (12, 50, 100, 200)),
+    _rsi(14),
+    _rsi(14, sessions=5),
+    _stochrsi_k(),
+    _stochrsi_k(sessions=5),
+    _MACD,
+    _talib("obv", "OBV", "close volume", 0, "; Granville 1963"),
+    _ADOSC,
+    _talib("atr_14", "ATR", "high low close", 14, "; Wilder 1978", timeperiod=14),
+    _talib("adx_14", "ADX", "high low close", 2 * 14 - 1, "; Wilder 1978", timeperiod=14),
+    _PERCENT_B,
+    _VWAP,
 )
+A20 = TIERS.add("a20", tuple(FEATURES.add(feature.name, feature).name for feature in _A20))

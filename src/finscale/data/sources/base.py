@@ -31,30 +31,20 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Source:
-    """A place that bars come from.
-
-    Parameters
-    ----------
-    name : str
-        As ``--source`` names it.
-    summary : str
-        One line for people: what it has.
-    fetch : callable
-        Symbol and options → bars.
-    symbols : tuple of str
-        What it has, where that is a fixed list.
-    incremental : bool
-        Whether ``fetch`` takes ``start``, so that only new bars need to be fetched.
-    local : bool
-        Whether it needs neither network nor file, so that a run may fetch by itself.
-    """
+    """A place that bars come from."""
 
     name: str
+    """As ``--source`` names it."""
     summary: str
+    """One line for people: what it has."""
     fetch: Fetch
+    """Symbol and options → bars."""
     symbols: tuple[str, ...] = ()
+    """What it has, where that is a fixed list."""
     incremental: bool = False
+    """Whether ``fetch`` takes ``start``, so that only new bars need to be fetched."""
     local: bool = False
+    """Whether it needs neither network nor file, so that a run may fetch by itself."""
 
     def serves(self, symbol: str) -> bool:
         """Tell whether a run may fetch ``symbol`` here by itself."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -53,44 +52,29 @@ def fetch(
         )
     wishes = wishes_from(options, "csv")
     table = read_table(Path(file))
+    place = table.place
     columns = find_columns(table, symbol)
     rows = [table.rows[i] for i in columns.rows]
     lines = [table.lines[i] for i in columns.rows]
     cells = {name: [row[i] for row in rows] for name, i in columns.index.items()}
-    with_comma = decimal_comma(
-        {name: cells[name] for name in _NUMBERS if name in cells},
-        lines,
-        delimiter=table.delimiter,
-        place=table.place,
-    )
-    dates: list[dt.date] = parse_dates(
-        cells["date"],
-        lines,
-        place=table.place,
-        zone=timezone(wishes.calendar),
-        date_format=date_format,
-    )
+    numbers = {name: cells[name] for name in _NUMBERS if name in cells}
+    with_comma = decimal_comma(numbers, lines, delimiter=table.delimiter, place=place)
+    zone = timezone(wishes.calendar)
+    dates = parse_dates(cells["date"], lines, place=place, zone=zone, date_format=date_format)
     frame = pl.DataFrame(
         [
             pl.Series("line", lines, dtype=pl.Int64),
             pl.Series("date", dates, dtype=pl.Date),
-            *[
-                parse_numbers(
-                    cells[name],
-                    lines,
-                    column=name,
-                    place=table.place,
-                    decimal_comma=with_comma,
-                )
-                for name in _NUMBERS
-                if name in cells
-            ],
+            *(
+                parse_numbers(column, lines, column=name, place=place, decimal_comma=with_comma)
+                for name, column in numbers.items()
+            ),
         ]
     )
-    provenance = {"file": table.place, "file sha256": table.sha256}
+    provenance = {"file": place, "file sha256": table.sha256}
     if columns.ticker and columns.ticker.upper() != symbol:
         provenance["ticker"] = f"{columns.ticker} in the file"
-    return accept(symbol, frame, wishes, source="csv", place=table.place, provenance=provenance)
+    return accept(symbol, frame, wishes, source="csv", place=place, provenance=provenance)
 
 
 register(Source("csv", "a text file in any usual layout", fetch))

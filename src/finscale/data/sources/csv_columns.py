@@ -24,7 +24,7 @@ ALIASES = {
 _FIELDS = {alias: field for field, aliases in ALIASES.items() for alias in aliases}
 # Names that are used only if the field has no better one: "Time" next to "Date".
 _WEAK = ("price", "time", "last", "name", "code")
-_NEEDED = ("open", "high", "low", "close")
+_NEEDED = ("date", "open", "high", "low", "close")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,11 @@ def find_columns(table: CsvTable, symbol: str) -> Columns:
         # in such a file the first column holds dates, whatever its header says
         fields = ["date", *fields[1:]]
     elif "date" not in fields:
-        fields = _with_dates(table, fields)
+        # the first unnamed column that holds dates
+        for i, field in enumerate(fields):
+            if field is None and looks_like_date(table.rows[0][i]):
+                fields[i] = "date"
+                break
     index: dict[str, int] = {}
     for field in ALIASES:
         mine = [
@@ -63,7 +67,13 @@ def find_columns(table: CsvTable, symbol: str) -> Columns:
         ]
         if mine:
             index[field] = _one_of(mine, names, field, table.place)
-    _refuse_incomplete(index, names, table.place)
+    missing = [field for field in _NEEDED if field not in index]
+    if missing:
+        have = ", ".join(name or "(no name)" for name in names)
+        raise DataError(
+            f"{table.place} has no column for {', '.join(missing)}; it has {have}.",
+            hint="bars need date, open, high, low, close (and, if known, adj close and volume)",
+        )
     rows = tuple(range(len(table.rows)))
     if "symbol" in index:
         stated = [cells[index["symbol"]] for cells in table.rows]
@@ -111,14 +121,6 @@ def _choose(tickers: Sequence[str], symbol: str, place: str) -> str:
     return known[0] if known else ""
 
 
-def _with_dates(table: CsvTable, fields: Sequence[str | None]) -> list[str | None]:
-    """Call the first unnamed column that holds dates ``date``."""
-    for i, field in enumerate(fields):
-        if field is None and looks_like_date(table.rows[0][i]):
-            return [*fields[:i], "date", *fields[i + 1 :]]
-    return list(fields)
-
-
 def _one_of(candidates: Sequence[int], names: Sequence[str], field: str, place: str) -> int:
     strong = [i for i in candidates if _bare(names[i]) not in _WEAK] or candidates
     if len(strong) > 1:
@@ -128,13 +130,3 @@ def _one_of(candidates: Sequence[int], names: Sequence[str], field: str, place: 
             hint="leave all but one of them out of the file",
         )
     return strong[0]
-
-
-def _refuse_incomplete(index: dict[str, int], names: Sequence[str], place: str) -> None:
-    missing = [field for field in ("date", *_NEEDED) if field not in index]
-    if missing:
-        have = ", ".join(name or "(no name)" for name in names)
-        raise DataError(
-            f"{place} has no column for {', '.join(missing)}; it has {have}.",
-            hint="bars need date, open, high, low, close (and, if known, adj close and volume)",
-        )

@@ -30,16 +30,8 @@ def decimal_comma(
     3. If every mark is followed by three digits, both readings are tried: the one that keeps the
        prices of a day and of neighbouring days close together is taken, if the other does not.
 
-    Parameters
-    ----------
-    cells : mapping of str to sequence of str
-        The columns of numbers, the prices among them.
-    lines : sequence of int
-        Each cell's line in the file.
-    delimiter : str
-        Character between cells; a comma makes decimal commas unlikely.
-    place : str
-        For messages.
+    ``cells`` are the columns of numbers, the prices among them, and ``lines`` each cell's line in
+    the file. A comma between cells makes decimal commas unlikely.
 
     Raises
     ------

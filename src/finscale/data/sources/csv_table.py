@@ -32,30 +32,20 @@ _MAGIC = {
 
 @dataclass(frozen=True)
 class CsvTable:
-    """Cells of a file as strings.
-
-    Parameters
-    ----------
-    place : str
-        The file's name, for messages.
-    headers : tuple of tuple of str
-        The lines before the first row of data, padded to the same width.
-    rows : tuple of tuple of str
-        The data, padded alike.
-    lines : tuple of int
-        Line of each row in the file; the first line is 1.
-    delimiter : str
-        Character between cells.
-    sha256 : str
-        Digest of the whole file.
-    """
+    """Cells of a file as strings."""
 
     place: str
+    """The file's name, for messages."""
     headers: tuple[tuple[str, ...], ...]
+    """The lines before the first row of data, padded to the same width."""
     rows: tuple[tuple[str, ...], ...]
+    """The data, padded alike."""
     lines: tuple[int, ...]
+    """Line of each row in the file; the first line is 1."""
     delimiter: str
+    """Character between cells."""
     sha256: str
+    """Digest of the whole file."""
 
 
 def read_table(path: Path) -> CsvTable:
@@ -155,10 +145,8 @@ def _decoded(content: bytes, place: str) -> str:
 def _delimiter(text: str) -> str:
     """Return the first delimiter that most of the first lines hold."""
     lines = [line for line in text.splitlines() if line.strip()][:50]
-    for delimiter in _DELIMITERS:
-        if sum(delimiter in line for line in lines) > len(lines) / 2:
-            return delimiter
-    return ","
+    usual = (d for d in _DELIMITERS if sum(d in line for line in lines) > len(lines) / 2)
+    return next(usual, ",")
 
 
 def _cells(text: str, delimiter: str, place: str) -> Iterator[tuple[int, tuple[str, ...]]]:

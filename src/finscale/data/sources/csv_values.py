@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -47,33 +49,27 @@ def parse_dates(
     A date with an offset is taken as written, because the offset is the exchange's. A time in UTC
     (a Unix time, or a time of day with offset zero) is converted to the exchange's time zone.
 
-    Parameters
-    ----------
-    cells, lines : sequence
-        The column and each cell's line in the file.
-    place : str
-        For messages.
-    zone : ZoneInfo
-        The exchange's.
-    date_format : str, optional
-        ``strptime`` format, where day and month cannot be told apart.
+    ``lines`` are the cells' lines in the file, ``zone`` is the exchange's, and ``date_format`` a
+    ``strptime`` format, where day and month cannot be told apart.
 
     Raises
     ------
     DataError
         If a cell is no date, or the order of day and month cannot be told.
     """
+    integers = all(_INTEGER.fullmatch(cell) for cell in cells)
+    if date_format is None and integers and all(len(cell) == 8 for cell in cells):
+        date_format = "%Y%m%d"
+    parse: Callable[[str], dt.date] = _from_named_month
     if date_format is not None:
-        return _each(cells, lines, place, lambda cell: _strptime(cell, date_format))
-    if all(_INTEGER.fullmatch(cell) for cell in cells):
-        if all(len(cell) == 8 for cell in cells):
-            return _each(cells, lines, place, lambda cell: _strptime(cell, "%Y%m%d"))
-        return _each(cells, lines, place, lambda cell: _from_epoch(float(cell), zone))
-    if _ISO.match(cells[0]):
-        return _each(cells, lines, place, lambda cell: _from_iso(cell, zone))
-    if re.search("[A-Za-z]{3}", cells[0]):
-        return _each(cells, lines, place, _from_named_month)
-    return _from_numeric(cells, lines, place)
+        parse = partial(_strptime, date_format=date_format)
+    elif integers:
+        parse = partial(_from_epoch, zone=zone)
+    elif _ISO.match(cells[0]):
+        parse = partial(_from_iso, zone=zone)
+    elif not re.search("[A-Za-z]{3}", cells[0]):
+        return _from_numeric(cells, lines, place)
+    return _each(cells, lines, place, parse)
 
 
 def _each(
@@ -99,20 +95,17 @@ def _from_iso(cell: str, zone: ZoneInfo) -> dt.date:
     match = _ISO.fullmatch(cell)
     if match is None:
         raise ValueError(cell)
-    year, month, day, hour, minute, second, offset = match.groups()
-    moment = dt.datetime(
-        int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0)
-    )
+    *parts, offset = match.groups()
+    moment = dt.datetime(*(int(part or 0) for part in parts))  # type: ignore[arg-type]
     if offset is None or offset.strip("+-:0") not in ("", "Z", "UTC"):
         return moment.date()
     return _session(moment.replace(tzinfo=dt.UTC), zone)
 
 
-def _from_epoch(value: float, zone: ZoneInfo) -> dt.date:
-    unit = next(unit for largest, unit in _EPOCH_UNITS if abs(value) < largest)
-    return _session(
-        dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=value / unit), zone
-    )
+def _from_epoch(cell: str, zone: ZoneInfo) -> dt.date:
+    unit = next(unit for largest, unit in _EPOCH_UNITS if abs(float(cell)) < largest)
+    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    return _session(epoch + dt.timedelta(seconds=float(cell) / unit), zone)
 
 
 def _session(moment: dt.datetime, zone: ZoneInfo) -> dt.date:
@@ -122,13 +115,10 @@ def _session(moment: dt.datetime, zone: ZoneInfo) -> dt.date:
 
 
 def _from_named_month(cell: str) -> dt.date:
+    plain = _TIME.sub("", cell).replace("Sept", "Sep").replace(".", "")
     for date_format in _NAMED_MONTH:
-        try:
-            return _strptime(
-                _TIME.sub("", cell).replace("Sept", "Sep").replace(".", ""), date_format
-            )
-        except ValueError:
-            continue
+        with suppress(ValueError):
+            return _strptime(plain, date_format)
     raise ValueError(cell)
 
 
@@ -137,12 +127,10 @@ def _from_numeric(cells: Sequence[str], lines: Sequence[int], place: str) -> lis
     plain = [re.sub(r"[-.]", "/", _TIME.sub("", cell)) for cell in cells]
     fits = []
     for date_format in _NUMERIC:
-        try:
+        with suppress(ValueError):
             fits.append([_strptime(cell, date_format) for cell in plain])
-        except ValueError:
-            continue
     if not fits:
-        return _each(plain, lines, place, lambda cell: _strptime(cell, _NUMERIC[0]))
+        return _each(plain, lines, place, partial(_strptime, date_format=_NUMERIC[0]))
     ordered = [dates for dates in fits if dates in (sorted(dates), sorted(dates, reverse=True))]
     chosen = ordered or fits
     if any(dates != chosen[0] for dates in chosen):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from finscale.data.bars import Bars, conform
+from finscale.data.bars import Bars
 from finscale.data.sources.base import Source, register
 from finscale.data.synthetic import MARKETS, simulate
 from finscale.errors import DataError, did_you_mean
@@ -46,17 +46,14 @@ def fetch(symbol: str, *, market: str, strict: bool = True, **options: Any) -> B
     DataError
         If an option is unknown or not a number.
     """
-    process = MARKETS[market]
-    kinds = dict(_OPTIONS)
-    for field in dataclasses.fields(process):  # type: ignore[arg-type]
-        default = getattr(process, field.name)
-        if isinstance(default, int | float):
-            kinds[field.name] = type(default)
+    defaults = dataclasses.asdict(MARKETS[market])  # type: ignore[call-overload]
+    kinds = _OPTIONS | {k: type(v) for k, v in defaults.items() if isinstance(v, int | float)}
     panel = simulate(market, [symbol], **{k: _read(k, v, kinds) for k, v in options.items()})
-    parameters = {"seed": str(options.get("seed", 0)), **_text(panel.process)}
+    drawn_with = dataclasses.asdict(panel.process)  # type: ignore[call-overload]
+    parameters = {k: str(v) for k, v in ({"seed": options.get("seed", 0)} | drawn_with).items()}
     return Bars(
         symbol=symbol,
-        frame=conform(symbol, panel.frame(symbol)),
+        frame=panel.frame(symbol),
         adjustment="split+dividend",
         source=f"synthetic:{market}",
         provenance={"about": _SUMMARIES[market], "calendar": "weekdays", **parameters},
@@ -72,10 +69,6 @@ def _read(name: str, value: Any, kinds: dict[str, Callable[[Any], Any]]) -> Any:
         return kinds[name](value)
     except ValueError:
         raise DataError(f"option {name} must be a number, not {value!r}.") from None
-
-
-def _text(process: object) -> dict[str, str]:
-    return {k: str(v) for k, v in dataclasses.asdict(process).items()}  # type: ignore[call-overload]
 
 
 for _market, _summary in _SUMMARIES.items():

@@ -7,8 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 import polars as pl
 
@@ -17,8 +16,6 @@ from finscale.data.bars import Bars
 from finscale.data.calendar import NONE
 from finscale.data.sources.base import COLUMNS, Source, SourceUnavailableError, register
 from finscale.errors import DataError, missing_extra
-
-T = TypeVar("T")
 
 #: Yahoo's exchange codes → calendars. What is not here gets none, so that no bar is lost.
 CALENDARS = {
@@ -69,7 +66,10 @@ def fetch(
         If Yahoo cannot be reached, limits requests, does not know the symbol, or gives bars that
         cannot be trusted.
     """
-    yfinance = _yfinance()
+    try:
+        import yfinance
+    except ImportError:
+        raise missing_extra("yfinance", "yahoo") from None
     ticker = yfinance.Ticker(symbol)
     span = {"period": "max"} if start is None else {"start": start.isoformat()}
 
@@ -86,7 +86,7 @@ def fetch(
         raise DataError(f"Yahoo has no daily bars of {symbol}{f' from {start}' if start else ''}.")
     about = ticker.history_metadata
     exchange = str(about.get("exchangeName", ""))
-    options = {"calendar": CALENDARS.get(exchange, NONE), **options}
+    options = {"adjustment": "split", "calendar": CALENDARS.get(exchange, NONE), **options}
     provenance = {
         "from": "Yahoo Finance, daily chart",
         "about": f"{about.get('longName') or symbol}, {about.get('instrumentType', 'unknown')}, "
@@ -95,7 +95,7 @@ def fetch(
     return accept(
         symbol,
         _rows(history),
-        wishes_from({"adjustment": "split", **options}, "yahoo"),
+        wishes_from(options, "yahoo"),
         source="yahoo",
         place=f"Yahoo's {symbol}",
         provenance=provenance,
@@ -117,17 +117,8 @@ def _rows(history: Any) -> pl.DataFrame:
     )
 
 
-def _yfinance() -> ModuleType:
-    try:
-        import yfinance
-    except ImportError:
-        raise missing_extra("yfinance", "yahoo") from None
-    module: ModuleType = yfinance
-    return module
-
-
 @contextmanager
-def _raising(yfinance: ModuleType) -> Iterator[None]:
+def _raising(yfinance: Any) -> Iterator[None]:
     """Make yfinance raise its errors instead of printing them."""
     debug, log = yfinance.config.debug, logging.getLogger("yfinance")
     before = debug.hide_exceptions, log.level
@@ -141,8 +132,8 @@ def _raising(yfinance: ModuleType) -> Iterator[None]:
 
 
 def _retry(
-    request: Callable[[], T], yfinance: ModuleType, symbol: str, *, attempts: int, pause: float
-) -> T:
+    request: Callable[[], Any], yfinance: Any, symbol: str, *, attempts: int, pause: float
+) -> Any:
     """Repeat a request until it succeeds, with growing pauses; raise the last failure."""
     errors = yfinance.exceptions
     for attempt in range(attempts):

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from finscale.data.bars import conform
 from finscale.data.synthetic.bars import Ohlcv, render
 from finscale.data.synthetic.motifs import ZipfMotifs
 from finscale.data.synthetic.processes import (
@@ -43,27 +44,18 @@ MARKETS.add("zipf", ZipfMotifs())
 
 @dataclass(frozen=True)
 class SimulatedPanel:
-    """A simulated market: bars of every symbol, and the truth behind them.
-
-    Parameters
-    ----------
-    symbols : tuple of str
-        S names.
-    date_T : array of datetime64[D], [T]
-        Sessions: weekdays, for a synthetic market has no holidays.
-    bars : Ohlcv
-        Prices and volume, ``[T, S]`` each.
-    draw : Draw
-        Log returns and their true conditional mean and volatility, ``[T, S]`` each.
-    process : Process
-        What drew it, with all its parameters.
-    """
+    """A simulated market: bars of every symbol, and the truth behind them."""
 
     symbols: tuple[str, ...]
+    """S names."""
     date_T: NDArray[np.datetime64]
+    """Sessions [T]: weekdays, for a synthetic market has no holidays."""
     bars: Ohlcv
+    """Prices and volume, ``[T, S]`` each."""
     draw: Draw
+    """Log returns and their true conditional mean and volatility, ``[T, S]`` each."""
     process: Process
+    """What drew it, with all its parameters."""
 
     def frame(self, symbol: str) -> pl.DataFrame:
         """Return one symbol's bars in the columns that every source has."""
@@ -73,14 +65,9 @@ class SimulatedPanel:
                 hint=did_you_mean(symbol, self.symbols),
             )
         column = self.symbols.index(symbol)
-        prices = {
-            name: np.ascontiguousarray(getattr(self.bars, f"{name}_TS")[:, column])
-            for name in ("open", "high", "low", "close", "volume")
-        }
-        frame = pl.DataFrame({"date": self.date_T, "symbol": symbol, **prices})
-        return frame.select(
-            "date", "symbol", "open", "high", "low", "close", adj_close="close", volume="volume"
-        )
+        names = ("open", "high", "low", "close", "volume")
+        prices = {n: np.ascontiguousarray(getattr(self.bars, f"{n}_TS")[:, column]) for n in names}
+        return conform(symbol, pl.DataFrame({"date": self.date_T, **prices}))
 
     def frames(self) -> list[pl.DataFrame]:
         """Return every symbol's bars."""
@@ -114,11 +101,6 @@ def simulate(
     **parameters
         Parameters of the process that differ from its defaults.
 
-    Returns
-    -------
-    Panel
-        Bars and truth.
-
     Raises
     ------
     ConfigError
@@ -130,7 +112,15 @@ def simulate(
     >>> panel.frame("A").shape
     (500, 8)
     """
-    process = _with_parameters(market, parameters)
+    process = MARKETS[market] if isinstance(market, str) else market
+    known = [field.name for field in dataclasses.fields(process)]  # type: ignore[arg-type]
+    for name in parameters:
+        if name not in known:
+            raise ConfigError(
+                f"{name} is not a parameter of {type(process).__name__}.",
+                hint=did_you_mean(name, known),
+            )
+    process = dataclasses.replace(process, **parameters)  # type: ignore[type-var]
     names = (
         tuple(f"S{i:03d}" for i in range(symbols)) if isinstance(symbols, int) else tuple(symbols)
     )
@@ -140,15 +130,3 @@ def simulate(
     draw = process.draw(streams)
     date_T = np.busday_offset(np.datetime64(first_date), np.arange(num_days), roll="forward")
     return SimulatedPanel(names, date_T, render(draw, streams), draw, process)
-
-
-def _with_parameters(market: str | Process, parameters: dict[str, Any]) -> Process:
-    process = MARKETS[market] if isinstance(market, str) else market
-    known = [field.name for field in dataclasses.fields(process)]  # type: ignore[arg-type]
-    for name in parameters:
-        if name not in known:
-            raise ConfigError(
-                f"{name} is not a parameter of {type(process).__name__}.",
-                hint=did_you_mean(name, known),
-            )
-    return dataclasses.replace(process, **parameters)  # type: ignore[type-var]

@@ -35,17 +35,6 @@ class ZipfMotifs:
     up and one down, which one is drawn for the whole market. So "up" has probability one half, and
     still has among the motifs that a model does not know.
 
-    Parameters
-    ----------
-    alpha : float
-        Tail exponent of the frequencies.
-    drift : float
-        Absolute mean of the next return, in its standard deviations.
-    num_wicks, num_volumes : int
-        Levels of the two codes; there are ``2 * num_wicks * num_volumes`` motifs.
-    volatility : float
-        Daily standard deviation of the return around its drift.
-
     References
     ----------
     Hutter (2021), "Learning curve theory", arXiv:2102.04074; Michaud et al. (2023), NeurIPS, "The
@@ -53,10 +42,15 @@ class ZipfMotifs:
     """
 
     alpha: float = 0.5
+    """Tail exponent of the frequencies."""
     drift: float = 0.5
+    """Absolute mean of the next return, in its standard deviations."""
     num_wicks: int = 16
+    """Levels of the wicks' code; there are ``2 * num_wicks * num_volumes`` motifs."""
     num_volumes: int = 512
+    """Levels of the volume's code."""
     volatility: float = DAILY_VOLATILITY
+    """Daily standard deviation of the return around its drift."""
 
     def __post_init__(self) -> None:
         if not (1 <= self.num_volumes <= 1024 and 1 <= self.num_wicks <= 1024):
@@ -115,7 +109,7 @@ class ZipfMotifs:
         log odds of "up" are :math:`(2u - n) \ln(p / (1 - p))`. The sightings of a motif are
         binomial in D and its frequency; the expectation over them and over u is exact.
         """
-        excess_M = self._sighting_excess(self._sightings_needed())
+        excess_M = self._sighting_excess()
         # the two motifs of a rank are equally frequent
         frequency_J = self.frequencies[::2]
         odds_J = frequency_J / (1 - frequency_J)
@@ -130,17 +124,15 @@ class ZipfMotifs:
             curve_D.append(2 * float(frequency_J @ expected_J))
         return np.array(curve_D)
 
-    def _sightings_needed(self) -> int:
+    def _sighting_excess(self) -> Float:
+        """Return the excess loss on a motif seen 0, 1, … times, as often as matters."""
+        from scipy.stats import binom
+
         p = self.hit_rate
         # the Bhattacharyya coefficient of the two hypotheses bounds the error after n sightings:
         # beyond this many it is below 1e-12
-        return int(np.ceil(np.log(1e-12) / np.log(2 * np.sqrt(p * (1 - p)))))
-
-    def _sighting_excess(self, most: int) -> Float:
-        """Return the excess loss on a motif seen 0, 1, … ``most`` times."""
-        from scipy.stats import binom
-
-        p, excess_M = self.hit_rate, np.empty(most + 1)
+        most = int(np.ceil(np.log(1e-12) / np.log(2 * np.sqrt(p * (1 - p)))))
+        excess_M = np.empty(most + 1)
         for sightings in range(most + 1):
             rises = np.arange(sightings + 1)
             forecast = self.forecast(rises, sightings)

@@ -37,7 +37,9 @@ class Streams:
         self.seed = seed
         self.symbols = tuple(symbols)
         self.num_days = num_days
-        self._generators = [np.random.default_rng([seed, _stream(s)]) for s in symbols]
+        names = [hashlib.sha256(symbol.encode()).digest()[:8] for symbol in symbols]
+        streams = [int.from_bytes(name, "little") for name in names]
+        self._generators = [np.random.default_rng([seed, stream]) for stream in streams]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -65,35 +67,24 @@ class Streams:
         return np.random.default_rng([self.seed])
 
 
-def _stream(symbol: str) -> int:
-    return int.from_bytes(hashlib.sha256(symbol.encode()).digest()[:8], "little")
-
-
 @dataclass(frozen=True)
 class Draw:
-    """Log returns, the truth about them, and whatever the process says about a bar's shape.
-
-    Parameters
-    ----------
-    return_TS : array [T, S]
-        Log returns, close to close.
-    mean_TS, volatility_TS : array [T, S]
-        Mean and standard deviation of the return given everything up to the close before.
-    gap_TS : array [T, S], optional
-        Log return from the last close to the open.
-    upper_TS, lower_TS : array [T, S], optional
-        Log length of the wicks above and below the bar's body.
-    log_volume_TS : array [T, S], optional
-        Natural log of the volume.
-    """
+    """Log returns, the truth about them, and whatever the process says about a bar's shape."""
 
     return_TS: Float
+    """Log returns, close to close."""
     mean_TS: Float
+    """Mean of the return given everything up to the close before."""
     volatility_TS: Float
+    """Its standard deviation, given the same."""
     gap_TS: Float | None = None
+    """Log return from the last close to the open."""
     upper_TS: Float | None = None
+    """Log length of the wick above the bar's body."""
     lower_TS: Float | None = None
+    """Log length of the wick below it."""
     log_volume_TS: Float | None = None
+    """Natural log of the volume."""
 
 
 class Process(Protocol):
@@ -105,18 +96,12 @@ class Process(Protocol):
 
 @dataclass(frozen=True)
 class StudentT:
-    """Independent, identically distributed Student-t returns: nothing can be predicted.
-
-    Parameters
-    ----------
-    degrees : float
-        Degrees of freedom, above 2.
-    volatility : float
-        Daily standard deviation of the log return.
-    """
+    """Independent, identically distributed Student-t returns: nothing can be predicted."""
 
     degrees: float = 5.0
+    """Degrees of freedom, above 2."""
     volatility: float = DAILY_VOLATILITY
+    """Daily standard deviation of the log return."""
 
     def draw(self, streams: Streams) -> Draw:
         """Return one realisation for every symbol."""
@@ -135,25 +120,21 @@ class Garch:
     with :math:`\omega` set so that the unconditional volatility is ``volatility``. Its direction
     cannot be predicted, the size of its moves can.
 
-    Parameters
-    ----------
-    alpha, beta, leverage : float
-        News, memory and the extra news of a fall; ``alpha + beta + leverage / 2 < 1``.
-    degrees : float
-        Degrees of freedom of the innovations.
-    volatility : float
-        Unconditional daily standard deviation.
-
     References
     ----------
     Bollerslev (1986), J. Econometrics 31; Glosten, Jagannathan and Runkle (1993), J. Finance 48.
     """
 
     alpha: float = 0.08
+    """News; ``alpha + beta + leverage / 2 < 1``."""
     beta: float = 0.90
+    """Memory."""
     leverage: float = 0.0
+    """Extra news of a fall."""
     degrees: float = 5.0
+    """Degrees of freedom of the innovations."""
     volatility: float = DAILY_VOLATILITY
+    """Unconditional daily standard deviation."""
 
     def draw(self, streams: Streams) -> Draw:
         """Return one realisation for every symbol."""
@@ -178,24 +159,19 @@ class RegimeSwitching:
     The regime is hidden. The truth recorded here is that of an observer who sees yesterday's
     regime: no forecaster can know more.
 
-    Parameters
-    ----------
-    volatilities, drifts : pair of float
-        Daily standard deviation and mean of the log return, calm and turbulent.
-    stay : pair of float
-        Probability that tomorrow's regime is today's.
-    degrees : float
-        Degrees of freedom of the innovations.
-
     References
     ----------
     Hamilton (1989), Econometrica 57.
     """
 
     volatilities: tuple[float, float] = (0.007, 0.020)
+    """Daily standard deviation of the log return, calm and turbulent."""
     drifts: tuple[float, float] = (0.0006, -0.0010)
+    """Daily mean of the log return, calm and turbulent."""
     stay: tuple[float, float] = (0.99, 0.96)
+    """Probability that tomorrow's regime is today's."""
     degrees: float = 5.0
+    """Degrees of freedom of the innovations."""
 
     def draw(self, streams: Streams) -> Draw:
         """Return one realisation for every symbol."""
@@ -221,21 +197,14 @@ class RegimeSwitching:
 
 @dataclass(frozen=True)
 class Reversal:
-    """Every move is partly taken back the day after: a model that buys momentum loses.
-
-    Parameters
-    ----------
-    strength : float
-        Share of a return that the next day is expected to take back, in [0, 1).
-    degrees : float
-        Degrees of freedom of the innovations.
-    volatility : float
-        Unconditional daily standard deviation.
-    """
+    """Every move is partly taken back the day after: a model that buys momentum loses."""
 
     strength: float = 0.15
+    """Share of a return that the next day is expected to take back, in [0, 1)."""
     degrees: float = 5.0
+    """Degrees of freedom of the innovations."""
     volatility: float = DAILY_VOLATILITY
+    """Unconditional daily standard deviation."""
 
     def draw(self, streams: Streams) -> Draw:
         """Return one realisation for every symbol."""

@@ -26,17 +26,6 @@ class LinearTeacher:
     Excess is the expected squared error above the noise, as a share of the variance that a perfect
     model explains; it starts at 1 for a model that knows nothing.
 
-    Parameters
-    ----------
-    a : float
-        Decay of the features' variances, :math:`\lambda_i = i^{-a}`.
-    b : float
-        Decay of the explained variance, :math:`\lambda_i w_i^2 = i^{-b}`, above 1.
-    num_features : int
-        Features that the teacher uses.
-    signal : float
-        Share of the target's variance that a perfect model explains, in (0, 1].
-
     References
     ----------
     Bordelon, Canatar and Pehlevan (2020), ICML; Cui, Loureiro, Krzakala and Zdeborová (2021),
@@ -51,9 +40,13 @@ class LinearTeacher:
     """
 
     a: float = 1.0
+    r"""Decay of the features' variances, :math:`\lambda_i = i^{-a}`."""
     b: float = 1.5
+    r"""Decay of the explained variance, :math:`\lambda_i w_i^2 = i^{-b}`, above 1."""
     num_features: int = 4000
+    """Features that the teacher uses."""
     signal: float = 0.01
+    """Share of the target's variance that a perfect model explains, in (0, 1]."""
 
     @cached_property
     def variances(self) -> Float:
@@ -137,23 +130,16 @@ class VolumeTeacher:
     The look-back is the feature count: a model that sees F bars and has infinite data leaves an
     excess of ``LinearTeacher.tier_excess(F)``. All symbols share the signs, so that more symbols
     are more data about one teacher.
-
-    Parameters
-    ----------
-    b : float
-        Decay of the explained variance over lags, above 1.
-    num_lags : int
-        Days that the teacher looks back.
-    signal : float
-        Share of the return's variance that past volumes explain.
-    volatility : float
-        Daily standard deviation of the log return.
     """
 
     b: float = 1.5
+    """Decay of the explained variance over lags, above 1."""
     num_lags: int = 2000
+    """Days that the teacher looks back."""
     signal: float = 0.05
+    """Share of the return's variance that past volumes explain."""
     volatility: float = DAILY_VOLATILITY
+    """Daily standard deviation of the log return."""
 
     @property
     def theory(self) -> LinearTeacher:
