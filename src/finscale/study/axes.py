@@ -38,48 +38,24 @@ Look = Callable[[ExperimentConfig], AxisWindows]
 
 @dataclass(frozen=True)
 class Axis:
-    """One scale axis.
+    """One scale axis."""
 
-    Parameters
-    ----------
-    title : str
-        What grows, in words for a figure's axis.
-    unit : str
-        Of the law's x.
-    sets : str
-        The setting that a size decides.
-    fixed : str
-        What is held fixed while it grows.
-    measured : str
-        What the law's x is.
-    apply : callable
-        Experiment, size and a look at the windows → the experiment of that size.
-    measure : callable
-        A finished run → its x.
-    of_data : bool
-        Whether a size changes data, task or split, so that baselines are fitted anew for it.
-    relative : bool
-        Whether sizes ask different questions, so that losses are compared as differences from the
-        base rate's.
-    words : callable
-        A size as people write it.
-    noun : str, optional
-        What follows such a size in a sentence; the unit when absent.
-    larger : str, optional
-        What a question calls a model of a larger size; "network with a larger …" when absent.
-    """
-
-    title: str
-    unit: str
-    sets: str
-    fixed: str
-    measured: str
+    title: str  #: What grows, in words for a figure's axis
+    unit: str  #: Of the law's x
+    sets: str  #: The setting that a size decides
+    fixed: str  #: What is held fixed while it grows
+    measured: str  #: What the law's x is
+    #: Experiment, size and a look at the windows → the experiment of that size.
     apply: Callable[[ExperimentConfig, Size, Look], ExperimentConfig]
-    measure: Callable[[Run], float]
+    measure: Callable[[Run], float]  #: A finished run → its x
+    #: Whether a size changes data, task or split, so that baselines are fitted anew for it.
     of_data: bool = False
+    #: Whether sizes ask different questions, so that losses are compared as differences from the
+    #: base rate's.
     relative: bool = False
-    words: Callable[[Size], str] = str
-    noun: str | None = None
+    words: Callable[[Size], str] = str  #: A size as people write it
+    noun: str | None = None  #: What follows such a size in a sentence; the unit when absent
+    #: What a question calls a model of a larger size; "network with a larger …" when absent.
     larger: str = ""
 
     def sized(self, words: str) -> str:

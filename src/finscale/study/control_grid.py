@@ -18,18 +18,10 @@ _NUM_SIZES, _NUM_SEEDS = 4, 2
 
 @dataclass(frozen=True)
 class ControlKind:
-    """One kind of control.
+    """One kind of control."""
 
-    Parameters
-    ----------
-    task : str
-        What it does to the labels: ``task.control`` of its runs.
-    label : str
-        The same in words.
-    """
-
-    task: str
-    label: str
+    task: str  #: What it does to the labels: ``task.control`` of its runs
+    label: str  #: The same in words
 
 
 CONTROL_KINDS: Registry[ControlKind] = Registry("control")

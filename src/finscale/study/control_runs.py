@@ -33,30 +33,14 @@ _NUM_SHUFFLES = 2_000
 
 @dataclass(frozen=True)
 class ControlOutcome:
-    """A control, held against what is known of it.
+    """A control, held against what is known of it."""
 
-    Parameters
-    ----------
-    control : str
-        ``permuted_labels`` or ``planted_signal``.
-    label : str
-        The control in words.
-    expected : str
-        What has to come out; stated before the first run.
-    found : str
-        What did; why nothing can be said when ``ok`` is None.
-    ok : bool or None
-        Whether they agree; None while runs are missing.
-    facts : dict
-        The numbers behind ``found``.
-    """
-
-    control: str
-    label: str
-    expected: str
-    found: str
-    ok: bool | None
-    facts: dict[str, Any]
+    control: str  #: ``permuted_labels`` or ``planted_signal``
+    label: str  #: The control in words
+    expected: str  #: What has to come out; stated before the first run
+    found: str  #: What did; why nothing can be said when ``ok`` is None
+    ok: bool | None  #: Whether they agree; None while runs are missing
+    facts: dict[str, Any]  #: The numbers behind ``found``
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""

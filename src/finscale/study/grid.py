@@ -13,17 +13,10 @@ from finscale.study.axes import AXES, Look, Size, look_at_windows
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a study and its place in the grid.
+    """One run of a study and its place in the grid."""
 
-    Parameters
-    ----------
-    config : ExperimentConfig
-        What is run.
-    sizes : dict of str to int or str
-        Scale axis → size; of a baseline, only the axes that change what it is fitted to.
-    """
-
-    config: ExperimentConfig
+    config: ExperimentConfig  #: What is run
+    #: Scale axis → size; of a baseline, only the axes that change what it is fitted to.
     sizes: dict[str, Size]
 
     @property

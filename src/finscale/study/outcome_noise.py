@@ -26,40 +26,20 @@ _MANY = 10_000
 
 @dataclass(frozen=True)
 class Expected:
-    """What is expected of the test days: how often the event happens, and how well it is ranked.
+    """What is expected of the test days: how often the event happens, and how well it is ranked."""
 
-    Parameters
-    ----------
-    base_rate : float
-        Share of events; of a number instead of a class, its mean.
-    auc : float
-        Area under the ROC curve.
-    """
-
-    base_rate: float
-    auc: float
+    base_rate: float  #: Share of events; of a number instead of a class, its mean
+    auc: float  #: Area under the ROC curve
 
 
 @dataclass(frozen=True)
 class OutcomeNoise:
-    """How an outcome varies.
+    """How an outcome varies."""
 
-    Parameters
-    ----------
-    day_variance : float
-        Of one size's value a day, beyond what all sizes share.
-    seeds : float
-        Standard deviation over seeds.
-    base_rate : float
-        Share of events; .5 where there are none.
-    assumed : str
-        What this takes for granted.
-    """
-
-    day_variance: float
-    seeds: float
-    base_rate: float
-    assumed: str
+    day_variance: float  #: Of one size's value a day, beyond what all sizes share
+    seeds: float  #: Standard deviation over seeds
+    base_rate: float  #: Share of events; .5 where there are none
+    assumed: str  #: What this takes for granted
 
 
 #: What is expected of the test days → how the outcome varies.

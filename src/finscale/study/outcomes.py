@@ -38,41 +38,24 @@ Trade = tuple[Market, Costs]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a study can be about.
+    """What a study can be about."""
 
-    Parameters
-    ----------
-    name : str
-        As the study file has it.
-    measure : callable
-        Target → title, unit and direction. ``finscale.config.outcomes`` says which targets it fits.
-    rows : callable
-        Predictions of a model, and prices where it trades → rows with ``day`` and what ``by_day``
-        needs.
-    by_day : callable
-        Such rows, of any days → days and values whose mean is the outcome on those days.
-    axis : str
-        Title of a figure's axis.
-    does : str
-        What a better network does, for a question: ``Does a larger network …``
-    comparable : bool
-        Whether values compare across tasks that ask different things (another horizon); if not,
-        differences from the base rate's value do.
-    trades : bool
-        Whether prices are needed.
-    noise : mapping of str to callable
-        Target → how the outcome is expected to vary, for the power of a study; targets of which it
-        is not known beforehand are missing.
-    """
-
-    name: OutcomeName
+    name: OutcomeName  #: As the study file has it
+    #: Target → title, unit and direction. ``finscale.config.outcomes`` says which targets it fits.
     measure: Callable[[Target], Measure]
+    #: Predictions of a model, and prices where it trades → rows with ``day`` and what ``by_day``
+    #: needs.
     rows: Callable[[Predictions, Trade | None], pl.DataFrame]
+    #: Such rows, of any days → days and values whose mean is the outcome on those days.
     by_day: Callable[[pl.DataFrame], ByDay]
-    axis: str
-    does: str
+    axis: str  #: Title of a figure's axis
+    does: str  #: What a better network does, for a question: ``Does a larger network …``
+    #: Whether values compare across tasks that ask different things (another horizon); if not,
+    #: differences from the base rate's value do.
     comparable: bool = True
-    trades: bool = False
+    trades: bool = False  #: Whether prices are needed
+    #: Target → how the outcome is expected to vary, for the power of a study; targets of which it
+    #: is not known beforehand are missing.
     noise: Mapping[str, NoiseOf] = field(default_factory=dict)
 
     def daily(self, rows: pl.DataFrame) -> pl.DataFrame:

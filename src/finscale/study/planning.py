@@ -34,64 +34,35 @@ BESIDE = ("baselines", "sweep", "controls")
 
 @dataclass(frozen=True)
 class SizePlan:
-    """What one size takes; or a group of runs beside the grid.
+    """What one size takes; or a group of runs beside the grid."""
 
-    Parameters
-    ----------
-    label : str
-        The size in words, or one of ``BESIDE``.
-    runs, there : int
-        Runs, and how many of them are in the store already.
-    parameters : int or None
-        Built parameters of one model.
-    flops : float
-        Training FLOPs of all its runs, if none stops early.
-    seconds : float or None
-        Of one run, if it does not stop early; measured. None where the device is not here.
-    threads : int or None
-        CPU threads of one run; None for baselines.
-    memory, disk : int
-        Bytes: the peak of one training process, and what all runs leave on disk.
-    sees : float or None
-        Smallest gain in the study's outcome over the smallest size that its runs would show with
-        80 % power.
-    """
-
-    label: str
+    label: str  #: The size in words, or one of ``BESIDE``
+    #: Runs, and how many of them are in the store already.
     runs: int
     there: int
-    parameters: int | None
-    flops: float
+    parameters: int | None  #: Built parameters of one model
+    flops: float  #: Training FLOPs of all its runs, if none stops early
+    #: Of one run, if it does not stop early; measured. None where the device is not here.
     seconds: float | None
-    threads: int | None
+    threads: int | None  #: CPU threads of one run; None for baselines
+    #: Bytes: the peak of one training process, and what all runs leave on disk.
     memory: int
     disk: int
+    #: Smallest gain in the study's outcome over the smallest size that its runs would show with
+    #: 80 % power.
     sees: float | None = None
 
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """A study's price and power.
+    """A study's price and power."""
 
-    Parameters
-    ----------
-    sizes : tuple of SizePlan
-        The grid's sizes, then baselines, sweep and controls.
-    seconds : float or None
-        Time of the missing runs on this machine; None where the device is not here.
-    workers : int
-        Runs at a time.
-    power : PowerPlan or None
-        None where it cannot be said; ``why_no_power`` then says why.
-    tuning : str
-        What is tuned anew for each size, in words.
-    """
-
-    sizes: tuple[SizePlan, ...]
+    sizes: tuple[SizePlan, ...]  #: The grid's sizes, then baselines, sweep and controls
+    #: Time of the missing runs on this machine; None where the device is not here.
     seconds: float | None
-    workers: int
-    power: PowerPlan | None
-    tuning: str
+    workers: int  #: Runs at a time
+    power: PowerPlan | None  #: None where it cannot be said; ``why_no_power`` then says why
+    tuning: str  #: What is tuned anew for each size, in words
     why_no_power: str = ""
 
     @property

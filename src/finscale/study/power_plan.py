@@ -34,34 +34,21 @@ _THRESHOLD_AUC = 0.75
 
 @dataclass(frozen=True)
 class PowerPlan:
-    """What the study could find, and what it would take to find the effect of interest.
+    """What the study could find, and what it would take to find the effect of interest."""
 
-    Parameters
-    ----------
-    outcome, unit : str
-        What the study is about, and the unit of the gains; empty for a plain number.
-    num_days : int
-        Test days of one size and seed.
-    smallest_fall, smallest_law : float
-        Smallest gain over the whole range that is seen, and whose power law is established, with
-        80 % power.
-    sesoi : float
-        Smallest effect of interest.
-    days_for_sesoi, seeds_for_sesoi : int or None
-        Days, or seeds, with which it would be seen; None where it is seen already, or never.
-    assumed : str
-        What the calculation takes for granted.
-    """
-
+    #: What the study is about, and the unit of the gains; empty for a plain number.
     outcome: str
     unit: str
-    num_days: int
+    num_days: int  #: Test days of one size and seed
+    #: Smallest gain over the whole range that is seen, and whose power law is established, with 80
+    #: % power.
     smallest_fall: float
     smallest_law: float
-    sesoi: float
+    sesoi: float  #: Smallest effect of interest
+    #: Days, or seeds, with which it would be seen; None where it is seen already, or never.
     days_for_sesoi: int | None
     seeds_for_sesoi: int | None
-    assumed: str
+    assumed: str  #: What the calculation takes for granted
 
 
 def power_plan(study: Study, networks: Sequence[Planned]) -> tuple[PowerPlan | None, str]:

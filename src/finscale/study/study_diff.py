@@ -19,26 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """What a study's folder tells without computing anything.
-
-    Parameters
-    ----------
-    name : str
-    hash : str
-        Of the registered study.
-    study : dict
-        The resolved settings.
-    verdict : dict or None
-        Of ``law.json``.
-    results : pl.DataFrame or None
-        One row per run.
-    """
+    """What a study's folder tells without computing anything."""
 
     name: str
-    hash: str
-    study: dict[str, Any]
-    verdict: dict[str, Any] | None
-    results: pl.DataFrame | None
+    hash: str  #: Of the registered study
+    study: dict[str, Any]  #: The resolved settings
+    verdict: dict[str, Any] | None  #: Of ``law.json``
+    results: pl.DataFrame | None  #: One row per run
 
     @classmethod
     def read(cls, folder: Path) -> StudyRecord:
@@ -97,23 +84,13 @@ class StudyRecord:
 
 @dataclass(frozen=True)
 class StudyDifference:
-    """What differs between two studies.
+    """What differs between two studies."""
 
-    Parameters
-    ----------
-    settings : tuple of str
-        ``seeds: [0, 1] → [0, 1, 2]``.
-    verdicts : tuple of str
-        The sentence of each; what is missing is said.
-    losses : tuple of dict
-        Models that both have: name, mean of each, and the second minus the first.
-    what : str
-        Of what: the test loss; of two studies that are about one other outcome, that outcome.
-    """
-
-    settings: tuple[str, ...]
-    verdicts: tuple[str, str]
+    settings: tuple[str, ...]  #: ``seeds: [0, 1] → [0, 1, 2]``
+    verdicts: tuple[str, str]  #: The sentence of each; what is missing is said
+    #: Models that both have: name, mean of each, and the second minus the first.
     losses: tuple[dict[str, Any], ...]
+    #: Of what: the test loss; of two studies that are about one other outcome, that outcome.
     what: str = "test loss"
 
     def to_dict(self) -> dict[str, Any]:

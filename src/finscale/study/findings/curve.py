@@ -23,30 +23,20 @@ REACH = 10.0
 
 @dataclass(frozen=True)
 class Curve:
-    """A fitted curve over sizes, carried on to ten times the largest.
+    """A fitted curve over sizes, carried on to ten times the largest."""
 
-    Parameters
-    ----------
-    x, value, low, high : array
-        The curve and its interval, pointwise; values of the study's own measure.
-    null : float
-        Value of the constant: what no effect of size would look like.
-    size_G, mean_G, reach_G : array
-        Sizes, mean value of each, and half the width of its interval. What all sizes share (the
-        luck of easy or hard test days) is left out: it cannot tell sizes apart.
-    foretold : float
-        Value of the largest size as the curve fitted without it has it.
-    """
-
+    #: The curve and its interval, pointwise; values of the study's own measure.
     x: Floats
     value: Floats
     low: Floats
     high: Floats
-    null: float
+    null: float  #: Value of the constant: what no effect of size would look like
+    #: Sizes, mean value of each, and half the width of its interval. What all sizes share (the luck
+    #: of easy or hard test days) is left out: it cannot tell sizes apart.
     size_G: Floats
     mean_G: Floats
     reach_G: Floats
-    foretold: float
+    foretold: float  #: Value of the largest size as the curve fitted without it has it
 
 
 def fitted_curve(verdict: Verdict, *, reach: float = REACH, seed: int = 0) -> Curve:

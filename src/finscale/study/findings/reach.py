@@ -22,27 +22,13 @@ from finscale.study.findings.skill import half_width
 
 @dataclass(frozen=True)
 class Reach:
-    """One effect: the smallest that would have been seen, and what was measured.
+    """One effect: the smallest that would have been seen, and what was measured."""
 
-    Parameters
-    ----------
-    what : str
-        The effect, in words.
-    smallest : float
-        Seen with 80 % probability at the study's level, two-sided.
-    measured : Metric
-        With its interval.
-    unit : str
-        Of both; empty for an AUC or a ratio.
-    null : float
-        The value of no effect: 0, or .5 for an AUC.
-    """
-
-    what: str
-    smallest: float
-    measured: Metric
-    unit: str
-    null: float = 0.0
+    what: str  #: The effect, in words
+    smallest: float  #: Seen with 80 % probability at the study's level, two-sided
+    measured: Metric  #: With its interval
+    unit: str  #: Of both; empty for an AUC or a ratio
+    null: float = 0.0  #: The value of no effect: 0, or .5 for an AUC
 
 
 def gain_reach(verdict: Verdict) -> Reach:
