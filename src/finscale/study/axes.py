@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from finscale.config import BaselineConfig, ExperimentConfig, format_count, validate
 from finscale.config.names import AXIS_NAMES
 from finscale.errors import BudgetError, ConfigError
 from finscale.registry import Registry
-
-if TYPE_CHECKING:
-    from finscale.runs import Run
+from finscale.runs import Run
 
 Size = int | str
 TRADING_DAYS = 252
@@ -89,6 +87,11 @@ def nominal(axis: str, size: Size) -> float:
     return float(len(TIERS[str(size)]) if size in TIERS else str(size).removeprefix("a"))
 
 
+def largest(axis: str, sizes: Iterable[Size]) -> Size:
+    """Return the largest of an axis's sizes."""
+    return max(sizes, key=lambda size: nominal(axis, size))
+
+
 def _counted(singular: str, plural: str) -> Callable[[Size], str]:
     return lambda size: f"{size} {singular if int(size) == 1 else plural}"
 
@@ -103,16 +106,14 @@ def _section(config: ExperimentConfig, section: str, **changes: Any) -> Experime
 
 def _parameters(config: ExperimentConfig, size: Size, _: Look) -> ExperimentConfig:
     # sizes that a config states would contradict the budget
-    solved = dict.fromkeys(config.network.SIZES)
-    return _section(config, "model", budget=int(size), **solved)
+    return _section(config, "model", budget=int(size), **dict.fromkeys(config.network.SIZES))
 
 
 def _compute(config: ExperimentConfig, size: Size, look: Look) -> ExperimentConfig:
     windows = look(config)
-    whole = _section(config, "training", patience=None)
     samples = windows.num_train * config.training.epochs
     budget = budget_for_flops(config, windows.num_features, float(size) / (3 * samples))
-    return _parameters(whole, budget, look)
+    return _parameters(_section(config, "training", patience=None), budget, look)
 
 
 def budget_for_flops(config: ExperimentConfig, num_features: int, flops: float) -> int:
@@ -125,17 +126,18 @@ def budget_for_flops(config: ExperimentConfig, num_features: int, flops: float) 
     """
     from finscale.models.build import design
 
+    made = partial(
+        design,
+        num_features=num_features,
+        context_length=config.data.context_length,
+        head=config.task.kind,
+    )
+
     def cost(budget: float) -> float:
         try:
-            made = design(
-                config.network.with_budget(round(budget)),
-                num_features=num_features,
-                context_length=config.data.context_length,
-                head=config.task.kind,
-            )
+            return float(made(config.network.with_budget(round(budget))).flops)
         except BudgetError:
             return 0.0  # smaller than any architecture
-        return float(made.flops)
 
     low, high = math.log(500), math.log(2e10)
     for _ in range(40):
@@ -162,16 +164,6 @@ def _rows(config: ExperimentConfig, size: Size, _: Look) -> ExperimentConfig:
         f"axis rows cannot shorten the history of a split by {split.method}.",
         hint="split.method: dates or walk_forward",
     )
-
-
-def _assets(config: ExperimentConfig, size: Size, _: Look) -> ExperimentConfig:
-    return _section(config, "data", symbols=config.data.symbols[: int(size)])
-
-
-def _setting(
-    section: str, name: str, config: ExperimentConfig, size: Size, _: Look
-) -> ExperimentConfig:
-    return _section(config, section, **{name: size})
 
 
 AXES.add(
@@ -226,7 +218,9 @@ AXES.add(
         sets="data.symbols: the first n of them",
         fixed="model, features, and the symbols judged: those that the smallest size has",
         measured="symbols trained on",
-        apply=_assets,
+        apply=lambda config, size, _: _section(
+            config, "data", symbols=config.data.symbols[: int(size)]
+        ),
         measure=lambda run: float(len(run.config.data.symbols)),
         of_data=True,
         words=_counted("symbol", "symbols"),
@@ -242,7 +236,7 @@ AXES.add(
         sets="data.tier",
         fixed="model budget, bars, windows and labels",
         measured="features of the tier",
-        apply=partial(_setting, "data", "tier"),
+        apply=lambda config, size, _: _section(config, "data", tier=size),
         measure=lambda run: nominal("tier", run.config.data.tier),
         of_data=True,
         larger="network with more features",
@@ -256,7 +250,7 @@ AXES.add(
         sets="data.context_length",
         fixed="model budget, features, validation and test days",
         measured="bars that a window sees",
-        apply=partial(_setting, "data", "context_length"),
+        apply=lambda config, size, _: _section(config, "data", context_length=size),
         measure=lambda run: float(run.config.data.context_length),
         of_data=True,
         words=_counted("bar", "bars"),
@@ -272,7 +266,7 @@ AXES.add(
         sets="task.horizon",
         fixed="model budget, features; losses are differences from the base rate of each horizon",
         measured="bars that the label looks ahead",
-        apply=partial(_setting, "task", "horizon"),
+        apply=lambda config, size, _: _section(config, "task", horizon=size),
         measure=lambda run: float(run.config.task.horizon),
         of_data=True,
         relative=True,

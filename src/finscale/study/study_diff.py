@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from finscale.errors import FinscaleError
 from finscale.evaluation.targets import score_target
 from finscale.files import read_json
+from finscale.judging.gather import predictions_of
+from finscale.judging.scoring import skill, test_scores
+from finscale.runs import Run
 from finscale.study.registration import differences
-
-if TYPE_CHECKING:
-    from finscale.runs import Run
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,9 @@ class StudyRecord:
         sizes = sorted(name for name in self.results.columns if name.startswith("size_"))
         means: dict[str, list[float]] = {}
         for row in self.results.iter_rows(named=True):
-            place = [
-                f"{size.removeprefix('size_')} {row[size]}"
-                for size in sizes
-                if row[size] is not None
-            ]
-            first = [row["model"]] if row["role"] == "baseline" else []
-            means.setdefault(" · ".join([*first, *place]), []).append(row[outcome])
+            place = [row["model"]] if row["role"] == "baseline" else []
+            place += [f"{size[5:]} {row[size]}" for size in sizes if row[size] is not None]
+            means.setdefault(" · ".join(place), []).append(row[outcome])
         return {name: sum(values) / len(values) for name, values in means.items()}
 
 
@@ -108,10 +104,9 @@ def compare(first: StudyRecord, second: StudyRecord) -> StudyDifference:
         own, other = first.mean_outcomes(), second.mean_outcomes()
         what = f"test {first.verdict['statement']['measure']['title']}"
     losses = [
-        {"model": name, "first": own[name], "second": other[name], "change": change}
-        for name in own
+        {"model": name, "first": mean, "second": other[name], "change": other[name] - mean}
+        for name, mean in own.items()
         if name in other
-        for change in [other[name] - own[name]]
     ]
     return StudyDifference(
         settings=tuple(differences(_asked(first), _asked(second))),
@@ -137,9 +132,6 @@ def compare_runs(first: Run, second: Run) -> dict[str, Any]:
     ``gain`` is the test loss that the second saves over the first, with its 95 % interval; None
     where they do not predict the same of the same windows.
     """
-    from finscale.judging.gather import predictions_of
-    from finscale.judging.scoring import skill, test_scores
-
     one, two = predictions_of([first]), predictions_of([second])
     own, other = test_scores(one), test_scores(two)
     columns = ("date", "symbol", "target")

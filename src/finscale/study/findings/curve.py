@@ -42,14 +42,7 @@ class Curve:
 def fitted_curve(verdict: Verdict, *, reach: float = REACH, seed: int = 0) -> Curve:
     """Fit the verdict's own curve again and draw its band by the parametric bootstrap.
 
-    Parameters
-    ----------
-    verdict : Verdict
-        With its covariance.
-    reach : float
-        How far beyond the largest size the curve goes, as a factor.
-    seed : int
-        Of the bootstrap.
+    The curve goes ``reach`` times as far as the largest size.
     """
     covariance, statement = verdict.covariance, verdict.statement
     size_G = np.asarray(statement.sizes)
@@ -94,14 +87,11 @@ def mean_reach(verdict: Verdict) -> Floats:
     """Return half the interval of each size's mean against the mean of all sizes, ``[G]``."""
     from scipy.stats import t
 
-    covariance, level = verdict.covariance, verdict.statement.level
+    covariance = verdict.covariance
     num_sizes = len(covariance.mean_G)
-    reaches = []
-    for index in range(num_sizes):
-        weight_G = np.eye(num_sizes)[index] - 1 / num_sizes
-        _, error, degrees = covariance.contrast(weight_G)
-        reaches.append(error * float(t.ppf(1 - level / 2, degrees)))
-    return np.array(reaches)
+    contrasts = (covariance.contrast(w_G) for w_G in np.eye(num_sizes) - 1 / num_sizes)
+    _, error_G, degrees_G = np.array(list(contrasts)).T
+    return np.asarray(error_G * t.ppf(1 - verdict.statement.level / 2, degrees_G))
 
 
 def seed_luck(judged: tuple[SizeCovariance, Floats], level: float) -> dict[float, float]:
