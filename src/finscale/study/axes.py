@@ -166,9 +166,8 @@ def _rows(config: ExperimentConfig, size: Size, _: Look) -> ExperimentConfig:
     )
 
 
-AXES.add(
-    "parameters",
-    Axis(
+_BUILT_IN = {
+    "parameters": Axis(
         title="parameters",
         unit="parameters",
         sets="model.budget",
@@ -179,10 +178,7 @@ AXES.add(
         words=lambda size: format_count(int(size)),
         larger="larger network",
     ),
-)
-AXES.add(
-    "compute",
-    Axis(
+    "compute": Axis(
         title="training compute",
         unit="FLOP",
         sets="model.budget, solved so that the whole training takes that many FLOPs",
@@ -193,10 +189,7 @@ AXES.add(
         words=lambda size: format_count(int(size)),
         larger="network trained with more computing",
     ),
-)
-AXES.add(
-    "rows",
-    Axis(
+    "rows": Axis(
         title="training windows",
         unit="windows",
         sets="the years of history before validation that training sees",
@@ -209,10 +202,7 @@ AXES.add(
         larger="network that learns from more years",
         noun="",
     ),
-)
-AXES.add(
-    "assets",
-    Axis(
+    "assets": Axis(
         title="symbols",
         unit="symbols",
         sets="data.symbols: the first n of them",
@@ -227,10 +217,7 @@ AXES.add(
         larger="network that learns from more symbols",
         noun="",
     ),
-)
-AXES.add(
-    "tier",
-    Axis(
+    "tier": Axis(
         title="features",
         unit="features",
         sets="data.tier",
@@ -241,10 +228,7 @@ AXES.add(
         of_data=True,
         larger="network with more features",
     ),
-)
-AXES.add(
-    "context_length",
-    Axis(
+    "context_length": Axis(
         title="context length",
         unit="bars",
         sets="data.context_length",
@@ -257,10 +241,7 @@ AXES.add(
         larger="network that looks further back",
         noun="",
     ),
-)
-AXES.add(
-    "horizon",
-    Axis(
+    "horizon": Axis(
         title="horizon",
         unit="bars ahead",
         sets="task.horizon",
@@ -274,4 +255,6 @@ AXES.add(
         larger="forecast of a longer horizon",
         noun="",
     ),
-)
+}
+for _name, _axis in _BUILT_IN.items():
+    AXES.add(_name, _axis)
