@@ -54,8 +54,8 @@ def test_years_of_history_end_where_train_does(config) -> None:
 def test_compute_solves_the_budget_of_the_whole_training(config, flops: float) -> None:
     sized = at("compute", config, int(flops))
     assert sized.training.patience is None
-    architecture = design(sized.network, num_features=25, context_length=80)
-    spent = 3 * flops_per_sample(architecture) * 3_000 * sized.training.epochs
+    model = design(sized.network, num_features=25, context_length=80).build()
+    spent = 3 * flops_per_sample(model) * 3_000 * sized.training.epochs
     assert spent == pytest.approx(flops, rel=0.1)
 
 

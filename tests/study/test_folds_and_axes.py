@@ -11,7 +11,7 @@ from finscale.errors import FinscaleError
 from finscale.evaluation.losses import log_losses
 from finscale.runs import RunStore
 from finscale.study import Study
-from finscale.study.analysis import daily_losses
+from finscale.study.daily import daily_losses
 from finscale.study.export import export_study
 from finscale.study.planned import plan_cells
 from finscale.study.planning import plan_study

@@ -25,8 +25,8 @@ from finscale.judging.gather import bars_of, market_of, predictions_of
 from finscale.runs import RunStore
 from finscale.scaling import VERDICTS
 from finscale.study import Study
-from finscale.study.analysis import daily_values
 from finscale.study.control_runs import control_outcomes
+from finscale.study.daily import daily_values
 from finscale.study.export import export_study
 from finscale.study.outcomes import OUTCOMES, Trade
 from finscale.study.planning import plan_study

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 import polars as pl
 
@@ -15,27 +12,9 @@ from finscale.evaluation.bootstrap import Floats
 from finscale.judging.gather import predictions_of
 from finscale.judging.scoring import is_collapsed
 from finscale.scaling import Law, SizeCovariance, Verdict, decide, fit_law, size_covariance
-from finscale.study.axes import AXES, nominal
-from finscale.study.daily import (
-    Completed,
-    daily_losses,
-    daily_values,
-    series_key,
-    windows_key,
-)
-from finscale.study.outcomes import OUTCOMES, costs_of, measure_of, outcome_of
-
-#: The days' side of it is in ``finscale.study.daily``; who asks here for it finds it too.
-__all__ = [
-    "daily_losses",
-    "daily_values",
-    "is_relative",
-    "loss_covariance",
-    "surface",
-    "verdict",
-    "verdicts",
-    "windows_key",
-]
+from finscale.study.axes import AXES, largest
+from finscale.study.daily import Completed, daily_values, series_key, study_values
+from finscale.study.outcomes import OUTCOMES, measure_of, outcome_of
 
 
 def verdict(study: StudyConfig, completed: Completed, data: DataStore | None = None) -> Verdict:
@@ -49,7 +28,7 @@ def verdict(study: StudyConfig, completed: Completed, data: DataStore | None = N
     FinscaleError
         If too few runs are finished to judge.
     """
-    return _judge(study, *_at_level(study, completed, None), data)
+    return _judge(study, completed, None, data)
 
 
 def verdicts(
@@ -59,18 +38,10 @@ def verdicts(
     if len(study.axes) < 2:
         return {}
     second = list(study.axes)[1]
-    return {
-        size: _judge(study, *_at_level(study, completed, size), data) for size in study.axes[second]
-    }
+    return {size: _judge(study, completed, size, data) for size in study.axes[second]}
 
 
-def surface(
-    study: StudyConfig,
-    completed: Completed,
-    data: DataStore | None = None,
-    *,
-    num_replicates: int = 500,
-) -> Law:
+def surface(study: StudyConfig, completed: Completed, data: DataStore | None = None) -> Law:
     """Fit the loss over both axes: E + A·N^-α + B·D^-β.
 
     An outcome that is the better the higher is fitted as what its best value lacks: 1 - AUC.
@@ -83,9 +54,8 @@ def surface(
     axes: list[str] = list(study.axes)
     if len(axes) < 2:
         raise FinscaleError(f"study {study.name} has one axis: a surface needs two.")
-    outcome, measure = outcome_of(study), measure_of(study)
-    whole = _whole(study, completed)[0]
-    table = daily_values(whole, outcome, costs=costs_of(study), data=data)
+    measure = measure_of(study)
+    table = study_values(study, _whole(study, completed)[0], data)
     loss = pl.Series("loss", measure.as_loss(table["value"].to_numpy()))
     return fit_law(
         table.select(*axes, "seed", "fold", "day").with_columns(loss),
@@ -93,28 +63,23 @@ def surface(
         horizon=study.experiment.task.horizon,
         # a day's value may lie beyond the best outcome, and a difference has either sign
         signed=measure.higher_is_better or is_relative(study),
-        num_replicates=num_replicates,
+        num_replicates=500,
     )
 
 
 def _at_level(
     study: StudyConfig, completed: Completed, level: int | str | None
 ) -> tuple[Completed, tuple[str, ...]]:
-    """Return the runs at one size of the second axis that may be judged, and who was left out."""
+    """Return the runs at one size of the second axis, its largest for None, as `_whole` does."""
     if len(study.axes) == 2:
         second, sizes = list(study.axes.items())[1]
-        largest = max(sizes, key=lambda size: nominal(second, size))
-        wanted = largest if level is None else level
-        completed = [
-            (planned, run)
-            for planned, run in completed
-            if planned.cell.sizes.get(second, wanted) == wanted
-        ]
+        wanted = largest(second, sizes) if level is None else level
+        completed = [(p, run) for p, run in completed if p.cell.sizes.get(second, wanted) == wanted]
     return _whole(study, completed)
 
 
 def _whole(study: StudyConfig, completed: Completed) -> tuple[Completed, tuple[str, ...]]:
-    """Leave out what a stated rule excludes, then sizes' seeds that lack a fold."""
+    """Leave out what a stated rule excludes, then sizes' seeds that lack a fold; say who was."""
     left_out: list[str] = []
     if "collapsed" in study.exclusions:
         kept = [
@@ -151,35 +116,30 @@ def loss_covariance(study: StudyConfig, completed: Completed) -> tuple[SizeCovar
     """
     table = daily_values(_at_level(study, completed, None)[0], OUTCOMES["loss"], common=True)
     losses_GST, size_G = _array(table, next(iter(study.axes)))
-    return size_covariance(losses_GST, horizon=max(_horizons(study))), size_G
+    return size_covariance(losses_GST, horizon=_horizon(study)), size_G
 
 
 def _judge(
-    study: StudyConfig,
-    completed: Completed,
-    exclusions: tuple[str, ...],
-    data: DataStore | None,
+    study: StudyConfig, completed: Completed, level: int | str | None, data: DataStore | None
 ) -> Verdict:
     measure, axis = measure_of(study), next(iter(study.axes))
-    table = daily_values(
-        completed, outcome_of(study), costs=costs_of(study), data=data, common=True
-    )
-    values_GST, size_G = _array(table, axis)
+    kept, exclusions = _at_level(study, completed, level)
+    values_GST, size_G = _array(study_values(study, kept, data, common=True), axis)
     return decide(
         measure.as_loss(values_GST),
         size_G,
         sesoi=study.sesoi,
         axis=AXES[axis].title,
         level=study.level,
-        horizon=max(_horizons(study)),
+        horizon=_horizon(study),
         exclusions=exclusions,
         measure=measure,
     )
 
 
-def _horizons(study: StudyConfig) -> list[int]:
-    sizes: Sequence[Any] = study.axes.get("horizon", (study.experiment.task.horizon,))
-    return [int(size) for size in sizes]
+def _horizon(study: StudyConfig) -> int:
+    """Return the longest horizon that a run of the study looks ahead."""
+    return max(map(int, study.axes.get("horizon", (study.experiment.task.horizon,))))
 
 
 def _array(table: pl.DataFrame, axis: str) -> tuple[Floats, Floats]:

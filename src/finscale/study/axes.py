@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from finscale.config import BaselineConfig, ExperimentConfig, format_count, validate
 from finscale.config.names import AXIS_NAMES
 from finscale.errors import BudgetError, ConfigError
 from finscale.registry import Registry
-
-if TYPE_CHECKING:
-    from finscale.runs import Run
+from finscale.runs import Run
 
 Size = int | str
 TRADING_DAYS = 252
@@ -38,48 +36,24 @@ Look = Callable[[ExperimentConfig], AxisWindows]
 
 @dataclass(frozen=True)
 class Axis:
-    """One scale axis.
+    """One scale axis."""
 
-    Parameters
-    ----------
-    title : str
-        What grows, in words for a figure's axis.
-    unit : str
-        Of the law's x.
-    sets : str
-        The setting that a size decides.
-    fixed : str
-        What is held fixed while it grows.
-    measured : str
-        What the law's x is.
-    apply : callable
-        Experiment, size and a look at the windows → the experiment of that size.
-    measure : callable
-        A finished run → its x.
-    of_data : bool
-        Whether a size changes data, task or split, so that baselines are fitted anew for it.
-    relative : bool
-        Whether sizes ask different questions, so that losses are compared as differences from the
-        base rate's.
-    words : callable
-        A size as people write it.
-    noun : str, optional
-        What follows such a size in a sentence; the unit when absent.
-    larger : str, optional
-        What a question calls a model of a larger size; "network with a larger …" when absent.
-    """
-
-    title: str
-    unit: str
-    sets: str
-    fixed: str
-    measured: str
+    title: str  #: What grows, in words for a figure's axis
+    unit: str  #: Of the law's x
+    sets: str  #: The setting that a size decides
+    fixed: str  #: What is held fixed while it grows
+    measured: str  #: What the law's x is
+    #: Experiment, size and a look at the windows → the experiment of that size.
     apply: Callable[[ExperimentConfig, Size, Look], ExperimentConfig]
-    measure: Callable[[Run], float]
+    measure: Callable[[Run], float]  #: A finished run → its x
+    #: Whether a size changes data, task or split, so that baselines are fitted anew for it.
     of_data: bool = False
+    #: Whether sizes ask different questions, so that losses are compared as differences from the
+    #: base rate's.
     relative: bool = False
-    words: Callable[[Size], str] = str
-    noun: str | None = None
+    words: Callable[[Size], str] = str  #: A size as people write it
+    noun: str | None = None  #: What follows such a size in a sentence; the unit when absent
+    #: What a question calls a model of a larger size; "network with a larger …" when absent.
     larger: str = ""
 
     def sized(self, words: str) -> str:
@@ -113,6 +87,11 @@ def nominal(axis: str, size: Size) -> float:
     return float(len(TIERS[str(size)]) if size in TIERS else str(size).removeprefix("a"))
 
 
+def largest(axis: str, sizes: Iterable[Size]) -> Size:
+    """Return the largest of an axis's sizes."""
+    return max(sizes, key=lambda size: nominal(axis, size))
+
+
 def _counted(singular: str, plural: str) -> Callable[[Size], str]:
     return lambda size: f"{size} {singular if int(size) == 1 else plural}"
 
@@ -127,16 +106,14 @@ def _section(config: ExperimentConfig, section: str, **changes: Any) -> Experime
 
 def _parameters(config: ExperimentConfig, size: Size, _: Look) -> ExperimentConfig:
     # sizes that a config states would contradict the budget
-    solved = dict.fromkeys(config.network.SIZES)
-    return _section(config, "model", budget=int(size), **solved)
+    return _section(config, "model", budget=int(size), **dict.fromkeys(config.network.SIZES))
 
 
 def _compute(config: ExperimentConfig, size: Size, look: Look) -> ExperimentConfig:
     windows = look(config)
-    whole = _section(config, "training", patience=None)
     samples = windows.num_train * config.training.epochs
     budget = budget_for_flops(config, windows.num_features, float(size) / (3 * samples))
-    return _parameters(whole, budget, look)
+    return _parameters(_section(config, "training", patience=None), budget, look)
 
 
 def budget_for_flops(config: ExperimentConfig, num_features: int, flops: float) -> int:
@@ -149,17 +126,18 @@ def budget_for_flops(config: ExperimentConfig, num_features: int, flops: float) 
     """
     from finscale.models.build import design
 
+    made = partial(
+        design,
+        num_features=num_features,
+        context_length=config.data.context_length,
+        head=config.task.kind,
+    )
+
     def cost(budget: float) -> float:
         try:
-            made = design(
-                config.network.with_budget(round(budget)),
-                num_features=num_features,
-                context_length=config.data.context_length,
-                head=config.task.kind,
-            )
+            return float(made(config.network.with_budget(round(budget))).flops)
         except BudgetError:
             return 0.0  # smaller than any architecture
-        return float(made.flops)
 
     low, high = math.log(500), math.log(2e10)
     for _ in range(40):
@@ -188,19 +166,8 @@ def _rows(config: ExperimentConfig, size: Size, _: Look) -> ExperimentConfig:
     )
 
 
-def _assets(config: ExperimentConfig, size: Size, _: Look) -> ExperimentConfig:
-    return _section(config, "data", symbols=config.data.symbols[: int(size)])
-
-
-def _setting(
-    section: str, name: str, config: ExperimentConfig, size: Size, _: Look
-) -> ExperimentConfig:
-    return _section(config, section, **{name: size})
-
-
-AXES.add(
-    "parameters",
-    Axis(
+_BUILT_IN = {
+    "parameters": Axis(
         title="parameters",
         unit="parameters",
         sets="model.budget",
@@ -211,10 +178,7 @@ AXES.add(
         words=lambda size: format_count(int(size)),
         larger="larger network",
     ),
-)
-AXES.add(
-    "compute",
-    Axis(
+    "compute": Axis(
         title="training compute",
         unit="FLOP",
         sets="model.budget, solved so that the whole training takes that many FLOPs",
@@ -225,10 +189,7 @@ AXES.add(
         words=lambda size: format_count(int(size)),
         larger="network trained with more computing",
     ),
-)
-AXES.add(
-    "rows",
-    Axis(
+    "rows": Axis(
         title="training windows",
         unit="windows",
         sets="the years of history before validation that training sees",
@@ -241,62 +202,52 @@ AXES.add(
         larger="network that learns from more years",
         noun="",
     ),
-)
-AXES.add(
-    "assets",
-    Axis(
+    "assets": Axis(
         title="symbols",
         unit="symbols",
         sets="data.symbols: the first n of them",
         fixed="model, features, and the symbols judged: those that the smallest size has",
         measured="symbols trained on",
-        apply=_assets,
+        apply=lambda config, size, _: _section(
+            config, "data", symbols=config.data.symbols[: int(size)]
+        ),
         measure=lambda run: float(len(run.config.data.symbols)),
         of_data=True,
         words=_counted("symbol", "symbols"),
         larger="network that learns from more symbols",
         noun="",
     ),
-)
-AXES.add(
-    "tier",
-    Axis(
+    "tier": Axis(
         title="features",
         unit="features",
         sets="data.tier",
         fixed="model budget, bars, windows and labels",
         measured="features of the tier",
-        apply=partial(_setting, "data", "tier"),
+        apply=lambda config, size, _: _section(config, "data", tier=size),
         measure=lambda run: nominal("tier", run.config.data.tier),
         of_data=True,
         larger="network with more features",
     ),
-)
-AXES.add(
-    "context_length",
-    Axis(
+    "context_length": Axis(
         title="context length",
         unit="bars",
         sets="data.context_length",
         fixed="model budget, features, validation and test days",
         measured="bars that a window sees",
-        apply=partial(_setting, "data", "context_length"),
+        apply=lambda config, size, _: _section(config, "data", context_length=size),
         measure=lambda run: float(run.config.data.context_length),
         of_data=True,
         words=_counted("bar", "bars"),
         larger="network that looks further back",
         noun="",
     ),
-)
-AXES.add(
-    "horizon",
-    Axis(
+    "horizon": Axis(
         title="horizon",
         unit="bars ahead",
         sets="task.horizon",
         fixed="model budget, features; losses are differences from the base rate of each horizon",
         measured="bars that the label looks ahead",
-        apply=partial(_setting, "task", "horizon"),
+        apply=lambda config, size, _: _section(config, "task", horizon=size),
         measure=lambda run: float(run.config.task.horizon),
         of_data=True,
         relative=True,
@@ -304,4 +255,6 @@ AXES.add(
         larger="forecast of a longer horizon",
         noun="",
     ),
-)
+}
+for _name, _axis in _BUILT_IN.items():
+    AXES.add(_name, _axis)

@@ -6,30 +6,21 @@ What a control does to the labels is declared here; how its finished runs are ju
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from finscale.config import StudyConfig
 from finscale.registry import Registry
-from finscale.study.axes import nominal
+from finscale.study.axes import largest, nominal
 
 _NUM_SIZES, _NUM_SEEDS = 4, 2
 
 
 @dataclass(frozen=True)
 class ControlKind:
-    """One kind of control.
+    """One kind of control."""
 
-    Parameters
-    ----------
-    task : str
-        What it does to the labels: ``task.control`` of its runs.
-    label : str
-        The same in words.
-    """
-
-    task: str
-    label: str
+    task: str  #: What it does to the labels: ``task.control`` of its runs
+    label: str  #: The same in words
 
 
 CONTROL_KINDS: Registry[ControlKind] = Registry("control")
@@ -44,21 +35,19 @@ CONTROL_KINDS.add(
 
 def control_study(study: StudyConfig, kind: str) -> StudyConfig:
     """Return a control as a study of its own: fewer sizes and seeds, other labels."""
-    axis, sizes = next(iter(study.axes.items()))
-    chosen = study.controls.sizes or sorted(sizes, key=lambda size: nominal(axis, size))
-    axes: dict[str, Sequence[int | str]] = {axis: tuple(chosen)[:_NUM_SIZES]}
-    if study.controls.sizes:
-        axes[axis] = study.controls.sizes
-    for other in list(study.axes)[1:]:
-        axes[other] = (max(study.axes[other], key=lambda size: nominal(other, size)),)
-    task = study.experiment.task.model_copy(
-        update={"control": CONTROL_KINDS[kind].task, "control_strength": study.controls.strength}
-    )
+    (axis, sizes), *others = study.axes.items()
+    smallest = sorted(sizes, key=lambda size: nominal(axis, size))[:_NUM_SIZES]
+    control = CONTROL_KINDS[kind]
+    labels = {"control": control.task, "control_strength": study.controls.strength}
+    task = study.experiment.task.model_copy(update=labels)
     changes = {
         "name": kind,
-        "question": CONTROL_KINDS[kind].label,
+        "question": control.label,
         "experiment": study.experiment.model_copy(update={"task": task}),
-        "axes": axes,
+        "axes": {
+            axis: study.controls.sizes or smallest,
+            **{other: (largest(other, sizes),) for other, sizes in others},
+        },
         "seeds": study.controls.seeds or study.seeds[:_NUM_SEEDS],
         "controls": {},
         "tuning": {"rule": "fixed" if study.tuning.rule == "fixed" else "transfer"},

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from finscale.config.study import expected
+from finscale.data.controls import optimum, quarters
 from finscale.errors import FinscaleError
+from finscale.evaluation.bootstrap import mean_interval
 from finscale.evaluation.predictions import Predictions
 from finscale.evaluation.targets import target_of
 from finscale.judging.gather import predictions_of
 from finscale.registry import Registry
-from finscale.study.axes import nominal
+from finscale.scaling.digits import number
+from finscale.scaling.sentences import interval, p_text
+from finscale.study.axes import largest
 from finscale.study.control_grid import CONTROL_KINDS
-from finscale.study.daily import base_rates, series_of, windows_key
+from finscale.study.daily import Completed, base_rates, series_of
 from finscale.study.outcomes import OUTCOMES, outcome_of
-
-if TYPE_CHECKING:
-    from finscale.runs import Run
-    from finscale.scaling import Verdict
-    from finscale.study.planned import Planned
-    from finscale.study.study import Study
+from finscale.study.planned import windows_key
+from finscale.study.study import Study
 
 Floats = NDArray[np.float64]
 _NUM_SHUFFLES = 2_000
@@ -33,30 +33,14 @@ _NUM_SHUFFLES = 2_000
 
 @dataclass(frozen=True)
 class ControlOutcome:
-    """A control, held against what is known of it.
+    """A control, held against what is known of it."""
 
-    Parameters
-    ----------
-    control : str
-        ``permuted_labels`` or ``planted_signal``.
-    label : str
-        The control in words.
-    expected : str
-        What has to come out; stated before the first run.
-    found : str
-        What did; why nothing can be said when ``ok`` is None.
-    ok : bool or None
-        Whether they agree; None while runs are missing.
-    facts : dict
-        The numbers behind ``found``.
-    """
-
-    control: str
-    label: str
-    expected: str
-    found: str
-    ok: bool | None
-    facts: dict[str, Any]
+    control: str  #: ``permuted_labels`` or ``planted_signal``
+    label: str  #: The control in words
+    expected: str  #: What has to come out; stated before the first run
+    found: str  #: What did; why nothing can be said when ``ok`` is None
+    ok: bool | None  #: Whether they agree; None while runs are missing
+    facts: dict[str, Any]  #: The numbers behind ``found``
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -64,7 +48,7 @@ class ControlOutcome:
 
 
 #: A control's study and the level of its tests → what was found, whether it is right, and facts.
-ControlJudge = Callable[["Study", float], tuple[str, bool, dict[str, Any]]]
+ControlJudge = Callable[[Study, float], tuple[str, bool, dict[str, Any]]]
 #: How each of ``finscale.study.control_grid.CONTROL_KINDS`` is judged.
 CONTROL_JUDGES: Registry[ControlJudge] = Registry("control")
 
@@ -72,31 +56,29 @@ CONTROL_JUDGES: Registry[ControlJudge] = Registry("control")
 def control_outcomes(study: Study) -> list[ControlOutcome]:
     """Return each of a study's controls: what had to come out, what did, and whether they agree."""
     level = study.config.controls.level
-    return [control_outcome(kind, control, level=level) for kind, control in study.controls.items()]
+    return [_outcome(kind, control, level) for kind, control in study.controls.items()]
 
 
-def control_outcome(kind: str, study: Study, *, level: float) -> ControlOutcome:
+def _outcome(kind: str, study: Study, level: float) -> ControlOutcome:
     """Hold a control's finished runs against what is known of it."""
     label = CONTROL_KINDS[kind].label
     awaited = expected(kind, study.config.outcome)  # type: ignore[arg-type]
-    missing = [planned for planned in study.plan if planned.run_id not in study.runs]
+    missing = sum(planned.run_id not in study.runs for planned in study.plan)
     if missing:
-        found = f"{len(missing)} of {len(study.plan)} runs are missing"
+        found = f"{missing} of {len(study.plan)} runs are missing"
         return ControlOutcome(kind, label, awaited, found, None, {})
-    found, ok, facts = CONTROL_JUDGES[kind](study, level)
-    return ControlOutcome(kind, label, awaited, found, ok, facts)
+    return ControlOutcome(kind, label, awaited, *CONTROL_JUDGES[kind](study, level))
 
 
 def _judge_permuted(study: Study, level: float) -> tuple[str, bool, dict[str, Any]]:
-    from finscale.scaling.sentences import p_text
-
-    verdict = _verdict(study)
+    try:
+        name: str = study.verdict().name
+    except FinscaleError:  # too few sizes or seeds: no law is claimed
+        name = "too few runs for a verdict"
     p_value = within_quarters(_networks(study))
-    claims = verdict is not None and verdict.name == "LAW"
-    name = verdict.name if verdict else "too few runs for a verdict"
     found = f"{name}; ranking of days within quarters better than chance: {p_text(p_value)}"
     facts = {"verdict": name, "p_within_quarters": p_value, "level": level}
-    return found, p_value > level and not claims, facts
+    return found, p_value > level and name != "LAW", facts
 
 
 def _judge_planted(study: Study, level: float) -> tuple[str, bool, dict[str, Any]]:
@@ -105,19 +87,16 @@ def _judge_planted(study: Study, level: float) -> tuple[str, bool, dict[str, Any
     By the study's own outcome where planted labels can show it; no price follows from them, so
     that a study of trading is judged by its loss.
     """
-    from finscale.evaluation.bootstrap import mean_interval
-    from finscale.scaling.digits import number
-    from finscale.scaling.sentences import interval
-
-    outcome = (
-        OUTCOMES["loss"] if OUTCOMES[study.config.outcome].trades else outcome_of(study.config)
-    )
+    outcome = outcome_of(study.config)
+    if outcome.trades:
+        outcome = OUTCOMES["loss"]
     measure = outcome.measure(target_of(study.config.experiment))
-    networks = series_of(_networks(study, largest=True))
-    keys = [windows_key(run.config) for run in networks[0][1]]
-    known = base_rates(study.completed())
-    base_rate = predictions_of([known[key] for key in keys], beside=networks[0][1][0].config)
-    best = replace(base_rate, table=_with_optimum(base_rate.table, _optima(study)))
+    networks = series_of(_largest(study))
+    folds, known = networks[0][1], base_rates(study.completed())
+    base_rate = predictions_of(
+        [known[windows_key(run.config)] for run in folds], beside=folds[0].config
+    )
+    best = replace(base_rate, table=_with_optimum(base_rate.table, study))
 
     def losses_T(tested: Predictions) -> Floats:
         value_T = outcome.by_day(outcome.rows(tested, None))[1]
@@ -138,21 +117,24 @@ def _judge_planted(study: Study, level: float) -> tuple[str, bool, dict[str, Any
     return found, gain.low > 0, facts
 
 
-def _with_optimum(predictions: pl.DataFrame, optima: pl.DataFrame) -> pl.DataFrame:
+def _with_optimum(predictions: pl.DataFrame, study: Study) -> pl.DataFrame:
     """Return the same rows with the best possible predictions for them."""
+    prepared = study.plan[0].prepared
+    optima = pl.concat(
+        part.select("date", "symbol", best=pl.Series(optimum(part, prepared.config.task)))
+        for part in prepared.dataset.frame.partition_by("symbol", maintain_order=True)
+    )
     joined = predictions.join(optima, on=["date", "symbol"], how="left", maintain_order="left")
     return joined.with_columns(logit="best").drop("best")
 
 
-def within_quarters(networks: Sequence[tuple[Planned, Run]], *, seed: int = 0) -> float:
+def within_quarters(networks: Completed, *, seed: int = 0) -> float:
     """Return the p value of models ranking the days within calendar quarters better than chance.
 
     Within a quarter shuffled labels are exchangeable whatever the models know of its level, so the
     test shuffles them again and counts how often the association is as strong. The outputs of all
     runs are averaged first.
     """
-    from finscale.data.controls import quarters
-
     table = (
         pl.concat(run.predictions("test") for _, run in networks)
         .group_by("date", "symbol", maintain_order=True)
@@ -165,7 +147,8 @@ def within_quarters(networks: Sequence[tuple[Planned, Run]], *, seed: int = 0) -
     )[1].ravel()
     order_N = np.argsort(group_N, kind="stable")
     group_N = group_N[order_N]
-    score_N = _centred(table["logit"].to_numpy()[order_N], group_N)
+    score_N = table["logit"].to_numpy()[order_N]
+    score_N = score_N - (np.bincount(group_N, weights=score_N) / np.bincount(group_N))[group_N]
     target_N = table["target"].to_numpy().astype(np.float64)[order_N]
     rng = np.random.default_rng(seed)
     observed = float(score_N @ target_N)
@@ -177,39 +160,15 @@ def within_quarters(networks: Sequence[tuple[Planned, Run]], *, seed: int = 0) -
     return (1 + as_strong) / (1 + _NUM_SHUFFLES)
 
 
-def _centred(values_N: Floats, group_N: NDArray[np.int64]) -> Floats:
-    means = np.bincount(group_N, weights=values_N) / np.bincount(group_N)
-    centred_N: Floats = values_N - means[group_N]
-    return centred_N
+def _networks(study: Study) -> Completed:
+    return [(p, run) for p, run in study.completed() if not p.cell.is_baseline]
 
 
-def _optima(study: Study) -> pl.DataFrame:
-    """Return the best possible prediction of each symbol's days."""
-    from finscale.data.controls import optimum
-
-    prepared = study.plan[0].prepared
-    frame: pl.DataFrame = prepared.dataset.frame
-    task = prepared.config.task
-    return pl.concat(
-        part.select("date", "symbol", best=pl.Series(optimum(part, task)))
-        for part in frame.partition_by("symbol", maintain_order=True)
-    )
-
-
-def _networks(study: Study, *, largest: bool = False) -> list[tuple[Planned, Run]]:
-    networks = [(p, run) for p, run in study.completed() if not p.cell.is_baseline]
-    if largest:
-        axis = next(iter(study.config.axes))
-        most = max(nominal(axis, planned.cell.sizes[axis]) for planned, _ in networks)
-        networks = [(p, run) for p, run in networks if nominal(axis, p.cell.sizes[axis]) == most]
-    return networks
-
-
-def _verdict(study: Study) -> Verdict | None:
-    try:
-        return study.verdict()
-    except FinscaleError:
-        return None  # too few sizes or seeds: no law is claimed
+def _largest(study: Study) -> Completed:
+    """Return the networks of the largest size along the first axis."""
+    axis, sizes = next(iter(study.config.axes.items()))
+    most = largest(axis, sizes)
+    return [(p, run) for p, run in _networks(study) if p.cell.sizes[axis] == most]
 
 
 CONTROL_JUDGES.add("permuted_labels", _judge_permuted)

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
-from finscale.config import BaselineConfig, ExperimentConfig
+from finscale.config import BaselineConfig, StudyConfig
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.evaluation.backtest import Costs
-from finscale.evaluation.market import Market
 from finscale.evaluation.predictions import Predictions
 from finscale.judging.gather import bars_of, market_of, predictions_of
+from finscale.runs import Run
 from finscale.study.axes import AXES, nominal
-from finscale.study.outcomes import OUTCOMES, Outcome, Trade
+from finscale.study.outcomes import OUTCOMES, Outcome, Trade, costs_of, outcome_of
+from finscale.study.planned import Planned, windows_key
 
-if TYPE_CHECKING:
-    from finscale.runs import Run
-    from finscale.study.planned import Planned
-
-Completed = Sequence[tuple["Planned", "Run"]]
-
-
-def windows_key(config: ExperimentConfig) -> str:
-    """Return what decides the windows: a network is held against baselines with the same key."""
-    return config.model_dump_json(include={"data", "task", "split"})
+Completed = Sequence[tuple[Planned, Run]]
+#: The symbols that all sizes have, where they differ.
+Shared = frozenset[str] | None
 
 
 def daily_losses(completed: Completed) -> pl.DataFrame:
@@ -35,6 +28,15 @@ def daily_losses(completed: Completed) -> pl.DataFrame:
     Columns: those of :func:`daily_values`, with ``loss`` for ``value``.
     """
     return daily_values(completed, OUTCOMES["loss"]).rename({"value": "loss"})
+
+
+def study_values(
+    study: StudyConfig, completed: Completed, data: DataStore | None, *, common: bool = False
+) -> pl.DataFrame:
+    """Return :func:`daily_values` of the outcome that a study is about."""
+    return daily_values(
+        completed, outcome_of(study), costs=costs_of(study), data=data, common=common
+    )
 
 
 def daily_values(
@@ -80,11 +82,10 @@ def daily_values(
     if not series:
         raise FinscaleError("no network of this study is finished yet.")
     axes = list(series[0][0].cell.sizes)
-    shared = _shared_symbols(series) if "assets" in axes else None
-    trade: Trade | None = None
-    if outcome.trades:
-        trade = _market(series, shared, data), costs or Costs()
-    tested = [_shared(predictions_of(runs), shared) for _, runs in series]
+    shared = shared_symbols(axes, (run for _, members in series for run in members))
+    # tiers and histories have the same prices
+    trade = trade_of(outcome, series[0][1][0], shared, costs or Costs(), data)
+    tested = [of_shared(predictions_of(runs), shared) for _, runs in series]
     rows = [outcome.rows(one, trade) for one in tested]
     if common:
         rows = _on_common_days(rows)
@@ -110,37 +111,38 @@ def series_of(completed: Completed) -> list[tuple[Planned, list[Run]]]:
     for planned, run in completed:
         if not planned.cell.is_baseline:
             groups.setdefault(series_key(planned), []).append((planned, run))
-    return [
-        (members[0][0], [run for _, run in sorted(members, key=lambda m: m[1].config.split.fold)])
-        for members in groups.values()
-    ]
+    return [(members[0][0], in_folds(members)) for members in groups.values()]
 
 
-def _shared(predictions: Predictions, symbols: frozenset[str] | None) -> Predictions:
-    return predictions if symbols is None else predictions.of_symbols(symbols)
+def in_folds(members: Completed) -> list[Run]:
+    """Return the runs of one model, folds in order."""
+    return sorted((run for _, run in members), key=lambda run: run.config.split.fold)
 
 
-def _shared_symbols(series: Sequence[tuple[Planned, list[Run]]]) -> frozenset[str]:
-    runs = (run for _, members in series for run in members)
+def shared_symbols(axes: Iterable[str], runs: Iterable[Run]) -> Shared:
+    """Return the symbols that all runs have, where a study's sizes are numbers of symbols."""
+    if "assets" not in axes:
+        return None
     return frozenset.intersection(*(frozenset(run.config.data.symbols) for run in runs))
 
 
-def _market(
-    series: Sequence[tuple[Planned, list[Run]]],
-    shared: frozenset[str] | None,
-    data: DataStore | None,
-) -> Market:
-    """Return the prices that every series trades; tiers and histories have the same."""
-    first = series[0][1][0]
-    symbols = first.config.data.symbols if shared is None else sorted(shared)
-    return market_of(bars_of(first, data or DataStore(first.config.data.root)), symbols)
+def of_shared(predictions: Predictions, shared: Shared) -> Predictions:
+    """Return the predictions that are judged."""
+    return predictions if shared is None else predictions.of_symbols(shared)
+
+
+def trade_of(
+    outcome: Outcome, run: Run, shared: Shared, costs: Costs, data: DataStore | None
+) -> Trade | None:
+    """Return the prices of a run's judged symbols, and the costs, where an outcome trades."""
+    if not outcome.trades:
+        return None
+    symbols = run.config.data.symbols if shared is None else sorted(shared)
+    return market_of(bars_of(run, data or DataStore(run.config.data.root)), symbols), costs
 
 
 def _on_common_days(rows: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
-    days = [set(own["day"]) for own in rows]
-    shared = set.intersection(*days)
-    if all(len(own) == len(shared) for own in days):
-        return list(rows)
+    shared = set.intersection(*(set(own["day"]) for own in rows))
     if not shared:
         raise FinscaleError("the sizes have no test day in common, and cannot be compared.")
     return [own.filter(pl.col("day").is_in(shared)) for own in rows]
@@ -152,7 +154,7 @@ def _less_base_rate(
     runs: Sequence[Run],
     outcome: Outcome,
     known: Mapping[str, Run],
-    shared: frozenset[str] | None,
+    shared: Shared,
 ) -> pl.DataFrame:
     keys = [windows_key(run.config) for run in runs]
     if not set(keys) <= set(known):
@@ -161,7 +163,7 @@ def _less_base_rate(
             hint="name base_rate among the baselines, and `finscale study run` again",
         )
     base = predictions_of([known[key] for key in keys], beside=runs[0].config)
-    other = outcome.daily(outcome.rows(_shared(base, shared), None))
+    other = outcome.daily(outcome.rows(of_shared(base, shared), None))
     joined = values.join(other, on="day", suffix="_base_rate", maintain_order="left")
     return joined.select("day", value=pl.col("value") - pl.col("value_base_rate"))
 
@@ -178,7 +180,7 @@ def _placed(
     for axis, size in planned.cell.sizes.items():
         facts[f"size_{axis}"] = nominal(axis, size)
         facts[axis] = sum(map(AXES[axis].measure, runs)) / len(runs)
-    facts |= {"seed": runs[0].config.seed}
+    facts["seed"] = runs[0].config.seed
     return table.with_columns(pl.lit(value).alias(name) for name, value in facts.items())
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-
-import polars as pl
+from typing import Literal
 
 from finscale.files import atomic_path
-
-if TYPE_CHECKING:
-    from finscale.study.study import Study
+from finscale.study.daily import daily_losses, study_values
+from finscale.study.results import results_table
+from finscale.study.study import Study
 
 
 def export_study(study: Study, folder: Path, *, format: Literal["csv", "parquet"]) -> list[Path]:
@@ -31,27 +29,13 @@ def export_study(study: Study, folder: Path, *, format: Literal["csv", "parquet"
     list of Path
         The files, runs first.
     """
-    from finscale.study.analysis import daily_losses, daily_values
-    from finscale.study.outcomes import costs_of, outcome_of
-    from finscale.study.results import results_table
-
-    completed = study.completed()
+    completed, outcome = study.completed(), study.config.outcome
     tables = {"runs": results_table(completed), "daily_losses": daily_losses(completed)}
-    outcome = outcome_of(study.config)
-    if outcome.name != "loss":
-        tables[f"daily_{outcome.name}"] = daily_values(
-            completed, outcome, costs=costs_of(study.config), data=study.data
-        )
-    return [
-        _write(table, folder / f"{study.config.name}_{name}.{format}", format)
-        for name, table in tables.items()
-    ]
-
-
-def _write(table: pl.DataFrame, target: Path, format: str) -> Path:
-    with atomic_path(target) as path:
-        if format == "csv":
-            table.write_csv(path)
-        else:
-            table.write_parquet(path)
-    return target
+    if outcome != "loss":
+        tables[f"daily_{outcome}"] = study_values(study.config, completed, study.data)
+    files = []
+    for name, table in tables.items():
+        files.append(folder / f"{study.config.name}_{name}.{format}")
+        with atomic_path(files[-1]) as path:
+            getattr(table, f"write_{format}")(path)
+    return files

@@ -63,27 +63,14 @@ class Answers:
         measure = outcome.measure(TARGETS[kind])
         unit = measure.unit or measure.title
         sesoi = self.sesoi or RULES[outcome.name].sesoi.get(kind, 0.01)
-        text = _TEMPLATE.format(
-            name=self.name,
-            question=_plain(question),
-            symbols=", ".join(self.symbols),
-            task=self.task,
-            horizon=self.horizon,
-            axis=self.axis,
-            sets=axis.sets,
-            fixed=axis.fixed,
-            measured=axis.measured,
-            sizes=self.sizes or PROPOSED.get(self.axis, ""),
-            seeds=self.seeds,
-            folds=self.folds,
-            budget=self.budget,
-            budget_note="replaced by each size below" if scaled_model else "of every run",
-            outcome=self.outcome,
-            sesoi=_plain(sesoi),
-            unit=unit,
-            kinds=kinds,
-            context="80",
-        )
+        completed = {
+            "question": _plain(question),
+            "symbols": ", ".join(self.symbols),
+            "sizes": self.sizes or PROPOSED.get(self.axis, ""),
+            "budget_note": "replaced by each size below" if scaled_model else "of every run",
+            "sesoi": _plain(sesoi),
+        }
+        text = _TEMPLATE.format(**{**vars(self), **completed}, grown=axis, unit=unit, kinds=kinds)
         validate(StudyConfig, yaml.safe_load(text), place="the answers")
         return text
 
@@ -122,7 +109,7 @@ experiment:
     symbols: [{symbols}]
     source: bundled # bars that are not there yet come from here: bundled, csv, yahoo …
     tier: a20
-    context_length: {context} # bars that a window sees
+    context_length: 80 # bars that a window sees
   task:
     name: {task} # direction, threshold_{{0.5,1,2,3,5}}pct, regression
     horizon: {horizon} # bars ahead that the label looks at
@@ -140,9 +127,9 @@ experiment:
     batch_size: 64
     threads: auto # measured for each size when the study starts: shared cores, or all of them
 
-# What grows. It sets {sets}.
-# Held fixed: {fixed}.
-# The law is fitted to: {measured}.
+# What grows. It sets {grown.sets}.
+# Held fixed: {grown.fixed}.
+# The law is fitted to: {grown.measured}.
 axes:
   {axis}: [{sizes}]
 

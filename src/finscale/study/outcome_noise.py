@@ -25,69 +25,41 @@ _MANY = 10_000
 
 
 @dataclass(frozen=True)
-class Expected:
-    """What is expected of the test days: how often the event happens, and how well it is ranked.
-
-    Parameters
-    ----------
-    base_rate : float
-        Share of events; of a number instead of a class, its mean.
-    auc : float
-        Area under the ROC curve.
-    """
-
-    base_rate: float
-    auc: float
-
-
-@dataclass(frozen=True)
 class OutcomeNoise:
-    """How an outcome varies.
+    """How an outcome varies."""
 
-    Parameters
-    ----------
-    day_variance : float
-        Of one size's value a day, beyond what all sizes share.
-    seeds : float
-        Standard deviation over seeds.
-    base_rate : float
-        Share of events; .5 where there are none.
-    assumed : str
-        What this takes for granted.
-    """
-
-    day_variance: float
-    seeds: float
-    base_rate: float
-    assumed: str
+    day_variance: float  #: Of one size's value a day, beyond what all sizes share
+    seeds: float  #: Standard deviation over seeds
+    base_rate: float  #: Share of events; .5 where there are none
+    assumed: str  #: What this takes for granted
 
 
-#: What is expected of the test days → how the outcome varies.
-NoiseOf = Callable[[Expected], OutcomeNoise]
+#: What is expected of the test days → how the outcome varies. First the share of events (of a
+#: number instead of a class, its mean), then the area under the ROC curve: how well it is ranked.
+NoiseOf = Callable[[float, float], OutcomeNoise]
 
 
-def loss_noise(expected: Expected) -> OutcomeNoise:
+def loss_noise(base_rate: float, auc: float) -> OutcomeNoise:
     """Return the noise of log loss; ``finscale.scaling.verdict_power`` has the formula."""
-    design = StudyDesign((1.0, 2.0, 3.0, 4.0), 2, 10, expected.base_rate, auc=expected.auc)
+    design = StudyDesign((1.0, 2.0, 3.0, 4.0), 2, 10, base_rate, auc=auc)
     assumed = (
-        f"AUC {expected.auc:g}, scores of two sizes correlated {design.correlation:g}, "
+        f"AUC {auc:g}, scores of two sizes correlated {design.correlation:g}, "
         f"loss of seeds spread {design.seed_noise:g} nats"
     )
-    return OutcomeNoise(design.day_variance, design.seed_noise, expected.base_rate, assumed)
+    return OutcomeNoise(design.day_variance, design.seed_noise, base_rate, assumed)
 
 
-def auc_noise(expected: Expected) -> OutcomeNoise:
+def auc_noise(base_rate: float, auc: float) -> OutcomeNoise:
     """Return the noise of an AUC: Hanley and McNeil (1982), AUCs correlated as scores are."""
-    events = expected.base_rate * _MANY
-    variance = _MANY * auc_error(expected.auc, events, _MANY - events) ** 2
+    events = base_rate * _MANY
+    variance = _MANY * auc_error(auc, events, _MANY - events) ** 2
     assumed = (
-        f"AUC {expected.auc:g}, those of two sizes correlated {_SCORES:g}, of seeds spread "
-        f"{_SEEDS_AUC:g}"
+        f"AUC {auc:g}, those of two sizes correlated {_SCORES:g}, of seeds spread {_SEEDS_AUC:g}"
     )
-    return OutcomeNoise((1 - _SCORES) * variance, _SEEDS_AUC, expected.base_rate, assumed)
+    return OutcomeNoise((1 - _SCORES) * variance, _SEEDS_AUC, base_rate, assumed)
 
 
-def r2_noise(expected: Expected) -> OutcomeNoise:
+def r2_noise(base_rate: float, auc: float) -> OutcomeNoise:
     """Return the noise of R²: a day's value moves by 2·y·f / σ², with Var(f) = R²·σ²."""
     assumed = (
         f"R² {_EXPECTED_R2:g}, forecasts of two sizes correlated {_SCORES:g}, R² of seeds spread "
@@ -96,7 +68,7 @@ def r2_noise(expected: Expected) -> OutcomeNoise:
     return OutcomeNoise(4 * _EXPECTED_R2 * (1 - _SCORES), _SEEDS_R2, 0.5, assumed)
 
 
-def sharpe_noise(expected: Expected) -> OutcomeNoise:
+def sharpe_noise(base_rate: float, auc: float) -> OutcomeNoise:
     """Return the noise of a yearly Sharpe ratio: Lo (2002), near 1 a day of a small daily ratio."""
     assumed = (
         f"returns of two sizes' positions correlated {_RETURNS:g}, Sharpe ratios of seeds spread "

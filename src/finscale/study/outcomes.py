@@ -8,7 +8,7 @@ the verdict's machinery (long-run covariance over days, luck of seeds) serves al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,41 +38,24 @@ Trade = tuple[Market, Costs]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a study can be about.
+    """What a study can be about."""
 
-    Parameters
-    ----------
-    name : str
-        As the study file has it.
-    measure : callable
-        Target → title, unit and direction. ``finscale.config.outcomes`` says which targets it fits.
-    rows : callable
-        Predictions of a model, and prices where it trades → rows with ``day`` and what ``by_day``
-        needs.
-    by_day : callable
-        Such rows, of any days → days and values whose mean is the outcome on those days.
-    axis : str
-        Title of a figure's axis.
-    does : str
-        What a better network does, for a question: ``Does a larger network …``
-    comparable : bool
-        Whether values compare across tasks that ask different things (another horizon); if not,
-        differences from the base rate's value do.
-    trades : bool
-        Whether prices are needed.
-    noise : mapping of str to callable
-        Target → how the outcome is expected to vary, for the power of a study; targets of which it
-        is not known beforehand are missing.
-    """
-
-    name: OutcomeName
+    name: OutcomeName  #: As the study file has it
+    #: Target → title, unit and direction. ``finscale.config.outcomes`` says which targets it fits.
     measure: Callable[[Target], Measure]
+    #: Predictions of a model, and prices where it trades → rows with ``day`` and what ``by_day``
+    #: needs.
     rows: Callable[[Predictions, Trade | None], pl.DataFrame]
+    #: Such rows, of any days → days and values whose mean is the outcome on those days.
     by_day: Callable[[pl.DataFrame], ByDay]
-    axis: str
-    does: str
+    axis: str  #: Title of a figure's axis
+    does: str  #: What a better network does, for a question: ``Does a larger network …``
+    #: Whether values compare across tasks that ask different things (another horizon); if not,
+    #: differences from the base rate's value do.
     comparable: bool = True
-    trades: bool = False
+    trades: bool = False  #: Whether prices are needed
+    #: Target → how the outcome is expected to vary, for the power of a study; targets of which it
+    #: is not known beforehand are missing.
     noise: Mapping[str, NoiseOf] = field(default_factory=dict)
 
     def daily(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -82,8 +65,6 @@ class Outcome:
 
 
 OUTCOMES: Registry[Outcome] = Registry("study outcome")
-_AUC_COLUMNS = ("day", "target", "logit")
-_R2_COLUMNS = ("day", "error", "benchmark")
 
 
 def outcome_of(study: StudyConfig) -> Outcome:
@@ -101,12 +82,8 @@ def costs_of(study: StudyConfig) -> Costs:
     return Costs(**study.costs.model_dump())
 
 
-def _loss_rows(predictions: Predictions, trade: Trade | None) -> pl.DataFrame:
-    return predictions.test.select(day="date", loss=pl.Series(predictions.losses_N))
-
-
-def _auc_rows(predictions: Predictions, trade: Trade | None) -> pl.DataFrame:
-    return predictions.test.select("target", "logit", "fold", day="date")
+def _arrays(rows: pl.DataFrame, *names: str) -> Iterator[NDArray[Any]]:
+    return (rows[name].to_numpy() for name in names)
 
 
 def _r2_rows(predictions: Predictions, trade: Trade | None) -> pl.DataFrame:
@@ -132,50 +109,42 @@ def _sharpe_by_day(rows: pl.DataFrame) -> ByDay:
     return rows["day"].to_numpy(), values_T
 
 
-OUTCOMES.add(
-    "loss",
+for _outcome in (
     Outcome(
         name="loss",
         measure=lambda target: Measure("loss", target.words.unit, digits=target.loss_digits),
-        rows=_loss_rows,
+        rows=lambda predictions, _: predictions.test.select(
+            day="date", loss=pl.Series(predictions.losses_N)
+        ),
         # a day is one observation, however many symbols it has
-        by_day=lambda rows: day_means(rows["day"].to_numpy(), rows["loss"].to_numpy()),
+        by_day=lambda rows: day_means(*_arrays(rows, "day", "loss")),
         axis="test loss",
         does="lose less on days that it has never seen",
         comparable=False,
         noise={"classification": loss_noise},
     ),
-)
-OUTCOMES.add(
-    "auc",
     Outcome(
         name="auc",
         measure=lambda target: Measure("AUC", "", higher_is_better=True, best=1.0, many="AUCs"),
-        rows=_auc_rows,
+        rows=lambda predictions, _: predictions.test.select("target", "logit", "fold", day="date"),
         by_day=lambda rows: auc_by_day(
-            *(rows[name].to_numpy() for name in _AUC_COLUMNS), fold=rows["fold"].to_numpy()
+            *_arrays(rows, "day", "target", "logit"), fold=rows["fold"].to_numpy()
         ),
         axis="test AUC, days ranked within their fold (.5 is guessing, 1 perfect)",
         does="rank days better that it has never seen",
         noise={"classification": auc_noise},
     ),
-)
-OUTCOMES.add(
-    "r2",
     Outcome(
         name="r2",
         measure=lambda target: Measure(
             "R²", "", higher_is_better=True, best=1.0, many="R² values", digits=5
         ),
         rows=_r2_rows,
-        by_day=lambda rows: r2_by_day(*(rows[name].to_numpy() for name in _R2_COLUMNS)),
+        by_day=lambda rows: r2_by_day(*_arrays(rows, "day", "error", "benchmark")),
         axis="test R² (0 is the mean of the training years)",
         does="explain more of the returns of days that it has never seen",
         noise={"regression": r2_noise},
     ),
-)
-OUTCOMES.add(
-    "sharpe",
     Outcome(
         name="sharpe",
         measure=lambda target: Measure(
@@ -188,4 +157,5 @@ OUTCOMES.add(
         trades=True,
         noise=dict.fromkeys(RULES["sharpe"].sesoi, sharpe_noise),
     ),
-)
+):
+    OUTCOMES.add(_outcome.name, _outcome)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from finscale.config import BaselineConfig
+from finscale.config import ExperimentConfig
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.experiment.preparation import Prepared, prepare
@@ -29,10 +29,8 @@ class Planned:
     def cost(self) -> float:
         """Training FLOPs if no epoch is saved by early stopping; 0 for a baseline."""
         prepared = self.prepared
-        if isinstance(prepared.config.model, BaselineConfig):
-            return 0.0
-        epochs = prepared.config.training.epochs
-        return 3.0 * prepared.flops_per_sample * len(prepared.split.train) * epochs
+        samples = len(prepared.split.train) * prepared.config.training.epochs
+        return 3.0 * prepared.flops_per_sample * samples
 
     @property
     def threads(self) -> int:
@@ -55,37 +53,32 @@ def plan_cells(cells: Sequence[Cell], data: DataStore) -> list[Planned]:
         If two cells are the same run: sizes that come to the same thing.
     """
     known: dict[str, Prepared] = {}
-    places = sorted(range(len(cells)), key=lambda place: _windows_of(cells[place]))
-    planned: dict[int, Planned] = {}
-    for place in places:
-        cell = cells[place]
-        alike = cell.config.model_dump_json(exclude={"name", "seed", "tracking"})
+    # cells that share windows follow one another: the last ones read are kept in memory
+    for cell in sorted(cells, key=lambda cell: windows_key(cell.config)):
+        alike = _alike(cell)
         if alike not in known:
             known[alike] = prepare(cell.config, data)
-        planned[place] = Planned(cell, _for_cell(known[alike], cell))
-    in_order = [planned[place] for place in range(len(cells))]
-    _refuse_twins(in_order)
-    return in_order
-
-
-def _windows_of(cell: Cell) -> str:
-    """Return what decides the windows: cells that share them follow one another."""
-    return cell.config.model_dump_json(include={"data", "task", "split"})
-
-
-def _for_cell(prepared: Prepared, cell: Cell) -> Prepared:
-    own = {"name": cell.config.name, "seed": cell.config.seed, "tracking": cell.config.tracking}
-    config = prepared.config.model_copy(update=own)
-    return replace(prepared, config=config, run_id=run_id(config, prepared.digests))
-
-
-def _refuse_twins(planned: Iterable[Planned]) -> None:
-    first: dict[str, Cell] = {}
-    for one in planned:
-        if one.run_id in first:
+    planned: dict[str, Planned] = {}
+    for cell in cells:
+        prepared = known[_alike(cell)]
+        own = {"name": cell.config.name, "seed": cell.config.seed, "tracking": cell.config.tracking}
+        config = prepared.config.model_copy(update=own)
+        identity = run_id(config, prepared.digests)
+        if identity in planned:
             raise FinscaleError(
-                f"{first[one.run_id].label} and {one.cell.label} are the same run: "
+                f"{planned[identity].cell.label} and {cell.label} are the same run: "
                 "their sizes come to the same thing.",
                 hint="choose sizes that differ, and no longer history than the data have",
             )
-        first[one.run_id] = one.cell
+        planned[identity] = Planned(cell, replace(prepared, config=config, run_id=identity))
+    return list(planned.values())
+
+
+def windows_key(config: ExperimentConfig) -> str:
+    """Return what decides the windows: a network is held against baselines with the same key."""
+    return config.model_dump_json(include={"data", "task", "split"})
+
+
+def _alike(cell: Cell) -> str:
+    """Return what cells share that are resolved as one."""
+    return cell.config.model_dump_json(exclude={"name", "seed", "tracking"})

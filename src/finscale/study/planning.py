@@ -7,9 +7,9 @@ for about a second. The measurement enters the estimate of time and no run.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import psutil
@@ -19,10 +19,7 @@ from finscale.study.axes import AXES
 from finscale.study.planned import Planned
 from finscale.study.power_plan import PowerPlan, power_plan, smallest_seen
 from finscale.study.speed import measured_speed, model_key, same_speed, training_bytes
-
-if TYPE_CHECKING:
-    from finscale.experiment.preparation import Prepared
-    from finscale.study.study import Study
+from finscale.study.study import Study
 
 #: A baseline's fit and a run's own overhead (imports are shared by a worker's runs).
 _BASELINE_SECONDS, _RUN_SECONDS = 1.0, 0.5
@@ -34,64 +31,35 @@ BESIDE = ("baselines", "sweep", "controls")
 
 @dataclass(frozen=True)
 class SizePlan:
-    """What one size takes; or a group of runs beside the grid.
+    """What one size takes; or a group of runs beside the grid."""
 
-    Parameters
-    ----------
-    label : str
-        The size in words, or one of ``BESIDE``.
-    runs, there : int
-        Runs, and how many of them are in the store already.
-    parameters : int or None
-        Built parameters of one model.
-    flops : float
-        Training FLOPs of all its runs, if none stops early.
-    seconds : float or None
-        Of one run, if it does not stop early; measured. None where the device is not here.
-    threads : int or None
-        CPU threads of one run; None for baselines.
-    memory, disk : int
-        Bytes: the peak of one training process, and what all runs leave on disk.
-    sees : float or None
-        Smallest gain in the study's outcome over the smallest size that its runs would show with
-        80 % power.
-    """
-
-    label: str
+    label: str  #: The size in words, or one of ``BESIDE``
+    #: Runs, and how many of them are in the store already.
     runs: int
     there: int
-    parameters: int | None
-    flops: float
+    parameters: int | None  #: Built parameters of one model
+    flops: float  #: Training FLOPs of all its runs, if none stops early
+    #: Of one run, if it does not stop early; measured. None where the device is not here.
     seconds: float | None
-    threads: int | None
+    threads: int | None  #: CPU threads of one run; None for baselines
+    #: Bytes: the peak of one training process, and what all runs leave on disk.
     memory: int
     disk: int
+    #: Smallest gain in the study's outcome over the smallest size that its runs would show with
+    #: 80 % power.
     sees: float | None = None
 
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """A study's price and power.
+    """A study's price and power."""
 
-    Parameters
-    ----------
-    sizes : tuple of SizePlan
-        The grid's sizes, then baselines, sweep and controls.
-    seconds : float or None
-        Time of the missing runs on this machine; None where the device is not here.
-    workers : int
-        Runs at a time.
-    power : PowerPlan or None
-        None where it cannot be said; ``why_no_power`` then says why.
-    tuning : str
-        What is tuned anew for each size, in words.
-    """
-
-    sizes: tuple[SizePlan, ...]
+    sizes: tuple[SizePlan, ...]  #: The grid's sizes, then baselines, sweep and controls
+    #: Time of the missing runs on this machine; None where the device is not here.
     seconds: float | None
-    workers: int
-    power: PowerPlan | None
-    tuning: str
+    workers: int  #: Runs at a time
+    power: PowerPlan | None  #: None where it cannot be said; ``why_no_power`` then says why
+    tuning: str  #: What is tuned anew for each size, in words
     why_no_power: str = ""
 
     @property
@@ -140,20 +108,20 @@ def plan_study(
         If the study's device is here and cannot compute it, as its precision.
     """
     networks = [one for one in study.plan if not one.cell.is_baseline]
-    controls = [one for control in study.controls.values() for one in control.plan]
     meter = _Meter(seconds, study, tell)
     by_size: dict[str, list[Planned]] = {}
     for one in networks:
-        by_size.setdefault(_words(one), []).append(one)
+        words = " · ".join(AXES[axis].words(size) for axis, size in one.cell.sizes.items())
+        by_size.setdefault(words, []).append(one)
     sizes = [meter.group(label, group) for label, group in by_size.items()]
     beside = {
         BESIDE[0]: [one for one in study.plan if one.cell.is_baseline],
         BESIDE[1]: study.tuner.forecast(study.cells),
-        BESIDE[2]: controls,
+        BESIDE[2]: [one for control in study.controls.values() for one in control.plan],
     }
     rows = [*sizes, *(meter.group(name, group) for name, group in beside.items() if group)]
     count = workers or os.cpu_count() or 1
-    power, why_not = power_plan(study, networks)
+    power, why_not = power_plan(study.config, networks)
     sees = smallest_seen(study.config, networks)
     return StudyPlan(
         sizes=tuple(replace(row, sees=sees) if row.label in by_size else row for row in rows),
@@ -165,16 +133,12 @@ def plan_study(
     )
 
 
-def _words(planned: Planned) -> str:
-    return " · ".join(AXES[axis].words(size) for axis, size in planned.cell.sizes.items())
-
-
 class _Meter:
     """Measures each architecture once, whatever runs share it."""
 
     def __init__(self, seconds: float, study: Study, tell: Callable[[str], object]) -> None:
         self._seconds, self._runs, self._tell = seconds, study.runs, tell
-        self._speeds: dict[str, float | None] = {}
+        self._speeds: dict[str, float] = {}
         # a worker's libraries and data take about what this process holds before it trains
         self._base_memory = 0
 
@@ -184,12 +148,13 @@ class _Meter:
         self._base_memory = self._base_memory or psutil.Process().memory_info().rss
         networks = [one for one in planned if not one.cell.is_baseline]
         counts = networks[0].prepared.counts if networks else None
+        is_one_model = len({model_key(one) for one in networks}) == 1
         known = [one for one in seconds if one is not None]
         return SizePlan(
             label=label,
             runs=len(planned),
             there=sum(one.run_id in self._runs for one in planned),
-            parameters=counts.total if counts and len(_models(networks)) == 1 else None,
+            parameters=counts.total if counts and is_one_model else None,
             flops=sum(one.cost for one in planned),
             seconds=float(np.mean(known)) if len(known) == len(seconds) else None,
             threads=max((one.threads for one in networks), default=None),
@@ -201,35 +166,23 @@ class _Meter:
         prepared = planned.prepared
         if planned.cell.is_baseline:
             return _BASELINE_SECONDS
-        key = same_speed(planned)
-        if key not in self._speeds:
-            self._speeds[key] = self._speed(prepared)
-        speed = self._speeds[key]
-        if speed is None:
-            return None
-        split, epochs = prepared.split, prepared.config.training.epochs
-        # a forward pass is a third of a training step
-        samples = epochs * (len(split.train) + len(split.validation) / 3) + len(split.test) / 3
-        return _RUN_SECONDS + samples / speed
-
-    def _speed(self, prepared: Prepared) -> float | None:
-        """Return the windows a second, measured as the run would be placed here."""
         from finscale.training.devices import is_present
 
         if not is_present(prepared.config.training.device):
             return None
-        return measured_speed(place(prepared), seconds=self._seconds)
-
-
-def _models(planned: Iterable[Planned]) -> set[str]:
-    return {model_key(one) for one in planned}
+        key = same_speed(planned)
+        if key not in self._speeds:
+            self._speeds[key] = measured_speed(place(prepared), seconds=self._seconds)
+        split, epochs = prepared.split, prepared.config.training.epochs
+        # a forward pass is a third of a training step
+        samples = epochs * (len(split.train) + len(split.validation) / 3) + len(split.test) / 3
+        return _RUN_SECONDS + samples / self._speeds[key]
 
 
 def _disk(planned: Planned) -> int:
     counts, split = planned.prepared.counts, planned.prepared.split
-    weights = 4 * counts.total if counts else 0
     windows = len(split.validation) + len(split.test)
-    return weights + _BYTES_PER_WINDOW * windows + _BYTES_PER_RUN
+    return 4 * (counts.total if counts else 0) + _BYTES_PER_WINDOW * windows + _BYTES_PER_RUN
 
 
 def _wall_time(sizes: Sequence[SizePlan], workers: int) -> float | None:

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from finscale.config import StudyConfig
-from finscale.config.losses import target_name
 from finscale.config.outcomes import OUTCOMES as RULES
 from finscale.errors import FinscaleError
 from finscale.evaluation.targets import target_of
 from finscale.scaling.simulation import simulate_verdicts
 from finscale.scaling.verdict_power import StudyDesign, study_power
 from finscale.study.axes import nominal
-from finscale.study.outcome_noise import Expected, OutcomeNoise
+from finscale.study.daily import series_key
+from finscale.study.outcome_noise import OutcomeNoise
 from finscale.study.outcomes import measure_of, outcome_of
 from finscale.study.planned import Planned
-
-if TYPE_CHECKING:
-    from finscale.study.study import Study
 
 #: One-sided 5 % and 80 % power.
 _SEEN = 1.645 + 0.842
 _REPLICATES, _WANTED_POWER = 300, 0.8
-_MOST_FACTOR = 256
+_FACTORS = (2, 4, 8, 16, 32, 64, 128, 256)
 #: Area under the ROC curve that a power calculation expects: a threshold is volatility timing.
 _EXPECTED_AUC = {"direction": 0.55}
 _THRESHOLD_AUC = 0.75
@@ -34,59 +30,48 @@ _THRESHOLD_AUC = 0.75
 
 @dataclass(frozen=True)
 class PowerPlan:
-    """What the study could find, and what it would take to find the effect of interest.
+    """What the study could find, and what it would take to find the effect of interest."""
 
-    Parameters
-    ----------
-    outcome, unit : str
-        What the study is about, and the unit of the gains; empty for a plain number.
-    num_days : int
-        Test days of one size and seed.
-    smallest_fall, smallest_law : float
-        Smallest gain over the whole range that is seen, and whose power law is established, with
-        80 % power.
-    sesoi : float
-        Smallest effect of interest.
-    days_for_sesoi, seeds_for_sesoi : int or None
-        Days, or seeds, with which it would be seen; None where it is seen already, or never.
-    assumed : str
-        What the calculation takes for granted.
-    """
-
+    #: What the study is about, and the unit of the gains; empty for a plain number.
     outcome: str
     unit: str
-    num_days: int
+    num_days: int  #: Test days of one size and seed
+    #: Smallest gain over the whole range that is seen, and whose power law is established, with 80
+    #: % power.
     smallest_fall: float
     smallest_law: float
-    sesoi: float
+    sesoi: float  #: Smallest effect of interest
+    #: Days, or seeds, with which it would be seen; None where it is seen already, or never.
     days_for_sesoi: int | None
     seeds_for_sesoi: int | None
-    assumed: str
+    assumed: str  #: What the calculation takes for granted
 
 
-def power_plan(study: Study, networks: Sequence[Planned]) -> tuple[PowerPlan | None, str]:
+def power_plan(config: StudyConfig, networks: Sequence[Planned]) -> tuple[PowerPlan | None, str]:
     """Simulate what the study could find; None, and why, where it cannot be said."""
-    noise = _noise(study.config, networks)
-    if noise is None:
-        if _is_certain(study.config, networks):
-            return (
-                None,
-                "every day of train ends alike, and nothing tells test days apart beforehand",
-            )
-        target = target_of(study.config.experiment)
-        why = f"the power of a loss in units of {target.words.unit} is not worked out beforehand"
-        other = "outcome r2 asks the same and has one"
-        return None, f"{why}; {other}" if target.name in RULES["r2"].sesoi else why
+    noise = _noise(config, networks)
+    if isinstance(noise, str):
+        return None, noise
+    axis = next(iter(config.axes))
     try:
-        design = _design(study.config, networks, noise)
-    except FinscaleError as error:
+        design = StudyDesign(
+            sizes=tuple(sorted({_x(one, axis) for one in networks})),
+            num_seeds=len(config.seeds),
+            num_days=_num_days(networks),
+            base_rate=noise.base_rate,
+            seed_noise=noise.seeds,
+            sesoi=config.sesoi,
+            level=config.level,
+            variance=noise.day_variance,
+        )
+    except FinscaleError as error:  # fewer than four sizes or two seeds
         return None, error.message
     found = study_power(design, [0.0], num_replicates=_REPLICATES)
     days = seeds = None
     if found.smallest_fall > design.sesoi:
         days = _factor(lambda k: replace(design, num_days=design.num_days * k))
         seeds = _factor(lambda k: replace(design, num_seeds=design.num_seeds * k))
-    measure = measure_of(study.config)
+    measure = measure_of(config)
     return PowerPlan(
         outcome=measure.title,
         unit=measure.unit,
@@ -103,48 +88,24 @@ def power_plan(study: Study, networks: Sequence[Planned]) -> tuple[PowerPlan | N
 def smallest_seen(config: StudyConfig, networks: Sequence[Planned]) -> float | None:
     """Return the smallest gain that a paired comparison of two sizes would show; None: not said."""
     noise = _noise(config, networks)
-    if noise is None:
+    if isinstance(noise, str):
         return None
     variance = 2 * (noise.day_variance / _num_days(networks) + noise.seeds**2 / len(config.seeds))
     return _SEEN * float(np.sqrt(variance))
 
 
-def _noise(config: StudyConfig, networks: Sequence[Planned]) -> OutcomeNoise | None:
-    """Return how the outcome is expected to vary; None where that is not known beforehand."""
-    noise = outcome_of(config).noise.get(target_name(config.experiment))
-    if noise is None or _is_certain(config, networks):
-        return None
-    prepared = networks[0].prepared
-    auc = _EXPECTED_AUC.get(config.experiment.task.name, _THRESHOLD_AUC)
-    return noise(Expected(prepared.dataset.base_rate(prepared.split.train), auc))
-
-
-def _is_certain(config: StudyConfig, networks: Sequence[Planned]) -> bool:
-    """Tell whether the event happens on each day of train, or on none."""
-    prepared = networks[0].prepared
+def _noise(config: StudyConfig, networks: Sequence[Planned]) -> OutcomeNoise | str:
+    """Return how the outcome is expected to vary, or why that is not known beforehand."""
+    prepared, target = networks[0].prepared, target_of(config.experiment)
     rate = prepared.dataset.base_rate(prepared.split.train)
-    return target_of(config.experiment).is_event and not 0 < rate < 1
-
-
-def _design(config: StudyConfig, networks: Sequence[Planned], noise: OutcomeNoise) -> StudyDesign:
-    """Return what the power calculation assumes of the study.
-
-    Raises
-    ------
-    FinscaleError
-        For fewer than four sizes or two seeds.
-    """
-    axis = next(iter(config.axes))
-    return StudyDesign(
-        sizes=tuple(sorted({_x(one, axis) for one in networks})),
-        num_seeds=len(config.seeds),
-        num_days=_num_days(networks),
-        base_rate=noise.base_rate,
-        seed_noise=noise.seeds,
-        sesoi=config.sesoi,
-        level=config.level,
-        variance=noise.day_variance,
-    )
+    if target.is_event and not 0 < rate < 1:
+        return "every day of train ends alike, and nothing tells test days apart beforehand"
+    noise = outcome_of(config).noise.get(target.name)
+    if noise is not None:
+        return noise(rate, _EXPECTED_AUC.get(config.experiment.task.name, _THRESHOLD_AUC))
+    why = f"the power of a loss in units of {target.words.unit} is not worked out beforehand"
+    other = "outcome r2 asks the same and has one"
+    return f"{why}; {other}" if target.name in RULES["r2"].sesoi else why
 
 
 def _x(planned: Planned, axis: str) -> float:
@@ -156,20 +117,14 @@ def _x(planned: Planned, axis: str) -> float:
 
 def _num_days(networks: Sequence[Planned]) -> int:
     """Return the test days of one size and seed, its folds together."""
-    first = networks[0].cell
-    folds = [
-        one.prepared
-        for one in networks
-        if (one.cell.sizes, one.cell.config.seed) == (first.sizes, first.config.seed)
-    ]
-    days = [one.dataset.dates(one.split.test) for one in folds]
-    return len(np.unique(np.concatenate(days)))
+    first = series_key(networks[0])
+    folds = [one.prepared for one in networks if series_key(one) == first]
+    return len(np.unique(np.concatenate([one.dataset.dates(one.split.test) for one in folds])))
 
 
 def _factor(design_at: Callable[[int], StudyDesign]) -> int | None:
     """Return the least multiple, found by doubling, at which the SESOI is seen; None beyond 256."""
-    factor = 2
-    while factor <= _MOST_FACTOR:
+    for factor in _FACTORS:
         design = design_at(factor)
         decisions = simulate_verdicts(
             design.sizes,
@@ -181,5 +136,4 @@ def _factor(design_at: Callable[[int], StudyDesign]) -> int | None:
         )
         if float(decisions.falls_B.mean()) >= _WANTED_POWER:
             return factor
-        factor *= 2
     return None

@@ -22,15 +22,7 @@ _SHOWN = 4
 
 
 class Registration:
-    """The registered plan of one study.
-
-    Parameters
-    ----------
-    folder : Path
-        ``studies/<name>``.
-    config : StudyConfig
-        The study as it is now.
-    """
+    """The registered plan of one study, in its folder, beside the study as it is now."""
 
     def __init__(self, folder: Path, config: StudyConfig) -> None:
         self.folder, self.config = folder, config
@@ -40,8 +32,7 @@ class Registration:
         """Return hash, time, study and amendments as registered; None before the first run."""
         if not self.path.exists():
             return None
-        content: dict[str, Any] = read_json(self.path)
-        return content
+        return dict(read_json(self.path))
 
     def changes(self) -> list[str]:
         """Return how the study differs from what is registered: ``sesoi: 0.005 → 0.01``."""
@@ -61,47 +52,34 @@ class Registration:
         FinscaleError
             If the study is not what was registered and ``amend`` is not given.
         """
-        known, now = self.read(), dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-        if known is not None and known["hash"] == self.config.hash():
+        known, changes = self.read(), self.changes()
+        if known and not changes:
             return
-        amendments: list[dict[str, Any]] = []
-        registered = now
-        if known is not None:
-            changes = self.changes()
-            if not changes:
-                return
-            if not amend:
-                raise self._refusal(known, changes)
-            registered = known["registered"]
-            amendments = [
-                *known["amendments"],
-                {"when": now, "from": known["hash"], "to": self.config.hash(), "changes": changes},
-            ]
-        self._write_yaml(amendments)
-        write_json(
-            self.path,
-            {
-                "hash": self.config.hash(),
-                "registered": registered,
-                "amendments": amendments,
-                "study": self.config.resolved(),
-            },
-        )
-
-    def _refusal(self, known: dict[str, Any], changes: list[str]) -> FinscaleError:
-        shown = "; ".join(changes[:_SHOWN])
-        more = f"; and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
-        return FinscaleError(
-            f"study {self.config.name} was registered on {known['registered'][:10]} as "
-            f"{known['hash'][:8]} and is another now: {shown}{more}.",
-            hint="--amend goes on and records the change; another name makes it a new study",
-        )
-
-    def _write_yaml(self, amendments: list[dict[str, Any]]) -> None:
-        text = yaml.safe_dump(self.config.resolved(), sort_keys=False, allow_unicode=True)
-        amended = f"# amended {len(amendments)} times, see registration.json\n" * bool(amendments)
-        header = f"# resolved before the first run; sha256 {self.config.hash()}\n"
-        write_bytes(self.folder / "study.yaml", (header + amended + text).encode())
+        if known and not amend:
+            shown = "; ".join(changes[:_SHOWN])
+            more = f"; and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
+            raise FinscaleError(
+                f"study {self.config.name} was registered on {known['registered'][:10]} as "
+                f"{known['hash'][:8]} and is another now: {shown}{more}.",
+                hint="--amend goes on and records the change; another name makes it a new study",
+            )
+        now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        hashed, plan = self.config.hash(), self.config.resolved()
+        header = f"# resolved before the first run; sha256 {hashed}\n"
+        registered, amendments = now, []
+        if known:
+            amendment = {"when": now, "from": known["hash"], "to": hashed, "changes": changes}
+            registered, amendments = known["registered"], [*known["amendments"], amendment]
+            header += f"# amended {len(amendments)} times, see registration.json\n"
+        text = yaml.safe_dump(plan, sort_keys=False, allow_unicode=True)
+        write_bytes(self.folder / "study.yaml", (header + text).encode())
+        content = {
+            "hash": hashed,
+            "registered": registered,
+            "amendments": amendments,
+            "study": plan,
+        }
+        write_json(self.path, content)
 
 
 def differences(old: Any, new: Any, place: str = "") -> Iterator[str]:

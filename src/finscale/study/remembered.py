@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib import import_module
@@ -18,7 +19,7 @@ from typing import Any
 
 from finscale.config import content_hash
 from finscale.errors import FinscaleError
-from finscale.files import read_json, write_json
+from finscale.files import null_for_nan, read_json, write_json
 from finscale.runs import Run
 
 #: Where scores are computed: a change in any file of these rooms makes other keys.
@@ -26,13 +27,7 @@ _ROOMS = ("finscale.evaluation", "finscale.judging")
 
 
 class RememberedScores:
-    """Rows of numbers by key, in one JSON file.
-
-    Parameters
-    ----------
-    path : Path
-        The file; created by :meth:`save`.
-    """
+    """Rows of numbers by key, in one JSON file, which :meth:`save` creates."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -44,9 +39,10 @@ class RememberedScores:
         if key is None:
             return compute()
         if key not in self._now:
-            known = self._before.get(key)
-            self._now[key] = _encoded(compute()) if known is None else known
-        return _decoded(self._now[key])
+            # JSON keeps the digits of a float; NaN is null there
+            self._now[key] = self._before.get(key) or null_for_nan(compute())
+        row = self._now[key]
+        return {name: math.nan if value is None else value for name, value in row.items()}
 
     def save(self) -> None:
         """Write the rows that were asked for; others are of runs that are no more the study's."""
@@ -61,7 +57,8 @@ def score_key(run: Run, others: Sequence[Run]) -> str | None:
 
     None for a run without digests of its files.
     """
-    digests = [_digest(one) for one in (run, *others)]
+    files = (one.info.get("files", {}) for one in (run, *others))
+    digests = [known.get("predictions.parquet", {}).get("sha256") for known in files]
     if None in digests:
         return None
     names = [one.config.model_dump(mode="json")["model"].get("name") for one in others]
@@ -73,10 +70,7 @@ def score_key(run: Run, others: Sequence[Run]) -> str | None:
 @lru_cache(maxsize=1)
 def code_digest() -> str:
     """Return the digest of the code that computes scores."""
-    digest = hashlib.sha256()
-    for path in code_files():
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return hashlib.sha256(b"".join(path.read_bytes() for path in code_files())).hexdigest()
 
 
 def code_files() -> list[Path]:
@@ -86,27 +80,9 @@ def code_files() -> list[Path]:
     return [*files, Path(__file__).with_name("results.py")]
 
 
-def _digest(run: Run) -> str | None:
-    files: dict[str, dict[str, Any]] = run.info.get("files", {})
-    found = files.get("predictions.parquet", {}).get("sha256")
-    return None if found is None else str(found)
-
-
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     try:
         content = read_json(path)
     except FinscaleError:
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _encoded(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row as JSON has it; the digits of a float come back as they were, NaN as null."""
-    return {
-        name: None if isinstance(value, float) and value != value else value
-        for name, value in row.items()
-    }
-
-
-def _decoded(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: float("nan") if value is None else value for name, value in row.items()}

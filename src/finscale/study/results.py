@@ -4,31 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from finscale.config import BaselineConfig, ExperimentConfig, content_hash, format_count
 from finscale.config.losses import quantile_levels, target_name
 from finscale.evaluation.blas import one_blas_thread
-from finscale.evaluation.bootstrap import Metric
 from finscale.evaluation.targets import score_target
 from finscale.files import atomic_path, write_bytes
 from finscale.judging.gather import model_name, predictions_of
 from finscale.judging.scoring import is_collapsed, skill, test_scores
 from finscale.models import ARCHITECTURES
-from finscale.study.analysis import windows_key
+from finscale.runs import Run
 from finscale.study.axes import AXES
+from finscale.study.daily import Completed
+from finscale.study.planned import Planned, windows_key
 from finscale.study.remembered import RememberedScores, score_key
 
-if TYPE_CHECKING:
-    from finscale.runs import Run
-    from finscale.study.planned import Planned
 
-
-def results_table(
-    completed: Sequence[tuple[Planned, Run]], remembered: RememberedScores | None = None
-) -> pl.DataFrame:
+def results_table(completed: Completed, remembered: RememberedScores | None = None) -> pl.DataFrame:
     """Return one row per run, baselines first, in the order of the grid.
 
     Skill is the loss gained over a baseline on the same windows, paired by decision day, with its
@@ -53,26 +48,28 @@ def results_table(
 
 
 def _place(planned: Planned, run: Run) -> dict[str, Any]:
-    sizes = planned.cell.sizes
-    is_baseline = isinstance(run.config.model, BaselineConfig)
+    sizes, is_baseline = planned.cell.sizes, planned.cell.is_baseline
     training = None if is_baseline else run.config.training
+    counts = ("total", "non_embedding", "input_and_head")
+    total, non_embedding, input_and_head = map(run.info["parameters"].get, counts)
     return {
         "run_id": run.id,
         "role": "baseline" if is_baseline else "network",
         "model": model_name(run.config),
         "label": planned.cell.label,
-        **{f"size_{axis}": size for axis, size in planned.cell.sizes.items()},
+        **{f"size_{axis}": size for axis, size in sizes.items()},
         **{f"x_{axis}": AXES[axis].measure(run) for axis in sizes if not is_baseline},
         "seed": run.config.seed,
         "fold": run.config.split.fold,
-        "parameters": run.info["parameters"].get("total"),
-        "non_embedding": run.info["parameters"].get("non_embedding"),
-        "input_and_head": run.info["parameters"].get("input_and_head"),
+        "parameters": total,
+        "non_embedding": non_embedding,
+        "input_and_head": input_and_head,
         "train_windows": run.info["windows"]["train"],
         "test_windows": run.info["windows"]["test"],
-        "learning_rate": training.learning_rate if training else None,
-        "weight_decay": training.weight_decay if training else None,
-        "batch_size": training.batch_size if training else None,
+        **{
+            name: getattr(training, name, None)
+            for name in ("learning_rate", "weight_decay", "batch_size")
+        },
     }
 
 
@@ -94,17 +91,15 @@ def _remembered_scores(
 def _scores(run: Run, baselines: dict[str, Run], beside: ExperimentConfig) -> dict[str, Any]:
     own = predictions_of([run], beside=beside)
     row: dict[str, Any] = {"validation_loss": own.validation_loss}
-    for name, metric in test_scores(own).items():
-        row |= _metric(name, metric)
-    for name, baseline in baselines.items():
-        row |= _metric(f"skill_{name}", skill(own, predictions_of([baseline], beside=beside)))
+    metrics = test_scores(own) | {
+        f"skill_{name}": skill(own, predictions_of([baseline], beside=beside))
+        for name, baseline in baselines.items()
+    }
+    for name, metric in metrics.items():
+        row |= {name: metric.value, f"{name}_low": metric.low, f"{name}_high": metric.high}
     if own.target.is_event:
         row["collapsed"] = is_collapsed(own)
     return row
-
-
-def _metric(name: str, metric: Metric) -> dict[str, float]:
-    return {name: metric.value, f"{name}_low": metric.low, f"{name}_high": metric.high}
 
 
 def _cost(run: Run) -> dict[str, Any]:
@@ -141,18 +136,18 @@ def summary(table: pl.DataFrame, axes: Sequence[str]) -> list[dict[str, str]]:
 
 def _summary_row(group: pl.DataFrame, axes: Sequence[str]) -> dict[str, str]:
     first = group.row(0, named=True)
-    row = {"model": _title(first, axes), "runs": str(len(group))}
     target = score_target(group.columns)
-    row[target.words.first] = _mean(group[target.first], digits=target.digits)
-    row["over runs"] = _range(group[target.first], digits=target.range_digits)
-    row[target.words.second] = _mean(group[target.second], digits=3)
+    row = {
+        "model": _title(first, axes),
+        "runs": str(len(group)),
+        target.words.first: _mean(group[target.first], f".{target.digits}f"),
+        "over runs": _range(group[target.first], f".{target.range_digits}f"),
+        target.words.second: _mean(group[target.second], ".3f"),
+    }
     for name in group.columns:
         if name.startswith("skill_") and f"{name}_low" in group.columns:
             title = name.removeprefix("skill_").replace("_", " ")
-            known = group[name].drop_nulls()
-            row[f"vs {title}"] = (
-                f"{sum(known) / len(known):+.4f}".replace("0.", ".", 1) if len(known) else "–"
-            )
+            row[f"vs {title}"] = _mean(group[name].drop_nulls(), "+.4f")
     if "collapsed" in group.columns:
         row["collapsed"] = str(sum(group["collapsed"]))
     return row
@@ -160,13 +155,12 @@ def _summary_row(group: pl.DataFrame, axes: Sequence[str]) -> dict[str, str]:
 
 def _title(row: dict[str, Any], axes: Sequence[str]) -> str:
     """Return a row's name: its sizes in words, or the baseline and what it was fitted to."""
-    network = row["role"] == "network"
     of_data = [
         AXES[axis].words(row[f"size_{axis}"])
         for axis in axes
         if AXES[axis].of_data and row.get(f"size_{axis}") is not None
     ]
-    if not network:
+    if row["role"] == "baseline":
         return " · ".join([row["model"], *of_data])
     scaled = [axis for axis in axes if not AXES[axis].of_data]
     compute = [f"{format_count(row['size_compute'])}FLOP"] if "compute" in scaled else []
@@ -174,15 +168,14 @@ def _title(row: dict[str, Any], axes: Sequence[str]) -> str:
     return " · ".join([*compute, *count, *of_data])
 
 
-def _mean(values: pl.Series, *, digits: int) -> str:
-    if not values.is_finite().all():
+def _mean(values: pl.Series, form: str) -> str:
+    if values.is_empty() or not values.is_finite().all():
         return "–"  # a constant ranks nothing
-    return f"{sum(values) / len(values):.{digits}f}".replace("0.", ".", 1)
+    return f"{sum(values) / len(values):{form}}".replace("0.", ".", 1)
 
 
-def _range(values: pl.Series, *, digits: int) -> str:
+def _range(values: pl.Series, form: str) -> str:
     """Return the least and the largest of several runs."""
     if len(values) == 1:
         return "–"
-    ends = (f"{end:.{digits}f}".replace("0.", ".", 1) for end in (min(values), max(values)))
-    return " – ".join(ends)
+    return " – ".join(f"{end:{form}}".replace("0.", ".", 1) for end in (min(values), max(values)))

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from finscale.config import canonical_json
+from finscale.experiment.preparation import Prepared
 from finscale.study.planned import Planned
-
-if TYPE_CHECKING:
-    from finscale.experiment.preparation import Prepared
 
 _FEWEST_STEPS, _MOST_STEPS = 3, 400
 
 
 def measured_speed(prepared: Prepared, *, seconds: float) -> float:
-    """Return the windows a second of real optimiser steps on the run's own windows.
+    """Return the windows a second of real optimiser steps on a placed network's own windows.
 
-    Parameters
-    ----------
-    prepared : Prepared
-        A network's run, placed on this machine.
-    seconds : float
-        Time to spend on measured steps, once there are three of them.
+    Measured steps take ``seconds``, and are three at least.
     """
     import torch
 
@@ -86,7 +78,5 @@ def training_bytes(planned: Planned) -> int:
         head=config.task.kind,
     )
     half = config.training.precision == "bf16-mixed"
-    return made.resident_memory(
-        int(config.training.batch_size),
-        "bf16-mixed" if half else "fp32",
-    )
+    batch_size = int(config.training.batch_size)
+    return made.resident_memory(batch_size, "bf16-mixed" if half else "fp32")

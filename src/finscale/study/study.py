@@ -8,13 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finscale.config import ExperimentConfig, StudyConfig, canonical_json, load_study
+import polars as pl
+
+from finscale.config import ExperimentConfig, StudyConfig, load_study
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.files import null_for_nan, write_json
 from finscale.plugins import load_plugins
 from finscale.runs import Run, RunStore
-from finscale.study.axes import look_at_windows
 from finscale.study.control_grid import control_study
 from finscale.study.execution.ensembles import ensembles
 from finscale.study.execution.failures import Failures
@@ -25,8 +26,6 @@ from finscale.study.registration import Registration
 from finscale.study.tuning import Tuner
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from finscale.scaling import Law, Verdict
 
 __all__ = ["Planned", "Study"]
@@ -92,7 +91,7 @@ class Study:
     @cached_property
     def cells(self) -> list[Cell]:
         """The grid before anything is tuned or resolved."""
-        return expand(self.config, look_at_windows)
+        return expand(self.config)
 
     @cached_property
     def plan(self) -> list[Planned]:
@@ -121,8 +120,8 @@ class Study:
 
         A run whose files are not what was written counts as missing.
         """
-        wanted = [*self.plan, *(one for study in self.controls.values() for one in study.plan)]
-        return [*self.tuner.missing(self.cells), *self._absent(wanted)]
+        absent = (one for one in self._with_controls() if not self.runs.is_whole(one.run_id))
+        return [*self.tuner.missing(self.cells), *absent]
 
     def run(
         self,
@@ -159,27 +158,21 @@ class Study:
         if isinstance(engine, LocalExecutor):
             self._require_placement()
         failed: dict[str, str] = {}
-        while waiting := [one for one in self.tuner.missing(self.cells) if _new(one, failed)]:
+        while waiting := [
+            one for one in self.tuner.missing(self.cells) if one.cell.label not in failed
+        ]:
             failed |= self._compute(waiting, engine, observe)
         self.__dict__.pop("plan", None)
-        self._write_tuning()
-        self._write_runs()
-        failed |= self._compute(self.missing(), engine, observe)
-        return failed
+        self._write_records()
+        return failed | self._compute(self.missing(), engine, observe)
 
     def _require_placement(self) -> None:
         """Refuse at once what this machine cannot compute, before a worker is started."""
         from finscale.training.placement import place_training
 
-        asked = {
-            canonical_json(training.model_dump(mode="json")): training
-            for one in self.plan
-            if not one.cell.is_baseline
-            and one.run_id not in self.runs
-            and (training := one.prepared.config.training)
-        }
-        for training in asked.values():
-            place_training(training, num_parameters=1)
+        for one in self.plan:
+            if not one.cell.is_baseline and one.run_id not in self.runs:
+                place_training(one.prepared.config.training, num_parameters=1)
 
     def completed(self) -> list[tuple[Planned, Run]]:
         """Return every planned run that is in the store, with its run."""
@@ -247,8 +240,9 @@ class Study:
 
         return surface(self.config, self.completed(), self.data)
 
-    def _absent(self, wanted: Iterable[Planned]) -> list[Planned]:
-        return [planned for planned in wanted if not self.runs.is_whole(planned.run_id)]
+    def _with_controls(self) -> list[Planned]:
+        plans = (self.plan, *(control.plan for control in self.controls.values()))
+        return [one for plan in plans for one in plan]
 
     def _compute(
         self,
@@ -272,19 +266,14 @@ class Study:
                 observe(event)
         return failed
 
-    def _write_runs(self) -> None:
-        """Write down which runs are the study's, so that none of them is cleared away."""
-        ids = {planned.run_id for planned in self.plan}
-        for control in self.controls.values():
-            ids |= {planned.run_id for planned in control.plan}
-        for tuned in self.tuner.record(self.cells):
-            ids |= {trial["run_id"] for trial in tuned["trials"]}
-        write_json(self.folder / "runs.json", sorted(ids))
-
-    def _write_tuning(self) -> None:
+    def _write_records(self) -> None:
+        """Write what sweeps chose, and which runs are the study's: none of them is cleared away."""
         record = self.tuner.record(self.cells)
         if record:
             write_json(self.folder / "tuning.json", record)
+        ids = {planned.run_id for planned in self._with_controls()}
+        ids |= {trial["run_id"] for tuned in record for trial in tuned["trials"]}
+        write_json(self.folder / "runs.json", sorted(ids))
 
 
 def _local_ensembles(wanted: Sequence[Planned], engine: Executor) -> list[str]:
@@ -302,7 +291,3 @@ def _with_threads(planned: Planned) -> ExperimentConfig:
     config = planned.prepared.config
     training = config.training.model_copy(update={"threads": planned.threads})
     return config.model_copy(update={"training": training})
-
-
-def _new(planned: Planned, failed: dict[str, str]) -> bool:
-    return planned.cell.label not in failed

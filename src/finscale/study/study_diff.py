@@ -4,41 +4,28 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from finscale.errors import FinscaleError
 from finscale.evaluation.targets import score_target
 from finscale.files import read_json
+from finscale.judging.gather import predictions_of
+from finscale.judging.scoring import skill, test_scores
+from finscale.runs import Run
 from finscale.study.registration import differences
-
-if TYPE_CHECKING:
-    from finscale.runs import Run
 
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """What a study's folder tells without computing anything.
-
-    Parameters
-    ----------
-    name : str
-    hash : str
-        Of the registered study.
-    study : dict
-        The resolved settings.
-    verdict : dict or None
-        Of ``law.json``.
-    results : pl.DataFrame or None
-        One row per run.
-    """
+    """What a study's folder tells without computing anything."""
 
     name: str
-    hash: str
-    study: dict[str, Any]
-    verdict: dict[str, Any] | None
-    results: pl.DataFrame | None
+    hash: str  #: Of the registered study
+    study: dict[str, Any]  #: The resolved settings
+    verdict: dict[str, Any] | None  #: Of ``law.json``
+    results: pl.DataFrame | None  #: One row per run
 
     @classmethod
     def read(cls, folder: Path) -> StudyRecord:
@@ -85,35 +72,21 @@ class StudyRecord:
         sizes = sorted(name for name in self.results.columns if name.startswith("size_"))
         means: dict[str, list[float]] = {}
         for row in self.results.iter_rows(named=True):
-            place = [
-                f"{size.removeprefix('size_')} {row[size]}"
-                for size in sizes
-                if row[size] is not None
-            ]
-            first = [row["model"]] if row["role"] == "baseline" else []
-            means.setdefault(" · ".join([*first, *place]), []).append(row[outcome])
+            place = [row["model"]] if row["role"] == "baseline" else []
+            place += [f"{size[5:]} {row[size]}" for size in sizes if row[size] is not None]
+            means.setdefault(" · ".join(place), []).append(row[outcome])
         return {name: sum(values) / len(values) for name, values in means.items()}
 
 
 @dataclass(frozen=True)
 class StudyDifference:
-    """What differs between two studies.
+    """What differs between two studies."""
 
-    Parameters
-    ----------
-    settings : tuple of str
-        ``seeds: [0, 1] → [0, 1, 2]``.
-    verdicts : tuple of str
-        The sentence of each; what is missing is said.
-    losses : tuple of dict
-        Models that both have: name, mean of each, and the second minus the first.
-    what : str
-        Of what: the test loss; of two studies that are about one other outcome, that outcome.
-    """
-
-    settings: tuple[str, ...]
-    verdicts: tuple[str, str]
+    settings: tuple[str, ...]  #: ``seeds: [0, 1] → [0, 1, 2]``
+    verdicts: tuple[str, str]  #: The sentence of each; what is missing is said
+    #: Models that both have: name, mean of each, and the second minus the first.
     losses: tuple[dict[str, Any], ...]
+    #: Of what: the test loss; of two studies that are about one other outcome, that outcome.
     what: str = "test loss"
 
     def to_dict(self) -> dict[str, Any]:
@@ -131,10 +104,9 @@ def compare(first: StudyRecord, second: StudyRecord) -> StudyDifference:
         own, other = first.mean_outcomes(), second.mean_outcomes()
         what = f"test {first.verdict['statement']['measure']['title']}"
     losses = [
-        {"model": name, "first": own[name], "second": other[name], "change": change}
-        for name in own
+        {"model": name, "first": mean, "second": other[name], "change": other[name] - mean}
+        for name, mean in own.items()
         if name in other
-        for change in [other[name] - own[name]]
     ]
     return StudyDifference(
         settings=tuple(differences(_asked(first), _asked(second))),
@@ -160,9 +132,6 @@ def compare_runs(first: Run, second: Run) -> dict[str, Any]:
     ``gain`` is the test loss that the second saves over the first, with its 95 % interval; None
     where they do not predict the same of the same windows.
     """
-    from finscale.judging.gather import predictions_of
-    from finscale.judging.scoring import skill, test_scores
-
     one, two = predictions_of([first]), predictions_of([second])
     own, other = test_scores(one), test_scores(two)
     columns = ("date", "symbol", "target")

@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
 from finscale.config.study import TuningConfig
 from finscale.study.planned import Planned
@@ -37,8 +36,7 @@ class Trial:
 
     setting: TuningSetting
     planned: Planned
-    validation_loss: float | None
-    """None until the run is finished."""
+    validation_loss: float | None  #: None until the run is finished
 
 
 #: Resolves settings to runs, and reads the losses of those that are finished.
@@ -53,18 +51,11 @@ class Tuned:
     learning_rate: float
     weight_decay: float
     batch_size: int
-    interior: bool
-    """Whether the best learning rate has worse neighbours on both sides."""
-    extended: bool
-    """Whether the rates were extended once because the best lay at their edge."""
-    batch_interior: bool | None
-    """The same of the batch size; None where only one was tried."""
+    interior: bool  #: Whether the best learning rate has worse neighbours on both sides
+    extended: bool  #: Whether the rates were extended once because the best lay at their edge
+    batch_interior: bool | None  #: The same of the batch size; None where only one was tried
     batch_extended: bool
     trials: tuple[dict[str, float | str | None], ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
 
     @property
     def sentence(self) -> str:
@@ -85,8 +76,8 @@ class TuningSweep:
 
     trials: list[Trial] = field(default_factory=list)
     chosen: Tuned | None = None
+    #: Settings to follow whose rate is not known yet; with the transferred one.
     later: list[TuningSetting] = field(default_factory=list)
-    """Settings to follow whose rate is not known yet; with the transferred one."""
 
     @property
     def wanted(self) -> list[Planned]:
@@ -108,18 +99,8 @@ def sweep(
 ) -> TuningSweep:
     """Look at the runs that are there, and choose where all of the sweep's are.
 
-    Parameters
-    ----------
-    label : str
-        The size in words.
-    base : Setting
-        The transferred rate, and the experiment's own weight decay and batch size.
-    rule : TuningConfig
-        What is tried.
-    attempt : callable
-        Resolves settings and reads losses.
-    largest_batch : int
-        Training windows: no batch is larger.
+    The size ``label`` starts at ``base``: the transferred rate, and the experiment's own weight
+    decay and batch size. It has ``largest_batch`` training windows, and no batch is larger.
     """
     found = TuningSweep()
     decays = rule.weight_decays or (base.weight_decay,)
@@ -139,13 +120,13 @@ def sweep(
         rate = best.learning_rate * math.sqrt(size / base.batch_size)
         return [replace(best, learning_rate=rate, batch_size=round(size))]
 
-    last: _Best | None = rates
+    last: _Best | None = None
     if len(sizes) > 1:
         last = _along(
             found, sizes, batched, attempt, allowed=lambda size: 1 <= round(size) <= largest_batch
         )
-    if last is not None:
-        found.chosen = _chosen(label, found.trials, rates, last if len(sizes) > 1 else None)
+    if last or len(sizes) == 1:
+        found.chosen = _chosen(label, found.trials, rates, last)
     return found
 
 
@@ -207,19 +188,18 @@ def _along(
 
 
 def _best(tried: Sequence[tuple[float, Trial]]) -> tuple[float, Trial]:
-    # a training that diverged has no loss, and is no candidate
-    return min(tried, key=lambda one: _or_infinite(one[1].validation_loss))
+    def loss(one: tuple[float, Trial]) -> float:
+        known = one[1].validation_loss
+        # a training that diverged has no loss, and is no candidate
+        return math.inf if known is None or math.isnan(known) else known
 
-
-def _or_infinite(loss: float | None) -> float:
-    return math.inf if loss is None or math.isnan(loss) else loss
+    return min(tried, key=loss)
 
 
 def _chosen(label: str, trials: Sequence[Trial], rates: _Best, sizes: _Best | None) -> Tuned:
-    setting = (sizes or rates).trial.setting
     return Tuned(
         label=label,
-        **asdict(setting),
+        **asdict((sizes or rates).trial.setting),
         interior=rates.interior,
         extended=rates.extended,
         batch_interior=sizes.interior if sizes else None,

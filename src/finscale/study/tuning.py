@@ -18,7 +18,7 @@ pre-training?"
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -28,28 +28,15 @@ from finscale.data import DataStore
 from finscale.runs import RunStore, choosing
 from finscale.study.grid import Cell
 from finscale.study.planned import Planned, plan_cells
-from finscale.study.sweep import Trial, Tuned, TuningSetting, TuningSweep, sweep
-
-Resolve = Callable[[Sequence[Cell]], list[Planned]]
+from finscale.study.sweep import Trial, TuningSetting, TuningSweep, sweep
 
 
 class Tuner:
-    """Applies a study's tuning rule to the cells of its grid.
-
-    Parameters
-    ----------
-    study : StudyConfig
-        The rule and the seed of its sweep.
-    data : DataStore
-        Where data lie.
-    runs : RunStore
-        Where sweep runs are found; they are runs like any other.
-    """
+    """Applies a study's tuning rule to the cells of its grid; a sweep's runs are like any other."""
 
     def __init__(self, study: StudyConfig, data: DataStore, runs: RunStore) -> None:
         self.study, self.rule = study, study.tuning
-        self._runs = runs
-        self._resolve: Resolve = lambda cells: plan_cells(cells, data)
+        self._data, self._runs = data, runs
         self._sweeps: dict[str, TuningSweep] = {}
 
     def tune(self, cells: Sequence[Cell]) -> list[Cell]:
@@ -82,7 +69,7 @@ class Tuner:
         with the transferred one, which costs the same.
         """
         wanted = self.missing(cells)
-        first = {size_key(cell): cell for cell in reversed(self._first_fold(self.tune(cells)))}
+        first = self._first_fold(self.tune(cells))
         later = [
             trial.planned
             for key, found in self._sweeps.items()
@@ -93,17 +80,12 @@ class Tuner:
     def record(self, cells: Sequence[Cell]) -> list[dict[str, Any]]:
         """Return what a sweep has chosen for each size; empty where nothing is swept."""
         self.tune(cells)
-        return [found.chosen.to_dict() for found in self._sweeps.values() if found.chosen]
+        return [asdict(found.chosen) for found in self._sweeps.values() if found.chosen]
 
     def sentences(self, cells: Sequence[Cell]) -> list[str]:
         """Return :meth:`record` in words, one sentence a size."""
         self.tune(cells)
         return [found.chosen.sentence for found in self._sweeps.values() if found.chosen]
-
-    def chosen(self, cell: Cell) -> Tuned | None:
-        """Return what the sweep chose for a cell's size, once the cells were tuned."""
-        found = self._sweeps.get(size_key(cell))
-        return found.chosen if found else None
 
     def describe(self) -> str:
         """Return the rule in a sentence, for the plan of a study."""
@@ -118,11 +100,12 @@ class Tuner:
                 "learning rate as 1/width from the smallest size; batch size held: "
                 f"{held} for every size (µP transfers the rate, the batch does not follow width)"
             )
-        parts = [f"{len(rule.rate_factors)} learning rates"]
-        parts += [f"{len(rule.weight_decays)} weight decays"] if rule.weight_decays else []
-        first = " × ".join(parts)
-        then = f", then batch sizes {_listed(rule.batch_sizes)}" if rule.batch_sizes else ""
-        return f"a sweep for each size, on validation of the first fold: {first}{then}"
+        tried = f"{len(rule.rate_factors)} learning rates"
+        if rule.weight_decays:
+            tried += f" × {len(rule.weight_decays)} weight decays"
+        if rule.batch_sizes:
+            tried += f", then batch sizes {', '.join(map(str, rule.batch_sizes))}"
+        return f"a sweep for each size, on validation of the first fold: {tried}"
 
     def _transferred(self, cells: Sequence[Cell]) -> tuple[list[Cell], dict[str, int]]:
         """Return the cells with explicit rates and batch sizes, and each size's training windows.
@@ -134,7 +117,8 @@ class Tuner:
 
         networks = [cell for cell in cells if not cell.is_baseline]
         one_each = {size_key(cell): cell for cell in reversed(networks)}
-        planned = dict(zip(one_each, self._resolve(list(one_each.values())), strict=True))
+        resolved = plan_cells(list(one_each.values()), self._data)
+        planned = dict(zip(one_each, resolved, strict=True))
         given = self.study.experiment.training
         least = min(planned.values(), key=lambda one: one.cost).prepared.config
         num_windows = {key: len(one.prepared.split.train) for key, one in planned.items()}
@@ -156,38 +140,31 @@ class Tuner:
     def _settle(self, cells: Sequence[Cell], num_windows: dict[str, int]) -> None:
         """Look at the sweep runs that are there, and choose where all of a size's are."""
         self._sweeps.clear()
-        for base in self._first_fold(cells):
-            key = size_key(base)
-            if key in self._sweeps:
-                continue
+        for key, base in self._first_fold(cells).items():
             training = base.config.training
             own = TuningSetting(
                 float(training.learning_rate), training.weight_decay, int(training.batch_size)
             )
+            attempt = partial(self._trials, base)
             self._sweeps[key] = sweep(
-                _label(base),
-                own,
-                self.rule,
-                partial(self._trials, base),
-                largest_batch=num_windows[key],
+                _label(base), own, self.rule, attempt, largest_batch=num_windows[key]
             )
 
-    def _first_fold(self, cells: Iterable[Cell]) -> list[Cell]:
-        """Return the networks on the first fold."""
-        fold = {"fold": self.study.run_folds[0]}
-        networks = [cell for cell in cells if not cell.is_baseline]
-        splits = [cell.config.split.model_copy(update=fold) for cell in networks]
-        return [
-            Cell(cell.config.model_copy(update={"split": split}), cell.sizes)
-            for cell, split in zip(networks, splits, strict=True)
-        ]
+    def _first_fold(self, cells: Iterable[Cell]) -> dict[str, Cell]:
+        """Return one network of each size, its first, on the first fold."""
+        first: dict[str, Cell] = {}
+        for cell in cells:
+            if not cell.is_baseline and size_key(cell) not in first:
+                split = cell.config.split.model_copy(update={"fold": self.study.run_folds[0]})
+                config = cell.config.model_copy(update={"split": split})
+                first[size_key(cell)] = Cell(config, cell.sizes)
+        return first
 
-    def _trials(self, base: Cell, settings: Iterable[TuningSetting]) -> list[Trial]:
-        settings = list(settings)
+    def _trials(self, base: Cell, settings: Sequence[TuningSetting]) -> list[Trial]:
         cells = [_sweep_cell(base, setting, self.rule.seed) for setting in settings]
         return [
             Trial(setting, planned, self._loss(planned))
-            for setting, planned in zip(settings, self._resolve(cells), strict=True)
+            for setting, planned in zip(settings, plan_cells(cells, self._data), strict=True)
         ]
 
     def _loss(self, planned: Planned) -> float | None:
@@ -197,23 +174,18 @@ class Tuner:
             return float(self._runs[planned.run_id].info["training"]["best_validation_loss"])
 
     def _with_chosen(self, cell: Cell) -> Cell:
-        tuned = self.chosen(cell)
-        if tuned is None:
+        found = self._sweeps.get(size_key(cell))
+        if not found or not found.chosen:
             return cell
-        return _with(
-            cell,
-            learning_rate=tuned.learning_rate,
-            weight_decay=tuned.weight_decay,
-            batch_size=tuned.batch_size,
-        )
+        settings = ("learning_rate", "weight_decay", "batch_size")
+        return _with(cell, **{name: getattr(found.chosen, name) for name in settings})
 
 
 def _sweep_cell(cell: Cell, setting: TuningSetting, seed: int) -> Cell:
     rate, decay, batch = asdict(setting).values()
     name = f"sweep-{_label(cell)}-lr{rate:.2g}-wd{decay:.2g}-batch{batch}"
-    changed = _with(cell, **asdict(setting))
-    config = changed.config.model_copy(update={"name": name, "seed": seed})
-    return Cell(config, cell.sizes)
+    config = _with(cell, **asdict(setting)).config
+    return Cell(config.model_copy(update={"name": name, "seed": seed}), cell.sizes)
 
 
 def _with(cell: Cell, **training: Any) -> Cell:
@@ -228,7 +200,3 @@ def _label(cell: Cell) -> str:
 def size_key(cell: Cell) -> str:
     """Return what a size is, whatever the seed and the fold."""
     return repr(sorted(cell.sizes.items()))
-
-
-def _listed(sizes: Sequence[int]) -> str:
-    return ", ".join(map(str, sizes))

@@ -22,16 +22,7 @@ _MEMORY_SHARE = 0.5
 def ensemble_size(device: str, *, parameters: int, needed: int, free: int) -> int:
     """Return how many trainings of one size are one program: 1 trains each alone.
 
-    Parameters
-    ----------
-    device : str
-        Where they train; nothing but ``cuda`` stacks.
-    parameters : int
-        Of one model.
-    needed : int
-        Bytes of one training at its peak.
-    free : int
-        Bytes that the device has for them.
+    One takes ``needed`` bytes at its peak, and the device has ``free``; only ``cuda`` stacks.
 
     Examples
     --------
@@ -70,28 +61,21 @@ def ensembles(
     """
     programs: dict[str, list[int]] = {}
     for place, planned in enumerate(wanted):
-        program = program_of(planned.prepared)
-        if program:
-            programs.setdefault(program, []).append(place)
+        programs.setdefault(program_of(planned.prepared), []).append(place)
+    programs.pop("", None)
     names = [""] * len(wanted)
     for number, places in enumerate(programs.values()):
-        size = _size(wanted[places[0]], workers, choose, free) if len(places) > 1 else 1
+        prepared = wanted[places[0]].prepared
+        device = choose(prepared.config.training.device)
+        if len(places) == 1 or device != "cuda":
+            continue
+        assert prepared.counts is not None
+        size = ensemble_size(
+            device,
+            parameters=prepared.counts.total,
+            needed=training_bytes(wanted[places[0]]),
+            free=free(device) // workers,
+        )
         for position, place in enumerate(places if size > 1 else ()):
             names[place] = f"{number}.{position // size}"
     return names
-
-
-def _size(
-    planned: Planned, workers: int, choose: Callable[[str], str], free: Callable[[str], int]
-) -> int:
-    prepared = planned.prepared
-    device = choose(prepared.config.training.device)
-    if device != "cuda":
-        return 1
-    assert prepared.counts is not None
-    return ensemble_size(
-        device,
-        parameters=prepared.counts.total,
-        needed=training_bytes(planned),
-        free=free(device) // workers,
-    )

@@ -32,10 +32,8 @@ class Job:
     index: int
     label: str
     config: ExperimentConfig
-    cost: float
-    """Training FLOPs if no run stops early: for the order and the time left."""
-    stack: str = ""
-    """Jobs that share a name here train as one program; see :mod:`.ensembles`."""
+    cost: float  #: Training FLOPs if no run stops early: for the order and the time left
+    stack: str = ""  #: Jobs that share a name here train as one program; see :mod:`.ensembles`
 
 
 @dataclass(frozen=True)
@@ -81,9 +79,11 @@ class LocalExecutor:
 
     def run(self, jobs: Sequence[Job], runs: Path) -> Iterator[Event]:
         """Compute every job; a failed one yields ``failed`` and the rest goes on."""
+        bundles: dict[str, list[Job]] = {}
+        for job in jobs:
+            bundles.setdefault(job.stack or f"alone {job.index}", []).append(job)
         waiting: queue.SimpleQueue[list[Job]] = queue.SimpleQueue()
-        bundles = _bundles(jobs)
-        for bundle in sorted(bundles, key=lambda bundle: -sum(job.cost for job in bundle)):
+        for bundle in sorted(bundles.values(), key=lambda bundle: -sum(job.cost for job in bundle)):
             waiting.put(bundle)
         events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         cores = _Cores(os.cpu_count() or 1)
@@ -100,14 +100,6 @@ class LocalExecutor:
         finally:
             for lane in lanes:
                 lane.stop()
-
-
-def _bundles(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Return the jobs that go to a worker together."""
-    stacks: dict[str, list[Job]] = {}
-    for job in jobs:
-        stacks.setdefault(job.stack or f"alone {job.index}", []).append(job)
-    return list(stacks.values())
 
 
 def start_worker(threads: int) -> subprocess.Popen[str]:
@@ -196,11 +188,8 @@ class _Lane(threading.Thread):
         for job, failure in self._converse(bundle).items():
             outcome: Event | None = failure
             for _ in range(self._attempts - 1):
-                if self._stopped.is_set():
-                    break
-                outcome = self._converse([job]).get(job)
-                if outcome is None:
-                    break
+                if outcome is not None and not self._stopped.is_set():
+                    outcome = self._converse([job]).get(job)
             if outcome is not None:
                 self._events.put(outcome)
 

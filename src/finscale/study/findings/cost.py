@@ -12,25 +12,14 @@ from finscale.evaluation.bootstrap import Metric
 
 @dataclass(frozen=True)
 class TenfoldCost:
-    """The price of one size ten times the largest, with as many seeds and folds.
+    """The price of one size ten times the largest, with as many seeds and folds."""
 
-    Parameters
-    ----------
-    num_runs : int
-        Seeds times folds.
-    flops : float
-        Training FLOPs of one run.
-    seconds : Metric
-        Of one run, on the machine that ran the study; the interval is the range over the runs of
-        the largest size.
-    seconds_per_flop : float
-        Median over the runs of the largest size.
-    """
-
-    num_runs: int
-    flops: float
+    num_runs: int  #: Seeds times folds
+    flops: float  #: Training FLOPs of one run
+    #: Of one run, on the machine that ran the study; the interval is the range over the runs of the
+    #: largest size.
     seconds: Metric
-    seconds_per_flop: float
+    seconds_per_flop: float  #: Median over the runs of the largest size
 
     @property
     def total_seconds(self) -> float:

@@ -23,43 +23,26 @@ REACH = 10.0
 
 @dataclass(frozen=True)
 class Curve:
-    """A fitted curve over sizes, carried on to ten times the largest.
+    """A fitted curve over sizes, carried on to ten times the largest."""
 
-    Parameters
-    ----------
-    x, value, low, high : array
-        The curve and its interval, pointwise; values of the study's own measure.
-    null : float
-        Value of the constant: what no effect of size would look like.
-    size_G, mean_G, reach_G : array
-        Sizes, mean value of each, and half the width of its interval. What all sizes share (the
-        luck of easy or hard test days) is left out: it cannot tell sizes apart.
-    foretold : float
-        Value of the largest size as the curve fitted without it has it.
-    """
-
+    #: The curve and its interval, pointwise; values of the study's own measure.
     x: Floats
     value: Floats
     low: Floats
     high: Floats
-    null: float
+    null: float  #: Value of the constant: what no effect of size would look like
+    #: Sizes, mean value of each, and half the width of its interval. What all sizes share (the luck
+    #: of easy or hard test days) is left out: it cannot tell sizes apart.
     size_G: Floats
     mean_G: Floats
     reach_G: Floats
-    foretold: float
+    foretold: float  #: Value of the largest size as the curve fitted without it has it
 
 
 def fitted_curve(verdict: Verdict, *, reach: float = REACH, seed: int = 0) -> Curve:
     """Fit the verdict's own curve again and draw its band by the parametric bootstrap.
 
-    Parameters
-    ----------
-    verdict : Verdict
-        With its covariance.
-    reach : float
-        How far beyond the largest size the curve goes, as a factor.
-    seed : int
-        Of the bootstrap.
+    The curve goes ``reach`` times as far as the largest size.
     """
     covariance, statement = verdict.covariance, verdict.statement
     size_G = np.asarray(statement.sizes)
@@ -104,14 +87,11 @@ def mean_reach(verdict: Verdict) -> Floats:
     """Return half the interval of each size's mean against the mean of all sizes, ``[G]``."""
     from scipy.stats import t
 
-    covariance, level = verdict.covariance, verdict.statement.level
+    covariance = verdict.covariance
     num_sizes = len(covariance.mean_G)
-    reaches = []
-    for index in range(num_sizes):
-        weight_G = np.eye(num_sizes)[index] - 1 / num_sizes
-        _, error, degrees = covariance.contrast(weight_G)
-        reaches.append(error * float(t.ppf(1 - level / 2, degrees)))
-    return np.array(reaches)
+    contrasts = (covariance.contrast(w_G) for w_G in np.eye(num_sizes) - 1 / num_sizes)
+    _, error_G, degrees_G = np.array(list(contrasts)).T
+    return np.asarray(error_G * t.ppf(1 - verdict.statement.level / 2, degrees_G))
 
 
 def seed_luck(judged: tuple[SizeCovariance, Floats], level: float) -> dict[float, float]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
+from finscale.audit import Certificate, CheckOutcome, audit
 from finscale.evaluation.operating import Sweep
 from finscale.evaluation.predictions import Predictions
 from finscale.evaluation.scores import probabilities
 from finscale.files import null_for_nan, read_json, write_json
-
-if TYPE_CHECKING:
-    from finscale.runs import RunStore
-    from finscale.study.study import Study
+from finscale.runs import RunStore
+from finscale.study.study import Study
 
 
 def sweep(chosen: Predictions) -> pl.DataFrame:
@@ -53,8 +52,6 @@ def certificate(study: Study, chosen: Predictions) -> Mapping[str, Any]:
 
     Who has read the test set changes from day to day and is looked up anew.
     """
-    from finscale.audit import audit
-
     path = study.folder / "certificate.json"
     subject = {
         "study": study.config.hash(),
@@ -72,8 +69,6 @@ def certificate(study: Study, chosen: Predictions) -> Mapping[str, Any]:
 
 def _with_readings(stored: Mapping[str, Any], study: Study) -> Mapping[str, Any]:
     """Return a certificate with what is on record today of the test set's readings."""
-    from finscale.audit import Certificate, CheckOutcome, audit
-
     fresh = audit(study.config.experiment, data=study.data, runs=study.runs, only=["test reads"])
     outcomes = []
     for check in stored["checks"]:

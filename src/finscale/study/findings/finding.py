@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import polars as pl
 
-from finscale.config import StudyConfig
 from finscale.errors import FinscaleError
 from finscale.evaluation.bootstrap import Metric, mean_interval
 from finscale.evaluation.calibration import calibration_error, reliability_diagram
 from finscale.evaluation.evaluation import evaluate
 from finscale.evaluation.predictions import Predictions
 from finscale.judging.gather import bars_of, market_of
-from finscale.study.analysis import daily_values, loss_covariance
-from finscale.study.axes import AXES, nominal
+from finscale.scaling import Verdict
+from finscale.study.analysis import loss_covariance
+from finscale.study.axes import AXES, largest, nominal
 from finscale.study.control_runs import control_outcomes
+from finscale.study.daily import Completed, of_shared, shared_symbols, study_values, trade_of
 from finscale.study.findings import facts
 from finscale.study.findings.cost import tenfold_cost
 from finscale.study.findings.curve import REACH, fitted_curve, seed_luck
@@ -30,13 +30,8 @@ from finscale.study.findings.skill import (
 )
 from finscale.study.findings.tested import gather, median_by_validation, same_windows
 from finscale.study.findings.trading import MODEL, Trading, trade
-from finscale.study.outcomes import OUTCOMES, Trade, costs_of, measure_of, outcome_of
-
-if TYPE_CHECKING:
-    from finscale.runs import Run
-    from finscale.scaling import Verdict
-    from finscale.study.planned import Planned
-    from finscale.study.study import Study
+from finscale.study.outcomes import OUTCOMES, costs_of, measure_of, outcome_of
+from finscale.study.study import Study
 
 
 def find(study: Study) -> Findings:
@@ -66,7 +61,7 @@ def find(study: Study) -> Findings:
     baselines = same_windows(all_baselines, chosen)
     luck = seed_luck(loss_covariance(config, completed), level) if verdict else {}
     skills = pl.concat(
-        skill_by_size([group], same_windows(all_baselines, group[0]), luck, level=level)
+        skill_by_size(group, same_windows(all_baselines, group[0]), luck, level=level)
         for group in groups
     )
     evaluation = evaluate(chosen, baselines, level=1 - level)
@@ -105,7 +100,7 @@ def find(study: Study) -> Findings:
         learning=facts.learning(networks, study.runs, axis),
         trading=trading,
         reaches=_reaches(verdict, skills, chosen, trading, level=level),
-        cost=tenfold_cost(_judged(table, config), axis),
+        cost=tenfold_cost(_judged(study, table), axis),
         certificate=facts.certificate(study, chosen),
         controls=tuple(control_outcomes(study)),
         failures=study.failures.read(),
@@ -123,13 +118,11 @@ def _validation_loss(group: Sequence[Predictions], against: Sequence[Predictions
     return mean - base_rate.validation_loss if base_rate else mean
 
 
-def _judged(table: pl.DataFrame, study: StudyConfig) -> pl.DataFrame:
+def _judged(study: Study, table: pl.DataFrame) -> pl.DataFrame:
     """Return the networks at the size of the second axis that the verdict is about: the largest."""
-    networks = table.filter(pl.col("role") == "network")
-    for other, sizes in list(study.axes.items())[1:]:
-        largest = max(sizes, key=lambda size: nominal(other, size))
-        networks = networks.filter(pl.col(f"size_{other}") == largest)
-    return networks
+    second = list(study.config.axes.items())[1:]
+    at = {f"size_{axis}": largest(axis, sizes) for axis, sizes in second}
+    return table.filter(role="network", **at)
 
 
 def _verdict(study: Study) -> tuple[Verdict | None, str]:
@@ -141,14 +134,13 @@ def _verdict(study: Study) -> tuple[Verdict | None, str]:
 
 def _seeds(
     study: Study,
-    completed: Sequence[tuple[Planned, Run]],
+    completed: Completed,
     networks: Sequence[Predictions],
     baselines: Sequence[Predictions],
 ) -> pl.DataFrame:
     """Return one row a size and seed; values are those that the verdict is made of."""
-    config = study.config
-    axis = next(iter(config.axes))
-    daily = daily_values(completed, outcome_of(config), costs=costs_of(config), data=study.data)
+    axis = next(iter(study.config.axes))
+    daily = study_values(study.config, completed, study.data)
     sizes = [name for name in daily.columns if name.startswith("size_")]
     values = daily.group_by(*sizes, "seed").agg(pl.col("value").mean())
     rows = pl.DataFrame(
@@ -184,18 +176,12 @@ def _baselines(
 ) -> tuple[BaselineFinding, ...]:
     """Return the outcome of each baseline, on the symbols that every size is judged on."""
     config, outcome = study.config, outcome_of(study.config)
-    shared: frozenset[str] | None = None
-    if "assets" in config.axes:
-        shared = frozenset.intersection(*(frozenset(n.test["symbol"]) for n in networks))
+    shared = shared_symbols(config.axes, (study.runs[one.runs[0]] for one in networks))
     found = []
     for baseline in baselines.values():
         run = study.runs[baseline.runs[0]]
-        symbols = run.config.data.symbols if shared is None else sorted(shared)
-        trade: Trade | None = None
-        if outcome.trades:
-            trade = market_of(bars_of(run, study.data), symbols), costs_of(config)
-        tested = baseline if shared is None else baseline.of_symbols(shared)
-        daily = outcome.daily(outcome.rows(tested, trade))
+        prices = trade_of(outcome, run, shared, costs_of(config), study.data)
+        daily = outcome.daily(outcome.rows(of_shared(baseline, shared), prices))
         value = mean_interval(
             daily["day"].to_numpy(),
             daily["value"].to_numpy(),

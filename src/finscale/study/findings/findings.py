@@ -40,108 +40,50 @@ class BaselineFinding:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a report says, in numbers.
+    """What a report says, in numbers."""
 
-    Parameters
-    ----------
-    study : StudyConfig
-        The study as it was fixed before its first run.
-    measure : Measure
-        Title, unit and direction of what the study is about.
-    loss : Measure
-        The same of losses, in which skill is measured whatever the study is about.
-    axis : str
-        The first scale axis.
-    first, last : date
-        First and last test day.
-    num_days, num_windows : int
-        Test days and test windows.
-    base_rate : Metric or None
-        Share of yes on the test days; None where no event is forecast.
-    runs : polars.DataFrame
-        The results table: one row a run.
-    missing : tuple of str
-        Planned runs that are not there.
-    verdict : Verdict or None
-        None where too few runs are finished; ``no_verdict`` then says why.
-    along : mapping of str to Verdict
-        The verdict at each size of a second axis; empty with one axis.
-    curve : Curve or None
-        The curve behind the verdict.
-    seeds : polars.DataFrame
-        size (as measured), label (as the study file has it), level and level_size (of a second
-        axis, in words and as a number), seed, run_id (of the first fold), value (of the
-        outcome, what the verdict is made of), validation_loss, skill over each baseline.
-    baselines : tuple of Baseline
-        On the chosen size's windows.
-    skills : polars.DataFrame
-        Size columns, over, seeds, value, low, high.
-    chosen : Predictions
-        The size with the least validation loss, and of its seeds the median one.
-    groups : polars.DataFrame
-        group, label, over, days, value, low, high of the chosen size.
-    evaluation : Evaluation
-        All scores of the chosen run.
-    reliability : polars.DataFrame
-        The reliability diagram of the chosen run; empty where no event is
-        forecast.
-    calibration : CalibrationError or None
-        Of the chosen run.
-    sweep : polars.DataFrame
-        threshold, precision, recall, flagged on test; empty where no event is
-        forecast.
-    learning : polars.DataFrame
-        run_id, size, seed, fold, epoch, train_loss, validation_loss, best.
-    trading : Trading or None
-        Backtests; None where no bars are registered.
-    reaches : tuple of Reach
-        What could have been seen.
-    cost : TenfoldCost or None
-        Of the next tenfold.
-    certificate : mapping
-        The leakage audit, as ``Certificate.to_dict`` has it, with its ``verdict``.
-    controls : tuple of ControlOutcome
-        What each control had to show and what it showed; empty where the study has none.
-    failures : mapping
-        Run → label and error of each run whose last attempt failed.
-    registration : mapping
-        When the study was registered, its hash and its amendments.
-    data, windows, environments : tuple of mapping
-        Registered datasets, windows of each fold of the chosen series, and where runs took place.
-    """
-
-    study: StudyConfig
-    measure: Measure
-    loss: Measure
-    axis: str
+    study: StudyConfig  #: The study as it was fixed before its first run
+    measure: Measure  #: Title, unit and direction of what the study is about
+    loss: Measure  #: The same of losses, in which skill is measured whatever the study is about
+    axis: str  #: The first scale axis
+    #: First and last test day.
     first: dt.date
     last: dt.date
+    #: Test days and test windows.
     num_days: int
     num_windows: int
-    base_rate: Metric | None
-    runs: pl.DataFrame
-    missing: tuple[str, ...]
-    verdict: Verdict | None
+    base_rate: Metric | None  #: Share of yes on the test days; None where no event is forecast
+    runs: pl.DataFrame  #: The results table: one row a run
+    missing: tuple[str, ...]  #: Planned runs that are not there
+    verdict: Verdict | None  #: None where too few runs are finished; ``no_verdict`` then says why
     no_verdict: str
-    along: Mapping[str, Verdict]
-    curve: Curve | None
+    along: Mapping[str, Verdict]  #: The verdict at each size of a second axis; empty with one axis
+    curve: Curve | None  #: The curve behind the verdict
+    #: size (as measured), label (as the study file has it), level and level_size (of a second axis,
+    #: in words and as a number), seed, run_id (of the first fold), value (of the outcome, what the
+    #: verdict is made of), validation_loss, skill over each baseline.
     seeds: pl.DataFrame
-    baselines: tuple[BaselineFinding, ...]
-    skills: pl.DataFrame
-    chosen: Predictions
-    groups: pl.DataFrame
-    evaluation: Evaluation
+    baselines: tuple[BaselineFinding, ...]  #: On the chosen size's windows
+    skills: pl.DataFrame  #: Size columns, over, seeds, value, low, high
+    chosen: Predictions  #: The size with the least validation loss, and of its seeds the median one
+    groups: pl.DataFrame  #: group, label, over, days, value, low, high of the chosen size
+    evaluation: Evaluation  #: All scores of the chosen run
+    #: The reliability diagram of the chosen run; empty where no event is forecast.
     reliability: pl.DataFrame
-    calibration: CalibrationError | None
+    calibration: CalibrationError | None  #: Of the chosen run
+    #: threshold, precision, recall, flagged on test; empty where no event is forecast.
     sweep: pl.DataFrame
-    learning: pl.DataFrame
-    trading: Trading | None
-    reaches: tuple[Reach, ...]
-    cost: TenfoldCost | None
+    learning: pl.DataFrame  #: run_id, size, seed, fold, epoch, train_loss, validation_loss, best
+    trading: Trading | None  #: Backtests; None where no bars are registered
+    reaches: tuple[Reach, ...]  #: What could have been seen
+    cost: TenfoldCost | None  #: Of the next tenfold
+    #: The leakage audit, as ``Certificate.to_dict`` has it, with its ``verdict``.
     certificate: Mapping[str, Any]
+    #: What each control had to show and what it showed; empty where the study has none.
     controls: tuple[ControlOutcome, ...]
-    failures: Mapping[str, Any]
-    registration: Mapping[str, Any]
+    failures: Mapping[str, Any]  #: Run → label and error of each run whose last attempt failed
+    registration: Mapping[str, Any]  #: When the study was registered, its hash and its amendments
+    #: Registered datasets, windows of each fold of the chosen series, and where runs took place.
     data: tuple[Mapping[str, Any], ...]
     windows: tuple[Mapping[str, Any], ...]
     environments: tuple[Mapping[str, Any], ...]

@@ -17,32 +17,17 @@ from finscale.evaluation.score_power import (
     smallest_sharpe,
 )
 from finscale.scaling import Verdict
-from finscale.study.findings.skill import half_width
 
 
 @dataclass(frozen=True)
 class Reach:
-    """One effect: the smallest that would have been seen, and what was measured.
+    """One effect: the smallest that would have been seen, and what was measured."""
 
-    Parameters
-    ----------
-    what : str
-        The effect, in words.
-    smallest : float
-        Seen with 80 % probability at the study's level, two-sided.
-    measured : Metric
-        With its interval.
-    unit : str
-        Of both; empty for an AUC or a ratio.
-    null : float
-        The value of no effect: 0, or .5 for an AUC.
-    """
-
-    what: str
-    smallest: float
-    measured: Metric
-    unit: str
-    null: float = 0.0
+    what: str  #: The effect, in words
+    smallest: float  #: Seen with 80 % probability at the study's level, two-sided
+    measured: Metric  #: With its interval
+    unit: str  #: Of both; empty for an AUC or a ratio
+    null: float = 0.0  #: The value of no effect: 0, or .5 for an AUC
 
 
 def gain_reach(verdict: Verdict) -> Reach:
@@ -52,16 +37,15 @@ def gain_reach(verdict: Verdict) -> Reach:
     contrast_G[[0, -1]] = 1.0, -1.0
     _, error, _ = verdict.covariance.contrast(contrast_G)
     smallest = smallest_difference(error, level=statement.level)
-    measure = statement.measure
-    what = f"{measure.gained} from the smallest to the largest size"
-    return Reach(what, smallest, verdict.gain, measure.unit)
+    what = f"{statement.measure.gained} from the smallest to the largest size"
+    return Reach(what, smallest, verdict.gain, statement.measure.unit)
 
 
 def skill_reach(over: str, measured: Metric, *, level: float, unit: str) -> Reach:
     """Return the smallest skill over a baseline that was in reach, from its interval's width."""
     from scipy.stats import norm
 
-    error = half_width(measured) / float(norm.ppf(1 - level / 2))
+    error = (measured.high - measured.low) / 2 / float(norm.ppf(1 - level / 2))
     smallest = smallest_difference(error, level=level)
     return Reach(f"skill over {over}", smallest, measured, unit)
 

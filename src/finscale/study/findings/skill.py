@@ -10,12 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from finscale.evaluation.bootstrap import (
-    Floats,
-    Metric,
-    Resampler,
-    paired_difference_interval,
-)
+from finscale.evaluation.bootstrap import Floats, Resampler, paired_difference_interval
 from finscale.evaluation.evaluation import TERCILES
 from finscale.evaluation.market import Market
 from finscale.evaluation.predictions import Predictions
@@ -37,29 +32,28 @@ def mean_losses(group: Sequence[Predictions]) -> Floats:
 
 
 def skill_by_size(
-    groups: Sequence[Sequence[Predictions]],
+    group: Sequence[Predictions],
     baselines: Mapping[str, Predictions],
     luck: Mapping[float, float],
     *,
     level: float,
 ) -> pl.DataFrame:
-    """Return the skill of each size over each baseline: size columns, over, value, low, high.
+    """Return the skill of one size over each baseline: size columns, over, value, low, high.
 
     Intervals hold the luck of days (blocks of them, paired) and of seeds, which ``luck`` has by
     size (:func:`finscale.study.findings.curve.seed_luck`).
     """
     rows: list[dict[str, Any]] = []
-    for group in groups:
-        for name, baseline in baselines.items():
-            metric = paired_difference_interval(
-                group[0].test["date"].to_numpy(),
-                baseline.losses_N,
-                mean_losses(group),
-                overlap=group[0].horizon,
-                level=1 - level,
-            )
-            metric = with_seed_luck(metric, luck, next(iter(group[0].sizes.values())))
-            rows.append({**group[0].sizes, "over": name, "seeds": len(group), **vars(metric)})
+    for name, baseline in baselines.items():
+        metric = paired_difference_interval(
+            group[0].test["date"].to_numpy(),
+            baseline.losses_N,
+            mean_losses(group),
+            overlap=group[0].horizon,
+            level=1 - level,
+        )
+        metric = with_seed_luck(metric, luck, next(iter(group[0].sizes.values())))
+        rows.append({**group[0].sizes, "over": name, "seeds": len(group), **vars(metric)})
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
@@ -86,19 +80,16 @@ def skill_by_group(
     Columns group (year or volatility), label, over, days, value, low, high. Losses are averaged
     over seeds; intervals hold the luck of days.
     """
-    test = group[0].test
-    mean_N = mean_losses(group)
-    horizon = group[0].horizon
+    test, horizon = group[0].test, group[0].horizon
+    date_N = test["date"].to_numpy()
     rows: list[dict[str, Any]] = []
     for name, baseline in baselines.items():
-        gain_N = baseline.losses_N - mean_N
-        resampler = Resampler.over(
-            test["date"].to_numpy(), gain_N, overlap=horizon, level=1 - level
-        )
+        gain_N = baseline.losses_N - mean_losses(group)
+        resampler = Resampler.over(date_N, gain_N, overlap=horizon, level=1 - level)
         for kind, label, mask_N in _masks(test, volatility):
             score = partial(weighted_mean, gain_N[mask_N])
             metric = resampler.where(mask_N).metrics({"skill": score})["skill"]
-            days = test.filter(pl.Series(mask_N))["date"].n_unique()
+            days = len(np.unique(date_N[mask_N]))
             place = {"group": kind, "label": label, "over": name, "days": days}
             rows.append({**place, **vars(metric)})
     return pl.DataFrame(rows, infer_schema_length=None)
@@ -114,8 +105,3 @@ def _masks(
     tercile_N = np.searchsorted(np.quantile(volatility_N, [1 / 3, 2 / 3]), volatility_N)
     masks += [("volatility", name, tercile_N == index) for index, name in enumerate(TERCILES)]
     return masks
-
-
-def half_width(metric: Metric) -> float:
-    """Return half the width of an interval."""
-    return (metric.high - metric.low) / 2

@@ -2,76 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from finscale.config import BaselineConfig
 from finscale.evaluation.predictions import Predictions
 from finscale.judging.gather import model_name, predictions_of
+from finscale.runs import Run
 from finscale.study.axes import AXES
+from finscale.study.daily import Completed, in_folds
+from finscale.study.planned import Planned
 
-if TYPE_CHECKING:
-    from finscale.runs import Run
-    from finscale.study.planned import Planned
+_WINDOW = ("date", "symbol", "fold", "target")
 
 
-def gather(
-    completed: Sequence[tuple[Planned, Run]],
-) -> tuple[list[Predictions], list[Predictions]]:
+def gather(completed: Completed) -> tuple[list[Predictions], list[Predictions]]:
     """Return a study's baselines and its networks, sizes and seeds rising; controls left out.
 
     A model that lacks a fold which others have is left out: it would be judged on other days.
     """
     groups: dict[tuple[Any, ...], list[tuple[Planned, Run]]] = {}
+    alike: dict[tuple[Any, ...], list[Run]] = {}
     for planned, run in completed:
         if run.config.task.control == "none":
-            place = tuple(planned.cell.sizes.items())
-            groups.setdefault((model_name(run.config), place, run.config.seed), []).append(
-                (planned, run)
-            )
-    most = max((len(members) for members in groups.values()), default=0)
+            size = model_name(run.config), *planned.cell.sizes.items()
+            groups.setdefault((size, run.config.seed), []).append((planned, run))
+            alike.setdefault(size, []).append(run)
+    most = max(map(len, groups.values()), default=0)
     whole = {key: members for key, members in groups.items() if len(members) == most}
-    networks = [key for key, members in whole.items() if not _is_baseline(members)]
-    # a baseline is judged by what the networks were trained for
-    beside = whole[networks[0]][0][1].config if networks else None
-    found: dict[bool, list[Predictions]] = {True: [], False: []}
-    for (name, place, _), members in whole.items():
-        runs = [run for _, run in sorted(members, key=lambda m: m[1].config.split.fold)]
-        sizes, of_baseline = _measured(dict(place), groups, name), _is_baseline(members)
-        found[of_baseline].append(
-            predictions_of(
-                runs, beside=beside if of_baseline else None, sizes=sizes, budget=dict(place)
-            )
+    networks = [run for group in whole.values() for p, run in group if not p.cell.is_baseline]
+    baselines: list[Predictions] = []
+    tested: list[Predictions] = []
+    for (size, _), members in whole.items():
+        cell, runs = members[0][0].cell, alike[size]
+        # a baseline is judged by what the networks were trained for
+        beside = networks[0].config if cell.is_baseline and networks else None
+        # what an axis measures is averaged over all runs of a size
+        sizes = {axis: sum(map(AXES[axis].measure, runs)) / len(runs) for axis in cell.sizes}
+        (baselines if cell.is_baseline else tested).append(
+            predictions_of(in_folds(members), beside=beside, sizes=sizes, budget=cell.sizes)
         )
-    found[False].sort(key=lambda network: (*network.sizes.values(), network.seed))
-    return found[True], found[False]
-
-
-def _is_baseline(members: Sequence[tuple[Planned, Run]]) -> bool:
-    return isinstance(members[0][1].config.model, BaselineConfig)
-
-
-def _measured(
-    place: dict[str, Any], groups: Mapping[tuple[Any, ...], list[tuple[Planned, Run]]], name: str
-) -> dict[str, float]:
-    """Return the mean over all runs of one size of what each axis measures."""
-    runs = [
-        run
-        for (other, sizes, _), members in groups.items()
-        if other == name and dict(sizes) == place
-        for _, run in members
-    ]
-    return {axis: sum(map(AXES[axis].measure, runs)) / len(runs) for axis in place}
+    tested.sort(key=lambda network: (*network.sizes.values(), network.seed))
+    return baselines, tested
 
 
 def same_windows(baselines: Sequence[Predictions], network: Predictions) -> dict[str, Predictions]:
     """Return by name the baselines that were tested on a network's windows, at its sizes."""
-    key = network.test.select("date", "symbol", "fold", "target")
+    key = network.test.select(_WINDOW)
     return {
         baseline.name: baseline
         for baseline in baselines
-        if all(network.budget.get(axis) == size for axis, size in baseline.budget.items())
-        and baseline.test.select("date", "symbol", "fold", "target").equals(key)
+        if baseline.budget.items() <= network.budget.items()
+        and baseline.test.select(_WINDOW).equals(key)
     }
 
 

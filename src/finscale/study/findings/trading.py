@@ -32,29 +32,15 @@ VOLATILITY_TIMING = "volatility timing"
 
 @dataclass(frozen=True)
 class Trading:
-    """Backtests of the chosen run and of what needs no network.
+    """Backtests of the chosen run and of what needs no network."""
 
-    Parameters
-    ----------
-    costs : Costs
-        What trading is taken to cost.
-    num_trials : int
-        Strategies that the study looked at, for the deflated Sharpe ratio.
-    results : dict of str to Backtest
-        Name → daily results.
-    measured : dict of str to Performance
-        Name → figures.
-    over_hold : mapping
-        Name → Sharpe ratio less that of buy and hold, with its interval.
-    break_even_over_hold : float
-        One-way cost, in basis points, at which the chosen run ends where buy and hold does.
-    """
-
-    costs: Costs
-    num_trials: int
-    results: dict[str, Backtest]
-    measured: dict[str, Performance]
+    costs: Costs  #: What trading is taken to cost
+    num_trials: int  #: Strategies that the study looked at, for the deflated Sharpe ratio
+    results: dict[str, Backtest]  #: Name → daily results
+    measured: dict[str, Performance]  #: Name → figures
+    #: Name → Sharpe ratio less that of buy and hold, with its interval.
     over_hold: dict[str, tuple[float, float, float]]
+    #: One-way cost, in basis points, at which the chosen run ends where buy and hold does.
     break_even_over_hold: float
 
     def equity(self) -> pl.DataFrame:
