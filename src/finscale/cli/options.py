@@ -13,6 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress, ProgressColumn
     from rich.table import Table
 
 ConfigFile = Annotated[
@@ -75,9 +76,9 @@ def print_json(content: Any) -> None:
     sys.stdout.write(text + "\n")
 
 
-def quoted(text: str) -> str:
+def quoted(text: object) -> str:
     """Quote text so that YAML reads it as text: ``ON`` and ``600519`` are symbols."""
-    return json.dumps(text, ensure_ascii=False)
+    return json.dumps(str(text), ensure_ascii=False)
 
 
 def console(*, quiet: bool = False, stderr: bool = False) -> Console:
@@ -88,15 +89,38 @@ def console(*, quiet: bool = False, stderr: bool = False) -> Console:
     return Console(width=width, quiet=quiet, stderr=stderr, highlight=False)
 
 
+def say(text: str, terminal: Console | None = None) -> None:
+    """Print text as it is: brackets are no markup, and a long line is not broken."""
+    (terminal or console()).print(text, markup=False, soft_wrap=True)
+
+
+def progress_bar(
+    terminal: Console, *figures: ProgressColumn, width: int = 40, disable: bool = False
+) -> Progress:
+    """Return bars that vanish when done: what is done, the bar, ``figures``, the time left."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(width), *figures, TimeRemainingColumn())
+    return Progress(*columns, console=terminal, transient=True, disable=disable)
+
+
 def plain_table(
-    columns: Iterable[str], rows: Iterable[Iterable[str]], *, left: Collection[str]
+    columns: Iterable[str],
+    rows: Iterable[Iterable[str]],
+    *,
+    left: Collection[str],
+    whole: Collection[str] = (),
+    gap: int = 2,
 ) -> Table:
-    """Return a table without lines; columns are aligned to the right unless named in ``left``."""
+    """Return a table without lines, ``gap`` characters between columns.
+
+    Columns are aligned to the right unless named in ``left``; those in ``whole`` are never broken.
+    """
     from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, gap, 0, 0))
     for name in columns:
-        table.add_column(name, justify="left" if name in left else "right")
+        table.add_column(name, justify="left" if name in left else "right", no_wrap=name in whole)
     for row in rows:
         table.add_row(*row)
     return table

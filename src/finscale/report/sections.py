@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from finscale.report import tables
 from finscale.report.figures import figures
 from finscale.report.figures.common import title
@@ -12,9 +10,7 @@ from finscale.report.parts import ReportSection
 from finscale.report.table import Table
 from finscale.report.top import cost, gained
 from finscale.study.axes import AXES
-
-if TYPE_CHECKING:
-    from finscale.study.findings.findings import Findings
+from finscale.study.findings.findings import Findings
 
 
 def sections(findings: Findings, plan: str) -> list[ReportSection]:
@@ -25,16 +21,12 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
         "years": (tables.groups(findings, "year"),),
         "regimes": (tables.groups(findings, "volatility"),),
         "calibration": (tables.reliability(findings), tables.scores(findings)),
-        "trading": tuple(t for t in (tables.trading(findings),) if t is not None),
+        "trading": tables.trading(findings),
     }
     sections = []
     for name, figure in drawn.items():
-        folded = name != "trading"
-        sections.append(
-            ReportSection(
-                name, figure.question, (figure.answer,), figure, behind.get(name, ()), folded
-            )
-        )
+        parts = (figure.question, (figure.answer,), figure, behind.get(name, ()))
+        sections.append(ReportSection(name, *parts, folded=name != "trading"))
         if name == "scaling":
             sections.append(_what_next(findings))
         if name == "skill":
@@ -85,14 +77,8 @@ def _reach(findings: Findings) -> ReportSection:
         "effect would most likely have gone unseen: that it was not seen does not say that it is "
         "not there."
     )
-    table = tables.reach(findings)
-    return ReportSection(
-        "reach",
-        "How small an effect would this study have noticed?",
-        (statement,),
-        tables=(table,),
-        folded=False,
-    )
+    question = "How small an effect would this study have noticed?"
+    return ReportSection("reach", question, (statement,), tables=(tables.reach(findings),))
 
 
 def _controls(table: Table) -> ReportSection:
@@ -100,13 +86,8 @@ def _controls(table: Table) -> ReportSection:
         "Controls are runs whose outcome is known: permuted labels must show no law, a planted "
         "signal must be found. An instrument that fails them proves nothing about real data."
     )
-    return ReportSection(
-        "controls",
-        "Does the instrument say what is true where the truth is known?",
-        (text,),
-        tables=(table,),
-        folded=False,
-    )
+    question = "Does the instrument say what is true where the truth is known?"
+    return ReportSection("controls", question, (text,), tables=(table,))
 
 
 def _certificate(findings: Findings) -> ReportSection:
@@ -120,7 +101,6 @@ def _certificate(findings: Findings) -> ReportSection:
             "embargo follows; the test days were read only to be scored.",
         ),
         tables=(tables.certificate(findings), tables.data(findings), tables.windows(findings)),
-        folded=False,
     )
 
 
@@ -183,17 +163,11 @@ def _reproduce(findings: Findings) -> ReportSection:
         "How can this be made again?",
         tuple(paragraphs),
         tables=(tables.environment(findings),),
-        folded=False,
         code=(("In a terminal", "\n".join(commands)),),
     )
 
 
 def _runs(findings: Findings) -> ReportSection:
     table = tables.runs(findings)
-    return ReportSection(
-        "runs",
-        "Every run",
-        (f"{table.data.height} runs, each in runs/<run>/ with its predictions and weights.",),
-        tables=(table,),
-        folded=False,
-    )
+    text = f"{table.data.height} runs, each in runs/<run>/ with its predictions and weights."
+    return ReportSection("runs", "Every run", (text,), tables=(table,))

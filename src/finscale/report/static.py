@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _DASHES: dict[str, Any] = {"solid": "-", "dash": "--", "dot": ":"}
-_SHAPES = {"circle": "o", "diamond": "D", "cross": "X", "square": "s"}
+_SHAPES = {"circle": "o", "diamond": "D", "cross": "X"}
 #: Inches of a figure's width, of each panel's height, and dots an inch.
 _WIDTH, _HEIGHT, _DPI = 7.2, 3.5, 150
 _PANEL_WIDTH = 3.8
