@@ -42,15 +42,8 @@ def print_rows(
 ) -> None:
     """Print one line a model, the best first.
 
-    Parameters
-    ----------
-    judgement : Judgement
-        Of any of them: they answer one question.
-    rows : sequence
-        What :func:`judgement_row` returned of each.
-    comparison : Comparison
-        Marks the models that cannot be told from the best.
-    terminal : Console
+    ``judgement``: of any of them, as they answer one question. ``rows``: what
+    :func:`judgement_row` returned of each. ``comparison`` marks those equal to the best.
     """
     words, over = judgement.evaluation.target.words, yardstick(judgement)
     columns = ["run", "model", words.first, words.second]

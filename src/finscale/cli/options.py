@@ -38,8 +38,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the same facts as JS
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the result.")]
 
 RUNS = Path("runs")
-#: Fewer bootstrap replicates leave none beyond an end of a 95 % interval: 1 / 2.5 % = 40.
-FEWEST_REPLICATES = 40
+#: Columns and settings of a table of runs. Fewer bootstrap replicates leave none beyond an end of a
+#: 95 % interval: 1 / 2.5 % = 40.
+Losses = Annotated[str, typer.Option("--y", help="Column of losses.")]
+Signed = Annotated[
+    bool, typer.Option("--signed", help="Losses are differences and may be negative.")
+]
+Ahead = Annotated[int, typer.Option("--horizon", min=1, help="Bars that a label looks ahead.")]
+Replicates = Annotated[int, typer.Option("--replicates", min=40, help="Bootstrap replicates.")]
 
 
 def between(least: float, most: float = math.inf) -> Callable[[float | None], float | None]:

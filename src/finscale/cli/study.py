@@ -71,7 +71,9 @@ def run_study(
         with StudyProgress(missing, terminal) as progress:
             failures = study.run(executor=LocalExecutor(workers), observe=progress)
     except KeyboardInterrupt:
-        _say_how_to_go_on(study, missing)
+        left = sum(planned.run_id not in study.runs for planned in missing)
+        words = f"stopped: {_counted(len(missing) - left)} finished, {left} are left"
+        say(f"{words}. The same command goes on where each run was.", console(stderr=True))
         raise typer.Exit(130) from None
     for label, reason in failures.items():
         first = reason.strip().splitlines()[0]
@@ -88,12 +90,6 @@ def run_study(
 
 def _counted(runs: int) -> str:
     return f"{runs} run" if runs == 1 else f"{runs} runs"
-
-
-def _say_how_to_go_on(study: Study, missing: list[Planned]) -> None:
-    left = sum(planned.run_id not in study.runs for planned in missing)
-    words = f"stopped: {_counted(len(missing) - left)} finished, {left} are left"
-    say(f"{words}. The same command goes on where each run was.", console(stderr=True))
 
 
 @study_app.command("status")

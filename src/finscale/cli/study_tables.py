@@ -194,7 +194,8 @@ def diff(
     """Say in what two studies differ: what was asked, and what came out."""
     from finscale.study.study_diff import StudyRecord, compare
 
-    records = [StudyRecord.read(_study_folder(name, studies)) for name in (first, second)]
+    folders = (Path(name) if Path(name).is_dir() else studies / name for name in (first, second))
+    records = [StudyRecord.read(folder) for folder in folders]
     found = compare(*records)
     if as_json:
         print_json(found.to_dict())
@@ -208,10 +209,6 @@ def diff(
         say(f"{found.what}, mean of each model")
     for row in found.losses:
         say(f"  {row['model']:<32} {row['first']:.4f} → {row['second']:.4f}  {row['change']:+.4f}")
-
-
-def _study_folder(name: str, studies: Path) -> Path:
-    return Path(name) if Path(name).is_dir() else studies / name
 
 
 @study_app.command("export")

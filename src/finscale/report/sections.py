@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from finscale.report import tables
 from finscale.report.figures import figures
 from finscale.report.figures.common import title
 from finscale.report.numbers import number, percent
 from finscale.report.parts import ReportSection
 from finscale.report.table import Table
+from finscale.report.tables import judged, provenance, runs, sizes
 from finscale.report.top import cost, gained
 from finscale.study.axes import AXES
 from finscale.study.findings.findings import Findings
@@ -17,11 +17,11 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
     """Return every section, in order: figures first, then what they rest on."""
     drawn = figures(findings)
     behind = {
-        "scaling": (tables.sizes(findings), tables.baselines(findings), tables.seeds(findings)),
-        "years": (tables.groups(findings, "year"),),
-        "regimes": (tables.groups(findings, "volatility"),),
-        "calibration": (tables.reliability(findings), tables.scores(findings)),
-        "trading": tables.trading(findings),
+        "scaling": (sizes.sizes(findings), sizes.baselines(findings), sizes.seeds(findings)),
+        "years": (sizes.groups(findings, "year"),),
+        "regimes": (sizes.groups(findings, "volatility"),),
+        "calibration": (judged.reliability(findings), judged.scores(findings)),
+        "trading": judged.trading(findings),
     }
     sections = []
     for name, figure in drawn.items():
@@ -31,7 +31,7 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
             sections.append(_what_next(findings))
         if name == "skill":
             sections.append(_reach(findings))
-    controls = tables.controls(findings)
+    controls = judged.controls(findings)
     if controls is not None:
         sections.append(_controls(controls))
     return [s for s in sections if s.paragraphs or s.tables] + [
@@ -78,7 +78,7 @@ def _reach(findings: Findings) -> ReportSection:
         "not there."
     )
     question = "How small an effect would this study have noticed?"
-    return ReportSection("reach", question, (statement,), tables=(tables.reach(findings),))
+    return ReportSection("reach", question, (statement,), tables=(sizes.reach(findings),))
 
 
 def _controls(table: Table) -> ReportSection:
@@ -100,7 +100,11 @@ def _certificate(findings: Findings) -> ReportSection:
             "Training windows whose label looks into a part that is held out are purged, and an "
             "embargo follows; the test days were read only to be scored.",
         ),
-        tables=(tables.certificate(findings), tables.data(findings), tables.windows(findings)),
+        tables=(
+            provenance.certificate(findings),
+            provenance.data(findings),
+            provenance.windows(findings),
+        ),
     )
 
 
@@ -162,12 +166,12 @@ def _reproduce(findings: Findings) -> ReportSection:
         "reproduce",
         "How can this be made again?",
         tuple(paragraphs),
-        tables=(tables.environment(findings),),
+        tables=(provenance.environment(findings),),
         code=(("In a terminal", "\n".join(commands)),),
     )
 
 
 def _runs(findings: Findings) -> ReportSection:
-    table = tables.runs(findings)
+    table = runs.runs(findings)
     text = f"{table.data.height} runs, each in runs/<run>/ with its predictions and weights."
     return ReportSection("runs", "Every run", (text,), tables=(table,))
