@@ -86,8 +86,9 @@ bench: $(VENV)/.bench  ## Measure speed against peers (under 20 minutes) and wri
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/performance_page.py --machine here
 
-bench-more: $(VENV)/.bench  ## The rest: kernels, waiting threads, growth, memory, bf16, law fit, ETTh1, backtest, heat
+bench-more: $(VENV)/.bench  ## The rest: kernels, ensembles, waiting threads, growth, memory, bf16, law fit, ETTh1, backtest, heat
 	$(BIN)/python benchmarks/kernels.py
+	$(BIN)/python benchmarks/ensemble.py
 	$(BIN)/python benchmarks/spinning.py --rounds 2
 	$(BIN)/python benchmarks/scaling.py --figure docs/figures/cost.png
 	$(BIN)/python benchmarks/memory.py

@@ -193,21 +193,19 @@ def _estimate(gain: Any) -> str:
 
 
 def kernels(content: dict[str, Any]) -> str:
-    titles = {
-        "attention, × explicit": (
-            "attention, 64 windows of nine tokens",
-            "× batched products and softmax",
-        ),
-        "products in fp32, × nn.Linear": ("product in fp32, 576 rows", "× `nn.Linear`"),
-        "step of 2M with kept memory, × without": (
-            "freed memory kept, step of 2M",
-            "× given back",
-        ),
-    }
-    return "\n".join(
-        table(head, ((name, f"{value:.2f}") for name, value in content[key].items()))
-        for key, head in titles.items()
-    )
+    figures = content["figures"]
+    names = list(next(iter(next(iter(figures.values()))["steps"].values()))["over all kernels"])
+    rows = [
+        (
+            found["processor"]["vectors"],
+            step,
+            f"{row['ms a step']:.2f}",
+            *(f"{row['over all kernels'][name]:.2f}" for name in names),
+        )
+        for found in figures.values()
+        for step, row in found["steps"].items()
+    ]
+    return table(("processor", "step", "ms", *names), rows)
 
 
 def spinning(content: dict[str, Any]) -> str:

@@ -107,7 +107,7 @@ def test_a_network_of_the_architecture_meets_its_budget_and_is_trained(place):
     expected = 26 * width + (width + 1) * width + width + 1
     assert run.info["parameters"]["total"] == expected
     assert abs(expected / 3000 - 1) <= 0.05
-    assert np.isfinite(run.predictions("test")["logit"]).all()
+    assert run.predictions("test")["logit"].is_finite().all()
 
 
 def test_a_study_along_the_axis_is_computed_by_workers(place):

@@ -18,6 +18,7 @@ from finscale.data import DataStore
 from finscale.errors import DataError
 from finscale.experiment import prepare, run_experiment
 from finscale.experiment.announce import announcement
+from finscale.experiment.experiment import run_experiments
 from finscale.experiment.place import place
 from finscale.judging import scorecard
 from finscale.runs import RunStore
@@ -255,3 +256,32 @@ def test_a_simulated_market_is_data_like_any_other(tiny, tmp_path) -> None:
     run = run_experiment(tiny.model_copy(update={"data": data}), runs=store)
     assert run.info["data"][0]["source"] == "synthetic:student"
     assert len(run.predictions("test")) > 900
+
+
+def test_seeds_and_rates_train_as_one_program(root, tmp_path, data_root) -> None:
+    from finscale.config import load_config
+
+    def config(*settings: str) -> ExperimentConfig:
+        shared = ["training.epochs=2", "training.batch_size=256", "training.kernels=torch"]
+        shared += ["model.budget=3k", "training.threads=1", f"data.root={data_root}"]
+        return load_config(
+            ExperimentConfig, root / "configs/daily/threshold_1pct.yaml", [*shared, *settings]
+        )
+
+    configs = [
+        config("seed=0"),
+        config("seed=1", "training.learning_rate=1e-3"),
+        config("seed=2", "training.weight_decay=0.3"),
+    ]
+    told: list[int] = []
+    together = run_experiments(
+        configs, runs=RunStore(tmp_path / "together"), done=lambda place, _: told.append(place)
+    )
+    assert told == [0, 1, 2]
+    for one, run in zip(configs, together, strict=True):
+        alone = run_experiment(one, runs=RunStore(tmp_path / "alone"))
+        assert run.id == alone.id
+        np.testing.assert_allclose(
+            run.predictions()["logit"], alone.predictions()["logit"], rtol=1e-4, atol=1e-5
+        )
+        assert run.info["training"]["steps"] == alone.info["training"]["steps"]

@@ -13,7 +13,7 @@ import pytest
 
 from finscale.errors import FinscaleWarning
 from finscale.runs import Run, choosing
-from finscale.runs.reads import PROGRAM, TRAINING, Reading, note_reading, readings
+from finscale.runs.reads import PROGRAM, TRAINING, SealedReading, note_reading, readings
 
 ID = "abcd000000000000"
 
@@ -120,7 +120,7 @@ def test_many_processes_lose_nothing_and_wait_for_nobody(run):
         assert len(found) == 4
         # 2 processes a program: an equal line at most, never more
         lines = (runs / ".reads" / f"{number:016x}.jsonl").read_text().splitlines()
-        assert all(Reading(**json.loads(line)) for line in lines)
+        assert all(SealedReading(**json.loads(line)) for line in lines)
         assert 4 <= len(lines) <= 8
 
 

@@ -1,13 +1,16 @@
 """Trainings as one program end as they do alone, whatever the model."""
 
 import dataclasses
+import functools
 import math
 
 import pytest
 import torch
 from torch import nn
 
+from finscale.config import ModelConfig
 from finscale.errors import TrainingError
+from finscale.models import build_model
 from finscale.training import Callback, TrainingPaused
 from finscale.training.ensemble import fit_ensemble, why_not_together
 from finscale.training.stack import adamw_, clip_each_
@@ -39,6 +42,12 @@ class Perceptron(nn.Module):
 def perceptron(seed):
     torch.manual_seed(100 + seed)
     return Perceptron()
+
+
+def patchtst(seed):
+    torch.manual_seed(seed)
+    network = ModelConfig(depth=1, width=8, heads=2, patch_length=8, stride=4, dropout=0.3)
+    return build_model(network, num_features=5, context_length=16)
 
 
 class PauseAt(Callback):
@@ -75,13 +84,14 @@ MEMBERS = [
 ]
 
 
-@pytest.fixture(params=["perceptron"])
+@pytest.fixture(params=["perceptron", "patchtst"])
 def make(request, make_trainer):
     """Return a maker of trainers of one model."""
 
     def made(folder=None, callbacks=(), **settings):
+        settings = {"kernels": "torch", **settings}
         seed = settings.get("seed", 0)
-        model = perceptron(seed) if request.param == "perceptron" else None
+        model = perceptron(seed) if request.param == "perceptron" else patchtst(seed)
         return make_trainer(folder, callbacks=callbacks, model=model, **settings)
 
     return made
@@ -197,9 +207,12 @@ def test_the_process_has_its_random_state_back(make):
 
 
 def test_what_cannot_be_one_program_is_refused(make_trainer, windows):
+    make_trainer = functools.partial(make_trainer, kernels="torch")
     dataset, split = windows
     with pytest.raises(TrainingError, match=r"they differ in training\.epochs"):
         fit_ensemble([make_trainer(epochs=2), make_trainer(epochs=3)])
+    fast = [make_trainer(kernels="fast"), make_trainer(kernels="fast")]
+    assert "CPU kernels compute one model at a time" in why_not_together(fast)
     shorter = dataclasses.replace(split, train=split.train[1:])
     assert why_not_together([make_trainer(), make_trainer(split=shorter)]) == (
         "they differ in windows"

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
-from finscale.config import ModelConfig
 from finscale.models import build_model
+from finscale.models.zoo import ARCHITECTURES
 from finscale.training import fit
 
 GOLDEN = Path(__file__).with_name("golden") / "losses.json"
@@ -25,20 +24,27 @@ STEPS = 20
 TOLERANCE = 2e-3
 
 
-def patchtst() -> nn.Module:
-    network = ModelConfig(depth=2, width=16, heads=2, patch_length=8, stride=4, dropout=0.0)
-    return build_model(network, num_features=5, context_length=16)
+#: Name → the settings of a small model of that architecture; without dropout, whose masks differ
+#: from kernel to kernel.
+NETWORKS = {
+    "patchtst": {"depth": 2, "width": 16, "heads": 2, "patch_length": 8, "stride": 4},
+    "mlp": {"width": 16},
+    "dlinear": {"width": 4},
+}
 
 
-#: Name → a small model of that architecture on 16 rows of 5 features; without dropout, whose masks
-#: differ from kernel to kernel.
-MODELS = {"patchtst": patchtst}
+def test_every_architecture_has_golden_losses() -> None:
+    ours = {n for n in ARCHITECTURES if ARCHITECTURES[n].config.__module__.startswith("finscale.")}
+    assert ours == {*NETWORKS}
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_twenty_steps_come_to_the_golden_losses(name: str, make_trainer) -> None:
     torch.manual_seed(0)
-    trainer = make_trainer(model=MODELS[name]())
+    kind = ARCHITECTURES[name].config
+    settings = {**NETWORKS[name], **({"dropout": 0.0} if "dropout" in kind.model_fields else {})}
+    model = build_model(kind(kind=name, **settings), num_features=5, context_length=16)
+    trainer = make_trainer(model=model)
     fit.setup(trainer)
     losses: list[float] = []
     while len(losses) < STEPS:

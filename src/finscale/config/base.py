@@ -89,21 +89,29 @@ class Section(BaseModel):
 def marks(kind: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Mark]]:
     """Yield every setting of a config by its dotted name, with its mark.
 
-    A section that is marked itself stands for all of its settings.
+    A section that is marked itself stands for all of its settings. Of a section that has several
+    kinds, as a model's has, the settings of every kind are told.
     """
     for name, field in kind.model_fields.items():
         mark, inner = mark_of(field), sections_in(field.annotation)
         if not inner or mark.role != "science":
             yield f"{prefix}{name}", mark
             continue
-        for section in inner:
-            yield from marks(section, f"{prefix}{name}.")
+        kinds = [one for section in inner for one in _kinds_of(section)]
+        yield from dict.fromkeys(
+            found for section in kinds for found in marks(section, f"{prefix}{name}.")
+        )
+
+
+def _kinds_of(section: type[BaseModel]) -> list[type[BaseModel]]:
+    return [section, *(one for kind in section.__subclasses__() for one in _kinds_of(kind))]
 
 
 def sections_in(annotation: Any) -> list[type[BaseModel]]:
-    """Return the sections that an annotation admits, however it wraps them."""
+    """Return the sections that an annotation admits, however it wraps them, and their kinds."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
+        kinds = [one for kind in annotation.__subclasses__() for one in sections_in(kind)]
+        return [annotation, *kinds]
     return [section for part in get_args(annotation) for section in sections_in(part)]
 
 

@@ -75,7 +75,7 @@ class TrainingConfig(Section):
     """Compile the model (torch.compile); pays for long trainings only. auto does not compile."""
     kernels: Annotated[Literal["auto", "torch", "fast"], placement()] = "auto"
     """torch runs torch's own layers; fast swaps in finscale's CPU kernels after the model is built.
-    auto takes fast on a CPU."""
+    auto takes fast on a CPU, unless the model is compiled."""
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], placement()] = "auto"
     """auto takes cuda, then mps, then cpu."""
     threads: Annotated[Annotated[int, Field(ge=1)] | Literal["auto"], placement()] = "auto"

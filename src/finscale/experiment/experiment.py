@@ -303,7 +303,6 @@ def make_trainer(
     import torch
 
     from finscale.models import build_model
-    from finscale.models.kernels.accelerate import accelerate
     from finscale.training import Trainer
 
     config = prepared.config
@@ -313,8 +312,6 @@ def make_trainer(
         config, num_features=dataset.num_features, context_length=dataset.context_length
     )
     model = build_model(config.network, **shape)
-    if config.training.kernels == "fast":
-        accelerate(model)
     return Trainer(
         model,
         prepared.dataset,

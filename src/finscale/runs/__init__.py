@@ -3,14 +3,14 @@
 from finscale.runs.environment import environment, git_state, package_versions
 from finscale.runs.folder import exclusive, partial_folder, publish
 from finscale.runs.identity import run_id
-from finscale.runs.reads import RecordedReading, choosing
+from finscale.runs.reads import SealedReading, choosing
 from finscale.runs.store import RUN_FILES, Run, RunStore
 
 __all__ = [
     "RUN_FILES",
-    "RecordedReading",
     "Run",
     "RunStore",
+    "SealedReading",
     "choosing",
     "environment",
     "exclusive",

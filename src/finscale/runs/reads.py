@@ -32,7 +32,7 @@ _noted: set[tuple[Path, str, str, str]] = set()
 
 
 @dataclass(frozen=True)
-class RecordedReading:
+class SealedReading:
     """One program that read the test part of a run on one day.
 
     Parameters
@@ -76,7 +76,7 @@ def note_reading(runs: Path, run_id: str, program: str | None = None) -> None:
     A folder that cannot be written is read all the same, with a warning that it is not counted.
     """
     now = dt.datetime.now(dt.UTC)
-    reading = RecordedReading(
+    reading = SealedReading(
         program or _program(),
         now.date().isoformat(),
         _choice.get(),
@@ -104,16 +104,16 @@ def note_reading(runs: Path, run_id: str, program: str | None = None) -> None:
         )
 
 
-def readings(runs: Path, run_id: str) -> list[RecordedReading]:
+def readings(runs: Path, run_id: str) -> list[SealedReading]:
     """Return every reading of a run's test part that is on record, the first one first."""
     try:
         lines = _path(runs, run_id).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return []
-    found: dict[tuple[str, str, str], RecordedReading] = {}
+    found: dict[tuple[str, str, str], SealedReading] = {}
     for line in lines:
         try:
-            reading = RecordedReading(**json.loads(line))
+            reading = SealedReading(**json.loads(line))
         except (ValueError, TypeError):
             continue  # cut off by a full disk, or written by a later version
         found.setdefault(_key(reading), reading)
@@ -124,7 +124,7 @@ def _path(runs: Path, run_id: str) -> Path:
     return runs.resolve() / ".reads" / f"{run_id}.jsonl"
 
 
-def _key(reading: RecordedReading) -> tuple[str, str, str]:
+def _key(reading: SealedReading) -> tuple[str, str, str]:
     return reading.program, reading.day, reading.choice
 
 

@@ -14,7 +14,7 @@ from finscale.config.recorded import read_recorded
 from finscale.errors import FinscaleError
 from finscale.files import file_digests, read_json
 from finscale.runs.identity import ID_LENGTH
-from finscale.runs.reads import RecordedReading, note_reading, readings
+from finscale.runs.reads import SealedReading, note_reading, readings
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,7 +76,7 @@ class Run:
         """
         return self._table("predictions.parquet", split, ("date", "symbol", "fold"))
 
-    def test_readings(self) -> list[RecordedReading]:
+    def test_readings(self) -> list[SealedReading]:
         """Return who has read the test part, as far as that is on record."""
         return readings(self.folder.parent, self.id)
 

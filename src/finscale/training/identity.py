@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from finscale.models.kernels.accelerate import SWAPS
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -36,8 +38,12 @@ def training_identity(
 
 def _model_digest(model: nn.Module) -> str:
     """Digest the module tree (which shows dropout rates) and every shape, not the weights."""
+    tree = str(model)
+    for plain, fast in SWAPS.values():
+        # kernels are placement
+        tree = tree.replace(fast.__name__, plain.__name__)
     shapes = [(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()]
-    return hashlib.sha256(f"{model}{shapes}".encode()).hexdigest()
+    return hashlib.sha256(f"{tree}{shapes}".encode()).hexdigest()
 
 
 def _windows_digest(dataset: FinancialDataset, split: Split) -> str:

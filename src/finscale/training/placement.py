@@ -38,11 +38,10 @@ def place_training(config: TrainingConfig, *, num_parameters: int) -> TrainingCo
             f"training.kernels = fast: these kernels are for CPUs, and the device is {device}.",
             hint="training.kernels: torch, or auto",
         )
-    placed = config.model_copy(
+    here = config.model_copy(update={"device": device, "compile": config.compile is True})
+    return here.model_copy(
         update={
-            "device": device,
             "threads": choose_threads(config.threads, num_parameters=num_parameters),
-            "compile": config.compile is True,
+            "kernels": kernels_rule(here),
         }
     )
-    return placed.model_copy(update={"kernels": kernels_rule(placed)})

@@ -20,7 +20,6 @@ from finscale.config import NetworkConfig, Section, TaskConfig, TrainingConfig
 from finscale.config.model import AnyModel
 from finscale.data import FinancialDataset, Split
 from finscale.models import build_model
-from finscale.models.kernels.accelerate import accelerate, kernels_rule
 from finscale.training.allocator import keep_freed_memory
 from finscale.training.devices import synchronise, use_threads
 from finscale.training.fit import setup, step
@@ -85,8 +84,6 @@ def make_trainer(request: ProbeRequest) -> Trainer:
         head=request.task.kind,
         num_outputs=num_outputs(name, request.training.loss_options),
     )
-    if kernels_rule(request.training) == "fast":
-        accelerate(model)
     dataset = _random_dataset(request)
     ends = np.resize(dataset.ends_W, int(request.training.batch_size) * _MOST_STEPS)
     split = Split(ends, ends[:1], ends[:1], 0, 0, 0, 0, ())

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from finscale.config import TaskConfig, TrainingConfig
 from finscale.errors import FinscaleWarning, TrainingError, TrainingPaused
+from finscale.models.kernels.accelerate import accelerate
 from finscale.training.callbacks import Callback
 from finscale.training.checkpoint import CheckpointFolder
 from finscale.training.devices import require_compiler, require_memory, use_threads
@@ -93,6 +94,8 @@ class Trainer:
             if folder
             else None
         )
+        if self.config.kernels == "fast":
+            accelerate(self.model)
         self.pause_reason = self._stop = ""
 
     @property

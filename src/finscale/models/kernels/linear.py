@@ -1,8 +1,8 @@
 """``nn.Linear`` in fp32 by oneDNN, where its products are the faster ones.
 
 ``torch.mm`` in fp32 is MKL's, which on AMD processors does without AVX-512; torch also carries
-oneDNN, whose fp32 product uses it: up to twice as fast where the vector units are 512 bits wide,
-as fast where they are 256 (docs/performance.md).
+oneDNN, whose fp32 product uses it: on one such processor twice as fast, on another as fast
+(docs/performance.md).
 """
 
 from __future__ import annotations
