@@ -53,7 +53,7 @@ def print_table(
     """
     words = [all(row[number][:1].isalpha() for row in rows) for number in range(len(columns))]
     left = {columns[0], *compress(columns, words)}
-    table = plain_table(columns, rows, left=left)
+    table = plain_table(columns, rows, left=left, padding=(0, 2, 0, 0))
     for column in table.columns:
         column.overflow = "fold"
     terminal.print(table)

@@ -116,15 +116,15 @@ def plain_table(
     *,
     left: Collection[str],
     whole: Collection[str] = (),
-    gap: int = 2,
+    padding: tuple[int, int] | tuple[int, int, int, int] = (0, 1),
 ) -> Table:
-    """Return a table without lines, ``gap`` characters between columns.
+    """Return a table without lines.
 
     Columns are aligned to the right unless named in ``left``; those in ``whole`` are never broken.
     """
     from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, gap, 0, 0))
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=padding)
     for name in columns:
         table.add_column(name, justify="left" if name in left else "right", no_wrap=name in whole)
     for row in rows:

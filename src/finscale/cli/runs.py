@@ -59,9 +59,9 @@ def list_runs(
     )
     if len(shown) < len(rows):
         console().print(f"… {len(rows) - len(shown):,} older runs: --last 0 shows them")
-    # with a gap of one, 100 columns hold every name in full
+    # with one space between them, 100 columns hold every name in full
     left = ("run", "model", "data", "task")
-    console().print(plain_table(columns, cells, left=left, whole=("run",), gap=1))
+    console().print(plain_table(columns, cells, left=left, whole=("run",), padding=(0, 1, 0, 0)))
 
 
 @runs_app.command("show")
