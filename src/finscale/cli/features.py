@@ -113,4 +113,5 @@ def _bundled(store: DataStore, symbol: str) -> Bars | None:
 
     if symbol.upper() not in SOURCES["bundled"].symbols or store.has_bars(symbol):
         return None
-    return fetch_bars("bundled", symbol)
+    bars: Bars = fetch_bars("bundled", symbol)
+    return bars
