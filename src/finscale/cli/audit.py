@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finscale.cli.options import RUNS, AsJson, DataRoot, Quiet, RunsFolder, Settings, console
+from finscale.cli.options import (
+    RUNS,
+    AsJson,
+    DataRoot,
+    Quiet,
+    RunsFolder,
+    Settings,
+    console,
+    print_json,
+)
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from finscale.audit import Certificate
     from finscale.config import ExperimentConfig
     from finscale.data import DataStore, FinancialDataset
@@ -59,7 +66,7 @@ def audit(
         audited = _experiment(path, settings or [])
         store = DataStore(data_root or audited.data.root)
     else:
-        store = DataStore(data_root) if data_root else DataStore()
+        store = DataStore(data_root or "data")
         audited = _registered(store, subject, task, horizon)
 
     with console(quiet=quiet or as_json, stderr=True).status("gathering the evidence") as status:
@@ -71,11 +78,9 @@ def audit(
             progress=lambda check: status.update(check.question),
         )
     if as_json:
-        from finscale.cli.options import print_json
-
         print_json(certificate.to_dict())
     else:
-        _print(certificate, console(), quiet=quiet)
+        _print(certificate, quiet=quiet)
     if not certificate.clean or (strict and not certificate.complete):
         raise typer.Exit(1)
 
@@ -107,7 +112,7 @@ def _registered(store: DataStore, name: str, task: str, horizon: int) -> Financi
     )
 
 
-def _print(certificate: Certificate, out: Console, *, quiet: bool) -> None:
+def _print(certificate: Certificate, *, quiet: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -128,6 +133,5 @@ def _print(certificate: Certificate, out: Console, *, quiet: bool) -> None:
             text.append(f"[dim]→ {escape(outcome.mend)}[/dim]")
         table.add_row(mark, outcome.check, "\n".join(text))
     if not quiet:
-        out.print(f"[bold]{escape(certificate.subject)}[/bold]")
-        out.print(table)
-    out.print(certificate.verdict(), style="bold red" if not certificate.clean else "bold")
+        console().print(f"[bold]{escape(certificate.subject)}[/bold]", table, sep="\n")
+    console().print(certificate.verdict(), style="bold red" if not certificate.clean else "bold")

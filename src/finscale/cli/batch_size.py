@@ -71,14 +71,11 @@ def find_batch_size(
 
 
 def _print_probe(probe: Probe, terminal: Console) -> None:
-    speed = _digits(probe.samples_per_second) if probe.samples_per_second else "–"
+    # three significant digits, or all of a number that has more before the point
+    rate = probe.samples_per_second
+    speed = "–" if not rate else f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
     peak = f"{probe.peak_bytes / 2**30:.2f} GiB" if probe.peak_bytes else "–"
     terminal.print(f"{probe.batch_size:>8} {speed:>12} {peak:>10}  {probe.note}".rstrip())
-
-
-def _digits(speed: float) -> str:
-    """Return three significant digits, or all of a number that has more before the point."""
-    return f"{speed:,.0f}" if speed >= 100 else f"{speed:.3g}"
 
 
 def _print_report(report: BatchSizeReport, written: Path | None, terminal: Console) -> None:
@@ -88,9 +85,8 @@ def _print_report(report: BatchSizeReport, written: Path | None, terminal: Conso
         f"{report.num_windows:,} training windows",
         soft_wrap=True,
     )
-    if written is not None:
-        terminal.print(f"written to {written}: training.batch_size: {report.batch_size}")
+    if written is None:
+        how = "a run takes it with --set, or from its config: --write CONFIG puts it there"
     else:
-        terminal.print(
-            "a run takes it with --set, or from its config: --write CONFIG puts it there"
-        )
+        how = f"written to {written}: training.batch_size: {report.batch_size}"
+    terminal.print(how)

@@ -13,41 +13,25 @@ _BLANK = 0x2800
 def line_chart(
     values: Sequence[float], *, width: int, height: int, first: str, last: str
 ) -> list[str]:
-    """Return a line chart on a logarithmic scale.
+    """Return a chart of positive values on a logarithmic scale, and a line for the axis.
 
-    Parameters
-    ----------
-    values : sequence of float
-        Positive, in order.
-    width, height : int
-        Characters of the plot itself; each holds 2 × 4 dots.
-    first, last : str
-        What stands under the two ends.
-
-    Returns
-    -------
-    list of str
-        ``height`` lines with the highest, middle and lowest value at the left, then the axis.
+    ``width`` and ``height`` count characters of the plot itself, each of 2 × 4 dots; the highest,
+    middle and lowest value stand at the left, ``first`` and ``last`` under the two ends.
     """
     logs = [math.log(value) for value in values]
     low, high = min(logs), max(logs)
     span = (high - low) or 1.0
     num_rows = height * 4
     cells = [[0] * width for _ in range(height)]
-
-    def row_of(log: float) -> int:
-        return min(int((high - log) / span * num_rows), num_rows - 1)
-
-    previous: int | None = None
+    previous = 0
     for x in range(width * 2):
         start = x * len(logs) // (width * 2)
         end = max(start + 1, (x + 1) * len(logs) // (width * 2))
-        rows = [row_of(log) for log in logs[start:end]]
+        rows = [min(int((high - log) / span * num_rows), num_rows - 1) for log in logs[start:end]]
         # a column joins the one before it, so that the line does not break
-        top = min(rows if previous is None else [*rows, previous])
-        bottom = max(rows if previous is None else [*rows, previous])
+        joined = rows if x == 0 else [*rows, previous]
         previous = rows[-1]
-        for y in range(top, bottom + 1):
+        for y in range(min(joined), max(joined) + 1):
             cells[y // 4][x // 2] |= _DOTS[y % 4][x % 2]
     marks = {0: high, height // 2: (high + low) / 2, height - 1: low}
     labels = {row: f"{math.exp(log):,.4g}" for row, log in marks.items()}

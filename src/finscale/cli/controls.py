@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finscale.cli.options import AsJson, Quiet, console, plain_table, print_json
+from finscale.cli.options import AsJson, Quiet, console, plain_table, print_json, progress_bar
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from finscale.controls import ControlsReport
 
 controls_app = typer.Typer(
@@ -44,8 +42,6 @@ def run(
 
     The quick selection takes under a minute, ``--full`` up to half an hour on two cores.
     """
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
     from finscale.controls import draw_figure, run_controls
     from finscale.controls.suite import FULL, QUICK, QUICK_CONTROLS
     from finscale.files import null_for_nan, write_json
@@ -53,8 +49,7 @@ def run(
     chosen = names or (None if full else list(QUICK_CONTROLS))
     worlds = replicates or (FULL if full else QUICK)
     terminal = console(quiet=quiet or as_json)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=terminal, transient=True) as bar:
+    with progress_bar(terminal) as bar:
         tasks = {}
 
         def advance(name: str, done: int, total: int) -> None:
@@ -72,26 +67,16 @@ def run(
     if as_json:
         print_json(report.to_dict())
     else:
-        _show(report, console())
+        _show(report)
     raise typer.Exit(0 if report.passed else 1)
 
 
-def _show(report: ControlsReport, terminal: Console) -> None:
-    columns = (
-        "control",
-        "LAW",
-        "INVERSE",
-        "TURNS",
-        "NO-LAW",
-        "open",
-        "exponent (true)",
-        "acceptance",
-    )
+def _show(report: ControlsReport) -> None:
+    # INDETERMINATE, in a column's width
+    verdicts = {name: name for name in ("LAW", "INVERSE", "TURNS", "NO-LAW")}
+    verdicts["open"] = "INDETERMINATE"
     rows = []
     for result in report.results:
-        rates = (
-            result.rates[name] for name in ("LAW", "INVERSE", "TURNS", "NO-LAW", "INDETERMINATE")
-        )
         exponent = ""
         if result.exponent is not None and result.truth is not None:
             exponent = f"{result.exponent:.3f} ({result.truth.exponent:.3f})"
@@ -99,7 +84,10 @@ def _show(report: ControlsReport, terminal: Console) -> None:
         for check in result.checks:
             mark = "✓" if check.passed else "(✓)" if check.excused else "✗"
             marks.append(f"{mark} {check.measure} {check.rate:.1%} {check.limits}")
-        rows.append((result.name, *(f"{r:.1%}" for r in rates), exponent, "\n".join(marks)))
+        rates = (f"{result.rates[name]:.1%}" for name in verdicts.values())
+        rows.append((result.name, *rates, exponent, "\n".join(marks)))
+    columns = ("control", *verdicts, "exponent (true)", "acceptance")
+    terminal = console()
     terminal.print(plain_table(columns, rows, left=("control", "acceptance")))
     verdict = "every figure met" if report.passed else "FIGURES MISSED"
     terminal.print(f"{verdict} · {report.num_replicates} worlds a control · {report.seconds:.0f} s")

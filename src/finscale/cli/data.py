@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from finscale.cli.options import AsJson, Quiet, console, plain_table, print_json
+from finscale.cli.options import AsJson, Quiet, console, plain_table, print_json, progress_bar, say
 from finscale.errors import DataError, FinscaleError
 
 if TYPE_CHECKING:
@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-data_app = typer.Typer(
-    help="Bring bars in, list them, look at them.",
-    no_args_is_help=True,
-)
+data_app = typer.Typer(help="Bring bars in, list them, look at them.", no_args_is_help=True)
 
 _SHOWN = 10
 _LABEL = 11
@@ -128,8 +125,7 @@ def download_symbols(
 
     Symbols are registered one by one: stopped and started again, the command goes on with the rest.
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as Remaining
+    from rich.progress import MofNCompleteColumn
 
     from finscale.data.download import download
     from finscale.data.sources import SOURCES
@@ -142,10 +138,7 @@ def download_symbols(
         options["calendar"] = calendar
     failed: list[FinscaleError] = []
     terminal = console(quiet=quiet)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
-    with Progress(
-        *columns, console=terminal, transient=True, disable=not terminal.is_terminal
-    ) as progress:
+    with progress_bar(terminal, MofNCompleteColumn(), disable=not terminal.is_terminal) as progress:
         task = progress.add_task("download", total=len(symbols))
         for symbol in symbols:
             progress.update(task, description=f"{symbol:<10}")
@@ -200,10 +193,7 @@ def list_data(data_root: Root = Path("data"), as_json: AsJson = False) -> None:
         )
         for entry in entries
     )
-    table = plain_table(columns, rows, left={*columns} - {"rows"})
-    for column in table.columns:
-        column.no_wrap = True
-    console().print(table)
+    console().print(plain_table(columns, rows, left={*columns} - {"rows"}, whole=columns))
 
 
 @data_app.command("show")
@@ -291,8 +281,7 @@ def _some(things: Iterable[object]) -> None:
 
 
 def _line(label: str, text: str) -> None:
-    # markup off: a file's name may hold brackets
-    console().print(f"{label:<{_LABEL}}{text}", markup=False, soft_wrap=True)
+    say(f"{label:<{_LABEL}}{text}")
 
 
 def _date(text: str) -> dt.date:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
 import typer
 
 from finscale.cli.evaluate_many import IN_FULL, judgement_row, print_comparison, print_rows
 from finscale.cli.evaluate_tables import print_judgement
-from finscale.cli.options import RUNS, AsJson, DataRoot, Quiet, RunsFolder, console
+from finscale.cli.options import RUNS, AsJson, DataRoot, Quiet, RunsFolder, console, progress_bar
 
 
 def evaluate(
@@ -55,6 +55,8 @@ def evaluate(
     # first, so that other processes import what they need while this one does
     pool = judging_pool(len(set(runs)))
 
+    from rich.progress import TextColumn
+
     from finscale.data import DataStore
     from finscale.errors import ConfigError
     from finscale.evaluation.backtest import Costs
@@ -81,14 +83,20 @@ def evaluate(
     bench = Bench(store, data, options)
     in_full, contents, terminal = len(models) <= IN_FULL, list[str](), console()
     rows: list[tuple[float, list[str]]] = []
+    figures = TextColumn("{task.completed:.0f} of {task.total:.0f} runs")
     with ExitStack() as stack:
         if pool is not None:
             # interrupted, or one model refused: what is queued is not worth waiting for
             stack.callback(pool.shutdown, cancel_futures=True)
-        following = stack.enter_context(_Following(len(models), quiet=quiet or as_json))
-        for judgement in room.judge_all(models, bench, progress=following.tell, pool=pool):
+        bar = stack.enter_context(
+            progress_bar(console(quiet=quiet or as_json, stderr=True), figures, width=24)
+        )
+        task = bar.add_task("reading", total=len(models))
+        for judgement in room.judge_all(
+            models, bench, progress=lambda step: bar.update(task, description=step), pool=pool
+        ):
             path = room.write_judgement(judgement, out)
-            following.advance()
+            bar.advance(task)
             if as_json:
                 contents.append(path.read_text(encoding="utf-8"))
             elif in_full:
@@ -97,7 +105,7 @@ def evaluate(
                     terminal.print(f"written   {path}\n", soft_wrap=True)
             else:
                 rows.append(judgement_row(judgement))
-        following.tell("comparison")
+        bar.update(task, description="comparison")
         comparison = room.judge_pairs(models, bench) if len(models) > 1 else None
     if comparison is not None:
         path = room.write_comparison(models, comparison, out)
@@ -114,36 +122,3 @@ def evaluate(
         if not quiet:
             where = "" if in_full else f"{out}/RUN/evaluation.json of each run, "
             terminal.print(f"written   {where}{path}", soft_wrap=True)
-
-
-class _Following:
-    """A line on stderr while runs are judged: the step of a few runs, a bar for many."""
-
-    def __init__(self, num_models: int, *, quiet: bool) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24))
-        figures = TextColumn("{task.completed:.0f} of {task.total:.0f} runs")
-        self._progress = Progress(
-            *columns,
-            figures,
-            TimeRemainingColumn(),
-            console=console(quiet=quiet, stderr=True),
-            transient=True,
-        )
-        self._task = self._progress.add_task("reading", total=num_models)
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
-
-    def tell(self, step: str) -> None:
-        """Say what is being done."""
-        self._progress.update(self._task, description=step)
-
-    def advance(self) -> None:
-        """Count one model."""
-        self._progress.advance(self._task)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping, Sequence
+from itertools import compress
+from typing import TYPE_CHECKING, Any
+
+from finscale.cli.options import plain_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.console import Console
 
 
@@ -23,21 +25,18 @@ def number_cell(value: float | None, digits: int = 4, *, sign: bool = False) -> 
     return shown.replace("-", "−")
 
 
-def interval_cell(
-    low: float | None, high: float | None, digits: int = 4, *, sign: bool = False
-) -> str:
-    """Return an interval; nothing where it is undefined."""
-    if low is None or high is None or math.isnan(low):
-        return ""
-    return f"[{number_cell(low, digits, sign=sign)}, {number_cell(high, digits, sign=sign)}]"
+def estimate_cells(
+    line: Mapping[str, Any], name: str = "", digits: int = 4, *, sign: bool = False
+) -> list[str]:
+    """Return ``name`` of a line, its value where no name is given, and its interval.
 
-
-def gain_cells(line: dict[str, Any], name: str, digits: int, *, itself: bool) -> list[str]:
-    """Return a difference and its interval; a dash for what is compared with itself."""
-    if itself:
-        return ["–", ""]
-    value, low, high = (line[name + end] for end in ("", "_low", "_high"))
-    return [number_cell(value, digits, sign=True), interval_cell(low, high, digits, sign=True)]
+    The interval is empty where it is undefined.
+    """
+    keys = (name, f"{name}_low", f"{name}_high") if name else ("value", "low", "high")
+    value, low, high = (line[key] for key in keys)
+    cell, *ends = (number_cell(number, digits, sign=sign) for number in (value, low, high))
+    known = low is not None and high is not None and not math.isnan(low)
+    return [cell, f"[{', '.join(ends)}]" if known else ""]
 
 
 def p_value_cell(value: float) -> str:
@@ -52,15 +51,11 @@ def print_table(
 
     On a narrow terminal cells go on in a second line: nothing is cut.
     """
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for number, column in enumerate(columns):
-        words = all(row[number][:1].isalpha() for row in rows)
-        side: Literal["left", "right"] = "left" if words or not number else "right"
-        table.add_column(column, justify=side, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
+    words = [all(row[number][:1].isalpha() for row in rows) for number in range(len(columns))]
+    left = {columns[0], *compress(columns, words)}
+    table = plain_table(columns, rows, left=left, padding=(0, 2, 0, 0))
+    for column in table.columns:
+        column.overflow = "fold"
     terminal.print(table)
     if legend:
         terminal.print(f"[dim]{legend}[/dim]")

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from finscale.cli.evaluate_cells import (
-    interval_cell,
-    number_cell,
-    p_value_cell,
-    print_table,
-)
+from finscale.cli.evaluate_cells import estimate_cells, number_cell, p_value_cell, print_table
 from finscale.cli.evaluate_tables import yardstick
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from rich.console import Console
 
     from finscale.evaluation.comparison import Comparison
@@ -35,11 +29,7 @@ def judgement_row(judgement: Judgement) -> tuple[float, list[str]]:
     row.append(number_cell(evaluation.metric(target.second).value, 3))
     over = yardstick(judgement)
     if over:
-        skill = evaluation.metric("skill", over=over)
-        row += [
-            number_cell(skill.value, sign=True),
-            interval_cell(skill.low, skill.high, sign=True),
-        ]
+        row += estimate_cells(vars(evaluation.metric("skill", over=over)), sign=True)
     (first, *_) = judgement.backtest.to_dicts()
     return loss, [*row, number_cell(first["sharpe"], 2)]
 
@@ -52,15 +42,8 @@ def print_rows(
 ) -> None:
     """Print one line a model, the best first.
 
-    Parameters
-    ----------
-    judgement : Judgement
-        Of any of them: they answer one question.
-    rows : sequence
-        What :func:`judgement_row` returned of each.
-    comparison : Comparison
-        Marks the models that cannot be told from the best.
-    terminal : Console
+    ``judgement``: of any of them, as they answer one question. ``rows``: what
+    :func:`judgement_row` returned of each. ``comparison`` marks those equal to the best.
     """
     words, over = judgement.evaluation.target.words, yardstick(judgement)
     columns = ["run", "model", words.first, words.second]
@@ -135,9 +118,6 @@ def _pair_row(line: dict[str, Any], short: dict[str, str]) -> list[str]:
         f"{short[line['first']]} − {short[line['second']]}",
         line["score"],
         _TESTS[line["test"]],
-        number_cell(line["value"], sign=True),
-        interval_cell(line["low"], line["high"], sign=True),
-        p_value_cell(line["p_value"]),
-        p_value_cell(line["holm"]),
-        p_value_cell(line["benjamini_hochberg"]),
+        *estimate_cells(line, sign=True),
+        *(p_value_cell(line[name]) for name in ("p_value", "holm", "benjamini_hochberg")),
     ]

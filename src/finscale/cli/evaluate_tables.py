@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from finscale.cli.evaluate_cells import (
-    gain_cells,
-    interval_cell,
+    estimate_cells,
     number_cell,
     p_value_cell,
     print_table,
@@ -67,8 +65,7 @@ def _print_scores(evaluation: Evaluation, terminal: Console) -> None:
     rows = [
         [
             titles[line["score"]].title,
-            number_cell(line["value"]),
-            interval_cell(line["low"], line["high"]),
+            *estimate_cells(line),
             {"lower": "↓", "higher": "↑", "": ""}[titles[line["score"]].better],
         ]
         for line in evaluation.table("all").filter(over="").to_dicts()
@@ -95,8 +92,7 @@ def _print_skill(judgement: Judgement, terminal: Console) -> None:
             line["name"].replace("_", " "),
             number_cell(line[target.first]),
             number_cell(line[target.second], 3),
-            number_cell(line["skill"], sign=True),
-            interval_cell(line["skill_low"], line["skill_high"], sign=True),
+            *estimate_cells(line, "skill", sign=True),
             p_value_cell(line["p_value"]),
             number_cell(line["smallest"]),
         ]
@@ -136,14 +132,14 @@ def _print_groups(judgement: Judgement, terminal: Console) -> None:
     scores, rows = (target.first, target.second), []
     for group, label in groups.select("group", "label").unique(maintain_order=True).rows():
         first, second = (evaluation.metric(s, group=group, label=label) for s in scores)
-        row = [f"{group} {label}", number_cell(first.value), number_cell(second.value, 3)]
-        row.append(interval_cell(second.low, second.high, 3))
+        row = [
+            f"{group} {label}",
+            number_cell(first.value),
+            *estimate_cells(vars(second), digits=3),
+        ]
         if over:
             skill = evaluation.metric("skill", over=over, group=group, label=label)
-            row += [
-                number_cell(skill.value, sign=True),
-                interval_cell(skill.low, skill.high, sign=True),
-            ]
+            row += estimate_cells(vars(skill), sign=True)
         rows.append(row)
     if rows:
         columns = ["", words.first, words.second, "interval"]
@@ -157,8 +153,7 @@ def _print_sweep(evaluation: Evaluation, terminal: Console) -> None:
         by_score = {line["score"]: line for line in part.to_dicts()}
         row = [f"p ≥ {part['threshold'][0]:.3f}", number_cell(by_score["flagged"]["value"], 3)]
         for name in ("precision", "recall", "lift"):
-            line = by_score[name]
-            row += [number_cell(line["value"], 2), interval_cell(line["low"], line["high"], 2)]
+            row += estimate_cells(by_score[name], digits=2)
         rows.append(row)
     print_table(
         terminal,
@@ -171,9 +166,8 @@ def _print_calibration(judgement: Judgement, terminal: Console) -> None:
     rows = [
         [
             line["method"],
-            *gain_cells(line, "gain", 4, itself=line["method"] == "none"),
-            number_cell(line["ece"], 3),
-            interval_cell(line["ece_low"], line["ece_high"], 3),
+            *_gain_cells(line, "gain", 4, itself=line["method"] == "none"),
+            *estimate_cells(line, "ece", 3),
             number_cell(line["ece_expected"], 3),
             p_value_cell(line["p_value"]),
         ]
@@ -193,12 +187,7 @@ def _print_calibration(judgement: Judgement, terminal: Console) -> None:
 
 def _print_coverage(judgement: Judgement, terminal: Console) -> None:
     rows = [
-        [
-            line["year"],
-            f"{line['rows']:,}",
-            number_cell(line["value"], 3),
-            interval_cell(line["low"], line["high"], 3),
-        ]
+        [line["year"], f"{line['rows']:,}", *estimate_cells(line, digits=3)]
         for line in judgement.coverage.to_dicts()
     ]
     what = judgement.evaluation.target.words.region
@@ -209,13 +198,9 @@ def _print_coverage(judgement: Judgement, terminal: Console) -> None:
 
 
 def _print_power(judgement: Judgement, terminal: Console) -> None:
+    digits = {"auc": 3, "log_loss_gain": 5, "sharpe": 2}
     rows = [
-        [
-            f"{line['days']:,} days",
-            number_cell(line["auc"], 3),
-            number_cell(line["log_loss_gain"], 5),
-            number_cell(line["sharpe"], 2),
-        ]
+        [f"{line['days']:,} days", *(number_cell(line[name], digits[name]) for name in digits)]
         for line in judgement.power.to_dicts()
     ]
     columns = ["80 % power at", "AUC", "gain over base rate (nats)", "Sharpe"]
@@ -229,8 +214,7 @@ def _print_backtest(judgement: Judgement, terminal: Console) -> None:
         [
             line["name"].replace("_", " "),
             number_cell(100 * line["cagr"], 1),
-            number_cell(line["sharpe"], 2),
-            interval_cell(line["sharpe_low"], line["sharpe_high"], 2),
+            *estimate_cells(line, "sharpe", 2),
             number_cell(line["deflated"], 2),
             number_cell(100 * line["max_drawdown"], 1),
             number_cell(100 * line["hit_rate"], 0),
@@ -253,13 +237,17 @@ def _print_backtest(judgement: Judgement, terminal: Console) -> None:
     benchmarks = {"versus_hold": "buy and hold", "versus_timing": "volatility timing"}
     rows = []
     for line in lines:
-        name = line["name"].replace("_", " ")
-        gains = (
-            gain_cells(line, key, 2, itself=name == other) for key, other in benchmarks.items()
-        )
-        rows.append([name, *chain.from_iterable(gains)])
+        row = [line["name"].replace("_", " ")]
+        for key, other in benchmarks.items():
+            row += _gain_cells(line, key, 2, itself=row[0] == other)
+        rows.append(row)
     columns = [column for other in benchmarks.values() for column in (other, "interval")]
     print_table(terminal, ["Sharpe less that of", *columns], rows)
+
+
+def _gain_cells(line: dict[str, Any], name: str, digits: int, *, itself: bool) -> list[str]:
+    """Return a difference and its interval; a dash for what is compared with itself."""
+    return ["–", ""] if itself else estimate_cells(line, name, digits, sign=True)
 
 
 def yardstick(judgement: Judgement) -> str:

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finscale.cli.options import AsJson, DataRoot, Quiet, console, plain_table, print_json
+from finscale.cli.options import AsJson, DataRoot, Quiet, console, plain_table, print_json, say
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from finscale.data import DataStore
-    from finscale.features import Feature
+    from finscale.data.bars import Bars
 
 features_app = typer.Typer(help="List, build and prove features.", no_args_is_help=True)
 
 Tier = Annotated[str, typer.Option(help="Feature tier.")]
 
 
-def _row(feature: Feature) -> dict[str, Any]:
-    return {
-        "name": feature.name,
-        "inputs": list(feature.inputs),
-        "parameters": dict(feature.parameters),
-        "sessions": feature.sessions,
-        "lookback": feature.lookback,
-        "recursive": feature.recursive,
-        "source": feature.source,
-    }
+#: What JSON tells of a feature.
+_FACTS = ("name", "inputs", "parameters", "sessions", "lookback", "recursive", "source")
 
 
 @features_app.command("list")
@@ -39,16 +28,16 @@ def list_features(tier: Tier = "a20", as_json: AsJson = False) -> None:
 
     features = tier_features(tier)
     if as_json:
-        print_json([_row(feature) for feature in features])
+        facts = ({name: getattr(feature, name) for name in _FACTS} for feature in features)
+        print_json([{**row, "parameters": dict(row["parameters"])} for row in facts])
         return
     columns = ("feature", "inputs", "parameters", "lookback", "source")
     rows = (
         (f.name, " ".join(f.inputs), f.describe_parameters(), str(f.lookback), f.source)
         for f in features
     )
-    table = plain_table(columns, rows, left={*columns} - {"lookback"})
     out = console()
-    out.print(table)
+    out.print(plain_table(columns, rows, left={*columns} - {"lookback"}))
     out.print(
         f"{len(features)} features; with open, high, low, close and volume "
         f"{len(features) + 5} channels. Lookback counts the rows before the first value."
@@ -67,25 +56,23 @@ def build(
     quiet: Quiet = False,
 ) -> None:
     """Compute a tier and register features and dataset; bundled symbols need no download."""
+    from finscale.data import DataStore
     from finscale.features import build_datasets
 
-    store = _store(data_root)
+    store = DataStore(data_root or "data")
     for symbol in symbols:
-        _ensure_bars(store, symbol)
+        if (bars := _bundled(store, symbol)) is not None:
+            store.add_bars(bars)
     entries = build_datasets(store, symbols, tier=tier, timescale=timescale)
     if as_json:
         print_json([entry.model_dump(mode="json") for entry in entries])
         return
     for entry in entries:
-        path = store.processed.folder / entry.path
-        if quiet:
-            typer.echo(path)
-        else:
-            console().print(
-                f"{entry.key}  {entry.rows:,} rows  {entry.first_date} … {entry.last_date}  "
-                f"prices {entry.adjustment}  md5 {entry.md5[:8]}\n  {path}",
-                soft_wrap=True,
-            )
+        about = (
+            f"{entry.key}  {entry.rows:,} rows  {entry.first_date} … {entry.last_date}  "
+            f"prices {entry.adjustment}  md5 {entry.md5[:8]}\n  "
+        )
+        say(f"{'' if quiet else about}{store.processed.folder / entry.path}")
 
 
 @features_app.command("prove")
@@ -100,9 +87,11 @@ def prove(
     """Change all bars after t and compare every value up to t; exit 1 if one moves."""
     from dataclasses import asdict
 
+    from finscale.data import DataStore
     from finscale.features import prove_all, tier_features
 
-    bars = _adjusted_bars(_store(data_root), symbol)
+    store = DataStore(data_root or "data")
+    bars = (_bundled(store, symbol) or store.bars(symbol)).adjusted()
     out = console(quiet=quiet or as_json)
     reports = prove_all({f.name: f for f in tier_features(tier)}, bars, seed=seed)
     for report in reports:
@@ -118,25 +107,11 @@ def prove(
         raise typer.Exit(1)
 
 
-def _store(root: Path | None) -> DataStore:
-    from finscale.data import DataStore
-
-    return DataStore(root) if root else DataStore()
-
-
-def _ensure_bars(store: DataStore, symbol: str) -> None:
-    """Register a bundled symbol's bars if the store has none."""
+def _bundled(store: DataStore, symbol: str) -> Bars | None:
+    """Return the bars that come with the package, if the store has none of the symbol."""
     from finscale.data import SOURCES, fetch_bars
 
-    if symbol.upper() in SOURCES["bundled"].symbols and not store.has_bars(symbol):
-        store.add_bars(fetch_bars("bundled", symbol))
-
-
-def _adjusted_bars(store: DataStore, symbol: str) -> pl.DataFrame:
-    """Return a symbol's adjusted bars, from the store or from those bundled; nothing is written."""
-    from finscale.data import SOURCES, fetch_bars
-
-    bundled = symbol.upper() in SOURCES["bundled"].symbols and not store.has_bars(symbol)
-    bars = fetch_bars("bundled", symbol) if bundled else store.bars(symbol)
-    frame: pl.DataFrame = bars.adjusted()
-    return frame
+    if symbol.upper() not in SOURCES["bundled"].symbols or store.has_bars(symbol):
+        return None
+    bars: Bars = fetch_bars("bundled", symbol)
+    return bars

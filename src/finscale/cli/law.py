@@ -8,12 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from finscale.cli.options import (
-    FEWEST_REPLICATES,
+    Ahead,
     AsJson,
+    Losses,
     Quiet,
-    console,
+    Replicates,
+    Signed,
     each_once,
     print_json,
+    say,
 )
 
 law_app = typer.Typer(
@@ -35,7 +38,7 @@ def fit(
             "--x", callback=each_once, help="Column of sizes; twice for a surface: --x N --x D."
         ),
     ],
-    y: Annotated[str, typer.Option("--y", help="Column of losses.")] = "loss",
+    y: Losses = "loss",
     form: Annotated[
         str, typer.Option(help="Law form; `auto`: power with a floor, Hoffmann's for two axes.")
     ] = "auto",
@@ -45,14 +48,10 @@ def fit(
     seed: Annotated[str, typer.Option(help="Column that tells seeds apart.")] = "seed",
     fold: Annotated[str, typer.Option(help="Column of folds.")] = "fold",
     day: Annotated[str, typer.Option(help="Column of decision days.")] = "day",
-    signed: Annotated[
-        bool, typer.Option("--signed", help="Losses are differences and may be negative.")
-    ] = False,
+    signed: Signed = False,
     holdout: Annotated[int, typer.Option(min=0, help="Largest sizes kept out and predicted.")] = 0,
-    horizon: Annotated[int, typer.Option(min=1, help="Bars that a label looks ahead.")] = 1,
-    replicates: Annotated[
-        int, typer.Option(min=FEWEST_REPLICATES, help="Bootstrap replicates.")
-    ] = 2000,
+    horizon: Ahead = 1,
+    replicates: Replicates = 2000,
     compare: Annotated[
         bool, typer.Option("--compare", help="Rank every form, and three ways for a surface.")
     ] = False,
@@ -95,5 +94,4 @@ def fit(
     if as_json:
         print_json(content)
     else:
-        text = repr(law) if quiet else "\n\n".join(texts)
-        console().print(text, markup=False, soft_wrap=True)
+        say(repr(law) if quiet else "\n\n".join(texts))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from finscale.cli.options import AsJson, Level, Quiet, between, console, print_json
+from finscale.cli.options import Ahead, AsJson, Level, Losses, Quiet, between, console, print_json
 
 
 def decide(
@@ -19,9 +19,9 @@ def decide(
         ),
     ],
     axis: Annotated[str, typer.Option("--x", help="Column of sizes.")] = "parameters",
-    y: Annotated[str, typer.Option("--y", help="Column of losses.")] = "loss",
+    y: Losses = "loss",
     level: Level = 0.05,
-    horizon: Annotated[int, typer.Option(min=1, help="Bars that a label looks ahead.")] = 1,
+    horizon: Ahead = 1,
     unit: Annotated[str, typer.Option(help="Of the losses.")] = "nats",
     as_json: AsJson = False,
     quiet: Quiet = False,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from finscale.cli.options import AsJson, console, print_json
+from finscale.cli.options import AsJson, console, plain_table, print_json
 
 if TYPE_CHECKING:
     from finscale.models import NetworkDesign
@@ -27,7 +27,7 @@ def list_models(
     from finscale.config import format_count
     from finscale.models import ARCHITECTURES
 
-    rows: list[dict[str, Any]] = [
+    facts: list[dict[str, Any]] = [
         {
             "kind": kind,
             "heads": list(architecture.heads),
@@ -37,22 +37,14 @@ def list_models(
         for kind, architecture in ARCHITECTURES.items()
     ]
     if as_json:
-        print_json(rows)
+        print_json(facts)
         return
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("kind", "heads", "from", "source"):
-        table.add_column(name)
-    for row in rows:
-        least = row["smallest_budget"]
-        table.add_row(
-            row["kind"],
-            ", ".join(row["heads"]),
-            "" if least is None else format_count(least),
-            row["source"],
-        )
-    console().print(table)
+    rows = (
+        (kind, ", ".join(heads), "" if least is None else format_count(least), source)
+        for kind, heads, least, source in map(dict.values, facts)
+    )
+    columns = ("kind", "heads", "from", "source")
+    console().print(plain_table(columns, rows, left=columns))
 
 
 def _smallest_budget(kind: str, features: int, context_length: int) -> int | None:
@@ -121,11 +113,10 @@ def _designed(
 
 
 def _facts(made: NetworkDesign) -> dict[str, Any]:
-    sizes = {name: getattr(made.config, name) for name in made.config.SIZES}
     return {
         "kind": made.config.kind,
         "budget": made.config.budget,
-        **sizes,
+        **{name: getattr(made.config, name) for name in made.config.SIZES},
         "total": made.counts.total,
         "non_embedding": made.counts.non_embedding,
         "input_and_head": made.counts.input_and_head,
@@ -134,22 +125,16 @@ def _facts(made: NetworkDesign) -> dict[str, Any]:
 
 
 def _print_designs(designs: list[NetworkDesign]) -> None:
-    from rich.table import Table
-
     from finscale.config import format_count
 
     sizes = designs[0].config.SIZES
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("budget", "parameters", "off", *sizes, "FLOP a sample"):
-        table.add_column(name.replace("_", " "), justify="right")
+    columns = ("budget", "parameters", "off", *sizes, "FLOP a sample")
+    rows = []
     for made in designs:
         total, budget = made.counts.total, made.config.budget
         assert budget is not None
-        table.add_row(
-            format_count(budget),
-            f"{total:,}",
-            f"{total / budget - 1:+.1%}",
-            *(str(getattr(made.config, name)) for name in sizes),
-            format_count(made.flops),
-        )
-    console().print(table)
+        row = [format_count(budget), f"{total:,}", f"{total / budget - 1:+.1%}"]
+        row += [str(getattr(made.config, name)) for name in sizes]
+        rows.append([*row, format_count(made.flops)])
+    titles = (name.replace("_", " ") for name in columns)
+    console().print(plain_table(titles, rows, left=()))

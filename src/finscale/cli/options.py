@@ -13,6 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress, ProgressColumn
     from rich.table import Table
 
 ConfigFile = Annotated[
@@ -37,8 +38,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the same facts as JS
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the result.")]
 
 RUNS = Path("runs")
-#: Fewer bootstrap replicates leave none beyond an end of a 95 % interval: 1 / 2.5 % = 40.
-FEWEST_REPLICATES = 40
+#: Columns and settings of a table of runs. Fewer bootstrap replicates leave none beyond an end of a
+#: 95 % interval: 1 / 2.5 % = 40.
+Losses = Annotated[str, typer.Option("--y", help="Column of losses.")]
+Signed = Annotated[
+    bool, typer.Option("--signed", help="Losses are differences and may be negative.")
+]
+Ahead = Annotated[int, typer.Option("--horizon", min=1, help="Bars that a label looks ahead.")]
+Replicates = Annotated[int, typer.Option("--replicates", min=40, help="Bootstrap replicates.")]
 
 
 def between(least: float, most: float = math.inf) -> Callable[[float | None], float | None]:
@@ -75,9 +82,9 @@ def print_json(content: Any) -> None:
     sys.stdout.write(text + "\n")
 
 
-def quoted(text: str) -> str:
+def quoted(text: object) -> str:
     """Quote text so that YAML reads it as text: ``ON`` and ``600519`` are symbols."""
-    return json.dumps(text, ensure_ascii=False)
+    return json.dumps(str(text), ensure_ascii=False)
 
 
 def console(*, quiet: bool = False, stderr: bool = False) -> Console:
@@ -88,15 +95,38 @@ def console(*, quiet: bool = False, stderr: bool = False) -> Console:
     return Console(width=width, quiet=quiet, stderr=stderr, highlight=False)
 
 
+def say(text: str, terminal: Console | None = None) -> None:
+    """Print text as it is: brackets are no markup, and a long line is not broken."""
+    (terminal or console()).print(text, markup=False, soft_wrap=True)
+
+
+def progress_bar(
+    terminal: Console, *figures: ProgressColumn, width: int = 40, disable: bool = False
+) -> Progress:
+    """Return bars that vanish when done: what is done, the bar, ``figures``, the time left."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(width), *figures, TimeRemainingColumn())
+    return Progress(*columns, console=terminal, transient=True, disable=disable)
+
+
 def plain_table(
-    columns: Iterable[str], rows: Iterable[Iterable[str]], *, left: Collection[str]
+    columns: Iterable[str],
+    rows: Iterable[Iterable[str]],
+    *,
+    left: Collection[str],
+    whole: Collection[str] = (),
+    padding: tuple[int, int] | tuple[int, int, int, int] = (0, 1),
 ) -> Table:
-    """Return a table without lines; columns are aligned to the right unless named in ``left``."""
+    """Return a table without lines.
+
+    Columns are aligned to the right unless named in ``left``; those in ``whole`` are never broken.
+    """
     from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=padding)
     for name in columns:
-        table.add_column(name, justify="left" if name in left else "right")
+        table.add_column(name, justify="left" if name in left else "right", no_wrap=name in whole)
     for row in rows:
         table.add_row(*row)
     return table

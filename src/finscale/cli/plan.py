@@ -8,14 +8,17 @@ from typing import Annotated
 import typer
 
 from finscale.cli.options import (
-    FEWEST_REPLICATES,
     AsJson,
+    Losses,
     Quiet,
+    Replicates,
+    Signed,
     between,
     console,
     each_once,
     print_json,
 )
+from finscale.errors import FinscaleError
 
 
 def plan(
@@ -26,7 +29,7 @@ def plan(
             "--x", callback=each_once, help="Parameters, then samples where varied: --x N --x D."
         ),
     ] = None,
-    y: Annotated[str, typer.Option("--y", help="Column of losses.")] = "loss",
+    y: Losses = "loss",
     hours: Annotated[float | None, typer.Option(help="Budget of time.")] = None,
     money: Annotated[float | None, typer.Option(help="Budget of money; needs --price.")] = None,
     price: Annotated[float, typer.Option(min=0, help="Price of an hour of the machine.")] = 0.0,
@@ -64,12 +67,8 @@ def plan(
         float | None,
         typer.Option(callback=between(0), help="Standard error of two models' difference on it."),
     ] = None,
-    signed: Annotated[
-        bool, typer.Option("--signed", help="Losses are differences and may be negative.")
-    ] = False,
-    replicates: Annotated[
-        int, typer.Option(min=FEWEST_REPLICATES, help="Bootstrap replicates.")
-    ] = 1000,
+    signed: Signed = False,
+    replicates: Replicates = 1000,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -82,8 +81,10 @@ def plan(
     law = fit_law(table, axes, y, signed=signed, num_replicates=replicates)
     others = {}
     for pair in also or []:
-        axis, file = _pair(pair)
-        others[axis] = fit_law(file, axis, y, signed=signed, num_replicates=replicates)
+        axis, separator, file = pair.partition("=")
+        if not separator:
+            raise FinscaleError(f"--also {pair}: write COLUMN=FILE, such as features=features.csv.")
+        others[axis] = fit_law(Path(file), axis, y, signed=signed, num_replicates=replicates)
     measured = flops is None
     speed = measure_flops() if flops is None else flops
     found = make_plan(
@@ -106,12 +107,3 @@ def plan(
         terminal.print(f"law       {law!r}")
         terminal.print(f"speed     {speed:.3g} FLOP/s ({source})")
     terminal.print(found.summary())
-
-
-def _pair(text: str) -> tuple[str, Path]:
-    from finscale.errors import FinscaleError
-
-    axis, separator, file = text.partition("=")
-    if not separator:
-        raise FinscaleError(f"--also {text}: write COLUMN=FILE, such as features=features.csv.")
-    return axis, Path(file)

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from finscale.cli.options import RUNS, AsJson, RunsFolder, console, print_json
+from finscale.cli.options import (
+    RUNS,
+    AsJson,
+    RunsFolder,
+    console,
+    plain_table,
+    print_json,
+    say,
+)
 
 runs_app = typer.Typer(help="List, show, compare and clear finished runs.", no_args_is_help=True)
 
@@ -34,39 +42,30 @@ def list_runs(
     if not rows:
         console().print(f"no runs in {runs}; `finscale train` makes one")
         return
-    from rich.table import Table
-
-    numbers = ("parameters", "seed", "validation", "seconds")
-    # 100 columns hold every name in full
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("run", "model", "parameters", "data", "task", "seed", "validation", "seconds"):
-        table.add_column(
-            name, justify="right" if name in numbers else "left", no_wrap=name == "run"
-        )
+    columns = ("run", "model", "parameters", "data", "task", "seed", "validation", "seconds")
     shown = rows[-last:] if last else rows
-    for row in shown:
-        loss = row["validation_loss"]
-        table.add_row(
+    cells = (
+        (
             row["id"],
             row["model"],
             format_count(row["parameters"]) if row["parameters"] else "–",
             f"{row['symbols']} {row['tier']}",
             f"{row['task']} H={row['horizon']}",
             str(row["seed"]),
-            "–" if loss is None else f"{loss:.4f}",
+            "–" if row["validation_loss"] is None else f"{row['validation_loss']:.4f}",
             f"{row['seconds']:.1f}",
         )
+        for row in shown
+    )
     if len(shown) < len(rows):
         console().print(f"… {len(rows) - len(shown):,} older runs: --last 0 shows them")
-    console().print(table)
+    # with one space between them, 100 columns hold every name in full
+    left = ("run", "model", "data", "task")
+    console().print(plain_table(columns, cells, left=left, whole=("run",), padding=(0, 1, 0, 0)))
 
 
 @runs_app.command("show")
-def show_run(
-    run: RunId,
-    runs: RunsFolder = RUNS,
-    as_json: AsJson = False,
-) -> None:
+def show_run(run: RunId, runs: RunsFolder = RUNS, as_json: AsJson = False) -> None:
     """Show one run: config, data, counts, training, environment."""
     from finscale.runs import RunStore
 
@@ -98,15 +97,14 @@ def compare(first: RunId, second: RunId, runs: RunsFolder = RUNS, as_json: AsJso
         terminal.print(f"{name.replace('_', ' '):<22}{own:>18.4f}{other:>18.4f}")
     terminal.print("settings" if found["settings"] else "the settings are the same")
     for change in found["settings"]:
-        terminal.print(f"  {change}", markup=False, soft_wrap=True)
+        say(f"  {change}")
     gain = found["gain"]
     if gain is None:
         terminal.print("They judge different windows: their losses are not paired.")
     else:
-        terminal.print(
+        say(
             "The second saves {value:+.4f} [{low:+.4f}, {high:+.4f}] of test loss, "
-            "paired by decision day.".format(**gain),
-            markup=False,
+            "paired by decision day.".format(**gain)
         )
 
 
@@ -137,8 +135,7 @@ def gc(
         print_json(rows)
     else:
         for row in rows:
-            line = f"{row['folder']}  {row['reason']}  {int(str(row['bytes'])) / 1e6:.1f} MB"
-            console().print(line, markup=False, soft_wrap=True)
+            say(f"{row['folder']}  {row['reason']}  {int(str(row['bytes'])) / 1e6:.1f} MB")
     if not found:
         console(quiet=as_json).print("nothing to remove")
         return

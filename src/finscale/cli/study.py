@@ -19,6 +19,7 @@ from finscale.cli.options import (
     plain_table,
     print_json,
     quoted,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -65,39 +66,30 @@ def run_study(
     with console(quiet=quiet or as_json, stderr=True).status("reading the data"):
         missing = study.missing()
     terminal.print(f"[bold]{study.config.name}[/bold]  {study.config.question}", soft_wrap=True)
-    terminal.print(
-        f"{_counted(len(missing))} to compute · registered {study.config.hash()[:8]}",
-        soft_wrap=True,
-    )
+    say(f"{_counted(len(missing))} to compute · registered {study.config.hash()[:8]}", terminal)
     try:
         with StudyProgress(missing, terminal) as progress:
             failures = study.run(executor=LocalExecutor(workers), observe=progress)
     except KeyboardInterrupt:
-        _say_how_to_go_on(study, missing)
+        left = sum(planned.run_id not in study.runs for planned in missing)
+        words = f"stopped: {_counted(len(missing) - left)} finished, {left} are left"
+        say(f"{words}. The same command goes on where each run was.", console(stderr=True))
         raise typer.Exit(130) from None
     for label, reason in failures.items():
         first = reason.strip().splitlines()[0]
-        console(stderr=True).print(f"failed: {label}: {first}", markup=False, soft_wrap=True)
+        say(f"failed: {label}: {first}", console(stderr=True))
     if failures:
-        console(stderr=True).print(f"tracebacks: {study.failures.path}", soft_wrap=True)
+        say(f"tracebacks: {study.failures.path}", console(stderr=True))
     if any(not planned.cell.is_baseline for planned, _ in study.completed()):
         _show(study, as_json=as_json, terminal=terminal)
         if quiet and not as_json:
-            console().print(_conclusion(study), markup=False, soft_wrap=True)
+            say(_conclusion(study))
     if failures:
         raise typer.Exit(1)
 
 
 def _counted(runs: int) -> str:
     return f"{runs} run" if runs == 1 else f"{runs} runs"
-
-
-def _say_how_to_go_on(study: Study, missing: list[Planned]) -> None:
-    left = sum(planned.run_id not in study.runs for planned in missing)
-    words = f"stopped: {_counted(len(missing) - left)} finished, {left} are left"
-    console(stderr=True).print(
-        f"{words}. The same command goes on where each run was.", soft_wrap=True
-    )
 
 
 @study_app.command("status")
@@ -133,7 +125,7 @@ def status(
     done = sum(bool(row["done"]) for row in rows)
     console().print(f"{done} of {len(rows)} runs are there")
     for change in study.registration.changes():
-        console().print(f"changed since it was registered: {change}", markup=False, soft_wrap=True)
+        say(f"changed since it was registered: {change}")
 
 
 def _everything(study: Study) -> list[tuple[str, Planned, bool]]:
@@ -202,21 +194,19 @@ def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
         )
         return
     rows = study.summary()
-    summary = plain_table(rows[0], (row.values() for row in rows), left=("model",))
-    summary.columns[0].no_wrap = True
-    terminal.print(summary)
-    for sentence in study.tuner.sentences(study.cells):
-        terminal.print(f"tuned     {sentence}", markup=False, soft_wrap=True)
-    terminal.print(_conclusion(study), markup=False, soft_wrap=True)
-    for line in _outcomes(study):
-        terminal.print(line, markup=False, soft_wrap=True)
-    for outcome in controls:
-        mark = {True: "✓", False: "✗", None: "·"}[outcome.ok]
-        words = f"control   {outcome.label}: {outcome.found} {mark}"
-        terminal.print(words, markup=False, soft_wrap=True)
-    terminal.print(f"table     {study.folder / 'results.parquet'}", soft_wrap=True)
-    terminal.print(f"figure    {study.folder / 'figures' / 'scaling.png'}", soft_wrap=True)
-    terminal.print(f"report    {report}", soft_wrap=True)
+    cells = (row.values() for row in rows)
+    terminal.print(plain_table(rows[0], cells, left=("model",), whole=[*rows[0]][:1]))
+    marks = {True: "✓", False: "✗", None: "·"}
+    for line in (
+        *(f"tuned     {sentence}" for sentence in study.tuner.sentences(study.cells)),
+        _conclusion(study),
+        *_outcomes(study),
+        *(f"control   {one.label}: {one.found} {marks[one.ok]}" for one in controls),
+        f"table     {study.folder / 'results.parquet'}",
+        f"figure    {study.folder / 'figures' / 'scaling.png'}",
+        f"report    {report}",
+    ):
+        say(line, terminal)
 
 
 def _conclusion(study: Study) -> str:
@@ -240,9 +230,9 @@ def _outcomes(study: Study) -> list[str]:
         verdict = study.verdict()
     except FinscaleError:
         return []
-    measure, said = verdict.statement.measure, verdict.statement
+    said = verdict.statement
     values = " · ".join(
-        f"{size(x)} {fixed(value, measure.digits)}"
+        f"{size(x)} {fixed(value, said.measure.digits)}"
         for x, value in zip(said.sizes, verdict.mean_G, strict=True)
     )
-    return [f"outcome   {measure.title} by {said.axis}: {values}"]
+    return [f"outcome   {said.measure.title} by {said.axis}: {values}"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rich.progress import (
@@ -15,6 +14,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+from finscale.cli.options import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,12 +31,7 @@ _HEAT_SECONDS = 5.0
 class StudyProgress:
     """Follow a study's events; progress counts training FLOPs, not runs, so the time left is fair.
 
-    Parameters
-    ----------
-    missing : sequence of Planned
-        The runs that will be computed.
-    console : Console
-        Where to draw.
+    ``missing`` are the runs that will be computed, ``console`` is where to draw.
     """
 
     def __init__(self, missing: Sequence[Planned], console: Console) -> None:
@@ -63,19 +59,17 @@ class StudyProgress:
         self._progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._progress.stop()
 
     def __call__(self, event: Event) -> None:
         """Draw one event."""
         label = event.job.label
         if event.kind == "warning":
-            self._warn(event.facts["text"])
+            text = event.facts["text"]
+            if text not in self._warned:
+                self._warned.add(text)
+                say(f"warning: {text}", self._progress.console)
         elif event.kind == "started":
             self._remove(label)  # of a first attempt
             self._tasks[label] = self._progress.add_task(f"  {label}", total=1.0, figures="")
@@ -95,11 +89,6 @@ class StudyProgress:
     def _remove(self, label: str) -> None:
         if label in self._tasks:
             self._progress.remove_task(self._tasks.pop(label))
-
-    def _warn(self, text: str) -> None:
-        if text not in self._warned:
-            self._warned.add(text)
-            self._progress.console.print(f"warning: {text}", markup=False, soft_wrap=True)
 
     def _advance(self, event: Event, share: float) -> None:
         done = self._shares.get(event.job.label, 0.0)

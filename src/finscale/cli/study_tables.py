@@ -19,6 +19,7 @@ from finscale.cli.options import (
     console,
     plain_table,
     print_json,
+    say,
 )
 from finscale.cli.study import STUDIES, Quick, StudiesFolder, open_study, study_app
 
@@ -26,10 +27,7 @@ from finscale.cli.study import STUDIES, Quick, StudiesFolder, open_study, study_
 __all__ = ["study_app"]
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from finscale.study.planning import StudyPlan
-    from finscale.study.power_plan import PowerPlan
 
 
 @study_app.command("new")
@@ -82,7 +80,7 @@ def new(
         controls=controls,
     )
     path = write_study(answers, out or Path(f"{name}.yaml"))
-    console().print(f"{path}   next: finscale study plan {path}", soft_wrap=True)
+    say(f"{path}   next: finscale study plan {path}")
 
 
 def _ask(given: str | None, words: str, default: str) -> str:
@@ -116,11 +114,11 @@ def plan(
         )
     if as_json:
         print_json(found.to_dict())
-        return
-    _print_plan(found, console())
+    else:
+        _print_plan(found)
 
 
-def _print_plan(found: StudyPlan, terminal: Console) -> None:
+def _print_plan(found: StudyPlan) -> None:
     from finscale.config import format_count
 
     columns = ("size", "runs", "there", "each", "threads", "memory", "FLOP", "sees a gain of*")
@@ -137,25 +135,21 @@ def _print_plan(found: StudyPlan, terminal: Console) -> None:
         )
         for size in found.sizes
     )
-    terminal.print(plain_table(columns, rows, left=("size",)))
+    console().print(plain_table(columns, rows, left=("size",)))
     time = "time not said: the device is not here"
     if found.seconds is not None:
         time = f"at most {_duration(found.seconds)} on this machine "
         time += f"({found.workers} workers, no run stopping early)"
-    terminal.print(
-        f"total  {found.runs} runs · {time} · {found.flops:.2g} FLOP · "
-        f"{found.disk / 1e6:.0f} MB of disk",
-        soft_wrap=True,
-    )
-    terminal.print(f"tuning  {found.tuning}", soft_wrap=True, markup=False)
-    if found.power is None:
-        terminal.print(f"power  not said: {found.why_no_power}", soft_wrap=True)
-        return
-    for line in _power_lines(found.power):
-        terminal.print(line, soft_wrap=True, markup=False)
+    disk = f"{found.disk / 1e6:.0f} MB of disk"
+    say(f"total  {found.runs} runs · {time} · {found.flops:.2g} FLOP · {disk}")
+    say(f"tuning  {found.tuning}")
+    say("\n".join(_power_lines(found)))
 
 
-def _power_lines(power: PowerPlan) -> list[str]:
+def _power_lines(found: StudyPlan) -> list[str]:
+    power = found.power
+    if power is None:
+        return [f"power  not said: {found.why_no_power}"]
     gain = f"{power.unit} a decision" if power.unit else f"in {power.outcome}"
     law = (
         f"and its power law established from {_short(power.smallest_law)}"
@@ -200,28 +194,21 @@ def diff(
     """Say in what two studies differ: what was asked, and what came out."""
     from finscale.study.study_diff import StudyRecord, compare
 
-    records = [StudyRecord.read(_study_folder(name, studies)) for name in (first, second)]
+    folders = (Path(name) if Path(name).is_dir() else studies / name for name in (first, second))
+    records = [StudyRecord.read(folder) for folder in folders]
     found = compare(*records)
     if as_json:
         print_json(found.to_dict())
         return
-    terminal = console()
     for record, sentence in zip(records, found.verdicts, strict=True):
-        terminal.print(f"{record.name} {record.hash[:8]}  {sentence}", markup=False, soft_wrap=True)
-    terminal.print("settings" if found.settings else "the settings are the same")
+        say(f"{record.name} {record.hash[:8]}  {sentence}")
+    say("settings" if found.settings else "the settings are the same")
     for change in found.settings:
-        terminal.print(f"  {change}", markup=False, soft_wrap=True)
+        say(f"  {change}")
     if found.losses:
-        terminal.print(f"{found.what}, mean of each model", markup=False)
+        say(f"{found.what}, mean of each model")
     for row in found.losses:
-        terminal.print(
-            f"  {row['model']:<32} {row['first']:.4f} → {row['second']:.4f}  {row['change']:+.4f}",
-            markup=False,
-        )
-
-
-def _study_folder(name: str, studies: Path) -> Path:
-    return Path(name) if Path(name).is_dir() else studies / name
+        say(f"  {row['model']:<32} {row['first']:.4f} → {row['second']:.4f}  {row['change']:+.4f}")
 
 
 @study_app.command("export")
@@ -242,4 +229,4 @@ def export(
 
     study = open_study(config, settings, runs, studies, data_root, quick=quick)
     for path in export_study(study, out, format=file_format):
-        console().print(str(path), soft_wrap=True)
+        say(str(path))

@@ -18,13 +18,13 @@ from finscale.cli.options import (
     plain_table,
     print_json,
     quoted,
+    say,
 )
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from finscale.experiment.preparation import Prepared
-    from finscale.judging.scoring import Scorecard
 
 
 def train(
@@ -71,13 +71,13 @@ def train(
     if as_json:
         print_json({"run": run.id, "folder": str(run.folder), **card.to_dict()})
         return
-    _print_scores(card, terminal)
-    console().print(
-        f"run       {run.folder}   finscale evaluate {run.id[:4]} · finscale runs show {run.id[:4]}"
-        if not quiet
-        else str(run.folder),
-        soft_wrap=True,
-    )
+    columns = (f"test, {card.num_days:,} days", "value   [95 % interval]")
+    terminal.print(plain_table(columns, card.rows(), left=columns))
+    for sentence in card.sentences():
+        terminal.print(sentence)
+    short = run.id[:4]
+    next_verbs = f"finscale evaluate {short} · finscale runs show {short}"
+    say(str(run.folder) if quiet else f"run       {run.folder}   {next_verbs}")
 
 
 def _announce(prepared: Prepared, terminal: Console) -> None:
@@ -86,11 +86,3 @@ def _announce(prepared: Prepared, terminal: Console) -> None:
 
     for name, text in announcement(prepared):
         terminal.print(f"[bold]{name:<10}[/bold]{text}", soft_wrap=True)
-
-
-def _print_scores(card: Scorecard, terminal: Console) -> None:
-    columns = (f"test, {card.num_days:,} days", "value   [95 % interval]")
-    table = plain_table(columns, card.rows(), left=columns)
-    terminal.print(table)
-    for sentence in card.sentences():
-        terminal.print(sentence)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Dash = Literal["solid", "dash", "dot"]
-Shape = Literal["circle", "diamond", "cross", "square"]
+Shape = Literal["circle", "diamond", "cross"]
 
 
 @dataclass(frozen=True)
@@ -148,16 +148,18 @@ class Figure:
     wide: bool = False
 
     @property
+    def marks(self) -> list[Mark]:
+        """All marks, panel by panel."""
+        return [mark for panel in self.panels for mark in panel.marks]
+
+    @property
     def leads_to_runs(self) -> bool:
         """Whether a click on some mark leads to its run."""
-        marks = [mark for panel in self.panels for mark in panel.marks]
-        return any(isinstance(mark, Points | Line) and mark.runs for mark in marks)
+        return any(isinstance(mark, Points | Line) and mark.runs for mark in self.marks)
 
     def legend(self) -> list[Mark]:
         """Return one mark for each name, in order of appearance."""
         named: dict[str, Mark] = {}
-        for panel in self.panels:
-            for mark in panel.marks:
-                if mark.name:
-                    named.setdefault(mark.name, mark)
-        return list(named.values())
+        for mark in self.marks:
+            named.setdefault(mark.name, mark)
+        return [mark for name, mark in named.items() if name]

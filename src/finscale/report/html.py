@@ -24,6 +24,11 @@ def render_html(page: Page) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string(_asset("report.html.j2"))
+    panels = {
+        f"plot-{figure.name}-{index}": panel
+        for figure in page.figures
+        for index, panel in enumerate(specification(figure))
+    }
     return template.render(
         page=page,
         light=LIGHT,
@@ -31,9 +36,7 @@ def render_html(page: Page) -> str:
         css=Markup(_asset("report.css")),
         script=Markup(_asset("report.js")),
         plotly=Markup(get_plotlyjs()),
-        specification=_json(
-            {"figures": _figures(page), "palettes": {"light": LIGHT, "dark": DARK}}
-        ),
+        specification=_json({"figures": panels, "palettes": {"light": LIGHT, "dark": DARK}}),
         explain=explained,
         interval_cell=_interval_cell,
         new_set=set,
@@ -47,14 +50,6 @@ def render_html(page: Page) -> str:
 
 def _asset(name: str) -> str:
     return files("finscale.report").joinpath("assets", name).read_text(encoding="utf-8")
-
-
-def _figures(page: Page) -> dict[str, Any]:
-    return {
-        f"plot-{figure.name}-{index}": panel
-        for figure in page.figures
-        for index, panel in enumerate(specification(figure))
-    }
 
 
 def _json(content: Any) -> Markup:

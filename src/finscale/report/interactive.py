@@ -13,13 +13,10 @@ from finscale.report.figure import (
     FigureBand,
     FigurePanel,
     Line,
-    Mark,
     Points,
     Rule,
 )
 
-_SYMBOLS = {"circle": "circle", "diamond": "diamond", "cross": "x", "square": "square"}
-_KINDS = {"linear": "linear", "log": "log", "category": "category", "date": "date"}
 #: Heights of a wide figure's panel and of others, and room round them, in pixels.
 _TALL, _HEIGHT = 400, 300
 _MARGIN = {"l": 8, "r": 14, "t": 10, "b": 8, "pad": 2}
@@ -32,29 +29,26 @@ def specification(figure: Figure) -> list[dict[str, Any]]:
     """
     return [
         {
-            "data": [t for mark in panel.marks for t in _traces(mark, panel)],
+            # rules are shapes of the layout
+            "data": [_trace(mark) for mark in panel.marks if not isinstance(mark, Rule)],
             "layout": _layout(panel, wide=figure.wide),
         }
         for panel in figure.panels
     ]
 
 
-def _traces(mark: Mark, panel: FigurePanel) -> list[dict[str, Any]]:
-    if isinstance(mark, Points):
-        return [_points(mark)]
-    if isinstance(mark, Line):
-        return [_line(mark)]
+def _trace(mark: Points | Line | FigureBand) -> dict[str, Any]:
     if isinstance(mark, FigureBand):
-        return [_band(mark)]
-    return []  # rules are shapes of the layout
+        return _band(mark)
+    return _points(mark) if isinstance(mark, Points) else _line(mark)
 
 
 def _points(mark: Points) -> dict[str, Any]:
     color = f"@{mark.role}/0.55" if mark.faint else f"@{mark.role}"
-    trace = _trace(mark, "markers") | {
+    trace = _scatter(mark, "markers") | {
         "marker": {
             "size": mark.size,
-            "symbol": _SYMBOLS[mark.shape],
+            "symbol": "x" if mark.shape == "cross" else mark.shape,
             "color": "@paper" if mark.hollow else color,
             "line": {"color": color, "width": 2 if mark.hollow else 0},
         },
@@ -74,13 +68,13 @@ def _points(mark: Points) -> dict[str, Any]:
 
 def _line(mark: Line) -> dict[str, Any]:
     color = f"@{mark.role}/0.45" if mark.faint else f"@{mark.role}"
-    return _trace(mark, "lines") | {
+    return _scatter(mark, "lines") | {
         "line": {"color": color, "width": mark.width, "dash": mark.dash},
         "connectgaps": False,
     }
 
 
-def _trace(mark: Points | Line, mode: str) -> dict[str, Any]:
+def _scatter(mark: Points | Line, mode: str) -> dict[str, Any]:
     trace: dict[str, Any] = {
         "type": "scatter",
         "mode": mode,
@@ -134,7 +128,7 @@ def _layout(panel: FigurePanel, *, wide: bool) -> dict[str, Any]:
 
 def _axis(axis: FigureAxis) -> dict[str, Any]:
     layout: dict[str, Any] = {
-        "type": _KINDS[axis.kind],
+        "type": axis.kind,
         "automargin": True,
         "gridcolor": "@line",
         "linecolor": "@line",

@@ -17,7 +17,7 @@ def render_markdown(page: Page) -> str:
     parts = [*_top(page)]
     for section in page.sections:
         parts += _section(section)
-    parts += ["## What the words mean", *_glossary(page)]
+    parts += ["## What the words mean", _glossary(page)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -61,7 +61,7 @@ def markdown_table(table: Table) -> str:
     return "\n".join([f"| {heads} |", f"|{rule}|", *rows])
 
 
-def _glossary(page: Page) -> list[str]:
+def _glossary(page: Page) -> str:
     texts = [page.sentence, *(key.label for key in page.keys)]
     for section in page.sections:
         texts += [section.title, *section.paragraphs]
@@ -69,5 +69,4 @@ def _glossary(page: Page) -> list[str]:
         texts += [column.title for table in section.tables for column in table.columns]
     meanings = {page.verdict: VERDICTS[page.verdict]}
     meanings |= {term: GLOSSARY[term] for term in used(texts)}
-    lines = (f"- **{text(term)}**: {text(meaning)}" for term, meaning in meanings.items())
-    return ["\n".join(lines)]
+    return "\n".join(f"- **{text(term)}**: {text(meaning)}" for term, meaning in meanings.items())

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from finscale.report.parts import Page
 from finscale.report.sections import sections
 from finscale.report.top import capital, keys, setting, warnings
 from finscale.study.axes import AXES
-
-if TYPE_CHECKING:
-    from finscale.study.findings.findings import Findings
+from finscale.study.findings.findings import Findings
 
 #: What each verdict means to someone with ten seconds.
 IN_PLAIN_WORDS = {

@@ -42,7 +42,7 @@ class ReportSection:
     paragraphs: tuple[str, ...] = ()
     figure: Figure | None = None
     tables: tuple[Table, ...] = ()
-    folded: bool = True
+    folded: bool = False
     code: tuple[tuple[str, str], ...] = ()
 
 

@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from finscale.report import tables
 from finscale.report.figures import figures
 from finscale.report.figures.common import title
 from finscale.report.numbers import number, percent
 from finscale.report.parts import ReportSection
 from finscale.report.table import Table
+from finscale.report.tables import judged, provenance, runs, sizes
 from finscale.report.top import cost, gained
 from finscale.study.axes import AXES
-
-if TYPE_CHECKING:
-    from finscale.study.findings.findings import Findings
+from finscale.study.findings.findings import Findings
 
 
 def sections(findings: Findings, plan: str) -> list[ReportSection]:
     """Return every section, in order: figures first, then what they rest on."""
     drawn = figures(findings)
     behind = {
-        "scaling": (tables.sizes(findings), tables.baselines(findings), tables.seeds(findings)),
-        "years": (tables.groups(findings, "year"),),
-        "regimes": (tables.groups(findings, "volatility"),),
-        "calibration": (tables.reliability(findings), tables.scores(findings)),
-        "trading": tuple(t for t in (tables.trading(findings),) if t is not None),
+        "scaling": (sizes.sizes(findings), sizes.baselines(findings), sizes.seeds(findings)),
+        "years": (sizes.groups(findings, "year"),),
+        "regimes": (sizes.groups(findings, "volatility"),),
+        "calibration": (judged.reliability(findings), judged.scores(findings)),
+        "trading": judged.trading(findings),
     }
     sections = []
     for name, figure in drawn.items():
-        folded = name != "trading"
-        sections.append(
-            ReportSection(
-                name, figure.question, (figure.answer,), figure, behind.get(name, ()), folded
-            )
-        )
+        parts = (figure.question, (figure.answer,), figure, behind.get(name, ()))
+        sections.append(ReportSection(name, *parts, folded=name != "trading"))
         if name == "scaling":
             sections.append(_what_next(findings))
         if name == "skill":
             sections.append(_reach(findings))
-    controls = tables.controls(findings)
+    controls = judged.controls(findings)
     if controls is not None:
         sections.append(_controls(controls))
     return [s for s in sections if s.paragraphs or s.tables] + [
@@ -85,14 +77,8 @@ def _reach(findings: Findings) -> ReportSection:
         "effect would most likely have gone unseen: that it was not seen does not say that it is "
         "not there."
     )
-    table = tables.reach(findings)
-    return ReportSection(
-        "reach",
-        "How small an effect would this study have noticed?",
-        (statement,),
-        tables=(table,),
-        folded=False,
-    )
+    question = "How small an effect would this study have noticed?"
+    return ReportSection("reach", question, (statement,), tables=(sizes.reach(findings),))
 
 
 def _controls(table: Table) -> ReportSection:
@@ -100,13 +86,8 @@ def _controls(table: Table) -> ReportSection:
         "Controls are runs whose outcome is known: permuted labels must show no law, a planted "
         "signal must be found. An instrument that fails them proves nothing about real data."
     )
-    return ReportSection(
-        "controls",
-        "Does the instrument say what is true where the truth is known?",
-        (text,),
-        tables=(table,),
-        folded=False,
-    )
+    question = "Does the instrument say what is true where the truth is known?"
+    return ReportSection("controls", question, (text,), tables=(table,))
 
 
 def _certificate(findings: Findings) -> ReportSection:
@@ -119,8 +100,11 @@ def _certificate(findings: Findings) -> ReportSection:
             "Training windows whose label looks into a part that is held out are purged, and an "
             "embargo follows; the test days were read only to be scored.",
         ),
-        tables=(tables.certificate(findings), tables.data(findings), tables.windows(findings)),
-        folded=False,
+        tables=(
+            provenance.certificate(findings),
+            provenance.data(findings),
+            provenance.windows(findings),
+        ),
     )
 
 
@@ -182,18 +166,12 @@ def _reproduce(findings: Findings) -> ReportSection:
         "reproduce",
         "How can this be made again?",
         tuple(paragraphs),
-        tables=(tables.environment(findings),),
-        folded=False,
+        tables=(provenance.environment(findings),),
         code=(("In a terminal", "\n".join(commands)),),
     )
 
 
 def _runs(findings: Findings) -> ReportSection:
-    table = tables.runs(findings)
-    return ReportSection(
-        "runs",
-        "Every run",
-        (f"{table.data.height} runs, each in runs/<run>/ with its predictions and weights.",),
-        tables=(table,),
-        folded=False,
-    )
+    table = runs.runs(findings)
+    text = f"{table.data.height} runs, each in runs/<run>/ with its predictions and weights."
+    return ReportSection("runs", "Every run", (text,), tables=(table,))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _DASHES: dict[str, Any] = {"solid": "-", "dash": "--", "dot": ":"}
-_SHAPES = {"circle": "o", "diamond": "D", "cross": "X", "square": "s"}
+_SHAPES = {"circle": "o", "diamond": "D", "cross": "X"}
 #: Inches of a figure's width, of each panel's height, and dots an inch.
 _WIDTH, _HEIGHT, _DPI = 7.2, 3.5, 150
 _PANEL_WIDTH = 3.8
@@ -124,17 +124,19 @@ def _mark(axes: Axes, mark: Mark) -> None:
 def _points(axes: Axes, mark: Points, color: str) -> None:
     if mark.low:
         axes.vlines(mark.x, mark.low, mark.high, color=color, linewidth=1.2, zorder=3)
-    axes.plot(
-        mark.x,
-        mark.y,
-        _SHAPES[mark.shape],
-        markersize=0.65 * mark.size,
-        markerfacecolor=LIGHT["paper"] if mark.hollow else color,
-        markeredgecolor=color,
-        markeredgewidth=1.3 if mark.hollow else 0,
-        alpha=0.5 if mark.faint else 1.0,
-        zorder=4,
-    )
+    edge, size = 1.3 if mark.hollow else 0, 0.65 * mark.size
+    axes.plot(mark.x, mark.y, markersize=size, markeredgewidth=edge, zorder=4, **_marker(mark))
+
+
+def _marker(mark: Points) -> dict[str, Any]:
+    color = LIGHT[mark.role]
+    return {
+        "linestyle": "",
+        "marker": _SHAPES[mark.shape],
+        "markerfacecolor": LIGHT["paper"] if mark.hollow else color,
+        "markeredgecolor": color,
+        "alpha": 0.5 if mark.faint else 1.0,
+    }
 
 
 def _dates(x: Any) -> Any:
@@ -167,16 +169,7 @@ def _handle(mark: Mark) -> Any:
     if isinstance(mark, FigureBand):
         return Patch(color=color, alpha=0.2, linewidth=0, label=label)
     if isinstance(mark, Points):
-        return Line2D(
-            [],
-            [],
-            linestyle="",
-            marker=_SHAPES[mark.shape],
-            markerfacecolor=LIGHT["paper"] if mark.hollow else color,
-            markeredgecolor=color,
-            alpha=0.5 if mark.faint else 1.0,
-            label=label,
-        )
+        return Line2D([], [], label=label, **_marker(mark))
     return Line2D([], [], color=color, linestyle=_DASHES[mark.dash], label=label)
 
 

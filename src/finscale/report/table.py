@@ -81,7 +81,7 @@ class Table:
 
 def text(title: str, key: str) -> Column:
     """Return a column of text."""
-    return Column(title, lambda row: _text(row[key]), numeric=False)
+    return Column(title, lambda row: "–" if row[key] is None else str(row[key]), numeric=False)
 
 
 def count(title: str, key: str) -> Column:
@@ -103,17 +103,12 @@ def estimate(
     digits: int | None = None,
 ) -> Column:
     """Return a column of an estimate with its interval: raw columns ``key``, low and high."""
-    low, high = (f"{prefix}low", f"{prefix}high") if prefix else ("low", "high")
-    return Column(
-        title,
-        lambda row: interval(Metric(row[key], row[low], row[high]), sign=sign, digits=digits),
-    )
 
+    def cell(row: Row) -> str:
+        metric = Metric(row[key], row[f"{prefix}low"], row[f"{prefix}high"])
+        return interval(metric, sign=sign, digits=digits)
 
-def _text(value: Any) -> str:
-    if value is None:
-        return "–"
-    return str(value)
+    return Column(title, cell)
 
 
 def make_table(

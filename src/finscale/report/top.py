@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from finscale.evaluation.bootstrap import Metric
 from finscale.report.figures.common import sized, title
 from finscale.report.numbers import duration, flops, interval, number
 from finscale.report.parts import Key
 from finscale.study.axes import AXES
-
-if TYPE_CHECKING:
-    from finscale.study.findings.findings import Findings
+from finscale.study.findings.findings import Findings
 
 
 def setting(findings: Findings) -> str:

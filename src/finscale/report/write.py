@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import yaml
 
 from finscale.files import write_bytes
 from finscale.report import static
@@ -11,12 +12,10 @@ from finscale.report.html import render_html
 from finscale.report.latex import latex_table
 from finscale.report.markdown import render_markdown
 from finscale.report.page import make_page
-from finscale.report.parts import Page
 from finscale.report.table import csv
-
-if TYPE_CHECKING:
-    from finscale.study.findings.findings import Findings
-    from finscale.study.study import Study
+from finscale.study.findings import find
+from finscale.study.findings.findings import Findings
+from finscale.study.study import Study
 
 
 def write_report(study: Study, folder: Path | None = None) -> Path:
@@ -40,29 +39,18 @@ def write_report(study: Study, folder: Path | None = None) -> Path:
     FinscaleError
         If nothing is finished yet, or the folder cannot be written.
     """
-    from finscale.study.findings import find
-
     return write_findings(find(study), folder or study.folder)
 
 
 def write_findings(findings: Findings, folder: Path) -> Path:
     """Write the report of given findings; see :func:`write_report`."""
-    page = make_page(findings, _plan(findings))
+    plan = yaml.safe_dump(findings.study.resolved(), sort_keys=False, allow_unicode=True)
+    page = make_page(findings, plan)
     for figure in page.figures:
         static.save(figure, folder / "figures")
-    _write_tables(page, folder / "tables")
+    for table in page.tables:
+        write_bytes(folder / "tables" / f"{table.name}.csv", csv(table).encode())
+        write_bytes(folder / "tables" / f"{table.name}.tex", latex_table(table).encode())
     write_bytes(folder / "report.md", render_markdown(page).encode())
     write_bytes(folder / "report.html", render_html(page).encode())
     return folder / "report.html"
-
-
-def _write_tables(page: Page, folder: Path) -> None:
-    for table in page.tables:
-        write_bytes(folder / f"{table.name}.csv", csv(table).encode())
-        write_bytes(folder / f"{table.name}.tex", latex_table(table).encode())
-
-
-def _plan(findings: Findings) -> str:
-    import yaml
-
-    return yaml.safe_dump(findings.study.resolved(), sort_keys=False, allow_unicode=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from finscale.registry import Registry
 from finscale.report.figure import Figure
@@ -12,23 +11,12 @@ from finscale.report.figures.scaling import scaling
 from finscale.report.figures.skill import regimes, skill, years
 from finscale.report.figures.trading import trading
 from finscale.report.figures.training import learning
-
-if TYPE_CHECKING:
-    from finscale.study.findings.findings import Findings
+from finscale.study.findings.findings import Findings
 
 #: Findings to figure; None where the study has nothing to draw.
 FIGURES: Registry[Callable[[Findings], Figure | None]] = Registry("figure")
-for _make in (
-    scaling,
-    skill,
-    years,
-    regimes,
-    calibration,
-    precision_recall,
-    learning,
-    spread,
-    trading,
-):
+_MAKERS = (scaling, skill, years, regimes, calibration, precision_recall, learning, spread, trading)
+for _make in _MAKERS:
     FIGURES.add(_make.__name__, _make)
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
-from finscale.report.figure import FigureAxis
+import polars as pl
+
+from finscale.report.figure import FigureAxis, Line, Points
 from finscale.report.numbers import fixed
 from finscale.report.palette import BASELINE_ROLES
+from finscale.scaling.measure import Measure
 from finscale.study.axes import AXES
+from finscale.study.findings.findings import Findings
 
-if TYPE_CHECKING:
-    from finscale.scaling.measure import Measure
-    from finscale.study.findings.findings import Findings
+M = TypeVar("M", Points, Line)
 
 #: Names that are more than their words.
 _TITLES = {
@@ -83,6 +85,28 @@ def heading(measure: Measure, part: str = "test") -> str:
     """Return the title of a column or an axis: ``test loss (nats)``, ``test AUC``."""
     unit = f" ({measure.unit})" if measure.unit else ""
     return f"{part} {measure.title}{unit}"
+
+
+def run_marks(
+    kind: type[M],
+    name: str,
+    rows: pl.DataFrame,
+    x: str,
+    y: str,
+    role: str,
+    hover: Callable[[dict[str, Any]], str],
+    **style: Any,
+) -> M:
+    """Return a line or dots through columns ``x`` and ``y``; a click leads to ``run_id``."""
+    return kind(
+        name,
+        rows[x].to_list(),
+        rows[y].to_list(),
+        role,
+        hover=[hover(row) for row in rows.iter_rows(named=True)],
+        runs=rows["run_id"].to_list(),
+        **style,
+    )
 
 
 def baseline_roles(findings: Findings) -> dict[str, str]:

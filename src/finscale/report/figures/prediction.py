@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
 import polars as pl
 
@@ -19,11 +19,9 @@ from finscale.report.figure import (
     Points,
     Rule,
 )
-from finscale.report.figures.common import chosen_words, padded, size_axis, sized
+from finscale.report.figures.common import chosen_words, padded, run_marks, size_axis, sized
 from finscale.report.numbers import interval, number, percent
-
-if TYPE_CHECKING:
-    from finscale.study.findings.findings import Findings
+from finscale.study.findings.findings import Findings
 
 
 def calibration(findings: Findings) -> Figure | None:
@@ -31,35 +29,25 @@ def calibration(findings: Findings) -> Figure | None:
     bins, error = findings.reliability, findings.calibration
     if error is None or bins.height < 2:
         return None
-    forecast = bins["forecast"].to_list()
+    forecast, low, high = (bins[name].to_list() for name in ("forecast", "band_low", "band_high"))
     top = float(
         bins.select(pl.max_horizontal(pl.col("forecast", "frequency", "band_high").max())).item()
     )
     limits = padded(0.0, top, 0.05)
-    run = findings.chosen.runs[0]
-    marks: tuple[Mark, ...] = (
-        FigureBand(
-            "consistency band",
-            forecast,
-            bins["band_low"].to_list(),
-            bins["band_high"].to_list(),
-            "null",
-        ),
+
+    def hover(row: dict[str, Any]) -> str:
+        return (
+            f"forecast {percent(row['forecast'])}, happened {percent(row['frequency'])}\n"
+            f"{row['count']:,} decisions; calibrated: {percent(row['band_low'])} to "
+            f"{percent(row['band_high'])}"
+        )
+
+    name = "a tenth of the test days"
+    rows = bins.with_columns(run_id=pl.lit(findings.chosen.runs[0]))
+    marks = (
+        FigureBand("consistency band", forecast, low, high, "null"),
         Line("calibrated", [0.0, limits[1]], [0.0, limits[1]], "null", dash="dot", width=1.5),
-        Points(
-            "a tenth of the test days",
-            forecast,
-            bins["frequency"].to_list(),
-            "model",
-            hover=[
-                f"forecast {percent(row['forecast'])}, happened {percent(row['frequency'])}\n"
-                f"{row['count']:,} decisions; calibrated: {percent(row['band_low'])} to "
-                f"{percent(row['band_high'])}"
-                for row in bins.iter_rows(named=True)
-            ],
-            runs=[run] * len(forecast),
-            size=10,
-        ),
+        run_marks(Points, name, rows, "forecast", "frequency", "model", hover, size=10),
     )
     panel = FigurePanel(
         "",
@@ -90,30 +78,20 @@ def precision_recall(findings: Findings) -> Figure | None:
     sweep = findings.sweep
     if sweep.height < 2 or not findings.evaluation.thresholds or findings.base_rate is None:
         return None
-    precision, recall = (findings.evaluation.metric(name) for name in ("precision", "recall"))
-    flagged = findings.evaluation.metric("flagged")
+    precision, recall, flagged = map(findings.evaluation.metric, ("precision", "recall", "flagged"))
     threshold = _each_fold(findings.evaluation.thresholds)
-    run = findings.chosen.runs[0]
-    kept = sweep.gather_every(max(1, sweep.height // 300))
-    marks: tuple[Mark, ...] = (
-        Rule(
-            f"alarm every day {percent(findings.base_rate.value)}",
-            findings.base_rate.value,
-            "null",
-            "dot",
-        ),
-        Line(
-            "every threshold",
-            kept["recall"].to_list(),
-            kept["precision"].to_list(),
-            "model",
-            hover=[
-                f"alarm from {percent(row['threshold'])} on\nright {percent(row['precision'])} of "
-                f"{percent(row['flagged'])} of days\nfinds {percent(row['recall'])} of events"
-                for row in kept.iter_rows(named=True)
-            ],
-            runs=[run] * kept.height,
-        ),
+    run, rate = findings.chosen.runs[0], findings.base_rate.value
+    kept = sweep.gather_every(max(1, sweep.height // 300)).with_columns(run_id=pl.lit(run))
+
+    def hover(row: dict[str, Any]) -> str:
+        return (
+            f"alarm from {percent(row['threshold'])} on\nright {percent(row['precision'])} of "
+            f"{percent(row['flagged'])} of days\nfinds {percent(row['recall'])} of events"
+        )
+
+    marks = (
+        Rule(f"alarm every day {percent(rate)}", rate, "null", "dot"),
+        run_marks(Line, "every threshold", kept, "recall", "precision", "model", hover),
         Points(
             "operating point, chosen on validation",
             [recall.value],
@@ -134,7 +112,7 @@ def precision_recall(findings: Findings) -> Figure | None:
         f"At the operating point (alarm from {threshold} on; chosen on validation days so that "
         f"half of the events there are caught) precision is {interval(precision)} and recall "
         f"{interval(recall)}, with alarms on {percent(flagged.value)} of the days; the event "
-        f"happens on {percent(findings.base_rate.value)}."
+        f"happens on {percent(rate)}."
     )
     panel = FigurePanel(
         "",
@@ -163,7 +141,7 @@ def spread(findings: Findings) -> Figure | None:
     if "spread" not in findings.runs.columns or findings.base_rate is None:
         return None
     runs = findings.runs.filter(pl.col("role") == "network").join(
-        findings.learning.select("run_id", "size").unique(), on="run_id"
+        findings.learning.select("run_id", "size").unique(), on="run_id", maintain_order="left"
     )
     rate = findings.base_rate.value
     limit = COLLAPSE_RATIO * math.sqrt(rate * (1 - rate))
@@ -172,49 +150,32 @@ def spread(findings: Findings) -> Figure | None:
         ("one run", runs.filter(~pl.col("collapsed")), "model"),
         ("collapsed run", collapsed, "bad"),
     )
+
+    def hover(row: dict[str, Any]) -> str:
+        return (
+            f"{sized(findings, row['size'])}, seed {row['seed']}\n"
+            f"predictions {percent(row['prediction_min'])} to {percent(row['prediction_max'])}, "
+            f"spread {percent(row['spread'])}\nrun {row['run_id']} (click for its row)"
+        )
+
     spreads: list[Mark] = [Rule("below this a run has collapsed", limit, "bad", "dot")]
     ranges: list[Mark] = [Rule(f"base rate {percent(rate)}", rate, "null", "dot")]
     for name, rows, role in parts:
         if rows.is_empty():
             continue
-        hover = [
-            f"{sized(findings, row['size'])}, seed {row['seed']}\n"
-            f"predictions {percent(row['prediction_min'])} to {percent(row['prediction_max'])}, "
-            f"spread {percent(row['spread'])}\nrun {row['run_id']} (click for its row)"
-            for row in rows.iter_rows(named=True)
-        ]
-        x, ids = rows["size"].to_list(), rows["run_id"].to_list()
-        spreads.append(
-            Points(name, x, rows["spread"].to_list(), role, hover=hover, runs=ids, faint=True)
-        )
-        for column, shape in (("prediction_min", "circle"), ("prediction_max", "diamond")):
-            ranges.append(
-                Points(
-                    f"{'lowest' if column.endswith('min') else 'highest'} prediction",
-                    x,
-                    rows[column].to_list(),
-                    role,
-                    hover=hover,
-                    runs=ids,
-                    shape=shape,  # type: ignore[arg-type]
-                    faint=True,
-                )
-            )
+        for marks, column, label, shape in (
+            (spreads, "spread", name, "circle"),
+            (ranges, "prediction_min", "lowest prediction", "circle"),
+            (ranges, "prediction_max", "highest prediction", "diamond"),
+        ):
+            style = {"shape": shape, "faint": True}
+            marks.append(run_marks(Points, label, rows, "size", column, role, hover, **style))
+    x, top = size_axis(findings), max(limit, *runs["spread"])
+    deviation = FigureAxis("spread of predictions", form="percent", limits=padded(0.0, top))
+    probability = FigureAxis("predicted probability", form="percent", limits=(-0.02, 1.02))
     panels = (
-        FigurePanel(
-            "standard deviation",
-            size_axis(findings),
-            FigureAxis(
-                "spread of predictions", form="percent", limits=padded(0.0, _top(runs, limit))
-            ),
-            tuple(spreads),
-        ),
-        FigurePanel(
-            "lowest and highest",
-            size_axis(findings),
-            FigureAxis("predicted probability", form="percent", limits=(-0.02, 1.02)),
-            tuple(ranges),
-        ),
+        FigurePanel("standard deviation", x, deviation, tuple(spreads)),
+        FigurePanel("lowest and highest", x, probability, tuple(ranges)),
     )
     answer = (
         f"{collapsed.height} of {runs.height} runs collapsed."
@@ -229,7 +190,3 @@ def spread(findings: Findings) -> Figure | None:
         "by its loss; its spread gives it away.",
         panels,
     )
-
-
-def _top(runs: pl.DataFrame, limit: float) -> float:
-    return max(limit, float(runs["spread"].max()))  # type: ignore[arg-type]

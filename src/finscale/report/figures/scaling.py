@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,7 @@ from finscale.report.figures.common import (
     amount,
     baseline_roles,
     padded,
+    run_marks,
     seed_hover,
     size_axis,
     sized,
@@ -29,9 +30,7 @@ from finscale.report.figures.common import (
 from finscale.report.numbers import fixed, interval, percent
 from finscale.report.palette import ramp
 from finscale.study.axes import AXES
-
-if TYPE_CHECKING:
-    from finscale.study.findings.findings import BaselineFinding, Findings
+from finscale.study.findings.findings import BaselineFinding, Findings
 
 #: A baseline further away than this share of the runs' range is named at the edge instead.
 _NEAR = 0.6
@@ -101,25 +100,17 @@ def _caption(findings: Findings) -> str:
         return text
     level = percent(1 - findings.verdict.statement.level)
     held_out = "The largest size is hollow; the cross is what the curve fitted without it predicts."
-    return (
-        f"{text}Bars and band: {level} intervals of differences between sizes; what all sizes "
+    text += (
+        f"Bars and band: {level} intervals of differences between sizes; what all sizes "
         "share, easy or hard test days, is left out because it cannot tell them apart. "
-        f"{'' if findings.turns else held_out}{_level(findings)}{_always_long(findings)}"
+        f"{'' if findings.turns else held_out}"
     )
-
-
-def _always_long(findings: Findings) -> str:
-    """Say what the base rate does where an outcome trades: its one forecast meets its threshold."""
-    trades = findings.outcome.trades and findings.target.is_event
-    return " The base rate is long every day: it buys and holds." if trades else ""
-
-
-def _level(findings: Findings) -> str:
-    """Say which size of a second axis the curve is about."""
-    if len(findings.study.axes) == 1:
-        return ""
-    level = findings.seeds.sort("level_size")["level"][-1]
-    return f" Curve, means and verdict: {level}."
+    if len(findings.study.axes) > 1:
+        text += f" Curve, means and verdict: {findings.seeds.sort('level_size')['level'][-1]}."
+    if findings.outcome.trades and findings.target.is_event:
+        # its one forecast meets its own threshold
+        text += " The base rate is long every day: it buys and holds."
+    return text
 
 
 def _limits(findings: Findings) -> tuple[float, float]:
@@ -136,7 +127,7 @@ def _limits(findings: Findings) -> tuple[float, float]:
     near = [
         b.value.value for b in _held_against(findings) if low - far <= b.value.value <= high + far
     ]
-    return padded(min(low, *near, low), max(high, *near, high))
+    return padded(min([low, *near]), max([high, *near]))
 
 
 def _far(findings: Findings, *, above: float = np.inf, below: float = -np.inf) -> tuple[str, ...]:
@@ -153,35 +144,16 @@ def _fit(findings: Findings) -> list[Mark]:
         return []
     measured = curve.x <= curve.size_G[-1] * 1.0001
     beyond = curve.x >= curve.size_G[-1] * 0.9999
+    x, low, high = (line.tolist() for line in (curve.x, curve.low, curve.high))
     marks: list[Mark] = [
-        FigureBand(
-            "interval of the curve",
-            curve.x.tolist(),
-            curve.low.tolist(),
-            curve.high.tolist(),
-            "model",
-        ),
+        FigureBand("interval of the curve", x, low, high, "model"),
         Line("fitted curve", curve.x[measured].tolist(), curve.value[measured].tolist(), "model"),
     ]
     if beyond.sum() > 1:
-        marks.append(
-            Line(
-                "carried on to ×10",
-                curve.x[beyond].tolist(),
-                curve.value[beyond].tolist(),
-                "model",
-                dash="dash",
-            )
-        )
-    return [
-        *marks,
-        Rule(
-            f"null: no effect of size {fixed(curve.null, findings.measure.digits)}",
-            curve.null,
-            "null",
-            "dot",
-        ),
-    ]
+        rest = curve.x[beyond].tolist(), curve.value[beyond].tolist()
+        marks.append(Line("carried on to ×10", *rest, "model", dash="dash"))
+    null = f"null: no effect of size {fixed(curve.null, findings.measure.digits)}"
+    return [*marks, Rule(null, curve.null, "null", "dot")]
 
 
 def _seeds(findings: Findings) -> list[Mark]:
@@ -195,16 +167,8 @@ def _seeds(findings: Findings) -> list[Mark]:
 
 
 def _dots(findings: Findings, rows: pl.DataFrame, name: str, role: str) -> Points:
-    return Points(
-        name,
-        rows["size"].to_list(),
-        rows["value"].to_list(),
-        role,
-        hover=[seed_hover(findings, row) for row in rows.iter_rows(named=True)],
-        runs=rows["run_id"].to_list(),
-        size=8,
-        faint=True,
-    )
+    hover = partial(seed_hover, findings)
+    return run_marks(Points, name, rows, "size", "value", role, hover, size=8, faint=True)
 
 
 def _means(findings: Findings) -> list[Mark]:
@@ -219,15 +183,10 @@ def _means(findings: Findings) -> list[Mark]:
         for x, mean, half in zip(size_G, mean_G, reach_G, strict=True)
     ]
     # a curve with a valley is not tested by a prediction
-    whole: tuple[tuple[str, slice, bool], ...] = (("mean over seeds", slice(None), False),)
-    parts = (
-        whole
-        if findings.turns
-        else (
-            ("mean over seeds", slice(None, -1), False),
-            ("largest size, held out", slice(-1, None), True),
-        )
-    )
+    held_out = None if findings.turns else -1
+    parts = [("mean over seeds", slice(held_out), False)]
+    if not findings.turns:
+        parts.append(("largest size, held out", slice(-1, None), True))
     marks: list[Mark] = [
         Points(
             name,
@@ -244,16 +203,8 @@ def _means(findings: Findings) -> list[Mark]:
     ]
     if findings.turns:
         return marks
-    predicted = Points(
-        "predicted without it",
-        [float(size_G[-1])],
-        [curve.foretold],
-        "bad",
-        hover=[
-            f"predicted {fixed(curve.foretold, measure.digits)}, "
-            f"measured {amount(measure, mean_G[-1])}"
-        ],
-        shape="cross",
-        size=10,
-    )
-    return [*marks, predicted]
+    name, x = "predicted without it", [float(size_G[-1])]
+    says = f"predicted {fixed(curve.foretold, measure.digits)}, "
+    says += f"measured {amount(measure, mean_G[-1])}"
+    cross = Points(name, x, [curve.foretold], "bad", hover=[says], shape="cross", size=10)
+    return [*marks, cross]

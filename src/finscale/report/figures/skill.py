@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import polars as pl
 
 from finscale.evaluation.bootstrap import Metric
 from finscale.report.figure import Figure, FigureAxis, FigureBand, FigurePanel, Mark, Points, Rule
-from finscale.report.figures.common import seed_hover, size_axis, sized, title
+from finscale.report.figures.common import run_marks, seed_hover, size_axis, sized, title
 from finscale.report.numbers import interval, number, percent
-
-if TYPE_CHECKING:
-    from finscale.study.findings.findings import Findings
+from finscale.study.findings.findings import Findings
 
 #: Baselines that years and regimes are held against, where the study has them.
 _MAIN = ("base_rate", "volatility")
 #: Test days below which a year's skill is not drawn: its interval would flatten the others.
 FEWEST_DAYS = 20
+_NO_SKILL = Rule("no skill", 0.0, "null", "dot")
 
 
 def skill(findings: Findings) -> Figure | None:
@@ -53,50 +52,33 @@ def _sentence(findings: Findings, over: str) -> str:
 
 
 def _by_size(findings: Findings, over: str) -> FigurePanel:
-    rows = findings.skills.filter(pl.col("over") == over, *_same_level(findings)).sort(
-        findings.axis
-    )
-    seeds, column = findings.seeds, f"skill_{over}"
-    x = rows[findings.axis].to_list()
-    marks: list[Mark] = [*_zero(findings, min(x), max(x))]
-    if column in seeds.columns and len(findings.chosen.sizes) == 1:
-        seeds = seeds.drop_nulls(column)
-        marks.append(
-            Points(
-                "one seed",
-                seeds["size"].to_list(),
-                seeds[column].to_list(),
-                "model",
-                hover=[
-                    f"skill {number(row[column], sign=True)} {findings.loss.unit}\n"
-                    + seed_hover(findings, row)
-                    for row in seeds.iter_rows(named=True)
-                ],
-                runs=seeds["run_id"].to_list(),
-                size=7,
-                faint=True,
-            )
-        )
-    marks.append(
-        _estimates(
-            rows,
-            x,
-            [sized(findings, value) for value in x],
-            findings.loss.unit,
-        )
-    )
-    return FigurePanel(
-        f"over the {title(over)} baseline",
-        size_axis(findings),
-        FigureAxis(f"skill ({findings.loss.unit} per decision)"),
-        tuple(marks),
-    )
-
-
-def _same_level(findings: Findings) -> list[pl.Expr]:
-    """Return which rows have the chosen series' size of the second axis."""
+    # of a second axis, the chosen series' size
     sizes = findings.chosen.sizes.items()
-    return [pl.col(axis) == size for axis, size in sizes if axis != findings.axis]
+    level = (pl.col(name) == size for name, size in sizes if name != findings.axis)
+    rows = findings.skills.filter(pl.col("over") == over, *level).sort(findings.axis)
+    seeds, column, unit = findings.seeds, f"skill_{over}", findings.loss.unit
+    x, axis = rows[findings.axis].to_list(), size_axis(findings)
+
+    def hover(row: dict[str, Any]) -> str:
+        return f"skill {number(row[column], sign=True)} {unit}\n{seed_hover(findings, row)}"
+
+    marks: list[Mark] = []
+    # only a loss has a smallest effect of interest in the unit of skill
+    if findings.study.outcome == "loss" and axis.limits is not None:
+        sesoi, name = findings.study.sesoi, "within ± the smallest effect of interest"
+        marks.append(FigureBand(name, axis.limits, [-sesoi] * 2, [sesoi] * 2, "null"))
+    marks.append(_NO_SKILL)
+    if column in seeds.columns and len(findings.chosen.sizes) == 1:
+        known, name = seeds.drop_nulls(column), "one seed"
+        dots = run_marks(Points, name, known, "size", column, "model", hover, size=7, faint=True)
+        marks.append(dots)
+    marks.append(_estimates(rows, x, [sized(findings, value) for value in x], unit))
+    return _panel(findings, over, axis, *marks)
+
+
+def _panel(findings: Findings, over: str, x: FigureAxis, *marks: Mark) -> FigurePanel:
+    y = FigureAxis(f"skill ({findings.loss.unit} per decision)")
+    return FigurePanel(f"over the {title(over)} baseline", x, y, marks)
 
 
 def years(findings: Findings) -> Figure | None:
@@ -160,30 +142,8 @@ def _count(rows: pl.DataFrame, over: str, group: str) -> str:
 def _by_label(findings: Findings, rows: pl.DataFrame, over: str, x_title: str) -> FigurePanel:
     labels = rows["label"].to_list()
     hover = [f"{label}: {days:,} days" for label, days in rows.select("label", "days").iter_rows()]
-    marks: tuple[Mark, ...] = (
-        Rule("no skill", 0.0, "null", "dot"),
-        _estimates(rows, labels, hover, findings.loss.unit),
-    )
-    return FigurePanel(
-        f"over the {title(over)} baseline",
-        FigureAxis(x_title, kind="category"),
-        FigureAxis(f"skill ({findings.loss.unit} per decision)"),
-        marks,
-    )
-
-
-def _zero(findings: Findings, first: float, last: float) -> list[Mark]:
-    if findings.study.outcome != "loss":
-        return [Rule("no skill", 0.0, "null", "dot")]
-    sesoi = findings.study.sesoi
-    pad = (last / first) ** 0.06 if last > first else 1.5
-    x = [first / pad, last * pad]
-    return [
-        FigureBand(
-            "within ± the smallest effect of interest", x, [-sesoi] * 2, [sesoi] * 2, "null"
-        ),
-        Rule("no skill", 0.0, "null", "dot"),
-    ]
+    estimates = _estimates(rows, labels, hover, findings.loss.unit)
+    return _panel(findings, over, FigureAxis(x_title, kind="category"), _NO_SKILL, estimates)
 
 
 def _estimates(

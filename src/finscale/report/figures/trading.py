@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from finscale.evaluation.bootstrap import Metric
 from finscale.report.figure import Figure, FigureAxis, FigurePanel, Line
 from finscale.report.figures.common import chosen_words
 from finscale.report.numbers import interval, number, percent
-
-if TYPE_CHECKING:
-    from finscale.study.findings.findings import Findings
+from finscale.study.findings.findings import Findings
+from finscale.study.findings.trading import BUY_AND_HOLD, MODEL
 
 _ROLES = ("model", "other", "third", "null")
 _DASHES = ("solid", "dash", "dot", "solid")
@@ -17,19 +15,14 @@ _DASHES = ("solid", "dash", "dot", "solid")
 
 def trading(findings: Findings) -> Figure | None:
     """Draw the value of the chosen run, of the volatility baseline, and of two without a model."""
-    from finscale.evaluation.bootstrap import Metric
-    from finscale.study.findings.trading import BUY_AND_HOLD, MODEL
-
     trading = findings.trading
     if trading is None:
         return None
-    equity = trading.equity()
     lines = []
-    for index, (name, rows) in enumerate(
-        equity.partition_by("strategy", as_dict=True, maintain_order=True).items()
-    ):
+    parts = trading.equity().partition_by("strategy", maintain_order=True)
+    for index, rows in enumerate(parts):
+        label = rows["strategy"][0]
         rows = rows.gather_every(max(1, rows.height // 500))
-        label = str(name[0])
         lines.append(
             Line(
                 label,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import polars as pl
 
 from finscale.report.figure import Figure, FigureAxis, FigurePanel, Line, Mark, Points
-from finscale.report.figures.common import amount, heading, padded, sized
+from finscale.report.figures.common import amount, heading, padded, run_marks, sized
 from finscale.report.palette import ramp
-
-if TYPE_CHECKING:
-    from finscale.study.findings.findings import Findings
+from finscale.study.findings.findings import Findings
 
 
 def learning(findings: Findings) -> Figure | None:
@@ -56,14 +54,22 @@ def learning(findings: Findings) -> Figure | None:
 def _panel(
     findings: Findings, rows: pl.DataFrame, sizes: list[float], column: str, name: str
 ) -> FigurePanel:
+    def hover(row: dict[str, Any]) -> str:
+        return (
+            f"{sized(findings, float(row['size']))}, seed {row['seed']}, fold {row['fold']}\n"
+            f"epoch {row['epoch']}: {amount(findings.loss, float(row[column]))}\n"
+            f"run {row['run_id']} (click for its row)"
+        )
+
     marks: list[Mark] = []
     for index, value in enumerate(sizes):
         role, label = ramp(index, len(sizes)), sized(findings, value)
         own = rows.filter(pl.col("size") == value)
-        for number_of_run, run in enumerate(own.partition_by("run_id", maintain_order=True)):
-            marks.append(_line(findings, run, column, role, label if number_of_run == 0 else ""))
+        for run in own.partition_by("run_id", maintain_order=True):
+            marks.append(run_marks(Line, label, run, "epoch", column, role, hover, width=1.6))
+            label = ""  # one entry of the legend for each size
         best = own.filter("best").unique("run_id", keep="last", maintain_order=True)
-        marks.append(_kept(findings, best, column, role))
+        marks.append(run_marks(Points, "", best, "epoch", column, role, hover, size=8))
     values = rows[column].drop_nulls().drop_nans()
     limits = padded(float(values.min()), float(values.quantile(0.995)))  # type: ignore[arg-type]
     epochs = int(rows.select(pl.col("epoch").max()).item())
@@ -73,36 +79,4 @@ def _panel(
         FigureAxis("epoch: one pass over the training days", ticks=ticks),
         FigureAxis(heading(findings.loss, name), limits=limits),
         tuple(marks),
-    )
-
-
-def _hover(findings: Findings, row: dict[str, float | int | str], column: str) -> str:
-    return (
-        f"{sized(findings, float(row['size']))}, seed {row['seed']}, fold {row['fold']}\n"
-        f"epoch {row['epoch']}: {amount(findings.loss, float(row[column]))}\n"
-        f"run {row['run_id']} (click for its row)"
-    )
-
-
-def _line(findings: Findings, run: pl.DataFrame, column: str, role: str, label: str) -> Line:
-    return Line(
-        label,
-        run["epoch"].to_list(),
-        run[column].to_list(),
-        role,
-        width=1.6,
-        hover=[_hover(findings, row, column) for row in run.iter_rows(named=True)],
-        runs=run["run_id"].to_list(),
-    )
-
-
-def _kept(findings: Findings, best: pl.DataFrame, column: str, role: str) -> Points:
-    return Points(
-        "",
-        best["epoch"].to_list(),
-        best[column].to_list(),
-        role,
-        hover=[_hover(findings, row, column) for row in best.iter_rows(named=True)],
-        runs=best["run_id"].to_list(),
-        size=8,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -12,9 +11,7 @@ from finscale.files import null_for_nan
 from finscale.report.figures.common import title
 from finscale.report.numbers import percent
 from finscale.report.table import Column, Table, count, estimate, make_table, text, value
-
-if TYPE_CHECKING:
-    from finscale.study.findings.findings import Findings
+from finscale.study.findings.findings import Findings
 
 
 def reliability(findings: Findings) -> Table:
@@ -49,11 +46,11 @@ def scores(findings: Findings) -> Table:
     return Table("scores", "Every score of the chosen run", kept, columns)
 
 
-def trading(findings: Findings) -> Table | None:
-    """List the figures of each backtest."""
+def trading(findings: Findings) -> tuple[Table, ...]:
+    """List the figures of each backtest; no table where nothing was traded."""
     trading = findings.trading
     if trading is None:
-        return None
+        return ()
     rows = []
     for name, measured in trading.measured.items():
         row = {key: item for key, item in vars(measured).items() if key != "sharpe"}
@@ -68,14 +65,18 @@ def trading(findings: Findings) -> Table | None:
         value("turnover a year", "turnover"),
         value("break-even cost (basis points)", "break_even"),
     )
-    return make_table("trading", "After costs, over the test days", rows, columns)
+    return (make_table("trading", "After costs, over the test days", rows, columns),)
 
 
 def controls(findings: Findings) -> Table | None:
     """List what each control had to show and what it showed."""
     if not findings.controls:
         return None
-    rows = [outcome.to_dict() for outcome in findings.controls]
+    rows = []
+    for outcome in findings.controls:
+        row = outcome.to_dict()
+        facts = json.dumps(null_for_nan(row["facts"]), ensure_ascii=False, allow_nan=False)
+        rows.append({**row, "facts": facts})
     words = {True: "✓ as expected", False: "✗ not as expected", None: "? not finished"}
     columns = (
         Column("control", lambda row: title(row["control"]), numeric=False),
@@ -84,9 +85,4 @@ def controls(findings: Findings) -> Table | None:
         text("came out", "found"),
         Column("as expected?", lambda row: words[row["ok"]], numeric=False),
     )
-    plain = [{**row, "facts": _json(row["facts"])} for row in rows]
-    return make_table("controls", "Controls", plain, columns, prose=True)
-
-
-def _json(facts: Any) -> str:
-    return json.dumps(null_for_nan(facts), ensure_ascii=False, allow_nan=False)
+    return make_table("controls", "Controls", rows, columns, prose=True)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
 
-from finscale.report.table import Column, Table, count, make_table, text
-
-if TYPE_CHECKING:
-    from finscale.study.findings.findings import Findings
-
+from finscale.report.table import Column, Row, Table, count, make_table, text
+from finscale.study.findings.findings import Findings
 
 #: Sentences of "not provable" shown in full; findings are never cut.
 _SHOWN = 2
@@ -19,9 +16,7 @@ def certificate(findings: Findings) -> Table:
     marks = {"proven": "✓ proven", "finding": "✗ finding", "unproven": "? not provable here"}
     rows = [
         {
-            "check": check["check"],
-            "status": check["status"],
-            "statement": check["statement"],
+            **{key: check[key] for key in ("check", "status", "statement")},
             "findings": "; ".join([*check["findings"], *_few(check["unproven"])]),
         }
         for check in findings.certificate["checks"]
@@ -78,18 +73,13 @@ def windows(findings: Findings) -> Table:
         count("training windows", "train"),
         count("purged", "purged"),
         count("embargo (days)", "embargoed"),
-        Column(
-            "validation windows",
-            lambda row: (
-                f"{row['validation']:,}: {row['validation_first']} … {row['validation_last']}"
-            ),
-        ),
-        Column(
-            "test windows",
-            lambda row: f"{row['test']:,}: {row['test_first']} … {row['test_last']}",
-        ),
+        *(Column(f"{part} windows", partial(_span, part)) for part in ("validation", "test")),
     )
     return make_table("windows", "What was trained on, chosen on and tested on", rows, columns)
+
+
+def _span(part: str, row: Row) -> str:
+    return f"{row[part]:,}: {row[f'{part}_first']} … {row[f'{part}_last']}"
 
 
 def environment(findings: Findings) -> Table:

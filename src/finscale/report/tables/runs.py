@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from finscale.report.figures.common import title
 from finscale.report.numbers import duration, fixed, flops
 from finscale.report.table import Column, Row, Table, count, estimate, text
 from finscale.study.axes import AXES
-
-if TYPE_CHECKING:
-    from finscale.study.findings.findings import Findings
+from finscale.study.findings.findings import Findings
 
 
 def runs(findings: Findings) -> Table:
@@ -37,7 +33,7 @@ def runs(findings: Findings) -> Table:
         for o in overs
     ]
     if "collapsed" in table.columns:
-        columns.append(Column("collapsed", lambda row: _collapsed(row), numeric=False))
+        columns.append(Column("collapsed", _collapsed, numeric=False))
     columns += [
         count("epochs", "epochs"),
         Column(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -12,9 +11,7 @@ from finscale.report.figures.common import heading, title
 from finscale.report.numbers import fixed, interval, number
 from finscale.report.table import Column, Row, Table, count, estimate, make_table, text
 from finscale.study.axes import AXES
-
-if TYPE_CHECKING:
-    from finscale.study.findings.findings import Findings
+from finscale.study.findings.findings import Findings
 
 
 def sizes(findings: Findings) -> Table:
@@ -45,7 +42,10 @@ def sizes(findings: Findings) -> Table:
                 Metric(row["value"], row["lowest_seed"], row["highest_seed"]), digits=measure.digits
             ),
         ),
-        *(_skill_column(over) for over in overs),
+        *(
+            estimate(f"skill over {title(o)}", f"{o}_value", sign=True, prefix=f"{o}_")
+            for o in overs
+        ),
     )
     return Table("sizes", "Every size", means.sort("size"), columns)
 
@@ -64,10 +64,6 @@ def seeds(findings: Findings) -> Table:
     return Table("seeds", "Every seed", findings.seeds, columns)
 
 
-def _skill_column(over: str) -> Column:
-    return estimate(f"skill over {title(over)}", f"{over}_value", sign=True, prefix=f"{over}_")
-
-
 def baselines(findings: Findings) -> Table:
     """List the outcome of each baseline."""
     rows = [{"baseline": b.name, "run_id": b.run_id, **asdict(b.value)} for b in findings.baselines]
@@ -81,16 +77,10 @@ def baselines(findings: Findings) -> Table:
 
 def reach(findings: Findings) -> Table:
     """Compare what the study could have detected with what it measured."""
-    rows = [
-        {
-            "effect": r.what,
-            "smallest": r.smallest,
-            "unit": r.unit,
-            "null": r.null,
-            **asdict(r.measured),
-        }
-        for r in findings.reaches
-    ]
+    rows = []
+    for reach in findings.reaches:
+        row = {"effect": reach.what, "smallest": reach.smallest, "unit": reach.unit}
+        rows.append({**row, "null": reach.null, **asdict(reach.measured)})
     columns = (
         text("effect", "effect"),
         Column("minimum detectable effect", lambda row: _with_unit(number(row["smallest"]), row)),
@@ -98,7 +88,7 @@ def reach(findings: Findings) -> Table:
             "measured",
             lambda row: _with_unit(interval(Metric(row["value"], row["low"], row["high"])), row),
         ),
-        Column("seen?", lambda row: _seen(row), numeric=False),
+        Column("seen?", _seen, numeric=False),
     )
     return make_table("reach", "What this study could have seen, and what it saw", rows, columns)
 
