@@ -27,7 +27,7 @@ from finscale.training import Callback
 DECADES = (dt.timedelta(days=365 * years) for years in itertools.cycle((30, -40, 10, 0, -3)))
 #: Modules that ask what time it is.
 ASKING = (
-    "finscale.experiment.experiment",
+    "finscale.experiment.writing",
     "finscale.study.registration",
     "finscale.study.execution.failures",
     "finscale.data.manifest",
@@ -158,7 +158,8 @@ def test_bundled_bars_are_the_same_in_any_year(monkeypatch, tmp_path) -> None:
     entries = []
     for year in (1970, 2001, 2099):
         now = dt.datetime(year, 1, 1, tzinfo=dt.UTC)
-        monkeypatch.setattr("finscale.data.acceptance._now", lambda now=now: now)
+        clock = SimpleNamespace(datetime=SimpleNamespace(now=lambda _, now=now: now), UTC=dt.UTC)
+        monkeypatch.setattr("finscale.data.acceptance.dt", clock)
         store = DataStore(tmp_path / str(year))
         entries.append(store.add_bars(fetch_bars("bundled", "SP500")))
     assert len({entry.sha256 for entry in entries}) == 1
