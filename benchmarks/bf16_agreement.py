@@ -13,12 +13,13 @@ difference is smaller than that deviation; whether the interval holds zero is to
 from __future__ import annotations
 
 import argparse
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import write_results
+from machine import precisions, write_results
 from scipy import stats
 from workers import Worker, serve
 
@@ -99,6 +100,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--worker", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if "bf16" not in precisions():
+        sys.exit("this CPU has no bf16 products: there is nothing to measure")
     if arguments.worker:
         budget, precision, *counts = arguments.worker
         serve({}, lambda _: {"scores": train(budget, precision, *map(int, counts))})

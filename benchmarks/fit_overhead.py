@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from fit_common import Parts, progress_bar
-from machine import write_results
+from machine import precisions, write_results
 from workers import Worker, serve
 
 RECIPE = Path(__file__).parents[1] / "configs/daily/threshold_1pct.yaml"
@@ -47,7 +47,7 @@ CASES = {"independent-55k": ("55k", 512, 128), "independent-2M": ("2M", 192, 64)
 CONTENDERS = [
     (who, precision)
     for who in ("finscale", "transformers", "neuralforecast")
-    for precision in ("fp32", "bf16")
+    for precision in precisions()
 ]
 
 

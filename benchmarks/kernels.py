@@ -28,7 +28,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from machine import write_results
+from machine import precisions, write_results
 
 AVX2 = {
     "ATEN_CPU_CAPABILITY": "avx2",
@@ -131,22 +131,11 @@ def work(shapes: list[str], seconds: float, threads: int | None) -> None:
     from finscale.training.allocator import keep_freed_memory
 
     keep_freed_memory()  # as every training does
-    processor = this_processor()
-    precisions = ("fp32", "bf16") if computes_bf16() else ("fp32",)
-    each = seconds / len(shapes) / len(precisions)
-    found = {f"{s} {p}": measure(s, p, each, threads) for s in shapes for p in precisions}
-    print(json.dumps({"processor": vars(processor), "steps": found}))
-
-
-def computes_bf16() -> bool:
-    """Tell whether torch multiplies in bf16 here, as training would."""
-    import torch
-
-    try:
-        torch.nn.functional.linear(*torch.ones(2, 64, 64, dtype=torch.bfloat16))
-    except RuntimeError:
-        return False
-    return True
+    processor = vars(this_processor())
+    here = precisions()
+    each = seconds / len(shapes) / len(here)
+    found = {f"{s} {p}": measure(s, p, each, threads) for s in shapes for p in here}
+    print(json.dumps({"processor": processor, "steps": found}))
 
 
 def markdown(figures: dict[str, Any]) -> str:

@@ -35,6 +35,13 @@ def machine_name() -> str:
     return f"{os.cpu_count()}-core-{vectors}{halves}"
 
 
+def precisions() -> tuple[str, ...]:
+    """Return the arithmetics that this CPU trains in: bf16 has to be supported."""
+    from finscale.training.devices import supports
+
+    return ("fp32", "bf16") if supports("cpu", "bf16-mixed") else ("fp32",)
+
+
 @dataclass(frozen=True)
 class Seconds:
     """Medians over the rounds."""

@@ -20,7 +20,7 @@ import subprocess
 import sys
 from typing import Any
 
-from machine import write_results
+from machine import precisions, write_results
 
 FEATURES, CONTEXT = 25, 80
 STEPS = 4
@@ -29,8 +29,10 @@ GB = 1e9
 
 def cases(budgets: list[str]) -> list[tuple[str, str, bool]]:
     """Return budget, precision, and whether activations are computed again."""
-    found = [(budget, p, False) for budget in budgets for p in ("fp32", "bf16-mixed")]
-    return [*found, *((budgets[-1], p, True) for p in ("fp32", "bf16-mixed"))]
+    names = {"fp32": "fp32", "bf16": "bf16-mixed"}
+    here = [names[precision] for precision in precisions()]
+    found = [(budget, p, False) for budget in budgets for p in here]
+    return [*found, *((budgets[-1], p, True) for p in here)]
 
 
 def measure(budget: str, precision: str, again: bool, batch_size: int) -> dict[str, float]:

@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from machine import write_results
+from machine import precisions, write_results
 
 WAYS: dict[str, dict[str, str]] = {
     "default": {},
@@ -76,6 +76,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
+    if "bf16" not in precisions():
+        sys.exit("this CPU has no bf16 products: there is nothing to measure")
     found: dict[str, dict[str, list[float]]] = {}
     for _ in range(arguments.rounds):
         for busy in (False, True):

@@ -24,7 +24,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from machine import write_results
+from machine import precisions, write_results
 from workers import Worker, serve
 
 from finscale.runs import RunStore
@@ -128,6 +128,8 @@ def main() -> None:
     threads = str(arguments.threads)
     found: dict[str, Any] = {}
     for way in WAYS:
+        if way == "engine in bf16" and "bf16" not in precisions():
+            continue
         with ExitStack() as stack:
             words = [way, threads, *settings, *WAYS[way]]
             worker = Worker(__file__, words, stack, is_ours=way != "plain")

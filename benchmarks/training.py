@@ -25,7 +25,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from machine import write_results
+from machine import precisions, write_results
 from workers import Worker, serve
 
 FEATURES, CONTEXT = 25, 80
@@ -63,12 +63,12 @@ def contenders(case: str) -> list[Contender]:
     found = [
         Contender(who, precision)
         for who in ("finscale", *PEERS[channels])
-        for precision in ("fp32", "bf16")
+        for precision in precisions()
     ]
-    if case in COMPILED:
+    if case in COMPILED and "bf16" in precisions():
         found.append(Contender("finscale", "bf16", compiled=True))
         found += [Contender(who, "bf16", compiled=True) for who in PEERS[channels]]
-    return [*found, Contender("peak", "fp32"), Contender("peak", "bf16")]
+    return [*found, *(Contender("peak", precision) for precision in precisions())]
 
 
 def started(case: str, one: Contender, stack: ExitStack) -> Worker:
@@ -87,7 +87,7 @@ def measure(case: str, num_rounds: int, seconds: float) -> dict[str, Any]:
                 taken.setdefault(title, []).append(worker.ask(budget)["seconds"])
         about = {title: worker.about for title, worker in workers.items()}
     medians = {title: statistics.median(found) for title, found in taken.items()}
-    peaks = {p: 1 / medians.pop(f"peak {p}") for p in ("fp32", "bf16")}
+    peaks = {p: 1 / medians.pop(f"peak {p}") for p in precisions()}
     flops, batch = about["finscale fp32"]["flops"], CASES[case][2]
     rows = {
         title: {

@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own custom
 
 from finscale.models.kernels import linear
 from finscale.models.kernels.linear import ONEDNN_FROM, OnednnLinear, by_onednn
-from finscale.models.kernels.processor import Processor, this_processor
+from finscale.models.kernels.processor import Processor, _is_zen5, this_processor
 
 #: Rows, inputs, outputs: above and below the threshold, wider and narrower.
 SHAPES = [(640, 96, 160), (640, 160, 96), (8, 4, 4), (4096, 64, 96), (1024, 544, 512)]
@@ -22,7 +22,7 @@ def onednn(monkeypatch):
     here = this_processor()
     if not here.onednn_fp32:
         pytest.skip("torch was built without oneDNN for this processor")
-    amd = replace(here, is_amd=True, vectors="AVX512")
+    amd = replace(here, is_zen5=True, vectors="AVX512")
     monkeypatch.setattr(linear, "this_processor", lambda: amd)
 
 
@@ -71,15 +71,25 @@ def test_it_is_the_number_of_flops_that_decides():
 @pytest.mark.parametrize(
     ("processor", "wins"),
     [
-        (Processor("AVX512", is_amd=True, onednn_fp32=True), True),
-        (Processor("AVX512", is_amd=False, onednn_fp32=True), False),
-        (Processor("AVX2", is_amd=True, onednn_fp32=True), False),
-        (Processor("AVX512", is_amd=True, onednn_fp32=False), False),
-        (Processor("DEFAULT", is_amd=False, onednn_fp32=False), False),
+        (Processor("AVX512", is_zen5=True, onednn_fp32=True), True),
+        (Processor("AVX512", is_zen5=False, onednn_fp32=True), False),
+        (Processor("AVX2", is_zen5=True, onednn_fp32=True), False),
+        (Processor("AVX512", is_zen5=True, onednn_fp32=False), False),
+        (Processor("DEFAULT", is_zen5=False, onednn_fp32=False), False),
     ],
 )
 def test_onednn_wins_only_where_mkl_leaves_avx512_idle(processor, wins):
     assert processor.onednn_wins_in_fp32 is wins
+
+
+@pytest.mark.parametrize(
+    ("vendor", "family", "expected"),
+    [("AuthenticAMD", 26, True), ("AuthenticAMD", 25, False), ("GenuineIntel", 26, False)],
+)
+def test_the_family_tells_zen_5(vendor, family, expected):
+    cpuinfo = f"processor\t: 0\nvendor_id\t: {vendor}\ncpu family\t: {family}\nmodel\t\t: 17\n"
+    assert _is_zen5(cpuinfo) is expected
+    assert not _is_zen5("")
 
 
 def test_other_types_and_autocast_are_left_to_torch(monkeypatch):

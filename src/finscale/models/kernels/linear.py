@@ -1,7 +1,7 @@
 """``nn.Linear`` in fp32 by oneDNN, where its products are the faster ones.
 
 ``torch.mm`` in fp32 is MKL's, which on AMD processors does without AVX-512; torch also carries
-oneDNN, whose fp32 product uses it: on one such processor twice as fast, on another as fast
+oneDNN, whose fp32 product uses it: twice as fast on Zen 5, no faster on Zen 4
 (docs/performance.md).
 """
 
