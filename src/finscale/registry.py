@@ -98,8 +98,9 @@ class Registry(Mapping[str, T], Generic[T]):
         try:
             return self._entries[name]
         except KeyError:
+            article = "an" if self.kind[0] in "aeiou" else "a"
             raise FinscaleError(
-                f"{name!r} is not a {self.kind}.", hint=did_you_mean(name, self._entries)
+                f"{name!r} is not {article} {self.kind}.", hint=did_you_mean(name, self._entries)
             ) from None
 
     def __contains__(self, name: object) -> bool:
