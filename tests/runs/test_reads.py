@@ -71,7 +71,7 @@ def test_each_program_each_day_and_each_choice_counts_once(run, monkeypatch):
     monkeypatch.setenv(PROGRAM, "finscale study report")
     run.predictions("test")
     monkeypatch.delenv(PROGRAM)
-    monkeypatch.setattr(sys, "argv", ["/home/me/mine.py"])
+    monkeypatch.setattr(sys, "argv", ["elsewhere/mine.py"])
     run.predictions("test")
     assert programs(run) == [
         ("training", ""),

@@ -39,7 +39,7 @@ class Bootstrap(TypedDict, total=False):
     Attributes
     ----------
     overlap : int
-        H, days that one label spans; see :func:`finscale.evaluation.block_length`. 1 when absent.
+        H, days that one label spans; see ``evaluation.block_length``. 1 when absent.
     num_replicates : int
         :data:`NUM_REPLICATES` when absent; 0 gives values without intervals (NaN), at no cost.
     level : float

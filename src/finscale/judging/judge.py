@@ -178,7 +178,7 @@ def judge_all(
     progress : callable
         Told what is being done.
     pool : Executor, optional
-        Processes that judge side by side (:func:`finscale.judging.pool.judging_pool`); what they
+        Processes that judge side by side (``judging.pool``); what they
         return is the same to the bit. All is done here when absent, or when they die.
 
     Yields

@@ -58,7 +58,7 @@ class Run:
     def predictions(self, split: str | None = None) -> pl.DataFrame:
         """Return date, symbol, fold, split, target and logit of each held-out window.
 
-        Where test windows are among them, the reading is recorded; see :mod:`finscale.runs.reads`.
+        Where test windows are among them, the reading is recorded; see ``runs.reads``.
 
         Parameters
         ----------
