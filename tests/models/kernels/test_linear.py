@@ -10,19 +10,19 @@ import torch.nn.functional as F  # noqa: N812 - torch's own custom
 
 from finscale.models.kernels import linear
 from finscale.models.kernels.linear import ONEDNN_FROM, OnednnLinear, by_onednn
-from finscale.models.kernels.processor import Processor, _is_zen5, this_processor
+from finscale.models.kernels.processor import Processor, _amd_family, this_processor
 
 #: Rows, inputs, outputs: above and below the threshold, wider and narrower.
 SHAPES = [(640, 96, 160), (640, 160, 96), (8, 4, 4), (4096, 64, 96), (1024, 544, 512)]
 
 
-@pytest.fixture
-def onednn(monkeypatch):
-    """Take oneDNN on every processor that has it."""
+@pytest.fixture(params=[25, 26], ids=["zen4", "zen5"])
+def onednn(request, monkeypatch):
+    """Take oneDNN on every processor that has it, as either family does."""
     here = this_processor()
     if not here.onednn_fp32:
         pytest.skip("torch was built without oneDNN for this processor")
-    amd = replace(here, is_zen5=True, vectors="AVX512")
+    amd = replace(here, amd_family=request.param, vectors="AVX512")
     monkeypatch.setattr(linear, "this_processor", lambda: amd)
 
 
@@ -69,27 +69,29 @@ def test_it_is_the_number_of_flops_that_decides():
 
 
 @pytest.mark.parametrize(
-    ("processor", "wins"),
+    ("processor", "products", "gradients"),
     [
-        (Processor("AVX512", is_zen5=True, onednn_fp32=True), True),
-        (Processor("AVX512", is_zen5=False, onednn_fp32=True), False),
-        (Processor("AVX2", is_zen5=True, onednn_fp32=True), False),
-        (Processor("AVX512", is_zen5=True, onednn_fp32=False), False),
-        (Processor("DEFAULT", is_zen5=False, onednn_fp32=False), False),
+        (Processor("AVX512", amd_family=26, onednn_fp32=True), True, True),
+        (Processor("AVX512", amd_family=25, onednn_fp32=True), True, False),
+        (Processor("AVX512", amd_family=0, onednn_fp32=True), False, False),
+        (Processor("AVX2", amd_family=26, onednn_fp32=True), False, False),
+        (Processor("AVX512", amd_family=26, onednn_fp32=False), False, False),
+        (Processor("DEFAULT", amd_family=0, onednn_fp32=False), False, False),
     ],
 )
-def test_onednn_wins_only_where_mkl_leaves_avx512_idle(processor, wins):
-    assert processor.onednn_wins_in_fp32 is wins
+def test_onednn_wins_only_where_mkl_leaves_avx512_idle(processor, products, gradients):
+    assert processor.onednn_wins is products
+    assert processor.onednn_wins_weight_gradients is gradients
 
 
 @pytest.mark.parametrize(
     ("vendor", "family", "expected"),
-    [("AuthenticAMD", 26, True), ("AuthenticAMD", 25, False), ("GenuineIntel", 26, False)],
+    [("AuthenticAMD", 26, 26), ("AuthenticAMD", 25, 25), ("GenuineIntel", 26, 0)],
 )
-def test_the_family_tells_zen_5(vendor, family, expected):
+def test_the_family_is_read_from_linux(vendor, family, expected):
     cpuinfo = f"processor\t: 0\nvendor_id\t: {vendor}\ncpu family\t: {family}\nmodel\t\t: 17\n"
-    assert _is_zen5(cpuinfo) is expected
-    assert not _is_zen5("")
+    assert _amd_family(cpuinfo) == expected
+    assert _amd_family("") == 0
 
 
 def test_other_types_and_autocast_are_left_to_torch(monkeypatch):

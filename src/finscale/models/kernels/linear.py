@@ -1,8 +1,8 @@
 """``nn.Linear`` in fp32 by oneDNN, where its products are the faster ones.
 
 ``torch.mm`` in fp32 is MKL's, which on AMD processors does without AVX-512; torch also carries
-oneDNN, whose fp32 product uses it: twice as fast on Zen 5, no faster on Zen 4
-(docs/performance.md).
+oneDNN, whose fp32 product uses it: twice as fast on Zen 5, up to twice on Zen 4 for outputs and
+for gradients of inputs, slower there for gradients of weights (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class OnednnLinear(nn.Linear):
 def by_onednn(num_rows: int, weight_OI: Tensor) -> bool:
     """Tell whether oneDNN is asked for the fp32 products of so many rows with these weights."""
     large = 2 * num_rows * weight_OI.numel() >= ONEDNN_FROM
-    return large and this_processor().onednn_wins_in_fp32
+    return large and this_processor().onednn_wins
 
 
 def product(x: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
@@ -48,6 +48,8 @@ def product(x: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tenso
 
 def weight_gradient(grad_NO: Tensor, x_NI: Tensor) -> Tensor:
     """Return the gradient of a product's weight, ``[O, I]``, as it is or as a transposed view."""
+    if not this_processor().onednn_wins_weight_gradients:
+        return grad_NO.t() @ x_NI
     if grad_NO.shape[1] <= x_NI.shape[1]:
         return product(grad_NO.t(), x_NI.t())
     return product(x_NI.t(), grad_NO.t()).t()

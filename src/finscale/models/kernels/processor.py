@@ -16,16 +16,27 @@ class Processor:
 
     vectors: str
     """What torch computes with: AVX512, AVX2, DEFAULT, NEON …"""
-    is_zen5: bool
-    """Whether it is an AMD processor whose AVX-512 is as wide as its registers: Zen 5 and later.
-    MKL leaves it idle on any AMD processor; Zen 4 computes it in halves and loses nothing."""
+    amd_family: int
+    """AMD's family number: 25 is Zen 3 and 4, 26 is Zen 5; 0 for other makers."""
     onednn_fp32: bool
     """Whether oneDNN's product is there and computes in fp32."""
 
     @property
-    def onednn_wins_in_fp32(self) -> bool:
-        """Whether oneDNN's fp32 product is the faster one: where it alone uses AVX-512."""
-        return self.onednn_fp32 and self.is_zen5 and self.vectors == "AVX512"
+    def onednn_wins(self) -> bool:
+        """Whether oneDNN's fp32 product ``x · weightᵀ`` is faster than MKL's.
+
+        MKL leaves AVX-512 idle on AMD processors; of those only Zen 4 and later have it.
+        """
+        return self.onednn_fp32 and self.amd_family >= 25 and self.vectors == "AVX512"
+
+    @property
+    def onednn_wins_weight_gradients(self) -> bool:
+        """Whether oneDNN is faster for a weight's gradient too, a sum over many rows.
+
+        On Zen 5 it is; Zen 4 computes AVX-512 in halves and loses there by half
+        (docs/performance.md).
+        """
+        return self.onednn_wins and self.amd_family >= 26
 
 
 @functools.cache
@@ -33,15 +44,15 @@ def this_processor() -> Processor:
     """Return the facts about the processor that this process runs on."""
     return Processor(
         vectors=torch.backends.cpu.get_cpu_capability(),
-        is_zen5=_is_zen5(_cpuinfo()),
+        amd_family=_amd_family(_cpuinfo()),
         onednn_fp32=_multiplies(),
     )
 
 
-def _is_zen5(cpuinfo: str) -> bool:
-    """Tell by the family that Linux shows: 25 is Zen 3 and 4, 26 is Zen 5."""
+def _amd_family(cpuinfo: str) -> int:
+    """Read AMD's family number from what Linux shows, 0 where there is none."""
     family = re.search(r"^cpu family\s*:\s*(\d+)", cpuinfo, re.MULTILINE)
-    return "AuthenticAMD" in cpuinfo and family is not None and int(family[1]) >= 26
+    return int(family[1]) if "AuthenticAMD" in cpuinfo and family is not None else 0
 
 
 def _multiplies() -> bool:
