@@ -13,6 +13,9 @@ from finscale.data.targets import task_reach
 from finscale.errors import DataError, did_you_mean
 
 KEYS = ("date", "symbol")
+#: Columns that begin so show a bar or a feature the way that is comparable across levels and
+#: symbols; see ``finscale.features.relative``. They are no channel unless asked for.
+RELATIVE = "rel_"
 
 #: Float32 numbers in a cache line.
 _TILE = 16
@@ -22,7 +25,7 @@ def channels(frames: Sequence[pl.DataFrame], features: Sequence[str] | None) -> 
     """Return the channel names, after checking that every frame has them."""
     if not frames:
         raise DataError("a dataset needs at least one symbol's frame.")
-    names = features if features is not None else [c for c in frames[0].columns if c not in KEYS]
+    names = features if features is not None else level_names(frames[0].columns)
     for frame in frames:
         columns = set(frame.columns)  # built once: polars makes a new list on every access
         for name in (*KEYS, *names):
@@ -30,6 +33,16 @@ def channels(frames: Sequence[pl.DataFrame], features: Sequence[str] | None) -> 
                 who = f"{frame['symbol'][0]} has" if "symbol" in frame.columns else "a frame has"
                 raise DataError(f"{who} no column {name}.", hint=did_you_mean(name, frame.columns))
     return tuple(names)
+
+
+def level_names(columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that show bars and features as they are."""
+    return tuple(c for c in columns if c not in KEYS and not c.startswith(RELATIVE))
+
+
+def relative_names(columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the relative columns."""
+    return tuple(c for c in columns if c.startswith(RELATIVE))
 
 
 def prepared(
