@@ -12,6 +12,7 @@ from finscale.config.base import Section, placement
 from finscale.config.names import TASK_KINDS, TaskKind, TaskName, TierName
 from finscale.config.quantities import Seed
 
+InputsName = Literal["level", "relative", "both"]
 Timescale = Literal["daily", "2d", "3d", "5d", "weekly", "2wk", "monthly", "daily+multi"]
 
 
@@ -26,6 +27,10 @@ class DataConfig(Section):
     """The named, nested feature set."""
     timescale: Timescale = "daily"
     """The bar length that rows have."""
+    inputs: InputsName = "level"
+    """What windows hold: bars and features as they are; relative to the close, to their own past
+    or bounded (rel_*), which is comparable across levels and symbols; or both. A model's linear
+    path reads the relative columns of the last row whatever the windows hold."""
     context_length: Annotated[int, Field(ge=2)] = 80
     """L: rows that a window sees, the decision row included."""
     version: str | None = None

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, SerializeAsAny, WrapValidator, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, WrapValidator, model_validator
 
 from finscale.config.base import Section, placement
 from finscale.config.quantities import Count
 from finscale.errors import did_you_mean
 from finscale.plugins import load_plugins
 from finscale.registry import Registry
+
+LinearPathName = Literal["auto", "frozen", "fitted", "zero", "none"]
+
+
+def _linear_path(value: object) -> object:
+    """Take yes and no, too: YAML reads ``off`` as no."""
+    return {True: "auto", False: "none"}.get(value, value) if isinstance(value, bool) else value
 
 
 class NetworkConfig(Section):
@@ -31,6 +38,11 @@ class NetworkConfig(Section):
     """Target parameter count, met within ±5 %: 2M, 20M, 200M, 2B or any number."""
     budget_tolerance: Annotated[float, Field(gt=0, le=0.25)] = 0.05
     """Allowed relative distance from the budget: 0.05, or 0.25 for the round-number presets."""
+
+    linear_path: Annotated[LinearPathName, BeforeValidator(_linear_path)] = "auto"
+    """A linear function of the last row's relative columns, added to the network's output:
+    frozen (fitted beforehand as the logistic baseline is), fitted (then trained on), zero (trained
+    from zero), none. auto is frozen for classification and regression, none for forecasts."""
 
     def with_budget(self, budget: int) -> Self:
         """Return the section with another budget and every size open, to be solved again."""

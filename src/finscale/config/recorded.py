@@ -33,6 +33,10 @@ def read_recorded(content: dict[str, Any], *, place: str) -> ExperimentConfig:
         If a setting of the science has a value that this version does not know.
     """
     known = copy.deepcopy(content)
+    model = known.get("model")
+    if isinstance(model, dict) and model.get("kind") != "baseline":
+        # networks had no linear path before they could say so
+        model.setdefault("linear_path", "none")
     placement = {name for name, mark in marks(ExperimentConfig) if mark.role == "placement"}
     while True:
         try:

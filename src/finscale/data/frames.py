@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from finscale.config import TaskConfig
+from finscale.config.data import InputsName
 from finscale.data.targets import task_reach
 from finscale.errors import DataError, did_you_mean
 
@@ -21,11 +22,16 @@ RELATIVE = "rel_"
 _TILE = 16
 
 
-def channels(frames: Sequence[pl.DataFrame], features: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the channel names, after checking that every frame has them."""
+def channels(
+    frames: Sequence[pl.DataFrame], features: Sequence[str] | None, inputs: InputsName = "level"
+) -> tuple[str, ...]:
+    """Return the channel names, after checking that every frame has them.
+
+    ``inputs`` says which columns are channels where ``features`` names none.
+    """
     if not frames:
         raise DataError("a dataset needs at least one symbol's frame.")
-    names = features if features is not None else level_names(frames[0].columns)
+    names = features if features is not None else _names(frames[0].columns, inputs)
     for frame in frames:
         columns = set(frame.columns)  # built once: polars makes a new list on every access
         for name in (*KEYS, *names):
@@ -33,6 +39,18 @@ def channels(frames: Sequence[pl.DataFrame], features: Sequence[str] | None) -> 
                 who = f"{frame['symbol'][0]} has" if "symbol" in frame.columns else "a frame has"
                 raise DataError(f"{who} no column {name}.", hint=did_you_mean(name, frame.columns))
     return tuple(names)
+
+
+def _names(columns: Sequence[str], inputs: InputsName) -> tuple[str, ...]:
+    if inputs == "level":
+        return level_names(columns)
+    relative = relative_names(columns)
+    if not relative:
+        raise DataError(
+            f"the data have no relative columns, which data.inputs: {inputs} reads.",
+            hint="finscale features build makes them from the bars",
+        )
+    return relative if inputs == "relative" else (*level_names(columns), *relative)
 
 
 def level_names(columns: Sequence[str]) -> tuple[str, ...]:

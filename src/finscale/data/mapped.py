@@ -7,9 +7,10 @@ are written once, atomically, and may be deleted while no training reads them.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from finscale.config.data import InputsName
 from finscale.data.manifest import ManifestEntry
 from finscale.files import atomic_path
 
@@ -29,9 +31,9 @@ _BYTES_IN_MEMORY = 16
 _SHARE = 0.5
 
 
-def rows_file(folder: Path, entries: Iterable[ManifestEntry]) -> Path:
-    """Return where the rows of registered datasets lie, named by their digests."""
-    key = hashlib.sha256(f"rows {_FORMAT}".encode())
+def rows_file(folder: Path, entries: Iterable[ManifestEntry], inputs: InputsName = "level") -> Path:
+    """Return where the rows of registered datasets lie, named by their digests and columns."""
+    key = hashlib.sha256(f"rows {_FORMAT} {inputs}".encode())
     for entry in entries:
         key.update(entry.sha256.encode())
     return folder / ".rows" / f"{key.hexdigest()[:32]}.f32"
@@ -44,23 +46,25 @@ def too_large(num_numbers: int) -> bool:
     return num_numbers * _BYTES_IN_MEMORY > _SHARE * psutil.virtual_memory().available
 
 
-def write_rows(path: Path, parts: Iterable[NDArray[np.float32]]) -> None:
+def write_rows(paths: Sequence[Path], parts: Iterable[Sequence[NDArray[np.float32]]]) -> None:
     """Write parts [rows, channels] one below the other, holding one at a time in memory.
 
-    An existing file is complete and has the same content: it is kept, and the parts are consumed
-    without being written.
+    Each part is one array for each file. An existing file is complete and has the same content: it
+    is kept, and the parts are consumed without being written.
     """
-    if path.exists():
-        for _ in parts:
-            pass
-        return
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
+    missing = [number for number, path in enumerate(paths) if not path.exists()]
+    with contextlib.ExitStack() as stack:
+        temporary = {number: stack.enter_context(atomic_path(paths[number])) for number in missing}
+        files = {n: stack.enter_context(path.open("wb")) for n, path in temporary.items()}
         for part in parts:
-            file.write(np.ascontiguousarray(part).data)
+            for number, file in files.items():
+                file.write(np.ascontiguousarray(part[number]).data)
 
 
 def map_rows(path: Path, num_rows: int, num_channels: int) -> Tensor:
     """Return the rows of a file, read when they are touched; writing to them is an error."""
+    if not num_channels:
+        return torch.empty(num_rows, 0)  # no file can be mapped that is empty
     rows_RF = np.memmap(path, dtype=np.float32, mode="r", shape=(num_rows, num_channels))
     with warnings.catch_warnings():
         # torch has no read-only tensors and warns about it

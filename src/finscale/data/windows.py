@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from finscale.config import ExperimentConfig, SplitConfig, TaskConfig
+from finscale.config.data import InputsName
 from finscale.data.controls import controlled_label
-from finscale.data.frames import KEYS, channels, prepared, stacked_array
+from finscale.data.frames import KEYS, channels, prepared, relative_names, stacked_array
 from finscale.data.gather import gather_windows
 from finscale.data.manifest import ManifestEntry
 from finscale.data.mapped import map_rows, rows_file, too_large, write_rows
@@ -72,6 +73,10 @@ class FinancialDataset:
     """What each channel has been divided by."""
     entries: tuple[ManifestEntry, ...] = ()
     """The registered datasets behind the rows, digests verified; empty for frames from memory."""
+    relative: tuple[str, ...] = ()
+    """The K relative columns, which a linear path and the linear baselines read."""
+    relative_RK: Tensor = field(default_factory=lambda: torch.empty(0, 0))
+    """float32: the relative columns of every row, as they are."""
     mapped: bool = False
     """Whether ``rows_RF`` is a read-only file: windows are then divided when they are gathered."""
 
@@ -83,6 +88,7 @@ class FinancialDataset:
         context_length: int,
         task: TaskConfig,
         features: Sequence[str] | None = None,
+        inputs: InputsName = "level",
         entries: Sequence[ManifestEntry] = (),
     ) -> FinancialDataset:
         """Stack frames of one symbol each.
@@ -97,7 +103,9 @@ class FinancialDataset:
         task : TaskConfig
             The label.
         features : sequence of str, optional
-            Channels to use; every column but date and symbol when absent.
+            Channels to use; those that ``inputs`` names when absent.
+        inputs : {"level", "relative", "both"}
+            Bars and features as they are, the relative columns (``rel_*``), or both.
         entries : sequence of ManifestEntry
             The registered datasets that the frames were read from.
 
@@ -107,11 +115,16 @@ class FinancialDataset:
             For unknown columns, unsorted or repeated dates, NaN after the warm-up, infinite values,
             a series too short for one window, or a symbol given twice. Each names the place.
         """
-        names = channels(frames, features)
-        parts = [prepared(frame, names, context_length, task) for frame in frames]
+        names = channels(frames, features, inputs)
+        relative = relative_names(frames[0].columns)
+        needed = tuple(dict.fromkeys((*names, *relative)))
+        parts = [prepared(frame, needed, context_length, task) for frame in frames]
         labels = [controlled_label(part, task) for part in parts]
-        rows_RF = torch.from_numpy(stacked_array(parts, names))
-        return _stacked(parts, labels, rows_RF, names, context_length, task, entries)
+        rows_RF, relative_RK = (
+            torch.from_numpy(stacked_array(parts, part)) for part in (names, relative)
+        )
+        stacked = _stacked(parts, labels, rows_RF, names, context_length, task, entries)
+        return replace(stacked, relative=relative, relative_RK=relative_RK)
 
     @classmethod
     def memory_mapped(
@@ -122,34 +135,43 @@ class FinancialDataset:
         context_length: int,
         task: TaskConfig,
         features: Sequence[str] | None = None,
+        inputs: InputsName = "level",
         entries: Sequence[ManifestEntry] = (),
     ) -> FinancialDataset:
         """Do what :meth:`from_frames` does with one frame in memory at a time.
 
         The windows are the same bits. What stays in memory is the bars of ``frame``, labels and
-        dates; the channels lie in ``path``, a file of ``4 · R · F`` bytes. One that exists is taken
-        to hold them; one that cannot be written is a FinscaleError. Each frame is let go before the
-        next is asked for.
+        dates; the channels lie in ``path``, a file of ``4 · R · F`` bytes, and the relative columns
+        in one beside it. One that exists is taken to hold them; one that cannot be written is a
+        FinscaleError. Each frame is let go before the next is asked for.
         """
         parts: list[pl.DataFrame] = []
         labels: list[Labels] = []
         names: tuple[str, ...] = ()
+        relative: tuple[str, ...] = ()
 
-        def arrays() -> Iterator[NDArray[np.float32]]:
-            nonlocal names
+        def arrays() -> Iterator[Sequence[NDArray[np.float32]]]:
+            nonlocal names, relative
             for frame in frames:
-                names = channels([frame], names or features)
-                part = prepared(frame, names, context_length, task)
+                names = channels([frame], names or features, inputs)
+                relative = channels([frame], relative or relative_names(frame.columns))
+                needed = tuple(dict.fromkeys((*names, *relative)))
+                part = prepared(frame, needed, context_length, task)
                 labels.append(controlled_label(part, task))
                 parts.append(part.select(*KEYS, *(name for name in BARS if name in part.columns)))
-                yield stacked_array([part], names)
+                yield [stacked_array([part], columns) for columns in (names, relative)]
 
-        write_rows(path, arrays())
+        paths = (path, path.with_suffix(f".relative{path.suffix}"))
+        write_rows(paths, arrays())
         if not parts:
             channels([], features)
-        rows_RF = map_rows(path, sum(part.height for part in parts), len(names))
+        num_rows = sum(part.height for part in parts)
+        rows_RF, relative_RK = (
+            map_rows(one, num_rows, len(columns))
+            for one, columns in zip(paths, (names, relative), strict=True)
+        )
         dataset = _stacked(parts, labels, rows_RF, names, context_length, task, entries)
-        return replace(dataset, mapped=True)
+        return replace(dataset, relative=relative, relative_RK=relative_RK, mapped=True)
 
     @classmethod
     def from_config(cls, config: ExperimentConfig, store: DataStore) -> FinancialDataset:
@@ -163,7 +185,11 @@ class FinancialDataset:
         data = config.data
         entries = registered_entries(config, store)
         frames = (store.frame(entry.id, entry.version)[0] for entry in entries)
-        about: Any = {"context_length": data.context_length, "task": config.task}
+        about: Any = {
+            "context_length": data.context_length,
+            "task": config.task,
+            "inputs": data.inputs,
+        }
         memory_map = data.memory_map
         if memory_map == "auto":
             file = store.processed.folder / entries[0].path
@@ -171,7 +197,7 @@ class FinancialDataset:
             num_columns = len(pl.read_parquet_schema(file)) if file.exists() else 0
             memory_map = too_large(num_columns * sum(entry.rows for entry in entries))
         if memory_map:
-            path = rows_file(store.processed.folder, entries)
+            path = rows_file(store.processed.folder, entries, data.inputs)
             return cls.memory_mapped(frames, path, entries=entries, **about)
         return cls.from_frames(list(frames), entries=entries, **about)
 
@@ -243,6 +269,11 @@ class FinancialDataset:
             x_BLF /= self._divisor_F
         return x_BLF, self.target_R.index_select(0, ends_B)
 
+    def last_rows(self, ends_B: Tensor) -> Tensor:
+        """Return the relative columns of decision rows, ``[B, K]``, on the dataset's device."""
+        rows = ends_B.to(self.relative_RK.device)
+        return self.relative_RK.index_select(0, rows).to(self.device)
+
     def buffer(self, num_windows: int) -> Tensor | None:
         """Return memory for the ``out`` of :meth:`batch`: windows written over, batch after batch.
 
@@ -255,8 +286,11 @@ class FinancialDataset:
 
     def to(self, device: torch.device | str) -> FinancialDataset:
         """Return the dataset with rows and targets on ``device``; mapped rows stay on disk."""
-        rows_RF = self.rows_RF if self.mapped else self.rows_RF.to(device)
-        return replace(self, rows_RF=rows_RF, target_R=self.target_R.to(device))
+        rows_RF, relative_RK = self.rows_RF, self.relative_RK
+        if not self.mapped:
+            rows_RF, relative_RK = rows_RF.to(device), relative_RK.to(device)
+        target_R = self.target_R.to(device)
+        return replace(self, rows_RF=rows_RF, relative_RK=relative_RK, target_R=target_R)
 
     def targets(self, ends: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the labels of windows."""

@@ -302,16 +302,23 @@ def make_trainer(
     """Return the trainer of a placed run, its weights drawn from the run's seed."""
     import torch
 
+    from finscale.experiment.linear_path import set_linear_path
     from finscale.models import build_model
+    from finscale.models.linear_path import LinearPath
     from finscale.training import Trainer
 
     config = prepared.config
     torch.manual_seed(config.seed)
     dataset = prepared.dataset
     shape = interface(
-        config, num_features=dataset.num_features, context_length=dataset.context_length
+        config,
+        num_features=dataset.num_features,
+        context_length=dataset.context_length,
+        num_relative=len(dataset.relative),
     )
     model = build_model(config.network, **shape)
+    if isinstance(model, LinearPath):
+        set_linear_path(model, prepared)
     return Trainer(
         model,
         prepared.dataset,

@@ -67,6 +67,7 @@ def prepare(config: ExperimentConfig, data: DataStore | None = None) -> Prepared
         num_features=dataset.num_features,
         context_length=dataset.context_length,
         num_windows=len(split.train),
+        num_relative=len(dataset.relative),
     )
     identity = run_id(resolved.config, digests)
     return Prepared(

@@ -31,7 +31,12 @@ class ResolvedNetwork:
 
 
 def resolve(
-    config: ExperimentConfig, *, num_features: int, context_length: int, num_windows: int
+    config: ExperimentConfig,
+    *,
+    num_features: int,
+    context_length: int,
+    num_windows: int,
+    num_relative: int = 0,
 ) -> ResolvedNetwork:
     """Resolve a network's run: the same on every machine.
 
@@ -43,6 +48,8 @@ def resolve(
         F and L of the windows.
     num_windows : int
         Training windows.
+    num_relative : int
+        Relative columns of a row, which a linear path reads.
 
     Raises
     ------
@@ -52,7 +59,12 @@ def resolve(
     from finscale.models import design
     from finscale.training import resolve_training
 
-    shape = interface(config, num_features=num_features, context_length=context_length)
+    shape = interface(
+        config,
+        num_features=num_features,
+        context_length=context_length,
+        num_relative=num_relative,
+    )
     made = design(config.network, **shape)
     training = resolve_training(
         config.training,
@@ -67,12 +79,14 @@ def resolve(
 
 
 def interface(
-    config: ExperimentConfig, *, num_features: int, context_length: int
+    config: ExperimentConfig, *, num_features: int, context_length: int, num_relative: int
 ) -> dict[str, Any]:
     """Return what data, task and loss ask of a network: its inputs, its head, its outputs."""
     return {
         "num_features": num_features,
         "context_length": context_length,
+        "normalise": config.data.inputs != "relative",
+        "num_relative": num_relative,
         "head": config.task.kind,
         "num_outputs": _num_outputs(config),
     }

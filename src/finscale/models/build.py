@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 _FP32 = 4
+#: The linear path that auto means; chosen on validation, docs/linear_path.md.
+_LINEAR_PATH = "frozen"
 #: Bytes that torch's libraries take at the first step, over seven shapes on one machine.
 _LIBRARIES = 30 * 2**20
 #: Resident over live bytes of activations under glibc: 1.27 to 1.65 over the same shapes.
@@ -45,11 +47,26 @@ class NetworkDesign:
             return self.architecture.flops(self.config, self.interface)
         from finscale.models.measure import counted_flops, on_meta
 
-        return counted_flops(on_meta(self.build), self.interface)
+        return counted_flops(on_meta(self.network), self.interface)
+
+    def network(self) -> nn.Module:
+        """Return a new network without linear path: what counts and budgets are about."""
+        return self.architecture.build(self.config, self.interface)
 
     def build(self) -> nn.Module:
         """Return a new model, its weights drawn from torch's global generator."""
-        return self.architecture.build(self.config, self.interface)
+        network = self.network()
+        if self.config.linear_path in ("auto", "none"):
+            return network
+        from finscale.models.linear_path import LinearPath, zero_output
+
+        zero_output(network, self.architecture.head)
+        return LinearPath(
+            network,
+            num_columns=self.interface.num_relative,
+            num_outputs=self.interface.num_outputs,
+            trains=self.config.linear_path != "frozen",
+        )
 
     def describe(self) -> str:
         """Return title and sizes in words."""
@@ -92,7 +109,7 @@ class NetworkDesign:
             return self.architecture.activations(self.config, self.interface, precision, device)
         from finscale.models.measure import counted_activations, on_meta
 
-        return counted_activations(on_meta(self.build), self.interface, precision)
+        return counted_activations(on_meta(self.network), self.interface, precision)
 
 
 def design(
@@ -103,6 +120,8 @@ def design(
     head: HeadName = "classification",
     num_outputs: int = 1,
     forecast_length: int | None = None,
+    normalise: bool = True,
+    num_relative: int = 0,
 ) -> NetworkDesign:
     """Return the network that a config means, its budget solved.
 
@@ -118,6 +137,10 @@ def design(
         Numbers per window of the regression head: one, or one per quantile.
     forecast_length : int, optional
         Rows of the forecast head.
+    normalise : bool
+        Whether windows should be given mean 0 and deviation 1.
+    num_relative : int
+        Relative columns of a row, for the linear path.
 
     Raises
     ------
@@ -132,7 +155,10 @@ def design(
         head=head,
         num_outputs=num_outputs,
         forecast_length=forecast_length,
+        normalise=normalise,
+        num_relative=num_relative,
     )
+    config = _with_linear_path(config, interface)
     architecture = ARCHITECTURES[config.kind]
     if head not in architecture.heads:
         known = ", ".join(architecture.heads)
@@ -145,6 +171,20 @@ def design(
     if config.budget is not None:
         _check_budget(made)
     return made
+
+
+def _with_linear_path(config: NetworkConfig, interface: Interface) -> NetworkConfig:
+    """Return the config with its linear path decided."""
+    possible = interface.num_relative > 0 and interface.head != "forecast"
+    if config.linear_path == "auto":
+        return config.model_copy(update={"linear_path": _LINEAR_PATH if possible else "none"})
+    if config.linear_path != "none" and not possible:
+        raise ConfigError(
+            f"model.linear_path: {config.linear_path} needs a classification or regression on data "
+            "with relative columns (rel_*).",
+            hint="leave it at auto, or build the data from bars",
+        )
+    return config
 
 
 def resolve_model(config: NetworkConfig, **interface: Any) -> NetworkConfig:

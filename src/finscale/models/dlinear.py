@@ -36,6 +36,7 @@ class DLinear(nn.Module):
         super().__init__()
         self.moving_average = config.moving_average
         self.forecasts = interface.head == "forecast"
+        self.normalise = interface.normalise
         outputs = interface.forecast_length if self.forecasts else config.width
         if outputs is None:
             raise ConfigError("a DLinear that does not forecast needs a width or a budget.")
@@ -50,7 +51,12 @@ class DLinear(nn.Module):
 
     def prepare(self, x_BLF: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return what depends on the windows alone; see :func:`prepare_windows`."""
-        return prepare_windows(x_BLF, statistics=not self.forecasts, moments=self.forecasts)
+        return prepare_windows(
+            x_BLF,
+            normalise=self.normalise,
+            statistics=not self.forecasts,
+            moments=self.forecasts,
+        )
 
     def encode(self, z_BLF: Tensor, stats_BFk: Tensor, mean_B1F: Tensor, std_B1F: Tensor) -> Tensor:
         """Return the output for prepared windows."""

@@ -27,6 +27,11 @@ class Interface:
         Q: one, or one per quantile.
     forecast_length : int, optional
         H, rows of the forecast head.
+    normalise : bool
+        Whether a network should give each window mean 0 and deviation 1: yes for prices, whose
+        level drifts; no for columns that are stationary already.
+    num_relative : int
+        K, relative columns of the last row that a linear path reads; without any there is none.
 
     Raises
     ------
@@ -39,6 +44,8 @@ class Interface:
     head: HeadName = "classification"
     num_outputs: int = 1
     forecast_length: int | None = None
+    normalise: bool = True
+    num_relative: int = 0
 
     def __post_init__(self) -> None:
         if (self.head == "forecast") != (self.forecast_length is not None):

@@ -28,6 +28,7 @@ class MLP(nn.Module):
         super().__init__()
         assert config.width is not None, "the budget solver fills in the width"
         self.forecasts = interface.head == "forecast"
+        self.normalise = interface.normalise
         features, embedded = interface.num_features, config.feature_embedding
         channels = embedded if isinstance(embedded, int) else features
         self.embedding = nn.Linear(features, channels) if channels != features else None
@@ -51,7 +52,12 @@ class MLP(nn.Module):
 
     def prepare(self, x_BLF: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return what depends on the windows alone; see :func:`prepare_windows`."""
-        return prepare_windows(x_BLF, statistics=not self.forecasts, moments=self.forecasts)
+        return prepare_windows(
+            x_BLF,
+            normalise=self.normalise,
+            statistics=not self.forecasts,
+            moments=self.forecasts,
+        )
 
     def encode(self, z_BLF: Tensor, stats_BFk: Tensor, mean_B1F: Tensor, std_B1F: Tensor) -> Tensor:
         """Return the output for prepared windows."""

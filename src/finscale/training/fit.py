@@ -78,6 +78,7 @@ def setup(trainer: Trainer, inputs: Inputs | None = None) -> None:
         losses_S=torch.zeros(trainer.steps_per_epoch, device=trainer.device),
     )
     trainer.resume()
+    trainer.judge_start()
 
 
 def epoch(trainer: Trainer) -> None:

@@ -17,6 +17,14 @@ _LARGEST_CACHE = 256 * 2**20
 _WINDOWS_AT_ONCE = 1024
 
 
+def windows_for(model: nn.Module, dataset: FinancialDataset, ends_B: Tensor) -> tuple[Tensor, ...]:
+    """Return what a model's ``forward`` takes: windows, and last rows where it reads them."""
+    x_BLF, _ = dataset.batch(ends_B)
+    if getattr(model, "reads_last_row", False):
+        return x_BLF, dataset.last_rows(ends_B)
+    return (x_BLF,)
+
+
 class Inputs:
     """Prepared windows, gathered by the rows that they end at.
 
@@ -35,6 +43,7 @@ class Inputs:
     """
 
     def __init__(self, model: nn.Module, dataset: FinancialDataset, ends: np.ndarray) -> None:
+        self._model = model
         self._prepare: Any = getattr(model, "prepare", None)
         self._dataset = dataset
         self._kept: tuple[Tensor, ...] = ()
@@ -51,8 +60,8 @@ class Inputs:
         return tuple(kept_N.index_select(0, places_B) for kept_N in self._kept)
 
     def _fresh(self, ends_B: Tensor) -> tuple[Tensor, ...]:
-        x_BLF, _ = self._dataset.batch(ends_B)
-        return (x_BLF,) if self._prepare is None else self._prepare(x_BLF)
+        read = windows_for(self._model, self._dataset, ends_B)
+        return read if self._prepare is None else self._prepare(*read)
 
     @torch.no_grad()
     def _bytes(self, ends: np.ndarray) -> int:

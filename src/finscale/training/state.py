@@ -25,7 +25,8 @@ class FitResult:
     """What a training came to."""
 
     best_epoch: int
-    """Epoch (from 1) with the lowest validation loss; the model has its weights."""
+    """Epoch (from 1) with the lowest validation loss; the model has its weights. 0: no epoch
+    improved on the fitted linear path that the network started from."""
     best_validation_loss: float
     history: list[EpochRecord]
     """One record per epoch: epoch, train_loss, validation_loss, best, learning_rate, seconds,
@@ -56,7 +57,7 @@ class TrainState:
     seconds: float = 0.0
     """Time spent in the steps of the current epoch."""
     best_epoch: int = 0
-    """Counted from 1; 0 while there is none."""
+    """Counted from 1; 0 while there is none, or while the start is the best."""
     best_loss: float | None = None
     """Validation loss of the best epoch."""
     best_file: str = ""

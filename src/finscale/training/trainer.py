@@ -21,7 +21,7 @@ from finscale.training.callbacks import Callback
 from finscale.training.checkpoint import CheckpointFolder
 from finscale.training.devices import require_compiler, require_memory, use_threads
 from finscale.training.identity import training_identity
-from finscale.training.inputs import Inputs
+from finscale.training.inputs import Inputs, windows_for
 from finscale.training.losses import LossFunction, loss_name, make_loss
 from finscale.training.resolve import resolve_for_model
 from finscale.training.schedule import learning_rates
@@ -190,6 +190,16 @@ class Trainer:
                 stacklevel=2,
             )
 
+    def judge_start(self) -> None:
+        """Let a model that starts from a fitted answer be its own first candidate, epoch 0.
+
+        Early stopping then returns to that answer where no epoch improves on it.
+        """
+        if self.state.best_loss is None and getattr(self.model, "starts_fitted", False):
+            self.model.eval()
+            self.state.best_loss = self.validate()
+            self.state.keep_best(self.folder)
+
     def begin_epoch(self) -> Sequence[Tensor]:
         """Make the model ready to learn; return the rows of each step of the current epoch."""
         self.model.train()
@@ -228,8 +238,12 @@ class Trainer:
             Logits [N]; for regression predictions [N] or [N, Q].
         """
         with use_threads(int(self.config.threads)):
-            windows = self._outputs(ends, lambda ends_B: self.model(self.dataset.batch(ends_B)[0]))
+            windows = self._outputs(ends, self._forward)
             return torch.cat([output for output, _ in windows]).cpu().double().numpy()
+
+    def _forward(self, ends_B: Tensor) -> Tensor:
+        output: Tensor = self.model(*windows_for(self.model, self.dataset, ends_B))
+        return output
 
     def close_epoch(self) -> None:
         """Validate, record the epoch, keep the weights if they are the best, decide on the end."""

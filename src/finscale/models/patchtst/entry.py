@@ -55,7 +55,10 @@ def _switches(config: ModelConfig, interface: Interface) -> dict[str, Any]:
     auto = config.instance_stats == "auto"
     stats = interface.head != "forecast" if auto else config.instance_stats
     switches = {name: getattr(config, name) for name in _SWITCHES}
-    return {**switches, **asdict(interface), "instance_stats": stats}
+    asked = asdict(interface)
+    del asked["num_relative"]  # the linear path's, beside the network
+    switches["revin"] &= asked.pop("normalise")
+    return {**switches, **asked, "instance_stats": stats}
 
 
 def settle(config: ModelConfig, interface: Interface) -> ModelConfig:
