@@ -18,6 +18,7 @@ from finscale.data.manifest import ManifestEntry
 from finscale.data.splits import Split
 from finscale.data.store import DataStore
 from finscale.data.windows import FinancialDataset
+from finscale.evaluation.targets import TARGETS
 from finscale.features.causality import Computation
 from finscale.features.feature import INPUTS
 from finscale.features.tiers import FEATURES
@@ -157,7 +158,7 @@ def _bar_version(dataset: FinancialDataset, symbol: str, store: DataStore) -> st
 def _own_fits(dataset: FinancialDataset, folds: Sequence[Split]) -> dict[str, Fitted]:
     """Return what finscale itself fits: the channels' scale, and each calibration method."""
     fits = {"channel scale": Fitted(channel_scale)}
-    if dataset.task.kind == "regression" or any(
+    if not TARGETS[dataset.task.kind].is_event or any(
         # a validation block with labels of one kind calibrates nothing
         np.ptp(dataset.targets(fold.validation)) == 0
         for fold in folds

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from finscale.audit.certificate import CheckOutcome
 from finscale.audit.evidence import Evidence, originals, unread
 from finscale.data.targets import task_reach
+from finscale.evaluation.targets import TARGETS
 
 #: Largest fall that a clean channel may have beyond its noise.
 _ALLOWED_FALL = 0.05
@@ -56,7 +57,7 @@ def examine_plausibility(evidence: Evidence) -> CheckOutcome:
     dataset, reach = evidence.dataset, task_reach(evidence.dataset.task)
     rows = _comparable_rows(evidence)
     target = dataset.targets(rows).astype(np.float64)
-    label = target > (np.median(target) if dataset.task.kind == "regression" else 0.5)
+    label = target > (0.5 if TARGETS[dataset.task.kind].is_event else np.median(target))
     if not 0 < label.sum() < label.size:
         return CheckOutcome(
             "plausibility",

@@ -7,6 +7,7 @@ from collections import Counter
 from finscale.audit.certificate import CheckOutcome
 from finscale.audit.evidence import Evidence
 from finscale.data.targets import task_reach
+from finscale.evaluation.targets import TARGETS
 from finscale.runs import Run
 from finscale.runs.reads import TRAINING
 
@@ -106,7 +107,7 @@ def _scored(evidence: Evidence, run: Run) -> list[str]:
 def _inflation(evidence: Evidence) -> str:
     """Say what the best of so many worthless models would seem to have."""
     dataset, trials = evidence.dataset, len({run.id for run in evidence.runs})
-    if trials < 2 or dataset.task.kind == "regression":
+    if trials < 2 or not TARGETS[dataset.task.kind].is_event:
         return ""
     from scipy.stats import norm
 

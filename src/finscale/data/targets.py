@@ -53,6 +53,9 @@ class Task:
     """How many bars after t the label of t looks at, at least 1; the task's horizon when absent."""
     kind: TaskKind = "classification"
     """Whether labels are 1 and 0, or numbers."""
+    title: Callable[[TaskConfig], str] | None = None
+    """What is forecast, for a report's heading: "return over the next bar"; its name when
+    absent."""
 
 
 def _admit(name: str, task: Task) -> None:
@@ -143,6 +146,26 @@ def timeline(task: TaskConfig) -> str:
     return f"{task.name}, H = {task.horizon}: decided at the close of t; {words}"
 
 
+def task_title(task: TaskConfig) -> str:
+    """Return what is forecast, in a few words.
+
+    Examples
+    --------
+    >>> task_title(TaskConfig(name="threshold_1pct", horizon=5))
+    'whether the high of the next 5 bars reaches +1 %'
+    """
+    title = TASKS[task.name].title
+    return title(task) if title else f"{task.name} over {_ahead(task)}"
+
+
+def _ahead(task: TaskConfig) -> str:
+    return "the next bar" if task.horizon == 1 else f"the next {task.horizon} bars"
+
+
+def _rises(task: TaskConfig) -> str:
+    return f"whether {_ahead(task)} close{'s' if task.horizon == 1 else ''} higher"
+
+
 def _direction(prices: Prices, task: TaskConfig) -> NDArray[np.float64]:
     close = prices["close"]
     return (close[task.horizon :] > close[: -task.horizon]).astype(np.float64)
@@ -168,12 +191,20 @@ def _threshold(percent: float) -> Task:
         bars = "t+1" if task.horizon == 1 else f"t+1 … t+{task.horizon}"
         return f"yes if {article} {task.touch} of {bars} ≥ close·{factor:g}"
 
-    return Task(reached, words, inputs=("high", "close"))
+    def title(task: TaskConfig) -> str:
+        return f"whether the {task.touch} of {_ahead(task)} reaches +{percent:g} %"
+
+    return Task(reached, words, inputs=("high", "close"), title=title)
 
 
 TASKS.add(
     "direction",
-    Task(_direction, lambda task: f"yes if the close of t+{task.horizon} > close", ("close",)),
+    Task(
+        _direction,
+        lambda task: f"yes if the close of t+{task.horizon} > close",
+        inputs=("close",),
+        title=_rises,
+    ),
 )
 for _percent in (0.5, 1, 2, 3, 5):
     TASKS.add(f"threshold_{_percent:g}pct", _threshold(_percent))
@@ -184,6 +215,7 @@ TASKS.add(
         lambda task: f"the target is log(close of t+{task.horizon} / close)",
         inputs=("close",),
         kind="regression",
+        title=lambda task: f"return over {_ahead(task)}",
     ),
 )
 

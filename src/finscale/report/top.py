@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from finscale.data.targets import task_title
 from finscale.evaluation.bootstrap import Metric
 from finscale.report.figures.common import sized, title
 from finscale.report.numbers import duration, flops, interval, number
@@ -16,22 +17,10 @@ def setting(findings: Findings) -> str:
     symbols = experiment.data.symbols
     shown = ", ".join(symbols[:4]) + (f" and {len(symbols) - 4} more" if len(symbols) > 4 else "")
     return (
-        f"{shown} · {task_words(findings)} · {experiment.data.tier} features · "
+        f"{shown} · {task_title(experiment.task)} · {experiment.data.tier} features · "
         f"{experiment.data.timescale} · {findings.num_days:,} test days, {findings.first} to "
         f"{findings.last}"
     )
-
-
-def task_words(findings: Findings) -> str:
-    """Return what is forecast, in words."""
-    task = findings.study.experiment.task
-    ahead = "the next bar" if task.horizon == 1 else f"the next {task.horizon} bars"
-    if task.name == "regression":
-        return f"return over {ahead}"
-    if task.name == "direction":
-        return f"whether {ahead} close{'s' if task.horizon == 1 else ''} higher"
-    share = task.name.removeprefix("threshold_").removesuffix("pct")
-    return f"whether the {task.touch} of {ahead} reaches +{share} %"
 
 
 def gained(findings: Findings, gain: Metric) -> str:
