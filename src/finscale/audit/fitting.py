@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -123,10 +124,14 @@ def _scales_of_runs(evidence: Evidence) -> tuple[int, list[str]]:
         from safetensors.numpy import load_file
 
         fold = next(f for f in evidence.folds if f.fold == run.config.split.fold)
-        scale = load_file(weights)["input_scale"]
+        tensors = load_file(weights)
         stored += 1
-        if not _same_scale(scale, _train_scale(evidence.dataset, fold)):
+        if not _same_scale(tensors["input_scale"], _train_scale(evidence.dataset, fold)):
             findings.append(f"run {run.id} stores an input scale that is not of its train rows")
+        if "mean_K" in tensors and not _same_columns(tensors, evidence.dataset, fold):
+            findings.append(
+                f"run {run.id} has a linear path standardised by other rows than its train windows'"
+            )
     return stored, findings
 
 
@@ -139,6 +144,19 @@ def _train_scale(dataset: FinancialDataset, fold: Split) -> np.ndarray:
         scale_F=np.ones(dataset.num_features),
     )
     return channel_scale(unscaled, fold)
+
+
+def _same_columns(
+    tensors: Mapping[str, np.ndarray], dataset: FinancialDataset, fold: Split
+) -> bool:
+    """Tell whether a linear path's scale is that of the last rows of its train windows."""
+    last_BK = dataset.relative_RK[torch.from_numpy(fold.train)].cpu().numpy().astype(np.float64)
+    spread_K = tensors["spread_K"].astype(np.float64)
+    off_K = (np.nanmean(last_BK, axis=0) - tensors["mean_K"]) / spread_K
+    # a column that is constant on train keeps a spread of 1
+    wide_K = np.nanstd(last_BK, axis=0)
+    same_K = np.isclose(wide_K, spread_K, rtol=1e-4) | (wide_K < 1e-6)
+    return bool((np.abs(off_K) < 1e-4).all() and same_K.all())
 
 
 def _same_scale(left: np.ndarray, right: np.ndarray) -> bool:

@@ -87,7 +87,8 @@ class LinearPath(nn.Module):
 
         What is not finite counts as average.
         """
-        z_BK = ((last_BK - self.mean_K) / self.spread_K).nan_to_num(nan=0.0)
+        z_BK = (last_BK - self.mean_K) / self.spread_K
+        z_BK = torch.where(last_BK.isfinite(), z_BK, 0.0)
         z_BK = torch.maximum(torch.minimum(z_BK, self.limit), -self.limit)
         prepare: Any = getattr(self.network, "prepare", None)
         return (z_BK, *((x_BLF,) if prepare is None else prepare(x_BLF)))
