@@ -288,3 +288,10 @@ def test_runs_on_blocks_counted_otherwise_are_other_runs():
     chunked = ExperimentConfig.model_validate({"split": split})
     assert chunked.identity()["split"]["counted"] == "from the end"
     assert "counted" not in ExperimentConfig().identity()["split"]
+
+
+def test_baselines_fitted_otherwise_are_other_runs():
+    """Networks keep their ids; a baseline of before clipped inputs is not taken for today's."""
+    baseline = ExperimentConfig.model_validate({"model": {"kind": "baseline", "name": "logistic"}})
+    assert baseline.identity()["model"]["fitted"] == "on clipped inputs"
+    assert "fitted" not in ExperimentConfig().identity()["model"]

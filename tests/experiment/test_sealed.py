@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from finscale.config import BaselineConfig, StudyConfig
-from finscale.experiment import run_experiment
+from finscale.experiment import prepare, run_experiment
+from finscale.models.baselines.linear import TunedLinear
 from finscale.runs import RunStore
 from finscale.study import Study
 from finscale.training import Callback
@@ -38,6 +41,24 @@ def test_a_baseline_predicts_its_test_windows_once(tiny, tmp_path):
     run = made(config, tmp_path)
     assert run.info["test_reads"] == 1
     assert [reading.program for reading in run.test_readings()] == ["training"]
+
+
+def test_a_baseline_is_tuned_on_validation_alone(tiny, tmp_path, monkeypatch):
+    shown = []
+    tune = TunedLinear.tune
+
+    def watched(self, frame, ends, target):
+        shown.append((ends, target))
+        tune(self, frame, ends, target)
+
+    monkeypatch.setattr(TunedLinear, "tune", watched)
+    config = tiny.model_copy(update={"model": BaselineConfig(name="logistic")})
+    run = made(config, tmp_path)
+    prepared = prepare(config)
+    ((ends, target),) = shown
+    np.testing.assert_array_equal(ends, prepared.split.validation)
+    np.testing.assert_array_equal(target, prepared.dataset.targets(ends))
+    assert run.info["test_reads"] == 1
 
 
 def test_a_run_that_was_removed_and_made_again_has_still_been_read(tiny, tmp_path, monkeypatch):

@@ -44,6 +44,8 @@ class ExperimentConfig(Section):
         content = self.part("science")
         if isinstance(self.model, BaselineConfig):
             del content["training"]
+            # they once read levels, unclipped and at fixed penalties: those runs are others
+            content["model"]["fitted"] = "on clipped inputs"
         if self.split.method == "chunks":
             # blocks were once counted from the first decision day: those runs are others
             content["split"]["counted"] = "from the end"

@@ -175,7 +175,9 @@ def _placed(prepared: Prepared, store: RunStore) -> Prepared:
 
 def _fit_baseline(prepared: Prepared, folder: Path) -> None:
     from finscale.data import label
+    from finscale.data.frames import relative_names
     from finscale.models import make_baseline
+    from finscale.models.baselines import TunableBaseline
 
     started = time.perf_counter()
     model, dataset, split = prepared.config.model, prepared.dataset, prepared.split
@@ -188,9 +190,12 @@ def _fit_baseline(prepared: Prepared, folder: Path) -> None:
         features=dataset.features,
         seed=prepared.config.seed,
         label=label,
+        relative=relative_names(dataset.frame.columns),
         **options,
     )
     baseline.fit(dataset.frame, split.train, dataset.targets(split.train))
+    if isinstance(baseline, TunableBaseline):
+        baseline.tune(dataset.frame, split.validation, dataset.targets(split.validation))
     reads = 0
 
     def predict(ends: np.ndarray) -> np.ndarray:

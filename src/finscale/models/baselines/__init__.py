@@ -13,10 +13,24 @@ from typing import Any
 from finscale.config import TaskConfig
 from finscale.errors import FinscaleError, did_you_mean
 from finscale.models.baselines import constant, momentum, tabular, volatility
-from finscale.models.baselines.baseline import Baseline, BaselineKind, LabelFunction, Setting
+from finscale.models.baselines.baseline import (
+    Baseline,
+    BaselineKind,
+    LabelFunction,
+    Setting,
+    TunableBaseline,
+)
 from finscale.registry import Registry
 
-__all__ = ["BASELINES", "Baseline", "BaselineKind", "LabelFunction", "Setting", "make_baseline"]
+__all__ = [
+    "BASELINES",
+    "Baseline",
+    "BaselineKind",
+    "LabelFunction",
+    "Setting",
+    "TunableBaseline",
+    "make_baseline",
+]
 
 
 BASELINES: Registry[BaselineKind] = Registry("baseline")
@@ -36,7 +50,7 @@ for _name, _kind in {
         momentum.persistence, "logistic on the last label that came true", needs_label=True
     ),
     "momentum": BaselineKind(momentum.momentum, "logistic on past returns over volatility"),
-    "logistic": BaselineKind(tabular.logistic, "logistic on the last row's features"),
+    "logistic": BaselineKind(tabular.logistic, "logistic on the last row, penalty by validation"),
     "random_forest": BaselineKind(tabular.random_forest, "random forest on the last row"),
     "lightgbm": BaselineKind(tabular.boosting, "gradient boosting on the last row"),
     "random_fourier": BaselineKind(
@@ -54,6 +68,7 @@ def make_baseline(
     features: Sequence[str],
     seed: int = 0,
     label: LabelFunction | None = None,
+    relative: Sequence[str] = (),
     **options: Any,
 ) -> Baseline:
     """Return a baseline that is ready to be fitted.
@@ -72,6 +87,9 @@ def make_baseline(
         Of everything random.
     label : callable, optional
         ``finscale.data.label``, for the baselines that look at labels that have come true.
+    relative : sequence of str
+        Columns of the frame that show bars and features free of scale; baselines that read many
+        columns read these where there are any.
     **options
         The kind's own options: ``complexity`` of random_fourier, ``trees`` of random_forest …
 
@@ -98,5 +116,5 @@ def make_baseline(
         if option not in known:
             hint = did_you_mean(option, known) if known else "it has no options"
             raise FinscaleError(f"baseline {name} has no option {option!r}.", hint=hint)
-    setting = Setting(task, context_length, tuple(features), seed, label)
+    setting = Setting(task, context_length, tuple(features), seed, label, tuple(relative))
     return kind.make(setting, **options)

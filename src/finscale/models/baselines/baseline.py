@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -16,12 +16,16 @@ from finscale.config import TaskConfig
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+#: Stacked frame and decision rows → the inputs of each decision, [B, K]; NaN counts as average.
+Design = Callable[[pl.DataFrame, Ints], Floats]
+
 
 class Baseline(Protocol):
     """A model without scale, trained and scored on exactly the windows that transformers get.
 
     It reads the dataset's stacked frame (date, symbol, adjusted OHLCV, features; one symbol's rows
     below another's, each sorted by date) and never a row after the one that it decides at.
+    One that has something to choose on validation is a :class:`TunableBaseline` as well.
     """
 
     def fit(self, frame: pl.DataFrame, ends: Ints, target: NDArray[Any]) -> Self:
@@ -30,6 +34,15 @@ class Baseline(Protocol):
 
     def predict(self, frame: pl.DataFrame, ends: Ints) -> Floats:
         """Return a finite logit (classification) or prediction (regression) for each window."""
+        ...
+
+
+@runtime_checkable
+class TunableBaseline(Protocol):
+    """A baseline that chooses a penalty, a number of rounds … on windows that it did not learn."""
+
+    def tune(self, frame: pl.DataFrame, ends: Ints, target: NDArray[Any]) -> None:
+        """Choose by the validation windows; called once, after ``fit``, before any ``predict``."""
         ...
 
 
@@ -67,6 +80,8 @@ class Setting:
         Of everything random.
     label : callable, optional
         Labels of one symbol's rows, for baselines that look at what came true before.
+    relative : tuple of str
+        Columns that show bars and features free of scale; empty where the frame has none.
     """
 
     task: TaskConfig
@@ -74,6 +89,7 @@ class Setting:
     features: tuple[str, ...]
     seed: int
     label: LabelFunction | None = None
+    relative: tuple[str, ...] = ()
 
     @property
     def classifies(self) -> bool:

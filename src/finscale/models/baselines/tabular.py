@@ -1,14 +1,8 @@
-"""Linear models and trees on the features of the last row.
-
-Two views of the last row are offered. ``last`` is the row as it stands. ``window`` is what a
-transformer behind RevIN can know of it: each feature relative to its own window's mean and standard
-deviation, and the log of that standard deviation relative to the mean. A price that has doubled
-since train is new to the first view and nothing new to the second.
-"""
+"""Linear models and trees on all that is known of the last row, in one of several views."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -16,20 +10,21 @@ from numpy.typing import NDArray
 
 from finscale.errors import missing_extra
 from finscale.models.baselines.baseline import Floats, Ints, Setting, rate_logit
-from finscale.models.baselines.linear import Design, LinearBaseline, Standardiser
-
-View = Literal["last", "window"]
-
-_CHUNK = 2048  # windows at once: bounds the memory of the window view
+from finscale.models.baselines.linear import LinearBaseline, TunedLinear
+from finscale.models.baselines.linear_fit import Standardiser
+from finscale.models.baselines.views import View, design
 
 
-def design(setting: Setting, view: View) -> Design:
-    """Return the design that shows the last row of each window in a view."""
-    return _last_row(setting) if view == "last" else _relative_to_window(setting)
+def logistic(
+    setting: Setting, *, view: View = "last", penalty: float | None = None
+) -> LinearBaseline:
+    """Return the logistic (or ridge) on the last row, standardised on train and clipped.
 
-
-def logistic(setting: Setting, *, view: View = "last", penalty: float = 1.0) -> LinearBaseline:
-    """Return the logistic (or ridge) on the last row's features, standardised on train."""
+    Its penalty is chosen on validation unless it is given: L2 on the standardised weights, or for a
+    ridge a multiple of its prior penalty.
+    """
+    if penalty is None:
+        return TunedLinear(setting, design(setting, view))
     return LinearBaseline(setting, design(setting, view), penalty=penalty)
 
 
@@ -51,8 +46,8 @@ class RandomFourier(LinearBaseline):
     ridge : float
         L2 penalty on the weights in units of P, so that it means the same kernel at every P
         (classification).
-    view : {"window", "last"}
-        How the last row is shown.
+    view : str
+        How windows are shown.
     """
 
     def __init__(
@@ -64,7 +59,8 @@ class RandomFourier(LinearBaseline):
         ridge: float = 4.0,
         view: View = "window",
     ) -> None:
-        super().__init__(setting, self._waves, penalty=ridge * complexity)
+        penalty = ridge * complexity if setting.classifies else None
+        super().__init__(setting, self._waves, penalty=penalty)
         self.inputs = design(setting, view)
         self.complexity = complexity
         self.bandwidth = bandwidth
@@ -95,8 +91,8 @@ class TreeBaseline:
         scikit-learn's interface.
     options : dict
         Arguments of the estimator.
-    view : {"last", "window"}
-        How the last row is shown.
+    view : str
+        How windows are shown.
     """
 
     def __init__(
@@ -177,37 +173,3 @@ def boosting(
         "verbosity": -1,
     }
     return TreeBaseline(setting, LGBMClassifier, LGBMRegressor, options, view)
-
-
-def _last_row(setting: Setting) -> Design:
-    columns = list(setting.features)
-
-    def last_row(frame: pl.DataFrame, ends: Ints) -> Floats:
-        rows: Floats = frame.select(columns)[ends].to_numpy()
-        return rows
-
-    return last_row
-
-
-def _relative_to_window(setting: Setting) -> Design:
-    columns, length = list(setting.features), setting.context_length
-
-    def relative(frame: pl.DataFrame, ends: Ints) -> Floats:
-        rows_RF = frame.select(columns).to_numpy()
-        windows = np.lib.stride_tricks.sliding_window_view(rows_RF, length, axis=0)
-        parts = [np.empty((0, 2 * len(columns)))]
-        for start in range(0, len(ends), _CHUNK):
-            x_BFL = windows[np.asarray(ends)[start : start + _CHUNK] - (length - 1)]
-            mean_BF, spread_BF = x_BFL.mean(axis=2), x_BFL.std(axis=2)
-            # a channel that stands still in the window has no spread to be measured in
-            floor_BF = 1e-6 * np.abs(mean_BF) + 1e-12
-            spread_BF = np.maximum(spread_BF, floor_BF)
-            level_BF = np.maximum(np.abs(mean_BF), floor_BF)
-            parts.append(
-                np.concatenate(
-                    [(x_BFL[:, :, -1] - mean_BF) / spread_BF, np.log(spread_BF / level_BF)], axis=1
-                )
-            )
-        return np.concatenate(parts)
-
-    return relative

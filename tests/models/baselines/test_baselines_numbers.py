@@ -10,11 +10,12 @@ import pytest
 from finscale.config import SplitConfig, TaskConfig
 from finscale.data import FinancialDataset, fetch_bars
 from finscale.data.targets import Labels, label
+from finscale.errors import FinscaleError
 from finscale.models.baselines import make_baseline
 from finscale.models.baselines.baseline import Setting, columns_at
 from finscale.models.baselines.constant import realised_labels
-from finscale.models.baselines.linear import LinearBaseline, LinearHead, Standardiser
-from finscale.models.baselines.tabular import design
+from finscale.models.baselines.linear import LinearBaseline
+from finscale.models.baselines.views import design
 from finscale.models.baselines.volatility import LOG_VOLATILITY
 
 DIRECTION = TaskConfig(name="direction")
@@ -142,35 +143,6 @@ def test_garch_of_a_short_or_unknown_symbol_is_riskmetrics():
     np.testing.assert_array_equal(model.predict(unknown, ends), model.predict(frame, ends))
 
 
-def test_linear_heads_against_known_solutions():
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(4000, 2))
-    chance = 1 / (1 + np.exp(-(0.5 + x @ [1.0, -2.0])))
-    head = LinearHead.fit(
-        x, (rng.random(4000) < chance).astype(float), classifies=True, penalty=1e-6
-    )
-    assert head.weight_K == pytest.approx([1.0, -2.0], abs=0.2)
-    assert head.bias == pytest.approx(0.5, abs=0.15)
-    # ridge: primal and dual give the same weights; 2 columns expect a penalty of 2 / 1 %
-    y = x @ [1.0, -2.0] + 3
-    ridge = LinearHead.fit(x, y, classifies=False, penalty=0)
-    centred = x - x.mean(axis=0)
-    expected = np.linalg.solve(centred.T @ centred + 200 * np.eye(2), centred.T @ (y - y.mean()))
-    np.testing.assert_allclose(ridge.weight_K, expected, rtol=1e-10)
-    wide = rng.normal(size=(20, 50))
-    weights = LinearHead.fit(wide, wide[:, 0], classifies=False, penalty=0).weight_K
-    centred, target = wide - wide.mean(axis=0), wide[:, 0] - wide[:, 0].mean()
-    primal = np.linalg.solve(centred.T @ centred + 5000 * np.eye(50), centred.T @ target)
-    np.testing.assert_allclose(weights, primal, rtol=1e-8)
-
-
-def test_standardiser_counts_unknown_as_average_and_keeps_constants():
-    scale = Standardiser.fit(np.array([[1.0, 5.0], [3.0, 5.0], [math.nan, 5.0]]))
-    np.testing.assert_array_equal(
-        scale(np.array([[3.0, 6.0], [math.nan, 5.0]])), [[1.0, 1.0], [0.0, 0.0]]
-    )
-
-
 def test_a_linear_baseline_uses_its_design():
     frame = bars({"A": [1.0, 2, 3, 4, 5]})
     model = LinearBaseline(setting(), lambda frame, ends: ends[:, None].astype(float))
@@ -188,11 +160,25 @@ def test_the_window_view_by_hand():
     assert shown[1] == pytest.approx([0, 0, math.log(1e-6), 0], abs=1e-3)
 
 
-def test_the_last_view_is_the_last_row():
+def test_the_last_view_shows_the_relative_columns_and_without_any_the_features():
+    frame = bars({"A": [1.0, 2, 3]}).with_columns(rel_close=pl.Series([None, math.inf, 0.4]))
+    plain = setting(features=("close", "low"))
+    relative = replace(plain, relative=("rel_close",))
+    row = np.array([1])
+    assert design(plain, "last")(frame, row).tolist() == [[2.0, 1.98]]
+    assert design(relative, "level")(frame, row).tolist() == [[2.0, 1.98]]
+    shown = design(relative, "last")(frame, np.arange(3))[:, 0]
+    np.testing.assert_array_equal(shown, [math.nan, math.nan, 0.4])
+
+
+def test_a_view_or_a_column_that_is_not_there_gets_one_sentence():
     frame = bars({"A": [1.0, 2, 3]})
-    assert design(setting(features=("close", "low")), "last")(frame, np.array([1])).tolist() == [
-        [2.0, 1.98]
-    ]
+    with pytest.raises(FinscaleError, match="'lats' is no view of a window") as error:
+        make("logistic", view="lats")
+    assert error.value.hint == "Did you mean last?"
+    missing = design(replace(setting(), relative=("rel_close",)), "last")
+    with pytest.raises(FinscaleError, match="reads column rel_close, which the frame does not"):
+        missing(frame, np.array([1]))
 
 
 def test_the_complexity_dial_is_the_number_of_features():

@@ -1,0 +1,181 @@
+"""Fit a linear model of a few numbers: standardised, penalised, the penalty chosen on validation.
+
+Arrays in, arrays out: it knows neither frames nor designs, so that whoever needs the weights of the
+best linear model, a network's linear path for one, gets them from the code of the baselines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finscale.models.baselines.baseline import Floats, rate_logit
+
+#: Where standardised inputs are cut off. A value further out on train is a crash or an error in the
+#: data, and one further out later on must not be multiplied by a weight learned from calmer days.
+CLIP = 6.0
+#: L2 penalties of a logistic, on the summed log loss: half-decades from almost free to almost flat.
+PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4)
+#: Penalties of a ridge, in multiples of what is expected a priori (see ``_ridge``).
+RIDGE_MULTIPLES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+#: Where there is no validation to choose by.
+_UNTUNED = {True: 30.0, False: 1.0}
+#: Share of the variance of returns that a ridge expects to explain before it has seen any.
+_EXPECTED_R2 = 0.01
+
+
+@dataclass(frozen=True)
+class Standardiser:
+    """Zero mean and unit spread on the rows that it was fitted on, clipped at ``±clip``.
+
+    What is missing (NaN or infinite) counts as average.
+    """
+
+    mean_K: Floats
+    spread_K: Floats
+    clip: float = CLIP
+
+    @classmethod
+    def fit(cls, x_BK: Floats) -> Self:
+        """Measure mean and spread of each column; a constant column keeps its scale."""
+        known_BK = np.isfinite(x_BK)
+        num_K = np.maximum(known_BK.sum(axis=0), 1)
+        mean_K = np.where(known_BK, x_BK, 0.0).sum(axis=0) / num_K
+        off_BK = np.where(known_BK, x_BK - mean_K, 0.0)
+        spread_K = np.sqrt((off_BK**2).sum(axis=0) / num_K)
+        constant_K = spread_K <= 1e-12 * np.abs(mean_K)
+        return cls(mean_K, np.where(constant_K, 1.0, spread_K))
+
+    def __call__(self, x_BK: Floats) -> Floats:
+        """Return the standardised columns."""
+        z_BK = (x_BK - self.mean_K) / self.spread_K
+        z_BK[~np.isfinite(x_BK)] = 0.0
+        return np.clip(z_BK, -self.clip, self.clip, out=z_BK)
+
+
+@dataclass(frozen=True)
+class LinearFit:
+    """``clip((x − mean) / spread) · weight + bias``: a logit or a prediction.
+
+    Parameters
+    ----------
+    mean_K, spread_K : array
+        Of the K inputs on train.
+    clip : float
+        Standardised inputs are cut off at ± this.
+    weight_K : array
+        Weights of the standardised inputs.
+    bias : float
+        The logit or prediction where every input is average.
+    penalty : float
+        What the weights were fitted with: an L2 penalty (logistic) or a multiple of the prior
+        penalty (ridge).
+    """
+
+    mean_K: Floats
+    spread_K: Floats
+    clip: float
+    weight_K: Floats
+    bias: float
+    penalty: float
+
+    @property
+    def scale(self) -> Standardiser:
+        """What standardises the inputs."""
+        return Standardiser(self.mean_K, self.spread_K, self.clip)
+
+    def __call__(self, x_BK: Floats) -> Floats:
+        """Return a logit or prediction for each row of raw inputs."""
+        result: Floats = self.scale(x_BK) @ self.weight_K + self.bias
+        return result
+
+
+def fit_linear(
+    x_train_BK: Floats,
+    y_train_B: NDArray[Any],
+    x_validation_BK: Floats | None = None,
+    y_validation_B: NDArray[Any] | None = None,
+    *,
+    classifies: bool,
+    penalty: float | None = None,
+) -> LinearFit:
+    """Fit a logistic or a ridge on standardised inputs.
+
+    A logistic minimises the summed log loss plus ``penalty/2·|weights|²``. A ridge takes its
+    penalty in multiples of a prior: all columns together are expected to explain 1 % of the
+    variance. Neither penalises the bias.
+
+    Parameters
+    ----------
+    x_train_BK, y_train_B : array
+        Raw inputs and labels of the train windows; NaN inputs count as average.
+    x_validation_BK, y_validation_B : array, optional
+        Those of the validation windows. They choose the penalty of the grid with the least mean
+        loss, of equals the strongest, and nothing else.
+    classifies : bool
+        Whether labels are 0 and 1.
+    penalty : float, optional
+        Fixes the penalty.
+
+    Examples
+    --------
+    >>> x, y = np.arange(10.0)[:, None], np.repeat([0.0, 1.0], 5)
+    >>> fit_linear(x, y, x, y, classifies=True).penalty
+    1.0
+    """
+    y_B = np.asarray(y_train_B, dtype=np.float64)
+    scale = Standardiser.fit(x_train_BK)
+    z_BK = scale(x_train_BK)
+
+    def fitted(penalty: float) -> LinearFit:
+        weight_K, bias = (_logistic if classifies else _ridge)(z_BK, y_B, penalty)
+        return LinearFit(scale.mean_K, scale.spread_K, scale.clip, weight_K, bias, penalty)
+
+    if penalty is not None:
+        return fitted(penalty)
+    if x_validation_BK is None or y_validation_B is None:
+        return fitted(_UNTUNED[classifies])
+    grid = sorted(PENALTIES if classifies else RIDGE_MULTIPLES, reverse=True)
+    fits = [fitted(candidate) for candidate in grid]
+    # min() takes the first of equals, which is the strongest
+    return min(fits, key=lambda fit: mean_loss(fit(x_validation_BK), y_validation_B, classifies))
+
+
+def mean_loss(output_B: Floats, y_B: NDArray[Any], classifies: bool) -> float:
+    """Return the mean log loss of logits in nats, or the mean squared error of predictions."""
+    if classifies:
+        loss_B = np.logaddexp(0.0, np.where(y_B > 0.5, -output_B, output_B))
+    else:
+        loss_B = (output_B - y_B) ** 2
+    return float(loss_B.mean())
+
+
+def _logistic(x_BK: Floats, y_B: Floats, penalty: float) -> tuple[Floats, float]:
+    from sklearn.linear_model import LogisticRegression
+
+    num_columns = x_BK.shape[1]
+    if y_B.min() == y_B.max():  # one class only: nothing separates, the rate is all there is
+        return np.zeros(num_columns), rate_logit(y_B.sum(), y_B.size)
+    # Newton's steps cost K³: exact where that is little, quasi-Newton beyond
+    solver = "newton-cholesky" if num_columns <= 256 else "lbfgs"
+    model = LogisticRegression(C=1.0 / penalty, solver=solver, tol=1e-8, max_iter=1000)
+    model.fit(x_BK, y_B > 0.5)
+    return model.coef_[0].astype(np.float64), float(model.intercept_[0])
+
+
+def _ridge(x_BK: Floats, y_B: Floats, multiple: float) -> tuple[Floats, float]:
+    mean_K, mean = x_BK.mean(axis=0), y_B.mean()
+    x_BK, y_B = x_BK - mean_K, y_B - mean
+    num_rows, num_columns = x_BK.shape
+    # independent weights that explain this share together have this penalty: noise over signal
+    penalty = multiple * num_columns / _EXPECTED_R2
+    if num_columns <= num_rows:
+        gram = x_BK.T @ x_BK + penalty * np.eye(num_columns)
+        weight_K = np.linalg.solve(gram, x_BK.T @ y_B)
+    else:  # the dual system is the smaller one
+        kernel = x_BK @ x_BK.T + penalty * np.eye(num_rows)
+        weight_K = x_BK.T @ np.linalg.solve(kernel, y_B)
+    return weight_K.astype(np.float64), float(mean - mean_K @ weight_K)
