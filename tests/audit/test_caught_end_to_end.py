@@ -288,7 +288,7 @@ from finscale.features import FEATURES, TIERS, Feature
 def change(close):
     return {compute}
 
-FEATURES.add("change", Feature("change", ("close",), change, lookback=0, source="by hand"))
+FEATURES.add("change", Feature("change", ("close",), change, 0, "by hand", seen="bounded"))
 TIERS.add("mine", (*TIERS["a20"], "change"))
 """
 TASK = """

@@ -34,6 +34,7 @@ def test_list_as_json(finscale):
         "sessions": 5,
         "lookback": 74,
         "recursive": True,
+        "seen": "bounded",
         "source": "TA-Lib RSI; Wilder 1978",
     }
 
@@ -52,14 +53,16 @@ def test_prove_prints_a_line_for_each_feature(finscale, tmp_path):
     done = finscale("prove", "--data-root", tmp_path)
     assert done.exit_code == 0
     lines = done.output.splitlines()
-    assert lines[-1] == "20 of 20 features proven causal on SP500, 5,031 bars"
+    assert lines[-1] == "46 of 46 features proven causal on SP500, 5,031 bars"
     assert all(line.startswith("✓ ") for line in lines[:-1])
     assert not list(tmp_path.iterdir())
 
 
 def test_prove_fails_on_a_feature_that_looks_ahead(finscale, tmp_path, monkeypatch):
     name = "tomorrow"
-    leak = Feature(name, ("close",), lambda close: close[::-1].cumsum()[::-1], 0, "planted")
+    leak = Feature(
+        name, ("close",), lambda close: close[::-1].cumsum()[::-1], 0, "planted", "price"
+    )
     monkeypatch.setattr(FEATURES, "_entries", {**FEATURES, name: leak})
     monkeypatch.setattr(TIERS, "_entries", {"bad": ("obv", name)})
     done = finscale("prove", "--tier", "bad", "--data-root", tmp_path)
@@ -67,10 +70,11 @@ def test_prove_fails_on_a_feature_that_looks_ahead(finscale, tmp_path, monkeypat
     assert done.exit_code == 1
     assert "✗ tomorrow sees the future: row 0 (1999-01-04)" in done.output
     reports = json.loads(finscale("prove", "--tier", "bad", "--json").output)
-    assert [report["causal"] for report in reports] == [True, False]
+    caught = [report["feature"] for report in reports if not report["causal"]]
+    assert caught == ["tomorrow", "rel_tomorrow"]
 
 
 def test_prove_uses_registered_bars(finscale, tmp_path):
     finscale("build", "VIX", "--data-root", tmp_path)
     done = finscale("prove", "--symbol", "VIX", "--data-root", tmp_path, "-q")
-    assert done.output == "20 of 20 features proven causal on VIX, 1,259 bars\n"
+    assert done.output == "46 of 46 features proven causal on VIX, 1,259 bars\n"

@@ -5,8 +5,16 @@ import pytest
 
 from finscale.data import Bars, DataStore, fetch_bars
 from finscale.data.bars import conform
+from finscale.data.frames import relative_names
 from finscale.errors import DataError, FinscaleError
-from finscale.features import build_dataset, build_datasets, compute_features
+from finscale.features import (
+    TIERS,
+    build_dataset,
+    build_datasets,
+    compute_features,
+    is_current,
+    relative_columns,
+)
 
 
 def test_the_dataset_begins_where_every_feature_has_a_value(store):
@@ -18,10 +26,11 @@ def test_the_dataset_begins_where_every_feature_has_a_value(store):
         "a20",
         "daily",
     )
-    assert frame.width == 27
     assert np.isfinite(frame.drop("date", "symbol").to_numpy()).all()
     whole = compute_features(store.bars("SP500").adjusted(), "a20")
-    assert frame.equals(whole[199:])
+    assert frame[:, :27].equals(whole[199:])
+    assert frame[:, 27:].equals(relative_columns(whole)[199:])
+    assert frame.width == 27 + 26
 
 
 def test_features_keep_the_warm_up(store):
@@ -44,6 +53,41 @@ def test_building_again_registers_nothing(store):
     first = build_dataset(store, "SP500")
     assert build_dataset(store, "SP500") == first
     assert len(store.processed.entries()) == 2
+
+
+def test_the_features_have_no_relative_columns(store):
+    build_dataset(store, "SP500")
+    assert relative_names(store.frame("SP500.features.a20")[0].columns) == ()
+
+
+def test_a_short_tier_begins_where_its_relative_columns_do(store, monkeypatch):
+    monkeypatch.setattr(TIERS, "_entries", {"short": ("sma_12", "obv")})
+    assert build_dataset(store, "SP500", tier="short").rows == 5031 - 20
+    monkeypatch.setattr(TIERS, "_entries", {"shorter": ("sma_12",)})
+    assert build_dataset(store, "SP500", tier="shorter").rows == 5031 - 19
+
+
+def test_a_dataset_of_other_columns_is_out_of_date(store, monkeypatch):
+    built = build_dataset(store, "SP500")
+    assert is_current(store, built)
+    frame, _ = store.frame(built.id)
+    parents = [store.raw.get("SP500.OHLCV.daily"), store.processed.get("SP500.features.a20")]
+    about = {"kind": "dataset", "symbol": "SP500", "tier": "a20", "timescale": "daily"}
+    before = store.add_frame(frame[:, :27], id=built.id, parents=parents, **about)
+    assert not is_current(store, before)
+    again = build_dataset(store, "SP500")
+    assert (before.version, again.version) == ("v2", "v3")
+    assert is_current(store, again)
+    monkeypatch.setattr(TIERS, "_entries", {"a20": TIERS["a20"][:-1]})
+    assert not is_current(store, again)
+
+
+def test_a_dataset_that_cannot_be_read_is_not_judged(store):
+    built = build_dataset(store, "SP500")
+    (store.processed.folder / built.path).write_bytes(b"broken")
+    assert is_current(store, built)
+    (store.processed.folder / built.path).unlink()
+    assert is_current(store, built)
 
 
 def test_weekly_bars_are_resampled_first(store):

@@ -21,7 +21,7 @@ from finscale.data.windows import FinancialDataset
 from finscale.evaluation.targets import TARGETS
 from finscale.features.causality import Computation
 from finscale.features.feature import INPUTS
-from finscale.features.tiers import FEATURES
+from finscale.features.relative import declared_features
 from finscale.runs import Run, RunStore
 
 #: Share of the decision days in train and in train plus validation, where no split is given.
@@ -129,14 +129,13 @@ def collect(
         entries[symbol] = store.bars_entry(symbol, version)
         given.setdefault(symbol, registered_bars.adjusted())
         zones.setdefault(symbol, registered_bars.provenance.get("calendar", NONE))
-    declared = {name: FEATURES[name] for name in dataset.features if name in FEATURES}
     return Evidence(
         subject=_in_words(dataset, timescale, len(folds)),
         dataset=dataset,
         folds=tuple(folds),
         split=asked,
         bars=given,
-        features={**declared, **(features or {})},
+        features={**declared_features(dataset.features), **(features or {})},
         timescale=timescale,
         fitted={**_own_fits(dataset, folds), **(fitted or {})},
         calendars=zones,

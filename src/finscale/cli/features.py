@@ -18,7 +18,7 @@ Tier = Annotated[str, typer.Option(help="Feature tier.")]
 
 
 #: What JSON tells of a feature.
-_FACTS = ("name", "inputs", "parameters", "sessions", "lookback", "recursive", "source")
+_FACTS = ("name", "inputs", "parameters", "sessions", "lookback", "recursive", "seen", "source")
 
 
 @features_app.command("list")
@@ -31,9 +31,9 @@ def list_features(tier: Tier = "a20", as_json: AsJson = False) -> None:
         facts = ({name: getattr(feature, name) for name in _FACTS} for feature in features)
         print_json([{**row, "parameters": dict(row["parameters"])} for row in facts])
         return
-    columns = ("feature", "inputs", "parameters", "lookback", "source")
+    columns = ("feature", "inputs", "parameters", "lookback", "seen as", "source")
     rows = (
-        (f.name, " ".join(f.inputs), f.describe_parameters(), str(f.lookback), f.source)
+        (f.name, " ".join(f.inputs), f.describe_parameters(), str(f.lookback), f.seen, f.source)
         for f in features
     )
     out = console()
@@ -88,12 +88,13 @@ def prove(
     from dataclasses import asdict
 
     from finscale.data import DataStore
-    from finscale.features import prove_all, tier_features
+    from finscale.features import prove_all, relative_features, tier_features
 
     store = DataStore(data_root or "data")
     bars = (_bundled(store, symbol) or store.bars(symbol)).adjusted()
     out = console(quiet=quiet or as_json)
-    reports = prove_all({f.name: f for f in tier_features(tier)}, bars, seed=seed)
+    features = (*tier_features(tier), *relative_features(tier))
+    reports = prove_all({feature.name: feature for feature in features}, bars, seed=seed)
     for report in reports:
         out.print(f"{'✓' if report.causal else '✗'} {report.describe()}", soft_wrap=True)
     caught = [report for report in reports if not report.causal]

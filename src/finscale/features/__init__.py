@@ -3,8 +3,10 @@
 ============== ==================================================================
 `indicators`   the arithmetic: TA-Lib's functions and what TA-Lib has not
 `feature`      what a declared feature is
+`views`        how a model sees each kind of quantity relatively, without units
 `tiers`        the declarations: adding a feature is adding an entry
 `engine`       bars in, feature columns out
+`relative`     the relative columns of bars and features, comparable across symbols
 `causality`    the proof that a value at t does not change with the bars after t
 `build`        bars of a store to a registered dataset
 ============== ==================================================================
@@ -18,9 +20,15 @@ _HOMES = {
     "Feature": ".feature",
     "FEATURES": ".tiers",
     "TIERS": ".tiers",
+    "VIEWS": ".views",
+    "View": ".views",
     "tier_features": ".tiers",
     "compute_features": ".engine",
     "compute_columns": ".engine",
+    "declared_features": ".relative",
+    "relative_columns": ".relative",
+    "relative_feature": ".relative",
+    "relative_features": ".relative",
     "CHANGES": ".causality",
     "Computation": ".causality",
     "as_function": ".causality",
@@ -30,6 +38,7 @@ _HOMES = {
     "prove_causality": ".causality",
     "build_dataset": ".build",
     "build_datasets": ".build",
+    "is_current": ".build",
 }
 
 __getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)

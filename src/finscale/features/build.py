@@ -10,12 +10,15 @@ import numpy as np
 import polars as pl
 
 from finscale.data.bars import normal_symbol
+from finscale.data.frames import KEYS
 from finscale.data.manifest import ManifestEntry
 from finscale.data.parquet import EncodedFrame, encode_frame
 from finscale.data.store import DataStore, FrameFacts, dataset_id
 from finscale.data.timescales import resample
 from finscale.errors import DataError
 from finscale.features.engine import compute_features
+from finscale.features.feature import INPUTS
+from finscale.features.relative import relative_columns, relative_features
 from finscale.features.tiers import tier_features
 
 #: Feature columns whose files wait in memory for one write of the manifest: 32 symbols of a20.
@@ -28,8 +31,9 @@ def build_dataset(
     """Compute a tier on a symbol's adjusted bars; register features and dataset; return the latter.
 
     The features (``SPY.features.a20``) keep every row, with NaN in the warm-up; the dataset
-    (``SPY.dataset.a20``) has the bars beside them and begins with the first row that is whole.
-    Both name their parents' digests. Building again what is unchanged registers nothing.
+    (``SPY.dataset.a20``) has the bars beside them and the relative columns of both, and begins with
+    the first row that is whole. Both name their parents' digests. Building again what is unchanged
+    registers nothing.
 
     Parameters
     ----------
@@ -46,7 +50,8 @@ def build_dataset(
     Raises
     ------
     DataError
-        If the symbol has no bars, or no more of them than the tier's longest lookback.
+        If the symbol has no bars, or no more of them than the longest lookback of the tier and its
+        relative columns.
     FinscaleError
         If the tier or the timescale does not exist.
 
@@ -94,6 +99,28 @@ def build_datasets(
     return entries + _register(store, built)
 
 
+def is_current(store: DataStore, entry: ManifestEntry) -> bool:
+    """Tell whether a registered dataset has the columns that would be built of its tier today.
+
+    One that was built before relative columns were, or before its tier was declared otherwise, has
+    not. Only the file's header is read; a file that is missing or broken is not judged here, since
+    reading it says what is wrong.
+
+    Parameters
+    ----------
+    store : DataStore
+        Where it is registered.
+    entry : ManifestEntry
+        Of a dataset, such as ``store.processed.get("SPY.dataset.a20")``.
+    """
+    try:
+        columns = pl.read_parquet_schema(store.processed.folder / entry.path)
+    except (OSError, pl.exceptions.PolarsError):
+        return True
+    features = (*tier_features(entry.tier), *relative_features(entry.tier))
+    return list(columns) == [*KEYS, *INPUTS, *(feature.name for feature in features)]
+
+
 @dataclass(frozen=True)
 class _Built:
     """One symbol's features and dataset, encoded, before they are registered."""
@@ -111,7 +138,7 @@ def _build(store: DataStore, symbol: str, tier: str, timescale: str) -> _Built:
     bars_entry = store.bars_entry(symbol)
     bars = store.bars(symbol, bars_entry.version)
     rows = resample(bars.adjusted(), timescale)
-    slowest = max(features, key=lambda feature: feature.lookback)
+    slowest = max((*features, *relative_features(tier)), key=lambda feature: feature.lookback)
     warm_up = slowest.lookback
     if rows.height <= warm_up:
         raise DataError(
@@ -119,7 +146,7 @@ def _build(store: DataStore, symbol: str, tier: str, timescale: str) -> _Built:
             hint=f"its longest feature, {slowest.name}, has no value before",
         )
     computed = compute_features(rows, tier)
-    dataset = computed[warm_up:]
+    dataset = computed.hstack(relative_columns(computed, tier))[warm_up:]
     _assert_whole(dataset, symbol)
     about: FrameFacts = {
         "id": dataset_id(symbol, tier, timescale, "features"),

@@ -19,7 +19,7 @@ from finscale.data.bars import PRICES
 from finscale.errors import DataError
 from finscale.features.engine import compute_features
 from finscale.features.feature import Array, Feature
-from finscale.features.tiers import FEATURES
+from finscale.features.relative import declared_feature
 from finscale.registry import Registry
 
 _PRICES = (*PRICES, "adj_close")
@@ -100,8 +100,9 @@ def prove_causality(
     Parameters
     ----------
     feature : str, Feature, polars.Expr or callable
-        A declared feature or its name; or your own: an expression, or a function from the frame of
-        bars to one value per row (a polars or pandas Series or an array).
+        A declared feature or its name, relative ones (``rel_obv``) too; or your own: an expression,
+        or a function from the frame of bars to one value per row (a polars or pandas Series or an
+        array).
     bars : polars.DataFrame
         One symbol's rows in order of date, prices adjusted. All numeric columns are changed, so a
         feature that reads further columns is tested on them too. Bars with holes test how they are
@@ -196,7 +197,7 @@ def as_function(
 ) -> tuple[Callable[[pl.DataFrame], Any], str]:
     """Return a feature of any kind as a function from bars to values, and its name."""
     if isinstance(feature, str):
-        feature = FEATURES[feature]
+        feature = declared_feature(feature)
     if isinstance(feature, Feature):
         declared = feature
         return lambda bars: compute_features(bars, [declared])[declared.name], name or declared.name

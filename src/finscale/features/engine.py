@@ -58,7 +58,7 @@ def compute_features(frame: pl.DataFrame, tier: str | Sequence[str | Feature]) -
         if isinstance(tier, str)
         else [FEATURES[entry] if isinstance(entry, str) else entry for entry in tier]
     )
-    computed = compute_columns(_inputs(frame), features)
+    computed = compute_columns(bar_arrays(frame), features)
     return frame.hstack([pl.Series(name, values) for name, values in computed])
 
 
@@ -105,8 +105,14 @@ def seen_from_rows(values: Array, sessions: int, num_rows: int) -> Array:
     return seen
 
 
-def _inputs(frame: pl.DataFrame) -> dict[str, Array]:
-    """Return the input columns as arrays; refuse what an indicator would turn into nonsense."""
+def bar_arrays(frame: pl.DataFrame) -> dict[str, Array]:
+    """Return the input columns as arrays; refuse what an indicator would turn into nonsense.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, holds a null or NaN, or rows are not one symbol's in order of date.
+    """
     missing = [name for name in ("date", *INPUTS) if name not in frame.columns]
     if missing:
         raise DataError(

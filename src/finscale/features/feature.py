@@ -31,6 +31,9 @@ class Feature:
     """Rows before the first finite value: row ``lookback`` is the first that is not NaN."""
     source: str
     """Library function and publication."""
+    seen: str = ""
+    """How a model sees the column relatively: a view of :data:`finscale.features.VIEWS` by name,
+    such as ``price`` or ``bounded``. Needed by whatever is added to ``FEATURES``."""
     parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """Keyword arguments of ``compute``."""
     sessions: int = 1

@@ -7,11 +7,31 @@ low, close and volume, a20 makes 25 channels. Prices are adjusted, so a split is
 from __future__ import annotations
 
 from finscale.config.names import TIER_NAMES
-from finscale.features.feature import Feature
+from finscale.data.frames import KEYS, RELATIVE
+from finscale.errors import FinscaleError
+from finscale.features.feature import INPUTS, Feature
 from finscale.features.indicators import bollinger_percent_b, rolling_vwap, talib_function
+from finscale.features.views import VIEWS
 from finscale.registry import Registry
 
-FEATURES: Registry[Feature] = Registry("feature")
+
+def _check(name: str, feature: Feature) -> None:
+    """Refuse a feature that has no relative column, or whose name is taken by one of the bars."""
+    if not feature.seen:
+        views = ", ".join(f"{name} ({view.words})" for name, view in VIEWS.items())
+        raise FinscaleError(
+            f"the feature {name} does not say how a model sees it relatively.",
+            hint=f"declare Feature(…, seen=…), one of: {views}",
+        )
+    VIEWS[feature.seen]  # an unknown one is refused, the nearest named
+    if name.startswith(RELATIVE) or name in (*KEYS, *INPUTS, "volatility"):
+        raise FinscaleError(
+            f"a feature cannot be called {name}: a column of every dataset is.",
+            hint=f"choose another name; {RELATIVE}… are the relative columns",
+        )
+
+
+FEATURES: Registry[Feature] = Registry("feature", added=_check)
 TIERS: Registry[tuple[str, ...]] = Registry("tier", added=TIER_NAMES.add)
 
 
@@ -33,6 +53,7 @@ def _talib(
     lookback: int,
     source: str = "",
     *,
+    seen: str,
     sessions: int = 1,
     recursive: bool = True,
     **parameters: int,
@@ -46,6 +67,7 @@ def _talib(
         # the row of the last session of that bar, both counted from 0
         lookback=sessions * lookback + sessions - 1,
         source=f"TA-Lib {function}{source}",
+        seen=seen,
         sessions=sessions,
         recursive=recursive,
     )
@@ -53,17 +75,22 @@ def _talib(
 
 def _dema(period: int) -> Feature:
     # an exponential mean of an exponential mean
-    lookback = 2 * (period - 1)
-    return _talib(f"dema_{period}", "DEMA", "close", lookback, "; Mulloy 1994", timeperiod=period)
+    lookback, source = 2 * (period - 1), "; Mulloy 1994"
+    return _talib(
+        f"dema_{period}", "DEMA", "close", lookback, source, seen="price", timeperiod=period
+    )
 
 
 def _sma(period: int) -> Feature:
-    return _talib(f"sma_{period}", "SMA", "close", period - 1, recursive=False, timeperiod=period)
+    name, lookback = f"sma_{period}", period - 1
+    return _talib(name, "SMA", "close", lookback, seen="price", recursive=False, timeperiod=period)
 
 
 def _rsi(period: int, *, sessions: int = 1) -> Feature:
     name, source = f"rsi_{period}", "; Wilder 1978"
-    return _talib(name, "RSI", "close", period, source, sessions=sessions, timeperiod=period)
+    return _talib(
+        name, "RSI", "close", period, source, seen="bounded", sessions=sessions, timeperiod=period
+    )
 
 
 def _stochrsi_k(*, sessions: int = 1) -> Feature:
@@ -79,10 +106,31 @@ def _stochrsi_k(*, sessions: int = 1) -> Feature:
         "close",
         rsi + (fast_k - 1) + (fast_d - 1),
         ", fastk; Chande & Kroll 1994",
+        seen="bounded",
         sessions=sessions,
         timeperiod=rsi,
         fastk_period=fast_k,
         fastd_period=fast_d,
+    )
+
+
+def _atr(period: int) -> Feature:
+    name, source = f"atr_{period}", "; Wilder 1978"
+    return _talib(
+        name, "ATR", "high low close", period, source, seen="volatility", timeperiod=period
+    )
+
+
+def _adx(period: int) -> Feature:
+    name, lookback = f"adx_{period}", 2 * period - 1
+    return _talib(
+        name,
+        "ADX",
+        "high low close",
+        lookback,
+        "; Wilder 1978",
+        seen="bounded",
+        timeperiod=period,
     )
 
 
@@ -92,6 +140,7 @@ _MACD = _talib(
     "close",
     (26 - 1) + (9 - 1),  # TA-Lib begins the line where its signal exists
     ", line; Appel 1979",
+    seen="spread",
     fastperiod=12,
     slowperiod=26,
     signalperiod=9,
@@ -102,6 +151,7 @@ _ADOSC = _talib(
     "high low close volume",
     10 - 1,
     "; Chaikin 1982",
+    seen="pressure",
     fastperiod=3,
     slowperiod=10,
 )
@@ -112,6 +162,7 @@ _PERCENT_B = Feature(
     parameters={"timeperiod": 20, "deviations": 2.0},
     lookback=20 - 1,
     source="TA-Lib BBANDS; Bollinger 2002",
+    seen="bounded",
 )
 _VWAP = Feature(
     name="vwap_20",
@@ -120,6 +171,7 @@ _VWAP = Feature(
     parameters={"window": 20},
     lookback=20 - 1,
     source="mean of (high + low + close) / 3 weighted by volume",
+    seen="price",
 )
 _A20 = (
     *(_dema(period) for period in (9, 10, 20, 25, 90)),
@@ -129,10 +181,10 @@ _A20 = (
     _stochrsi_k(),
     _stochrsi_k(sessions=5),
     _MACD,
-    _talib("obv", "OBV", "close volume", 0, "; Granville 1963"),
+    _talib("obv", "OBV", "close volume", 0, "; Granville 1963", seen="flow"),
     _ADOSC,
-    _talib("atr_14", "ATR", "high low close", 14, "; Wilder 1978", timeperiod=14),
-    _talib("adx_14", "ADX", "high low close", 2 * 14 - 1, "; Wilder 1978", timeperiod=14),
+    _atr(14),
+    _adx(14),
     _PERCENT_B,
     _VWAP,
 )

@@ -1,0 +1,174 @@
+"""Relative columns: bars and features without units, comparable across levels and symbols.
+
+Every column of a dataset has a relative one beside it, named :data:`finscale.data.frames.RELATIVE`
+and its own name. It is a declared feature like any other, so the engine computes it, the suite and
+``finscale features prove`` prove it, and an audit recomputes it.
+
+=============================== ==========================================================
+rel_open, rel_high, rel_low     log ratio to the close of the same bar
+rel_close                       log return of the bar
+rel_volume                      log ratio to its mean of 20 bars
+rel_volatility                  log EWMA volatility of log returns, λ = .94
+rel_ + a feature's name         as the feature's :attr:`Feature.seen` says
+=============================== ==========================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from finscale.data.frames import RELATIVE
+from finscale.features.engine import bar_arrays, compute_columns
+from finscale.features.feature import INPUTS, Array, Feature
+from finscale.features.tiers import FEATURES, tier_features
+from finscale.features.views import (
+    VIEWS,
+    WINDOW,
+    log_of_usual,
+    log_ratio,
+    log_return,
+    log_volatility,
+)
+
+_BARS = (
+    *(
+        Feature(
+            name=f"{RELATIVE}{price}",
+            inputs=(price, "close"),
+            compute=log_ratio,
+            lookback=0,
+            source="log ratio to the close",
+            seen="bounded",
+        )
+        for price in ("open", "high", "low")
+    ),
+    Feature(f"{RELATIVE}close", ("close",), log_return, 1, "log return of one bar", "bounded"),
+    Feature(
+        name=f"{RELATIVE}volume",
+        inputs=("volume",),
+        compute=log_of_usual,
+        lookback=WINDOW - 1,
+        source="log of volume over its 20-bar mean",
+        seen="bounded",
+    ),
+    Feature(
+        name=f"{RELATIVE}volatility",
+        inputs=("close",),
+        compute=log_volatility,
+        lookback=1,
+        source="log of RiskMetrics' volatility; J.P. Morgan 1996",
+        seen="bounded",
+        recursive=True,
+    ),
+)
+_OF_BARS = {feature.name: feature for feature in _BARS}
+
+
+def relative_columns(frame: pl.DataFrame, tier: str = "a20") -> pl.DataFrame:
+    """Return the relative columns of one symbol's bars and of a tier's features.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Rows of one symbol in order of date, from its first bar on: date, open, high, low, close,
+        volume; prices adjusted. Columns of features that are there are taken as they are, as
+        ``compute_features`` returns them; others are computed.
+    tier : str
+        A declared tier.
+
+    Returns
+    -------
+    polars.DataFrame
+        A row for each of ``frame``, and only the relative columns, Float64: those of the bars,
+        then one per feature in the tier's order. NaN in their warm-up, finite after it as long as
+        prices are positive.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, holds a null or NaN, or rows are not one symbol's in order of date.
+    FinscaleError
+        If the tier is not declared.
+
+    Examples
+    --------
+    >>> import datetime as dt
+    >>> days = pl.date_range(dt.date(2024, 1, 1), dt.date(2024, 1, 2), eager=True)
+    >>> prices = dict.fromkeys(INPUTS, pl.Series([100.0, 110.0]))
+    >>> relative_columns(pl.DataFrame({"date": days} | prices))["rel_close"].round(4).to_list()
+    [nan, 0.0953]
+    """
+    bars = bar_arrays(frame)
+    features = tier_features(tier)
+    absent = [feature for feature in features if feature.name not in frame.columns]
+    values = {f.name: frame[f.name].to_numpy() for f in features if f not in absent}
+    values |= compute_columns(bars, absent)
+    columns = dict(compute_columns(bars, _BARS))
+    for feature in features:
+        columns[RELATIVE + feature.name] = VIEWS[feature.seen].compute(values[feature.name], bars)
+    return pl.DataFrame(columns)
+
+
+def relative_features(tier: str) -> tuple[Feature, ...]:
+    """Return the relative columns of a tier as features, in the order of the columns.
+
+    Raises
+    ------
+    FinscaleError
+        If no such tier is declared.
+    """
+    return (*_BARS, *(relative_feature(feature) for feature in tier_features(tier)))
+
+
+def relative_feature(feature: Feature) -> Feature:
+    """Return how a model sees a feature relatively, as a feature.
+
+    Raises
+    ------
+    FinscaleError
+        If the feature does not say how it is seen, or names no view.
+    """
+    view = VIEWS[feature.seen]
+
+    def compute(*inputs: Array) -> Array:
+        bars = dict(zip(INPUTS, inputs, strict=True))
+        ((_, values),) = compute_columns(bars, [feature])
+        return view.compute(values, bars)
+
+    return Feature(
+        name=RELATIVE + feature.name,
+        inputs=INPUTS,
+        compute=compute,
+        lookback=view.lookback(feature.lookback),
+        source=f"{feature.name}, {view.words}",
+        seen="bounded",
+        recursive=feature.recursive,
+    )
+
+
+def declared_feature(name: str) -> Feature:
+    """Return a declared feature or relative column by its name.
+
+    Raises
+    ------
+    FinscaleError
+        If nobody declares it.
+
+    Examples
+    --------
+    >>> declared_feature("rel_obv").source
+    'obv, change over 20 bars per volume traded in them'
+    """
+    if name in _OF_BARS:
+        return _OF_BARS[name]
+    if name.startswith(RELATIVE):
+        return relative_feature(FEATURES[name.removeprefix(RELATIVE)])
+    return FEATURES[name]
+
+
+def declared_features(names: Iterable[str]) -> dict[str, Feature]:
+    """Return the features among ``names`` that are declared, the relative ones too."""
+    known = (n for n in names if n in _OF_BARS or n.removeprefix(RELATIVE) in FEATURES)
+    return {name: declared_feature(name) for name in known}
