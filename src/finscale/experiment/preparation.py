@@ -84,11 +84,13 @@ def prepare(config: ExperimentConfig, data: DataStore | None = None) -> Prepared
 def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
     """Build and register what can be had without a network and is missing or out of date.
 
-    A dataset is out of date when its symbol's bars have a newer version than it was made from. A
-    config that pins ``data.version`` takes that version as it is.
+    A dataset is out of date when its symbol's bars have a newer version than it was made from, or
+    when its tier has other columns today. A config that pins ``data.version`` takes that version as
+    it is.
     """
     from finscale.data import SOURCES, fetch_bars
     from finscale.data.store import bars_id, dataset_id
+    from finscale.features.build import is_current
 
     data, wanted = config.data, []
     for symbol in data.symbols:
@@ -96,8 +98,10 @@ def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
         built = store.processed.has(name)
         if built and (data.version or not store.has_bars(symbol)):
             continue
-        if built and store.raw.get(bars_id(symbol)).key in store.processed.get(name).parents:
-            continue
+        if built:
+            entry = store.processed.get(name)
+            if store.raw.get(bars_id(symbol)).key in entry.parents and is_current(store, entry):
+                continue
         if not store.has_bars(symbol) and SOURCES[data.source].serves(symbol):
             store.add_bars(fetch_bars(data.source, symbol))
         wanted.append(symbol)
