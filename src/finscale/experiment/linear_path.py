@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from finscale.config.losses import quantile_levels
 from finscale.experiment.preparation import Prepared
-from finscale.models.baselines.linear import fit_linear
+from finscale.models.baselines.linear_fit import fit_linear
 
 if TYPE_CHECKING:
     from finscale.models.linear_path import LinearPath

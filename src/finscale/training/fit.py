@@ -78,7 +78,17 @@ def setup(trainer: Trainer, inputs: Inputs | None = None) -> None:
         losses_S=torch.zeros(trainer.steps_per_epoch, device=trainer.device),
     )
     trainer.resume()
-    trainer.judge_start()
+    if trainer.state.best_loss is None and getattr(trainer.model, "starts_fitted", False):
+        _judge_start(trainer)
+
+
+def _judge_start(trainer: Trainer) -> None:
+    """Let a model that starts from a fitted answer be its own first candidate, epoch 0.
+
+    Early stopping then returns to that answer where no epoch improves on it.
+    """
+    trainer.state.best_loss = trainer.validate()
+    trainer.state.keep_best(trainer.folder)
 
 
 def epoch(trainer: Trainer) -> None:

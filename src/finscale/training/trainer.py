@@ -190,16 +190,6 @@ class Trainer:
                 stacklevel=2,
             )
 
-    def judge_start(self) -> None:
-        """Let a model that starts from a fitted answer be its own first candidate, epoch 0.
-
-        Early stopping then returns to that answer where no epoch improves on it.
-        """
-        if self.state.best_loss is None and getattr(self.model, "starts_fitted", False):
-            self.model.eval()
-            self.state.best_loss = self.validate()
-            self.state.keep_best(self.folder)
-
     def begin_epoch(self) -> Sequence[Tensor]:
         """Make the model ready to learn; return the rows of each step of the current epoch."""
         self.model.train()
