@@ -1,5 +1,7 @@
 """Every baseline: causal, deterministic, finite, and able to learn what it is made for."""
 
+import sys
+
 import numpy as np
 import polars as pl
 import pytest
@@ -10,12 +12,14 @@ from finscale.data.targets import label
 from finscale.errors import FinscaleError
 from finscale.models.baselines import BASELINES, make_baseline
 from finscale.models.baselines.baseline import rate_logit, symbol_slices
+from finscale.models.baselines.linear_fit import mean_loss
 
 LENGTH = 12
 FEATURES = ("close", "signal", "noise")
 COUNTS = (420, 380)
 FAST = {"random_forest": {"trees": 20}, "random_fourier": {"complexity": 32}}
-SEEDED = ("random_forest", "lightgbm", "random_fourier")
+BOOSTED = ("lightgbm", "lightgbm_summary", "catboost", "catboost_summary")
+SEEDED = ("random_forest", *BOOSTED, "random_fourier")
 READ_FEATURES = ("logistic", *SEEDED)
 
 
@@ -64,6 +68,8 @@ def targets(task: TaskConfig, ends: np.ndarray) -> np.ndarray:
 
 
 def make(name: str, task: TaskConfig, **options):
+    if not BASELINES[name].is_installed:
+        pytest.skip(f"{BASELINES[name].package} is not installed")
     given = {"task": task, "context_length": LENGTH, "features": FEATURES}
     return make_baseline(name, **given, label=label, **FAST.get(name, {}), **options)
 
@@ -123,14 +129,37 @@ def test_the_seed_matters_where_something_is_random(name):
     assert not np.array_equal(first, second)
 
 
+@pytest.mark.parametrize("name", BOOSTED)
+@pytest.mark.parametrize("task_name", ["direction", "regression"])
+def test_boosting_keeps_as_many_rounds_as_validation_wants(name, task_name):
+    task = TaskConfig(name=task_name)
+    model = fitted(name, task)
+    every = model.predict(FRAME, LATER)
+    y = targets(task, LATER)
+    model.tune(FRAME, LATER, y)
+    (chosen,) = model.limit.values()
+    tuned = model.predict(FRAME, LATER)
+    loss = mean_loss(tuned, y, task_name == "direction")
+    assert loss <= mean_loss(every, y, task_name == "direction")
+    # as many rounds grown alone give the same forecasts
+    alone = fitted(name, task, rounds=chosen)
+    np.testing.assert_allclose(alone.predict(FRAME, LATER), tuned, rtol=1e-9)
+    # noise is best forecast by next to nothing
+    noise = np.random.default_rng(0).permutation(y)
+    model.tune(FRAME, LATER, noise)
+    assert next(iter(model.limit.values())) < chosen
+    model.fit(FRAME, TRAIN, targets(task, TRAIN))
+    np.testing.assert_array_equal(model.predict(FRAME, LATER), every)
+
+
 @pytest.mark.parametrize("name", READ_FEATURES)
 def test_a_feature_that_foretells_is_found(name):
-    options = {"epochs": 60, "learning_rate": 1e-2} if name in ("mlp", "dlinear") else {}
-    logit = fitted(name, TaskConfig(name="direction"), **options).predict(FRAME, LATER)
+    logit = fitted(name, TaskConfig(name="direction")).predict(FRAME, LATER)
     rises = targets(TaskConfig(name="direction"), LATER) > 0.5
     ranked_right = (logit[rises][:, None] > logit[~rises][None, :]).mean()
-    assert ranked_right > 0.85
-    forecast = fitted(name, TaskConfig(name="regression"), **options).predict(FRAME, LATER)
+    # a mean or a slope of the window says little of its last row
+    assert ranked_right > (0.8 if name.endswith("summary") else 0.85)
+    forecast = fitted(name, TaskConfig(name="regression")).predict(FRAME, LATER)
     assert np.corrcoef(forecast, targets(TaskConfig(name="regression"), LATER))[0, 1] > 0.6
 
 
@@ -177,7 +206,9 @@ def test_mistakes_get_one_sentence(monkeypatch):
     assert error.value.hint == "Did you mean trees?"
     with pytest.raises(FinscaleError, match="volatility has no option 'x'"):
         make_baseline("volatility", **job, x=3)
-    monkeypatch.setitem(__import__("sys").modules, "lightgbm", None)
-    with pytest.raises(FinscaleError, match="lightgbm is not installed") as error:
-        make_baseline("lightgbm", **job)
-    assert error.value.hint == "pip install 'finscale[boosting]' brings it"
+    for package in ("lightgbm", "catboost"):
+        monkeypatch.setitem(sys.modules, package, None)
+        assert not BASELINES[package].is_installed
+        with pytest.raises(FinscaleError, match=f"{package} is not installed") as error:
+            make_baseline(package, **job)
+        assert error.value.hint == "pip install 'finscale[boosting]' brings it"

@@ -160,6 +160,21 @@ def test_the_window_view_by_hand():
     assert shown[1] == pytest.approx([0, 0, math.log(1e-6), 0], abs=1e-3)
 
 
+def test_the_summary_view_by_hand():
+    frame = bars({"A": [1.0, 2, 6, 3]}).with_columns(rel_close=pl.col("close") * 10)
+    plain = setting(features=("close", "low"))
+    last, mean, least, greatest, slope = 6, 3, 1, 6, 2.5  # of 1, 2, 6
+    spread = math.sqrt((4 + 1 + 9) / 3)
+    shown = design(replace(plain, relative=("rel_close",)), "summary")(frame, np.array([2, 3]))
+    expected = [last * 10, mean * 10, spread * 10, least * 10, greatest * 10, slope * 10]
+    assert shown[0] == pytest.approx(expected)
+    assert shown[1, 5] == pytest.approx(5)
+    assert design(plain, "summary")(frame, np.array([2]))[0, ::2] == pytest.approx(
+        [last, mean, spread, least, greatest, slope]
+    )
+    assert design(plain, "summary")(frame, np.array([], dtype=int)).shape == (0, 12)
+
+
 def test_the_last_view_shows_the_relative_columns_and_without_any_the_features():
     frame = bars({"A": [1.0, 2, 3]}).with_columns(rel_close=pl.Series([None, math.inf, 0.4]))
     plain = setting(features=("close", "low"))

@@ -77,6 +77,19 @@ def test_others_read_the_relative_columns_too(market, name):
     assert losses(market.with_columns(halved), name, view="level", **options) != shown
 
 
+def test_the_kernel_reads_relative_columns_unless_told_otherwise(market):
+    assert losses(market, "random_fourier") == losses(market, "random_fourier", view="last")
+    given = {"task": TASK, "context_length": LENGTH, "features": ("close", "high")}
+    forecasts = [
+        make_baseline("random_fourier", **given, **options)
+        .fit(market, TRAIN, label(market, TASK).target_R[TRAIN])
+        .predict(market, TEST)
+        for options in ({}, {"view": "window"}, {"view": "level"})
+    ]
+    np.testing.assert_array_equal(forecasts[0], forecasts[1])
+    assert not np.array_equal(forecasts[0], forecasts[2])
+
+
 def test_a_penalty_given_is_kept_and_nothing_is_tuned(market):
     given = {"task": TASK, "context_length": LENGTH, "features": ("close",)}
     assert not isinstance(make_baseline("logistic", **given, penalty=3.0), TunableBaseline)

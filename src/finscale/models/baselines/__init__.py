@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from finscale.config import TaskConfig
 from finscale.errors import FinscaleError, did_you_mean
-from finscale.models.baselines import constant, momentum, tabular, volatility
+from finscale.models.baselines import constant, momentum, tabular, trees, volatility
 from finscale.models.baselines.baseline import (
     Baseline,
     BaselineKind,
@@ -51,8 +52,23 @@ for _name, _kind in {
     ),
     "momentum": BaselineKind(momentum.momentum, "logistic on past returns over volatility"),
     "logistic": BaselineKind(tabular.logistic, "logistic on the last row, penalty by validation"),
-    "random_forest": BaselineKind(tabular.random_forest, "random forest on the last row"),
-    "lightgbm": BaselineKind(tabular.boosting, "gradient boosting on the last row"),
+    "random_forest": BaselineKind(trees.random_forest, "random forest on the last row"),
+    "lightgbm": BaselineKind(
+        trees.lightgbm, "LightGBM on the last row, rounds by validation", package="lightgbm"
+    ),
+    "lightgbm_summary": BaselineKind(
+        partial(trees.lightgbm, view="summary"),
+        "LightGBM on a summary of the window, rounds by validation",
+        package="lightgbm",
+    ),
+    "catboost": BaselineKind(
+        trees.catboost, "CatBoost on the last row, rounds by validation", package="catboost"
+    ),
+    "catboost_summary": BaselineKind(
+        partial(trees.catboost, view="summary"),
+        "CatBoost on a summary of the window, rounds by validation",
+        package="catboost",
+    ),
     "random_fourier": BaselineKind(
         tabular.RandomFourier, "ridge on random Fourier features, complexity its dial"
     ),

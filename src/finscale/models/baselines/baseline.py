@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -107,6 +108,13 @@ class BaselineKind:
     """One line for tables and help."""
     needs_label: bool = False
     """Whether it looks at labels that have come true."""
+    package: str = ""
+    """The module of an extra that it cannot do without."""
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether what it needs is installed."""
+        return not self.package or find_spec(self.package) is not None
 
 
 def rate_logit(successes: float, count: float) -> float:

@@ -1,4 +1,4 @@
-"""Linear models and trees on all that is known of the last row, in one of several views."""
+"""Linear models on all that is known of the last row, in one of several views."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from finscale.errors import missing_extra
-from finscale.models.baselines.baseline import Floats, Ints, Setting, rate_logit
+from finscale.models.baselines.baseline import Floats, Ints, Setting
 from finscale.models.baselines.linear import LinearBaseline, TunedLinear
 from finscale.models.baselines.linear_fit import Standardiser
 from finscale.models.baselines.views import View, design
@@ -46,8 +45,9 @@ class RandomFourier(LinearBaseline):
     ridge : float
         L2 penalty on the weights in units of P, so that it means the same kernel at every P
         (classification).
-    view : str
-        How windows are shown.
+    view : str, optional
+        How windows are shown: ``last`` where there are relative columns. Levels are no inputs of a
+        Gaussian kernel, so that without any it is ``window``.
     """
 
     def __init__(
@@ -57,11 +57,11 @@ class RandomFourier(LinearBaseline):
         complexity: int = 512,
         bandwidth: float = 2.0,
         ridge: float = 4.0,
-        view: View = "window",
+        view: View | None = None,
     ) -> None:
         penalty = ridge * complexity if setting.classifies else None
         super().__init__(setting, self._waves, penalty=penalty)
-        self.inputs = design(setting, view)
+        self.inputs = design(setting, view or ("last" if setting.relative else "window"))
         self.complexity = complexity
         self.bandwidth = bandwidth
 
@@ -78,98 +78,3 @@ class RandomFourier(LinearBaseline):
     def _waves(self, frame: pl.DataFrame, ends: Ints) -> Floats:
         angles = self.input_scale(self.inputs(frame, ends)) @ self.projections
         return np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
-
-
-class TreeBaseline:
-    """An ensemble of trees on the last row's features.
-
-    Parameters
-    ----------
-    setting : Setting
-        The job.
-    classifier, regressor : estimator class
-        scikit-learn's interface.
-    options : dict
-        Arguments of the estimator.
-    view : str
-        How windows are shown.
-    """
-
-    def __init__(
-        self, setting: Setting, classifier: Any, regressor: Any, options: dict[str, Any], view: View
-    ) -> None:
-        self.setting = setting
-        self.design = design(setting, view)
-        self.model = (classifier if setting.classifies else regressor)(
-            random_state=setting.seed, n_jobs=1, **options
-        )
-
-    def fit(self, frame: pl.DataFrame, ends: Ints, target: NDArray[Any]) -> Self:
-        """Grow the trees on the windows that end at ``ends``."""
-        target_B: NDArray[Any] = np.asarray(target, dtype=np.float64)
-        self.num_train = target_B.size
-        self.constant: float | None = None
-        if self.setting.classifies:
-            if target_B.min() == target_B.max():
-                self.constant = rate_logit(target_B.sum(), target_B.size)
-                return self
-            target_B = target_B > 0.5
-        self.model.fit(self.design(frame, ends), target_B)
-        return self
-
-    def predict(self, frame: pl.DataFrame, ends: Ints) -> Floats:
-        """Return a logit or prediction for each window; certainty is capped at 1 in 2n."""
-        if self.constant is not None:
-            return np.full(len(ends), self.constant)
-        x_BK = self.design(frame, ends)
-        if not self.setting.classifies:
-            return np.asarray(self.model.predict(x_BK), dtype=np.float64)
-        share_B = self.model.predict_proba(x_BK)[:, 1] * self.num_train
-        logits: Floats = np.log((share_B + 0.5) / (self.num_train - share_B + 0.5))
-        return logits
-
-
-def random_forest(
-    setting: Setting, *, trees: int = 200, min_leaf: int = 50, view: View = "last"
-) -> TreeBaseline:
-    """Return a random forest (Breiman 2001) whose leaves hold at least ``min_leaf`` windows."""
-    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-
-    options = {"n_estimators": trees, "min_samples_leaf": min_leaf, "max_features": "sqrt"}
-    return TreeBaseline(setting, RandomForestClassifier, RandomForestRegressor, options, view)
-
-
-def boosting(
-    setting: Setting,
-    *,
-    rounds: int = 150,
-    leaves: int = 8,
-    learning_rate: float = 0.03,
-    min_leaf: int = 40,
-    view: View = "last",
-) -> TreeBaseline:
-    """Return LightGBM's gradient-boosted trees (Ke et al. 2017), shallow and slow.
-
-    Raises
-    ------
-    FinscaleError
-        If lightgbm is not installed.
-    """
-    try:
-        from lightgbm import LGBMClassifier, LGBMRegressor
-    except ImportError:
-        raise missing_extra("lightgbm", "boosting") from None
-    options = {
-        "n_estimators": rounds,
-        "num_leaves": leaves,
-        "learning_rate": learning_rate,
-        "min_child_samples": min_leaf,
-        "subsample": 0.7,
-        "subsample_freq": 1,
-        "colsample_bytree": 0.5,
-        "reg_lambda": 1.0,
-        "deterministic": True,
-        "force_row_wise": True,
-        "verbosity": -1,
-    }
-    return TreeBaseline(setting, LGBMClassifier, LGBMRegressor, options, view)
