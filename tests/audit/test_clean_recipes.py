@@ -8,7 +8,7 @@ import pytest
 from finscale.audit import CHECKS, audit
 from finscale.config import ExperimentConfig, TaskConfig
 from finscale.data import DataStore, FinancialDataset
-from finscale.features import compute_features
+from finscale.features import compute_features, relative_columns
 
 DATES = {"train_end": "2011-12-31", "validation_end": "2014-12-31"}
 FOLDS = {"method": "walk_forward", "folds": 3}
@@ -57,6 +57,24 @@ def test_no_false_alarm_on_random_walks(market, task, random_walk):
     certificate = audit(dataset, bars={"WALK": bars})
     assert certificate.clean, str(certificate)
     assert [o.check for o in certificate.outcomes if o.status == "unproven"] == ["files"]
+
+
+def test_relative_channels_are_proven_and_recomputed(random_walk):
+    bars = random_walk("garch", seed=5)[:1000]
+    frame = relative_columns(bars)
+    names = frame.columns
+    rows = bars.hstack(frame)
+
+    def certify(rows):
+        dataset = FinancialDataset.from_frames(
+            [rows], context_length=40, task=TaskConfig(), features=names
+        )
+        return audit(dataset, bars={"WALK": bars}, only=["causality", "columns"])
+
+    assert certify(rows).clean
+    assert "26 of 26 features computed" in str(certify(rows))
+    shifted = rows.with_columns(pl.col("rel_obv").shift(-1))[:-1]
+    assert "rel_obv is" in str(certify(shifted))
 
 
 def test_weekly_bars_and_bars_without_volume(store):

@@ -12,6 +12,7 @@ from finscale.features import (
     build_dataset,
     build_datasets,
     compute_features,
+    dataset_columns,
     is_current,
     relative_columns,
 )
@@ -30,6 +31,7 @@ def test_the_dataset_begins_where_every_feature_has_a_value(store):
     whole = compute_features(store.bars("SP500").adjusted(), "a20")
     assert frame[:, :27].equals(whole[199:])
     assert frame[:, 27:].equals(relative_columns(whole)[199:])
+    assert tuple(frame.columns) == dataset_columns("a20")
     assert frame.width == 27 + 26
 
 
@@ -84,9 +86,10 @@ def test_a_dataset_of_other_columns_is_out_of_date(store, monkeypatch):
 
 def test_a_dataset_that_cannot_be_read_is_not_judged(store):
     built = build_dataset(store, "SP500")
-    (store.processed.folder / built.path).write_bytes(b"broken")
+    file = store.processed.folder / built.path
+    file.write_bytes(b"broken")
     assert is_current(store, built)
-    (store.processed.folder / built.path).unlink()
+    file.unlink()
     assert is_current(store, built)
 
 

@@ -26,6 +26,7 @@ _HOMES = {
     "compute_features": ".engine",
     "compute_columns": ".engine",
     "declared_features": ".relative",
+    "dataset_columns": ".relative",
     "relative_columns": ".relative",
     "relative_feature": ".relative",
     "relative_features": ".relative",

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from finscale.data.bars import normal_symbol
-from finscale.data.frames import KEYS
 from finscale.data.manifest import ManifestEntry
 from finscale.data.parquet import EncodedFrame, encode_frame
 from finscale.data.store import DataStore, FrameFacts, dataset_id
 from finscale.data.timescales import resample
 from finscale.errors import DataError
 from finscale.features.engine import compute_features
-from finscale.features.feature import INPUTS
-from finscale.features.relative import relative_columns, relative_features
+from finscale.features.relative import dataset_columns, relative_columns, relative_features
 from finscale.features.tiers import tier_features
 
 #: Feature columns whose files wait in memory for one write of the manifest: 32 symbols of a20.
@@ -114,11 +114,16 @@ def is_current(store: DataStore, entry: ManifestEntry) -> bool:
         Of a dataset, such as ``store.processed.get("SPY.dataset.a20")``.
     """
     try:
-        columns = pl.read_parquet_schema(store.processed.folder / entry.path)
+        columns = _columns(store.processed.folder / entry.path, entry.sha256)
     except (OSError, pl.exceptions.PolarsError):
         return True
-    features = (*tier_features(entry.tier), *relative_features(entry.tier))
-    return list(columns) == [*KEYS, *INPUTS, *(feature.name for feature in features)]
+    return columns == dataset_columns(entry.tier)
+
+
+@lru_cache(maxsize=10_000)
+def _columns(path: Path, sha256: str) -> tuple[str, ...]:
+    """Return a registered file's columns; the digest keeps them apart from another content's."""
+    return tuple(pl.read_parquet_schema(path))
 
 
 @dataclass(frozen=True)

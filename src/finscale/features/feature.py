@@ -32,7 +32,7 @@ class Feature:
     source: str
     """Library function and publication."""
     seen: str = ""
-    """How a model sees the column relatively: a view of :data:`finscale.features.VIEWS` by name,
+    """How a model sees the column relatively: a view of ``finscale.features.VIEWS`` by name,
     such as ``price`` or ``bounded``. Needed by whatever is added to ``FEATURES``."""
     parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """Keyword arguments of ``compute``."""

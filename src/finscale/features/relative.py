@@ -1,6 +1,6 @@
 """Relative columns: bars and features without units, comparable across levels and symbols.
 
-Every column of a dataset has a relative one beside it, named :data:`finscale.data.frames.RELATIVE`
+Every column of a dataset has a relative one beside it, named ``finscale.data.frames.RELATIVE``
 and its own name. It is a declared feature like any other, so the engine computes it, the suite and
 ``finscale features prove`` prove it, and an audit recomputes it.
 
@@ -9,7 +9,7 @@ rel_open, rel_high, rel_low     log ratio to the close of the same bar
 rel_close                       log return of the bar
 rel_volume                      log ratio to its mean of 20 bars
 rel_volatility                  log EWMA volatility of log returns, λ = .94
-rel_ + a feature's name         as the feature's :attr:`Feature.seen` says
+rel_ + a feature's name         as the feature's ``Feature.seen`` says
 =============================== ==========================================================
 """
 
@@ -19,10 +19,10 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from finscale.data.frames import RELATIVE
+from finscale.data.frames import KEYS, RELATIVE
 from finscale.features.engine import bar_arrays, compute_columns
 from finscale.features.feature import INPUTS, Array, Feature
-from finscale.features.tiers import FEATURES, tier_features
+from finscale.features.tiers import FEATURES, TIERS, tier_features
 from finscale.features.views import (
     VIEWS,
     WINDOW,
@@ -120,6 +120,18 @@ def relative_features(tier: str) -> tuple[Feature, ...]:
         If no such tier is declared.
     """
     return (*_BARS, *(relative_feature(feature) for feature in tier_features(tier)))
+
+
+def dataset_columns(tier: str) -> tuple[str, ...]:
+    """Return the columns of a tier's datasets in order: keys, bars, features, relative ones.
+
+    Raises
+    ------
+    FinscaleError
+        If no such tier is declared.
+    """
+    names = TIERS[tier]
+    return (*KEYS, *INPUTS, *names, *_OF_BARS, *(RELATIVE + name for name in names))
 
 
 def relative_feature(feature: Feature) -> Feature:

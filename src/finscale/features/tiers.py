@@ -18,7 +18,7 @@ from finscale.registry import Registry
 def _check(name: str, feature: Feature) -> None:
     """Refuse a feature that has no relative column, or whose name is taken by one of the bars."""
     if not feature.seen:
-        views = ", ".join(f"{name} ({view.words})" for name, view in VIEWS.items())
+        views = ", ".join(f"{kind} ({view.words})" for kind, view in VIEWS.items())
         raise FinscaleError(
             f"the feature {name} does not say how a model sees it relatively.",
             hint=f"declare Feature(…, seen=…), one of: {views}",

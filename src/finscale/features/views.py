@@ -2,7 +2,7 @@
 
 Levels are not comparable: an index at 300 and at 3,000, or two stocks, give a model other numbers
 for the same situation. Each view turns values into ones without a unit, so that prices times 10 and
-volumes times 7 leave them as they are. Adding a view is adding an entry to :data:`VIEWS`.
+volumes times 7 leave them as they are. Adding a view is adding an entry to ``VIEWS``.
 
 What a formula leaves undefined has a declared, finite value here, and every floor is a ratio:
 
