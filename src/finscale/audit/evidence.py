@@ -135,7 +135,7 @@ def collect(
         folds=tuple(folds),
         split=asked,
         bars=given,
-        features={**declared_features(dataset.features), **(features or {})},
+        features={**declared_features(dataset.columns), **(features or {})},
         timescale=timescale,
         fitted={**_own_fits(dataset, folds), **(fitted or {})},
         calendars=zones,

@@ -207,6 +207,11 @@ class FinancialDataset:
         return len(self.features)
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that a model may read: channels, then the linear path's."""
+        return tuple(dict.fromkeys((*self.features, *self.relative)))
+
+    @property
     def device(self) -> torch.device:
         """Where windows and targets are made; mapped rows stay where they are."""
         return self.target_R.device
