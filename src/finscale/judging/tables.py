@@ -46,7 +46,7 @@ class Options:
     Attributes
     ----------
     baselines : tuple of str or None
-        Names in ``finscale.models.baselines``; the default ones when None, every installed one for
+        Names in ``finscale.models.baselines``; the default ones when None, all at hand for
         ``("all",)``.
     rule : OperatingRule
         How the threshold is chosen on validation.
@@ -72,7 +72,7 @@ class Options:
         if self.baselines == ("all",):
             from finscale.models.baselines import BASELINES
 
-            return tuple(name for name, kind in BASELINES.items() if kind.is_installed)
+            return tuple(name for name, kind in BASELINES.items() if kind.is_at_hand)
         return DEFAULT_BASELINES if self.baselines is None else self.baselines
 
     @property

@@ -18,6 +18,8 @@ LENGTH = 12
 FEATURES = ("close", "signal", "noise")
 COUNTS = (420, 380)
 FAST = {"random_forest": {"trees": 20}, "random_fourier": {"complexity": 32}}
+#: Pretrained ones are looked at in test_zero_shot.
+EVERY = [name for name, kind in BASELINES.items() if not kind.pretrained]
 BOOSTED = ("lightgbm", "lightgbm_summary", "catboost", "catboost_summary")
 SEEDED = ("random_forest", *BOOSTED, "random_fourier")
 READ_FEATURES = ("logistic", *SEEDED)
@@ -89,7 +91,7 @@ def changed_after(row: int) -> pl.DataFrame:
     )
 
 
-@pytest.mark.parametrize("name", list(BASELINES))
+@pytest.mark.parametrize("name", EVERY)
 @pytest.mark.parametrize("task_name", ["direction", "regression"])
 def test_a_prediction_depends_on_no_later_row(name, task_name):
     task = TaskConfig(name=task_name, horizon=3)
@@ -103,7 +105,7 @@ def test_a_prediction_depends_on_no_later_row(name, task_name):
         assert not np.array_equal(model.predict(changed, unknown), model.predict(FRAME, unknown))
 
 
-@pytest.mark.parametrize("name", list(BASELINES))
+@pytest.mark.parametrize("name", EVERY)
 @pytest.mark.parametrize("task_name", ["threshold_1pct", "regression"])
 def test_fitting_again_gives_the_same_bits(name, task_name):
     task = TaskConfig(name=task_name)
@@ -163,7 +165,7 @@ def test_a_feature_that_foretells_is_found(name):
     assert np.corrcoef(forecast, targets(TaskConfig(name="regression"), LATER))[0, 1] > 0.6
 
 
-@pytest.mark.parametrize("name", list(BASELINES))
+@pytest.mark.parametrize("name", EVERY)
 def test_a_train_set_of_one_class_still_gives_finite_logits(name):
     model = make(name, TaskConfig(name="threshold_5pct"))
     logit = model.fit(FRAME, TRAIN, np.zeros(TRAIN.size, np.float32)).predict(FRAME, LATER)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from finscale.errors import FinscaleError
 from finscale.models.baselines.baseline import rate_logit
 from finscale.models.baselines.linear_fit import (
     PENALTIES,
@@ -101,6 +102,16 @@ def test_of_equals_the_strongest_is_taken():
     x, y = drawn(100, [1.0])
     constant = np.ones_like(x)
     assert fit_linear(constant, y, constant, y, classifies=True).penalty == 3e4
+
+
+def test_no_penalty_is_the_limit_of_a_small_one_and_a_negative_one_is_refused():
+    x, y = drawn(500, [1.0, -1.0])
+    for classifies in (True, False):
+        none = fit_linear(x, y, classifies=classifies, penalty=0)
+        small = fit_linear(x, y, classifies=classifies, penalty=1e-6)
+        np.testing.assert_allclose(none.weight_K, small.weight_K, rtol=1e-5)
+        with pytest.raises(FinscaleError, match="penalty = -1 rewards large weights"):
+            fit_linear(x, y, classifies=classifies, penalty=-1)
 
 
 @pytest.mark.parametrize("label", [0.0, 1.0])

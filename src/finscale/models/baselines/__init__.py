@@ -13,7 +13,14 @@ from typing import Any
 
 from finscale.config import TaskConfig
 from finscale.errors import FinscaleError, did_you_mean
-from finscale.models.baselines import constant, momentum, tabular, trees, volatility
+from finscale.models.baselines import (
+    constant,
+    momentum,
+    tabular,
+    trees,
+    volatility,
+    zero_shot,
+)
 from finscale.models.baselines.baseline import (
     Baseline,
     BaselineKind,
@@ -71,6 +78,24 @@ for _name, _kind in {
     ),
     "random_fourier": BaselineKind(
         tabular.RandomFourier, "ridge on random Fourier features, complexity its dial"
+    ),
+    "fracast": BaselineKind(
+        zero_shot.fracast, "Fracast-0 on the window's closes", package="fracast", pretrained=True
+    ),
+    "chronos_bolt": BaselineKind(
+        zero_shot.chronos,
+        "Chronos-Bolt on the window's closes",
+        package="chronos",
+        pretrained=True,
+    ),
+    "chronos_2": BaselineKind(
+        partial(zero_shot.chronos, weights="amazon/chronos-2"),
+        "Chronos-2 on the window's closes",
+        package="chronos",
+        pretrained=True,
+    ),
+    "timesfm": BaselineKind(
+        zero_shot.timesfm, "TimesFM 3 on the window's closes", package="timesfm3", pretrained=True
     ),
 }.items():
     BASELINES.add(_name, _kind)

@@ -110,11 +110,18 @@ class BaselineKind:
     """Whether it looks at labels that have come true."""
     package: str = ""
     """The module of an extra that it cannot do without."""
+    pretrained: bool = False
+    """Whether it is a network with weights from elsewhere: slow, and to be asked for by name."""
 
     @property
     def is_installed(self) -> bool:
         """Whether what it needs is installed."""
         return not self.package or find_spec(self.package) is not None
+
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether it can be fitted here, in seconds."""
+        return self.is_installed and not self.pretrained
 
 
 def rate_logit(successes: float, count: float) -> float:

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from finscale.errors import FinscaleError
 from finscale.models.baselines.baseline import Floats, rate_logit
 
 #: Where standardised inputs are cut off. A value further out on train is a crash or an error in the
@@ -120,12 +121,19 @@ def fit_linear(
     penalty : float, optional
         Fixes the penalty.
 
+    Raises
+    ------
+    FinscaleError
+        If the penalty given is negative.
+
     Examples
     --------
     >>> x, y = np.arange(10.0)[:, None], np.repeat([0.0, 1.0], 5)
     >>> fit_linear(x, y, x, y, classifies=True).penalty
     1.0
     """
+    if penalty is not None and penalty < 0:
+        raise FinscaleError(f"penalty = {penalty:g} rewards large weights.", hint="give 0 or more")
     y_B = np.asarray(y_train_B, dtype=np.float64)
     scale = Standardiser.fit(x_train_BK)
     z_BK = scale(x_train_BK)
@@ -161,7 +169,8 @@ def _logistic(x_BK: Floats, y_B: Floats, penalty: float) -> tuple[Floats, float]
         return np.zeros(num_columns), rate_logit(y_B.sum(), y_B.size)
     # Newton's steps cost K³: exact where that is little, quasi-Newton beyond
     solver = "newton-cholesky" if num_columns <= 256 else "lbfgs"
-    model = LogisticRegression(C=1.0 / penalty, solver=solver, tol=1e-8, max_iter=1000)
+    strength = 1.0 / penalty if penalty else np.inf
+    model = LogisticRegression(C=strength, solver=solver, tol=1e-8, max_iter=1000)
     model.fit(x_BK, y_B > 0.5)
     return model.coef_[0].astype(np.float64), float(model.intercept_[0])
 
