@@ -19,7 +19,7 @@ from finscale.models.baselines.baseline import Floats, rate_logit
 #: data, and one further out later on must not be multiplied by a weight learned from calmer days.
 CLIP = 6.0
 #: L2 penalties of a logistic, on the summed log loss: half-decades from almost free to almost flat.
-PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4)
+PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4)
 #: Penalties of a ridge, in multiples of what is expected a priori (see ``_ridge``).
 RIDGE_MULTIPLES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 #: Where there is no validation to choose by.
@@ -130,7 +130,7 @@ def fit_linear(
     --------
     >>> x, y = np.arange(10.0)[:, None], np.repeat([0.0, 1.0], 5)
     >>> fit_linear(x, y, x, y, classifies=True).penalty
-    1.0
+    0.1
     """
     if penalty is not None and penalty < 0:
         raise FinscaleError(f"penalty = {penalty:g} rewards large weights.", hint="give 0 or more")
