@@ -30,6 +30,10 @@ NETWORKS = {
     "patchtst": {"depth": 2, "width": 16, "heads": 2, "patch_length": 8, "stride": 4},
     "mlp": {"width": 16},
     "dlinear": {"width": 4},
+    "nlinear": {"width": 4},
+    "itransformer": {"depth": 2, "width": 16},
+    "tsmixer": {"depth": 2, "ff_width": 16, "width": 8, "rows": 6},
+    "tide": {"depth": 2, "width": 8},
 }
 
 

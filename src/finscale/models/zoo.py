@@ -23,6 +23,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from finscale.config.architectures import (
+    ITransformerConfig,
+    NLinearConfig,
+    TiDEConfig,
+    TSMixerConfig,
+)
 from finscale.config.model import (
     MODEL_CONFIGS,
     DLinearConfig,
@@ -30,7 +36,13 @@ from finscale.config.model import (
     ModelConfig,
     NetworkConfig,
 )
-from finscale.models import mlp_sizes
+from finscale.models import (
+    itransformer_sizes,
+    mlp_sizes,
+    nlinear_sizes,
+    tide_sizes,
+    tsmixer_sizes,
+)
 from finscale.models.counts import ParameterCounts
 from finscale.models.interface import HEAD_NAMES, HeadName, Interface
 from finscale.models.patchtst import entry as patchtst
@@ -133,6 +145,30 @@ def _dlinear(config: DLinearConfig, interface: Interface) -> nn.Module:
     return DLinear(config, interface)
 
 
+def _nlinear(config: NLinearConfig, interface: Interface) -> nn.Module:
+    from finscale.models.nlinear import NLinear
+
+    return NLinear(config, interface)
+
+
+def _itransformer(config: ITransformerConfig, interface: Interface) -> nn.Module:
+    from finscale.models.itransformer import ITransformer
+
+    return ITransformer(config, interface)
+
+
+def _tsmixer(config: TSMixerConfig, interface: Interface) -> nn.Module:
+    from finscale.models.tsmixer import TSMixer
+
+    return TSMixer(config, interface)
+
+
+def _tide(config: TiDEConfig, interface: Interface) -> nn.Module:
+    from finscale.models.tide import TiDE
+
+    return TiDE(config, interface)
+
+
 def _mlp(config: MLPConfig, interface: Interface) -> nn.Module:
     from finscale.models.mlp import MLP
 
@@ -168,6 +204,64 @@ ARCHITECTURES.add(
         rungs=_dlinear_rungs,
         sizes=lambda config: f"× {config.width}" if config.width else "row to row",
         hidden_width=lambda _: 1,
+    ),
+)
+ARCHITECTURES.add(
+    "nlinear",
+    Architecture(
+        title="NLinear",
+        source="Zeng et al. (2023), Are transformers effective for time series forecasting?, AAAI",
+        config=NLinearConfig,
+        build=_nlinear,
+        inputs=("mix", "differences"),
+        rungs=nlinear_sizes.rungs,
+        settle=nlinear_sizes.settle,
+        sizes=lambda config: f"× {config.width}" if config.width else "row to row",
+        hidden_width=lambda _: 1,
+    ),
+)
+ARCHITECTURES.add(
+    "itransformer",
+    Architecture(
+        title="iTransformer",
+        source="Liu et al. (2024), iTransformer: inverted transformers are effective, ICLR",
+        config=ITransformerConfig,
+        build=_itransformer,
+        inputs=("channels", "embedding"),
+        fine="ff_width",
+        rungs=itransformer_sizes.rungs,
+        settle=itransformer_sizes.settle,
+        sizes=lambda config: (
+            f"{config.depth} × {config.width} ({config.width // config.head_size} heads)"
+        ),
+    ),
+)
+ARCHITECTURES.add(
+    "tsmixer",
+    Architecture(
+        title="TSMixer",
+        source="Chen et al. (2023), TSMixer: an all-MLP architecture, TMLR",
+        config=TSMixerConfig,
+        build=_tsmixer,
+        inputs=("channels", "align_features", "align_time"),
+        head=("head", "back"),
+        fine="ff_width",
+        rungs=tsmixer_sizes.rungs,
+        settle=tsmixer_sizes.settle,
+        sizes=lambda config: f"{config.depth} × {config.width or 'F'} × {config.rows or 'L'}",
+    ),
+)
+ARCHITECTURES.add(
+    "tide",
+    Architecture(
+        title="TiDE",
+        source="Das et al. (2023), Long-term forecasting with TiDE, TMLR",
+        config=TiDEConfig,
+        build=_tide,
+        inputs=("channels", "encoder.0.dense_in", "encoder.0.skip"),
+        rungs=tide_sizes.rungs,
+        settle=tide_sizes.settle,
+        sizes=lambda config: f"{config.depth} × {config.width}",
     ),
 )
 ARCHITECTURES.add(
