@@ -30,6 +30,9 @@ NETWORKS = {
     "patchtst": {"depth": 2, "width": 16, "heads": 2, "patch_length": 8, "stride": 4},
     "mlp": {"width": 16},
     "dlinear": {"width": 4},
+    "nhits": {"width": 8},
+    "moderntcn": {"width": 4},
+    "gru": {"width": 8},
 }
 
 

@@ -1,5 +1,7 @@
 """What a run and a study are: frozen settings, YAML in, canonical JSON and hash out."""
 
+# importing the package registers the sections of its architectures
+from finscale.config import architectures as architectures
 from finscale.config.base import Section, canonical_json, content_hash
 from finscale.config.data import DataConfig, SplitConfig, TaskConfig
 from finscale.config.experiment import ExperimentConfig
