@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from finscale.cli.app import app
 from finscale.errors import FinscaleError
+from finscale.models import ARCHITECTURES
 
 runner = CliRunner()
 
@@ -20,8 +21,7 @@ def shown(*words: str) -> list[dict]:
 
 def test_list_names_every_architecture_with_its_smallest_budget() -> None:
     rows = {row["kind"]: row for row in shown("list")}
-    zoo = ["patchtst", "dlinear", "nlinear", "itransformer", "tsmixer", "tide", "mlp"]
-    assert list(rows) == zoo
+    assert list(rows) == list(ARCHITECTURES)
     for row in rows.values():
         assert row["smallest_budget"] <= 5_000
         assert "classification" in row["heads"]

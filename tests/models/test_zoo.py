@@ -30,7 +30,7 @@ HEADS: list[dict[str, Any]] = [
     {"head": "regression", "num_outputs": 3},
     {"head": "forecast", "forecast_length": 2},
 ]
-KINDS = ("patchtst", "dlinear", "nlinear", "itransformer", "tsmixer", "tide", "mlp")
+KINDS = tuple(ARCHITECTURES)
 
 
 def config_of(kind: str, **settings: Any) -> NetworkConfig:

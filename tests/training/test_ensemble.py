@@ -217,6 +217,8 @@ def test_what_cannot_be_one_program_is_refused(make_trainer, windows):
         fit_ensemble([make_trainer(epochs=2), make_trainer(epochs=3)])
     fast = [make_trainer(kernels="fast"), make_trainer(kernels="fast")]
     assert "CPU kernels compute one model at a time" in why_not_together(fast)
+    cells = [make_trainer(model=nn.GRU(5, 1)) for _ in range(2)]
+    assert why_not_together(cells) == "torch cannot stack recurrent layers"
     shorter = dataclasses.replace(split, train=split.train[1:])
     assert why_not_together([make_trainer(), make_trainer(split=shorter)]) == (
         "they differ in windows"

@@ -34,6 +34,9 @@ NETWORKS = {
     "itransformer": {"depth": 2, "width": 16},
     "tsmixer": {"depth": 2, "ff_width": 16, "width": 8, "rows": 6},
     "tide": {"depth": 2, "width": 8},
+    "nhits": {"width": 8},
+    "moderntcn": {"width": 4},
+    "gru": {"width": 8},
 }
 
 

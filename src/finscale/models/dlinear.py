@@ -10,10 +10,10 @@ from finscale.config.model import DLinearConfig
 from finscale.errors import ConfigError
 from finscale.models.interface import STATS_PER_CHANNEL, Interface
 from finscale.models.output import WindowOutput
-from finscale.models.revin import prepare_windows, restored
+from finscale.models.window_network import WindowNetwork
 
 
-class DLinear(nn.Module):
+class DLinear(WindowNetwork):
     """Linear maps of trend and remainder, shared by the channels.
 
     A forecast is the sum of the two maps from L rows to H, as in the paper. For classification and
@@ -33,10 +33,8 @@ class DLinear(nn.Module):
     """
 
     def __init__(self, config: DLinearConfig, interface: Interface) -> None:
-        super().__init__()
+        super().__init__(interface)
         self.moving_average = config.moving_average
-        self.forecasts = interface.head == "forecast"
-        self.normalise = interface.normalise
         outputs = interface.forecast_length if self.forecasts else config.width
         if outputs is None:
             raise ConfigError("a DLinear that does not forecast needs a width or a budget.")
@@ -45,28 +43,15 @@ class DLinear(nn.Module):
         inputs = (outputs + STATS_PER_CHANNEL) * interface.num_features
         self.head = None if self.forecasts else WindowOutput(inputs, interface)
 
-    def forward(self, x_BLF: Tensor) -> Tensor:
-        """Return logits ``[B]``, numbers ``[B]`` or ``[B, Q]``, or a forecast ``[B, H, F]``."""
-        return self.encode(*self.prepare(x_BLF))
-
-    def prepare(self, x_BLF: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return what depends on the windows alone; see :func:`prepare_windows`."""
-        return prepare_windows(
-            x_BLF,
-            normalise=self.normalise,
-            statistics=not self.forecasts,
-            moments=self.forecasts,
-        )
-
-    def encode(self, z_BLF: Tensor, stats_BFk: Tensor, mean_B1F: Tensor, std_B1F: Tensor) -> Tensor:
-        """Return the output for prepared windows."""
+    def outputs(self, z_BLF: Tensor, stats_BFk: Tensor) -> Tensor:
+        """Return numbers ``[B]`` or ``[B, Q]``, or a forecast ``[B, H, F]`` still normalised."""
         z_BFL = z_BLF.transpose(1, 2)
         before = (self.moving_average - 1) // 2
         ends = (before, self.moving_average - 1 - before)
         padded = functional.pad(z_BFL, ends, mode="replicate")
         trend_BFL = functional.avg_pool1d(padded, self.moving_average, stride=1)
-        mapped_BFD = self.trend(trend_BFL) + self.remainder(z_BFL - trend_BFL)
+        mapped_BFD: Tensor = self.trend(trend_BFL) + self.remainder(z_BFL - trend_BFL)
         if self.head is None:
-            return restored(mapped_BFD.transpose(1, 2), mean_B1F, std_B1F)
+            return mapped_BFD.transpose(1, 2)
         result: Tensor = self.head(torch.cat([mapped_BFD, stats_BFk], dim=2).flatten(1))
         return result

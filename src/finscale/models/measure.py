@@ -8,11 +8,13 @@ torch's import 1.3 s.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from fnmatch import fnmatchcase
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from finscale.models.counts import ParameterCounts
@@ -22,22 +24,36 @@ from finscale.models.interface import Interface
 _WINDOWS = 8
 
 
+class _NoNumbers(TorchFunctionMode):
+    """Skip ``torch.nn.init``: on the meta device it takes most of a model's time, for nothing."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
 def on_meta(build: Callable[[], nn.Module]) -> nn.Module:
     """Return a model that has shapes and no numbers."""
-    with torch.device("meta"):
+    with torch.device("meta"), _NoNumbers():
         return build()
 
 
 def counted_parameters(
     model: nn.Module, inputs: Sequence[str], head: Sequence[str]
 ) -> ParameterCounts:
-    """Count parameters; ``inputs`` and ``head`` name the submodules of the two ends."""
+    """Count parameters; ``inputs`` and ``head`` name the submodules of the two ends.
+
+    ``*`` in a name stands for anything: ``blocks.*.read``.
+    """
 
     def within(names: Sequence[str]) -> int:
         return sum(
             parameter.numel()
             for key, parameter in model.named_parameters()
-            if any(key == name or key.startswith(f"{name}.") for name in names)
+            if any(fnmatchcase(key, name) or fnmatchcase(key, f"{name}.*") for name in names)
         )
 
     ends = within(inputs), within(head)

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from finscale.config.model import MLPConfig
 from finscale.models.interface import STATS_PER_CHANNEL, Interface
 from finscale.models.output import WindowOutput
-from finscale.models.revin import prepare_windows, restored
+from finscale.models.window_network import WindowNetwork
 
 
-class MLP(nn.Module):
+class MLP(WindowNetwork):
     """Hidden layers with GELU and dropout on the normalised window and its statistics.
 
     Parameters
@@ -25,10 +25,8 @@ class MLP(nn.Module):
     """
 
     def __init__(self, config: MLPConfig, interface: Interface) -> None:
-        super().__init__()
+        super().__init__(interface)
         assert config.width is not None, "the budget solver fills in the width"
-        self.forecasts = interface.head == "forecast"
-        self.normalise = interface.normalise
         features, embedded = interface.num_features, config.feature_embedding
         channels = embedded if isinstance(embedded, int) else features
         self.embedding = nn.Linear(features, channels) if channels != features else None
@@ -46,23 +44,10 @@ class MLP(nn.Module):
                 nn.init.normal_(layer.weight, std=1 / math.sqrt(layer.in_features))
                 nn.init.zeros_(layer.bias)
 
-    def forward(self, x_BLF: Tensor) -> Tensor:
-        """Return logits ``[B]``, numbers ``[B]`` or ``[B, Q]``, or a forecast ``[B, H, F]``."""
-        return self.encode(*self.prepare(x_BLF))
-
-    def prepare(self, x_BLF: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return what depends on the windows alone; see :func:`prepare_windows`."""
-        return prepare_windows(
-            x_BLF,
-            normalise=self.normalise,
-            statistics=not self.forecasts,
-            moments=self.forecasts,
-        )
-
-    def encode(self, z_BLF: Tensor, stats_BFk: Tensor, mean_B1F: Tensor, std_B1F: Tensor) -> Tensor:
-        """Return the output for prepared windows."""
+    def outputs(self, z_BLF: Tensor, stats_BFk: Tensor) -> Tensor:
+        """Return numbers ``[B]`` or ``[B, Q]``, or a forecast ``[B, H, F]`` still normalised."""
         if self.embedding is not None:
             z_BLF = self.embedding(z_BLF)
         inputs = torch.cat([z_BLF.flatten(1), stats_BFk.flatten(1)], dim=1)
         output: Tensor = self.head(self.hidden(inputs))
-        return restored(output, mean_B1F, std_B1F) if self.forecasts else output
+        return output

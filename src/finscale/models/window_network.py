@@ -28,7 +28,7 @@ def near_zero(layer: nn.Linear, inputs: int | None = None) -> nn.Linear:
 
 
 class WindowNetwork(nn.Module, ABC):
-    """A network on windows that are normalised by their own moments.
+    """A network on windows that are normalised by their own moments, where the data ask for it.
 
     For classification and regression it is given the moments' statistics beside the window, because
     normalising deletes the level of volatility; a forecast is put back in the window's units.
@@ -42,6 +42,7 @@ class WindowNetwork(nn.Module, ABC):
     def __init__(self, interface: Interface) -> None:
         super().__init__()
         self.forecasts = interface.head == "forecast"
+        self.normalise = interface.normalise
 
     def forward(self, x_BLF: Tensor) -> Tensor:
         """Return logits ``[B]``, numbers ``[B]`` or ``[B, Q]``, or a forecast ``[B, H, F]``."""
@@ -49,7 +50,12 @@ class WindowNetwork(nn.Module, ABC):
 
     def prepare(self, x_BLF: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return what depends on the windows alone; see :func:`prepare_windows`."""
-        return prepare_windows(x_BLF, statistics=not self.forecasts, moments=self.forecasts)
+        return prepare_windows(
+            x_BLF,
+            normalise=self.normalise,
+            statistics=not self.forecasts,
+            moments=self.forecasts,
+        )
 
     def encode(self, z_BLF: Tensor, stats_BFk: Tensor, mean_B1F: Tensor, std_B1F: Tensor) -> Tensor:
         """Return the output for prepared windows."""

@@ -24,7 +24,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from finscale.config.architectures import (
+    GRUConfig,
     ITransformerConfig,
+    ModernTCNConfig,
+    NHiTSConfig,
     NLinearConfig,
     TiDEConfig,
     TSMixerConfig,
@@ -37,8 +40,10 @@ from finscale.config.model import (
     NetworkConfig,
 )
 from finscale.models import (
+    feature_embedding_sizes,
     itransformer_sizes,
     mlp_sizes,
+    moderntcn_sizes,
     nlinear_sizes,
     tide_sizes,
     tsmixer_sizes,
@@ -86,7 +91,7 @@ class Architecture:
     settle: Callable[[Any, Interface], NetworkConfig] = lambda config, interface: config
     """Fills in what follows from the stated sizes: every ``auto`` and default."""
     inputs: tuple[str, ...] = ("embedding",)
-    """Names of the submodules that embed the input, for the counts."""
+    """Names of the submodules that embed the input, for the counts; ``*`` stands for anything."""
     head: tuple[str, ...] = ("head",)
     """Names of the submodules that write the output, for the counts."""
     counts: Callable[[Any, Interface], ParameterCounts] | None = None
@@ -99,6 +104,8 @@ class Architecture:
     """The title with what tells one ladder from another: wide PatchTST."""
     sizes: Callable[[Any], str] | None = None
     """The sizes in words: 3 × 64 (4 heads); each dial with its value when absent."""
+    vmaps: bool = True
+    """Whether torch can run several as one program, see ``finscale.training.ensemble``."""
     hidden_width: Callable[[Any], int] = lambda config: getattr(config, "width", None) or 64
     """Inputs of the hidden matrices, in whose inverse the learning rate falls; 1 where there are
     none, so that the rate is the highest whatever the size (Yang et al. 2022, table 8)."""
@@ -173,6 +180,24 @@ def _mlp(config: MLPConfig, interface: Interface) -> nn.Module:
     from finscale.models.mlp import MLP
 
     return MLP(config, interface)
+
+
+def _nhits(config: NHiTSConfig, interface: Interface) -> nn.Module:
+    from finscale.models.nhits import NHiTS
+
+    return NHiTS(config, interface)
+
+
+def _moderntcn(config: ModernTCNConfig, interface: Interface) -> nn.Module:
+    from finscale.models.moderntcn import ModernTCN
+
+    return ModernTCN(config, interface)
+
+
+def _gru(config: GRUConfig, interface: Interface) -> nn.Module:
+    from finscale.models.gru import GRU
+
+    return GRU(config, interface)
 
 
 ARCHITECTURES = _Architectures("architecture")
@@ -275,5 +300,50 @@ ARCHITECTURES.add(
         settle=mlp_sizes.settle,
         sizes=lambda config: f"{config.depth} × {config.width}",
         hidden_width=lambda config: config.width if config.depth > 1 else 1,
+    ),
+)
+ARCHITECTURES.add(
+    "nhits",
+    Architecture(
+        title="N-HiTS",
+        source="Challu et al. (2023), N-HiTS: Neural hierarchical interpolation for time series "
+        "forecasting, AAAI",
+        config=NHiTSConfig,
+        build=_nhits,
+        inputs=("embedding", "blocks.*.read"),
+        rungs=feature_embedding_sizes.rungs,
+        settle=feature_embedding_sizes.settle,
+        sizes=lambda config: f"{len(config.pooling) * config.blocks} blocks of {config.width}",
+    ),
+)
+ARCHITECTURES.add(
+    "moderntcn",
+    Architecture(
+        title="ModernTCN",
+        source="Luo & Wang (2024), ModernTCN: A modern pure convolution structure for general time "
+        "series analysis, ICLR",
+        config=ModernTCNConfig,
+        build=_moderntcn,
+        fine="mixing_width",
+        rungs=moderntcn_sizes.rungs,
+        settle=moderntcn_sizes.settle,
+        inputs=("embedding", "stem", "statistics"),
+        counts=moderntcn_sizes.counts,
+        sizes=lambda config: f"{config.depth} × {config.width} ({config.mixing_width} across)",
+    ),
+)
+ARCHITECTURES.add(
+    "gru",
+    Architecture(
+        title="GRU",
+        source="Cho et al. (2014), Learning phrase representations using RNN encoder–decoder for "
+        "statistical machine translation, EMNLP",
+        config=GRUConfig,
+        build=_gru,
+        inputs=("embedding", "cells.weight_ih_l0"),
+        rungs=feature_embedding_sizes.rungs,
+        settle=feature_embedding_sizes.settle,
+        sizes=lambda config: f"{config.depth} × {config.width}",
+        vmaps=False,
     ),
 )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from finscale.errors import TrainingError
 from finscale.training.allocator import keep_freed_memory
@@ -209,6 +209,8 @@ def why_not_together(trainers: Sequence[Trainer]) -> str:
         return "finscale's CPU kernels compute one model at a time"
     if any(getattr(m, "checkpointing", False) for t in trainers for m in t.model.modules()):
         return "activation checkpointing repeats no replica's masks"
+    if any(isinstance(m, nn.RNNBase) for t in trainers for m in t.model.modules()):
+        return "torch cannot stack recurrent layers"
     if len({trainer.device for trainer in trainers}) > 1:
         return "they are on different devices"
     identities = [_shared(trainer) for trainer in trainers]

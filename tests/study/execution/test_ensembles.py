@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from finscale.config import StudyConfig
+from finscale.config.architectures import GRUConfig
 from finscale.runs import RunStore
 from finscale.study import Study
 from finscale.study.execution.ensembles import ensemble_size, ensembles
@@ -61,6 +62,19 @@ def test_seeds_of_a_size_are_one_program_on_a_gpu(study) -> None:
 
 def test_on_a_cpu_every_run_trains_alone(study) -> None:
     assert list(names(study, "cpu")) == [""]
+
+
+def test_recurrent_cells_which_torch_cannot_stack_train_alone(tiny, tmp_path) -> None:
+    network = GRUConfig(budget=3_000)
+    config = StudyConfig(
+        name="cells",
+        experiment=tiny.model_copy(update={"model": network}),
+        axes={"parameters": (3_000,)},
+        seeds=(0, 1),
+        baselines=("base_rate",),
+    )
+    study = Study(config, studies=tmp_path / "studies", runs=RunStore(tmp_path / "runs"))
+    assert list(names(study, "cuda")) == [""]
 
 
 def test_little_memory_makes_smaller_ensembles(study) -> None:
