@@ -1,7 +1,8 @@
 """Which inputs, and which linear path? Validation decides; the test part is not looked at.
 
     python benchmarks/linear_path.py [--budgets 5k,55k] [--folds 3] [--seeds 2] [--epochs 8]
-        [--bars SPY.csv,QQQ.csv …] [--ways none,frozen,fitted,zero] [--inputs level,relative,both]
+        [--bars SPY.csv,QQQ.csv … --adjustment split+dividend]
+        [--ways none,frozen,fitted,zero] [--inputs level,relative,both]
 
 For each inputs (``data.inputs``), linear path (``model.linear_path``) and budget: the validation
 loss of the best epoch, averaged over folds and seeds, beside the logistic baseline's on the same
@@ -16,6 +17,7 @@ import itertools
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,13 +91,18 @@ def measure(arguments: argparse.Namespace, data: dict[str, Any], runs: Path) -> 
     }
 
 
-def panel(paths: Sequence[str], root: Path) -> dict[str, Any]:
+def panel(paths: Sequence[str], root: Path, adjustment: str) -> dict[str, Any]:
     """Register CSV files as bars and return the data section of their panel."""
     from finscale.data import DataStore, fetch_bars
+    from finscale.data.adjustment import AdjustmentNeededError
 
     store = DataStore(root)
     for path in paths:
-        store.add_bars(fetch_bars("csv", Path(path).stem, file=path))
+        fetch = partial(fetch_bars, "csv", Path(path).stem, file=path)
+        try:
+            store.add_bars(fetch())
+        except AdjustmentNeededError:
+            store.add_bars(fetch(adjustment=adjustment))
     return {"symbols": [Path(path).stem for path in paths], "root": str(root)}
 
 
@@ -109,11 +116,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--bars", default="")
+    parser.add_argument("--adjustment", default="split+dividend")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "data"
         bars = [path for path in arguments.bars.split(",") if path]
-        data = panel(bars, root) if bars else {"symbols": ["SP500"], "root": str(root)}
+        data = (
+            panel(bars, root, arguments.adjustment)
+            if bars
+            else {"symbols": ["SP500"], "root": str(root)}
+        )
         table = measure(arguments, data, Path(folder) / "runs")
     for row, figures in table.items():
         print(
