@@ -56,6 +56,7 @@ def resolve(
     made = design(config.network, **shape)
     training = resolve_training(
         config.training,
+        base_rate=made.architecture.base_rate,
         width=made.architecture.hidden_width(made.config),
         num_windows=num_windows,
     )
@@ -75,6 +76,7 @@ def interface(
         "context_length": context_length,
         "head": config.task.kind,
         "num_outputs": _num_outputs(config),
+        "parametrisation": config.training.parametrisation,
     }
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from finscale.config.model import NetworkConfig
+from finscale.config.names import Parametrisation
 from finscale.config.quantities import format_count
 from finscale.errors import BudgetError, ConfigError
+from finscale.models.base_sizes import doubled
 from finscale.models.budget import Dial, solve
 from finscale.models.counts import ParameterCounts
 from finscale.models.interface import HeadName, Interface
@@ -45,11 +48,34 @@ class NetworkDesign:
             return self.architecture.flops(self.config, self.interface)
         from finscale.models.measure import counted_flops, on_meta
 
-        return counted_flops(on_meta(self.build), self.interface)
+        return counted_flops(on_meta(self.network), self.interface)
+
+    def network(self) -> nn.Module:
+        """Return a new network as its architecture builds it: what counts and costs are about."""
+        return self.architecture.build(self.config, self.interface)
 
     def build(self) -> nn.Module:
-        """Return a new model, its weights drawn from torch's global generator."""
-        return self.architecture.build(self.config, self.interface)
+        """Return a new model, its weights drawn from torch's global generator.
+
+        Unless its parametrisation is the standard one, it knows how its parameters learn beside
+        those of the base model.
+        """
+        return self._scaled(self.network())
+
+    def _scaled(self, network: nn.Module) -> nn.Module:
+        base = self.architecture.base(self.config, self.interface)
+        if not base or self.interface.parametrisation == "standard":
+            return network
+        from finscale.models.mup import scale_to_base
+
+        smaller, larger = self._at(base), self._at(doubled(base))
+        rate = self.architecture.base_rate
+        return scale_to_base(network, smaller.network, larger.network, base_rate=rate)
+
+    def _at(self, sizes: Mapping[str, int]) -> NetworkDesign:
+        """Return the design with other sizes."""
+        config = self.architecture.settle(self.config.model_copy(update=sizes), self.interface)
+        return NetworkDesign(self.architecture, config, self.interface)
 
     def describe(self) -> str:
         """Return title and sizes in words."""
@@ -92,7 +118,7 @@ class NetworkDesign:
             return self.architecture.activations(self.config, self.interface, precision, device)
         from finscale.models.measure import counted_activations, on_meta
 
-        return counted_activations(on_meta(self.build), self.interface, precision)
+        return counted_activations(on_meta(self.network), self.interface, precision)
 
 
 def design(
@@ -103,6 +129,7 @@ def design(
     head: HeadName = "classification",
     num_outputs: int = 1,
     forecast_length: int | None = None,
+    parametrisation: Parametrisation = "mup",
 ) -> NetworkDesign:
     """Return the network that a config means, its budget solved.
 
@@ -118,6 +145,8 @@ def design(
         Numbers per window of the regression head: one, or one per quantile.
     forecast_length : int, optional
         Rows of the forecast head.
+    parametrisation : {"mup", "standard"}
+        How initial weights, multipliers and rates follow from its sizes.
 
     Raises
     ------
@@ -132,6 +161,7 @@ def design(
         head=head,
         num_outputs=num_outputs,
         forecast_length=forecast_length,
+        parametrisation=parametrisation,
     )
     architecture = ARCHITECTURES[config.kind]
     if head not in architecture.heads:

@@ -1,10 +1,11 @@
-"""What data, task and loss ask of a network: its inputs, its head, its outputs."""
+"""What data, task and training ask of a network: inputs, head, outputs, parametrisation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+from finscale.config.names import Parametrisation
 from finscale.errors import ConfigError
 
 HeadName = Literal["classification", "regression", "forecast"]
@@ -27,6 +28,8 @@ class Interface:
         Q: one, or one per quantile.
     forecast_length : int, optional
         H, rows of the forecast head.
+    parametrisation : {"mup", "standard"}
+        How initial weights and multipliers follow from its sizes.
 
     Raises
     ------
@@ -39,6 +42,7 @@ class Interface:
     head: HeadName = "classification"
     num_outputs: int = 1
     forecast_length: int | None = None
+    parametrisation: Parametrisation = "mup"
 
     def __post_init__(self) -> None:
         if (self.head == "forecast") != (self.forecast_length is not None):
