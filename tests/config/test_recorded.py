@@ -46,3 +46,9 @@ def test_unknown_science_is_refused(content, section, name, value) -> None:
     content[section][name] = value
     with pytest.raises(ConfigError, match=rf"{section}\.{name} = .*\n.*run.json"):
         read_recorded(content, place="run.json")
+
+
+def test_a_run_from_before_mup_is_of_the_standard_parametrisation(content) -> None:
+    del content["training"]["parametrisation"]
+    assert read_recorded(content, place="run.json").training.parametrisation == "standard"
+    assert validate(ExperimentConfig, content, place="mine").training.parametrisation == "mup"

@@ -16,8 +16,8 @@ def test_matrices_of_a_patchtst_decay_and_nothing_else() -> None:
     sizes = {"num_features": 5, "context_length": 16, "depth": 1, "width": 8, "heads": 2}
     model = PatchTST(**sizes, ff_width=16, patch_length=8, stride=4, instance_stats=True)
     groups = {group["name"]: group for group in parameter_groups(model)}
-    assert groups["matrices"]["decay"]
-    assert not groups["vectors"]["decay"]
+    assert groups["matrices"]["decay_factor"] == 1
+    assert groups["vectors"]["decay_factor"] == 0
     found = names(model)
     assert {name for name in found["matrices"] if not name.endswith("weight")} == set()
     assert "encoder.layers.0.attention.qkv.weight" in found["matrices"]

@@ -107,7 +107,7 @@ def test_dropout_drops_the_last_state_and_between_layers() -> None:
 def test_recurrent_matrices_decay_and_biases_do_not() -> None:
     from finscale.models.groups import parameter_groups
 
-    groups = {group["name"]: group["params"] for group in parameter_groups(gru())}
+    groups = {group["name"]: group["params"] for group in parameter_groups(gru(), "standard")}
     assert {p.ndim for p in groups["matrices"]} == {2}
     assert {p.ndim for p in groups["vectors"]} == {1}
 

@@ -13,6 +13,7 @@ from finscale.config import StudyConfig
 from finscale.config.study import TuningConfig
 from finscale.data import DataStore
 from finscale.files import read_json
+from finscale.models import ARCHITECTURES
 from finscale.runs import RunStore
 from finscale.study import Study
 from finscale.study.grid import expand
@@ -47,13 +48,20 @@ def rates(config: StudyConfig, tmp_path) -> tuple[list[float], list[int]]:
     )
 
 
-def test_transfer_follows_the_width(tiny, tmp_path) -> None:
-    auto, _ = rates(make(tiny), tmp_path)
-    assert auto[0] >= auto[1]
-    given, widths = rates(make(tiny, 0.004), tmp_path)
-    assert given[0] == 0.004
-    assert given[1] == 0.004 * widths[0] / widths[1]
-    fixed, _ = rates(make(tiny, 0.004, tuning="fixed"), tmp_path)
+def test_under_mup_one_rate_serves_all_sizes(tiny, tmp_path) -> None:
+    base = ARCHITECTURES["patchtst"].base_rate
+    assert rates(make(tiny), tmp_path)[0] == [base, base]
+    assert rates(make(tiny, 0.004), tmp_path)[0] == [0.004, 0.004]
+
+
+def test_in_the_standard_parametrisation_the_rate_follows_the_width(tiny, tmp_path) -> None:
+    training = tiny.training.model_copy(update={"parametrisation": "standard"})
+    standard = tiny.model_copy(update={"training": training})
+    auto, widths = rates(make(standard), tmp_path)
+    assert auto == [learning_rate_for(width) for width in widths]
+    given, widths = rates(make(standard, 0.004), tmp_path)
+    assert given == [0.004, 0.004 * widths[0] / widths[1]]
+    fixed, _ = rates(make(standard, 0.004, tuning="fixed"), tmp_path)
     assert fixed == [0.004, 0.004]
 
 

@@ -145,8 +145,22 @@ def test_explicit_settings_stay():
 @pytest.mark.parametrize(
     ("width", "rate"), [(4, 1e-3), (25, 1e-3), (50, 5e-4), (250, 1e-4), (1000, 2.5e-5)]
 )
-def test_the_learning_rate_falls_with_the_width(width, rate):
+def test_the_standard_learning_rate_falls_with_the_width(width, rate):
+    standard = resolve(width=width, parametrisation="standard")
+    assert standard.learning_rate == pytest.approx(rate)
+    # so it does where nothing is known of a base model
     assert resolve(width=width).learning_rate == pytest.approx(rate)
+
+
+def test_under_mup_the_base_rate_is_every_size_s():
+    rates = [
+        resolve_training(TrainingConfig(), width=w, num_windows=9, base_rate=0.004).learning_rate
+        for w in (4, 1000)
+    ]
+    assert rates == [0.004, 0.004]
+    standard = TrainingConfig(parametrisation="standard")
+    resolved = resolve_training(standard, width=50, num_windows=9, base_rate=0.004)
+    assert resolved.learning_rate == pytest.approx(5e-4)
 
 
 def test_the_default_batch_is_64_or_all_windows():

@@ -18,8 +18,8 @@ class Scaled(nn.Module):
         self.body, self.head = nn.Linear(4, 3), nn.Linear(3, 1, bias=False)
 
     def groups(self):
-        body = {"name": "body", "params": list(self.body.parameters()), "decay": True}
-        head = {"name": "head", "params": [self.head.weight], "decay": False}
+        body = {"name": "body", "params": list(self.body.parameters()), "decay_factor": 1.0}
+        head = {"name": "head", "params": [self.head.weight], "decay_factor": 0.0}
         return [
             {**body, "lr_factor": 1.0, "eps_factor": 1.0},
             {**head, "lr_factor": 0.5, "eps_factor": 10.0},

@@ -11,6 +11,8 @@ from pydantic_core import CoreSchema, core_schema
 from finscale.registry import Names
 
 TaskKind = Literal["classification", "regression"]
+#: How initial weights, multipliers and rates follow from a network's sizes.
+Parametrisation = Literal["mup", "standard"]
 
 TIER_NAMES = Names("tier", ("a20", "a50", "a100", "a200", "a500", "a1000", "a2000"))
 LOSS_NAMES = Names(

@@ -12,11 +12,15 @@ from finscale.config.base import marks
 from finscale.config.experiment import ExperimentConfig
 from finscale.config.loading import validate
 
+#: What runs did before a setting of the science existed, where today's default is another.
+_BEFORE = {"training": {"parametrisation": "standard"}, "model": {"linear_path": "none"}}
+
 
 def read_recorded(content: dict[str, Any], *, place: str) -> ExperimentConfig:
     """Return a run's recorded config, tolerant of what has changed since it was written.
 
-    Settings that no longer exist are left out. A value of placement that no longer exists gives
+    Settings that no longer exist are left out, and settings that did not exist yet are what runs
+    did without them. A value of placement that no longer exists gives
     way to today's default: it says how the run was computed, not what it is. A file that a person
     writes is read by :func:`~finscale.config.load_config`, which forgives nothing.
 
@@ -33,10 +37,8 @@ def read_recorded(content: dict[str, Any], *, place: str) -> ExperimentConfig:
         If a setting of the science has a value that this version does not know.
     """
     known = copy.deepcopy(content)
-    model = known.get("model")
-    if isinstance(model, dict) and model.get("kind") != "baseline":
-        # networks had no linear path before they could say so
-        model.setdefault("linear_path", "none")
+    for section, settings in _BEFORE.items():
+        known[section] = {**settings, **known.get(section, {})}
     placement = {name for name, mark in marks(ExperimentConfig) if mark.role == "placement"}
     while True:
         try:

@@ -35,9 +35,10 @@ class TuningConfig(Section):
     """How learning rate, batch size and weight decay of each size are found."""
 
     rule: Literal["transfer", "sweep", "fixed"] = "transfer"
-    """transfer: the learning rate by width, from the smallest size (``training.learning_rate`` is
-    its rate; auto is the house rule), the batch size the same for all. sweep: the best of a short
-    sweep per size, by validation loss. fixed: ``training.learning_rate`` for every size."""
+    """transfer: one base learning rate, ``training.learning_rate``, which µP scales layer by layer
+    (in the standard parametrisation the smallest size's, falling with the width), the batch size
+    the same for all. sweep: the best of a short sweep per size, by validation loss. fixed:
+    ``training.learning_rate`` for every size."""
     rate_factors: tuple[Annotated[float, Field(gt=0)], ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
     """``sweep``: learning rates tried, as multiples of the transferred one, rising."""
     weight_decays: tuple[Annotated[float, Field(ge=0)], ...] = ()

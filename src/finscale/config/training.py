@@ -8,7 +8,7 @@ from pydantic import AliasChoices, Field, field_validator, model_validator
 
 from finscale.config.base import Section, per_replica, placement
 from finscale.config.losses import why_not_loss_option
-from finscale.config.names import LossName
+from finscale.config.names import LossName, Parametrisation
 
 _Memory = Annotated[float, Field(ge=0, lt=1)]
 
@@ -48,7 +48,13 @@ class TrainingConfig(Section):
     learning_rate: Annotated[Annotated[float, Field(gt=0)] | Literal["auto"], per_replica()] = (
         Field(default="auto", validation_alias=AliasChoices("learning_rate", "lr"))
     )
-    """Peak rate; auto derives it from the model's width."""
+    """Peak rate. auto takes the architecture's own, tuned at its base sizes; with the standard
+    parametrisation it derives it from the model's width."""
+    parametrisation: Parametrisation = "mup"
+    """How a network's sizes enter its training. mup: hidden and output layers learn at the rate
+    over their width ratio to the base model, all else at the rate itself, and residual branches are
+    weighted by depth, so that one rate serves all sizes. standard: one rate for all parameters,
+    which falls with the width; runs of earlier versions have it."""
     weight_decay: Annotated[float, Field(ge=0), per_replica()] = 0.05
     """Decoupled weight decay (AdamW), on matrices only."""
     betas: tuple[_Memory, _Memory] = (0.9, 0.95)

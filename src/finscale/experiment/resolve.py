@@ -68,6 +68,7 @@ def resolve(
     made = design(config.network, **shape)
     training = resolve_training(
         config.training,
+        base_rate=made.architecture.base_rate,
         width=made.architecture.hidden_width(made.config),
         num_windows=num_windows,
     )
@@ -89,6 +90,7 @@ def interface(
         "num_relative": num_relative,
         "head": config.task.kind,
         "num_outputs": _num_outputs(config),
+        "parametrisation": config.training.parametrisation,
     }
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from finscale.config.model import NetworkConfig
+from finscale.config.names import Parametrisation
 from finscale.config.quantities import format_count
 from finscale.errors import BudgetError, ConfigError
+from finscale.models.base_sizes import doubled
 from finscale.models.budget import Dial, solve
 from finscale.models.counts import ParameterCounts
 from finscale.models.interface import HeadName, Interface
@@ -50,12 +53,16 @@ class NetworkDesign:
         return counted_flops(on_meta(self.network), self.interface)
 
     def network(self) -> nn.Module:
-        """Return a new network without linear path: what counts and budgets are about."""
+        """Return a new network without linear path: what counts and costs are about."""
         return self.architecture.build(self.config, self.interface)
 
     def build(self) -> nn.Module:
-        """Return a new model, its weights drawn from torch's global generator."""
-        network = self.network()
+        """Return a new model, its weights drawn from torch's global generator.
+
+        Unless its parametrisation is the standard one, it knows how its parameters learn beside
+        those of the base model.
+        """
+        network = self._scaled(self.network())
         if self.config.linear_path in ("auto", "none"):
             return network
         from finscale.models.linear_path import LinearPath, zero_output
@@ -67,6 +74,21 @@ class NetworkDesign:
             num_outputs=self.interface.num_outputs,
             trains=self.config.linear_path != "frozen",
         )
+
+    def _scaled(self, network: nn.Module) -> nn.Module:
+        base = self.architecture.base(self.config, self.interface)
+        if not base or self.interface.parametrisation == "standard":
+            return network
+        from finscale.models.mup import scale_to_base
+
+        smaller, larger = self._at(base), self._at(doubled(base))
+        rate = self.architecture.base_rate
+        return scale_to_base(network, smaller.network, larger.network, base_rate=rate)
+
+    def _at(self, sizes: Mapping[str, int]) -> NetworkDesign:
+        """Return the design with other sizes."""
+        config = self.architecture.settle(self.config.model_copy(update=sizes), self.interface)
+        return NetworkDesign(self.architecture, config, self.interface)
 
     def describe(self) -> str:
         """Return title and sizes in words."""
@@ -122,6 +144,7 @@ def design(
     forecast_length: int | None = None,
     normalise: bool = True,
     num_relative: int = 0,
+    parametrisation: Parametrisation = "mup",
 ) -> NetworkDesign:
     """Return the network that a config means, its budget solved.
 
@@ -141,6 +164,8 @@ def design(
         Whether windows should be given mean 0 and deviation 1.
     num_relative : int
         Relative columns of a row, for the linear path.
+    parametrisation : {"mup", "standard"}
+        How initial weights, multipliers and rates follow from its sizes.
 
     Raises
     ------
@@ -157,6 +182,7 @@ def design(
         forecast_length=forecast_length,
         normalise=normalise,
         num_relative=num_relative,
+        parametrisation=parametrisation,
     )
     config = _with_linear_path(config, interface)
     architecture = ARCHITECTURES[config.kind]

@@ -40,8 +40,9 @@ class DLinear(WindowNetwork):
             raise ConfigError("a DLinear that does not forecast needs a width or a budget.")
         self.trend = nn.Linear(interface.context_length, outputs)
         self.remainder = nn.Linear(interface.context_length, outputs)
-        inputs = (outputs + STATS_PER_CHANNEL) * interface.num_features
-        self.head = None if self.forecasts else WindowOutput(inputs, interface)
+        stats = STATS_PER_CHANNEL * interface.num_features
+        inputs = outputs * interface.num_features + stats
+        self.head = None if self.forecasts else WindowOutput(inputs, interface, num_given=stats)
 
     def outputs(self, z_BLF: Tensor, stats_BFk: Tensor) -> Tensor:
         """Return numbers ``[B]`` or ``[B, Q]``, or a forecast ``[B, H, F]`` still normalised."""
@@ -53,5 +54,5 @@ class DLinear(WindowNetwork):
         mapped_BFD: Tensor = self.trend(trend_BFL) + self.remainder(z_BFL - trend_BFL)
         if self.head is None:
             return mapped_BFD.transpose(1, 2)
-        result: Tensor = self.head(torch.cat([mapped_BFD, stats_BFk], dim=2).flatten(1))
+        result: Tensor = self.head(torch.cat([mapped_BFD.flatten(1), stats_BFk.flatten(1)], dim=1))
         return result

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypedDict
 
 from torch import nn
-from torch.nn.modules.conv import _ConvNd
 
-#: Modules whose matrices multiply the signal; what else a model learns only shifts or scales it.
-_PRODUCTS = (nn.Linear, nn.Bilinear, nn.MultiheadAttention, nn.RNNBase, _ConvNd)
+from finscale.config.names import Parametrisation
+from finscale.models.mup import PRODUCTS, ParameterScale, scales_of
 
 
 class ParameterGroup(TypedDict):
@@ -19,23 +19,29 @@ class ParameterGroup(TypedDict):
     params: list[nn.Parameter]
     lr_factor: float
     """Times the schedule's learning rate."""
-    decay: bool
-    """Whether weight decay applies."""
+    decay_factor: float
+    """Times the weight decay, which AdamW multiplies by the group's rate; 0 where none applies."""
     eps_factor: float
     """Times AdamW's ε."""
 
 
-def parameter_groups(model: nn.Module) -> list[ParameterGroup]:
+def parameter_groups(
+    model: nn.Module, parametrisation: Parametrisation = "mup"
+) -> list[ParameterGroup]:
     """Return a model's parameters in groups, each parameter in one of them.
 
-    A model that has a method ``groups`` decides itself. For any other, matrices of products decay
-    (those of linear and convolution layers, of attention and of recurrent cells); biases, norms,
-    embeddings and free parameters such as positions do not.
+    A model that has a method ``groups`` decides itself. One that was built as a registered
+    architecture learns by µP, see :mod:`finscale.models.mup`. For any other, and for the standard
+    parametrisation, matrices of products decay (those of linear and convolution layers, of
+    attention and of recurrent cells); biases, norms, embeddings and free parameters such as
+    positions do not.
 
     Parameters
     ----------
     model : nn.Module
         Any, also wrapped in ``DistributedDataParallel`` or sharded by ``fully_shard``.
+    parametrisation : {"mup", "standard"}
+        Whether rates differ from layer to layer.
 
     Raises
     ------
@@ -49,7 +55,11 @@ def parameter_groups(model: nn.Module) -> list[ParameterGroup]:
     [('matrices', 1), ('vectors', 3)]
     """
     own = getattr(model, "groups", None)
-    groups = own() if own is not None else _by_kind(model)
+    scales = scales_of(model) if parametrisation == "mup" else {}
+    if own is not None:
+        groups: list[ParameterGroup] = own()
+    else:
+        groups = _by_scale(model, scales) if scales else _by_kind(model)
     grouped = [id(parameter) for group in groups for parameter in group["params"]]
     if len(set(grouped)) < len(grouped) or {*grouped} != {id(p) for p in model.parameters()}:
         raise ValueError(
@@ -59,20 +69,37 @@ def parameter_groups(model: nn.Module) -> list[ParameterGroup]:
     return groups
 
 
+def _by_scale(model: nn.Module, scales: Mapping[str, ParameterScale]) -> list[ParameterGroup]:
+    members: dict[ParameterScale, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        # what stands beside a scaled network, as a linear path does, has no width
+        members.setdefault(scales.get(name, ParameterScale("vectors")), []).append(parameter)
+    return [
+        ParameterGroup(
+            name=like.kind if like.kind == "vectors" else f"{like.kind} × {like.ratio:g}",
+            params=params,
+            lr_factor=like.lr_factor,
+            decay_factor=like.decay_factor,
+            eps_factor=like.eps_factor,
+        )
+        for like, params in members.items()
+    ]
+
+
 def _by_kind(model: nn.Module) -> list[ParameterGroup]:
     matrices = {
         id(parameter)
         for module in model.modules()
-        if isinstance(module, _PRODUCTS)
+        if isinstance(module, PRODUCTS)
         for parameter in module.parameters(recurse=False)
         if parameter.ndim >= 2
     }
     parts = [
-        ("matrices", True, [p for p in model.parameters() if id(p) in matrices]),
-        ("vectors", False, [p for p in model.parameters() if id(p) not in matrices]),
+        ("matrices", 1.0, [p for p in model.parameters() if id(p) in matrices]),
+        ("vectors", 0.0, [p for p in model.parameters() if id(p) not in matrices]),
     ]
     return [
-        ParameterGroup(name=name, params=params, lr_factor=1.0, decay=decay, eps_factor=1.0)
+        ParameterGroup(name=name, params=params, lr_factor=1.0, decay_factor=decay, eps_factor=1.0)
         for name, decay, params in parts
         if params
     ]

@@ -1,10 +1,11 @@
-"""What data, task and loss ask of a network: its inputs, its head, its outputs."""
+"""What data, task and training ask of a network: inputs, head, outputs, parametrisation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+from finscale.config.names import Parametrisation
 from finscale.errors import ConfigError
 
 HeadName = Literal["classification", "regression", "forecast"]
@@ -32,6 +33,8 @@ class Interface:
         level drifts; no for columns that are stationary already.
     num_relative : int
         K, relative columns of the last row that a linear path reads; without any there is none.
+    parametrisation : {"mup", "standard"}
+        How initial weights and multipliers follow from its sizes.
 
     Raises
     ------
@@ -46,6 +49,7 @@ class Interface:
     forecast_length: int | None = None
     normalise: bool = True
     num_relative: int = 0
+    parametrisation: Parametrisation = "mup"
 
     def __post_init__(self) -> None:
         if (self.head == "forecast") != (self.forecast_length is not None):

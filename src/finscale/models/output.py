@@ -11,18 +11,38 @@ class WindowOutput(nn.Module):
     """One linear layer: ``[B]`` for one number a window, ``[B, Q]``, or a forecast ``[B, H, F]``.
 
     Its weights start with variance 1/inputs², so that first predictions are near zero however many
-    inputs there are.
+    inputs there are; under µP they learn at a rate over the width.
+
+    Parameters
+    ----------
+    num_inputs : int
+        All of them.
+    interface : Interface
+        What is to be written.
+    num_given : int
+        How many inputs, the last ones, are given by the data whatever the width: statistics of the
+        window. Their weights start at zero and learn at the full rate: a wide network hears them
+        as well as a narrow one.
     """
 
-    def __init__(self, num_inputs: int, interface: Interface) -> None:
+    def __init__(self, num_inputs: int, interface: Interface, *, num_given: int = 0) -> None:
         super().__init__()
         self.num_features = interface.num_features
         self.forecasts = interface.head == "forecast"
-        self.project = nn.Linear(num_inputs, interface.num_numbers)
-        nn.init.normal_(self.project.weight, std=1 / num_inputs)
+        self.num_given = num_given
+        self.given = nn.Linear(num_given, interface.num_numbers, bias=False) if num_given else None
+        if self.given is not None:
+            nn.init.zeros_(self.given.weight)
+        num_hidden = num_inputs - num_given
+        self.project = nn.Linear(num_hidden, interface.num_numbers)
+        nn.init.normal_(self.project.weight, std=1 / num_hidden)
         nn.init.zeros_(self.project.bias)
 
     def forward(self, x_BI: Tensor) -> Tensor:
         """Return the numbers of each window."""
-        y_BN: Tensor = self.project(x_BI)
+        if self.given is None:
+            y_BN: Tensor = self.project(x_BI)
+        else:
+            hidden_BI, given_BI = x_BI.tensor_split([x_BI.shape[1] - self.num_given], dim=1)
+            y_BN = self.project(hidden_BI) + self.given(given_BI)
         return y_BN.view(len(y_BN), -1, self.num_features) if self.forecasts else y_BN.squeeze(1)

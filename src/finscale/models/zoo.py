@@ -48,6 +48,7 @@ from finscale.models import (
     tide_sizes,
     tsmixer_sizes,
 )
+from finscale.models.base_sizes import base_widths
 from finscale.models.counts import ParameterCounts
 from finscale.models.interface import HEAD_NAMES, HeadName, Interface
 from finscale.models.patchtst import entry as patchtst
@@ -106,9 +107,14 @@ class Architecture:
     """The sizes in words: 3 × 64 (4 heads); each dial with its value when absent."""
     vmaps: bool = True
     """Whether torch can run several as one program, see ``finscale.training.ensemble``."""
+    base: Callable[[Any, Interface], Mapping[str, int]] = base_widths
+    """µP's base model: its widths, among the dials of the config; empty where nothing is a width.
+    The rest, depth and interface among it, is the model's own; see :mod:`finscale.models.mup`."""
+    base_rate: float = 1e-3
+    """AdamW's peak learning rate of the base model, and under µP of every size: by validation."""
     hidden_width: Callable[[Any], int] = lambda config: getattr(config, "width", None) or 64
-    """Inputs of the hidden matrices, in whose inverse the learning rate falls; 1 where there are
-    none, so that the rate is the highest whatever the size (Yang et al. 2022, table 8)."""
+    """Inputs of the hidden matrices, in whose inverse the standard parametrisation's one learning
+    rate falls; 1 where there are none, so that the rate is the highest whatever the size."""
 
     def describe(self, config: NetworkConfig) -> str:
         """Return title and sizes in words."""
@@ -209,6 +215,7 @@ ARCHITECTURES.add(
         config=ModelConfig,
         build=_patchtst,
         fine="ff_width",
+        base=patchtst.base,
         rungs=patchtst.rungs,
         settle=patchtst.settle,
         counts=patchtst.counts,

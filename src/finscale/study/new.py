@@ -135,8 +135,8 @@ axes:
 
 seeds: {seeds}
 
-# transfer: the learning rate falls as 1 / width, the batch size is the same for all. sweep: both by
-# a short sweep per size, chosen on validation. fixed: training.learning_rate for all.
+# transfer: one base learning rate, which µP scales layer by layer, one batch size for all. sweep:
+# both by a short sweep per size, chosen on validation. fixed: training.learning_rate for all.
 tuning: transfer
 
 # Models without scale on the same windows. A threshold task must beat volatility.

@@ -3,9 +3,9 @@
 Fixing them across sizes moved the exponent of a published law from .84 to .50 (Porian et al. 2024).
 Three rules:
 
-- ``transfer``: the learning rate falls as 1 / width from the smallest size's, and the batch size is
-  the smallest size's for all. That is how µP transfers: the optimal rate depends on the width, the
-  optimal batch hardly does (it follows the loss and the data), so one batch serves all sizes.
+- ``transfer``: one learning rate and one batch size for all sizes, the smallest size's. That is how
+  µP transfers: it scales the rate layer by layer, and the optimal batch hardly depends on the size
+  (it follows the loss and the data). In the standard parametrisation the rate falls as 1 / width.
 - ``sweep``: both by validation loss, see :mod:`finscale.study.sweep`. It reads validation losses of
   the first fold alone: the validation blocks of later folds are the test blocks of earlier ones.
 - ``fixed``: the experiment's learning rate for all.
@@ -96,10 +96,12 @@ class Tuner:
         if rule.rule == "transfer":
             batch = training.batch_size
             held = "the smallest size's" if batch == "auto" else str(batch)
-            return (
-                "learning rate as 1/width from the smallest size; batch size held: "
-                f"{held} for every size (µP transfers the rate, the batch does not follow width)"
+            transfer = (
+                "one base learning rate (µP scales it layer by layer)"
+                if training.parametrisation == "mup"
+                else "learning rate as 1/width from the smallest size"
             )
+            return f"{transfer}; batch size held: {held} for every size"
         tried = f"{len(rule.rate_factors)} learning rates"
         if rule.weight_decays:
             tried += f" × {len(rule.weight_decays)} weight decays"
@@ -110,7 +112,7 @@ class Tuner:
     def _transferred(self, cells: Sequence[Cell]) -> tuple[list[Cell], dict[str, int]]:
         """Return the cells with explicit rates and batch sizes, and each size's training windows.
 
-        Both are the smallest size's: the rate scaled by width, the batch as it is.
+        Both are the smallest size's; in the standard parametrisation the rate falls with the width.
         """
         from finscale.models.zoo import hidden_width
         from finscale.training.resolve import transferred_rate
@@ -129,8 +131,10 @@ class Tuner:
                 own = planned[key].prepared.config
                 rate, batch = own.training.learning_rate, own.training.batch_size
                 if given.learning_rate != "auto":
-                    widths = (hidden_width(one.network) for one in (least, own))
-                    rate = transferred_rate(float(given.learning_rate), *widths)
+                    rate = float(given.learning_rate)
+                    if given.parametrisation == "standard":
+                        widths = (hidden_width(one.network) for one in (least, own))
+                        rate = transferred_rate(rate, *widths)
                 if given.batch_size == "auto":
                     batch = min(int(least.training.batch_size), num_windows[key])
                 cell = _with(cell, learning_rate=rate, batch_size=batch)

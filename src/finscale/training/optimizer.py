@@ -40,7 +40,7 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> AdamW:
     model : nn.Module
         On its device, wrapped or sharded already where it is to be.
     config : TrainingConfig
-        Learning rate, weight decay and betas.
+        Learning rate, weight decay, betas and parametrisation.
 
     References
     ----------
@@ -51,10 +51,11 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> AdamW:
             "name": group["name"],
             "params": group["params"],
             "lr_factor": group["lr_factor"],
-            "weight_decay": config.weight_decay if group["decay"] else 0.0,
+            # AdamW multiplies the decay by the group's rate: a factor of 1/lr_factor undoes that
+            "weight_decay": config.weight_decay * group["decay_factor"],
             "eps": EPSILON * group["eps_factor"],
         }
-        for group in parameter_groups(model)
+        for group in parameter_groups(model, config.parametrisation)
     ]
     device = next(model.parameters()).device.type
     fused = device in _FUSED_ON

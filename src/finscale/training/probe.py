@@ -83,6 +83,7 @@ def make_trainer(request: ProbeRequest) -> Trainer:
         context_length=request.context_length,
         head=request.task.kind,
         num_outputs=num_outputs(name, request.training.loss_options),
+        parametrisation=request.training.parametrisation,
     )
     dataset = _random_dataset(request)
     ends = np.resize(dataset.ends_W, int(request.training.batch_size) * _MOST_STEPS)

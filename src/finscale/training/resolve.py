@@ -24,7 +24,7 @@ _UNSTATED_WIDTH = 64
 # 2. A batch cannot hold more windows than there are.
 _DEFAULT_BATCH = 64
 
-# learning_rate: auto
+# learning_rate: auto, standard parametrisation (µP takes the architecture's base rate at any size)
 # 1. A sweep on validation on the bundled S&P 500 found 1e-3 at width 25 (docs/LOG.md, 2026-11-23).
 # 2. Under Adam the best rate of hidden layers falls as 1 / width (µP), so at width D it is
 #    1e-3 * 25 / D = 0.025 / D.
@@ -33,7 +33,9 @@ _DEFAULT_BATCH = 64
 _HIGHEST_RATE, _UP_TO_WIDTH = 1e-3, 25
 
 
-def resolve_training(config: TrainingConfig, *, width: int, num_windows: int) -> TrainingConfig:
+def resolve_training(
+    config: TrainingConfig, *, width: int, num_windows: int, base_rate: float | None = None
+) -> TrainingConfig:
     """Return ``config`` with every ``auto`` of its science replaced by rule.
 
     Parameters
@@ -41,15 +43,19 @@ def resolve_training(config: TrainingConfig, *, width: int, num_windows: int) ->
     config : TrainingConfig
         As written by a person; explicit settings and placement stay.
     width : int
-        Model dimension: the learning rate follows it.
+        Model dimension: the standard parametrisation's learning rate follows it.
     num_windows : int
         Training windows: no automatic batch is larger.
+    base_rate : float, optional
+        Learning rate of the architecture's base model, which under µP is every size's; absent for
+        a network that knows nothing of µP, whose rate follows its width.
     """
     changes: dict[str, Any] = {}
     if config.batch_size == "auto":
         changes["batch_size"] = min(_DEFAULT_BATCH, num_windows)
     if config.learning_rate == "auto":
-        changes["learning_rate"] = learning_rate_for(width)
+        scaled = config.parametrisation == "mup" and base_rate is not None
+        changes["learning_rate"] = base_rate if scaled else learning_rate_for(width)
     if config.precision == "auto":
         changes["precision"] = "fp32"
     return config.model_copy(update=changes)
@@ -59,6 +65,7 @@ def resolve_for_model(
     config: TrainingConfig, model: nn.Module, dataset: FinancialDataset, split: Split
 ) -> TrainingConfig:
     """Resolve and place a config for a model that is built already."""
+    from finscale.models.mup import base_rate_of
     from finscale.training.placement import place_training
 
     sizes: Any = getattr(model, "sizes", None)
@@ -66,6 +73,7 @@ def resolve_for_model(
         config,
         width=sizes.width if sizes else _UNSTATED_WIDTH,
         num_windows=len(split.train),
+        base_rate=base_rate_of(model),
     )
     return place_training(
         resolved, num_parameters=sum(parameter.numel() for parameter in model.parameters())

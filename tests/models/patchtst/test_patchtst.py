@@ -102,7 +102,7 @@ def test_without_statistics_volatility_is_invisible_and_with_them_it_is_seen() -
     wilder_BLF = mean + 3 * (x_BLF - mean)
     blind, seeing = build(instance_stats=False).eval(), build(instance_stats=True).eval()
     torch.testing.assert_close(blind(wilder_BLF), blind(x_BLF), atol=1e-4, rtol=1e-3)
-    assert (seeing(wilder_BLF) - seeing(x_BLF)).abs().min() > 1e-3
+    assert (seeing(wilder_BLF) - seeing(x_BLF)).abs().mean() > 1e-2
 
 
 def test_the_newest_row_is_seen_whatever_the_length() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Set as AbstractSet
 
 from torch import Tensor
@@ -32,13 +31,13 @@ class CpuAttention(SelfAttention):
     def attend(
         self, qkv_BT3HE: Tensor, previous_BHTT: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Return softmax(q·kᵀ/√E)·v of every window and head, ``[B, T, H·E]``, and the scores."""
+        """Return softmax(scale·q·kᵀ)·v of each window and head, ``[B, T, H·E]``, and the scores."""
         if self.residual or self.drops or self.method in ("fused", "explicit"):
             return super().attend(qkv_BT3HE, previous_BHTT)
         _, num_tokens, _, _, size = qkv_BT3HE.shape
         way = attention_way(num_tokens, size, self.ways)
         if way == "narrow":
-            return narrow_attention(qkv_BT3HE, 1 / math.sqrt(size)), None
+            return narrow_attention(qkv_BT3HE, self.scale), None
         return (
             self.explicit(qkv_BT3HE, None) if way == "explicit" else (self.fused(qkv_BT3HE), None)
         )

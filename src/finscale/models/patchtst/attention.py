@@ -18,6 +18,8 @@ class SelfAttention(nn.Module):
     ----------
     width, heads : int
         Model dimension and number of heads.
+    scale : float, optional
+        Factor of q·k; 1/√E, with E numbers in a head, when absent.
     dropout : float
         Dropout on the attention weights.
     method : {"auto", "fused", "explicit"}
@@ -32,12 +34,14 @@ class SelfAttention(nn.Module):
         width: int,
         heads: int,
         *,
+        scale: float | None = None,
         dropout: float = 0.0,
         method: AttentionName = "auto",
         residual: bool = False,
     ) -> None:
         super().__init__()
         self.heads = heads
+        self.scale = 1 / math.sqrt(width // heads) if scale is None else scale
         self.method = method
         self.residual = residual
         self.qkv = nn.Linear(width, 3 * width)
@@ -56,7 +60,7 @@ class SelfAttention(nn.Module):
     def attend(
         self, qkv_BT3HE: Tensor, previous_BHTT: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Return softmax(q·kᵀ/√E)·v of every window and head, ``[B, T, H·E]``, and the scores."""
+        """Return softmax(scale·q·kᵀ)·v of each window and head, ``[B, T, H·E]``, and the scores."""
         if self.residual or self.method == "explicit" or self.drops:
             return self.explicit(qkv_BT3HE, previous_BHTT)
         return self.fused(qkv_BT3HE), None
@@ -65,7 +69,9 @@ class SelfAttention(nn.Module):
         """Attend by torch's kernel, which never holds the weights of all tokens at once."""
         q_BHTE, k_BHTE, v_BHTE = qkv_BT3HE.permute(2, 0, 3, 1, 4).unbind(0)
         rate = self.dropout.p if self.training else 0.0
-        y_BHTE = F.scaled_dot_product_attention(q_BHTE, k_BHTE, v_BHTE, dropout_p=rate)
+        y_BHTE = F.scaled_dot_product_attention(
+            q_BHTE, k_BHTE, v_BHTE, dropout_p=rate, scale=self.scale
+        )
         return y_BHTE.transpose(1, 2).flatten(2)
 
     def explicit(
@@ -74,7 +80,7 @@ class SelfAttention(nn.Module):
         """Attend by two products and a softmax between them."""
         # one copy lays all three out by heads: the batched products would else copy each
         q_BHTE, k_BHTE, v_BHTE = qkv_BT3HE.permute(2, 0, 3, 1, 4).contiguous().unbind(0)
-        scores_BHTT = torch.matmul(q_BHTE, k_BHTE.mT) / math.sqrt(q_BHTE.shape[-1])
+        scores_BHTT = torch.matmul(q_BHTE, k_BHTE.mT) * self.scale
         if previous_BHTT is not None:
             scores_BHTT = scores_BHTT + previous_BHTT
         weights_BHTT = self.dropout(scores_BHTT.softmax(-1))

@@ -19,18 +19,23 @@ class TokenBatchNorm(nn.BatchNorm1d):
 
 
 class EncoderLayer(nn.Module):
-    """Attention, then feed-forward, each on a residual branch with its norm and dropout."""
+    """Attention, then feed-forward, each on a residual branch with its norm and dropout.
+
+    A branch is added times ``multiplier``: ``finscale.models.base_sizes.branch_multiplier``.
+    """
 
     def __init__(self, sizes: PatchTSTSizes) -> None:
         super().__init__()
         width = sizes.width
         self.pre_norm = sizes.norm == "layer"
+        self.multiplier = sizes.branch_multiplier
         self.drop = nn.Dropout(sizes.dropout)
         norm = nn.LayerNorm if self.pre_norm else TokenBatchNorm
         self.attention_norm = norm(width)
         self.attention = SelfAttention(
             width,
             sizes.heads,
+            scale=sizes.attention_scale,
             dropout=sizes.attention_dropout,
             method=sizes.attention,
             residual=sizes.attention_residual,
@@ -44,11 +49,14 @@ class EncoderLayer(nn.Module):
         """Return the tokens after this layer and its attention scores, if they are passed on."""
         if self.pre_norm:
             branch_BTD, scores = self.attention(self.attention_norm(x_BTD), scores)
-            x_BTD = x_BTD + self.drop(branch_BTD)
-            return x_BTD + self.drop(self._feed_forward(self.ff_norm(x_BTD))), scores
+            x_BTD = self._add(x_BTD, branch_BTD)
+            return self._add(x_BTD, self._feed_forward(self.ff_norm(x_BTD))), scores
         branch_BTD, scores = self.attention(x_BTD, scores)
-        x_BTD = self.attention_norm(x_BTD + self.drop(branch_BTD))
-        return self.ff_norm(x_BTD + self.drop(self._feed_forward(x_BTD))), scores
+        x_BTD = self.attention_norm(self._add(x_BTD, branch_BTD))
+        return self.ff_norm(self._add(x_BTD, self._feed_forward(x_BTD))), scores
+
+    def _add(self, x_BTD: Tensor, branch_BTD: Tensor) -> Tensor:
+        return torch.add(x_BTD, self.drop(branch_BTD), alpha=self.multiplier)
 
     def _feed_forward(self, x_BTD: Tensor) -> Tensor:
         result: Tensor = self.ff_out(self.drop(self.gelu(self.ff_in(x_BTD))))

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from finscale.config.model import ModelConfig
+from finscale.models.base_sizes import BASE_HEAD, BASE_WIDTH
 from finscale.models.counts import ParameterCounts
 from finscale.models.interface import Interface
 from finscale.models.patchtst.budget import SHAPES, ladder
@@ -65,6 +66,12 @@ def settle(config: ModelConfig, interface: Interface) -> ModelConfig:
     """Return the config with every size and switch that it leaves open."""
     sizes = sizes_of(config, interface)
     return config.model_copy(update={name: getattr(sizes, name) for name in _DECIDED})
+
+
+def base(config: ModelConfig, _: Interface) -> Mapping[str, int]:
+    """Return the widths of µP's base model; ``feature_embedding`` is bounded by the data."""
+    ff_width = max(1, round(config.ff_ratio * BASE_WIDTH))
+    return {"width": BASE_WIDTH, "heads": BASE_WIDTH // BASE_HEAD, "ff_width": ff_width}
 
 
 def rungs(config: ModelConfig, interface: Interface) -> Iterator[Mapping[str, Any]]:

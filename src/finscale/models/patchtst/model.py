@@ -60,9 +60,10 @@ class PatchTST(nn.Module):
     def reset_parameters(self) -> None:
         """Draw the weights anew from torch's global generator: same seed, same weights.
 
-        Projections start with variance 1/inputs, so that signals keep their size at any width;
-        those that end a residual branch are divided by √(2·depth), so that they keep it at any
-        depth; the head starts with 1/inputs², so that first predictions are near zero however wide.
+        Projections start with variance 1/inputs, so that signals keep their size at any width; the
+        head with 1/inputs², so that first predictions are near zero however wide. At any depth µP
+        keeps their size in the forward pass; in the standard parametrisation the projections that
+        end a residual branch start divided by √(2·depth).
         """
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -70,11 +71,12 @@ class PatchTST(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         with torch.no_grad():
-            for module in self.modules():
-                if isinstance(module, EncoderLayer):
-                    shrink = math.sqrt(2 * self.sizes.depth)
-                    module.attention.out.weight.div_(shrink)
-                    module.ff_out.weight.div_(shrink)
+            if self.sizes.parametrisation == "standard":
+                for module in self.modules():
+                    if isinstance(module, EncoderLayer):
+                        shrink = math.sqrt(2 * self.sizes.depth)
+                        module.attention.out.weight.div_(shrink)
+                        module.ff_out.weight.div_(shrink)
             self.head.project.weight.div_(math.sqrt(self.sizes.head_inputs))
         nn.init.normal_(self.embedding.position.place_TD, std=0.02)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from finscale.config.names import Parametrisation
 from finscale.errors import ConfigError
+from finscale.models.base_sizes import attention_scale, branch_multiplier
 from finscale.models.interface import STATS_PER_CHANNEL, HeadName
 
 AttentionName = Literal["auto", "fused", "explicit", "narrow"]
@@ -56,6 +58,8 @@ class PatchTSTSizes:
         Q, numbers per window of the regression head.
     forecast_length : int, optional
         H, steps of the forecast head.
+    parametrisation : {"mup", "standard"}
+        How multipliers and initial weights follow from the sizes.
 
     References
     ----------
@@ -86,6 +90,7 @@ class PatchTSTSizes:
     head: HeadName = "classification"
     num_outputs: int = 1
     forecast_length: int | None = None
+    parametrisation: Parametrisation = "mup"
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
@@ -148,6 +153,16 @@ class PatchTSTSizes:
         if self.forecast_length is None:
             return self.num_outputs
         return self.forecast_length * (1 if self.channels == "independent" else self.num_features)
+
+    @property
+    def branch_multiplier(self) -> float:
+        """Factor of each residual branch."""
+        return branch_multiplier(self.depth, self.parametrisation)
+
+    @property
+    def attention_scale(self) -> float:
+        """Factor of q·k."""
+        return attention_scale(self.width // self.heads, self.parametrisation)
 
     @property
     def explicit_attention(self) -> bool:
