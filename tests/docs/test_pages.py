@@ -17,7 +17,7 @@ PAGES = sorted(
     for path in (ROOT / "docs" / folder).glob("*.md")
 )
 SHOWN = [*PAGES, "docs/index.md", "docs/evaluation.md", "docs/leakage.md", "docs/controls.md"]
-SHOWN += ["docs/scaling-laws.md", "README.md"]
+SHOWN += ["docs/scaling-laws.md", "docs/zoo.md", "README.md"]
 
 
 def _blocks(page: str, language: str) -> list[str]:

@@ -34,8 +34,7 @@ class NLinear(WindowNetwork):
 
     References
     ----------
-    Zeng et al. (2023), "Are transformers effective for time series forecasting?", AAAI, section
-    "Experimental settings": NLinear.
+    Zeng et al. (2023), "Are transformers effective for time series forecasting?", AAAI.
     """
 
     def __init__(self, config: NLinearConfig, interface: Interface) -> None:
