@@ -46,6 +46,8 @@ def test_train_announces_trains_and_scores(trained) -> None:
         "epoch",
         "log loss (nats)",
         "skill over volatility",
+        "beyond the linear model  −.",
+        " nats a window [−.",
         "chosen on validation",
         "test days.",
         "finscale evaluate",
@@ -54,11 +56,23 @@ def test_train_announces_trains_and_scores(trained) -> None:
     assert len(list((folder / "runs").glob("*/run.json"))) == 4  # the run and three baselines
 
 
+def test_train_ends_with_what_the_network_adds_to_the_linear_model(trained) -> None:
+    _, _, result = trained
+    *_, line, run = result.output.rstrip().splitlines()
+    # two epochs of three thousand weights are no match for a logistic
+    assert line.startswith("beyond the linear model  −")
+    assert line.endswith("]: worse")
+    assert run.startswith("run       ")
+
+
 def test_train_again_shows_the_same_run_as_json(trained) -> None:
     _, command, first = trained
     again = runner.invoke(app, [*command, "--json"], catch_exceptions=False)
     content = json.loads(again.output, parse_constant=pytest.fail)
     assert content["run"][:4] in first.output
+    gain = content["beyond_linear"]
+    assert gain == content["skills"]["logistic"]
+    assert gain["low"] < gain["value"] < gain["high"]
     assert 0 < content["scores"]["log_loss"]["low"] < content["scores"]["log_loss"]["value"]
     quiet = runner.invoke(app, [*command, "--quiet"], catch_exceptions=False)
     assert quiet.output.strip().endswith(content["run"])

@@ -184,6 +184,16 @@ def test_regression_runs_and_scores(tiny, tmp_path) -> None:
     card = scorecard(run, store, data=DataStore(config.data.root))
     assert "rmse" in card.scores
     assert not card.is_collapsed
+    gain = card.beyond_linear
+    assert gain == card.skills["logistic"]
+    share = 100 * gain.value / card.linear_loss
+    line = card.beyond_line()
+    assert line.startswith("beyond the linear model  ")
+    assert " squared return a window [" in line
+    assert f", {share:+.1f} % of its loss: ".replace("-", "−").replace("+0.", "+.") in line
+    (linear,) = (r for r in store if getattr(r.config.model, "name", "") == "logistic")
+    # a baseline is no network that could add to another one
+    assert scorecard(linear, store, data=DataStore(config.data.root)).beyond_line() == ""
 
 
 def test_scorecard_reproduces_the_published_baselines(finished) -> None:

@@ -75,6 +75,8 @@ def train(
     terminal.print(plain_table(columns, card.rows(), left=columns))
     for sentence in card.sentences():
         terminal.print(sentence)
+    if line := card.beyond_line():
+        say(line, terminal)
     short = run.id[:4]
     next_verbs = f"finscale evaluate {short} · finscale runs show {short}"
     say(str(run.folder) if quiet else f"run       {run.folder}   {next_verbs}")

@@ -8,3 +8,6 @@ from __future__ import annotations
 #: is held against must not depend on what is installed. Volatility with ranges is a narrower
 #: logistic, which says nearly the same. Both can be named.
 DEFAULT_BASELINES = ("base_rate", "volatility", "logistic")
+#: The linear model on what a network sees (a regression's ridge has the same name): what a network
+#: is worth beyond it is said wherever it is among the baselines.
+LINEAR_BASELINE = "logistic"

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from finscale.config import BaselineConfig
-from finscale.config.baselines import DEFAULT_BASELINES
+from finscale.config.baselines import DEFAULT_BASELINES, LINEAR_BASELINE
 from finscale.data import DataStore
 from finscale.evaluation.bootstrap import Metric, Resampler, paired_difference_interval
 from finscale.evaluation.operating import OperatingRule, operating_points
@@ -18,6 +18,7 @@ from finscale.evaluation.scores import Classified, collapsed, measure, probabili
 from finscale.evaluation.targets import TARGETS, outputs
 from finscale.judging.gather import predictions_of
 from finscale.runs import Run, RunStore
+from finscale.scaling.digits import fixed, signed
 
 
 def _with_interval(metric: Metric, *, sign: bool = False) -> str:
@@ -44,6 +45,11 @@ class Scorecard:
         predicted.
     is_collapsed : bool
         Whether predictions hug the class prior.
+    beyond_linear : Metric or None
+        What a network gains on the linear model; None where that is not among the baselines, and
+        of a baseline.
+    linear_loss : float or None
+        Mean test loss of the linear model, where there is such a gain.
     """
 
     target: str
@@ -52,6 +58,8 @@ class Scorecard:
     skills: Mapping[str, Metric]
     operating_point: Mapping[str, float]
     is_collapsed: bool
+    beyond_linear: Metric | None = None
+    linear_loss: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain numbers."""
@@ -64,7 +72,9 @@ class Scorecard:
             (target.scores[name].title, _with_interval(self.scores[name])) for name in target.card
         ]
         for name, gain in self.skills.items():
-            lines.append((f"skill over {name.replace('_', ' ')}", _with_interval(gain, sign=True)))
+            # squares of returns are too small for four decimals
+            text = _with_interval(gain, sign=True) if target.is_event else signed(gain)
+            lines.append((f"skill over {name.replace('_', ' ')}", text))
         if self.operating_point:
             form = "{precision:.2f} / {recall:.2f} at p ≥ {threshold:.2f} (chosen on validation)"
             lines.append(("precision / recall", form.format(**self.operating_point)))
@@ -82,6 +92,8 @@ class Scorecard:
                 "The predictions hug the base rate: this model has learned nothing to rank days by."
             )
         for name, gain in self.skills.items():
+            if name == LINEAR_BASELINE and self.beyond_linear is not None:
+                continue  # the last line says it
             title = name.replace("_", " ")
             if gain.low > 0:
                 said.append(f"Skill over {title} is seen with {self.num_days:,} test days.")
@@ -93,6 +105,20 @@ class Scorecard:
                 said.append(f"No skill over {title} can be seen with {self.num_days:,} test days.")
         return said
 
+    def beyond_line(self) -> str:
+        """Return what the network adds to the linear model, in a line; empty where not known."""
+        gain = self.beyond_linear
+        if gain is None or self.linear_loss is None:
+            return ""
+        target = TARGETS[self.target]
+        value, _, rest = signed(gain).partition(" [")
+        text = f"beyond the linear model  {value} {target.words.unit} a window [{rest}"
+        if not target.is_event:  # squares of returns are too small to be judged by eye
+            share = fixed(100 * gain.value / self.linear_loss, 1, sign=True)
+            text += f", {share} % of its loss"
+        seen = "better" if gain.low > 0 else "worse" if gain.high < 0 else "no difference seen"
+        return f"{text}: {seen}"
+
 
 def scorecard(run: Run, runs: RunStore, *, data: DataStore | None = None) -> Scorecard:
     """Score a run on its test windows, computing the baselines that are not in the store yet."""
@@ -101,13 +127,17 @@ def scorecard(run: Run, runs: RunStore, *, data: DataStore | None = None) -> Sco
         name: predictions_of([baseline_run(run, name, runs, data=data)], beside=run.config)
         for name in DEFAULT_BASELINES
     }
+    skills = {name: skill(own, other) for name, other in references.items()}
+    linear = references.get(LINEAR_BASELINE) if run.config.model.kind != "baseline" else None
     return Scorecard(
         target=own.target.name,
         num_days=own.test["date"].n_unique(),
         scores=test_scores(own),
-        skills={name: skill(own, other) for name, other in references.items()},
+        skills=skills,
         operating_point=_operating_point(own) if own.target.is_event else {},
         is_collapsed=is_collapsed(own),
+        beyond_linear=None if linear is None else skills[LINEAR_BASELINE],
+        linear_loss=None if linear is None else float(linear.losses_N.mean()),
     )
 
 

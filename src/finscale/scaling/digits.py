@@ -28,6 +28,26 @@ def decimals(metric: Metric) -> int | None:
     return max(0, 2 - math.floor(math.log10(scale))) if scale > 0 else 3
 
 
+def signed(metric: Metric, digits: int | None = None) -> str:
+    """Return a difference, a plus where it is one: ``+.0012 [−.0003, +.0027]``.
+
+    ``digits`` are decimals; those of :func:`decimals` when absent.
+
+    Examples
+    --------
+    >>> signed(Metric(0.0012, -0.0003, 0.0027))
+    '+.00120 [−.00030, +.00270]'
+    """
+    own = decimals(metric)
+    if own is None:
+        return number(metric.value).replace("-", MINUS)
+    digits = own if digits is None else digits
+    value, low, high = (
+        fixed(each, digits, sign=True) for each in (metric.value, metric.low, metric.high)
+    )
+    return f"{value} [{low}, {high}]"
+
+
 def fixed(value: float, digits: int, *, sign: bool = False) -> str:
     """Return a number with so many decimals and no zero before the point.
 
