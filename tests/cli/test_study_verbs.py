@@ -73,6 +73,9 @@ def test_run_status_report_export_and_diff() -> None:
 
     facts = json.loads(say("study", "report", "small.yaml", "--json"))
     assert len(facts["runs"]) == 3
+    # without a linear model among the baselines nothing is said of one
+    assert facts["beyond_linear"] is None
+    assert "linear" not in output
     assert facts["controls"][0]["control"] == "permuted_labels"
 
     # another study over the same runs computes what it lacks: here nothing
@@ -83,6 +86,19 @@ def test_run_status_report_export_and_diff() -> None:
 
     say("study", "export", "small.yaml", "--out", "tables")
     assert len(pl.read_csv("tables/small_runs.csv")) == 3
+
+
+def test_each_size_is_held_against_the_linear_model() -> None:
+    words = ["small.yaml", "--set", "name=lined", "--set", "controls=[]"]
+    words += ["--set", "baselines=[base_rate,logistic]", "--json"]
+    facts = json.loads(say("study", "run", *words))
+    beyond = facts["beyond_linear"]
+    assert beyond["headline"] == "No size beats the linear model"
+    means = {row["model"]: row["log_loss"] for row in facts["runs"]}
+    losses = [row["log_loss"] for row in facts["runs"] if row["role"] == "network"]
+    for loss, one in zip(losses, beyond["sizes"], strict=True):
+        assert one["value"] == pytest.approx(means["logistic"] - loss)
+        assert one["low"] < one["value"] < one["high"] < 0
 
 
 def test_quiet_says_the_result_and_nothing_else() -> None:

@@ -139,9 +139,8 @@ def study_of(root, workplace, task: str, outcome: str, *, folds: int = 2, **chan
         ),
         axes={"parameters": (3_000, 5_000, 9_000, 16_000)},
         seeds=(0, 1),
-        baselines=("base_rate",),
         outcome=outcome,
-        **changes,
+        **{"baselines": ("base_rate",)} | changes,
     )
     study = Study(config, studies=workplace / "studies", runs=RunStore(workplace / "runs"))
     study.registration.register()
@@ -183,6 +182,20 @@ def test_the_verdict_is_about_the_auc(ranked) -> None:
                 total, pairs = total + own * area, pairs + own
         areas.append(total / pairs)
     assert verdict.mean_G[-1] == pytest.approx(np.mean(areas), abs=1e-12)
+
+
+def test_the_linear_model_is_met_in_the_studys_own_outcome(root, workplace, ranked) -> None:
+    assert ranked.beyond_linear() is None  # it has no linear model among its baselines
+    named = {"baselines": ("base_rate", "logistic")}
+    study = study_of(root, workplace, "threshold_1pct", "auc", **named)
+    beyond, verdict = study.beyond_linear(), study.verdict()
+    linear = [run for _, run in study.completed() if "logistic" in str(run.config.model)]
+    area = value("auc", predictions_of(linear))
+    assert [gain.value for gain in beyond.gains] == pytest.approx(list(verdict.mean_G - area))
+    assert " in AUC" in beyond.sentence(pays=False)
+    assert verdict.sentence == f"{ranked.verdict().sentence} " + beyond.sentence(
+        pays=verdict.name == "LAW"
+    )
 
 
 def test_its_error_is_that_of_a_paired_bootstrap_of_the_auc(root, workplace) -> None:

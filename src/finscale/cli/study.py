@@ -176,17 +176,20 @@ def open_study(
 def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
     from finscale.report import write_report
     from finscale.study import control_outcomes
+    from finscale.study.results import BEYOND
 
     table = study.results()
     terminal.print("writing the report")
     report = write_report(study)
     controls = control_outcomes(study)
     if as_json:
+        beyond = study.beyond_linear()
         print_json(
             {
                 "study": study.config.name,
                 "hash": study.config.hash(),
                 "verdict": _conclusion(study),
+                "beyond_linear": beyond.to_dict() if beyond else None,
                 "report": str(report),
                 "controls": [outcome.to_dict() for outcome in controls],
                 "runs": table.to_dicts(),
@@ -195,7 +198,9 @@ def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
         return
     rows = study.summary()
     cells = (row.values() for row in rows)
-    terminal.print(plain_table(rows[0], cells, left=("model",), whole=[*rows[0]][:1]))
+    unbroken = ("model", "over runs", BEYOND)
+    whole = [name for name in rows[0] if name.startswith(unbroken)]
+    terminal.print(plain_table(rows[0], cells, left=("model",), whole=whole, padding=(0, 1, 0, 0)))
     marks = {True: "✓", False: "✗", None: "·"}
     for line in (
         *(f"tuned     {sentence}" for sentence in study.tuner.sentences(study.cells)),

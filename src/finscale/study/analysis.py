@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
 from finscale.config import StudyConfig
+from finscale.config.baselines import LINEAR_BASELINE
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.evaluation.bootstrap import Floats
@@ -13,15 +16,24 @@ from finscale.judging.gather import predictions_of
 from finscale.judging.scoring import is_collapsed
 from finscale.scaling import Law, SizeCovariance, Verdict, decide, fit_law, size_covariance
 from finscale.study.axes import AXES, largest
-from finscale.study.daily import Completed, daily_values, series_key, study_values
+from finscale.study.beyond import BeyondLinear, judge_beyond
+from finscale.study.daily import (
+    Completed,
+    daily_values,
+    has_baseline,
+    series_key,
+    study_values,
+)
 from finscale.study.outcomes import OUTCOMES, measure_of, outcome_of
 
 
 def verdict(study: StudyConfig, completed: Completed, data: DataStore | None = None) -> Verdict:
     """Judge the study along its first axis by the statement that it made before its first run.
 
-    Of a second axis, its largest size counts; :func:`verdicts` judges each. ``data`` is where the
-    bars lie, for an outcome that trades; the runs' own folder when absent.
+    Where the linear model is among the baselines the sentence says what size brings beyond it
+    (:func:`beyond_linear`). Of a second axis, its largest size counts; :func:`verdicts` judges
+    each. ``data`` is where the bars lie, for an outcome that trades; the runs' own folder when
+    absent.
 
     Raises
     ------
@@ -39,6 +51,37 @@ def verdicts(
         return {}
     second = list(study.axes)[1]
     return {size: _judge(study, completed, size, data) for size in study.axes[second]}
+
+
+def beyond_linear(
+    study: StudyConfig,
+    completed: Completed,
+    level: int | str | None = None,
+    data: DataStore | None = None,
+) -> BeyondLinear | None:
+    """Return what each size of the first axis gains on the linear model, in the study's outcome.
+
+    ``level`` is a size of the second axis, its largest when None. None is returned where the linear
+    model is not among the finished baselines, or the sizes have no day in common.
+    """
+    kept, _ = _at_level(study, completed, level)
+    if not has_baseline(kept, LINEAR_BASELINE):
+        return None
+    measure, axis = measure_of(study), next(iter(study.axes))
+    try:
+        table = study_values(study, kept, data, common=True, over=LINEAR_BASELINE)
+    except FinscaleError:
+        return None
+    difference_GST, size_G = _array(table, axis)
+    return judge_beyond(
+        difference_GST if measure.higher_is_better else -difference_GST,
+        size_G,
+        noun=AXES[axis].unit,
+        sesoi=study.sesoi,
+        level=study.level,
+        horizon=_horizon(study),
+        measure=measure,
+    )
 
 
 def surface(study: StudyConfig, completed: Completed, data: DataStore | None = None) -> Law:
@@ -125,7 +168,7 @@ def _judge(
     measure, axis = measure_of(study), next(iter(study.axes))
     kept, exclusions = _at_level(study, completed, level)
     values_GST, size_G = _array(study_values(study, kept, data, common=True), axis)
-    return decide(
+    judged = decide(
         measure.as_loss(values_GST),
         size_G,
         sesoi=study.sesoi,
@@ -135,6 +178,11 @@ def _judge(
         exclusions=exclusions,
         measure=measure,
     )
+    beyond = beyond_linear(study, completed, level, data)
+    if beyond is None:
+        return judged
+    said = beyond.sentence(pays=judged.name == "LAW")
+    return replace(judged, sentence=f"{judged.sentence} {said}")
 
 
 def _horizon(study: StudyConfig) -> int:

@@ -22,7 +22,7 @@ from finscale.scaling.digits import number
 from finscale.scaling.sentences import interval, p_text
 from finscale.study.axes import largest
 from finscale.study.control_grid import CONTROL_KINDS
-from finscale.study.daily import Completed, base_rates, series_of
+from finscale.study.daily import Completed, baseline_runs, series_of
 from finscale.study.outcomes import OUTCOMES, outcome_of
 from finscale.study.planned import windows_key
 from finscale.study.study import Study
@@ -92,7 +92,7 @@ def _judge_planted(study: Study, level: float) -> tuple[str, bool, dict[str, Any
         outcome = OUTCOMES["loss"]
     measure = outcome.measure(target_of(study.config.experiment))
     networks = series_of(_largest(study))
-    folds, known = networks[0][1], base_rates(study.completed())
+    folds, known = networks[0][1], baseline_runs(study.completed(), "base_rate")
     base_rate = predictions_of(
         [known[windows_key(run.config)] for run in folds], beside=folds[0].config
     )

@@ -31,12 +31,16 @@ def daily_losses(completed: Completed) -> pl.DataFrame:
 
 
 def study_values(
-    study: StudyConfig, completed: Completed, data: DataStore | None, *, common: bool = False
+    study: StudyConfig,
+    completed: Completed,
+    data: DataStore | None,
+    *,
+    common: bool = False,
+    over: str = "",
 ) -> pl.DataFrame:
     """Return :func:`daily_values` of the outcome that a study is about."""
-    return daily_values(
-        completed, outcome_of(study), costs=costs_of(study), data=data, common=common
-    )
+    outcome, costs = outcome_of(study), costs_of(study)
+    return daily_values(completed, outcome, costs=costs, data=data, common=common, over=over)
 
 
 def daily_values(
@@ -46,6 +50,7 @@ def daily_values(
     costs: Costs | None = None,
     data: DataStore | None = None,
     common: bool = False,
+    over: str = "",
 ) -> pl.DataFrame:
     """Return one row per network's size, seed and test day: what the day adds to the outcome.
 
@@ -65,6 +70,8 @@ def daily_values(
         Where the bars lie; the runs' own folder when absent.
     common : bool
         Whether only days count that every series has.
+    over : str
+        A baseline whose values on the same days and windows are taken away; none when empty.
 
     Returns
     -------
@@ -76,7 +83,7 @@ def daily_values(
     Raises
     ------
     FinscaleError
-        If no network is finished, or a base rate is missing that losses are compared with.
+        If no network is finished, or a baseline is missing that values are compared with.
     """
     series = series_of(completed)
     if not series:
@@ -90,10 +97,12 @@ def daily_values(
     if common:
         rows = _on_common_days(rows)
     values = [outcome.daily(own) for own in rows]
-    if not outcome.comparable and any(AXES[axis].relative for axis in axes):
-        known = base_rates(completed)
+    if not over and not outcome.comparable and any(AXES[axis].relative for axis in axes):
+        over = "base_rate"
+    if over:
+        known = baseline_runs(completed, over)
         values = [
-            _less_base_rate(own, planned, runs, outcome, known, shared)
+            _less_baseline(own, _beside(planned, runs, known, over), shared, outcome, trade)
             for own, (planned, runs) in zip(values, series, strict=True)
         ]
     table = pl.concat(
@@ -148,24 +157,32 @@ def _on_common_days(rows: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
     return [own.filter(pl.col("day").is_in(shared)) for own in rows]
 
 
-def _less_base_rate(
-    values: pl.DataFrame,
-    planned: Planned,
-    runs: Sequence[Run],
-    outcome: Outcome,
-    known: Mapping[str, Run],
-    shared: Shared,
-) -> pl.DataFrame:
+def _beside(
+    planned: Planned, runs: Sequence[Run], known: Mapping[str, Run], over: str
+) -> Predictions:
+    """Return a baseline's predictions on the windows of a network's runs."""
     keys = [windows_key(run.config) for run in runs]
     if not set(keys) <= set(known):
+        title = over.replace("_", " ")
         raise FinscaleError(
-            f"{planned.cell.label} cannot be compared: its base rate is not there.",
-            hint="name base_rate among the baselines, and `finscale study run` again",
+            f"{planned.cell.label} cannot be compared: its {title} is not there.",
+            hint=f"name {over} among the baselines, and `finscale study run` again",
         )
-    base = predictions_of([known[key] for key in keys], beside=runs[0].config)
-    other = outcome.daily(outcome.rows(of_shared(base, shared), None))
-    joined = values.join(other, on="day", suffix="_base_rate", maintain_order="left")
-    return joined.select("day", value=pl.col("value") - pl.col("value_base_rate"))
+    return predictions_of([known[key] for key in keys], beside=runs[0].config)
+
+
+def _less_baseline(
+    values: pl.DataFrame,
+    baseline: Predictions,
+    shared: Shared,
+    outcome: Outcome,
+    trade: Trade | None,
+) -> pl.DataFrame:
+    rows = outcome.rows(of_shared(baseline, shared), trade)
+    # an outcome that is no mean over days depends on which days it is of
+    other = outcome.daily(rows.filter(pl.col("day").is_in(values["day"].to_list())))
+    joined = values.join(other, on="day", suffix="_baseline", maintain_order="left")
+    return joined.select("day", value=pl.col("value") - pl.col("value_baseline"))
 
 
 def _placed(
@@ -184,13 +201,20 @@ def _placed(
     return table.with_columns(pl.lit(value).alias(name) for name, value in facts.items())
 
 
-def base_rates(completed: Completed) -> dict[str, Run]:
-    """Return the base rate's runs by what decides their windows."""
+def baseline_runs(completed: Completed, name: str) -> dict[str, Run]:
+    """Return a baseline's runs by what decides their windows."""
     return {
         windows_key(run.config): run
         for _, run in completed
-        if isinstance(run.config.model, BaselineConfig) and run.config.model.name == "base_rate"
+        if isinstance(run.config.model, BaselineConfig) and run.config.model.name == name
     }
+
+
+def has_baseline(completed: Completed, name: str) -> bool:
+    """Tell whether a baseline is finished on the windows of every network, and there is one."""
+    known = baseline_runs(completed, name)
+    networks = [run for planned, run in completed if not planned.cell.is_baseline]
+    return bool(networks) and all(windows_key(run.config) in known for run in networks)
 
 
 def series_key(planned: Planned) -> str:

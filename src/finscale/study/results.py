@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from finscale.config import BaselineConfig, ExperimentConfig, content_hash, format_count
+from finscale.config.baselines import LINEAR_BASELINE
 from finscale.config.losses import quantile_levels, target_name
 from finscale.evaluation.blas import one_blas_thread
 from finscale.evaluation.targets import score_target
@@ -17,10 +18,15 @@ from finscale.judging.gather import model_name, predictions_of
 from finscale.judging.scoring import is_collapsed, skill, test_scores
 from finscale.models import ARCHITECTURES
 from finscale.runs import Run
+from finscale.scaling.digits import signed
 from finscale.study.axes import AXES
+from finscale.study.beyond import BeyondLinear
 from finscale.study.daily import Completed
 from finscale.study.planned import Planned, windows_key
 from finscale.study.remembered import RememberedScores, score_key
+
+#: Head of the column that has what a size gains on the linear model.
+BEYOND = "beyond linear"
 
 
 def results_table(completed: Completed, remembered: RememberedScores | None = None) -> pl.DataFrame:
@@ -119,8 +125,17 @@ def write_results(table: pl.DataFrame, folder: Path) -> None:
     write_bytes(folder / "tables" / "results.csv", table.write_csv().encode())
 
 
-def summary(table: pl.DataFrame, axes: Sequence[str]) -> list[dict[str, str]]:
-    """Return one printable row per baseline and per size: means over its seeds and folds."""
+def summary(
+    table: pl.DataFrame,
+    axes: Sequence[str],
+    beyond: Mapping[int | str | None, BeyondLinear | None] | None = None,
+) -> list[dict[str, str]]:
+    """Return one printable row per baseline and per size: means over its seeds and folds.
+
+    ``beyond`` has what the sizes of the first axis gain on the linear model, by the size of the
+    second axis (None with one axis).
+    """
+    known = {level: one for level, one in (beyond or {}).items() if one is not None}
     sizes = [f"size_{axis}" for axis in axes]
     baselines = table.filter(pl.col("role") == "baseline")
     networks = table.filter(pl.col("role") == "network").sort(
@@ -131,12 +146,17 @@ def summary(table: pl.DataFrame, axes: Sequence[str]) -> list[dict[str, str]]:
         *baselines.partition_by(["model", *of_data], maintain_order=True),
         *(networks.partition_by(sizes, maintain_order=True) if len(networks) else ()),
     ]
-    return [_summary_row(group, axes) for group in groups]
+    return [_summary_row(group, axes, known) for group in groups]
 
 
-def _summary_row(group: pl.DataFrame, axes: Sequence[str]) -> dict[str, str]:
+def _summary_row(
+    group: pl.DataFrame,
+    axes: Sequence[str],
+    beyond: Mapping[int | str | None, BeyondLinear],
+) -> dict[str, str]:
     first = group.row(0, named=True)
     target = score_target(group.columns)
+    in_loss = any(one.measure.title == "loss" for one in beyond.values())
     row = {
         "model": _title(first, axes),
         "runs": str(len(group)),
@@ -145,12 +165,28 @@ def _summary_row(group: pl.DataFrame, axes: Sequence[str]) -> dict[str, str]:
         target.words.second: _mean(group[target.second], ".3f"),
     }
     for name in group.columns:
+        if name == f"skill_{LINEAR_BASELINE}" and in_loss:
+            continue  # the last column says it, with its interval
         if name.startswith("skill_") and f"{name}_low" in group.columns:
             title = name.removeprefix("skill_").replace("_", " ")
             row[f"vs {title}"] = _mean(group[name].drop_nulls(), "+.4f")
+    if beyond:
+        measure = next(iter(beyond.values())).measure
+        row[f"{BEYOND} ({measure.unit or measure.title})"] = _beyond(group, axes, beyond)
     if "collapsed" in group.columns:
         row["collapsed"] = str(sum(group["collapsed"]))
     return row
+
+
+def _beyond(
+    group: pl.DataFrame, axes: Sequence[str], beyond: Mapping[int | str | None, BeyondLinear]
+) -> str:
+    first = group.row(0, named=True)
+    one = beyond.get(first[f"size_{axes[1]}"] if len(axes) > 1 else None)
+    if first["role"] == "baseline" or one is None:
+        return "–"
+    gain = one.at(sum(group[f"x_{axes[0]}"]) / len(group))
+    return "–" if gain is None else signed(gain, one.measure.digits)
 
 
 def _title(row: dict[str, Any], axes: Sequence[str]) -> str:
@@ -178,4 +214,4 @@ def _range(values: pl.Series, form: str) -> str:
     """Return the least and the largest of several runs."""
     if len(values) == 1:
         return "–"
-    return " – ".join(f"{end:{form}}".replace("0.", ".", 1) for end in (min(values), max(values)))
+    return "–".join(f"{end:{form}}".replace("0.", ".", 1) for end in (min(values), max(values)))

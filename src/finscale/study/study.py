@@ -27,6 +27,7 @@ from finscale.study.tuning import Tuner
 
 if TYPE_CHECKING:
     from finscale.scaling import Law, Verdict
+    from finscale.study.beyond import BeyondLinear
 
 __all__ = ["Planned", "Study"]
 
@@ -204,7 +205,8 @@ class Study:
         """Return the results as printable rows: one per baseline and size."""
         from finscale.study.results import summary
 
-        return summary(self.results(), list(self.config.axes))
+        beyond = {level: self.beyond_linear(level) for level in self._levels()}
+        return summary(self.results(), list(self.config.axes), beyond)
 
     def verdict(self) -> Verdict:
         """Judge the finished runs and write ``law.json``.
@@ -221,6 +223,9 @@ class Study:
 
         judged = verdict(self.config, self.completed(), self.data)
         content: dict[str, Any] = {"verdict": judged.to_dict()}
+        beyond = self.beyond_linear()
+        if beyond is not None:
+            content["beyond_linear"] = beyond.to_dict()
         if len(self.config.axes) > 1:
             content["verdicts"] = {
                 str(size): along.to_dict() for size, along in self.verdicts().items()
@@ -233,6 +238,19 @@ class Study:
         from finscale.study.analysis import verdicts
 
         return verdicts(self.config, self.completed(), self.data)
+
+    def beyond_linear(self, level: int | str | None = None) -> BeyondLinear | None:
+        """Return what each size gains on the linear model; None where that is not known.
+
+        ``level`` is a size of the second axis, its largest when None.
+        """
+        from finscale.study.analysis import beyond_linear
+
+        return beyond_linear(self.config, self.completed(), level, self.data)
+
+    def _levels(self) -> tuple[int | str | None, ...]:
+        """Return the sizes of the second axis; of one axis nothing to choose from."""
+        return (None,) if len(self.config.axes) < 2 else [*self.config.axes.values()][1]
 
     def surface(self) -> Law:
         """Return the law fitted over both axes."""

@@ -15,6 +15,7 @@ from finscale.judging.gather import bars_of, market_of
 from finscale.scaling import Verdict
 from finscale.study.analysis import loss_covariance
 from finscale.study.axes import AXES, largest, nominal
+from finscale.study.beyond import BeyondLinear
 from finscale.study.control_runs import control_outcomes
 from finscale.study.daily import Completed, of_shared, shared_symbols, study_values, trade_of
 from finscale.study.findings import facts
@@ -68,6 +69,7 @@ def find(study: Study) -> Findings:
     symbols = chosen.test["symbol"].unique().to_list()
     market = market_of(bars_of(study.runs[chosen.runs[0]], study.data), symbols)
     trading = trade(chosen, baselines, market, costs=costs_of(config), num_trials=len(networks))
+    beyond = study.beyond_linear()
     is_event = chosen.target.is_event
     dates, target, logit = chosen.arrays("test")
     return Findings(
@@ -108,7 +110,17 @@ def find(study: Study) -> Findings:
         data=facts.distinct(entry for _, run in completed for entry in run.info["data"]),
         windows=facts.windows(chosen, study.runs),
         environments=facts.distinct(run.info["environment"] for _, run in completed),
+        beyond=beyond,
+        beyond_chosen=_beyond_chosen(study, chosen, beyond),
     )
+
+
+def _beyond_chosen(study: Study, chosen: Predictions, beyond: BeyondLinear | None) -> Metric | None:
+    """Return what the chosen size gains on the linear model, at its own size of a second axis."""
+    first, *others = chosen.budget
+    if others:
+        beyond = study.beyond_linear(chosen.budget[others[0]])
+    return beyond.at(chosen.sizes[first]) if beyond else None
 
 
 def _validation_loss(group: Sequence[Predictions], against: Sequence[Predictions]) -> float:

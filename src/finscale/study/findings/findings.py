@@ -17,6 +17,7 @@ from finscale.evaluation.predictions import Predictions
 from finscale.evaluation.targets import Target
 from finscale.study.analysis import is_relative
 from finscale.study.axes import AXES
+from finscale.study.beyond import BeyondLinear
 from finscale.study.findings.cost import TenfoldCost
 from finscale.study.findings.curve import Curve
 from finscale.study.findings.reach import Reach
@@ -87,6 +88,9 @@ class Findings:
     data: tuple[Mapping[str, Any], ...]
     windows: tuple[Mapping[str, Any], ...]
     environments: tuple[Mapping[str, Any], ...]
+    #: What each size gains on the linear model, where the verdict is; None without such a baseline.
+    beyond: BeyondLinear | None = None
+    beyond_chosen: Metric | None = None  #: The same of the chosen size
 
     @property
     def target(self) -> Target:
