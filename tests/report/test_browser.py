@@ -10,8 +10,8 @@ import pytest
 FIGURES = {
     "scaling": 1,
     "skill": 3,
-    "years": 2,
-    "regimes": 2,
+    "years": 3,
+    "regimes": 3,
     "calibration": 1,
     "precision_recall": 1,
     "learning": 2,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,14 @@ import pytest
 
 from finscale.errors import FinscaleError
 from finscale.report import write_report
+from finscale.report.figure import Rule
+from finscale.report.figures.common import apart
 from finscale.report.html import render_html
 from finscale.report.markdown import render_markdown
 from finscale.report.page import make_page
 from finscale.runs import RunStore
 from finscale.scaling import decide
+from finscale.scaling.digits import signed
 from finscale.study import Study
 from finscale.study.control_runs import ControlOutcome
 from finscale.study.findings import Findings, find
@@ -129,6 +134,73 @@ def test_numbers_in_the_report_are_the_runs(findings: Findings, study: Study) ->
     assert findings.words(150_000) == "150k"
 
 
+def test_every_size_is_held_against_the_linear_model(
+    findings: Findings, study: Study, report: Path
+) -> None:
+    beyond, verdict = findings.beyond, findings.verdict
+    assert beyond is not None
+    assert verdict is not None
+    # by hand, from the runs: the logistic's loss less the mean over seeds
+    runs = findings.runs
+    linear = runs.filter(pl.col("model") == "logistic")["log_loss"].item()
+    losses = runs.filter(pl.col("role") == "network").group_by("parameters")
+    means = losses.agg(pl.col("log_loss").mean()).sort("parameters")
+    assert list(beyond.sizes) == means["parameters"].to_list()
+    values = [gain.value for gain in beyond.gains]
+    np.testing.assert_allclose(values, linear - means["log_loss"].to_numpy())
+    # one interval for one size, holding four at once, is wider than for itself alone
+    alone = findings.skills.filter(pl.col("over") == "logistic").sort("parameters")
+    for gain, low, high in zip(beyond.gains, alone["low"], alone["high"], strict=True):
+        assert gain.high - gain.low > 0.95 * (high - low)
+    # the sentence, the words above it, the first screen, the tables, the file
+    said = beyond.sentence(pays=verdict.name == "LAW")
+    assert verdict.sentence.endswith(said)
+    page = make_page(findings, "plan")
+    assert page.plain.endswith(f" {beyond.headline}.")
+    assert page.sentence.endswith(said)
+    key = next(key for key in page.keys if key.label == "Beyond the linear model")
+    assert key.value.endswith(" nats")
+    assert findings.beyond_chosen == beyond.at(findings.chosen.sizes["parameters"])
+    sizes = next(table for table in page.tables if table.name == "sizes")
+    titles = [column.title for column in sizes.columns]
+    assert titles[-1] == "beyond the linear model, all sizes at once (nats)"
+    assert "skill over logistic" not in titles
+    stored = json.loads((study.folder / "law.json").read_text(encoding="utf-8"))
+    assert stored["beyond_linear"]["headline"] == beyond.headline
+    assert [one["value"] for one in stored["beyond_linear"]["sizes"]] == pytest.approx(values)
+    printed = {row["model"]: row["beyond linear (nats)"] for row in study.summary()}
+    assert printed.pop("logistic") == printed.pop("volatility") == printed.pop("base_rate") == "–"
+    assert [cell.split(" [")[0] for cell in printed.values()] == [
+        signed(gain, 4).split(" [")[0] for gain in beyond.gains
+    ]
+
+
+def test_without_a_linear_model_nothing_is_said_of_it(
+    regression: Findings, horizons: Findings
+) -> None:
+    for findings in (regression, horizons):
+        assert findings.beyond is None
+        assert "linear" not in render_markdown(make_page(findings, "plan")).split("```")[0]
+
+
+def test_baselines_are_named_at_their_lines(findings: Findings) -> None:
+    panel = make_page(findings, "plan").figures[0].panels[0]
+    rules = [mark for mark in panel.marks if isinstance(mark, Rule) and mark.label]
+    named = [rule.label.rsplit(" ", 1)[0] for rule in rules]
+    edges = [words.split(" baseline ")[0] for words in (*panel.above, *panel.below)]
+    assert sorted([*named, *edges]) == ["base rate", "logistic", "volatility"]
+    low, high = panel.y.limits or (0.0, 0.0)
+    middles = sorted(rule.label_y for rule in rules)
+    assert all(later - first > 0.05 * (high - low) for first, later in pairwise(middles))
+    assert all(low < middle < high for middle in middles)
+
+
+def test_labels_of_close_lines_are_moved_apart() -> None:
+    assert apart([2.0, 2.1, 5.0], (0.0, 10.0), 1.0) == [2.5, 3.5, 5.5]
+    assert apart([9.9, 9.8, 9.0], (0.0, 10.0), 1.0) == [9.5, 8.5, 7.5]
+    assert apart([0.1], (2.0, 10.0), 1.0) == [2.5]
+
+
 def test_curve_is_the_verdicts_and_its_band_holds_it(findings: Findings) -> None:
     curve, verdict = findings.curve, findings.verdict
     assert curve is not None
@@ -165,7 +237,7 @@ def test_a_valley_names_its_best_size(findings: Findings) -> None:
     curve = fitted_curve(verdict)
     assert curve.x[-1] == pytest.approx(1e6)
     page = make_page(replace(findings, verdict=verdict, curve=curve), "plan")
-    assert page.plain == "Size pays up to a point, and hurts beyond it."
+    assert page.plain.startswith("Size pays up to a point, and hurts beyond it. ")
     best = next(key for key in page.keys if key.label == "Best size")
     assert 10 <= float(best.value.split("k")[0]) <= 40
     assert "Up to the best size" in render_markdown(page)

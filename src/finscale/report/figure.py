@@ -91,12 +91,22 @@ class FigureBand:
 
 @dataclass(frozen=True)
 class Rule:
-    """A horizontal line across the panel, at one value."""
+    """A horizontal line across the panel, at one value.
+
+    Parameters
+    ----------
+    label : str
+        Written at the line's right end, in its colour; it needs no legend then.
+    label_y : float
+        Middle of that label.
+    """
 
     name: str
     y: float
     role: str
     dash: Dash = "dash"
+    label: str = ""
+    label_y: float = 0.0
 
 
 Mark = Points | Line | FigureBand | Rule

@@ -122,7 +122,7 @@ def _layout(panel: FigurePanel, *, wide: bool) -> dict[str, Any]:
         "xaxis": _axis(panel.x),
         "yaxis": _axis(panel.y) | {"nticks": 7},
         "shapes": [_shape(mark) for mark in panel.marks if isinstance(mark, Rule)],
-        "annotations": _edges(panel),
+        "annotations": [*_labels(panel), *_edges(panel)],
     }
 
 
@@ -163,6 +163,26 @@ def _shape(mark: Rule) -> dict[str, Any]:
         "layer": "below",
         "line": {"color": f"@{mark.role}", "width": 1.6, "dash": mark.dash},
     }
+
+
+def _labels(panel: FigurePanel) -> list[dict[str, Any]]:
+    """Name rules at their right end."""
+    return [
+        {
+            "xref": "paper",
+            "x": 1,
+            "y": mark.label_y,
+            "xanchor": "right",
+            "yanchor": "middle",
+            "showarrow": False,
+            "text": html.escape(mark.label),
+            "font": {"color": f"@{mark.role}", "size": 12},
+            "bgcolor": "@paper/0.75",
+            "borderpad": 0,
+        }
+        for mark in panel.marks
+        if isinstance(mark, Rule) and mark.label
+    ]
 
 
 def _edges(panel: FigurePanel) -> list[dict[str, Any]]:

@@ -33,6 +33,7 @@ def make_page(findings: Findings, plan: str) -> Page:
     """
     verdict = findings.verdict
     name = verdict.name if verdict else ""
+    beyond = f" {findings.beyond.headline}." if verdict and findings.beyond else ""
     return Page(
         study=findings.study.name,
         hash=findings.study.hash(),
@@ -40,7 +41,7 @@ def make_page(findings: Findings, plan: str) -> Page:
         setting=setting(findings),
         verdict=name or "NO VERDICT",
         tone=TONES.get(name, "null"),
-        plain=IN_PLAIN_WORDS[name],
+        plain=IN_PLAIN_WORDS[name] + beyond,
         sentence=capital(
             verdict.sentence.removeprefix(f"{name}: ") if verdict else findings.no_verdict
         ),

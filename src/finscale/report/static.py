@@ -105,6 +105,8 @@ def _mark(axes: Axes, mark: Mark) -> None:
     color = LIGHT[mark.role]
     if isinstance(mark, Rule):
         axes.axhline(mark.y, color=color, linestyle=_DASHES[mark.dash], linewidth=1.2, zorder=1)
+        if mark.label:
+            _label(axes, mark, color)
     elif isinstance(mark, FigureBand):
         axes.fill_between(mark.x, mark.low, mark.high, color=color, alpha=0.15, linewidth=0)
     elif isinstance(mark, Line):
@@ -119,6 +121,20 @@ def _mark(axes: Axes, mark: Mark) -> None:
         )
     else:
         _points(axes, mark, color)
+
+
+def _label(axes: Axes, mark: Rule, color: str) -> None:
+    axes.text(
+        1.0,
+        mark.label_y,
+        _text(mark.label),
+        transform=axes.get_yaxis_transform(),
+        ha="right",
+        va="center",
+        fontsize=8,
+        color=color,
+        bbox={"facecolor": LIGHT["paper"], "alpha": 0.75, "edgecolor": "none", "pad": 0.6},
+    )
 
 
 def _points(axes: Axes, mark: Points, color: str) -> None:

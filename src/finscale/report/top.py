@@ -46,7 +46,7 @@ def capital(words: str) -> str:
 
 
 def keys(findings: Findings) -> list[Key]:
-    """Return the numbers that matter: gain, ×10, skill, controls, leakage."""
+    """Return the numbers that matter: gain, ×10, beyond a line, skill, controls, leakage."""
     verdict, unit = findings.verdict, findings.loss.unit
     keys = []
     if verdict is not None:
@@ -76,15 +76,15 @@ def keys(findings: Findings) -> list[Key]:
                     cost(findings),
                 )
             )
+    if findings.beyond_chosen is not None:
+        seen = _at_chosen(findings, findings.beyond_chosen)
+        note = f"{seen}; its interval holds for all sizes at once"
+        keys.append(Key("Beyond the linear model", gained(findings, findings.beyond_chosen), note))
     for over in ("volatility", "base_rate"):
         metric = findings.skill(over)
         if metric is not None:
-            seen = "seen" if metric.low > 0 else "worse" if metric.high < 0 else "none seen"
-            chosen = sized(findings, findings.chosen.sizes[findings.axis])
-            note = f"{seen}; at {chosen}, the size with the least validation loss"
-            keys.append(
-                Key(f"Skill over {title(over)}", f"{interval(metric, sign=True)} {unit}", note)
-            )
+            value = f"{interval(metric, sign=True)} {unit}"
+            keys.append(Key(f"Skill over {title(over)}", value, _at_chosen(findings, metric)))
     if findings.controls:
         passed = sum(outcome.ok is True for outcome in findings.controls)
         value = f"{passed} of {len(findings.controls)} as expected"
@@ -98,6 +98,12 @@ def keys(findings: Findings) -> list[Key]:
         )
     )
     return keys
+
+
+def _at_chosen(findings: Findings, metric: Metric) -> str:
+    seen = "seen" if metric.low > 0 else "worse" if metric.high < 0 else "none seen"
+    chosen = sized(findings, findings.chosen.sizes[findings.axis])
+    return f"{seen}; at {chosen}, the size with the least validation loss"
 
 
 def cost(findings: Findings) -> str:

@@ -23,6 +23,8 @@ GLOSSARY = {
     "more than that.",
     "logistic": "A logistic regression on the last day's features: the plain model that sees what "
     "the network sees, without its history or its size.",
+    "linear model": "The logistic on the last day's features; where a number is forecast, its "
+    "ridge. A network that does not beat it has found no more than a line could.",
     "baseline": "A model without scale, tested on the same days. What size has to beat.",
     "95 % interval": "A range that holds the true value in 95 of 100 such studies.",
     "interval": "A range that holds the true value with the stated confidence, usually 95 %. Days "

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 import polars as pl
 
+from finscale.config.baselines import LINEAR_BASELINE
 from finscale.report.figure import (
     Figure,
     FigureAxis,
@@ -19,6 +21,7 @@ from finscale.report.figure import (
 )
 from finscale.report.figures.common import (
     amount,
+    apart,
     baseline_roles,
     padded,
     run_marks,
@@ -32,8 +35,11 @@ from finscale.report.palette import ramp
 from finscale.study.axes import AXES
 from finscale.study.findings.findings import BaselineFinding, Findings
 
-#: A baseline further away than this share of the runs' range is named at the edge instead.
-_NEAR = 0.6
+#: A baseline further away than this share of the runs' range is named at the edge instead. The
+#: linear model is what networks have to beat: for it the curve may shrink to two fifths.
+_NEAR, _NEAR_LINEAR = 0.6, 1.5
+#: Height of a line of text, as a share of the panel's.
+_LINE = 0.055
 
 
 def scaling(findings: Findings) -> Figure:
@@ -42,24 +48,19 @@ def scaling(findings: Findings) -> Figure:
     reach = 1.0 if curve is None else curve.x[-1] / curve.size_G[-1]
     low, high = _limits(findings)
     near = [b for b in _held_against(findings) if low <= b.value.value <= high]
-    roles = baseline_roles(findings)
+    above, below = _far(findings, above=high), _far(findings, below=low)
     marks: list[Mark] = [*_fit(findings)]
-    marks += [
-        Rule(
-            f"{title(b.name)} baseline {fixed(b.value.value, findings.measure.digits)}",
-            b.value.value,
-            roles[b.name],
-        )
-        for b in near
-    ]
+    line = _LINE * (high - low)
+    room = low + len(below) * line, high - len(above) * line
+    marks += _rules(findings, near, room, line)
     marks += [*_seeds(findings), *_means(findings)]
     panel = FigurePanel(
         "",
         size_axis(findings, reach=reach),
         FigureAxis(_title(findings), limits=(low, high)),
         tuple(marks),
-        above=_far(findings, above=high),
-        below=_far(findings, below=low),
+        above=above,
+        below=below,
     )
     return Figure(
         "scaling",
@@ -123,11 +124,30 @@ def _limits(findings: Findings) -> tuple[float, float]:
         values += [] if findings.turns else [curve.foretold]
         values += [*(curve.mean_G - curve.reach_G), *(curve.mean_G + curve.reach_G)]
     low, high = min(values), max(values)
-    far = _NEAR * (high - low)
-    near = [
-        b.value.value for b in _held_against(findings) if low - far <= b.value.value <= high + far
-    ]
+    near = []
+    for baseline in _held_against(findings):
+        far = (_NEAR_LINEAR if baseline.name == LINEAR_BASELINE else _NEAR) * (high - low)
+        if low - far <= baseline.value.value <= high + far:
+            near.append(baseline.value.value)
     return padded(min([low, *near]), max([high, *near]))
+
+
+def _rules(
+    findings: Findings, near: Sequence[BaselineFinding], room: tuple[float, float], line: float
+) -> list[Rule]:
+    """Return the baselines on the scale as lines, each named at its end."""
+    roles, digits = baseline_roles(findings), findings.measure.digits
+    values = [b.value.value for b in near]
+    return [
+        Rule(
+            "",
+            b.value.value,
+            roles[b.name],
+            label=f"{title(b.name)} {fixed(b.value.value, digits)}",
+            label_y=y,
+        )
+        for b, y in zip(near, apart(values, room, line), strict=True)
+    ]
 
 
 def _far(findings: Findings, *, above: float = np.inf, below: float = -np.inf) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from finscale.config.baselines import LINEAR_BASELINE
 from finscale.evaluation.bootstrap import Metric
 from finscale.report.figure import Figure, FigureAxis, FigureBand, FigurePanel, Mark, Points, Rule
 from finscale.report.figures.common import run_marks, seed_hover, size_axis, sized, title
@@ -13,7 +14,7 @@ from finscale.report.numbers import interval, number, percent
 from finscale.study.findings.findings import Findings
 
 #: Baselines that years and regimes are held against, where the study has them.
-_MAIN = ("base_rate", "volatility")
+_MAIN = ("base_rate", "volatility", LINEAR_BASELINE)
 #: Test days below which a year's skill is not drawn: its interval would flatten the others.
 FEWEST_DAYS = 20
 _NO_SKILL = Rule("no skill", 0.0, "null", "dot")

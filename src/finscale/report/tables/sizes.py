@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 
 import polars as pl
 
+from finscale.config.baselines import LINEAR_BASELINE
 from finscale.evaluation.bootstrap import Metric
 from finscale.report.figures.common import heading, title
 from finscale.report.numbers import fixed, interval, number
 from finscale.report.table import Column, Row, Table, count, estimate, make_table, text
+from finscale.scaling.measure import Measure
 from finscale.study.axes import AXES
+from finscale.study.beyond import BeyondLinear
 from finscale.study.findings.findings import Findings
 
 
 def sizes(findings: Findings) -> Table:
     """List outcome and skill of each size."""
     measure = findings.measure
-    axis, overs = findings.axis, [b.name for b in findings.baselines]
+    axis, beyond = findings.axis, findings.beyond if len(findings.study.axes) == 1 else None
+    # in a study of losses the gain on the linear model is the skill over it
+    told = {LINEAR_BASELINE} if beyond and findings.study.outcome == "loss" else set()
+    overs = [b.name for b in findings.baselines if b.name not in told]
     means = findings.seeds.group_by("size", maintain_order=True).agg(
         pl.col("label").first(),
         pl.len().alias("seeds"),
@@ -46,8 +53,21 @@ def sizes(findings: Findings) -> Table:
             estimate(f"skill over {title(o)}", f"{o}_value", sign=True, prefix=f"{o}_")
             for o in overs
         ),
+        *([Column(f"beyond the linear model{_unit(measure)}", _beyond(beyond))] if beyond else ()),
     )
     return Table("sizes", "Every size", means.sort("size"), columns)
+
+
+def _unit(measure: Measure) -> str:
+    return f", all sizes at once ({measure.unit or measure.title})"
+
+
+def _beyond(beyond: BeyondLinear) -> Callable[[Row], str]:
+    def cell(row: Row) -> str:
+        gain = beyond.at(row["size"])
+        return "–" if gain is None else interval(gain, sign=True)
+
+    return cell
 
 
 def seeds(findings: Findings) -> Table:
