@@ -198,7 +198,8 @@ def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
         return
     rows = study.summary()
     cells = (row.values() for row in rows)
-    whole = [name for name in rows[0] if name == "model" or name.startswith(BEYOND)]
+    unbroken = ("model", "over runs", BEYOND)
+    whole = [name for name in rows[0] if name.startswith(unbroken)]
     terminal.print(plain_table(rows[0], cells, left=("model",), whole=whole, padding=(0, 1, 0, 0)))
     marks = {True: "✓", False: "✗", None: "·"}
     for line in (
