@@ -29,7 +29,8 @@ def results_table(completed: Completed, remembered: RememberedScores | None = No
     Skill is the loss gained over a baseline on the same windows, paired by decision day, with its
     95 % interval: columns ``skill_<baseline>``, ``…_low``, ``…_high``. ``size_<axis>`` is the size
     as the study file names it, ``x_<axis>`` what was measured of the run. Scores that are
-    ``remembered`` are not computed again.
+    ``remembered`` are not computed again. Where architectures are compared, ``family`` is the
+    network's.
     """
     baselines: dict[str, dict[str, Run]] = {}
     for _, run in completed:
@@ -37,17 +38,19 @@ def results_table(completed: Completed, remembered: RememberedScores | None = No
             baselines.setdefault(windows_key(run.config), {})[run.config.model.name] = run
     # all runs answer what the networks were trained for
     network = next((run for planned, run in completed if not planned.cell.is_baseline), None)
+    families = any(planned.cell.family for planned, _ in completed)
     with one_blas_thread():
         rows = []
         for planned, run in completed:
             others = baselines.get(windows_key(run.config), {})
             beside = (network or run).config
             scores = _remembered_scores(run, others, beside, remembered)
-            rows.append({**_place(planned, run), **scores, **_cost(run)})
+            place = _place(planned, run, families=families)
+            rows.append({**place, **scores, **_cost(run)})
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def _place(planned: Planned, run: Run) -> dict[str, Any]:
+def _place(planned: Planned, run: Run, *, families: bool) -> dict[str, Any]:
     sizes, is_baseline = planned.cell.sizes, planned.cell.is_baseline
     training = None if is_baseline else run.config.training
     counts = ("total", "non_embedding", "input_and_head")
@@ -56,6 +59,7 @@ def _place(planned: Planned, run: Run) -> dict[str, Any]:
         "run_id": run.id,
         "role": "baseline" if is_baseline else "network",
         "model": model_name(run.config),
+        **({"family": planned.cell.family or None} if families else {}),
         "label": planned.cell.label,
         **{f"size_{axis}": size for axis, size in sizes.items()},
         **{f"x_{axis}": AXES[axis].measure(run) for axis in sizes if not is_baseline},
@@ -120,16 +124,21 @@ def write_results(table: pl.DataFrame, folder: Path) -> None:
 
 
 def summary(table: pl.DataFrame, axes: Sequence[str]) -> list[dict[str, str]]:
-    """Return one printable row per baseline and per size: means over its seeds and folds."""
+    """Return one printable row per baseline and per size: means over its seeds and folds.
+
+    Of several architectures each has its sizes after one another.
+    """
     sizes = [f"size_{axis}" for axis in axes]
     baselines = table.filter(pl.col("role") == "baseline")
-    networks = table.filter(pl.col("role") == "network").sort(
-        [f"x_{axis}" if f"x_{axis}" in table.columns else "parameters" for axis in axes]
-    )
+    networks = table.filter(pl.col("role") == "network")
+    family = ["family"] * ("family" in table.columns)
+    parts = networks.partition_by(family, maintain_order=True) if family else [networks]
+    measured = [f"x_{axis}" if f"x_{axis}" in table.columns else "parameters" for axis in axes]
+    networks = pl.concat(part.sort(measured) for part in parts) if len(networks) else networks
     of_data = [size for size, axis in zip(sizes, axes, strict=True) if AXES[axis].of_data]
     groups = [
         *baselines.partition_by(["model", *of_data], maintain_order=True),
-        *(networks.partition_by(sizes, maintain_order=True) if len(networks) else ()),
+        *(networks.partition_by(family + sizes, maintain_order=True) if len(networks) else ()),
     ]
     return [_summary_row(group, axes) for group in groups]
 
@@ -165,7 +174,10 @@ def _title(row: dict[str, Any], axes: Sequence[str]) -> str:
     scaled = [axis for axis in axes if not AXES[axis].of_data]
     compute = [f"{format_count(row['size_compute'])}FLOP"] if "compute" in scaled else []
     count = [f"{ARCHITECTURES[row['model']].title} {row['parameters']:,}"] if scaled else []
-    return " · ".join([*compute, *count, *of_data])
+    # of two architectures of one kind the title says too little
+    family = row.get("family")
+    own = [family] if family and (not scaled or family != row["model"]) else []
+    return " · ".join([*compute, *own, *count, *of_data])
 
 
 def _mean(values: pl.Series, form: str) -> str:

@@ -1,0 +1,110 @@
+"""Is it size, or the architecture? A comparison in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from finscale.scaling.digits import fixed
+from finscale.scaling.measure import negated
+from finscale.scaling.sentences import interval
+from finscale.study.family_results import FamilyComparison, FamilyDifference, FamilyResult
+
+#: Verdicts by which more size brings more, up to a point at least.
+_PAYS = ("LAW", "TURNS")
+
+
+def answer(found: FamilyComparison) -> str:
+    """Return in a short sentence whether size matters, the architecture, both or neither."""
+    differ = any(one.is_seen for one in found.at_best)
+    pays = [one.title for one in found.families if one.verdict_name in _PAYS]
+    hurts = [one.title for one in found.families if one.verdict_name == "INVERSE"]
+    settled = all(one.verdict_name in (*_PAYS, "INVERSE", "NO-LAW") for one in found.families)
+    if pays:
+        size = "size pays" if len(pays) == len(found.families) else f"size pays for {_listed(pays)}"
+    elif hurts:
+        size = f"size hurts {_listed(hurts)}"
+    elif settled:
+        size = "size makes no difference worth having"
+    else:
+        size = "whether size pays is not settled"
+    if differ:
+        which = "The architecture matters"
+    elif _are_equal(found.at_best, found.sesoi):
+        which = "The architecture makes no difference worth having"
+    else:
+        which = "No architecture is seen to be better than another"
+    return f"{which}; {size}."
+
+
+def sentence(found: FamilyComparison) -> str:
+    """Return which architecture is best at its best size, by how much, and what size brings it."""
+    lead, measure = found[found.lead], found.measure
+    value = measure.amount(fixed(lead.best.value.value, measure.digits))
+    parts = [
+        f"Least validation loss: {lead.title} at {lead.best.label}, test {measure.title} {value}."
+    ]
+    against = [_as_first(one, lead.title) for one in found.at_best]
+    seen = [_margin(one, found) for one in against if one is not None and one.is_seen]
+    unseen = [_margin(one, found) for one in against if one is not None and not one.is_seen]
+    if seen:
+        parts.append(f"At best sizes it is {_listed(seen)}.")
+    if unseen:
+        parts.append(f"Not told apart from it: {_listed(unseen)}.")
+    together = f"All {len(found.differences)} intervals" if len(found.differences) > 1 else "It"
+    holds = "hold together" if len(found.differences) > 1 else "holds"
+    parts.append(f"{together} {holds} with {100 * (1 - found.level):.3g} % confidence.")
+    if not found.seeds_count:
+        parts.append("They leave out the luck of seeds: one seed tells nothing of it.")
+    parts += [within(one, found) for one in found.families]
+    return " ".join(parts)
+
+
+def within(one: FamilyResult, found: FamilyComparison) -> str:
+    """Return whether size pays within one architecture, in a sentence."""
+    if one.verdict is None:
+        return f"{one.title}: no verdict, {one.no_verdict.rstrip('.')}."
+    gain = found.measure.amount(interval(one.verdict.gain))
+    # of a second axis, the verdict is about the largest size
+    sizes = [size for size in one.sizes if size.at == one.sizes[-1].at]
+    span = f"from {sizes[0].words} to {sizes[-1].label}"
+    return f"{one.title}: {one.verdict.name}, {found.measure.gain} {gain} {span}."
+
+
+def _margin(one: FamilyDifference, found: FamilyComparison) -> str:
+    """Return by how much the first is better than the second, or worse."""
+    better = one.gain.value >= 0 if not one.is_seen else one.gain.low > 0
+    gain = one.gain if better else negated(one.gain)
+    amount = found.measure.amount(interval(gain))
+    other = f"{one.second} ({one.second_size})"
+    if one.is_seen:
+        return f"{amount} {'better' if better else 'worse'} than {other}"
+    return f"{other}, {amount} {'behind' if better else 'ahead'}"
+
+
+def _as_first(one: FamilyDifference, title: str) -> FamilyDifference | None:
+    """Return a difference seen from one architecture; None where it has no part in it."""
+    if one.first == title:
+        return one
+    if one.second != title:
+        return None
+    return FamilyDifference(
+        one.at,
+        one.second,
+        one.second_size,
+        one.first,
+        one.first_size,
+        negated(one.gain),
+        one.p_value,
+    )
+
+
+def _are_equal(differences: Sequence[FamilyDifference], sesoi: float) -> bool:
+    """Tell whether every difference surely lies within ± the smallest effect of interest."""
+    return all(-sesoi < one.gain.low and one.gain.high < sesoi for one in differences)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names as a list in a sentence."""
+    if len(names) == 1:
+        return names[0]
+    return f"{', '.join(names[:-1])} and {names[-1]}"
