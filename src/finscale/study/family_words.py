@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from finscale.evaluation.bootstrap import Metric
 from finscale.scaling.digits import fixed
 from finscale.scaling.measure import negated
 from finscale.scaling.sentences import interval
@@ -40,48 +41,67 @@ def sentence(found: FamilyComparison) -> str:
     """Return which architecture is best at its best size, by how much, and what size brings it."""
     lead, measure = found[found.lead], found.measure
     value = measure.amount(fixed(lead.best.value.value, measure.digits))
-    parts = [
-        f"Least validation loss: {lead.title} at {lead.best.label}, test {measure.title} {value}."
-    ]
-    against = [_as_first(one, lead.title) for one in found.at_best]
+    parts = [f"{lead.title} at {lead.best.label} has the least validation loss; its test "]
+    parts[0] += f"{measure.title} is {value}."
+    against = [lead_first(one, lead.title) for one in found.at_best]
     seen = [_margin(one, found) for one in against if one is not None and one.is_seen]
     unseen = [_margin(one, found) for one in against if one is not None and not one.is_seen]
     if seen:
         parts.append(f"At best sizes it is {_listed(seen)}.")
     if unseen:
         parts.append(f"Not told apart from it: {_listed(unseen)}.")
-    together = f"All {len(found.differences)} intervals" if len(found.differences) > 1 else "It"
-    holds = "hold together" if len(found.differences) > 1 else "holds"
-    parts.append(f"{together} {holds} with {100 * (1 - found.level):.3g} % confidence.")
+    many, confidence = len(found.differences), f"{100 * (1 - found.level):.3g} % confidence"
+    held = f"All {many} intervals of differences hold" if many > 1 else "The interval holds"
+    parts.append(f"{held} {'together ' if many > 1 else ''}with {confidence}.")
     if not found.seeds_count:
         parts.append("They leave out the luck of seeds: one seed tells nothing of it.")
-    parts += [within(one, found) for one in found.families]
-    return " ".join(parts)
+    return " ".join([*parts, _within(found)])
 
 
-def within(one: FamilyResult, found: FamilyComparison) -> str:
-    """Return whether size pays within one architecture, in a sentence."""
+def _within(found: FamilyComparison) -> str:
+    """Return what size brings each architecture; what is the same for all is said once."""
+    spans = [_span(one) for one in found.families]
+    one_span = len(set(spans)) == 1
+    said = [
+        f"{one.title} {_gain(one, found)}{'' if one_span else f' {span}'}"
+        for one, span in zip(found.families, spans, strict=True)
+    ]
+    start = f"Size, {spans[0]}:" if one_span else "Size:"
+    return f"{start} {'; '.join(said)}."
+
+
+def _gain(one: FamilyResult, found: FamilyComparison) -> str:
     if one.verdict is None:
-        return f"{one.title}: no verdict, {one.no_verdict.rstrip('.')}."
-    gain = found.measure.amount(interval(one.verdict.gain))
+        return f"has no verdict ({one.no_verdict.rstrip('.')})"
+    gain = one.verdict.gain
+    brought = "gains" if gain.value >= 0 else "loses"
+    amount = _amount(gain if gain.value >= 0 else negated(gain), found)
+    return f"{brought} {amount} ({one.verdict.name})"
+
+
+def _amount(gain: Metric, found: FamilyComparison) -> str:
+    measure = found.measure
+    return f"{interval(gain)} {measure.unit or f'in {measure.title}'}"
+
+
+def _span(one: FamilyResult) -> str:
     # of a second axis, the verdict is about the largest size
     sizes = [size for size in one.sizes if size.at == one.sizes[-1].at]
-    span = f"from {sizes[0].words} to {sizes[-1].label}"
-    return f"{one.title}: {one.verdict.name}, {found.measure.gain} {gain} {span}."
+    return f"from {sizes[0].words} to {sizes[-1].label}"
 
 
 def _margin(one: FamilyDifference, found: FamilyComparison) -> str:
     """Return by how much the first is better than the second, or worse."""
     better = one.gain.value >= 0 if not one.is_seen else one.gain.low > 0
     gain = one.gain if better else negated(one.gain)
-    amount = found.measure.amount(interval(gain))
+    amount = _amount(gain, found)
     other = f"{one.second} ({one.second_size})"
     if one.is_seen:
         return f"{amount} {'better' if better else 'worse'} than {other}"
     return f"{other}, {amount} {'behind' if better else 'ahead'}"
 
 
-def _as_first(one: FamilyDifference, title: str) -> FamilyDifference | None:
+def lead_first(one: FamilyDifference, title: str) -> FamilyDifference | None:
     """Return a difference seen from one architecture; None where it has no part in it."""
     if one.first == title:
         return one

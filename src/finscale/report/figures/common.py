@@ -45,16 +45,22 @@ def size_axis(findings: Findings, *, reach: float = 1.0) -> FigureAxis:
     last = sizes[-1] * reach
     if reach > 1:
         ticks.append((last, f"×{reach:.0f}"))
-    pad = (last / sizes[0]) ** 0.06 if last > sizes[0] else 1.5
     return FigureAxis(
-        _axis_title(findings.axis),
+        axis_title(findings.axis),
         kind="log",
         ticks=tuple(ticks),
-        limits=(sizes[0] / pad, last * pad),
+        limits=padded_ratio(sizes[0], last),
     )
 
 
-def _axis_title(axis: str) -> str:
+def padded_ratio(low: float, high: float) -> tuple[float, float]:
+    """Return limits of a logarithmic axis with some air on both sides."""
+    pad = (high / low) ** 0.06 if high > low else 1.5
+    return low / pad, high * pad
+
+
+def axis_title(axis: str) -> str:
+    """Return the title of an axis of sizes."""
     if axis == "rows":
         return "years of history"
     title, unit = AXES[axis].title, AXES[axis].unit

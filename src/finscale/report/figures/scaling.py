@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
 import polars as pl
 
 from finscale.report.figure import (
@@ -19,21 +18,21 @@ from finscale.report.figure import (
 )
 from finscale.report.figures.common import (
     amount,
-    baseline_roles,
-    padded,
     run_marks,
     seed_hover,
     size_axis,
     sized,
-    title,
+)
+from finscale.report.figures.outcome import (
+    baseline_rules,
+    far_baselines,
+    value_title,
+    with_baselines,
 )
 from finscale.report.numbers import fixed, interval, percent
 from finscale.report.palette import ramp
 from finscale.study.axes import AXES
-from finscale.study.findings.findings import BaselineFinding, Findings
-
-#: A baseline further away than this share of the runs' range is named at the edge instead.
-_NEAR = 0.6
+from finscale.study.findings.findings import Findings
 
 
 def scaling(findings: Findings) -> Figure:
@@ -41,25 +40,15 @@ def scaling(findings: Findings) -> Figure:
     curve = findings.curve
     reach = 1.0 if curve is None else curve.x[-1] / curve.size_G[-1]
     low, high = _limits(findings)
-    near = [b for b in _held_against(findings) if low <= b.value.value <= high]
-    roles = baseline_roles(findings)
-    marks: list[Mark] = [*_fit(findings)]
-    marks += [
-        Rule(
-            f"{title(b.name)} baseline {fixed(b.value.value, findings.measure.digits)}",
-            b.value.value,
-            roles[b.name],
-        )
-        for b in near
-    ]
+    marks: list[Mark] = [*_fit(findings), *baseline_rules(findings, (low, high))]
     marks += [*_seeds(findings), *_means(findings)]
     panel = FigurePanel(
         "",
         size_axis(findings, reach=reach),
-        FigureAxis(_title(findings), limits=(low, high)),
+        FigureAxis(value_title(findings), limits=(low, high)),
         tuple(marks),
-        above=_far(findings, above=high),
-        below=_far(findings, below=low),
+        above=far_baselines(findings, above=high),
+        below=far_baselines(findings, below=low),
     )
     return Figure(
         "scaling",
@@ -69,17 +58,6 @@ def scaling(findings: Findings) -> Figure:
         (panel,),
         wide=True,
     )
-
-
-def _title(findings: Findings) -> str:
-    what, unit = findings.outcome.axis, findings.measure.unit
-    less = " less the base rate's" if findings.is_relative else ""
-    return f"{what}{less} ({unit} per decision)" if unit else what + less
-
-
-def _held_against(findings: Findings) -> tuple[BaselineFinding, ...]:
-    """Return the baselines on the figure's scale; differences leave none but their zero."""
-    return () if findings.is_relative else findings.baselines
 
 
 def _answer(findings: Findings) -> str:
@@ -122,20 +100,7 @@ def _limits(findings: Findings) -> tuple[float, float]:
         values += [*curve.low[inside], *curve.high[inside], curve.null]
         values += [] if findings.turns else [curve.foretold]
         values += [*(curve.mean_G - curve.reach_G), *(curve.mean_G + curve.reach_G)]
-    low, high = min(values), max(values)
-    far = _NEAR * (high - low)
-    near = [
-        b.value.value for b in _held_against(findings) if low - far <= b.value.value <= high + far
-    ]
-    return padded(min([low, *near]), max([high, *near]))
-
-
-def _far(findings: Findings, *, above: float = np.inf, below: float = -np.inf) -> tuple[str, ...]:
-    return tuple(
-        f"{title(b.name)} baseline {fixed(b.value.value, findings.measure.digits)}, off the scale"
-        for b in _held_against(findings)
-        if b.value.value > above or b.value.value < below
-    )
+    return with_baselines(findings, values)
 
 
 def _fit(findings: Findings) -> list[Mark]:
