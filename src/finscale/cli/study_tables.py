@@ -155,7 +155,7 @@ def _print_plan(found: StudyPlan) -> None:
 
 def _runs(size: SizePlan) -> str:
     there = f", {size.there} there" if size.there else ""
-    return f"{size.runs} runs{there}"
+    return f"{size.runs} {'run' if size.runs == 1 else 'runs'}{there}"
 
 
 def _power_lines(found: StudyPlan) -> list[str]:

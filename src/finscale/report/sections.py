@@ -29,8 +29,8 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
     sections = []
     for name, figure in drawn.items():
         said = (*_whose(findings, name), figure.answer)
-        if name == "architectures":
-            said = (*said, *(f"{one.sentence}" for one in (found.left_out if found else ())))
+        if name == "architectures" and found is not None:
+            said = (*said, *(f"Left out: {one.sentence}" for one in found.left_out))
         parts = (figure.question, said, figure, behind.get(name, ()))
         sections.append(ReportSection(name, *parts, folded=name != "trading"))
         if name == "scaling":

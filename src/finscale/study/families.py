@@ -28,7 +28,7 @@ class LeftOut:
     @property
     def sentence(self) -> str:
         """Return what is left out, and why."""
-        return f"{self.family} at {self.size} is left out: {self.reason}"
+        return f"{self.family} at {self.size}: {self.reason}"
 
 
 def fitting_cells(
@@ -55,7 +55,9 @@ def fitting_cells(
                 prepare(found[0].config, data)
             except BudgetError as error:
                 refused = error
-                left_out.append(LeftOut(name, sized_words(sizes), error.message))
+                hint = f" ({error.hint})" if error.hint else ""
+                reason = f"{error.message.rstrip('.')}{hint}."
+                left_out.append(LeftOut(name, sized_words(sizes), reason))
                 continue
             cells += found
     if refused and all(cell.is_baseline for cell in cells):

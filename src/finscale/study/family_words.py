@@ -47,9 +47,9 @@ def sentence(found: FamilyComparison) -> str:
     seen = [_margin(one, found) for one in against if one is not None and one.is_seen]
     unseen = [_margin(one, found) for one in against if one is not None and not one.is_seen]
     if seen:
-        parts.append(f"At best sizes it is {_listed(seen)}.")
+        parts.append(f"At best sizes it is {'; '.join(seen)}.")
     if unseen:
-        parts.append(f"Not told apart from it: {_listed(unseen)}.")
+        parts.append(f"Not told apart from it: {'; '.join(unseen)}.")
     many, confidence = len(found.differences), f"{100 * (1 - found.level):.3g} % confidence"
     held = f"All {many} intervals of differences hold" if many > 1 else "The interval holds"
     parts.append(f"{held} {'together ' if many > 1 else ''}with {confidence}.")
