@@ -51,15 +51,15 @@ def architectures(findings: Findings) -> Figure | None:
         axis,
         FigureAxis(value_title(findings), limits=limits),
         tuple(marks),
-        above=far_baselines(findings, above=high),
-        below=far_baselines(findings, below=low),
+        above=far_baselines(findings, above=high, brief=True),
+        below=far_baselines(findings, below=low, brief=True),
         labels=_labels(found, limits),
     )
     return Figure(
         "architectures",
         "Is it size, or the architecture?",
         answer(found),
-        _caption(found),
+        _caption(found, far=bool(panel.above or panel.below)),
         (panel,),
         wide=True,
     )
@@ -133,7 +133,7 @@ def _labels(found: FamilyComparison, limits: tuple[float, float]) -> tuple[EdgeL
     )
 
 
-def _caption(found: FamilyComparison) -> str:
+def _caption(found: FamilyComparison, *, far: bool) -> str:
     held = "days and seeds" if found.seeds_count else "days"
     text = (
         f"Means over seeds, with the verdict of each architecture along its own sizes. Bars: "
@@ -141,5 +141,6 @@ def _caption(found: FamilyComparison) -> str:
         f"{held}; what all share, easy or hard test days, is left out. Whether two architectures "
         "differ is said by the table of differences, not by bars that overlap."
     )
+    text += " An arrow names a baseline that is off the scale." if far else ""
     at = shown_sizes(found.families[0])[0].at
     return f"{text} Shown at {at}." if at else text

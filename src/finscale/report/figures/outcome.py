@@ -43,11 +43,13 @@ def baseline_rules(findings: Findings, limits: tuple[float, float]) -> list[Rule
 
 
 def far_baselines(
-    findings: Findings, *, above: float = np.inf, below: float = -np.inf
+    findings: Findings, *, above: float = np.inf, below: float = -np.inf, brief: bool = False
 ) -> tuple[str, ...]:
-    """Return in words the baselines above the panel, or below it."""
+    """Return in words the baselines above the panel, or below it; ``brief`` where it is narrow."""
     return tuple(
-        f"{_named(findings, b)}, off the scale"
+        _named(findings, b).replace(" baseline", "")
+        if brief
+        else f"{_named(findings, b)}, off the scale"
         for b in _held_against(findings)
         if b.value.value > above or b.value.value < below
     )
