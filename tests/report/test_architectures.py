@@ -200,6 +200,12 @@ def test_eight_names_stand_beside_their_curves(
     assert plot["cut"] == []
 
 
+def test_of_many_architectures_the_first_screen_tells_the_verdicts_alone(findings) -> None:
+    said = make_page(crowd(findings), "plan").sentence
+    names = f"{', '.join(EIGHT[:-1])} and {EIGHT[-1]}"
+    assert said.endswith(f"Size: INDETERMINATE for {names}.")
+
+
 def test_the_files_of_the_comparison_are_written(written: Path) -> None:
     assert (written.parent / "figures" / "architectures.png").stat().st_size > 5_000
     assert "## Is it size, or the architecture?" in written.with_suffix(".md").read_text()

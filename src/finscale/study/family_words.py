@@ -12,6 +12,8 @@ from finscale.study.family_results import FamilyComparison, FamilyDifference, Fa
 
 #: Verdicts by which more size brings more, up to a point at least.
 _PAYS = ("LAW", "TURNS")
+#: Architectures of which a sentence can tell each one's gain.
+_MOST_TOLD = 5
 
 
 def answer(found: FamilyComparison) -> str:
@@ -59,7 +61,16 @@ def sentence(found: FamilyComparison) -> str:
 
 
 def _within(found: FamilyComparison) -> str:
-    """Return what size brings each architecture; what is the same for all is said once."""
+    """Return what size brings each architecture; what is the same for all is said once.
+
+    Of many architectures the verdicts alone are said: a table has the gains.
+    """
+    if len(found.families) > _MOST_TOLD:
+        by_verdict: dict[str, list[str]] = {}
+        for one in found.families:
+            by_verdict.setdefault(one.verdict_name, []).append(one.title)
+        verdicts = (f"{name} for {_listed(titles)}" for name, titles in by_verdict.items())
+        return f"Size: {'; '.join(verdicts)}."
     spans = [_span(one) for one in found.families]
     one_span = len(set(spans)) == 1
     said = [
