@@ -49,7 +49,9 @@ def markdown() -> str:
     parts = ["## A run\n"]
     parts += [_section(group) for group in groups(ExperimentConfig)]
     parts += ["## A study\n"]
-    parts += [_section(group) for group in groups(StudyConfig, skip=(ExperimentConfig,))]
+    # the sections of a run, and of its model, stand above
+    told = (ExperimentConfig, *MODEL_CONFIGS.values())
+    parts += [_section(group) for group in groups(StudyConfig, skip=told)]
     return "\n".join(parts)
 
 

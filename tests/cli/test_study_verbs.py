@@ -101,6 +101,31 @@ def test_each_size_is_held_against_the_linear_model() -> None:
         assert one["low"] < one["value"] < one["high"] < 0
 
 
+def test_architectures_are_told_apart_in_every_verb() -> None:
+    words = ["small.yaml", "--set", "name=families", "--set", "controls=[]"]
+    words += ["--set", "experiment.training.epochs=1"]
+    words += ["--set", "architectures=[patchtst,mlp]", "--set", "axes.parameters=[600,3k]"]
+    plan = say("study", "plan", *words)
+    assert "patchtst · 600" in plan
+    assert "patchtst  2 runs · " in plan
+    assert "mlp  1 run · " in plan
+    left = "left out  mlp at 600 parameters: No MLP on 25 features has 600 parameters (the nearest"
+    assert left in plan
+    status = json.loads(say("study", "status", *words, "--json"))
+    assert [row["family"] for row in status] == ["", "patchtst", "patchtst", "mlp"]
+
+    facts = json.loads(say("study", "run", *words, "--json"))
+    assert [run["family"] for run in facts["runs"]] == [None, "patchtst", "patchtst", "mlp"]
+    assert set(facts["architectures"]["families"]) == {"patchtst", "mlp"}
+    assert facts["verdict"].startswith(("The architecture", "No architecture"))
+    told = say("study", "status", *words)
+    assert "patchtst: 2 of 2 runs are there" in told
+    assert "mlp: 1 of 1 runs are there" in told
+    say("study", "export", *words, "--out", "tables")
+    days = pl.read_csv("tables/families_daily_losses.csv")
+    assert set(days["family"].unique()) == {"patchtst", "mlp"}
+
+
 def test_quiet_says_the_result_and_nothing_else() -> None:
     output = say("study", "run", "small.yaml", "--quick", "-q")
     assert output.splitlines() == [
@@ -210,7 +235,8 @@ def test_a_new_study_refuses_an_outcome_that_does_not_fit() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["parameters", "auc", "rows", "context", "horizon", "surface", "features"]
+    "name",
+    ["parameters", "auc", "rows", "context", "horizon", "surface", "features", "architectures"],
 )
 def test_every_recipe_can_be_read_whole_and_quick(root, name: str) -> None:
     path = root / f"configs/studies/sp500_{name}.yaml"
@@ -225,6 +251,7 @@ def test_every_recipe_can_be_read_whole_and_quick(root, name: str) -> None:
 def size(study: StudyConfig) -> int:
     """Return how many networks the study trains, epochs counted."""
     number = len(study.seeds) * len(study.run_folds) * study.experiment.training.epochs
+    number *= len(study.architectures) or 1
     for sizes in study.axes.values():
         number *= len(sizes)
     return number

@@ -45,8 +45,11 @@ def test_every_field_that_is_no_science_is_on_the_list() -> None:
     assert having(ExperimentConfig, per_replica=True) == PER_REPLICA
 
 
-def test_a_study_marks_nothing_beyond_its_experiment() -> None:
-    assert having(StudyConfig, role="placement") == {f"experiment.{name}" for name in PLACEMENT}
+def test_a_study_marks_nothing_beyond_its_experiment_and_its_architectures() -> None:
+    experiment = {f"experiment.{name}" for name in PLACEMENT}
+    of_models = {name.removeprefix("model.") for name in PLACEMENT if name.startswith("model.")}
+    architectures = {f"architectures.{name}" for name in of_models}
+    assert having(StudyConfig, role="placement") == experiment | architectures
 
 
 def test_the_reference_page_lists_exactly_the_placement_settings(root) -> None:

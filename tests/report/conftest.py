@@ -262,3 +262,20 @@ def regression(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Findings
         baselines=("base_rate",),
     )
     return find(_finished(config, folder))
+
+
+@pytest.fixture(scope="session")
+def compared(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """Two architectures at two sizes, of which one has no model of the smaller."""
+    folder = tmp_path_factory.mktemp("compared")
+    path = root / "configs" / "daily" / "threshold_1pct.yaml"
+    config = StudyConfig(
+        name="compared",
+        question="Is it size, or PatchTST?",
+        experiment=load_config(ExperimentConfig, path, _settings(folder / "data")),
+        architectures=("patchtst", {"kind": "mlp", "depth": 2}),
+        axes={"parameters": (600, 3_000)},
+        seeds=(0, 1),
+        baselines=("base_rate", "volatility"),
+    )
+    return _finished(config, folder)

@@ -14,7 +14,6 @@ import pytest
 from finscale.errors import FinscaleError
 from finscale.report import write_report
 from finscale.report.figure import Rule
-from finscale.report.figures.common import apart
 from finscale.report.html import render_html
 from finscale.report.markdown import render_markdown
 from finscale.report.page import make_page
@@ -193,12 +192,6 @@ def test_baselines_are_named_at_their_lines(findings: Findings) -> None:
     middles = sorted(rule.label_y for rule in rules)
     assert all(later - first > 0.05 * (high - low) for first, later in pairwise(middles))
     assert all(low < middle < high for middle in middles)
-
-
-def test_labels_of_close_lines_are_moved_apart() -> None:
-    assert apart([2.0, 2.1, 5.0], (0.0, 10.0), 1.0) == [2.5, 3.5, 5.5]
-    assert apart([9.9, 9.8, 9.0], (0.0, 10.0), 1.0) == [9.5, 8.5, 7.5]
-    assert apart([0.1], (2.0, 10.0), 1.0) == [2.5]
 
 
 def test_curve_is_the_verdicts_and_its_band_holds_it(findings: Findings) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,7 @@ from finscale.cli.options import (
     quoted,
     say,
 )
+from finscale.files import null_for_nan
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -109,6 +110,7 @@ def status(
         {
             "run": planned.run_id,
             "label": label,
+            **({"family": planned.cell.family} if study.config.architectures else {}),
             "done": done,
             "failed": "" if done else failed.get(planned.run_id, {}).get("error", ""),
         }
@@ -122,6 +124,11 @@ def status(
         console().print(f"{mark} {row['run']}  {row['label']}", markup=False)
         if row["failed"]:
             console().print(f"  {row['failed'].strip().splitlines()[0]}", markup=False)
+    for one in study.left_out:
+        say(f"left out  {one.sentence}")
+    for family in study.config.families:
+        own = [bool(row["done"]) for row in rows if row["family"] == family]
+        say(f"{family}: {sum(own)} of {len(own)} runs are there")
     done = sum(bool(row["done"]) for row in rows)
     console().print(f"{done} of {len(rows)} runs are there")
     for change in study.registration.changes():
@@ -184,17 +191,16 @@ def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
     controls = control_outcomes(study)
     if as_json:
         beyond = study.beyond_linear()
-        print_json(
-            {
-                "study": study.config.name,
-                "hash": study.config.hash(),
-                "verdict": _conclusion(study),
-                "beyond_linear": beyond.to_dict() if beyond else None,
-                "report": str(report),
-                "controls": [outcome.to_dict() for outcome in controls],
-                "runs": table.to_dicts(),
-            }
-        )
+        content = {
+            "study": study.config.name,
+            "hash": study.config.hash(),
+            "verdict": _conclusion(study),
+            "beyond_linear": beyond.to_dict() if beyond else None,
+            "report": str(report),
+            "controls": [outcome.to_dict() for outcome in controls],
+            "runs": table.to_dicts(),
+        }
+        print_json({**content, **_compared(study)})
         return
     rows = study.summary()
     cells = (row.values() for row in rows)
@@ -202,22 +208,41 @@ def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
     whole = [name for name in rows[0] if name.startswith(unbroken)]
     terminal.print(plain_table(rows[0], cells, left=("model",), whole=whole, padding=(0, 1, 0, 0)))
     marks = {True: "✓", False: "✗", None: "·"}
+    figures = (study.folder / "figures" / f"{name}.png" for name in ("architectures", "scaling"))
+    figure = next(path for path in figures if path.is_file())
     for line in (
         *(f"tuned     {sentence}" for sentence in study.tuner.sentences(study.cells)),
         _conclusion(study),
         *_outcomes(study),
         *(f"control   {one.label}: {one.found} {marks[one.ok]}" for one in controls),
         f"table     {study.folder / 'results.parquet'}",
-        f"figure    {study.folder / 'figures' / 'scaling.png'}",
+        f"figure    {figure}",
         f"report    {report}",
     ):
         say(line, terminal)
+
+
+def _compared(study: Study) -> dict[str, Any]:
+    """Return the architectures that are compared, for JSON; nothing where there is one."""
+    from finscale.errors import FinscaleError
+
+    if not study.config.architectures:
+        return {}
+    try:
+        return {"architectures": null_for_nan(study.compare().to_dict())}
+    except FinscaleError as error:
+        return {"architectures": None, "not_compared": error.message}
 
 
 def _conclusion(study: Study) -> str:
     from finscale.errors import FinscaleError
 
     try:
+        if study.config.architectures:
+            from finscale.study.family_words import answer, sentence
+
+            found = study.compare()
+            return f"{answer(found)} {sentence(found)}"
         return str(study.verdict().sentence)
     except FinscaleError as error:
         return f"No verdict: {error.message}"
@@ -229,7 +254,7 @@ def _outcomes(study: Study) -> list[str]:
     from finscale.scaling.digits import fixed
     from finscale.scaling.sentences import size
 
-    if study.config.outcome == "loss":
+    if study.config.outcome == "loss" or study.config.architectures:
         return []
     try:
         verdict = study.verdict()

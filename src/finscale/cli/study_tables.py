@@ -27,7 +27,7 @@ from finscale.cli.study import STUDIES, Quick, StudiesFolder, open_study, study_
 __all__ = ["study_app"]
 
 if TYPE_CHECKING:
-    from finscale.study.planning import StudyPlan
+    from finscale.study.planning import SizePlan, StudyPlan
 
 
 @study_app.command("new")
@@ -140,10 +140,22 @@ def _print_plan(found: StudyPlan) -> None:
     if found.seconds is not None:
         time = f"at most {_duration(found.seconds)} on this machine "
         time += f"({found.workers} workers, no run stopping early)"
+    for one in found.families.values():
+        hours = (
+            "" if one.seconds is None else f" · {_duration(one.seconds * one.runs)} of one worker"
+        )
+        say(f"{one.label}  {_runs(one)}{hours} · {one.flops:.2g} FLOP")
+    for sentence in found.left_out:
+        say(f"left out  {sentence}")
     disk = f"{found.disk / 1e6:.0f} MB of disk"
     say(f"total  {found.runs} runs · {time} · {found.flops:.2g} FLOP · {disk}")
     say(f"tuning  {found.tuning}")
     say("\n".join(_power_lines(found)))
+
+
+def _runs(size: SizePlan) -> str:
+    there = f", {size.there} there" if size.there else ""
+    return f"{size.runs} {'run' if size.runs == 1 else 'runs'}{there}"
 
 
 def _power_lines(found: StudyPlan) -> list[str]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from finscale.config.axes import check_sizes, parse_sizes
 from finscale.config.base import Section, content_hash
 from finscale.config.baselines import DEFAULT_BASELINES
 from finscale.config.experiment import ExperimentConfig
+from finscale.config.families import check_families, family_names, family_section
 from finscale.config.losses import target_name
-from finscale.config.model import BaselineConfig
+from finscale.config.model import AnyModel, BaselineConfig, NetworkConfig
 from finscale.config.names import AxisName
 from finscale.config.outcomes import OUTCOMES, CostsConfig, OutcomeName, check_outcome
 from finscale.config.quantities import Seed
@@ -97,6 +98,11 @@ class StudyConfig(Section):
     axes: dict[AxisName, tuple[Size, ...]]
     """One or two scale axes → sizes: ``parameters: [10k, 50k, 250k, 1M]``. The verdict is about
     the first, at each level of the second."""
+    architectures: tuple[AnyModel, ...] = ()
+    """Architectures held against one another, each at every size, seed and fold:
+    ``[patchtst, {kind: dlinear, moving_average: 5}]``. An entry of the experiment's own kind is
+    laid over ``experiment.model``; others take from it the budget and what else all networks
+    share. Empty: ``experiment.model`` alone."""
     seeds: tuple[Seed, ...] = (0, 1, 2)
     """One run per size, fold and seed; ``seeds: 5`` means 0 … 4."""
     folds: tuple[int, ...] | Literal["all"] = "all"
@@ -134,6 +140,13 @@ class StudyConfig(Section):
             return value
         return {axis: parse_sizes(str(axis), sizes) for axis, sizes in value.items()}
 
+    @field_validator("architectures", mode="before")
+    @classmethod
+    def _sections(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, list | tuple) or "experiment" not in info.data:
+            return value
+        return tuple(family_section(entry, info.data["experiment"].model) for entry in value)
+
     @field_validator("seeds", mode="before")
     @classmethod
     def _seed_count(cls, value: Any) -> Any:
@@ -161,6 +174,7 @@ class StudyConfig(Section):
             raise ValueError("seeds must be given, each once")
         if isinstance(self.experiment.model, BaselineConfig):
             raise ValueError("a study scales a network: experiment.model is a baseline")
+        check_families(self.architectures)
         check_outcome(self.outcome, target_name(self.experiment))
         if self.outcome == "sharpe" and not self.experiment.data.timescale.startswith("daily"):
             raise ValueError("outcome sharpe counts 252 bars a year: take data.timescale daily")
@@ -211,10 +225,23 @@ class StudyConfig(Section):
         """Folds that are run."""
         return tuple(range(self.num_folds)) if self.folds == "all" else self.folds
 
+    @property
+    def families(self) -> dict[str, NetworkConfig]:
+        """The architectures that are held against one another, by name; empty with one alone."""
+        sections = [one for one in self.architectures if isinstance(one, NetworkConfig)]
+        return dict(zip(family_names(sections), sections, strict=True))
+
+    def of_family(self, name: str) -> StudyConfig:
+        """Return the study of one of its architectures alone."""
+        experiment = self.experiment.model_copy(update={"model": self.families[name]})
+        return self.model_copy(update={"experiment": experiment, "architectures": ()})
+
     def resolved(self) -> dict[str, Any]:
         """Return everything that matters to the outcome, as plain values; folders do not."""
-        content = self.model_dump(mode="json", exclude={"quick"})
+        content = self.model_dump(mode="json", exclude={"quick", "architectures"})
         content["experiment"] = self.experiment.identity()
+        if self.architectures:  # without them a study is what it was before there were any
+            content["architectures"] = [one.part("science") for one in self.families.values()]
         content["controls"]["expected"] = {
             kind: expected(kind, self.outcome) for kind in self.controls.kinds
         }

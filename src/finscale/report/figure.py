@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Dash = Literal["solid", "dash", "dot"]
-Shape = Literal["circle", "diamond", "cross"]
+Shape = Literal["circle", "diamond", "square", "triangle", "cross"]
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,15 @@ Mark = Points | Line | FigureBand | Rule
 
 
 @dataclass(frozen=True)
+class EdgeLabel:
+    """The name of a line, at the right edge of its panel; lines of text parted by newlines."""
+
+    text: str
+    y: float  #: Where it stands; see :func:`spread`
+    role: str
+
+
+@dataclass(frozen=True)
 class FigurePanel:
     """One pair of axes.
 
@@ -122,6 +131,8 @@ class FigurePanel:
         What sets this panel apart; empty for a figure with one panel.
     above, below : sequence of str
         What lies beyond the top or the bottom of the panel, named at that edge.
+    labels : tuple of EdgeLabel
+        Names of lines, to the right of the panel.
     """
 
     title: str
@@ -130,6 +141,36 @@ class FigurePanel:
     marks: tuple[Mark, ...]
     above: tuple[str, ...] = ()
     below: tuple[str, ...] = ()
+    labels: tuple[EdgeLabel, ...] = ()
+
+
+def spread(places: Sequence[float], gap: float, limits: tuple[float, float]) -> list[float]:
+    """Return places moved apart as little as can be, so that neighbours are ``gap`` apart.
+
+    The sum of squared moves is the least (isotonic regression), and all stay half a gap within the
+    limits, as long as there is room.
+
+    Examples
+    --------
+    >>> spread([1.0, 1.0, 5.0], 1.0, (0.0, 10.0))
+    [0.5, 1.5, 5.0]
+    """
+    order = sorted(range(len(places)), key=lambda index: places[index])
+    # what is left of each place once the room of those below it is taken away may not fall
+    pools: list[list[float]] = []
+    for rank, index in enumerate(order):
+        pools.append([places[index] - rank * gap, 1.0])
+        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
+            mean, count = pools.pop()
+            below, others = pools[-1]
+            total = count + others
+            pools[-1] = [(mean * count + below * others) / total, total]
+    low, high = limits[0] + gap / 2, limits[1] - gap / 2 - (len(places) - 1) * gap
+    moved = [0.0] * len(places)
+    rests = [mean for mean, count in pools for _ in range(int(count))]
+    for rank, (index, rest) in enumerate(zip(order, rests, strict=True)):
+        moved[index] = max(low, min(rest, high)) + rank * gap
+    return moved
 
 
 @dataclass(frozen=True)

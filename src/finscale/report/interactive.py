@@ -19,6 +19,9 @@ from finscale.report.figure import (
 
 #: Heights of a wide figure's panel and of others, and room round them, in pixels.
 _TALL, _HEIGHT = 400, 300
+_SYMBOLS = {"cross": "x", "triangle": "triangle-up"}
+#: Pixels of a letter at the right edge, and between it and the panel.
+_LETTER, _BEFORE_LABEL = 7.4, 8
 _MARGIN = {"l": 8, "r": 14, "t": 10, "b": 8, "pad": 2}
 
 
@@ -48,7 +51,7 @@ def _points(mark: Points) -> dict[str, Any]:
     trace = _scatter(mark, "markers") | {
         "marker": {
             "size": mark.size,
-            "symbol": "x" if mark.shape == "cross" else mark.shape,
+            "symbol": _SYMBOLS.get(mark.shape, mark.shape),
             "color": "@paper" if mark.hollow else color,
             "line": {"color": color, "width": 2 if mark.hollow else 0},
         },
@@ -106,7 +109,7 @@ def _band(mark: FigureBand) -> dict[str, Any]:
 def _layout(panel: FigurePanel, *, wide: bool) -> dict[str, Any]:
     return {
         "height": _TALL if wide else _HEIGHT,
-        "margin": _MARGIN,
+        "margin": _MARGIN | _label_room(panel),
         "showlegend": False,
         "hovermode": "closest",
         "dragmode": False,
@@ -122,7 +125,7 @@ def _layout(panel: FigurePanel, *, wide: bool) -> dict[str, Any]:
         "xaxis": _axis(panel.x),
         "yaxis": _axis(panel.y) | {"nticks": 7},
         "shapes": [_shape(mark) for mark in panel.marks if isinstance(mark, Rule)],
-        "annotations": [*_labels(panel), *_edges(panel)],
+        "annotations": [*_rule_names(panel), *_edges(panel), *_line_names(panel)],
     }
 
 
@@ -165,7 +168,7 @@ def _shape(mark: Rule) -> dict[str, Any]:
     }
 
 
-def _labels(panel: FigurePanel) -> list[dict[str, Any]]:
+def _rule_names(panel: FigurePanel) -> list[dict[str, Any]]:
     """Name rules at their right end."""
     return [
         {
@@ -204,6 +207,32 @@ def _edges(panel: FigurePanel) -> list[dict[str, Any]]:
         }
         for y, anchor, arrow, names in notes
         if names
+    ]
+
+
+def _label_room(panel: FigurePanel) -> dict[str, float]:
+    """Return the margin that the names at the right edge take."""
+    lines = [line for label in panel.labels for line in label.text.split("\n")]
+    return {"r": _BEFORE_LABEL + round(_LETTER * max(map(len, lines)))} if lines else {}
+
+
+def _line_names(panel: FigurePanel) -> list[dict[str, Any]]:
+    """Name lines to the right of the panel, in their colours."""
+    return [
+        {
+            "xref": "paper",
+            "yref": "y",
+            "x": 1,
+            "y": label.y,
+            "xanchor": "left",
+            "yanchor": "middle",
+            "xshift": _BEFORE_LABEL / 2,
+            "align": "left",
+            "showarrow": False,
+            "text": html.escape(label.text).replace("\n", "<br>"),
+            "font": {"color": f"@{label.role}", "size": 12},
+        }
+        for label in panel.labels
     ]
 
 

@@ -6,6 +6,7 @@ from finscale.report.parts import Page
 from finscale.report.sections import sections
 from finscale.report.top import capital, keys, setting, warnings
 from finscale.study.axes import AXES
+from finscale.study.family_words import answer, sentence
 from finscale.study.findings.findings import Findings
 
 #: What each verdict means to someone with ten seconds.
@@ -31,9 +32,7 @@ def make_page(findings: Findings, plan: str) -> Page:
     plan : str
         The resolved study file, as it was fixed before the first run.
     """
-    verdict = findings.verdict
-    name = verdict.name if verdict else ""
-    beyond = f" {findings.beyond.headline}." if verdict and findings.beyond else ""
+    name, plain, said = _said(findings)
     return Page(
         study=findings.study.name,
         hash=findings.study.hash(),
@@ -41,11 +40,24 @@ def make_page(findings: Findings, plan: str) -> Page:
         setting=setting(findings),
         verdict=name or "NO VERDICT",
         tone=TONES.get(name, "null"),
-        plain=IN_PLAIN_WORDS[name] + beyond,
-        sentence=capital(
-            verdict.sentence.removeprefix(f"{name}: ") if verdict else findings.no_verdict
-        ),
+        plain=plain,
+        sentence=said,
         keys=tuple(keys(findings)),
         warnings=tuple(warnings(findings)),
         sections=tuple(sections(findings, plan)),
     )
+
+
+def _said(findings: Findings) -> tuple[str, str, str]:
+    """Return the verdict in a word, in plain words, and in a sentence that a paper could quote."""
+    found, verdict = findings.families, findings.verdict
+    beyond = findings.beyond.headline if verdict and findings.beyond else ""
+    if found is not None:
+        names = {one.verdict.name if one.verdict else "" for one in found.families}
+        name = names.pop() if len(names) == 1 else "MIXED"
+        whose = f" {found[found.lead].title}: {beyond[:1].lower()}{beyond[1:]}." if beyond else ""
+        return name, answer(found) + whose, sentence(found)
+    name = verdict.name if verdict else ""
+    said = verdict.sentence.removeprefix(f"{name}: ") if verdict else findings.no_verdict
+    plain = f"{IN_PLAIN_WORDS[name]} {beyond}." if beyond else IN_PLAIN_WORDS[name]
+    return name, plain, capital(said)

@@ -7,16 +7,19 @@ from finscale.report.figures.common import title
 from finscale.report.numbers import number, percent
 from finscale.report.parts import ReportSection
 from finscale.report.table import Table
-from finscale.report.tables import judged, provenance, runs, sizes
+from finscale.report.tables import architectures, judged, provenance, runs, sizes
 from finscale.report.top import cost, gained
 from finscale.study.axes import AXES
+from finscale.study.families import family_title
 from finscale.study.findings.findings import Findings
 
 
 def sections(findings: Findings, plan: str) -> list[ReportSection]:
     """Return every section, in order: figures first, then what they rest on."""
     drawn = figures(findings)
+    found = findings.families
     behind = {
+        "architectures": architectures.tables(found, findings.loss) if found else (),
         "scaling": (sizes.sizes(findings), sizes.baselines(findings), sizes.seeds(findings)),
         "years": (sizes.groups(findings, "year"),),
         "regimes": (sizes.groups(findings, "volatility"),),
@@ -25,7 +28,10 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
     }
     sections = []
     for name, figure in drawn.items():
-        parts = (figure.question, (figure.answer,), figure, behind.get(name, ()))
+        said = (*_whose(findings, name), figure.answer)
+        if name == "architectures" and found is not None:
+            said = (*said, *(f"Left out: {one.sentence}" for one in found.left_out))
+        parts = (figure.question, said, figure, behind.get(name, ()))
         sections.append(ReportSection(name, *parts, folded=name != "trading"))
         if name == "scaling":
             sections.append(_what_next(findings))
@@ -40,6 +46,17 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
         _reproduce(findings),
         _runs(findings),
     ]
+
+
+def _whose(findings: Findings, name: str) -> tuple[str, ...]:
+    """Say, before the first figure of one of several architectures, whose it is."""
+    if name != "scaling" or not findings.lead:
+        return ()
+    title = family_title(findings.study, findings.lead)
+    why = "its best size has the least validation loss of all"
+    if findings.families is None:
+        why = f"nothing is compared yet: {findings.not_compared}"
+    return (f"This and all that follows is about {title}: {why}.",)
 
 
 def _what_next(findings: Findings) -> ReportSection:
@@ -114,6 +131,9 @@ def _plan(findings: Findings, plan: str) -> ReportSection:
         f"axis {axis} with sizes {', '.join(map(AXES[axis].words, sizes))}"
         for axis, sizes in study.axes.items()
     )
+    if study.architectures:
+        names = ", ".join(family_title(study, name) for name in study.families)
+        axes = f"architectures {names}, each at every size; {axes}"
     registered = findings.registration.get("registered", "")
     when = f" on {registered[:10]}" if registered else ""
     amended = [

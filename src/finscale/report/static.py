@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _DASHES: dict[str, Any] = {"solid": "-", "dash": "--", "dot": ":"}
-_SHAPES = {"circle": "o", "diamond": "D", "cross": "X"}
+_SHAPES = {"circle": "o", "diamond": "D", "square": "s", "triangle": "^", "cross": "X"}
 #: Inches of a figure's width, of each panel's height, and dots an inch.
 _WIDTH, _HEIGHT, _DPI = 7.2, 3.5, 150
 _PANEL_WIDTH = 3.8
@@ -84,6 +84,19 @@ def _draw(axes: Axes, panel: FigurePanel) -> None:
                 fontsize=8,
                 color=LIGHT["quiet"],
             )
+    for label in panel.labels:
+        axes.annotate(
+            _text(label.text),
+            xy=(1.0, label.y),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, 0),
+            textcoords="offset points",
+            ha="left",
+            va="center",
+            fontsize=8,
+            color=LIGHT[label.role],
+            annotation_clip=False,
+        )
 
 
 def _scale(axes: Axes, axis: FigureAxis, name: str) -> None:

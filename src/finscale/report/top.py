@@ -5,9 +5,11 @@ from __future__ import annotations
 from finscale.data.targets import task_title
 from finscale.evaluation.bootstrap import Metric
 from finscale.report.figures.common import sized, title
-from finscale.report.numbers import duration, flops, interval, number
+from finscale.report.numbers import duration, fixed, flops, interval, number
 from finscale.report.parts import Key
 from finscale.study.axes import AXES
+from finscale.study.families import family_title
+from finscale.study.family_words import lead_first
 from finscale.study.findings.findings import Findings
 
 
@@ -37,7 +39,8 @@ def capital(words: str) -> str:
 def keys(findings: Findings) -> list[Key]:
     """Return the numbers that matter: gain, ×10, beyond a line, skill, controls, leakage."""
     verdict, unit = findings.verdict, findings.loss.unit
-    keys = []
+    keys = _best_architecture(findings)
+    whose = f"{family_title(findings.study, findings.lead)}: " if findings.lead else ""
     if verdict is not None:
         sizes = verdict.statement.sizes
         first, last = findings.words(sizes[0]), sized(findings, sizes[-1])
@@ -45,7 +48,7 @@ def keys(findings: Findings) -> list[Key]:
         versus = ", against the base rate" if findings.is_relative else ""
         keys.append(
             Key(
-                f"{capital(measure.gained)} from {first} to {last}{versus}",
+                f"{whose}{capital(measure.gained)} from {first} to {last}{versus}",
                 measure.amount(interval(verdict.gain, sign=True)),
                 f"smallest effect of interest, stated before: ±{number(verdict.statement.sesoi)}; "
                 f"minimum detectable effect: {number(findings.reaches[0].smallest)}",
@@ -54,11 +57,13 @@ def keys(findings: Findings) -> list[Key]:
         if verdict.best_size is not None:
             best = verdict.best_size
             value, low, high = map(findings.words, (best.value, best.low, best.high))
-            keys.append(Key("Best size", f"{value} [{low}, {high}]", AXES[findings.axis].measured))
+            keys.append(
+                Key(f"{whose}Best size", f"{value} [{low}, {high}]", AXES[findings.axis].measured)
+            )
         if findings.asks_one_question:
             keys.append(
                 Key(
-                    f"What ×10 {AXES[findings.axis].title} would bring",
+                    f"{whose}What ×10 {AXES[findings.axis].title} would bring",
                     "not known: the curve turns before it"
                     if findings.turns
                     else gained(findings, verdict.next_tenfold),
@@ -68,12 +73,13 @@ def keys(findings: Findings) -> list[Key]:
     if findings.beyond_chosen is not None:
         seen = _at_chosen(findings, findings.beyond_chosen)
         note = f"{seen}; its interval holds for all sizes at once"
-        keys.append(Key("Beyond the linear model", gained(findings, findings.beyond_chosen), note))
+        value = gained(findings, findings.beyond_chosen)
+        keys.append(Key(f"{whose}{capital('beyond the linear model')}", value, note))
     for over in ("volatility", "base_rate"):
         metric = findings.skill(over)
         if metric is not None:
-            value = f"{interval(metric, sign=True)} {unit}"
-            keys.append(Key(f"Skill over {title(over)}", value, _at_chosen(findings, metric)))
+            value, note = f"{interval(metric, sign=True)} {unit}", _at_chosen(findings, metric)
+            keys.append(Key(f"{whose}Skill over {title(over)}", value, note))
     if findings.controls:
         passed = sum(outcome.ok is True for outcome in findings.controls)
         value = f"{passed} of {len(findings.controls)} as expected"
@@ -93,6 +99,24 @@ def _at_chosen(findings: Findings, metric: Metric) -> str:
     seen = "seen" if metric.low > 0 else "worse" if metric.high < 0 else "none seen"
     chosen = sized(findings, findings.chosen.sizes[findings.axis])
     return f"{seen}; at {chosen}, the size with the least validation loss"
+
+
+def _best_architecture(findings: Findings) -> list[Key]:
+    """Return which of several architectures is best at its best size, and how far ahead it is."""
+    found = findings.families
+    if found is None:
+        return []
+    lead, measure = found[found.lead], found.measure
+    note = f"test {measure.title} {measure.amount(fixed(lead.best.value.value, measure.digits))}"
+    keys = [Key("Least validation loss", f"{lead.title} at {lead.best.label}", note)]
+    ahead = [lead_first(one, lead.title) for one in found.at_best]
+    known = [one for one in ahead if one is not None]
+    if known:
+        nearest = min(known, key=lambda one: one.gain.value)
+        value = measure.amount(interval(nearest.gain, sign=True))
+        note = f"at best sizes; it holds together with all {len(found.differences)} differences"
+        keys.append(Key(f"{lead.title} against {nearest.second}", value, note))
+    return keys
 
 
 def cost(findings: Findings) -> str:

@@ -108,6 +108,7 @@ VERDICTS = {
     "effect of interest.",
     "INDETERMINATE": "None of the other verdicts: the data allow no claim, and the sentence says "
     "what would settle it.",
+    "MIXED": "Each architecture has a verdict of its own, and they are not the same.",
     "NO VERDICT": "Too few runs are finished to judge.",
 }
 

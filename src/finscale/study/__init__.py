@@ -14,6 +14,7 @@ _HOMES = {
     "control_outcomes": ".control_runs",
     "AXES": ".axes",
     "Axis": ".axes",
+    "FamilyComparison": ".family_results",
     "Planned": ".planned",
     "Study": ".study",
     "results_table": ".results",

@@ -79,7 +79,7 @@ def beyond_linear(
         noun=AXES[axis].unit,
         sesoi=study.sesoi,
         level=study.level,
-        horizon=_horizon(study),
+        horizon=longest_horizon(study),
         measure=measure,
     )
 
@@ -98,7 +98,7 @@ def surface(study: StudyConfig, completed: Completed, data: DataStore | None = N
     if len(axes) < 2:
         raise FinscaleError(f"study {study.name} has one axis: a surface needs two.")
     measure = measure_of(study)
-    table = study_values(study, _whole(study, completed)[0], data)
+    table = study_values(study, whole(study, completed)[0], data)
     loss = pl.Series("loss", measure.as_loss(table["value"].to_numpy()))
     return fit_law(
         table.select(*axes, "seed", "fold", "day").with_columns(loss),
@@ -113,15 +113,15 @@ def surface(study: StudyConfig, completed: Completed, data: DataStore | None = N
 def _at_level(
     study: StudyConfig, completed: Completed, level: int | str | None
 ) -> tuple[Completed, tuple[str, ...]]:
-    """Return the runs at one size of the second axis, its largest for None, as `_whole` does."""
+    """Return the runs at one size of the second axis, its largest for None, as `whole` does."""
     if len(study.axes) == 2:
         second, sizes = list(study.axes.items())[1]
         wanted = largest(second, sizes) if level is None else level
         completed = [(p, run) for p, run in completed if p.cell.sizes.get(second, wanted) == wanted]
-    return _whole(study, completed)
+    return whole(study, completed)
 
 
-def _whole(study: StudyConfig, completed: Completed) -> tuple[Completed, tuple[str, ...]]:
+def whole(study: StudyConfig, completed: Completed) -> tuple[Completed, tuple[str, ...]]:
     """Leave out what a stated rule excludes, then sizes' seeds that lack a fold; say who was."""
     left_out: list[str] = []
     if "collapsed" in study.exclusions:
@@ -159,7 +159,7 @@ def loss_covariance(study: StudyConfig, completed: Completed) -> tuple[SizeCovar
     """
     table = daily_values(_at_level(study, completed, None)[0], OUTCOMES["loss"], common=True)
     losses_GST, size_G = _array(table, next(iter(study.axes)))
-    return size_covariance(losses_GST, horizon=_horizon(study)), size_G
+    return size_covariance(losses_GST, horizon=longest_horizon(study)), size_G
 
 
 def _judge(
@@ -174,7 +174,7 @@ def _judge(
         sesoi=study.sesoi,
         axis=AXES[axis].title,
         level=study.level,
-        horizon=_horizon(study),
+        horizon=longest_horizon(study),
         exclusions=exclusions,
         measure=measure,
     )
@@ -185,7 +185,7 @@ def _judge(
     return replace(judged, sentence=f"{judged.sentence} {said}")
 
 
-def _horizon(study: StudyConfig) -> int:
+def longest_horizon(study: StudyConfig) -> int:
     """Return the longest horizon that a run of the study looks ahead."""
     return max(map(int, study.axes.get("horizon", (study.experiment.task.horizon,))))
 

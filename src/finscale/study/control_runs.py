@@ -56,12 +56,14 @@ CONTROL_JUDGES: Registry[ControlJudge] = Registry("control")
 def control_outcomes(study: Study) -> list[ControlOutcome]:
     """Return each of a study's controls: what had to come out, what did, and whether they agree."""
     level = study.config.controls.level
-    return [_outcome(kind, control, level) for kind, control in study.controls.items()]
+    return [_outcome(name, control, level) for name, control in study.controls.items()]
 
 
-def _outcome(kind: str, study: Study, level: float) -> ControlOutcome:
+def _outcome(name: str, study: Study, level: float) -> ControlOutcome:
     """Hold a control's finished runs against what is known of it."""
-    label = CONTROL_KINDS[kind].label
+    kind = study.config.name
+    # of several architectures, a control's name says whose it is
+    label = f"{name.removesuffix(kind)}{CONTROL_KINDS[kind].label}"
     awaited = expected(kind, study.config.outcome)  # type: ignore[arg-type]
     missing = sum(planned.run_id not in study.runs for planned in study.plan)
     if missing:

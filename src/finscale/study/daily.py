@@ -78,7 +78,8 @@ def daily_values(
     polars.DataFrame
         ``size_<axis>``, the size as the study file names it (a tier by its features); ``<axis>``,
         what was measured of it (:class:`finscale.study.axes.Axis`), averaged over its runs;
-        ``parameters`` (built), ``seed``, ``fold``, ``day``, ``value``.
+        ``parameters`` (built), ``seed``, ``fold``, ``day``, ``value``; where a study compares
+        architectures, ``family`` before them.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def daily_values(
         _placed(own, planned, runs, one)
         for own, one, (planned, runs) in zip(values, tested, series, strict=True)
     )
-    sizes = [f"size_{axis}" for axis in axes]
+    sizes = [f"size_{axis}" for axis in axes] + ["family"] * ("family" in table.columns)
     # what a size measures varies a little between runs: the law has one x for each size
     return table.with_columns(pl.col(axis).mean().over(sizes) for axis in axes)
 
@@ -193,7 +194,10 @@ def _placed(
     table = values.join(folds, on="day", how="left", maintain_order="left")
     # a session on which nothing was decided belongs to the decisions before it
     table = table.with_columns(pl.col("fold").forward_fill())
-    facts: dict[str, float | int] = {"parameters": float(runs[0].info["parameters"]["total"])}
+    facts: dict[str, float | int | str] = {}
+    if planned.cell.family:
+        facts["family"] = planned.cell.family
+    facts["parameters"] = float(runs[0].info["parameters"]["total"])
     for axis, size in planned.cell.sizes.items():
         facts[f"size_{axis}"] = nominal(axis, size)
         facts[axis] = sum(map(AXES[axis].measure, runs)) / len(runs)
@@ -218,5 +222,6 @@ def has_baseline(completed: Completed, name: str) -> bool:
 
 
 def series_key(planned: Planned) -> str:
-    """Return what all folds of one size and seed share."""
-    return f"{sorted(planned.cell.sizes.items())} {planned.cell.config.seed}"
+    """Return what all folds of one architecture, size and seed share."""
+    cell = planned.cell
+    return f"{cell.family} {sorted(cell.sizes.items())} {cell.config.seed}"

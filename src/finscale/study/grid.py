@@ -18,6 +18,9 @@ class Cell:
     config: ExperimentConfig  #: What is run
     #: Scale axis → size; of a baseline, only the axes that change what it is fitted to.
     sizes: dict[str, Size]
+    #: Of several architectures that are compared, the one that is trained; empty for a baseline
+    #: and where a study has one architecture.
+    family: str = ""
 
     @property
     def label(self) -> str:
@@ -31,11 +34,25 @@ class Cell:
 
 
 def expand(study: StudyConfig, look: Look = look_at_windows) -> list[Cell]:
-    """Return the baselines, then every size with every seed and fold, in the order of the file."""
-    return [*_baselines(study, look), *_networks(study, look)]
+    """Return the baselines, then every size with every seed and fold, in the order of the file.
+
+    Of several architectures each has its sizes after one another.
+    """
+    networks = [
+        cell
+        for family, alone in alone_studies(study).items()
+        for sizes in grid_sizes(alone)
+        for cell in networks_at(alone, sizes, look, family=family)
+    ]
+    return [*baseline_cells(study, look), *networks]
 
 
-def _grid_sizes(study: StudyConfig, *, of_data: bool = False) -> Iterator[dict[str, Size]]:
+def alone_studies(study: StudyConfig) -> dict[str, StudyConfig]:
+    """Return the study of each architecture alone; under "" the study itself where it has one."""
+    return {name: study.of_family(name) for name in study.families} or {"": study}
+
+
+def grid_sizes(study: StudyConfig, *, of_data: bool = False) -> Iterator[dict[str, Size]]:
     """Yield every combination of sizes; with ``of_data``, of the axes that change the data only."""
     axes = [axis for axis in study.axes if AXES[axis].of_data or not of_data]
     for sizes in itertools.product(*(study.axes[axis] for axis in axes)):
@@ -53,19 +70,40 @@ def _at_sizes(study: StudyConfig, sizes: dict[str, Size], look: Look) -> Experim
     return validate(ExperimentConfig, config.model_dump(mode="json"), place=study.name)
 
 
-def _baselines(study: StudyConfig, look: Look) -> Iterator[Cell]:
-    for name, sizes in itertools.product(study.baselines, _grid_sizes(study, of_data=True)):
+def baseline_cells(study: StudyConfig, look: Look) -> Iterator[Cell]:
+    """Yield the baselines, fitted anew at the sizes that change the data."""
+    for name, sizes in itertools.product(study.baselines, grid_sizes(study, of_data=True)):
         sized = _at_sizes(study, sizes, look)
         model = BaselineConfig(name=name)
         for fold in study.run_folds:
             yield _cell(study, sized, sizes, fold, before=[name], model=model, seed=0)
 
 
-def _networks(study: StudyConfig, look: Look) -> Iterator[Cell]:
-    for sizes in _grid_sizes(study):
-        sized = _at_sizes(study, sizes, look)
-        for seed, fold in itertools.product(study.seeds, study.run_folds):
-            yield _cell(study, sized, sizes, fold, after=[f"seed{seed}"], seed=seed)
+def networks_at(
+    study: StudyConfig, sizes: dict[str, Size], look: Look, *, family: str = ""
+) -> list[Cell]:
+    """Return the seeds and folds of one size of one architecture.
+
+    Raises
+    ------
+    BudgetError
+        If axis compute finds no model that takes so many FLOPs.
+    """
+    sized = _at_sizes(study, sizes, look)
+    before = [family] if family else []
+    return [
+        _cell(
+            study,
+            sized,
+            sizes,
+            fold,
+            before=before,
+            after=[f"seed{seed}"],
+            family=family,
+            seed=seed,
+        )
+        for seed, fold in itertools.product(study.seeds, study.run_folds)
+    ]
 
 
 def _cell(
@@ -76,6 +114,7 @@ def _cell(
     *,
     before: Sequence[str] = (),
     after: Sequence[str] = (),
+    family: str = "",
     **changes: Any,
 ) -> Cell:
     """Return a cell on a fold; its name has its sizes between other words."""
@@ -84,4 +123,4 @@ def _cell(
     parts = [*([control] if control != "none" else []), *before, *written, *after]
     name = "-".join([*parts, *([f"fold{fold}"] if study.num_folds > 1 else [])])
     split = sized.split.model_copy(update={"fold": fold})
-    return Cell(sized.model_copy(update={"name": name, "split": split, **changes}), sizes)
+    return Cell(sized.model_copy(update={"name": name, "split": split, **changes}), sizes, family)

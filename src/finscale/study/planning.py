@@ -48,6 +48,7 @@ class SizePlan:
     #: Smallest gain in the study's outcome over the smallest size that its runs would show with
     #: 80 % power.
     sees: float | None = None
+    family: str = ""  #: Of several architectures, the one whose size it is
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,17 @@ class StudyPlan:
     power: PowerPlan | None  #: None where it cannot be said; ``why_no_power`` then says why
     tuning: str  #: What is tuned anew for each size, in words
     why_no_power: str = ""
+    #: Sizes that one of several architectures cannot have, a sentence each.
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def families(self) -> dict[str, SizePlan]:
+        """What each of several architectures takes, all its sizes together."""
+        parts: dict[str, list[SizePlan]] = {}
+        for size in self.sizes:
+            if size.family:
+                parts.setdefault(size.family, []).append(size)
+        return {name: _together(name, sizes) for name, sizes in parts.items()}
 
     @property
     def runs(self) -> int:
@@ -78,8 +90,14 @@ class StudyPlan:
         return sum(size.disk for size in self.sizes)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers for JSON."""
-        return {**asdict(self), "runs": self.runs, "flops": self.flops, "disk": self.disk}
+        """Return plain numbers for JSON; architectures only where there are several."""
+        content = {**asdict(self), "runs": self.runs, "flops": self.flops, "disk": self.disk}
+        if self.families:
+            return {**content, "families": [asdict(one) for one in self.families.values()]}
+        del content["left_out"]
+        for size in content["sizes"]:
+            del size["family"]
+        return content
 
 
 def plan_study(
@@ -111,18 +129,26 @@ def plan_study(
     meter = _Meter(seconds, study, tell)
     by_size: dict[str, list[Planned]] = {}
     for one in networks:
-        words = " · ".join(AXES[axis].words(size) for axis, size in one.cell.sizes.items())
-        by_size.setdefault(words, []).append(one)
+        words = [AXES[axis].words(size) for axis, size in one.cell.sizes.items()]
+        words = [one.cell.family, *words] if one.cell.family else words
+        by_size.setdefault(" · ".join(words), []).append(one)
     sizes = [meter.group(label, group) for label, group in by_size.items()]
     beside = {
         BESIDE[0]: [one for one in study.plan if one.cell.is_baseline],
         BESIDE[1]: study.tuner.forecast(study.cells),
-        BESIDE[2]: [one for control in study.controls.values() for one in control.plan],
+        # architectures share the baselines of their controls
+        BESIDE[2]: list(
+            {
+                one.run_id: one for control in study.controls.values() for one in control.plan
+            }.values()
+        ),
     }
     rows = [*sizes, *(meter.group(name, group) for name, group in beside.items() if group)]
     count = workers or os.cpu_count() or 1
-    power, why_not = power_plan(study.config, networks)
-    sees = smallest_seen(study.config, networks)
+    # each architecture is judged by itself, on as many days and seeds as any other
+    one_family = [one for one in networks if one.cell.family == networks[0].cell.family]
+    power, why_not = power_plan(study.config, one_family)
+    sees = smallest_seen(study.config, one_family)
     return StudyPlan(
         sizes=tuple(replace(row, sees=sees) if row.label in by_size else row for row in rows),
         seconds=_wall_time(rows, count),
@@ -130,6 +156,7 @@ def plan_study(
         power=power,
         tuning=study.tuner.describe(),
         why_no_power=why_not,
+        left_out=tuple(one.sentence for one in study.left_out),
     )
 
 
@@ -148,6 +175,7 @@ class _Meter:
         self._base_memory = self._base_memory or psutil.Process().memory_info().rss
         networks = [one for one in planned if not one.cell.is_baseline]
         counts = networks[0].prepared.counts if networks else None
+        families = {one.cell.family for one in planned}
         is_one_model = len({model_key(one) for one in networks}) == 1
         known = [one for one in seconds if one is not None]
         return SizePlan(
@@ -160,6 +188,7 @@ class _Meter:
             threads=max((one.threads for one in networks), default=None),
             memory=self._base_memory + max(map(training_bytes, networks), default=0),
             disk=sum(map(_disk, planned)),
+            family=families.pop() if len(families) == 1 else "",
         )
 
     def _run_seconds(self, planned: Planned) -> float | None:
@@ -177,6 +206,25 @@ class _Meter:
         # a forward pass is a third of a training step
         samples = epochs * (len(split.train) + len(split.validation) / 3) + len(split.test) / 3
         return _RUN_SECONDS + samples / self._speeds[key]
+
+
+def _together(name: str, sizes: Sequence[SizePlan]) -> SizePlan:
+    """Return what some sizes of one architecture take together."""
+    seconds = [size.seconds for size in sizes if size.seconds is not None]
+    runs = sum(size.runs for size in sizes)
+    work = sum(size.runs * (size.seconds or 0.0) for size in sizes)
+    return SizePlan(
+        label=name,
+        runs=runs,
+        there=sum(size.there for size in sizes),
+        parameters=None,
+        flops=sum(size.flops for size in sizes),
+        seconds=work / runs if len(seconds) == len(sizes) else None,
+        threads=max((size.threads for size in sizes if size.threads), default=None),
+        memory=max(size.memory for size in sizes),
+        disk=sum(size.disk for size in sizes),
+        family=name,
+    )
 
 
 def _disk(planned: Planned) -> int:

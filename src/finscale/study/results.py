@@ -25,6 +25,8 @@ from finscale.study.daily import Completed
 from finscale.study.planned import Planned, windows_key
 from finscale.study.remembered import RememberedScores, score_key
 
+#: An architecture (empty where the study has one) and a size of the second axis (None with one).
+BeyondKey = tuple[str, int | str | None]
 #: Head of the column that has what a size gains on the linear model.
 BEYOND = "beyond linear"
 
@@ -35,7 +37,8 @@ def results_table(completed: Completed, remembered: RememberedScores | None = No
     Skill is the loss gained over a baseline on the same windows, paired by decision day, with its
     95 % interval: columns ``skill_<baseline>``, ``…_low``, ``…_high``. ``size_<axis>`` is the size
     as the study file names it, ``x_<axis>`` what was measured of the run. Scores that are
-    ``remembered`` are not computed again.
+    ``remembered`` are not computed again. Where architectures are compared, ``family`` is the
+    network's.
     """
     baselines: dict[str, dict[str, Run]] = {}
     for _, run in completed:
@@ -43,17 +46,19 @@ def results_table(completed: Completed, remembered: RememberedScores | None = No
             baselines.setdefault(windows_key(run.config), {})[run.config.model.name] = run
     # all runs answer what the networks were trained for
     network = next((run for planned, run in completed if not planned.cell.is_baseline), None)
+    families = any(planned.cell.family for planned, _ in completed)
     with one_blas_thread():
         rows = []
         for planned, run in completed:
             others = baselines.get(windows_key(run.config), {})
             beside = (network or run).config
             scores = _remembered_scores(run, others, beside, remembered)
-            rows.append({**_place(planned, run), **scores, **_cost(run)})
+            place = _place(planned, run, families=families)
+            rows.append({**place, **scores, **_cost(run)})
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def _place(planned: Planned, run: Run) -> dict[str, Any]:
+def _place(planned: Planned, run: Run, *, families: bool) -> dict[str, Any]:
     sizes, is_baseline = planned.cell.sizes, planned.cell.is_baseline
     training = None if is_baseline else run.config.training
     counts = ("total", "non_embedding", "input_and_head")
@@ -62,6 +67,7 @@ def _place(planned: Planned, run: Run) -> dict[str, Any]:
         "run_id": run.id,
         "role": "baseline" if is_baseline else "network",
         "model": model_name(run.config),
+        **({"family": planned.cell.family or None} if families else {}),
         "label": planned.cell.label,
         **{f"size_{axis}": size for axis, size in sizes.items()},
         **{f"x_{axis}": AXES[axis].measure(run) for axis in sizes if not is_baseline},
@@ -128,23 +134,26 @@ def write_results(table: pl.DataFrame, folder: Path) -> None:
 def summary(
     table: pl.DataFrame,
     axes: Sequence[str],
-    beyond: Mapping[int | str | None, BeyondLinear | None] | None = None,
+    beyond: Mapping[BeyondKey, BeyondLinear | None] | None = None,
 ) -> list[dict[str, str]]:
     """Return one printable row per baseline and per size: means over its seeds and folds.
 
-    ``beyond`` has what the sizes of the first axis gain on the linear model, by the size of the
-    second axis (None with one axis).
+    Of several architectures each has its sizes after one another. ``beyond`` has what the sizes of
+    the first axis gain on the linear model, by the architecture (empty where the study has one) and
+    the size of the second axis (None with one axis).
     """
-    known = {level: one for level, one in (beyond or {}).items() if one is not None}
+    known = {key: one for key, one in (beyond or {}).items() if one is not None}
     sizes = [f"size_{axis}" for axis in axes]
     baselines = table.filter(pl.col("role") == "baseline")
-    networks = table.filter(pl.col("role") == "network").sort(
-        [f"x_{axis}" if f"x_{axis}" in table.columns else "parameters" for axis in axes]
-    )
+    networks = table.filter(pl.col("role") == "network")
+    family = ["family"] * ("family" in table.columns)
+    parts = networks.partition_by(family, maintain_order=True) if family else [networks]
+    measured = [f"x_{axis}" if f"x_{axis}" in table.columns else "parameters" for axis in axes]
+    networks = pl.concat(part.sort(measured) for part in parts) if len(networks) else networks
     of_data = [size for size, axis in zip(sizes, axes, strict=True) if AXES[axis].of_data]
     groups = [
         *baselines.partition_by(["model", *of_data], maintain_order=True),
-        *(networks.partition_by(sizes, maintain_order=True) if len(networks) else ()),
+        *(networks.partition_by(family + sizes, maintain_order=True) if len(networks) else ()),
     ]
     return [_summary_row(group, axes, known) for group in groups]
 
@@ -152,7 +161,7 @@ def summary(
 def _summary_row(
     group: pl.DataFrame,
     axes: Sequence[str],
-    beyond: Mapping[int | str | None, BeyondLinear],
+    beyond: Mapping[BeyondKey, BeyondLinear],
 ) -> dict[str, str]:
     first = group.row(0, named=True)
     target = score_target(group.columns)
@@ -179,10 +188,11 @@ def _summary_row(
 
 
 def _beyond(
-    group: pl.DataFrame, axes: Sequence[str], beyond: Mapping[int | str | None, BeyondLinear]
+    group: pl.DataFrame, axes: Sequence[str], beyond: Mapping[BeyondKey, BeyondLinear]
 ) -> str:
     first = group.row(0, named=True)
-    one = beyond.get(first[f"size_{axes[1]}"] if len(axes) > 1 else None)
+    level = first[f"size_{axes[1]}"] if len(axes) > 1 else None
+    one = beyond.get((first.get("family") or "", level))
     if first["role"] == "baseline" or one is None:
         return "–"
     gain = one.at(sum(group[f"x_{axes[0]}"]) / len(group))
@@ -201,7 +211,10 @@ def _title(row: dict[str, Any], axes: Sequence[str]) -> str:
     scaled = [axis for axis in axes if not AXES[axis].of_data]
     compute = [f"{format_count(row['size_compute'])}FLOP"] if "compute" in scaled else []
     count = [f"{ARCHITECTURES[row['model']].title} {row['parameters']:,}"] if scaled else []
-    return " · ".join([*compute, *count, *of_data])
+    # of two architectures of one kind the title says too little
+    family = row.get("family")
+    own = [family] if family and (not scaled or family != row["model"]) else []
+    return " · ".join([*compute, *own, *count, *of_data])
 
 
 def _mean(values: pl.Series, form: str) -> str:

@@ -20,7 +20,8 @@ from finscale.study.control_grid import control_study
 from finscale.study.execution.ensembles import ensembles
 from finscale.study.execution.failures import Failures
 from finscale.study.execution.local import Event, Executor, Job, LocalExecutor
-from finscale.study.grid import Cell, expand
+from finscale.study.families import LeftOut, fitting_cells, of_family
+from finscale.study.grid import Cell, alone_studies, expand
 from finscale.study.planned import Planned, plan_cells
 from finscale.study.registration import Registration
 from finscale.study.tuning import Tuner
@@ -28,6 +29,8 @@ from finscale.study.tuning import Tuner
 if TYPE_CHECKING:
     from finscale.scaling import Law, Verdict
     from finscale.study.beyond import BeyondLinear
+    from finscale.study.daily import Completed
+    from finscale.study.family_results import FamilyComparison
 
 __all__ = ["Planned", "Study"]
 
@@ -46,6 +49,8 @@ class Study:
         study wanted it first.
     data : DataStore, optional
         Where data lie; the experiment's ``data.root`` when absent.
+    family : str
+        The architecture, where the study is one's part of a comparison: a control of it.
 
     Examples
     --------
@@ -61,15 +66,17 @@ class Study:
         studies: Path | str = "studies",
         runs: RunStore | None = None,
         data: DataStore | None = None,
+        family: str = "",
     ) -> None:
         load_plugins()
-        self.config = config
+        self.config, self.family = config, family
         self.folder = Path(studies) / config.name
         self.runs = runs or RunStore()
         self.data = data or DataStore(config.experiment.data.root)
         self.tuner = Tuner(config, self.data, self.runs)
         self.registration = Registration(self.folder, config)
         self.failures = Failures(self.folder)
+        self._compared: tuple[list[str], FamilyComparison] | None = None
 
     @classmethod
     def from_file(
@@ -92,7 +99,18 @@ class Study:
     @cached_property
     def cells(self) -> list[Cell]:
         """The grid before anything is tuned or resolved."""
-        return expand(self.config)
+        return self._grid[0]
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Sizes that one of several architectures cannot have; they are no part of the grid."""
+        return self._grid[1]
+
+    @cached_property
+    def _grid(self) -> tuple[list[Cell], tuple[LeftOut, ...]]:
+        if self.config.architectures or self.family:
+            return fitting_cells(self.config, self.data, family=self.family)
+        return expand(self.config), ()
 
     @cached_property
     def plan(self) -> list[Planned]:
@@ -105,15 +123,21 @@ class Study:
 
     @cached_property
     def controls(self) -> dict[str, Study]:
-        """The studies beside this one whose outcome is known, by name of the control."""
+        """The studies beside this one whose outcome is known, by name of the control.
+
+        Of several architectures each has its own: ``gru permuted_labels``.
+        """
         return {
-            kind: Study(
-                control_study(self.config, kind),
-                studies=self.folder / "controls",
+            f"{family} {kind}".strip(): Study(
+                control_study(alone, kind),
+                studies=self.folder / "controls" / family,
                 runs=self.runs,
                 data=self.data,
+                family=family,
             )
+            for family, alone in alone_studies(self.config).items()
             for kind in self.config.controls.kinds
+            if not family or any(cell.family == family for cell in self.cells)
         }
 
     def missing(self) -> list[Planned]:
@@ -205,14 +229,21 @@ class Study:
         """Return the results as printable rows: one per baseline and size."""
         from finscale.study.results import summary
 
-        beyond = {level: self.beyond_linear(level) for level in self._levels()}
+        families = list(self.config.families) or [""]
+        beyond = {
+            (family, level): self.beyond_linear(level, family=family)
+            for family in families
+            for level in self._levels()
+        }
         return summary(self.results(), list(self.config.axes), beyond)
 
     def verdict(self) -> Verdict:
         """Judge the finished runs and write ``law.json``.
 
         With two axes the verdict is along the first at the largest size of the second;
-        :meth:`verdicts` and ``law.json`` have the others, :meth:`surface` fits both.
+        :meth:`verdicts` and ``law.json`` have the others, :meth:`surface` fits both. Of several
+        architectures it is the verdict of the one that validation prefers; :meth:`compare` and
+        ``law.json`` have all.
 
         Raises
         ------
@@ -221,8 +252,18 @@ class Study:
         """
         from finscale.study.analysis import verdict
 
-        judged = verdict(self.config, self.completed(), self.data)
-        content: dict[str, Any] = {"verdict": judged.to_dict()}
+        content: dict[str, Any] = {}
+        if self.config.architectures:
+            compared = self.compare()
+            content["families"] = compared.to_dict()
+            lead = compared[compared.lead]
+            if lead.verdict is None:
+                write_json(self.folder / "law.json", null_for_nan({"verdict": None, **content}))
+                raise FinscaleError(lead.no_verdict)
+            judged = lead.verdict
+        else:
+            judged = verdict(self.config, self.completed(), self.data)
+        content = {"verdict": judged.to_dict(), **content}
         beyond = self.beyond_linear()
         if beyond is not None:
             content["beyond_linear"] = beyond.to_dict()
@@ -237,16 +278,23 @@ class Study:
         """Return the verdict along the first axis at each size of the second."""
         from finscale.study.analysis import verdicts
 
-        return verdicts(self.config, self.completed(), self.data)
+        return verdicts(*self.judged(), self.data)
 
-    def beyond_linear(self, level: int | str | None = None) -> BeyondLinear | None:
+    def beyond_linear(
+        self, level: int | str | None = None, *, family: str = ""
+    ) -> BeyondLinear | None:
         """Return what each size gains on the linear model; None where that is not known.
 
-        ``level`` is a size of the second axis, its largest when None.
+        ``level`` is a size of the second axis, its largest when None; ``family`` one of several
+        architectures, the one that validation prefers when empty.
         """
         from finscale.study.analysis import beyond_linear
 
-        return beyond_linear(self.config, self.completed(), level, self.data)
+        try:
+            config, completed = self.judged(family)
+        except FinscaleError:
+            return None  # no architecture leads yet
+        return beyond_linear(config, completed, level, self.data)
 
     def _levels(self) -> tuple[int | str | None, ...]:
         """Return the sizes of the second axis; of one axis nothing to choose from."""
@@ -256,11 +304,48 @@ class Study:
         """Return the law fitted over both axes."""
         from finscale.study.analysis import surface
 
-        return surface(self.config, self.completed(), self.data)
+        return surface(*self.judged(), self.data)
+
+    def compare(self) -> FamilyComparison:
+        """Compare the study's architectures: a verdict for each, and the differences between them.
+
+        Raises
+        ------
+        FinscaleError
+            If the study has one architecture, or fewer than two have finished a size.
+        """
+        from finscale.study.family_comparison import compare_families
+
+        if not self.config.architectures:
+            raise FinscaleError(
+                f"study {self.config.name} has one architecture: nothing is compared.",
+                hint="architectures: [patchtst, dlinear]",
+            )
+        completed = self.completed()
+        known = [planned.run_id for planned, _ in completed]
+        if self._compared is None or self._compared[0] != known:
+            found = compare_families(self.config, completed, self.data, self.left_out)
+            self._compared = known, found
+        return self._compared[1]
+
+    def judged(self, family: str = "") -> tuple[StudyConfig, Completed]:
+        """Return what is judged: of several architectures one's part, the leading one's if empty.
+
+        Raises
+        ------
+        FinscaleError
+            If no architecture is named and none leads yet: fewer than two have finished a size.
+        """
+        completed = self.completed()
+        if not self.config.architectures:
+            return self.config, completed
+        family = family or self.compare().lead
+        return self.config.of_family(family), of_family(completed, family)
 
     def _with_controls(self) -> list[Planned]:
         plans = (self.plan, *(control.plan for control in self.controls.values()))
-        return [one for plan in plans for one in plan]
+        # architectures share the baselines of their controls
+        return list({one.run_id: one for plan in plans for one in plan}.values())
 
     def _compute(
         self,

@@ -73,6 +73,7 @@ class StudyRecord:
         means: dict[str, list[float]] = {}
         for row in self.results.iter_rows(named=True):
             place = [row["model"]] if row["role"] == "baseline" else []
+            place += [row["family"]] if row.get("family") else []
             place += [f"{size[5:]} {row[size]}" for size in sizes if row[size] is not None]
             means.setdefault(" · ".join(place), []).append(row[outcome])
         return {name: sum(values) / len(values) for name, values in means.items()}

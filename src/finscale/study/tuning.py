@@ -19,11 +19,11 @@ pre-training?"
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
-from finscale.config import StudyConfig
+from finscale.config import ExperimentConfig, StudyConfig
 from finscale.data import DataStore
 from finscale.runs import RunStore, choosing
 from finscale.study.grid import Cell
@@ -122,7 +122,10 @@ class Tuner:
         resolved = plan_cells(list(one_each.values()), self._data)
         planned = dict(zip(one_each, resolved, strict=True))
         given = self.study.experiment.training
-        least = min(planned.values(), key=lambda one: one.cost).prepared.config
+        # an architecture's own smallest: widths of two architectures say nothing to each other
+        least: dict[str, ExperimentConfig] = {}
+        for one in sorted(planned.values(), key=lambda one: one.cost):
+            least.setdefault(one.cell.family, one.prepared.config)
         num_windows = {key: len(one.prepared.split.train) for key, one in planned.items()}
         result = []
         for cell in cells:
@@ -130,13 +133,14 @@ class Tuner:
                 key = size_key(cell)
                 own = planned[key].prepared.config
                 rate, batch = own.training.learning_rate, own.training.batch_size
+                smallest = least[cell.family]
                 if given.learning_rate != "auto":
                     rate = float(given.learning_rate)
                     if given.parametrisation == "standard":
-                        widths = (hidden_width(one.network) for one in (least, own))
+                        widths = (hidden_width(one.network) for one in (smallest, own))
                         rate = transferred_rate(rate, *widths)
                 if given.batch_size == "auto":
-                    batch = min(int(least.training.batch_size), num_windows[key])
+                    batch = min(int(smallest.training.batch_size), num_windows[key])
                 cell = _with(cell, learning_rate=rate, batch_size=batch)
             result.append(cell)
         return result, num_windows
@@ -161,7 +165,7 @@ class Tuner:
             if not cell.is_baseline and size_key(cell) not in first:
                 split = cell.config.split.model_copy(update={"fold": self.study.run_folds[0]})
                 config = cell.config.model_copy(update={"split": split})
-                first[size_key(cell)] = Cell(config, cell.sizes)
+                first[size_key(cell)] = replace(cell, config=config)
         return first
 
     def _trials(self, base: Cell, settings: Sequence[TuningSetting]) -> list[Trial]:
@@ -189,18 +193,19 @@ def _sweep_cell(cell: Cell, setting: TuningSetting, seed: int) -> Cell:
     rate, decay, batch = asdict(setting).values()
     name = f"sweep-{_label(cell)}-lr{rate:.2g}-wd{decay:.2g}-batch{batch}"
     config = _with(cell, **asdict(setting)).config
-    return Cell(config.model_copy(update={"name": name, "seed": seed}), cell.sizes)
+    return replace(cell, config=config.model_copy(update={"name": name, "seed": seed}))
 
 
 def _with(cell: Cell, **training: Any) -> Cell:
     section = cell.config.training.model_copy(update=training)
-    return Cell(cell.config.model_copy(update={"training": section}), cell.sizes)
+    return replace(cell, config=cell.config.model_copy(update={"training": section}))
 
 
 def _label(cell: Cell) -> str:
-    return "-".join(f"{axis}{size}" for axis, size in cell.sizes.items())
+    family = [cell.family] if cell.family else []
+    return "-".join([*family, *(f"{axis}{size}" for axis, size in cell.sizes.items())])
 
 
 def size_key(cell: Cell) -> str:
-    """Return what a size is, whatever the seed and the fold."""
-    return repr(sorted(cell.sizes.items()))
+    """Return what a size of an architecture is, whatever the seed and the fold."""
+    return f"{cell.family} {sorted(cell.sizes.items())}"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from finscale.registry import Registry
 from finscale.report.figure import Figure
+from finscale.report.figures.architectures import architectures
 from finscale.report.figures.prediction import calibration, precision_recall, spread
 from finscale.report.figures.scaling import scaling
 from finscale.report.figures.skill import regimes, skill, years
@@ -15,7 +16,18 @@ from finscale.study.findings.findings import Findings
 
 #: Findings to figure; None where the study has nothing to draw.
 FIGURES: Registry[Callable[[Findings], Figure | None]] = Registry("figure")
-_MAKERS = (scaling, skill, years, regimes, calibration, precision_recall, learning, spread, trading)
+_MAKERS = (
+    architectures,
+    scaling,
+    skill,
+    years,
+    regimes,
+    calibration,
+    precision_recall,
+    learning,
+    spread,
+    trading,
+)
 for _make in _MAKERS:
     FIGURES.add(_make.__name__, _make)
 

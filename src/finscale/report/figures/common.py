@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import polars as pl
@@ -45,16 +45,22 @@ def size_axis(findings: Findings, *, reach: float = 1.0) -> FigureAxis:
     last = sizes[-1] * reach
     if reach > 1:
         ticks.append((last, f"×{reach:.0f}"))
-    pad = (last / sizes[0]) ** 0.06 if last > sizes[0] else 1.5
     return FigureAxis(
-        _axis_title(findings.axis),
+        axis_title(findings.axis),
         kind="log",
         ticks=tuple(ticks),
-        limits=(sizes[0] / pad, last * pad),
+        limits=padded_ratio(sizes[0], last),
     )
 
 
-def _axis_title(axis: str) -> str:
+def padded_ratio(low: float, high: float) -> tuple[float, float]:
+    """Return limits of a logarithmic axis with some air on both sides."""
+    pad = (high / low) ** 0.06 if high > low else 1.5
+    return low / pad, high * pad
+
+
+def axis_title(axis: str) -> str:
+    """Return the title of an axis of sizes."""
     if axis == "rows":
         return "years of history"
     title, unit = AXES[axis].title, AXES[axis].unit
@@ -124,32 +130,6 @@ def padded(low: float, high: float, share: float = 0.08) -> tuple[float, float]:
     """Return limits with some air on both sides."""
     air = share * (high - low) or 0.05 * abs(high) or 1.0
     return low - air, high + air
-
-
-def apart(values: Sequence[float], limits: tuple[float, float], gap: float) -> list[float]:
-    """Return the middles of labels for values on an axis: at least ``gap`` apart, within limits.
-
-    Each lies as near its value as those below it let it, and all move down where the topmost would
-    leave the panel.
-
-    Examples
-    --------
-    >>> apart([0.0, 0.1, 5.0], (0.0, 5.0), 1.0)
-    [0.5, 1.5, 4.5]
-    """
-    low, high = limits
-    order = sorted(range(len(values)), key=values.__getitem__)
-    middles = [0.0] * len(values)
-    floor = low + gap / 2
-    for place in order:
-        # just above its line
-        middles[place] = max(values[place] + gap / 2, floor)
-        floor = middles[place] + gap
-    ceiling = high - gap / 2
-    for place in reversed(order):
-        middles[place] = min(middles[place], ceiling)
-        ceiling = middles[place] - gap
-    return middles
 
 
 def chosen_words(findings: Findings) -> str:

@@ -140,7 +140,7 @@ def spread(findings: Findings) -> Figure | None:
     """Draw spread and range of every run's predictions, collapsed runs marked."""
     if "spread" not in findings.runs.columns or findings.base_rate is None:
         return None
-    runs = findings.runs.filter(pl.col("role") == "network").join(
+    runs = findings.own_runs.filter(pl.col("role") == "network").join(
         findings.learning.select("run_id", "size").unique(), on="run_id", maintain_order="left"
     )
     rate = findings.base_rate.value

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
-import numpy as np
 import polars as pl
 
-from finscale.config.baselines import LINEAR_BASELINE
 from finscale.report.figure import (
     Figure,
     FigureAxis,
@@ -21,25 +18,21 @@ from finscale.report.figure import (
 )
 from finscale.report.figures.common import (
     amount,
-    apart,
-    baseline_roles,
-    padded,
     run_marks,
     seed_hover,
     size_axis,
     sized,
-    title,
+)
+from finscale.report.figures.outcome import (
+    baseline_rules,
+    far_baselines,
+    value_title,
+    with_baselines,
 )
 from finscale.report.numbers import fixed, interval, percent
 from finscale.report.palette import ramp
 from finscale.study.axes import AXES
-from finscale.study.findings.findings import BaselineFinding, Findings
-
-#: A baseline further away than this share of the runs' range is named at the edge instead. The
-#: linear model is what networks have to beat: for it the curve may shrink to two fifths.
-_NEAR, _NEAR_LINEAR = 0.6, 1.5
-#: Height of a line of text, as a share of the panel's.
-_LINE = 0.055
+from finscale.study.findings.findings import Findings
 
 
 def scaling(findings: Findings) -> Figure:
@@ -47,20 +40,15 @@ def scaling(findings: Findings) -> Figure:
     curve = findings.curve
     reach = 1.0 if curve is None else curve.x[-1] / curve.size_G[-1]
     low, high = _limits(findings)
-    near = [b for b in _held_against(findings) if low <= b.value.value <= high]
-    above, below = _far(findings, above=high), _far(findings, below=low)
-    marks: list[Mark] = [*_fit(findings)]
-    line = _LINE * (high - low)
-    room = low + len(below) * line, high - len(above) * line
-    marks += _rules(findings, near, room, line)
+    marks: list[Mark] = [*_fit(findings), *baseline_rules(findings, (low, high), at_lines=True)]
     marks += [*_seeds(findings), *_means(findings)]
     panel = FigurePanel(
         "",
         size_axis(findings, reach=reach),
-        FigureAxis(_title(findings), limits=(low, high)),
+        FigureAxis(value_title(findings), limits=(low, high)),
         tuple(marks),
-        above=above,
-        below=below,
+        above=far_baselines(findings, above=high),
+        below=far_baselines(findings, below=low),
     )
     return Figure(
         "scaling",
@@ -70,17 +58,6 @@ def scaling(findings: Findings) -> Figure:
         (panel,),
         wide=True,
     )
-
-
-def _title(findings: Findings) -> str:
-    what, unit = findings.outcome.axis, findings.measure.unit
-    less = " less the base rate's" if findings.is_relative else ""
-    return f"{what}{less} ({unit} per decision)" if unit else what + less
-
-
-def _held_against(findings: Findings) -> tuple[BaselineFinding, ...]:
-    """Return the baselines on the figure's scale; differences leave none but their zero."""
-    return () if findings.is_relative else findings.baselines
 
 
 def _answer(findings: Findings) -> str:
@@ -123,39 +100,7 @@ def _limits(findings: Findings) -> tuple[float, float]:
         values += [*curve.low[inside], *curve.high[inside], curve.null]
         values += [] if findings.turns else [curve.foretold]
         values += [*(curve.mean_G - curve.reach_G), *(curve.mean_G + curve.reach_G)]
-    low, high = min(values), max(values)
-    near = []
-    for baseline in _held_against(findings):
-        far = (_NEAR_LINEAR if baseline.name == LINEAR_BASELINE else _NEAR) * (high - low)
-        if low - far <= baseline.value.value <= high + far:
-            near.append(baseline.value.value)
-    return padded(min([low, *near]), max([high, *near]))
-
-
-def _rules(
-    findings: Findings, near: Sequence[BaselineFinding], room: tuple[float, float], line: float
-) -> list[Rule]:
-    """Return the baselines on the scale as lines, each named at its end."""
-    roles, digits = baseline_roles(findings), findings.measure.digits
-    values = [b.value.value for b in near]
-    return [
-        Rule(
-            "",
-            b.value.value,
-            roles[b.name],
-            label=f"{title(b.name)} {fixed(b.value.value, digits)}",
-            label_y=y,
-        )
-        for b, y in zip(near, apart(values, room, line), strict=True)
-    ]
-
-
-def _far(findings: Findings, *, above: float = np.inf, below: float = -np.inf) -> tuple[str, ...]:
-    return tuple(
-        f"{title(b.name)} baseline {fixed(b.value.value, findings.measure.digits)}, off the scale"
-        for b in _held_against(findings)
-        if b.value.value > above or b.value.value < below
-    )
+    return with_baselines(findings, values)
 
 
 def _fit(findings: Findings) -> list[Mark]:

@@ -6,6 +6,7 @@ from finscale.report.figures.common import title
 from finscale.report.numbers import duration, fixed, flops
 from finscale.report.table import Column, Row, Table, count, estimate, text
 from finscale.study.axes import AXES
+from finscale.study.families import family_title
 from finscale.study.findings.findings import Findings
 
 
@@ -17,6 +18,7 @@ def runs(findings: Findings) -> Table:
     columns = [
         text("run", "run_id"),
         Column("model", lambda row: title(row["model"]), numeric=False),
+        *([_architecture(findings)] if "family" in table.columns else []),
         *(_size_column(axis) for axis in findings.study.axes if axis != "parameters"),
         count("parameters", "parameters"),
         count("seed", "seed"),
@@ -42,6 +44,13 @@ def runs(findings: Findings) -> Table:
         Column("time", lambda row: duration(row["seconds"])),
     ]
     return Table("runs", "One row a run, baselines first", table, tuple(columns), "run_id")
+
+
+def _architecture(findings: Findings) -> Column:
+    def cell(row: Row) -> str:
+        return family_title(findings.study, row["family"]) if row["family"] else "–"
+
+    return Column("architecture", cell, numeric=False)
 
 
 def _size_column(axis: str) -> Column:

@@ -30,6 +30,7 @@ class Failures:
         if event.kind == "failed":
             known[planned.run_id] = {
                 "label": planned.cell.label,
+                **({"family": planned.cell.family} if planned.cell.family else {}),
                 "error": event.facts["error"],
                 "traceback": event.facts.get("traceback", ""),
                 "when": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
+from finscale.config import StudyConfig
+from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.evaluation.bootstrap import Metric, mean_interval
 from finscale.evaluation.calibration import calibration_error, reliability_diagram
@@ -18,6 +21,8 @@ from finscale.study.axes import AXES, largest, nominal
 from finscale.study.beyond import BeyondLinear
 from finscale.study.control_runs import control_outcomes
 from finscale.study.daily import Completed, of_shared, shared_symbols, study_values, trade_of
+from finscale.study.families import of_family
+from finscale.study.family_results import FamilyComparison
 from finscale.study.findings import facts
 from finscale.study.findings.cost import tenfold_cost
 from finscale.study.findings.curve import REACH, fitted_curve, seed_luck
@@ -29,7 +34,12 @@ from finscale.study.findings.skill import (
     skill_by_size,
     volatility_known,
 )
-from finscale.study.findings.tested import gather, median_by_validation, same_windows
+from finscale.study.findings.tested import (
+    gather,
+    median_by_validation,
+    same_windows,
+    validation_loss,
+)
 from finscale.study.findings.trading import MODEL, Trading, trade
 from finscale.study.outcomes import OUTCOMES, costs_of, measure_of, outcome_of
 from finscale.study.study import Study
@@ -43,21 +53,25 @@ def find(study: Study) -> Findings:
     FinscaleError
         If no network of the study is finished.
     """
-    completed = study.completed()
+    families, not_compared = _compared(study)
+    lead = families.lead if families else _first_finished(study)
+    everything = study.completed()
+    completed = of_family(everything, lead) if lead else everything
     all_baselines, networks = gather(completed)
     if not networks:
         raise FinscaleError(
             f"study {study.config.name} has no finished network to report on.",
             hint="finscale study run FILE",
         )
-    config, table = study.config, study.results()
+    # of several architectures, the one that validation prefers is told in full
+    config, table = study.config.of_family(lead) if lead else study.config, study.results()
     axis, level = next(iter(config.axes)), config.level
     verdict, no_verdict = _verdict(study)
     groups = group_by_size(networks)
     # ten times a horizon is another question, not a larger size
     other_questions = any(AXES[name].relative for name in config.axes)
     against = all_baselines if other_questions else []
-    best = min(groups, key=lambda group: _validation_loss(group, against))
+    best = min(groups, key=lambda group: validation_loss(group, against))
     chosen = median_by_validation(best)
     baselines = same_windows(all_baselines, chosen)
     luck = seed_luck(loss_covariance(config, completed), level) if verdict else {}
@@ -68,12 +82,13 @@ def find(study: Study) -> Findings:
     evaluation = evaluate(chosen, baselines, level=1 - level)
     symbols = chosen.test["symbol"].unique().to_list()
     market = market_of(bars_of(study.runs[chosen.runs[0]], study.data), symbols)
-    trading = trade(chosen, baselines, market, costs=costs_of(config), num_trials=len(networks))
-    beyond = study.beyond_linear()
+    num_trials = families.num_series if families else len(networks)
+    trading = trade(chosen, baselines, market, costs=costs_of(config), num_trials=num_trials)
+    beyond = study.beyond_linear(family=lead)
     is_event = chosen.target.is_event
     dates, target, logit = chosen.arrays("test")
     return Findings(
-        study=config,
+        study=study.config,
         measure=measure_of(config),
         loss=OUTCOMES["loss"].measure(chosen.target),
         axis=axis,
@@ -88,7 +103,7 @@ def find(study: Study) -> Findings:
         no_verdict=no_verdict,
         along={str(size): v for size, v in study.verdicts().items()} if verdict else {},
         curve=fitted_curve(verdict, reach=1.0 if other_questions else REACH) if verdict else None,
-        seeds=_seeds(study, completed, networks, all_baselines),
+        seeds=_seeds(config, study.data, completed, networks, all_baselines),
         baselines=_baselines(study, networks, baselines),
         skills=skills,
         chosen=chosen,
@@ -102,38 +117,56 @@ def find(study: Study) -> Findings:
         learning=facts.learning(networks, study.runs, axis),
         trading=trading,
         reaches=_reaches(verdict, skills, chosen, trading, level=level),
-        cost=tenfold_cost(_judged(study, table), axis),
+        cost=tenfold_cost(_judged(study, table, lead), axis),
         certificate=facts.certificate(study, chosen),
         controls=tuple(control_outcomes(study)),
         failures=study.failures.read(),
         registration=study.registration.read() or {},
-        data=facts.distinct(entry for _, run in completed for entry in run.info["data"]),
+        data=facts.distinct(entry for _, run in everything for entry in run.info["data"]),
         windows=facts.windows(chosen, study.runs),
-        environments=facts.distinct(run.info["environment"] for _, run in completed),
+        environments=facts.distinct(run.info["environment"] for _, run in everything),
         beyond=beyond,
-        beyond_chosen=_beyond_chosen(study, chosen, beyond),
+        beyond_chosen=_beyond_chosen(study, chosen, beyond, lead),
+        families=families,
+        not_compared=not_compared,
+        lead=lead,
     )
 
 
-def _beyond_chosen(study: Study, chosen: Predictions, beyond: BeyondLinear | None) -> Metric | None:
+def _beyond_chosen(
+    study: Study, chosen: Predictions, beyond: BeyondLinear | None, lead: str
+) -> Metric | None:
     """Return what the chosen size gains on the linear model, at its own size of a second axis."""
     first, *others = chosen.budget
     if others:
-        beyond = study.beyond_linear(chosen.budget[others[0]])
+        beyond = study.beyond_linear(chosen.budget[others[0]], family=lead)
     return beyond.at(chosen.sizes[first]) if beyond else None
 
 
-def _validation_loss(group: Sequence[Predictions], against: Sequence[Predictions]) -> float:
-    """Return a size's mean validation loss, less the base rate's where sizes ask other things."""
-    base_rate = same_windows(against, group[0]).get("base_rate")
-    mean = sum(network.validation_loss for network in group) / len(group)
-    return mean - base_rate.validation_loss if base_rate else mean
+def _compared(study: Study) -> tuple[FamilyComparison | None, str]:
+    if not study.config.architectures:
+        return None, ""
+    try:
+        return study.compare(), ""
+    except FinscaleError as error:
+        return None, error.message
 
 
-def _judged(study: Study, table: pl.DataFrame) -> pl.DataFrame:
-    """Return the networks at the size of the second axis that the verdict is about: the largest."""
+def _first_finished(study: Study) -> str:
+    """Return the first architecture with a finished run; empty where the study has one alone."""
+    there = {planned.cell.family for planned, _ in study.completed()}
+    return next((name for name in study.config.families if name in there), "")
+
+
+def _judged(study: Study, table: pl.DataFrame, lead: str) -> pl.DataFrame:
+    """Return the networks at the size of the second axis that the verdict is about: the largest.
+
+    Of several architectures, those of the one that leads.
+    """
     second = list(study.config.axes.items())[1:]
-    at = {f"size_{axis}": largest(axis, sizes) for axis, sizes in second}
+    at: dict[str, Any] = {f"size_{axis}": largest(axis, sizes) for axis, sizes in second}
+    if lead:
+        at["family"] = lead
     return table.filter(role="network", **at)
 
 
@@ -145,14 +178,15 @@ def _verdict(study: Study) -> tuple[Verdict | None, str]:
 
 
 def _seeds(
-    study: Study,
+    config: StudyConfig,
+    data: DataStore,
     completed: Completed,
     networks: Sequence[Predictions],
     baselines: Sequence[Predictions],
 ) -> pl.DataFrame:
     """Return one row a size and seed; values are those that the verdict is made of."""
-    axis = next(iter(study.config.axes))
-    daily = study_values(study.config, completed, study.data)
+    axis = next(iter(config.axes))
+    daily = study_values(config, completed, data)
     sizes = [name for name in daily.columns if name.startswith("size_")]
     values = daily.group_by(*sizes, "seed").agg(pl.col("value").mean())
     rows = pl.DataFrame(

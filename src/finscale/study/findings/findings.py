@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from finscale.scaling.claim import Verdict
     from finscale.scaling.measure import Measure
     from finscale.study.control_runs import ControlOutcome
+    from finscale.study.family_results import FamilyComparison
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,18 @@ class Findings:
     #: What each size gains on the linear model, where the verdict is; None without such a baseline.
     beyond: BeyondLinear | None = None
     beyond_chosen: Metric | None = None  #: The same of the chosen size
+    #: The architectures that the study compares; None where it has one, or ``not_compared`` says
+    #: why. All else here is about the one whose best size has the least validation loss.
+    families: FamilyComparison | None = None
+    not_compared: str = ""
+    lead: str = ""  #: The architecture that all else is about; empty where the study has one
+
+    @property
+    def own_runs(self) -> pl.DataFrame:
+        """The rows of ``runs`` that are not another architecture's."""
+        if not self.lead:
+            return self.runs
+        return self.runs.filter((pl.col("role") == "baseline") | (pl.col("family") == self.lead))
 
     @property
     def target(self) -> Target:

@@ -60,3 +60,10 @@ def median_by_validation(group: Sequence[Predictions]) -> Predictions:
     """Return the seed whose validation loss is the (lower) median: neither lucky nor unlucky."""
     ordered = sorted(group, key=lambda network: network.validation_loss)
     return ordered[(len(ordered) - 1) // 2]
+
+
+def validation_loss(group: Sequence[Predictions], against: Sequence[Predictions]) -> float:
+    """Return a size's mean validation loss, less the base rate's where sizes ask other things."""
+    base_rate = same_windows(against, group[0]).get("base_rate")
+    mean = sum(network.validation_loss for network in group) / len(group)
+    return mean - base_rate.validation_loss if base_rate else mean
