@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from finscale.cli.app import app
+from finscale.cli.options import console
 from finscale.errors import FinscaleError
 from finscale.models import ARCHITECTURES
 
@@ -27,6 +28,51 @@ def test_list_names_every_architecture_with_its_smallest_budget() -> None:
         assert "classification" in row["heads"]
         assert row["source"]
     assert "Zeng et al. (2023)" in rows["dlinear"]["source"]
+
+
+def printed(*words: str, columns: int) -> str:
+    environment = {"COLUMNS": str(columns)}
+    return runner.invoke(app, ["model", *words], env=environment, catch_exceptions=False).stdout
+
+
+def test_the_list_fits_a_narrow_terminal_and_cuts_nothing() -> None:
+    text = printed("list", columns=60)
+    assert max(map(len, text.splitlines())) <= 60
+    words = text.replace("\n", " ").split()
+    for kind, about in ARCHITECTURES.items():
+        assert kind in words
+        assert {*about.source.split()} <= {*words}
+
+
+@pytest.mark.parametrize(
+    ("columns", "width"), [("60", 60), ("", 100), ("wide", 100), ("0", 100), (None, 100)]
+)
+def test_without_a_terminal_there_are_as_many_columns_as_stated_or_100(
+    columns: str | None, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    assert console().width == width
+
+
+@pytest.mark.parametrize("kind", ["gru", "moderntcn", "nhits", "patchtst"])
+def test_one_budget_is_shown_a_fact_a_line(kind: str) -> None:
+    text = printed("show", kind, "--budget", "200k", "--features", "200", columns=60)
+    assert max(map(len, text.splitlines())) <= 60
+    (facts,) = shown("show", kind, "200k", "--features", "200")
+    assert f"{facts['total']:,} (" in text
+    assert f"{facts['non_embedding']:,} without the input side" in text
+    assert f"200 as {facts['feature_embedding']}" in text
+    for name in ARCHITECTURES[kind].config.SIZES:
+        assert any(
+            line.split() == [*name.split("_"), str(facts[name])] for line in text.splitlines()
+        )
+    assert " ".join(facts["source"].split()[:4]) in text
+    # weight, gradient and two moments, four bytes each
+    assert facts["training_bytes"] == 16 * facts["total"]
+    assert facts["training_bytes_per_sample"] > 4 * 80 * facts["feature_embedding"]
+    assert facts["flops_per_sample"] > 0
 
 
 def test_show_takes_a_kind_and_budgets_in_any_order_of_words() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,13 +24,15 @@ _TRIED = tuple(round(10 ** (2 + step / 4)) for step in range(29))
 def list_models(
     features: Features = 25, context_length: ContextLength = 80, as_json: AsJson = False
 ) -> None:
-    """List the architectures: name, heads, smallest round budget that can be met, source."""
+    """List the architectures: name, smallest round budget that can be met, source."""
     from finscale.config import format_count
     from finscale.models import ARCHITECTURES
+    from finscale.models.interface import HEAD_NAMES
 
     facts: list[dict[str, Any]] = [
         {
             "kind": kind,
+            "title": architecture.title,
             "heads": list(architecture.heads),
             "smallest_budget": _smallest_budget(kind, features, context_length),
             "source": architecture.source,
@@ -40,11 +43,23 @@ def list_models(
         print_json(facts)
         return
     rows = (
-        (kind, ", ".join(heads), "" if least is None else format_count(least), source)
-        for kind, heads, least, source in map(dict.values, facts)
+        (
+            fact["kind"],
+            "" if fact["smallest_budget"] is None else format_count(fact["smallest_budget"]),
+            # what all have in common is said once, below
+            fact["source"] + _only(fact["heads"], HEAD_NAMES),
+        )
+        for fact in facts
     )
-    columns = ("kind", "heads", "from", "source")
-    console().print(plain_table(columns, rows, left=columns))
+    columns = ("kind", "from", "source")
+    out = console()
+    out.print(plain_table(columns, rows, left=columns, whole=columns[:2]))
+    out.print(f"\nfrom: the smallest budget, on {features} features. For {', '.join(HEAD_NAMES)}.")
+    out.print("finscale model show gru --budget 2M: sizes, counts, FLOPs, memory.")
+
+
+def _only(heads: Sequence[str], all_heads: Sequence[str]) -> str:
+    return "" if set(heads) == {*all_heads} else f" ({', '.join(heads)} only)"
 
 
 def _smallest_budget(kind: str, features: int, context_length: int) -> int | None:
@@ -74,12 +89,14 @@ def show_model(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the sizes, counts and FLOPs that the solver finds for each budget."""
+    """Show the sizes, counts and FLOPs that the solver finds; of one budget, memory and source."""
     kind, budgets = _kind_and_budgets(wanted, budget or [])
     settings = {} if shape is None else {"shape": shape}
     designs = [_designed(kind, one, features, context_length, **settings) for one in budgets]
     if as_json:
         print_json([_facts(design) for design in designs])
+    elif len(designs) == 1:
+        _print_design(designs[0])
     else:
         _print_designs(designs)
 
@@ -113,15 +130,50 @@ def _designed(
 
 
 def _facts(made: NetworkDesign) -> dict[str, Any]:
+    lasting, passing = _memory(made)
     return {
         "kind": made.config.kind,
+        "description": made.describe(),
+        "source": made.architecture.source,
         "budget": made.config.budget,
         **{name: getattr(made.config, name) for name in made.config.SIZES},
+        "feature_embedding": getattr(made.config, "feature_embedding", None),
         "total": made.counts.total,
         "non_embedding": made.counts.non_embedding,
         "input_and_head": made.counts.input_and_head,
         "flops_per_sample": made.flops,
+        "training_bytes": lasting,
+        "training_bytes_per_sample": passing,
     }
+
+
+def _memory(made: NetworkDesign) -> tuple[int, int]:
+    """Return the bytes of training in fp32 that last, and those of each window of a batch."""
+    lasting = made.training_memory(0)
+    return lasting, made.training_memory(1) - lasting
+
+
+def _print_design(made: NetworkDesign) -> None:
+    """Print one design, a fact a line: it fits a narrow terminal."""
+    from finscale.config import format_count
+
+    counts, budget = made.counts, made.config.budget
+    assert budget is not None
+    lasting, passing = (f"{count / 1e6:,.3g} MB" for count in _memory(made))
+    channels = getattr(made.config, "feature_embedding", None)
+    rows = [
+        ("budget", format_count(budget)),
+        ("parameters", f"{counts.total:,} ({counts.total / budget - 1:+.1%})"),
+        ("", f"{counts.non_embedding:,} without the input side"),
+        ("", f"{counts.input_and_head:,} in input side and head"),
+        *((name.replace("_", " "), f"{getattr(made.config, name)}") for name in made.config.SIZES),
+        ("features", f"{made.interface.num_features}" + (f" as {channels}" if channels else "")),
+        ("FLOP a sample", f"{format_count(made.flops)}, a training step 3 times as many"),
+        ("memory", f"{lasting} for weights, gradients and AdamW, {passing} a sample"),
+        ("source", made.architecture.source),
+    ]
+    columns = (made.config.kind, made.describe())
+    console().print(plain_table(columns, rows, left=columns, whole=columns[:1]))
 
 
 def _print_designs(designs: list[NetworkDesign]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
@@ -88,10 +89,15 @@ def quoted(text: object) -> str:
 
 
 def console(*, quiet: bool = False, stderr: bool = False) -> Console:
-    """Return the terminal: 100 columns where the width is not known, silent when quiet."""
+    """Return the terminal, silent when quiet.
+
+    Where there is none, it has as many columns as ``COLUMNS`` says, or 100.
+    """
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else 100
+    stated = os.environ.get("COLUMNS", "")
+    columns = int(stated) if stated.isdecimal() else 0
+    width = None if sys.stdout.isatty() else columns or 100
     return Console(width=width, quiet=quiet, stderr=stderr, highlight=False)
 
 

@@ -27,10 +27,11 @@ class DataConfig(Section):
     """The named, nested feature set."""
     timescale: Timescale = "daily"
     """The bar length that rows have."""
-    inputs: InputsName = "level"
-    """What windows hold: bars and features as they are; relative to the close, to their own past
-    or bounded (rel_*), which is comparable across levels and symbols; or both. A model's linear
-    path reads the relative columns of the last row whatever the windows hold."""
+    inputs: InputsName = "relative"
+    """What windows hold. level: bars and features as they are, each window normalised by its own
+    mean and deviation. relative: the same relative to the close or to their own past (``rel_*``),
+    comparable across levels and symbols, not normalised again; chosen on validation. Or both. A
+    model's linear path reads the relative columns of the last row whatever the windows hold."""
     context_length: Annotated[int, Field(ge=2)] = 80
     """L: rows that a window sees, the decision row included."""
     version: str | None = None

@@ -13,7 +13,11 @@ from finscale.config.experiment import ExperimentConfig
 from finscale.config.loading import validate
 
 #: What runs did before a setting of the science existed, where today's default is another.
-_BEFORE = {"training": {"parametrisation": "standard"}, "model": {"linear_path": "none"}}
+_BEFORE = {
+    "data": {"inputs": "level"},
+    "model": {"linear_path": "none"},
+    "training": {"parametrisation": "standard"},
+}
 
 
 def read_recorded(content: dict[str, Any], *, place: str) -> ExperimentConfig:

@@ -34,7 +34,7 @@ class GRU(WindowNetwork):
     References
     ----------
     Cho et al. (2014), "Learning phrase representations using RNN encoder–decoder for statistical
-    machine translation", EMNLP, equations 5 to 8.
+    machine translation", EMNLP, section 2.3; arXiv 1406.1078.
     """
 
     def __init__(self, config: GRUConfig, interface: Interface) -> None:

@@ -37,7 +37,7 @@ class ModernTCN(WindowNetwork):
     References
     ----------
     Luo & Wang (2024), "ModernTCN: A modern pure convolution structure for general time series
-    analysis", ICLR, section 3 and figure 2.
+    analysis", ICLR, section 3.
     """
 
     def __init__(self, config: ModernTCNConfig, interface: Interface) -> None:

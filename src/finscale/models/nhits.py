@@ -25,9 +25,9 @@ class NHiTS(WindowNetwork):
     each block beside its rows, as the authors' code has static covariates.
 
     Windows are normalised by their own moments, and a forecast starts from the last row, as in the
-    authors' code. The past of the last block, which nothing reads, is left out; so is the code's
-    choice of interpolations other than the paper's linear one. The past is interpolated as the
-    paper's equation 4 has it; the code writes every row of it.
+    authors' code. Past and future are both interpolated, linearly, as in the paper; the code writes
+    every row of the past. Left out are the past of the last block, which nothing reads, and the
+    code's nearest and cubic interpolation and its covariates of the future.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ class NHiTSBlock(nn.Module):
 def interpolated(knots_SK: Tensor, length: int) -> Tensor:
     """Return ``[S, length]``: straight lines between knots, the first and last on the ends.
 
-    Equation 3 of the paper. A single knot is a constant.
+    The paper's hierarchical interpolation. A single knot is a constant.
     """
     lines_S1N = functional.interpolate(
         knots_SK.unsqueeze(1), size=length, mode="linear", align_corners=True

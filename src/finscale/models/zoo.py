@@ -321,6 +321,7 @@ ARCHITECTURES.add(
         rungs=feature_embedding_sizes.rungs,
         settle=feature_embedding_sizes.settle,
         sizes=lambda config: f"{len(config.pooling) * config.blocks} blocks of {config.width}",
+        hidden_width=lambda config: config.width if config.depth > 1 else 1,
     ),
 )
 ARCHITECTURES.add(
