@@ -186,11 +186,18 @@ def test_regression_runs_and_scores(tiny, tmp_path) -> None:
     assert not card.is_collapsed
     gain = card.beyond_linear
     assert gain == card.skills["logistic"]
-    share = 100 * gain.value / card.linear_loss
     line = card.beyond_line()
     assert line.startswith("beyond the linear model  ")
-    assert " squared return a window [" in line
-    assert f", {share:+.1f} % of its loss: ".replace("-", "−").replace("+0.", "+.") in line
+    # a network that stayed where it started is the linear model
+    assert ("nothing" in line) == (run.info["training"]["best_epoch"] == 0)
+    alone = ExperimentConfig.model_validate(
+        {**config.model_dump(), "model": {**config.model.model_dump(), "linear_path": "none"}}
+    )
+    other = scorecard(run_experiment(alone, runs=store), store, data=DataStore(config.data.root))
+    share = 100 * other.beyond_linear.value / other.linear_loss
+    assert " squared return a window [" in other.beyond_line()
+    words = f", {share:+.1f} % of its loss: ".replace("-", "−").replace("+0.", "+.")
+    assert words.replace("−0.", "−.") in other.beyond_line()
     (linear,) = (r for r in store if getattr(r.config.model, "name", "") == "logistic")
     # a baseline is no network that could add to another one
     assert scorecard(linear, store, data=DataStore(config.data.root)).beyond_line() == ""

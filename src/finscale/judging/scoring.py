@@ -26,6 +26,11 @@ def _with_interval(metric: Metric, *, sign: bool = False) -> str:
     return f"{metric.value:{plus}.4f}   [{metric.low:{plus}.4f}, {metric.high:{plus}.4f}]"
 
 
+#: A network that stayed at its linear start differs from the baseline by the rounding of fp32: a
+#: difference below this share of the loss is none.
+_ROUNDING = 1e-6
+
+
 @dataclass(frozen=True)
 class Scorecard:
     """Scores of one run on its test windows.
@@ -110,6 +115,8 @@ class Scorecard:
         gain = self.beyond_linear
         if gain is None or self.linear_loss is None:
             return ""
+        if max(map(abs, (gain.value, gain.low, gain.high))) < _ROUNDING * self.linear_loss:
+            return "beyond the linear model  nothing: on validation no epoch improved on it"
         target = TARGETS[self.target]
         value, _, rest = signed(gain).partition(" [")
         text = f"beyond the linear model  {value} {target.words.unit} a window [{rest}"

@@ -23,6 +23,10 @@ from finscale.scaling.sentences import interval, size
 _ALIKE = 0.01
 
 
+#: Gains on a day below this share of the smallest effect of interest are the rounding of fp32.
+_ROUNDING = 1e-4
+
+
 @dataclass(frozen=True)
 class BeyondLinear:
     """What the network of each size gains on the linear model.
@@ -151,6 +155,8 @@ def judge_beyond(
     horizon : int
         Bars that a label looks ahead; neighbouring days' outcomes overlap over ``horizon`` - 1.
     """
+    # a network that stayed at its linear start differs from the baseline by rounding alone
+    gains_GST = np.where(np.abs(gains_GST) < _ROUNDING * sesoi, 0.0, gains_GST)
     luck: dict[str, Any] = {}
     if np.isfinite(gains_GST[:, :, 0]).sum(axis=1).max() > 1:  # of one seed the luck is not known
         covariance = size_covariance(gains_GST, horizon=horizon)
