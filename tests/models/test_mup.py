@@ -35,7 +35,7 @@ def designed(kind: str, parametrisation: Parametrisation = "mup", **settings: An
 
 
 def patchtst(width: int, depth: int = 2, **settings: Any) -> NetworkDesign:
-    sizes = {"width": width, "depth": depth, "patch_length": 8, "stride": 4}
+    sizes = {"width": width, "depth": depth, "ff_ratio": 1, "patch_length": 8, "stride": 4}
     return designed("patchtst", **{"heads": width // 8, **sizes, **settings})
 
 
@@ -51,8 +51,8 @@ def test_the_kinds_of_a_patchtst_by_hand(width: int) -> None:
     assert found[f"{layer}.attention.qkv.weight"] == ParameterScale("hidden", m)
     assert found[f"{layer}.attention.out.weight"] == ParameterScale("hidden", m)
     assert found[f"{layer}.ff_in.weight"] == ParameterScale("hidden", m)
-    # the solver fills the feed-forward width: its ratio is its own, to 4 · 32
-    assert found[f"{layer}.ff_out.weight"] == ParameterScale("hidden", 100 / 128)
+    # the solver fills the feed-forward width: its ratio is its own, to 1 · 32
+    assert found[f"{layer}.ff_out.weight"] == ParameterScale("hidden", 100 / 32)
     assert found["head.project.weight"] == ParameterScale("output", m)
     rest = {n for n in found if not n.startswith("encoder.layers") or n.endswith("bias")}
     assert {found[name] for name in rest - {"head.project.weight"}} == {ParameterScale("vectors")}
