@@ -27,10 +27,10 @@ from machine import write_results
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from finscale.config import TrainingConfig, validate
+from finscale.config import NetworkConfig, TrainingConfig, validate
 from finscale.config.names import Parametrisation
 from finscale.models import ARCHITECTURES, NetworkDesign, design
-from finscale.models.base_sizes import BASE_WIDTH
+from finscale.models.base_sizes import BASE_DEPTH, BASE_WIDTH
 from finscale.report.palette import LIGHT
 from finscale.training.optimizer import make_optimizer, set_learning_rate
 from finscale.training.resolve import learning_rate_for
@@ -47,18 +47,27 @@ INK, QUIET, LINE = LIGHT["ink"], LIGHT["quiet"], LIGHT["line"]
 COLORS = [LIGHT[role] for role in ("model", "other", "third", "fourth", "bad")]
 
 
+def at_base(kind: str, shape: dict[str, Any], times: int = 1, **settings: Any) -> NetworkConfig:
+    """Return the section of an architecture whose widths are ``times`` those of its base model."""
+    section = ARCHITECTURES[kind].config
+    start: dict[str, Any] = {"kind": kind, **dict.fromkeys(section.SIZES, BASE_WIDTH)}
+    given = {"depth": BASE_DEPTH, **settings}
+    start |= {name: value for name, value in given.items() if name in section.model_fields}
+    any_size = design(validate(section, start, place=kind), **shape)
+    base = ARCHITECTURES[kind].base(any_size.config, any_size.interface)
+    sizes = {name: times * value for name, value in base.items()}
+    return validate(section, start | sizes, place=kind)
+
+
 def student(kind: str, width: int, parametrisation: Parametrisation) -> NetworkDesign:
     """Return an architecture at a multiple of its base sizes, without dropout."""
-    architecture = ARCHITECTURES[kind]
-    fields = architecture.config.model_fields
-    start: dict[str, Any] = dict.fromkeys(architecture.config.SIZES, BASE_WIDTH)
-    given = {"depth": 2, "dropout": 0.0, "patch_length": 4, "stride": 2}
-    start |= {name: value for name, value in given.items() if name in fields}
-    shape: dict[str, Any] = {"num_features": FEATURES, "context_length": ROWS, "head": "regression"}
-    first = design(validate(architecture.config, {"kind": kind, **start}, place=kind), **shape)
-    base = architecture.base(first.config, first.interface)
-    sizes = {name: value * width // BASE_WIDTH for name, value in base.items()}
-    config = validate(architecture.config, {"kind": kind, **start, **sizes}, place=kind)
+    shape: dict[str, Any] = {
+        "num_features": FEATURES,
+        "context_length": ROWS,
+        "head": "regression",
+    }
+    settings = {"dropout": 0.0, "patch_length": 4, "stride": 2}
+    config = at_base(kind, shape, width // BASE_WIDTH, **settings)
     return design(config, **shape, parametrisation=parametrisation)
 
 

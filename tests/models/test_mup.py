@@ -301,6 +301,23 @@ def test_in_the_standard_parametrisation_decay_vanishes_with_the_width() -> None
     assert 1 - shrunk[0] == pytest.approx(16 * (1 - shrunk[1]), rel=0.05)
 
 
+def test_gradients_fall_with_the_width_as_epsilon_does() -> None:
+    """Number by number: 1/m in hidden matrices, and the same at every width in the output layer."""
+    sizes: dict[str, list[float]] = {}
+    for width in (64, 512):
+        torch.manual_seed(0)
+        model = patchtst(width).build()
+        binary_cross_entropy_with_logits(model(torch.randn(64, 16, 5)), torch.ones(64)).backward()
+        for name, parameter in model.named_parameters():
+            assert parameter.grad is not None
+            sizes.setdefault(name, []).append(float(parameter.grad.square().mean().sqrt()))
+    for name, scale in kinds(patchtst(64)).items():
+        if scale.kind != "vectors":
+            narrow, wide = sizes[name]
+            expected = 1 / 8 if scale.kind == "hidden" else 1.0
+            assert wide / narrow == pytest.approx(expected, rel=0.5), name
+
+
 # Agreement with the package of the paper's authors
 
 
