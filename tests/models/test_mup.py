@@ -204,14 +204,16 @@ def changes(made: NetworkDesign, seed: int) -> dict[str, float]:
     return moved
 
 
-def slopes(made: Callable[[int], NetworkDesign]) -> dict[str, float]:
-    """Return the slope of each activation's log RMS change against log width, mean of seeds."""
-    rows = [[changes(made(width), seed) for seed in SEEDS] for width in WIDTHS]
-    x_W = torch.tensor([math.log(width) for width in WIDTHS])
-    x_W -= x_W.mean()
+def slopes(
+    made: Callable[[int], NetworkDesign], sizes: tuple[int, ...] = WIDTHS
+) -> dict[str, float]:
+    """Return the slope of each activation's log RMS change against log size, mean of seeds."""
+    rows = [[changes(made(size), seed) for seed in SEEDS] for size in sizes]
+    x_N = torch.tensor([math.log(size) for size in sizes])
+    x_N -= x_N.mean()
     return {
-        name: float(x_W @ torch.tensor([sum(s[name] for s in row) for row in rows]))
-        / float(x_W @ x_W)
+        name: float(x_N @ torch.tensor([sum(s[name] for s in row) for row in rows]))
+        / float(x_N @ x_N)
         / len(SEEDS)
         for name in rows[0][0]
     }
@@ -245,6 +247,14 @@ def test_the_standard_parametrisation_fails_the_coordinate_check() -> None:
     found = slopes(lambda width: patchtst(width, parametrisation="standard"))
     assert found["embedding after 5"] < -0.9
     assert found["encoder.layers.0.attention_norm after 5"] < -0.9
+
+
+def test_what_all_layers_together_change_is_alike_at_every_depth() -> None:
+    ends = ("encoder.norm after 1", "encoder.norm after 5", "head after 1", "head after 5")
+    found = slopes(lambda depth: patchtst(64, depth), (2, 4, 8, 16))
+    assert not outside({name: found[name] for name in ends})
+    standard = slopes(lambda depth: patchtst(64, depth, parametrisation="standard"), (2, 4, 8))
+    assert all(standard[name] > 0.2 for name in ends)
 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
