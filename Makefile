@@ -22,6 +22,8 @@ $(VENV)/.core: pyproject.toml constraints.txt
 $(VENV)/.dev: $(VENV)/.core
 	@echo "installing what the tests need"
 	@$(PIP) -c constraints.txt -e '.[dev]'
+	@# mup asks for torchvision, which it never imports where it is imported here
+	@$(PIP) --no-deps $(shell grep '^mup==' constraints.txt)
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.core

@@ -35,7 +35,7 @@ def designed(kind: str, parametrisation: Parametrisation = "mup", **settings: An
 
 
 def patchtst(width: int, depth: int = 2, **settings: Any) -> NetworkDesign:
-    sizes = {"width": width, "depth": depth, "patch_length": 8, "stride": 4}
+    sizes = {"width": width, "depth": depth, "ff_ratio": 1, "patch_length": 8, "stride": 4}
     return designed("patchtst", **{"heads": width // 8, **sizes, **settings})
 
 
@@ -51,8 +51,8 @@ def test_the_kinds_of_a_patchtst_by_hand(width: int) -> None:
     assert found[f"{layer}.attention.qkv.weight"] == ParameterScale("hidden", m)
     assert found[f"{layer}.attention.out.weight"] == ParameterScale("hidden", m)
     assert found[f"{layer}.ff_in.weight"] == ParameterScale("hidden", m)
-    # the solver fills the feed-forward width: its ratio is its own, to 4 · 32
-    assert found[f"{layer}.ff_out.weight"] == ParameterScale("hidden", 100 / 128)
+    # the solver fills the feed-forward width: its ratio is its own, to 1 · 32
+    assert found[f"{layer}.ff_out.weight"] == ParameterScale("hidden", 100 / 32)
     assert found["head.project.weight"] == ParameterScale("output", m)
     rest = {n for n in found if not n.startswith("encoder.layers") or n.endswith("bias")}
     assert {found[name] for name in rest - {"head.project.weight"}} == {ParameterScale("vectors")}
@@ -204,14 +204,16 @@ def changes(made: NetworkDesign, seed: int) -> dict[str, float]:
     return moved
 
 
-def slopes(made: Callable[[int], NetworkDesign]) -> dict[str, float]:
-    """Return the slope of each activation's log RMS change against log width, mean of seeds."""
-    rows = [[changes(made(width), seed) for seed in SEEDS] for width in WIDTHS]
-    x_W = torch.tensor([math.log(width) for width in WIDTHS])
-    x_W -= x_W.mean()
+def slopes(
+    made: Callable[[int], NetworkDesign], sizes: tuple[int, ...] = WIDTHS
+) -> dict[str, float]:
+    """Return the slope of each activation's log RMS change against log size, mean of seeds."""
+    rows = [[changes(made(size), seed) for seed in SEEDS] for size in sizes]
+    x_N = torch.tensor([math.log(size) for size in sizes])
+    x_N -= x_N.mean()
     return {
-        name: float(x_W @ torch.tensor([sum(s[name] for s in row) for row in rows]))
-        / float(x_W @ x_W)
+        name: float(x_N @ torch.tensor([sum(s[name] for s in row) for row in rows]))
+        / float(x_N @ x_N)
         / len(SEEDS)
         for name in rows[0][0]
     }
@@ -245,6 +247,14 @@ def test_the_standard_parametrisation_fails_the_coordinate_check() -> None:
     found = slopes(lambda width: patchtst(width, parametrisation="standard"))
     assert found["embedding after 5"] < -0.9
     assert found["encoder.layers.0.attention_norm after 5"] < -0.9
+
+
+def test_what_all_layers_together_change_is_alike_at_every_depth() -> None:
+    ends = ("encoder.norm after 1", "encoder.norm after 5", "head after 1", "head after 5")
+    found = slopes(lambda depth: patchtst(64, depth), (2, 4, 8, 16))
+    assert not outside({name: found[name] for name in ends})
+    standard = slopes(lambda depth: patchtst(64, depth, parametrisation="standard"), (2, 4, 8))
+    assert all(standard[name] > 0.2 for name in ends)
 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
@@ -299,6 +309,23 @@ def test_in_the_standard_parametrisation_decay_vanishes_with_the_width() -> None
         for width in (32, 512)
     ]
     assert 1 - shrunk[0] == pytest.approx(16 * (1 - shrunk[1]), rel=0.05)
+
+
+def test_gradients_fall_with_the_width_as_epsilon_does() -> None:
+    """Number by number: 1/m in hidden matrices, and the same at every width in the output layer."""
+    sizes: dict[str, list[float]] = {}
+    for width in (64, 512):
+        torch.manual_seed(0)
+        model = patchtst(width).build()
+        binary_cross_entropy_with_logits(model(torch.randn(64, 16, 5)), torch.ones(64)).backward()
+        for name, parameter in model.named_parameters():
+            assert parameter.grad is not None
+            sizes.setdefault(name, []).append(float(parameter.grad.square().mean().sqrt()))
+    for name, scale in kinds(patchtst(64)).items():
+        if scale.kind != "vectors":
+            narrow, wide = sizes[name]
+            expected = 1 / 8 if scale.kind == "hidden" else 1.0
+            assert wide / narrow == pytest.approx(expected, rel=0.5), name
 
 
 # Agreement with the package of the paper's authors

@@ -163,6 +163,23 @@ def test_under_mup_the_base_rate_is_every_size_s():
     assert resolved.learning_rate == pytest.approx(5e-4)
 
 
+@pytest.mark.parametrize(
+    ("changes", "num_windows", "decay"),
+    [
+        ({}, 3000, 0.05),
+        ({}, 30_000, 0.005),
+        ({"epochs": 40}, 3000, 0.025),
+        ({"accumulate": 2}, 3000, 0.1),
+        ({"learning_rate": 2e-3}, 3000, 0.025),
+        ({"weight_decay": 0.3}, 30_000, 0.3),
+    ],
+)
+def test_an_automatic_decay_keeps_its_timescale_over_the_training(changes, num_windows, decay):
+    asked = {"weight_decay": "auto", "epochs": 20, "learning_rate": 1e-3, **changes}
+    resolved = resolve(num_windows=num_windows, **asked)
+    assert resolved.weight_decay == pytest.approx(decay)
+
+
 def test_the_default_batch_is_64_or_all_windows():
     assert resolve().batch_size == 64
     assert resolve(num_windows=40).batch_size == 40

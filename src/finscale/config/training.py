@@ -55,8 +55,9 @@ class TrainingConfig(Section):
     over their width ratio to the base model, all else at the rate itself, and residual branches are
     weighted by depth, so that one rate serves all sizes. standard: one rate for all parameters,
     which falls with the width; runs of earlier versions have it."""
-    weight_decay: Annotated[float, Field(ge=0), per_replica()] = 0.05
-    """Decoupled weight decay (AdamW), on matrices only."""
+    weight_decay: Annotated[Annotated[float, Field(ge=0)] | Literal["auto"], per_replica()] = 0.05
+    """Decoupled weight decay (AdamW), on matrices only. auto holds its timescale over the training
+    as data, epochs, batch or learning rate change; it is 0.05 for the default study's."""
     betas: tuple[_Memory, _Memory] = (0.9, 0.95)
     """AdamW's decay rates for the averages of gradients and of their squares."""
     schedule: Literal["cosine", "one_cycle", "constant"] = "cosine"

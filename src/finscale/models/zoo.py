@@ -108,8 +108,9 @@ class Architecture:
     vmaps: bool = True
     """Whether torch can run several as one program, see ``finscale.training.ensemble``."""
     base: Callable[[Any, Interface], Mapping[str, int]] = base_widths
-    """µP's base model: its widths, among the dials of the config; empty where nothing is a width.
-    The rest, depth and interface among it, is the model's own; see :mod:`finscale.models.mup`."""
+    """µP's base model: the value there of every setting that is a width; empty where none is. All
+    else, depth and interface among it, stays the model's own. The output layer has to start with
+    variance 1/inputs², as ``WindowOutput`` does, or at zero. See ``finscale.models.mup``."""
     base_rate: float = 1e-3
     """AdamW's peak learning rate of the base model, and under µP of every size: by validation."""
     hidden_width: Callable[[Any], int] = lambda config: getattr(config, "width", None) or 64

@@ -141,7 +141,8 @@ class Tuner:
                         rate = transferred_rate(rate, *widths)
                 if given.batch_size == "auto":
                     batch = min(int(smallest.training.batch_size), num_windows[key])
-                cell = _with(cell, learning_rate=rate, batch_size=batch)
+                decay = own.training.weight_decay
+                cell = _with(cell, learning_rate=rate, batch_size=batch, weight_decay=decay)
             result.append(cell)
         return result, num_windows
 
@@ -151,7 +152,9 @@ class Tuner:
         for key, base in self._first_fold(cells).items():
             training = base.config.training
             own = TuningSetting(
-                float(training.learning_rate), training.weight_decay, int(training.batch_size)
+                float(training.learning_rate),
+                float(training.weight_decay),
+                int(training.batch_size),
             )
             attempt = partial(self._trials, base)
             self._sweeps[key] = sweep(

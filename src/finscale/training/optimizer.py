@@ -52,7 +52,7 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> AdamW:
             "params": group["params"],
             "lr_factor": group["lr_factor"],
             # AdamW multiplies the decay by the group's rate: a factor of 1/lr_factor undoes that
-            "weight_decay": config.weight_decay * group["decay_factor"],
+            "weight_decay": float(config.weight_decay) * group["decay_factor"],
             "eps": EPSILON * group["eps_factor"],
         }
         for group in parameter_groups(model, config.parametrisation)

@@ -32,6 +32,14 @@ _DEFAULT_BATCH = 64
 #    on the width, set the limit.
 _HIGHEST_RATE, _UP_TO_WIDTH = 1e-3, 25
 
+# weight_decay: auto
+# 1. At rate η and decay λ AdamW's weights are an average over the last 1/(η λ) updates. Counted in
+#    windows and divided by all windows that a training sees, D, that is τ = B/(η λ D). The best τ
+#    hardly depends on D, so λ falls as 1/D (Wang & Aitchison 2024; Bergsma et al. 2025, "Power
+#    lines", arXiv 2505.13738).
+# 2. Bundled S&P 500: 3,000 windows, 20 epochs, batch 64, rate 1e-3, decay .05 (docs/LOG.md).
+_TIMESCALE = 64 / (1e-3 * 0.05 * 20 * 3000)
+
 
 def resolve_training(
     config: TrainingConfig, *, width: int, num_windows: int, base_rate: float | None = None
@@ -45,7 +53,7 @@ def resolve_training(
     width : int
         Model dimension: the standard parametrisation's learning rate follows it.
     num_windows : int
-        Training windows: no automatic batch is larger.
+        Training windows: no automatic batch is larger, and decay keeps its timescale over them.
     base_rate : float, optional
         Learning rate of the architecture's base model, which under µP is every size's; absent for
         a network that knows nothing of µP, whose rate follows its width.
@@ -58,7 +66,11 @@ def resolve_training(
         changes["learning_rate"] = base_rate if scaled else learning_rate_for(width)
     if config.precision == "auto":
         changes["precision"] = "fp32"
-    return config.model_copy(update=changes)
+    resolved = config.model_copy(update=changes)
+    if config.weight_decay == "auto":
+        decay = decay_for(resolved, num_windows)
+        resolved = resolved.model_copy(update={"weight_decay": decay})
+    return resolved
 
 
 def resolve_for_model(
@@ -78,6 +90,27 @@ def resolve_for_model(
     return place_training(
         resolved, num_parameters=sum(parameter.numel() for parameter in model.parameters())
     )
+
+
+def decay_for(config: TrainingConfig, num_windows: int) -> float:
+    """Return the weight decay of the house's timescale τ: λ = B/(η τ D), D windows seen in all.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Batch size and learning rate resolved.
+    num_windows : int
+        Training windows.
+
+    Examples
+    --------
+    >>> config = TrainingConfig(batch_size=64, learning_rate=1e-3, epochs=20)
+    >>> [round(decay_for(config, num_windows), 4) for num_windows in (3_000, 300_000)]
+    [0.05, 0.0005]
+    """
+    batch = int(config.batch_size) * config.accumulate
+    seen = config.epochs * num_windows
+    return batch / (float(config.learning_rate) * _TIMESCALE * seen)
 
 
 def learning_rate_for(width: int) -> float:
