@@ -276,6 +276,6 @@ def compared(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
         architectures=("patchtst", {"kind": "mlp", "depth": 2}),
         axes={"parameters": (600, 3_000)},
         seeds=(0, 1),
-        baselines=("base_rate", "volatility"),
+        baselines=("base_rate", "volatility", "logistic"),
     )
     return _finished(config, folder)

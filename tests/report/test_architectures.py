@@ -38,7 +38,11 @@ def test_the_first_screen_answers_whether_it_is_size_or_the_architecture(finding
     lead = findings.families[findings.lead]
     assert page.question == "Is it size, or PatchTST?"
     assert "architecture" in page.plain
-    assert page.plain.endswith(("is not settled.", "worth having."))
+    assert findings.beyond == lead.beyond
+    answered, _, beyond = page.plain.rpartition(f" {lead.title}: ")
+    assert answered.endswith(("is not settled.", "worth having."))
+    assert f"{beyond[:1].upper()}{beyond[1:]}" == f"{lead.beyond.headline}."
+    assert any(key.label == f"{lead.title}: Beyond the linear model" for key in page.keys)
     assert page.sentence.startswith(f"{lead.title} at {lead.best.label} has the least validation")
     assert [key.label for key in page.keys][:2] == [
         "Least validation loss",
@@ -58,6 +62,8 @@ def test_sections_tables_and_what_is_left_out(findings) -> None:
     assert scaling.paragraphs[0].startswith("This and all that follows is about ")
     tables = {table.name: table for table in page.tables}
     assert [row[0] for row in tables["architectures"].rows] == ["PatchTST", "MLP"]
+    linear = tables["architectures"].data["beyond_linear"]
+    assert linear.to_list() == [one.beyond_best.value for one in findings.families.families]
     assert len(tables["architecture_sizes"].rows) == 3
     assert [row[0] for row in tables["architecture_differences"].rows] == [
         "3k parameters",
@@ -96,7 +102,12 @@ def test_the_record_holds_every_verdict_and_older_readers_find_what_they_know(co
     assert means["mlp · parameters 3000"] == pytest.approx(own)
     assert means["patchtst · parameters 3000"] != means["mlp · parameters 3000"]
     titles = [row["model"] for row in compared.summary()]
-    assert [title.split()[0] for title in titles[2:]] == ["PatchTST", "PatchTST", "MLP"]
+    assert [title.split()[0] for title in titles[3:]] == ["PatchTST", "PatchTST", "MLP"]
+    # every row of a network has its own architecture's gain on the linear model
+    column = [row["beyond linear (nats)"] for row in compared.summary()]
+    assert column[:3] == ["–"] * 3
+    assert all(cell[0] in "+−" for cell in column[3:])
+    assert len(set(column[3:])) == 3
 
 
 def test_one_finished_architecture_is_reported_and_the_other_is_missed(compared, tmp_path) -> None:
@@ -203,7 +214,8 @@ def test_eight_names_stand_beside_their_curves(
 def test_of_many_architectures_the_first_screen_tells_the_verdicts_alone(findings) -> None:
     said = make_page(crowd(findings), "plan").sentence
     names = f"{', '.join(EIGHT[:-1])} and {EIGHT[-1]}"
-    assert said.endswith(f"Size: INDETERMINATE for {names}.")
+    verdict = findings.families["patchtst"].verdict_name
+    assert said.endswith(f"Size: {verdict} for {names}.")
 
 
 def test_the_files_of_the_comparison_are_written(written: Path) -> None:

@@ -99,7 +99,7 @@ def test_a_size_that_an_architecture_cannot_have_is_left_out_and_named(tiny, tmp
     ]
     (left,) = study.left_out
     assert left.sentence.startswith(
-        "mlp at 600 parameters: No MLP on 25 features has 600 parameters (the nearest"
+        "mlp at 600 parameters: No MLP on 26 features has 600 parameters (the nearest"
     )
     plan = plan_study(study, seconds=0.01)
     assert plan.left_out == (left.sentence,)
@@ -142,7 +142,11 @@ SIZES = (1_000, 4_000, 16_000, 64_000)
 
 
 def planted(
-    config: StudyConfig, skill: dict[str, tuple[float, ...]], *, validation: Any = None
+    config: StudyConfig,
+    skill: dict[str, tuple[float, ...]],
+    *,
+    validation: Any = None,
+    baselines: dict[str, float] | None = None,
 ) -> list[tuple[Any, Any]]:
     """Return finished runs whose logits are right by a known strength, for family and size.
 
@@ -156,7 +160,9 @@ def planted(
     completed = []
     for cell in expand(config):
         strength = np.zeros(2 * DAYS)
-        if not cell.is_baseline:
+        if cell.is_baseline:
+            strength[:] = (baselines or {}).get(cell.config.model.name, 0.0)
+        else:
             place = SIZES.index(int(cell.sizes["parameters"]))
             strength[DAYS:] = skill[cell.family][place]
             strength[:DAYS] = (validation or skill)[cell.family][place]
@@ -234,6 +240,27 @@ def test_the_answer_names_the_architecture_and_not_size(found) -> None:
     content = found.to_dict()
     assert content["families"]["mlp"]["verdict"]["name"] == "NO-LAW"
     assert len(content["families"]["mlp"]["sizes"]) == 4
+
+
+def test_each_architecture_is_held_against_the_linear_model() -> None:
+    config = planted_study(baselines=("base_rate", "logistic"))
+    skill = {"patchtst": (0.5,) * 4, "mlp": (0.2, 0.2, 0.2, 0.4)}
+    found = compare_families(config, planted(config, skill, baselines={"logistic": 0.3}))
+    better, worse = found["patchtst"], found["mlp"]
+    assert better.beyond is not None
+    assert worse.beyond is not None
+    assert better.beyond.headline == "Every size beats the linear model"
+    assert worse.beyond.headline == "The largest size beats the linear model"
+    gain = float((losses(0.3) - losses(0.2)).mean())
+    assert worse.beyond.gains[0].value == pytest.approx(gain, abs=5e-4)
+    assert worse.beyond_best == worse.beyond.gains[-1]
+    assert worse.verdict is not None
+    assert "beats the linear model" in worse.verdict.sentence
+    content = found.to_dict()["families"]["mlp"]["beyond_linear"]
+    assert content["headline"] == worse.beyond.headline
+    # of a study without a linear model nothing is said
+    plain = planted_study()
+    assert compare_families(plain, planted(plain, skill))["mlp"].beyond is None
 
 
 def test_equals_are_told_to_be_equal() -> None:

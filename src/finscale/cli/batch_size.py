@@ -55,7 +55,7 @@ def find_batch_size(
         prepared.config.network,
         training=prepared.config.training,
         task=prepared.config.task,
-        num_features=len(prepared.dataset.features),
+        num_features=prepared.dataset.num_features,
         context_length=prepared.dataset.context_length,
         num_windows=len(prepared.split.train),
         watch=lambda probe: _print_probe(probe, terminal),

@@ -105,6 +105,9 @@ def find_batch_size(
     TrainingError
         If the model is too large for the machine, or not even the smallest batch fits.
     """
+    # random windows have no columns for a linear path, whose cost is next to nothing
+    settled = {"budget": None} if network.is_sized else {}
+    network = network.model_copy(update={"linear_path": "none", **settled})
     device = training.device
     sizes = list(_sizes(num_windows))
     memory = _memory_of(network, training, task, num_features, context_length)
