@@ -9,7 +9,7 @@ trained at every rate, from the same seeds, with schedule and clipping of ``trai
 dropout; the score is the mean loss of the last fifth of the steps. A width's *best rate* is
 the lowest point of the parabola through the best rate tried and its neighbours, in logarithms of
 rate and loss. Compared are the parametrisations ``mup`` and ``standard``, in which one rate holds
-for all parameters (``learning_rate: auto`` there is .025/width, the grey line). *Drift* is the
+for all parameters (what ``learning_rate: auto`` is there stands beside the results). *Drift* is the
 largest best rate over the smallest.
 """
 
