@@ -48,7 +48,7 @@ class GRU(WindowNetwork):
         self.cells = nn.GRU(channels, config.width, config.depth, batch_first=True, dropout=between)
         self.drop = nn.Dropout(config.dropout)
         num_stats = 0 if self.forecasts else STATS_PER_CHANNEL * channels
-        self.head = WindowOutput(config.width + num_stats, interface)
+        self.head = WindowOutput(config.width + num_stats, interface, num_given=num_stats)
         keep_variance(self)
         for weight in self.cells.parameters():
             # torch's own 1/√width for every matrix would starve a wide state of its inputs
