@@ -40,8 +40,8 @@ def scaling(findings: Findings) -> Figure:
     curve = findings.curve
     reach = 1.0 if curve is None else curve.x[-1] / curve.size_G[-1]
     low, high = _limits(findings)
-    # without a curve nothing is free at the right end: a name would hide the largest size
-    rules = baseline_rules(findings, (low, high), at_lines=curve is not None)
+    # where no curve goes on to ×10 a name at the right end would hide the largest size
+    rules = baseline_rules(findings, (low, high), at_lines=reach > 1.001)
     marks: list[Mark] = [*_fit(findings), *rules]
     marks += [*_seeds(findings), *_means(findings)]
     panel = FigurePanel(
