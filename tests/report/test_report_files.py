@@ -14,6 +14,7 @@ import pytest
 from finscale.errors import FinscaleError
 from finscale.report import write_report
 from finscale.report.figure import Rule
+from finscale.report.figures.scaling import scaling
 from finscale.report.html import render_html
 from finscale.report.markdown import render_markdown
 from finscale.report.page import make_page
@@ -192,6 +193,17 @@ def test_baselines_are_named_at_their_lines(findings: Findings) -> None:
     middles = sorted(rule.label_y for rule in rules)
     assert all(later - first > 0.05 * (high - low) for first, later in pairwise(middles))
     assert all(low < middle < high for middle in middles)
+
+
+def test_without_a_curve_the_legend_names_baselines_and_hides_no_dot(findings: Findings) -> None:
+    figure = scaling(replace(findings, curve=None, verdict=None, no_verdict="one seed"))
+    (panel,) = figure.panels
+    rules = [mark for mark in panel.marks if isinstance(mark, Rule)]
+    assert all(rule.name and not rule.label for rule in rules)
+    low, high = panel.y.limits or (0.0, 0.0)
+    values = findings.seeds["value"]
+    assert max(values) < high - 0.05 * len(panel.above) * (high - low)
+    assert min(values) > low + 0.05 * len(panel.below) * (high - low)
 
 
 def test_curve_is_the_verdicts_and_its_band_holds_it(findings: Findings) -> None:

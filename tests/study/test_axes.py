@@ -79,7 +79,7 @@ def test_every_axis_says_what_it_is() -> None:
 
 def test_windows_are_counted_from_the_data(tiny) -> None:
     windows = look_at_windows(tiny)
-    assert windows.num_features == 25
+    assert windows.num_features == 26
     assert windows.num_train == 2987
 
 

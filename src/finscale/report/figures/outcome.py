@@ -27,14 +27,21 @@ def value_title(findings: Findings) -> str:
 
 
 def with_baselines(findings: Findings, values: Sequence[float]) -> tuple[float, float]:
-    """Return a range round values that takes in baselines which do not flatten the curve."""
+    """Return a range round values that takes in baselines which do not flatten the curve.
+
+    It has room for the names of the others, which would hide what lies at the edge.
+    """
     low, high = min(values), max(values)
     near = []
     for baseline in _held_against(findings):
         far = (_NEAR_LINEAR if baseline.name == LINEAR_BASELINE else _NEAR) * (high - low)
         if low - far <= baseline.value.value <= high + far:
             near.append(baseline.value.value)
-    return padded(min([low, *near]), max([high, *near]))
+    low, high = padded(min([low, *near]), max([high, *near]))
+    line = _LINE * (high - low)
+    num_below = len(far_baselines(findings, below=low))
+    num_above = len(far_baselines(findings, above=high))
+    return low - num_below * line, high + num_above * line
 
 
 def baseline_rules(

@@ -40,7 +40,9 @@ def scaling(findings: Findings) -> Figure:
     curve = findings.curve
     reach = 1.0 if curve is None else curve.x[-1] / curve.size_G[-1]
     low, high = _limits(findings)
-    marks: list[Mark] = [*_fit(findings), *baseline_rules(findings, (low, high), at_lines=True)]
+    # where no curve goes on to ×10 a name at the right end would hide the largest size
+    rules = baseline_rules(findings, (low, high), at_lines=reach > 1.001)
+    marks: list[Mark] = [*_fit(findings), *rules]
     marks += [*_seeds(findings), *_means(findings)]
     panel = FigurePanel(
         "",
