@@ -318,7 +318,7 @@ def test_multipliers_of_the_zoo_follow_depth(kind: str) -> None:
 
     def multipliers(depth: int, parametrisation: Parametrisation = "mup") -> set[float]:
         model = designed(depth=depth, parametrisation=parametrisation, **sizes).network()
-        return {m.multiplier for m in model.modules() if hasattr(m, "multiplier")}
+        return {vars(m)["multiplier"] for m in model.modules() if "multiplier" in vars(m)}
 
     assert [multipliers(depth) for depth in (1, 2, 8)] == [{1.0}, {1.0}, {0.25}]
     assert multipliers(8, "standard") == {1.0}
