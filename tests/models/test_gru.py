@@ -41,6 +41,10 @@ def states(cells: Any, x_LI: np.ndarray, layer: int) -> np.ndarray:
     return np.array(found)
 
 
+def test_statistics_are_not_heard_at_first() -> None:
+    assert not gru().head.given.weight.any()
+
+
 @pytest.mark.parametrize("depth", [1, 2])
 def test_the_output_is_that_of_the_cells_written_out(depth: int) -> None:
     model = gru(depth=depth)
@@ -49,7 +53,8 @@ def test_the_output_is_that_of_the_cells_written_out(depth: int) -> None:
             parameter.add_(0.1 * torch.randn_like(parameter))
     x_BLF = 50 + torch.randn(4, 12, 3).cumsum(1)
     z_BLF, stats_BFk, _, _ = model.prepare(x_BLF)
-    weight_I, bias = model.head.project.weight[0], model.head.project.bias[0]
+    weight_I = torch.cat([model.head.project.weight[0], model.head.given.weight[0]])
+    bias = model.head.project.bias[0]
     for window in range(4):
         h_LW = z_BLF[window].double().numpy()
         for layer in range(depth):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from finscale.config.names import Parametrisation
 from finscale.models import ARCHITECTURES, NetworkDesign, design
 from finscale.models.groups import parameter_groups
 from finscale.models.mup import ParameterScale, scale_to_base, scales_of
+from finscale.models.output import WindowOutput
 from finscale.training.optimizer import make_optimizer, set_learning_rate
 from finscale.training.resolve import learning_rate_for
 
@@ -56,6 +57,26 @@ def test_the_kinds_of_a_patchtst_by_hand(width: int) -> None:
     assert found["head.project.weight"] == ParameterScale("output", m)
     rest = {n for n in found if not n.startswith("encoder.layers") or n.endswith("bias")}
     assert {found[name] for name in rest - {"head.project.weight"}} == {ParameterScale("vectors")}
+
+
+@pytest.mark.parametrize("rows", [8, 64])
+def test_the_kinds_of_a_tsmixer_by_hand(rows: int) -> None:
+    """Rows are a width of time mixing and of the output; a norm over rows × width is no product."""
+    found = kinds(designed("tsmixer", depth=2, width=128, ff_width=96, rows=rows))
+    matrices = {name: one for name, one in found.items() if name.startswith("blocks.1")}
+    assert {name: one for name, one in matrices.items() if one.kind != "vectors"} == {
+        "blocks.1.time.weight": ParameterScale("hidden", rows / 32),
+        "blocks.1.feature_in.weight": ParameterScale("hidden", 4.0),
+        "blocks.1.feature_out.weight": ParameterScale("hidden", 3.0),
+    }
+    assert found["head.project.weight"] == ParameterScale("output", 4 * rows / 32)
+    assert found["align_time.weight"] == ParameterScale("vectors")
+
+
+def test_rows_of_the_window_itself_are_no_width() -> None:
+    found = kinds(designed("tsmixer", depth=2, width=128, ff_width=96))
+    assert found["blocks.1.time.weight"] == ParameterScale("vectors")
+    assert found["head.project.weight"] == ParameterScale("output", 4.0)
 
 
 def test_the_kinds_of_other_layers_by_hand() -> None:
@@ -155,12 +176,14 @@ def test_multipliers_follow_depth_and_heads() -> None:
 
 
 def activations(model: nn.Module, x_BLF: Tensor) -> dict[str, Tensor]:
-    """Return the output of every module of the model, by its name."""
+    """Return the output of every module by its name, and what an output layer reads."""
     found: dict[str, Tensor] = {}
     hooks = []
     for name, module in model.named_modules():
 
-        def keep(_: nn.Module, __: Any, output: Any, name: str = name) -> None:
+        def keep(module: nn.Module, inputs: Any, output: Any, name: str = name) -> None:
+            if isinstance(module, WindowOutput):
+                found[f"input of {name}"] = inputs[0].detach()
             first = output[0] if isinstance(output, tuple) else output
             if isinstance(first, Tensor):
                 found[name] = first.detach()
@@ -257,9 +280,56 @@ def test_what_all_layers_together_change_is_alike_at_every_depth() -> None:
     assert all(standard[name] > 0.2 for name in ends)
 
 
+_MIXER = {"kind": "tsmixer", "width": 32, "ff_width": 128, "rows": 32}
+#: Residual networks of the zoo, at their base widths or near.
+RESIDUAL: dict[str, dict[str, Any]] = {
+    "itransformer, post": {"kind": "itransformer", "width": 64, "norm": "post"},
+    "itransformer, pre": {"kind": "itransformer", "width": 64, "norm": "pre"},
+    "tsmixer, layer": {**_MIXER, "norm": "layer"},
+    "tsmixer, batch": {**_MIXER, "norm": "batch"},
+    "moderntcn": {"kind": "moderntcn", "width": 32, "mixing_width": 32},
+}
+
+
+def over_depths(
+    sizes: Mapping[str, Any], depths: tuple[int, ...], parametrisation: Parametrisation = "mup"
+) -> dict[str, float]:
+    """Return the slopes against depth of what the output layer reads and of the output."""
+    found = slopes(
+        lambda depth: designed(depth=depth, parametrisation=parametrisation, **sizes), depths
+    )
+    return {name: slope for name, slope in found.items() if "head after" in name}
+
+
+@pytest.mark.parametrize("name", RESIDUAL)
+def test_residual_networks_change_alike_at_every_depth(name: str) -> None:
+    found = over_depths(RESIDUAL[name], (2, 4, 8, 16))
+    ends = ("input of head after 1", "input of head after 5", "head after 1", "head after 5")
+    assert {*ends} <= {*found}
+    assert not outside(found, 0.15)
+    # without the multiplier what the layers add grows with their number
+    standard = over_depths(RESIDUAL[name], (2, 8), "standard")
+    assert standard["input of head after 1"] > 0.5
+
+
+@pytest.mark.parametrize("kind", ["itransformer", "tsmixer", "moderntcn"])
+def test_multipliers_of_the_zoo_follow_depth(kind: str) -> None:
+    sizes = next(sizes for sizes in RESIDUAL.values() if sizes["kind"] == kind)
+
+    def multipliers(depth: int, parametrisation: Parametrisation = "mup") -> set[float]:
+        model = designed(depth=depth, parametrisation=parametrisation, **sizes).network()
+        return {vars(m)["multiplier"] for m in model.modules() if "multiplier" in vars(m)}
+
+    assert [multipliers(depth) for depth in (1, 2, 8)] == [{1.0}, {1.0}, {0.25}]
+    assert multipliers(8, "standard") == {1.0}
+
+
 #: Activations that are no width's: N-HiTS writes its past through a few knots in the middle of the
 #: network, and what they change after some steps still falls (slope −.25) up to a width of 512.
 BOTTLENECKS = {"nhits": "past"}
+#: Families whose cost grows with the product of two widths: seconds up to here, half a minute
+#: beyond.
+WIDEST = {"moderntcn": 256, "tsmixer": 128}
 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
@@ -280,7 +350,7 @@ def test_every_architecture_passes_the_coordinate_check(kind: str) -> None:
         return designed(kind, **start | grown)
 
     assert base
-    found = slopes(made)
+    found = slopes(made, tuple(width for width in WIDTHS if width <= WIDEST.get(kind, WIDTHS[-1])))
     if kind in BOTTLENECKS:
         found = {name: slope for name, slope in found.items() if BOTTLENECKS[kind] not in name}
     assert not outside(found, 0.15)

@@ -20,7 +20,8 @@ def keep_variance(model: nn.Module, *, outputs: Collection[nn.Linear] = ()) -> N
     outputs : collection of nn.Linear
         Layers that write the output: variance 1/inputs², so that they start near zero.
     """
-    drawn = {id(m.project) for m in model.modules() if isinstance(m, WindowOutput)}
+    ends = (module for module in model.modules() if isinstance(module, WindowOutput))
+    drawn = {id(layer) for end in ends for layer in end.modules()}
     for layer in model.modules():
         if not isinstance(layer, nn.Linear | nn.Conv1d) or id(layer) in drawn:
             continue

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor, nn
 
 from finscale.config.architectures.itransformer import ITransformerConfig
+from finscale.models.base_sizes import branch_multiplier
 from finscale.models.interface import Interface
 from finscale.models.output import WindowOutput
 from finscale.models.patchtst.attention import SelfAttention
@@ -44,7 +46,10 @@ class ITransformer(WindowNetwork):
         self.channels = WindowChannels(interface, config.feature_embedding)
         self.embedding = nn.Linear(self.channels.num_rows, config.width)
         self.drop = nn.Dropout(config.dropout)
-        self.layers = nn.ModuleList(ChannelAttention(config) for _ in range(config.depth))
+        multiplier = branch_multiplier(config.depth, interface.parametrisation)
+        self.layers = nn.ModuleList(
+            ChannelAttention(config, multiplier) for _ in range(config.depth)
+        )
         self.norm = nn.LayerNorm(config.width)
         self.head: nn.Module = (
             WindowOutput(self.channels.num_channels * config.width, interface)
@@ -68,30 +73,41 @@ class ITransformer(WindowNetwork):
 
 
 class ChannelAttention(nn.Module):
-    """One encoder layer: attention between channels, then a feed-forward block on each."""
+    """One encoder layer: attention between channels, then a feed-forward block on each.
 
-    def __init__(self, config: ITransformerConfig) -> None:
+    A branch is added times ``multiplier``: ``finscale.models.base_sizes.branch_multiplier``. That
+    holds with the norm behind the sum too: tokens of size 1 keep it when little is added, so that
+    the norm hardly changes them. But then its scale and shift are part of what a layer adds, and
+    are multiplied as well: see :class:`StreamNorm`.
+    """
+
+    def __init__(self, config: ITransformerConfig, multiplier: float = 1.0) -> None:
         super().__init__()
         assert config.width is not None
         assert config.ff_width is not None
         width = config.width
+        self.multiplier = multiplier
         self.pre_norm = config.norm == "pre"
         self.drop = nn.Dropout(config.dropout)
         heads = width // config.head_size
         self.attention = SelfAttention(width, heads, dropout=config.attention_dropout)
-        self.attention_norm = nn.LayerNorm(width)
+        norm_multiplier = 1.0 if self.pre_norm else multiplier
+        self.attention_norm = StreamNorm(width, norm_multiplier)
         self.ff_in = nn.Linear(width, config.ff_width)
         self.ff_out = nn.Linear(config.ff_width, width)
-        self.ff_norm = nn.LayerNorm(width)
+        self.ff_norm = StreamNorm(width, norm_multiplier)
 
     def forward(self, x_BFD: Tensor) -> Tensor:
         """Return the tokens after this layer."""
         if self.pre_norm:
-            x_BFD = x_BFD + self._attend(self.attention_norm(x_BFD))
-            return x_BFD + self._feed_forward(self.ff_norm(x_BFD))
-        x_BFD = self.attention_norm(x_BFD + self._attend(x_BFD))
-        x_BFD = self.ff_norm(x_BFD + self._feed_forward(x_BFD))
+            x_BFD = self._add(x_BFD, self._attend(self.attention_norm(x_BFD)))
+            return self._add(x_BFD, self._feed_forward(self.ff_norm(x_BFD)))
+        x_BFD = self.attention_norm(self._add(x_BFD, self._attend(x_BFD)))
+        x_BFD = self.ff_norm(self._add(x_BFD, self._feed_forward(x_BFD)))
         return x_BFD
+
+    def _add(self, x_BFD: Tensor, branch_BFD: Tensor) -> Tensor:
+        return torch.add(x_BFD, branch_BFD, alpha=self.multiplier)
 
     def _attend(self, x_BFD: Tensor) -> Tensor:
         attended_BFD, _ = self.attention(x_BFD)
@@ -101,3 +117,23 @@ class ChannelAttention(nn.Module):
     def _feed_forward(self, x_BFD: Tensor) -> Tensor:
         result: Tensor = self.drop(self.ff_out(self.drop(F.gelu(self.ff_in(x_BFD)))))
         return result
+
+
+class StreamNorm(nn.LayerNorm):
+    """Layer norm whose scale and shift move the output times ``multiplier`` only.
+
+    Behind residual sums all norms stand in the stream itself: what scale and shift have learned
+    adds up over the layers as branches do.
+    """
+
+    def __init__(self, width: int, multiplier: float) -> None:
+        super().__init__(width)
+        self.multiplier = multiplier
+
+    def forward(self, x_BFD: Tensor) -> Tensor:
+        """Return the tokens, each of mean 0 and deviation 1 but for scale and shift."""
+        if self.multiplier == 1:
+            return super().forward(x_BFD)
+        scale_D = 1 + self.multiplier * (self.weight - 1)
+        shift_D = self.multiplier * self.bias
+        return F.layer_norm(x_BFD, self.normalized_shape, scale_D, shift_D, self.eps)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from finscale.config.architectures.moderntcn import ModernTCNConfig
+from finscale.models.base_sizes import branch_multiplier
 from finscale.models.feature_embedding import make_embedding
 from finscale.models.grouped import DepthwiseConv, GroupedProduct
 from finscale.models.initial import keep_variance
@@ -52,8 +53,9 @@ class ModernTCN(WindowNetwork):
         )
         self.statistics = None if self.forecasts else nn.Linear(STATS_PER_CHANNEL, width)
         kernel = kernel_size(config, interface)
+        multiplier = branch_multiplier(config.depth, interface.parametrisation)
         self.blocks = nn.Sequential(
-            *(ModernTCNBlock(config, variables, kernel) for _ in range(config.depth))
+            *(ModernTCNBlock(config, variables, kernel, multiplier) for _ in range(config.depth))
         )
         self.gelu, self.drop = nn.GELU(), nn.Dropout(config.dropout)
         self.head: nn.Linear | WindowOutput
@@ -92,11 +94,15 @@ class ModernTCNBlock(nn.Module):
     """Three steps on a residual branch, each of which mixes one dimension and no other.
 
     Over patches a kernel for each number of each variable; over a variable's numbers, for each
-    variable; over variables, for each number.
+    variable; over variables, for each number. The branch is added times ``multiplier``:
+    ``finscale.models.base_sizes.branch_multiplier``.
     """
 
-    def __init__(self, config: ModernTCNConfig, variables: int, kernel: int) -> None:
+    def __init__(
+        self, config: ModernTCNConfig, variables: int, kernel: int, multiplier: float
+    ) -> None:
         super().__init__()
+        self.multiplier = multiplier
         assert config.width is not None
         assert config.mixing_width is not None
         width = config.width
@@ -112,8 +118,7 @@ class ModernTCNBlock(nn.Module):
         y_MDS = self.within(self.norm(y_CBN.view(variables, width, -1)))
         y_DMS = self.across(y_MDS.transpose(0, 1))
         y_DMBN = y_DMS.view(width, variables, num_windows, patches)
-        added: Tensor = x_MDBN + y_DMBN.transpose(0, 1)
-        return added
+        return torch.add(x_MDBN, y_DMBN.transpose(0, 1), alpha=self.multiplier)
 
 
 def feed_forward(groups: int, inputs: int, hidden: int, dropout: float) -> nn.Sequential:

@@ -152,8 +152,11 @@ def _shapes(model: nn.Module) -> _Shapes:
 
 def _input_dimensions(model: nn.Module) -> dict[str, tuple[int, ...]]:
     """Return for each matrix of a product the dimensions that it sums over."""
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for prefix, module in model.named_modules():
+        if isinstance(module, nn.LayerNorm | nn.RMSNorm):
+            # number by number, also where a norm over rows and channels has a matrix of them
+            found.update((name, ()) for name, _ in module.named_parameters(prefix, recurse=False))
         if not isinstance(module, PRODUCTS):
             continue
         for name, parameter in module.named_parameters(prefix, recurse=False):

@@ -76,7 +76,12 @@ class TiDE(WindowNetwork):
 
 
 class DenseBlock(nn.Module):
-    """One hidden layer with ReLU and dropout beside a linear map, then layer norm."""
+    """One hidden layer with ReLU and dropout beside a linear map, then layer norm.
+
+    µP's rule for depth does not apply: it is one for branches beside an identity. The linear map is
+    drawn and learned like any layer, so that blocks in a row are a deep network and no residual
+    stream, and a small branch would leave a product of random matrices. Depth stays small instead.
+    """
 
     def __init__(
         self, inputs: int, hidden: int, outputs: int, config: TiDEConfig, *, norm: bool

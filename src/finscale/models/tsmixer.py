@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from finscale.config.architectures.tsmixer import TSMixerConfig
+from finscale.models.base_sizes import branch_multiplier
 from finscale.models.interface import Interface
 from finscale.models.output import WindowOutput
 from finscale.models.window_network import WindowChannels, WindowNetwork, near_zero
@@ -46,7 +48,10 @@ class TSMixer(WindowNetwork):
             nn.Linear(self.channels.num_channels, width) if config.width else nn.Identity()
         )
         self.align_time = nn.Linear(self.channels.num_rows, rows) if config.rows else nn.Identity()
-        self.blocks = nn.ModuleList(MixerBlock(config, rows, width) for _ in range(config.depth))
+        multiplier = branch_multiplier(config.depth, interface.parametrisation)
+        self.blocks = nn.ModuleList(
+            MixerBlock(config, rows, width, multiplier) for _ in range(config.depth)
+        )
         self.back: nn.Module = nn.Identity()
         if interface.forecast_length is None:
             self.head: nn.Module = WindowOutput(rows * width, interface)
@@ -70,11 +75,17 @@ class TSMixer(WindowNetwork):
 
 
 class MixerBlock(nn.Module):
-    """Time mixing, then feature mixing, each with its norm in front and on a residual branch."""
+    """Time mixing, then feature mixing, each with its norm in front and on a residual branch.
 
-    def __init__(self, config: TSMixerConfig, rows: int, width: int) -> None:
+    A branch is added times ``multiplier``: ``finscale.models.base_sizes.branch_multiplier``.
+    """
+
+    def __init__(
+        self, config: TSMixerConfig, rows: int, width: int, multiplier: float = 1.0
+    ) -> None:
         super().__init__()
         assert config.ff_width is not None
+        self.multiplier = multiplier
         by_batch = config.norm == "batch"
 
         def norm() -> nn.Module:
@@ -90,10 +101,12 @@ class MixerBlock(nn.Module):
     def forward(self, x_BTC: Tensor) -> Tensor:
         """Return the rows after this block."""
         mixed_BCT = self.time(self.time_norm(x_BTC).transpose(1, 2)).relu()
-        x_BTC = x_BTC + self.drop(mixed_BCT.transpose(1, 2))
+        x_BTC = self._add(x_BTC, mixed_BCT.transpose(1, 2))
         hidden = self.drop(self.feature_in(self.feature_norm(x_BTC)).relu())
-        result: Tensor = x_BTC + self.drop(self.feature_out(hidden))
-        return result
+        return self._add(x_BTC, self.feature_out(hidden))
+
+    def _add(self, x_BTC: Tensor, branch_BTC: Tensor) -> Tensor:
+        return torch.add(x_BTC, self.drop(branch_BTC), alpha=self.multiplier)
 
 
 class WindowBatchNorm(nn.BatchNorm1d):

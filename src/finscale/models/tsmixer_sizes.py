@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from finscale.config.architectures.tsmixer import TSMixerConfig
+from finscale.models.base_sizes import BASE_WIDTH, base_widths
 from finscale.models.interface import Interface
 from finscale.models.ladder import mixed_channels, rising, settled_mixing, widths
 
@@ -38,3 +39,9 @@ def settle(config: TSMixerConfig, interface: Interface) -> TSMixerConfig:
     """Return the config with its ``auto`` decided."""
     mixed = settled_mixing(config.feature_embedding, interface)
     return config.model_copy(update={"feature_embedding": mixed})
+
+
+def base(config: TSMixerConfig, _: Interface) -> Mapping[str, int]:
+    """Return the widths of µP's base model: rows are one, unless they are the window's own."""
+    rows = {"rows": BASE_WIDTH} if config.rows is not None else {}
+    return {**base_widths(config), **rows}

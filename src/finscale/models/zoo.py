@@ -279,6 +279,7 @@ ARCHITECTURES.add(
         inputs=("channels", "align_features", "align_time"),
         head=("head", "back"),
         fine="ff_width",
+        base=tsmixer_sizes.base,
         rungs=tsmixer_sizes.rungs,
         settle=tsmixer_sizes.settle,
         sizes=lambda config: f"{config.depth} × {config.width or 'F'} × {config.rows or 'L'}",
