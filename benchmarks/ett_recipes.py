@@ -152,8 +152,8 @@ RECIPES: dict[str, Recipe] = {
         lr=1e-3, schedule="halving", batch=36, epochs=5, patience=5, loss="mae",
         at={horizon: {"look_back": 5 * horizon} for horizon in (192, 336, 720)},
         published=_published(0.378, 0.427, 0.458, 0.561),
-        source="figures: as handed down, no table of theirs at hand; settings: nhits_multivariate.py of "
-        "cchallu/n-hits, whose own runs are on ETTm2 alone",
+        source="figures: as handed down, no table of theirs at hand; settings: "
+        "nhits_multivariate.py of cchallu/n-hits, whose own runs are on ETTm2 alone",
         ours="one of the pooling and interpolation rates that the authors search; 5 epochs of 224 "
         "steps, the rate halved at each from the third on, for 1,000 steps and three halvings",
     ),

@@ -130,7 +130,7 @@ def test_a_forecast_of_windows_left_as_they_are_is_in_their_units(kind: str) -> 
     torch.manual_seed(0)
     settings = {} if (kind, "forecast") in UNSIZED else {"budget": 20_000}
     head = {"head": "forecast", "forecast_length": 24}
-    model = build_model(config_of(kind, **settings), **WINDOWS, **head, normalise=False).eval()
+    model: Any = build_model(config_of(kind, **settings), **WINDOWS, **head, normalise=False).eval()
     x_BLF = prices()
     z_BLF, stats_BFk, *_ = model.prepare(x_BLF)
     assert torch.equal(z_BLF, x_BLF)
