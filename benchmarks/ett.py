@@ -100,9 +100,13 @@ def network(kind: str, settings: dict[str, Any], horizon: int, num_features: int
 
 def rate(settings: dict[str, Any], epoch: int) -> float:
     """Return the learning rate of an epoch, counted from one, where no cycle runs."""
-    falls = max(0, epoch - 2) if settings["schedule"] == "halving" else 0
+    halvings = {
+        "constant": 0,
+        "halving": max(0, epoch - 2),
+        "thirds": 3 * (epoch - 1) // settings["epochs"],
+    }
     lr: float = settings["lr"]
-    return lr * 0.5**falls
+    return lr * 0.5 ** halvings[settings["schedule"]]
 
 
 @torch.no_grad()
@@ -127,7 +131,7 @@ def train(kind: str, settings: dict[str, Any], series: Series, seed: int) -> Cel
     loss_of = {"mse": F.mse_loss, "mae": F.l1_loss}[settings["loss"]]
     optimiser = torch.optim.Adam(model.parameters(), lr=settings["lr"], fused=True)
     starts, batch, epochs = series.starts("train"), settings["batch"], settings["epochs"]
-    steps = len(starts) // batch
+    steps = settings["steps"] or len(starts) // batch
     cycle = None
     if settings["schedule"] == "cycle":
         cycle = torch.optim.lr_scheduler.OneCycleLR(

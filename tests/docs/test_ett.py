@@ -75,9 +75,11 @@ def test_what_is_to_come_follows_the_look_back_and_no_part_reads_ahead(ett: Any)
 
 def test_rates_fall_as_in_the_authors_code(ett: Any) -> None:
     # adjust_learning_rate(epoch) is called behind an epoch: the second one still has the first rate
-    halving = {"schedule": "halving", "lr": 1.0}
+    halving = {"schedule": "halving", "lr": 1.0, "epochs": 4}
     assert [ett.rate(halving, epoch) for epoch in (1, 2, 3, 4)] == [1, 1, 0.5, 0.25]
-    assert ett.rate({"schedule": "constant", "lr": 1.0}, 9) == 1
+    assert ett.rate({**halving, "schedule": "constant"}, 9) == 1
+    thirds = {"schedule": "thirds", "lr": 1.0, "epochs": 6}
+    assert [ett.rate(thirds, epoch) for epoch in range(1, 7)] == [1, 1, 0.5, 0.5, 0.25, 0.25]
 
 
 @pytest.mark.parametrize("horizon", [96, 720])
