@@ -131,7 +131,7 @@ def train(kind: str, settings: dict[str, Any], series: Series, seed: int) -> Cel
     loss_of = {"mse": F.mse_loss, "mae": F.l1_loss}[settings["loss"]]
     optimiser = torch.optim.Adam(model.parameters(), lr=settings["lr"], fused=True)
     starts, batch, epochs = series.starts("train"), settings["batch"], settings["epochs"]
-    steps = settings["steps"] or len(starts) // batch
+    steps = settings.get("steps") or len(starts) // batch
     cycle = None
     if settings["schedule"] == "cycle":
         cycle = torch.optim.lr_scheduler.OneCycleLR(
