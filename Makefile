@@ -98,7 +98,7 @@ bench-more: $(VENV)/.bench  ## The rest: kernels, ensembles, waiting threads, gr
 	$(BIN)/python benchmarks/backtest.py
 	$(BIN)/python benchmarks/thermal.py
 	$(BIN)/python benchmarks/law_fit.py --rounds 1
-	$(BIN)/python benchmarks/ett.py
+	$(BIN)/python benchmarks/ett.py --architecture patchtst,dlinear,nlinear --horizons 96
 	$(BIN)/python benchmarks/performance_page.py --machine here
 
 controls: $(VENV)/.core  ## Calibrate the instrument: the whole suite of known answers (under 30 minutes)

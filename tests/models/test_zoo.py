@@ -144,6 +144,15 @@ def test_an_mlp_of_two_hidden_layers_is_solved_though_its_count_is_a_square() ->
         assert made.architecture.hidden_width(made.config) == made.config.width  # type: ignore[attr-defined]
 
 
+def test_a_forecasting_dlinear_starts_with_the_windows_mean() -> None:
+    torch.manual_seed(0)
+    made: Any = build_model(config_of("dlinear"), **WINDOWS, head="forecast", forecast_length=4)
+    for maps in (made.trend, made.remainder):
+        nn.init.zeros_(maps.bias)
+    x_BLF = 50 + torch.randn(3, 80, 25)
+    torch.testing.assert_close(made(x_BLF), x_BLF.mean(1, keepdim=True).expand(3, 4, 25))
+
+
 def test_a_dlinear_without_any_size_is_refused() -> None:
     with pytest.raises(ConfigError, match="needs a width or a budget"):
         design(config_of("dlinear"), **WINDOWS).build()

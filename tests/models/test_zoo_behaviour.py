@@ -123,6 +123,21 @@ def test_a_forecast_of_prices_ten_times_as_high_is_ten_times_as_high(kind: str) 
         torch.testing.assert_close(model(10 * x_BLF), 10 * model(x_BLF), rtol=1e-4, atol=1e-2)
 
 
+@kinds
+def test_a_forecast_of_windows_left_as_they_are_is_in_their_units(kind: str) -> None:
+    if kind == "patchtst":
+        return  # decides by its own model.revin
+    torch.manual_seed(0)
+    settings = {} if (kind, "forecast") in UNSIZED else {"budget": 20_000}
+    head = {"head": "forecast", "forecast_length": 24}
+    model: Any = build_model(config_of(kind, **settings), **WINDOWS, **head, normalise=False).eval()
+    x_BLF = prices()
+    z_BLF, stats_BFk, *_ = model.prepare(x_BLF)
+    assert torch.equal(z_BLF, x_BLF)
+    # nothing is put back: what the network writes is the forecast
+    assert torch.equal(model(x_BLF), model.outputs(z_BLF, stats_BFk))
+
+
 @heads
 @kinds
 def test_kernels_agree(kind: str, head: dict[str, Any]) -> None:

