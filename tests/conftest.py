@@ -18,6 +18,8 @@ from finscale.config import ExperimentConfig, load_config
 settings.register_profile("finscale", deadline=None)
 settings.load_profile("finscale")
 
+# what a terminal's width was where the tests were started is no part of them
+os.environ.pop("COLUMNS", None)
 # two test workers on two cores: one thread each
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

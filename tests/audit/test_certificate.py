@@ -139,7 +139,7 @@ def test_a_mapped_dataset_is_checked_as_far_as_it_is_in_memory(store):
         assert certificate.clean, str(certificate)
         unproven = {o.check: o.unproven[0] for o in certificate.outcomes if o.unproven}
         assert set(unproven) == {"columns", "duplicates", "plausibility"}
-        assert unproven["columns"].startswith("20 channels, first ")
+        assert unproven["columns"].startswith("26 channels, first rel_")
     assert "runs of 5 bars compared with all" in certificate["duplicates"].statement
     all_rows = dataset.scaled(dataset.ends_W)
     certificate = audit(all_rows, split=[split], data=store, only=["fitting"])

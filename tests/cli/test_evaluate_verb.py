@@ -123,9 +123,8 @@ def test_many_runs_are_one_line_each(finscale, folder, tmp_path):
     assert ordered[3] == more[1][:8]  # the base rate loses most
     assert "buy and hold" not in done.stdout
     assert "skill: over volatility." in done.stdout
-    (row,) = (line for line in lines if line.startswith(more[0][:8]) and " − " not in line)
-    assert "volatility_ranges" in row
-    assert row.endswith("✓")
+    (row,) = (line for line in lines if line.startswith(ids["logistic"][:8]) and " − " not in line)
+    assert row.endswith("✓")  # the one that loses least
     assert len(list((tmp_path / "out").glob("*/evaluation.json"))) == 4
 
 

@@ -93,8 +93,8 @@ def test_each_size_is_held_against_the_linear_model() -> None:
     words += ["--set", "baselines=[base_rate,logistic]", "--json"]
     facts = json.loads(say("study", "run", *words))
     beyond = facts["beyond_linear"]
-    # networks begin with the linear answer, and so small ones find little more
-    assert beyond["headline"].startswith("No size")
+    # networks begin with the linear answer, and in two epochs the largest finds little more
+    assert beyond["headline"].startswith(("No size", "Only sizes below the largest"))
     means = {row["model"]: row["log_loss"] for row in facts["runs"]}
     losses = [row["log_loss"] for row in facts["runs"] if row["role"] == "network"]
     for loss, one in zip(losses, beyond["sizes"], strict=True):
@@ -130,7 +130,7 @@ def test_architectures_are_told_apart_in_every_verb() -> None:
     means = [run["log_loss"] for run in facts["runs"]]
     assert [
         size["value"] for name in ("patchtst", "mlp") for size in _beyond(families[name])
-    ] == pytest.approx([means[0] - loss for loss in means[1:]])
+    ] == pytest.approx([means[0] - loss for loss in means[1:]], abs=1e-7)
     assert facts["beyond_linear"] == families[facts["architectures"]["lead"]]["beyond_linear"]
     told = say("study", "status", *words)
     assert "patchtst: 2 of 2 runs are there" in told

@@ -97,7 +97,7 @@ def test_a_config_maps_its_datasets_into_a_file_named_by_their_digests(tmp_path)
     entry = build_dataset(store, "SP500")
     config = ExperimentConfig(data=DataConfig(memory_map=True))
     mapped = FinancialDataset.from_config(config, store)
-    file = rows_file(store.processed.folder, [entry])
+    file = rows_file(store.processed.folder, [entry], config.data.inputs)
     written = file.stat().st_mtime_ns
     assert mapped.mapped
     assert FinancialDataset.from_config(config, store).mapped

@@ -235,7 +235,9 @@ def store(tmp_path):
 
 
 def config(**data) -> ExperimentConfig:
-    return ExperimentConfig(data={"symbols": ["BBB", "AAA"], "context_length": 5, **data})
+    return ExperimentConfig(
+        data={"symbols": ["BBB", "AAA"], "context_length": 5, "inputs": "level", **data}
+    )
 
 
 def test_from_config_reads_the_registered_datasets(store):

@@ -103,8 +103,8 @@ def test_a_network_of_the_architecture_meets_its_budget_and_is_trained(place):
     assert done.returncode == 0, done.stderr
     run = RunStore(place.folder / "runs")[json.loads(done.stdout)["run"]]
     width = run.info["config"]["model"]["width"]
-    # F = 25 channels: embedding, hidden layer and head, each with its biases
-    expected = 26 * width + (width + 1) * width + width + 1
+    # F = 26 relative columns: embedding, hidden layer and head, each with its biases
+    expected = 27 * width + (width + 1) * width + width + 1
     assert run.info["parameters"]["total"] == expected
     assert abs(expected / 3000 - 1) <= 0.05
     assert run.predictions("test")["logit"].is_finite().all()

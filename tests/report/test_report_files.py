@@ -147,7 +147,8 @@ def test_every_size_is_held_against_the_linear_model(
     means = losses.agg(pl.col("log_loss").mean()).sort("parameters")
     assert list(beyond.sizes) == means["parameters"].to_list()
     values = [gain.value for gain in beyond.gains]
-    np.testing.assert_allclose(values, linear - means["log_loss"].to_numpy())
+    # a day on which a network stayed at its linear start counts as none, to fp32's rounding
+    np.testing.assert_allclose(values, linear - means["log_loss"].to_numpy(), atol=1e-7)
     # one interval for one size, holding four at once, is wider than for itself alone
     alone = findings.skills.filter(pl.col("over") == "logistic").sort("parameters")
     for gain, low, high in zip(beyond.gains, alone["low"], alone["high"], strict=True):

@@ -151,7 +151,10 @@ def test_damaged_and_deleted_runs_are_computed_again(config, tmp_path, undisturb
 
 
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(config, tmp_path) -> None:
-    (tmp_path / "study.yaml").write_text(config.model_dump_json())
+    longer = config.experiment.training.model_copy(update={"epochs": 10, "patience": None})
+    experiment = config.experiment.model_copy(update={"training": longer})
+    longest = config.model_copy(update={"experiment": experiment})
+    (tmp_path / "study.yaml").write_text(longest.model_dump_json())
     command = [sys.executable, "-c", _MAIN, "study", "run", "study.yaml"]
     process = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

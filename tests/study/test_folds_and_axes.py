@@ -104,7 +104,7 @@ def test_the_table_has_a_row_for_each_run_and_its_own_baseline(surface) -> None:
     assert networks["skill_base_rate"].null_count() == 0
     titles = [row["model"] for row in surface.summary()]
     assert titles[:2] == ["base_rate · 1 year", "base_rate · 2 years"]
-    assert titles[2] == "PatchTST 2,997 · 1 year"
+    assert titles[2] == "PatchTST 3,005 · 1 year"
 
 
 def test_the_plan_measures_and_counts(surface) -> None:

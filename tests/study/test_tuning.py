@@ -25,9 +25,11 @@ from finscale.training.resolve import learning_rate_for, transferred_rate
 
 def make(tiny, rate: object = "auto", **changes) -> StudyConfig:
     training = tiny.training.model_copy(update={"learning_rate": rate, "epochs": 1})
+    # settings that all leave a network at its linear start could not be told apart
+    alone = tiny.model.model_copy(update={"linear_path": "none"})
     content = {
         "name": "tuned",
-        "experiment": tiny.model_copy(update={"training": training}),
+        "experiment": tiny.model_copy(update={"training": training, "model": alone}),
         "axes": {"parameters": (3_000, 30_000)},
         "seeds": (0,),
         "baselines": ("base_rate",),

@@ -217,7 +217,8 @@ def test_the_learning_rate_follows_the_schedule(make_trainer):
 
     class Watch(Callback):
         def on_step_end(self, trainer):
-            seen.append({group["lr"] for group in trainer.state.optimizer.param_groups})
+            groups = trainer.state.optimizer.param_groups
+            seen.append({round(group["lr"] / group["lr_factor"], 12) for group in groups})
 
     trainer = make_trainer(callbacks=[Watch()], schedule="constant", warmup=0.5, epochs=2)
     trainer.fit()

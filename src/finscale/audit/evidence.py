@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from finscale.config import ExperimentConfig, SplitConfig
 from finscale.data.calendar import NONE
+from finscale.data.frames import level_names
 from finscale.data.manifest import ManifestEntry
 from finscale.data.splits import Split
 from finscale.data.store import DataStore
@@ -135,7 +136,7 @@ def collect(
         folds=tuple(folds),
         split=asked,
         bars=given,
-        features={**declared_features(dataset.columns), **(features or {})},
+        features={**declared_features(_columns(dataset)), **(features or {})},
         timescale=timescale,
         fitted={**_own_fits(dataset, folds), **(fitted or {})},
         calendars=zones,
@@ -145,6 +146,11 @@ def collect(
         bar_entries=tuple(entries.values()),
         seed=seed,
     )
+
+
+def _columns(dataset: FinancialDataset) -> list[str]:
+    """Return what a model may read and what else lies in the dataset, each once."""
+    return list(dict.fromkeys((*dataset.columns, *level_names(dataset.frame.columns))))
 
 
 def _bar_version(dataset: FinancialDataset, symbol: str, store: DataStore) -> str | None:

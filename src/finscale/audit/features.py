@@ -17,7 +17,8 @@ _PROVE_ON = 3
 
 def examine_causality(evidence: Evidence) -> CheckOutcome:
     """Prove every feature's computation by changing the bars after t."""
-    computed = [name for name in evidence.dataset.columns if name not in INPUTS]
+    named = dict.fromkeys((*evidence.dataset.columns, *evidence.features))
+    computed = [name for name in named if name not in INPUTS]
     known = {name: evidence.features[name] for name in computed if name in evidence.features}
     symbols = evidence.dataset.symbols
     spread = np.unique(np.linspace(0, len(symbols) - 1, _PROVE_ON).astype(int))
@@ -46,7 +47,8 @@ def examine_causality(evidence: Evidence) -> CheckOutcome:
 def examine_columns(evidence: Evidence) -> CheckOutcome:
     """Compare every column of the dataset with what its bars and its computation give."""
     findings, unproven, compared = [], [*unread(evidence.dataset)], 0
-    readable = [f for f in evidence.dataset.columns if f in evidence.dataset.frame.columns]
+    named = dict.fromkeys((*evidence.dataset.columns, *INPUTS, *evidence.features))
+    readable = [name for name in named if name in evidence.dataset.frame.columns]
     for symbol in evidence.dataset.symbols:
         if symbol not in evidence.bars:
             unproven.append(f"{symbol}: no bars at hand to recompute its columns from")

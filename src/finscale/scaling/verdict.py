@@ -103,7 +103,8 @@ def decide(
     if np.ptp(covariance.mean_G) == 0 and not covariance.seed_variance_G.any():
         raise FinscaleError(
             f"all {measure.many} are equal: these are the same run over and over.",
-            hint="check that the axis reaches the model and that seeds differ",
+            hint="check that the axis reaches the model and that seeds differ; networks that no "
+            "epoch improved on validation are all their linear start (model.linear_path)",
         )
     _check_distinct(covariance, size_G, measure)
     grid, num_seeds = tuple(size_G.tolist()), int(covariance.seeds_G.min())
