@@ -120,7 +120,7 @@ def test_placement_and_labels_change_no_identity(recipe, setting) -> None:
         "task.horizon=2",
         "split.embargo=6",
         "data.context_length=81",
-        "model.dropout=0.1",
+        "model.dropout=0.2",
     ],
 )
 def test_science_changes_it(recipe, setting) -> None:

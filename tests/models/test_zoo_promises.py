@@ -114,6 +114,9 @@ def test_any_number_of_features_and_rows(
 @pytest.mark.parametrize("head", HEADS[:2], ids=lambda head: head["head"])
 def test_the_newest_row_and_the_statistics_are_read(kind: str, head: dict[str, Any]) -> None:
     model = built(kind, head, context_length=41).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():  # some start at zero
+            parameter.add_(0.05 * torch.randn_like(parameter))
     z_BLF, stats_BFk, mean, std = model.prepare(torch.randn(4, 41, 5))
     z_BLF.requires_grad_()
     stats_BFk.requires_grad_()
