@@ -13,8 +13,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from finscale.config import ExperimentConfig, SplitConfig
+from finscale.config.data import InputsName
 from finscale.data.calendar import NONE
-from finscale.data.frames import level_names
+from finscale.data.frames import RELATIVE, level_names
 from finscale.data.manifest import ManifestEntry
 from finscale.data.splits import Split
 from finscale.data.store import DataStore
@@ -224,8 +225,15 @@ def _runs_on(dataset: FinancialDataset, split: SplitConfig | None, runs: RunStor
         if {entry["sha256"] for entry in run.info["data"]} == digests
         and run.config.task == dataset.task
         and run.config.data.context_length == dataset.context_length
+        and run.config.data.inputs == _inputs_of(dataset)
         and (split is None or run.config.split.model_copy(update={"fold": split.fold}) == split)
     ]
+
+
+def _inputs_of(dataset: FinancialDataset) -> InputsName:
+    """Return what the windows of a dataset hold, told by its channels."""
+    relative = [name.startswith(RELATIVE) for name in dataset.features]
+    return "relative" if all(relative) else "both" if any(relative) else "level"
 
 
 def _in_words(dataset: FinancialDataset, timescale: str, num_folds: int) -> str:

@@ -54,8 +54,18 @@ def validate(
 
 
 def override(content: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
-    """Return a copy of ``content`` with each ``a.b=value`` laid over it."""
+    """Return a copy of ``content`` with each ``a.b=value`` laid over it.
+
+    Where a section named ``model`` gets another kind, the settings that the file has for the old
+    kind and that the new one does not know fall away; one that is laid over it stays, and is
+    refused if it is unknown.
+    """
+    settings = tuple(settings)
     result = copy.deepcopy(content)
+    for setting in settings:
+        name, _, kind = (part.strip() for part in setting.partition("="))
+        if name == "model.kind" or name.endswith(".model.kind"):
+            _change_kind(result, name.split(".")[:-1], kind)
     for setting in settings:
         name, separator, text = setting.partition("=")
         if not separator or not name.strip():
@@ -75,6 +85,21 @@ def override(content: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]
         value = _parse_yaml(text, f"--set {name}")
         section[leaf] = value if text.lstrip().startswith(("'", '"')) else _number(value)
     return result
+
+
+def _change_kind(content: dict[str, Any], path: Sequence[str], kind: str) -> None:
+    """Take out of a model section of a file what only its old kind knows."""
+    section: Any = content
+    for part in path:
+        section = section.get(part) if isinstance(section, dict) else None
+    if not isinstance(section, dict) or section.get("kind", "patchtst") == kind:
+        return
+    try:
+        known = model_section({"kind": kind}).model_fields
+    except ValueError:
+        return  # an unknown kind is refused where it is validated
+    for name in [name for name in section if name not in known]:
+        del section[name]
 
 
 _ALIASES = {"lr": ("learning_rate",), "learning_rate": ("lr",)}

@@ -134,7 +134,10 @@ def scorecard(run: Run, runs: RunStore, *, data: DataStore | None = None) -> Sco
         name: predictions_of([baseline_run(run, name, runs, data=data)], beside=run.config)
         for name in DEFAULT_BASELINES
     }
-    skills = {name: skill(own, other) for name, other in references.items()}
+    skills = {
+        name: _settled(skill(own, other), float(other.losses_N.mean()))
+        for name, other in references.items()
+    }
     linear = references.get(LINEAR_BASELINE) if run.config.model.kind != "baseline" else None
     return Scorecard(
         target=own.target.name,
@@ -146,6 +149,12 @@ def scorecard(run: Run, runs: RunStore, *, data: DataStore | None = None) -> Sco
         beyond_linear=None if linear is None else skills[LINEAR_BASELINE],
         linear_loss=None if linear is None else float(linear.losses_N.mean()),
     )
+
+
+def _settled(gain: Metric, loss: float) -> Metric:
+    """Return a gain; none where it is rounding, as of a network that stayed at its start."""
+    largest = max(map(abs, (gain.value, gain.low, gain.high)))
+    return Metric(0.0, 0.0, 0.0) if largest < _ROUNDING * loss else gain
 
 
 def baseline_run(run: Run, name: str, runs: RunStore, *, data: DataStore | None = None) -> Run:
