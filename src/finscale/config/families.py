@@ -8,10 +8,7 @@ from typing import Any
 
 from finscale.config.base import Section
 from finscale.config.loading import validate
-from finscale.config.model import BaselineConfig, NetworkConfig, model_section
-
-#: What one architecture's section takes from the experiment's where it does not say it itself.
-SHARED = tuple(name for name in NetworkConfig.model_fields if name != "kind")
+from finscale.config.model import BaselineConfig, NetworkConfig, handed_over, model_section
 
 
 def family_section(entry: Any, model: Section) -> Any:
@@ -47,7 +44,8 @@ def family_section(entry: Any, model: Section) -> Any:
     if type(model) is kind:
         below = model.model_dump()
     elif isinstance(model, NetworkConfig):
-        below = {name: getattr(model, name) for name in SHARED if name in model.model_fields_set}
+        said = {name: getattr(model, name) for name in model.model_fields_set}
+        below = handed_over({**said, "kind": model.kind}, stated["kind"])
         if any(stated.get(name) is not None for name in kind.SIZES):
             below.pop("budget", None)  # its sizes are stated
     return validate(kind, {**below, **stated}, place=f"architectures, {stated['kind']}")

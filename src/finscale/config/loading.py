@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from finscale.config.base import Section, sections_in
-from finscale.config.model import NetworkConfig, model_section
+from finscale.config.model import NetworkConfig, handed_over, model_section
 from finscale.errors import ConfigError, did_you_mean
 
 S = TypeVar("S", bound=Section)
@@ -56,9 +56,8 @@ def validate(
 def override(content: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
     """Return a copy of ``content`` with each ``a.b=value`` laid over it.
 
-    Where a section named ``model`` gets another kind, the settings that the file has for the old
-    kind and that the new one does not know fall away; one that is laid over it stays, and is
-    refused if it is unknown.
+    A model of another kind takes over from the file what all networks share; what is laid over it
+    stays, and is refused if it is unknown.
     """
     settings = tuple(settings)
     result = copy.deepcopy(content)
@@ -88,18 +87,12 @@ def override(content: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]
 
 
 def _change_kind(content: dict[str, Any], path: Sequence[str], kind: str) -> None:
-    """Take out of a model section of a file what only its old kind knows."""
-    section: Any = content
-    for part in path:
-        section = section.get(part) if isinstance(section, dict) else None
-    if not isinstance(section, dict) or section.get("kind", "patchtst") == kind:
-        return
-    try:
-        known = model_section({"kind": kind}).model_fields
-    except ValueError:
-        return  # an unknown kind is refused where it is validated
-    for name in [name for name in section if name not in known]:
-        del section[name]
+    """Leave in a model section what a model of another kind takes over."""
+    parent: Any = content
+    for part in path[:-1]:
+        parent = parent.get(part) if isinstance(parent, dict) else None
+    if isinstance(parent, dict) and isinstance(parent.get(path[-1]), dict):
+        parent[path[-1]] = handed_over(parent[path[-1]], kind)
 
 
 _ALIASES = {"lr": ("learning_rate",), "learning_rate": ("lr",)}
@@ -150,9 +143,14 @@ def _include(value: Any, path: Path, chain: tuple[Path, ...]) -> Any:
 
 
 def merged(below: Any, above: Any) -> Any:
-    """Return ``above`` laid over ``below``, section by section."""
+    """Return ``above`` laid over ``below``, section by section.
+
+    Of a model of another kind only what all networks share shows through.
+    """
     if not (isinstance(below, dict) and isinstance(above, dict)):
         return above
+    if "kind" in above:
+        below = handed_over(below, above["kind"])
     return {**below, **{key: merged(below.get(key), part) for key, part in above.items()}}
 
 

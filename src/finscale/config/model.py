@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, WrapValidator, model_validator
@@ -195,6 +195,27 @@ def model_section(content: Any) -> type[Section]:
         known = did_you_mean(str(kind), MODEL_CONFIGS)
         raise ValueError(f"{kind!r} is no kind of model ({known.rstrip('?')})")
     return MODEL_CONFIGS[kind]
+
+
+def handed_over(section: Mapping[str, Any], kind: Any) -> dict[str, Any]:
+    """Return what a model section keeps when its kind becomes another: what all networks share.
+
+    The rest is about the old kind: it was never chosen for the new one, even where that has a
+    setting of the same name. An unknown kind keeps everything and is refused where it is validated.
+
+    Examples
+    --------
+    >>> handed_over({"budget": "2M", "shape": "wide", "dropout": 0.1}, "mlp")
+    {'budget': '2M'}
+    """
+    if kind == section.get("kind", "patchtst"):
+        return dict(section)
+    try:
+        known = model_section({"kind": kind}).model_fields
+    except ValueError:
+        return dict(section)
+    shared = [name for name in NetworkConfig.model_fields if name in known and name != "kind"]
+    return {name: section[name] for name in shared if name in section}
 
 
 def _registered(value: Any, _: Callable[[Any], Any]) -> Any:
