@@ -6,18 +6,20 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from finscale.config.architectures.embedded import EmbeddedConfig
+from finscale.config.model import MLPConfig
 from finscale.models.interface import Interface
 
 #: Up to so many features are read as they are at any width: a row of them costs a small network
 #: of 5k parameters less than half.
 FEW_FEATURES = 32
-#: Width over embedded channels beyond that: 8 channels for 64 numbers.
+#: Width over embedded channels beyond that: 8 channels for 64 numbers. In an MLP on rows of 80 bars
+#: the first layer then has 10 inputs for each output.
 WIDTH_PER_CHANNEL = 8
 #: A rung is half as wide again as the one before; the width itself, the fine dial, fills.
 _GROWTH = 2
 _LARGEST_WIDTH = 2**20
 
-ConfigT = TypeVar("ConfigT", bound=EmbeddedConfig)
+ConfigT = TypeVar("ConfigT", bound=EmbeddedConfig | MLPConfig)
 
 
 def widths(growth: int) -> Iterator[int]:

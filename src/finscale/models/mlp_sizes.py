@@ -6,11 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from finscale.config.model import MLPConfig
+from finscale.models.feature_embedding_sizes import WIDTH_PER_CHANNEL
 from finscale.models.interface import Interface
 
-#: Width over embedded channels: 8 channels for 64 numbers. With rows of 80 bars the first layer
-#: then has 10 inputs for each output, and 25 features are read as they are from width 200 on.
-_WIDTH_PER_CHANNEL = 8
 _LARGEST_WIDTH = 2**20
 
 
@@ -25,12 +23,5 @@ def rungs(config: MLPConfig, interface: Interface) -> Iterator[Mapping[str, Any]
 def _embedding(config: MLPConfig, interface: Interface, width: int) -> int | None:
     if config.feature_embedding != "auto":
         return config.feature_embedding
-    channels = max(1, width // _WIDTH_PER_CHANNEL)
+    channels = max(1, width // WIDTH_PER_CHANNEL)
     return channels if channels < interface.num_features else None
-
-
-def settle(config: MLPConfig, _: Interface) -> MLPConfig:
-    """Return the config with its ``auto`` decided: without a budget, features are not embedded."""
-    if config.feature_embedding != "auto":
-        return config
-    return config.model_copy(update={"feature_embedding": None})

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from finscale.config.architectures import (
@@ -153,58 +154,16 @@ def _patchtst(config: ModelConfig, interface: Interface) -> nn.Module:
     return PatchTST(**asdict(patchtst.sizes_of(config, interface)))
 
 
-def _dlinear(config: DLinearConfig, interface: Interface) -> nn.Module:
-    from finscale.models.dlinear import DLinear
+def _lazy(module: str, name: str) -> Callable[[Any, Interface], nn.Module]:
+    """Return a builder that imports the network's file, and torch with it, when it is called."""
 
-    return DLinear(config, interface)
+    def build(config: Any, interface: Interface) -> nn.Module:
+        network: nn.Module = getattr(import_module(f"finscale.models.{module}"), name)(
+            config, interface
+        )
+        return network
 
-
-def _nlinear(config: NLinearConfig, interface: Interface) -> nn.Module:
-    from finscale.models.nlinear import NLinear
-
-    return NLinear(config, interface)
-
-
-def _itransformer(config: ITransformerConfig, interface: Interface) -> nn.Module:
-    from finscale.models.itransformer import ITransformer
-
-    return ITransformer(config, interface)
-
-
-def _tsmixer(config: TSMixerConfig, interface: Interface) -> nn.Module:
-    from finscale.models.tsmixer import TSMixer
-
-    return TSMixer(config, interface)
-
-
-def _tide(config: TiDEConfig, interface: Interface) -> nn.Module:
-    from finscale.models.tide import TiDE
-
-    return TiDE(config, interface)
-
-
-def _mlp(config: MLPConfig, interface: Interface) -> nn.Module:
-    from finscale.models.mlp import MLP
-
-    return MLP(config, interface)
-
-
-def _nhits(config: NHiTSConfig, interface: Interface) -> nn.Module:
-    from finscale.models.nhits import NHiTS
-
-    return NHiTS(config, interface)
-
-
-def _moderntcn(config: ModernTCNConfig, interface: Interface) -> nn.Module:
-    from finscale.models.moderntcn import ModernTCN
-
-    return ModernTCN(config, interface)
-
-
-def _gru(config: GRUConfig, interface: Interface) -> nn.Module:
-    from finscale.models.gru import GRU
-
-    return GRU(config, interface)
+    return build
 
 
 ARCHITECTURES = _Architectures("architecture")
@@ -232,7 +191,7 @@ ARCHITECTURES.add(
         title="DLinear",
         source="Zeng et al. (2023), Are transformers effective for time series forecasting?, AAAI",
         config=DLinearConfig,
-        build=_dlinear,
+        build=_lazy("dlinear", "DLinear"),
         inputs=("trend", "remainder"),
         rungs=_dlinear_rungs,
         sizes=lambda config: f"× {config.width}" if config.width else "row to row",
@@ -245,7 +204,7 @@ ARCHITECTURES.add(
         title="NLinear",
         source="Zeng et al. (2023), Are transformers effective for time series forecasting?, AAAI",
         config=NLinearConfig,
-        build=_nlinear,
+        build=_lazy("nlinear", "NLinear"),
         inputs=("mix", "differences"),
         rungs=nlinear_sizes.rungs,
         settle=nlinear_sizes.settle,
@@ -259,7 +218,7 @@ ARCHITECTURES.add(
         title="iTransformer",
         source="Liu et al. (2024), iTransformer: inverted transformers are effective, ICLR",
         config=ITransformerConfig,
-        build=_itransformer,
+        build=_lazy("itransformer", "ITransformer"),
         inputs=("channels", "embedding"),
         fine="ff_width",
         rungs=itransformer_sizes.rungs,
@@ -275,7 +234,7 @@ ARCHITECTURES.add(
         title="TSMixer",
         source="Chen et al. (2023), TSMixer: an all-MLP architecture, TMLR",
         config=TSMixerConfig,
-        build=_tsmixer,
+        build=_lazy("tsmixer", "TSMixer"),
         inputs=("channels", "align_features", "align_time"),
         head=("head", "back"),
         fine="ff_width",
@@ -291,7 +250,7 @@ ARCHITECTURES.add(
         title="TiDE",
         source="Das et al. (2023), Long-term forecasting with TiDE, TMLR",
         config=TiDEConfig,
-        build=_tide,
+        build=_lazy("tide", "TiDE"),
         inputs=("channels", "encoder.0.dense_in", "encoder.0.skip"),
         rungs=tide_sizes.rungs,
         settle=tide_sizes.settle,
@@ -304,9 +263,9 @@ ARCHITECTURES.add(
         title="MLP",
         source="one or more hidden layers on the flattened window",
         config=MLPConfig,
-        build=_mlp,
+        build=_lazy("mlp", "MLP"),
         rungs=mlp_sizes.rungs,
-        settle=mlp_sizes.settle,
+        settle=feature_embedding_sizes.settle,
         sizes=lambda config: f"{config.depth} × {config.width}",
         hidden_width=lambda config: config.width if config.depth > 1 else 1,
     ),
@@ -318,7 +277,7 @@ ARCHITECTURES.add(
         source="Challu et al. (2023), N-HiTS: Neural hierarchical interpolation for time series "
         "forecasting, AAAI",
         config=NHiTSConfig,
-        build=_nhits,
+        build=_lazy("nhits", "NHiTS"),
         inputs=("embedding", "blocks.*.read"),
         rungs=feature_embedding_sizes.rungs,
         settle=feature_embedding_sizes.settle,
@@ -333,7 +292,7 @@ ARCHITECTURES.add(
         source="Luo & Wang (2024), ModernTCN: A modern pure convolution structure for general time "
         "series analysis, ICLR",
         config=ModernTCNConfig,
-        build=_moderntcn,
+        build=_lazy("moderntcn", "ModernTCN"),
         fine="mixing_width",
         rungs=moderntcn_sizes.rungs,
         settle=moderntcn_sizes.settle,
@@ -349,7 +308,7 @@ ARCHITECTURES.add(
         source="Cho et al. (2014), Learning phrase representations using RNN encoder–decoder for "
         "statistical machine translation, EMNLP",
         config=GRUConfig,
-        build=_gru,
+        build=_lazy("gru", "GRU"),
         inputs=("embedding", "cells.weight_ih_l0"),
         rungs=feature_embedding_sizes.rungs,
         settle=feature_embedding_sizes.settle,
