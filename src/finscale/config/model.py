@@ -143,7 +143,16 @@ class DLinearConfig(NetworkConfig):
     """Bars of the moving average that is the trend."""
 
 
-class MLPConfig(NetworkConfig):
+class EmbeddedConfig(NetworkConfig):
+    """A network that reads its features as they are or projected to fewer channels."""
+
+    feature_embedding: Annotated[int, Field(ge=1)] | Literal["auto"] | None = "auto"
+    """Channels that features, and their statistics, are projected to, so that thousands of them
+    do not eat a small budget. auto decides where a budget is solved and numbers are predicted, and
+    else reads the features themselves."""
+
+
+class MLPConfig(EmbeddedConfig):
     """A multilayer perceptron on the flattened window."""
 
     SIZES: ClassVar[tuple[str, ...]] = ("width",)

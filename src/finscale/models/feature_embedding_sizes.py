@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from finscale.config.architectures.embedded import EmbeddedConfig
-from finscale.config.model import MLPConfig
+from finscale.config.model import EmbeddedConfig
 from finscale.models.interface import Interface
 
 #: Up to so many features are read as they are at any width: a row of them costs a small network
@@ -19,7 +18,7 @@ WIDTH_PER_CHANNEL = 8
 _GROWTH = 2
 _LARGEST_WIDTH = 2**20
 
-ConfigT = TypeVar("ConfigT", bound=EmbeddedConfig | MLPConfig)
+ConfigT = TypeVar("ConfigT", bound=EmbeddedConfig)
 
 
 def widths(growth: int) -> Iterator[int]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from finscale.config.architectures.embedded import EmbeddedConfig
+from finscale.config.model import EmbeddedConfig
 
 
 class GRUConfig(EmbeddedConfig):

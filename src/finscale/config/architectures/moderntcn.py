@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from finscale.config.architectures.embedded import EmbeddedConfig
+from finscale.config.model import EmbeddedConfig
 
 
 class ModernTCNConfig(EmbeddedConfig):

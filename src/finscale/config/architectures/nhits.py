@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from finscale.config.architectures.embedded import EmbeddedConfig
+from finscale.config.model import EmbeddedConfig
 
 _PerStack = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
 
