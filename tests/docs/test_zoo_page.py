@@ -10,7 +10,9 @@ import pytest
 
 from finscale.cli.model import _TRIED
 from finscale.config import format_count, validate
+from finscale.config.data import DataConfig
 from finscale.errors import BudgetError
+from finscale.features.relative import num_channels
 from finscale.models import ARCHITECTURES, design
 
 PAGE = Path(__file__).parents[2] / "docs" / "zoo.md"
@@ -32,7 +34,7 @@ def smallest(kind: str, head: dict[str, Any]) -> str:
             ARCHITECTURES[kind].config, {"kind": kind, "budget": budget}, place="a test"
         )
         try:
-            design(config, num_features=25, context_length=80, **head)
+            design(config, num_features=num_channels(DataConfig()), context_length=80, **head)
         except BudgetError:
             continue
         return format_count(budget)

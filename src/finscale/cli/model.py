@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 model_app = typer.Typer(help="Show architectures for parameter budgets.", no_args_is_help=True)
 
-Features = Annotated[int, typer.Option(min=1, help="Input channels; tier a20 with OHLCV has 25.")]
+Features = Annotated[
+    int | None, typer.Option(min=1, help="Input channels; those of a default run when absent.")
+]
 ContextLength = Annotated[int, typer.Option(min=2, help="Bars that a window sees.")]
 #: Budgets that ``list`` tries, from below: four to a decade.
 _TRIED = tuple(round(10 ** (2 + step / 4)) for step in range(29))
@@ -22,13 +24,14 @@ _TRIED = tuple(round(10 ** (2 + step / 4)) for step in range(29))
 
 @model_app.command("list")
 def list_models(
-    features: Features = 25, context_length: ContextLength = 80, as_json: AsJson = False
+    features: Features = None, context_length: ContextLength = 80, as_json: AsJson = False
 ) -> None:
     """List the architectures: name, smallest round budget that can be met, source."""
     from finscale.config import format_count
     from finscale.models import ARCHITECTURES
     from finscale.models.interface import HEAD_NAMES
 
+    features = features or _default_channels()
     facts: list[dict[str, Any]] = [
         {
             "kind": kind,
@@ -54,8 +57,19 @@ def list_models(
     columns = ("kind", "from", "source")
     out = console()
     out.print(plain_table(columns, rows, left=columns, whole=columns[:2]))
-    out.print(f"\nfrom: the smallest budget, on {features} features. For {', '.join(HEAD_NAMES)}.")
+    tried = ", ".join(map(format_count, _TRIED[:5]))
+    out.print(
+        f"\nfrom: the smallest of {tried} … parameters that can be met on {features} features. "
+        f"For {', '.join(HEAD_NAMES)}."
+    )
     out.print("finscale model show gru --budget 2M: sizes, counts, FLOPs, memory.")
+
+
+def _default_channels() -> int:
+    from finscale.config.data import DataConfig
+    from finscale.features.relative import num_channels
+
+    return num_channels(DataConfig())
 
 
 def _only(heads: Sequence[str], all_heads: Sequence[str]) -> str:
@@ -82,7 +96,7 @@ def show_model(
     budget: Annotated[
         list[str] | None, typer.Option("--budget", help="Budgets of KIND; may be given repeatedly.")
     ] = None,
-    features: Features = 25,
+    features: Features = None,
     context_length: ContextLength = 80,
     shape: Annotated[
         str | None, typer.Option(help="Of a PatchTST: wide, balanced or deep.")
@@ -91,6 +105,7 @@ def show_model(
 ) -> None:
     """Show the sizes, counts and FLOPs that the solver finds; of one budget, memory and source."""
     kind, budgets = _kind_and_budgets(wanted, budget or [])
+    features = features or _default_channels()
     settings = {} if shape is None else {"shape": shape}
     designs = [_designed(kind, one, features, context_length, **settings) for one in budgets]
     if as_json:

@@ -19,6 +19,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from finscale.config.data import DataConfig
 from finscale.data.frames import KEYS, RELATIVE
 from finscale.features.engine import bar_arrays, compute_columns
 from finscale.features.feature import INPUTS, Array, Feature
@@ -109,6 +110,19 @@ def relative_columns(frame: pl.DataFrame, tier: str = "a20") -> pl.DataFrame:
     for feature in features:
         columns[RELATIVE + feature.name] = VIEWS[feature.seen].compute(values[feature.name], bars)
     return pl.DataFrame(columns)
+
+
+def num_channels(data: DataConfig) -> int:
+    """Return how many channels the windows of a data section have.
+
+    Examples
+    --------
+    >>> [num_channels(DataConfig(inputs=inputs)) for inputs in ("level", "relative", "both")]
+    [25, 26, 51]
+    """
+    level = len(INPUTS) + len(tier_features(data.tier))
+    relative = len(relative_features(data.tier))
+    return {"level": level, "relative": relative, "both": level + relative}[data.inputs]
 
 
 def relative_features(tier: str) -> tuple[Feature, ...]:
