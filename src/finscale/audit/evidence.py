@@ -223,6 +223,7 @@ def _runs_on(dataset: FinancialDataset, split: SplitConfig | None, runs: RunStor
         run
         for run in runs
         if {entry["sha256"] for entry in run.info["data"]} == digests
+        and run.is_known
         and run.config.task == dataset.task
         and run.config.data.context_length == dataset.context_length
         and run.config.data.inputs == _inputs_of(dataset)

@@ -202,7 +202,9 @@ def model_section(content: Any) -> type[Section]:
         load_plugins()
     if kind not in MODEL_CONFIGS:
         known = did_you_mean(str(kind), MODEL_CONFIGS)
-        raise ValueError(f"{kind!r} is no kind of model ({known.rstrip('?')})")
+        raise ValueError(
+            f"{kind!r} is no kind of model ({known.rstrip('?')}; of a plugin that is not loaded?)"
+        )
     return MODEL_CONFIGS[kind]
 
 

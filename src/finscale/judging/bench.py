@@ -145,9 +145,12 @@ def count_runs(runs: RunStore, config: ExperimentConfig) -> int:
 def _place(folder: Path) -> tuple[str, str]:
     """Return digests of what a run was tested on, and of what it shares with its other folds.
 
-    A folder's name is the hash of its config.
+    A folder's name is the hash of its config. Of a run that cannot be read here both are empty.
     """
-    config = Run(folder).config
+    run = Run(folder)
+    if not run.is_known:
+        return "", ""
+    config = run.config
     return content_hash(windows_of(config)), content_hash(across_folds(config))
 
 

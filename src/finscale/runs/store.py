@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import shutil
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from finscale.config import ExperimentConfig
 from finscale.config.recorded import read_recorded
-from finscale.errors import FinscaleError
+from finscale.errors import ConfigError, FinscaleError, FinscaleWarning
 from finscale.files import file_digests, read_json
 from finscale.runs.identity import ID_LENGTH
 from finscale.runs.reads import SealedReading, note_reading, readings
@@ -50,6 +51,17 @@ class Run:
     def config(self) -> ExperimentConfig:
         """The resolved config; what earlier versions recorded is read as far as it is known."""
         return read_recorded(self.info["config"], place=str(self.folder / "run.json"))
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its config can be read here: a plugin that its model needs may not be loaded."""
+        try:
+            return bool(self.config)
+        except ConfigError as error:
+            warnings.warn(
+                f"run {self.id} is left out: {error.message}", FinscaleWarning, stacklevel=2
+            )
+            return False
 
     def metrics(self) -> pl.DataFrame:
         """Return one row per epoch."""
