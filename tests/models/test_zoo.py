@@ -240,7 +240,8 @@ def test_an_unknown_kind_is_one_sentence_with_the_nearest_name() -> None:
     with pytest.raises(ConfigError) as refusal:
         validate(ExperimentConfig, {"model": {"kind": "dlinaer"}}, place="x.yaml")
     assert str(refusal.value) == (
-        "model: 'dlinaer' is no kind of model (Did you mean dlinear; of a plugin that is not loaded?).\n       in x.yaml"
+        "model: 'dlinaer' is no kind of model (Did you mean dlinear; of a plugin that is not "
+        "loaded?).\n       in x.yaml"
     )
 
 

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finscale.cli.options import AsJson, DataRoot, Quiet, Settings, console, print_json, quoted
+from finscale.cli.options import (
+    AsJson,
+    DataRoot,
+    Quiet,
+    Settings,
+    console,
+    print_json,
+    with_options,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,10 +52,12 @@ def find_batch_size(
     from finscale.experiment.place import place
     from finscale.training import find_batch_size as find
 
-    changes = list(settings or [])
-    changes += [f"model.budget={budget}"] if budget else []
-    changes += [f"data.symbols={quoted(symbol)}"] if symbol else []
-    changes += [f"data.root={quoted(str(data_root))}"] if data_root else []
+    changes = with_options(
+        settings,
+        budget=("model.budget", budget),
+        symbol=("data.symbols", symbol),
+        data_root=("data.root", data_root),
+    )
     prepared = place(prepare(load_config(ExperimentConfig, config, changes)))
     terminal = console(quiet=quiet or as_json)
     terminal.print(f"{'batch':>8} {'samples/s':>12} {'peak':>10}", highlight=False)

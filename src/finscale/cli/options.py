@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from finscale.errors import ConfigError
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, ProgressColumn
@@ -86,6 +88,38 @@ def print_json(content: Any) -> None:
 def quoted(text: object) -> str:
     """Quote text so that YAML reads it as text: ``ON`` and ``600519`` are symbols."""
     return json.dumps(str(text), ensure_ascii=False)
+
+
+def with_options(settings: Iterable[str] | None, **options: tuple[str, object]) -> list[str]:
+    """Return the settings of ``--set`` and those that have an option of their own.
+
+    Parameters
+    ----------
+    settings : iterable of str, optional
+        ``name=value``, as typed.
+    **options
+        The option's name → the setting's dotted name and the value; None where it was not given.
+
+    Raises
+    ------
+    ConfigError
+        If both say the same setting.
+
+    Examples
+    --------
+    >>> with_options(["training.lr=1e-3"], seed=("seed", 7), symbol=("data.symbols", None))
+    ['training.lr=1e-3', 'seed=7']
+    """
+    changes = list(settings or [])
+    typed = {setting.partition("=")[0].strip() for setting in changes}
+    for option, (name, value) in options.items():
+        if value is None:
+            continue
+        if name in typed:
+            flag = option.replace("_", "-")
+            raise ConfigError(f"--{flag} and --set {name} are the same setting.", hint="give one")
+        changes.append(f"{name}={quoted(value) if isinstance(value, str | Path) else value}")
+    return changes
 
 
 def console(*, quiet: bool = False, stderr: bool = False) -> Console:

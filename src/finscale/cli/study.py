@@ -18,8 +18,8 @@ from finscale.cli.options import (
     console,
     plain_table,
     print_json,
-    quoted,
     say,
+    with_options,
 )
 from finscale.files import null_for_nan
 
@@ -175,8 +175,7 @@ def open_study(
     from finscale.runs import RunStore
     from finscale.study import Study
 
-    changes = list(settings or [])
-    changes += [f"experiment.data.root={quoted(str(data_root))}"] if data_root else []
+    changes = with_options(settings, data_root=("experiment.data.root", data_root))
     return Study.from_file(config, changes, quick=quick, studies=studies, runs=RunStore(runs))
 
 

@@ -17,8 +17,8 @@ from finscale.cli.options import (
     console,
     plain_table,
     print_json,
-    quoted,
     say,
+    with_options,
 )
 
 if TYPE_CHECKING:
@@ -53,11 +53,13 @@ def train(
     from finscale.runs import RunStore
     from finscale.training import ProgressBar
 
-    changes = list(settings or [])
-    changes += [f"model.budget={budget}"] if budget else []
-    changes += [f"data.symbols={quoted(symbol)}"] if symbol else []
-    changes += [f"seed={seed}"] if seed is not None else []
-    changes += [f"data.root={quoted(str(data_root))}"] if data_root else []
+    changes = with_options(
+        settings,
+        budget=("model.budget", budget),
+        symbol=("data.symbols", symbol),
+        seed=("seed", seed),
+        data_root=("data.root", data_root),
+    )
     experiment = load_config(ExperimentConfig, config, changes)
     silent = quiet or as_json
     terminal = console(quiet=silent)
