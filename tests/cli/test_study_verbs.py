@@ -100,7 +100,8 @@ def test_each_size_is_held_against_the_linear_model() -> None:
     for loss, one in zip(losses, beyond["sizes"], strict=True):
         assert one["value"] == pytest.approx(means["logistic"] - loss, abs=1e-7)
         assert one["low"] < one["value"] < one["high"]
-        assert one["low"] <= 0
+        # a gain of rounding's size may lie either side of zero, by the processor's products
+        assert one["low"] <= 1e-6
 
 
 def _beyond(family: dict) -> list[dict]:

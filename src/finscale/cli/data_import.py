@@ -1,0 +1,129 @@
+"""``finscale data import``: bars from a file."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from finscale.cli.data_summary import CalendarName, Root, Strict, line, print_summary
+from finscale.cli.options import AsJson, console, print_json
+from finscale.errors import DataError
+
+if TYPE_CHECKING:
+    from finscale.data.bars import Bars
+
+T = TypeVar("T")
+
+
+def import_file(
+    file: Annotated[Path, typer.Argument(help="A text file of daily bars, in any usual layout.")],
+    symbol: Annotated[
+        str, typer.Option("--symbol", help="Its symbol; chooses among several in the file.")
+    ],
+    adjustment: Annotated[
+        str | None,
+        typer.Option(
+            "--adjustment",
+            help="What has been done to the prices, where the file does not tell: "
+            "raw, split or split+dividend.",
+        ),
+    ] = None,
+    split: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--split",
+            metavar="DATE:RATIO",
+            help="A split that raw prices do not account for: 2014-06-09:7. May be repeated.",
+        ),
+    ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option("--drop", metavar="FROM:TO", help="Leave these dates out. May be repeated."),
+    ] = None,
+    real_move: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--real-move",
+            metavar="DATE",
+            help="A jump by a split's ratio that did happen in the market. May be repeated.",
+        ),
+    ] = None,
+    calendar: CalendarName = None,
+    date_format: Annotated[
+        str | None,
+        typer.Option("--date-format", help="Form of the dates, such as %d/%m/%Y."),
+    ] = None,
+    strict: Strict = False,
+    data_root: Root = Path("data"),
+    as_json: AsJson = False,
+) -> None:
+    """Import a symbol's daily bars from a text file.
+
+    Every repair is listed; what cannot be trusted is refused, and nothing is imported.
+    """
+    options: dict[str, Any] = {
+        "file": file,
+        "adjustment": adjustment,
+        "splits": [_pair(text, "--split", "2014-06-09:7", float) for text in split or ()],
+        "drop": [_pair(text, "--drop", "2026-06-03:2026-06-10", _date) for text in drop or ()],
+        "real_moves": [_date(text) for text in real_move or ()],
+        "date_format": date_format,
+        "strict": strict,
+        **({"calendar": calendar} if calendar else {}),
+    }
+    from finscale.data.store import DataStore
+    from finscale.data.summary import summarise
+
+    bars = _fetch_or_ask("csv", symbol, options)
+    store = DataStore(data_root)
+    known = {entry.key for entry in store.raw.entries()}
+    entry = store.add_bars(bars)
+    summary = summarise(bars, entry)
+    if as_json:
+        print_json({**summary.as_dict(), "new": entry.key not in known})
+        return
+    print_summary(summary, store.raw.folder)
+    state = "written" if entry.key not in known else "unchanged"
+    line(state, f"{store.raw.folder / entry.path} · {entry.key}")
+
+
+def _fetch_or_ask(source: str, symbol: str, options: dict[str, Any]) -> Bars:
+    """Fetch; where only the user can know the adjustment and somebody is there, ask."""
+    from finscale.data.adjustment import AdjustmentNeededError
+    from finscale.data.bars import ADJUSTMENTS
+    from finscale.data.sources import fetch_bars
+
+    try:
+        return fetch_bars(source, symbol, **options)
+    except AdjustmentNeededError as error:
+        if not sys.stdin.isatty():
+            raise
+        from rich.prompt import Prompt
+
+        console().print(error.message)
+        answer = Prompt.ask("What has been done to them?", choices=list(ADJUSTMENTS))
+        return fetch_bars(source, symbol, **{**options, "adjustment": answer})
+
+
+def _date(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise DataError(f"{text!r} is not a date.", hint="write it as 2026-06-03") from None
+
+
+def _pair(text: str, option: str, example: str, second: Callable[[str], T]) -> tuple[dt.date, T]:
+    first, colon, rest = text.partition(":")
+    try:
+        if not colon:
+            raise ValueError(text)
+        return _date(first), second(rest)
+    except (ValueError, DataError):
+        raise DataError(
+            f"{option} {text} cannot be read.", hint=f"such as {option} {example}"
+        ) from None
