@@ -24,6 +24,7 @@ _HOMES = {
     "ThermalCallback": "finscale.training",
     "TrackingManager": "finscale.training",
     "Trainer": "finscale.training",
+    "from_loaders": "finscale.training",
     "RunStore": "finscale.runs",
     "Law": "finscale.scaling",
     "fit_law": "finscale.scaling",

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 ConfigFile = Annotated[
-    Path, typer.Argument(help="A YAML file, such as configs/daily/threshold_1pct.yaml.")
+    Path,
+    typer.Argument(
+        help="A YAML file, or the name of a recipe that comes with finscale: threshold_1pct, "
+        "sp500_parameters …"
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
