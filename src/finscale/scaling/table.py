@@ -167,7 +167,8 @@ def _frame(source: Any, wanted: Sequence[str], optional: Sequence[str]) -> tuple
         return pl.from_pandas(source), "the table"
     raise DataError(
         f"a {type(source).__name__} is not a table.",
-        hint="give a CSV, JSON, parquet or Excel file, a polars or pandas DataFrame, or a dict of columns",
+        hint="give a CSV, JSON, parquet or Excel file, a polars or pandas DataFrame, or a dict of "
+        "columns",
     )
 
 

@@ -52,7 +52,7 @@ def columnar_table(content: Content) -> Table:
     if len(names) == 1:
         raise DataError(
             f"{content.place} has one column: {names[0]!r}.",
-            hint="bars need a date and open, high, low, close",
+            hint="a table needs several",
         )
     return Table(
         place=content.place,

@@ -44,6 +44,9 @@ _LARGEST = 4 * 1024**3
 _BESIDE = re.compile(
     r"(?i)(^|/)(__MACOSX/|\.|readme|licen[cs]e|copying|thumbs\.db)|\.(md|pdf|html?)$"
 )
+_ENDINGS = re.compile(
+    r"(?i)(\.(csv|txt|tsv|jsonl?|ndjson|parquet|feather|arrow|xlsx|gz|bz2|xz|zst))+$"
+)
 
 
 @dataclass(frozen=True)
@@ -222,10 +225,7 @@ def _same(name: str, wanted: str) -> bool:
 
 def _stem(name: str) -> str:
     """Return a file's name without its endings: AAPL for data/aapl.csv and aapl.us.txt."""
-    base = re.sub(
-        r"\.(csv|txt|tsv|json|jsonl|parquet|feather|gz|xlsx)", "", PurePosixPath(name).name
-    )
-    return re.sub(r"\.us$", "", base, flags=re.IGNORECASE).upper()
+    return _ENDINGS.sub("", PurePosixPath(name).name).upper().removesuffix(".US")
 
 
 def _some(names: Sequence[str]) -> str:

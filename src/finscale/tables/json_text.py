@@ -58,7 +58,7 @@ def json_table(text: str, content: Content, recognise: Recogniser | None) -> Tab
             raise refusal(place, said)
         raise DataError(
             f"{place} is JSON without a table.",
-            hint="bars are a list of records, or lists by column, with date, open, high, low, close",
+            hint="a table is a list of records or of rows, or an object with a list a column",
         )
 
     def rank(table: _Found) -> tuple[int, int]:
@@ -107,7 +107,7 @@ def _documents(text: str, place: str) -> tuple[list[Any], list[int], int]:
                 return found, lines, line
             if error.pos >= len(text.rstrip()) - 1 or "Unterminated" in error.msg:
                 raise DataError(
-                    f"{place} is JSON that ends in the middle (line {error.lineno}): it is cut off.",
+                    f"{place} is JSON that ends in line {error.lineno} before it is complete.",
                     hint="download or copy it again",
                 ) from None
             raise DataError(

@@ -72,7 +72,7 @@ def table_of(grid: Grid, place: str, sha256: str, recognise: Recogniser | None) 
     if max(len(cells) for _, cells in records) == 1:
         raise DataError(
             f"{place} has one column: {records[0][1][0][:60]!r}.",
-            hint="bars need a date and open, high, low, close, with , ; | or tab between them",
+            hint="the cells of a table need , ; | or a tab between them",
         )
     found = _find(records, width, recognise)
     rows, left_out = _without_repeats(found, grid.delimiter, place, recognise)
@@ -123,9 +123,8 @@ def _find(records: Sequence[Record], width: int, recognise: Recogniser | None) -
                 (records[best],), records[best][1], tuple(others), (*data_above, *records[begin:])
             )
     else:
-        begin = next((i for i, (_, cells) in enumerate(records) if _is_row(cells, width)), None)
-        if begin is None:
-            begin = _first_row(records, 0)
+        whole = (i for i, (_, cells) in enumerate(records) if _is_row(cells, width))
+        begin = next(whole, _first_row(records, 0))
         named = [i for i in range(begin) if _is_names(records[i][1], width)]
         if not named:
             return _Found((), (), tuple(records[:begin]), tuple(records[begin:]))
@@ -154,7 +153,7 @@ def _filled(cells: Cells) -> list[str]:
 
 
 def _is_row(cells: Cells, width: int) -> bool:
-    """Tell whether most of a line's cells are numbers or dates, and most of its cells are filled."""
+    """Tell whether most of a line's cells are filled, most of them with numbers or dates."""
     filled = _filled(cells)
     values = num_values(filled)
     known = values + sum(cell.casefold() in NO_VALUE for cell in filled)
@@ -191,8 +190,8 @@ def _without_repeats(
             left_out.append((line, f"a line from above again: skipped ({shown(cells, delimiter)})"))
         elif recognise is not None and names and _is_text(cells) and recognise(cells):
             raise DataError(
-                f"{place} line {line} is another header ({shown(cells, delimiter)}): the file joins "
-                "tables with different columns.",
+                f"{place} line {line} is another header ({shown(cells, delimiter)}): "
+                "the file joins tables with different columns.",
                 hint="cut the file in two there, and import the parts or join them by column",
             )
         else:

@@ -38,7 +38,7 @@ class Grid:
 
 
 def decoded(content: bytes, place: str, recognise: Recogniser | None) -> str:
-    """Return bytes as text with line ends ``\\n``.
+    """Return bytes as text whose lines end as on Unix.
 
     Raises
     ------

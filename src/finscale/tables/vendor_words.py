@@ -39,7 +39,8 @@ def said_in_json(node: Any) -> str | None:
                 if said:
                     return said
     children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    return next((said for child in children if (said := said_in_json(child))), None)
+    found = (said_in_json(child) for child in children)
+    return next((text for text in found if text), None)
 
 
 def said_in_text(text: str) -> str | None:
