@@ -118,5 +118,5 @@ def test_bad_sources_are_named(tmp_path):
     with pytest.raises(DataError, match="is empty"):
         read_table(tmp_path / "empty.csv", x="parameters")
     (tmp_path / "header.csv").write_text("parameters,loss\n")
-    with pytest.raises(DataError, match="has no rows"):
+    with pytest.raises(DataError, match="a header and no rows"):
         read_table(tmp_path / "header.csv", x="parameters")

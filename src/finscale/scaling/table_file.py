@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from finscale.errors import DataError
-from finscale.tables import Table, read_table
+from finscale.tables import CellTable, read_table
 from finscale.tables.table import NO_VALUE
 from finscale.tables.values import cell_text
 
@@ -65,7 +65,7 @@ def _meant(name: str, names: Sequence[str]) -> str | None:
     return grouped[0] if len(grouped) == 1 else None
 
 
-def _unfolded(header: Sequence[str], table: Table) -> dict[str, list[str]]:
+def _unfolded(header: Sequence[str], table: CellTable) -> dict[str, list[str]]:
     """Return the columns by name; one of dicts (``summary`` of W&B) becomes a column a key."""
     columns: dict[str, list[str]] = {}
     for i, name in enumerate(header):
@@ -97,7 +97,7 @@ def _dict(cell: str) -> Mapping[str, object] | None:
     return found if isinstance(found, dict) else None
 
 
-def _decimal_comma(table: Table, columns: Mapping[str, Sequence[str]]) -> bool:
+def _decimal_comma(table: CellTable, columns: Mapping[str, Sequence[str]]) -> bool:
     """Tell whether commas in the numbers are decimal ones rather than between thousands."""
     cells = [cell for column in columns.values() for cell in column if _COMMA.fullmatch(cell)]
     if not cells:

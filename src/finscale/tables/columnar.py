@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from finscale.errors import DataError
 from finscale.tables.content import Content
-from finscale.tables.table import Table, with_levels
+from finscale.tables.table import CellTable, with_levels
 from finscale.tables.values import column_texts
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def is_columnar(data: bytes) -> bool:
     return data.startswith(tuple(_NAMES))
 
 
-def columnar_table(content: Content) -> Table:
+def columnar_table(content: Content) -> CellTable:
     """Return a parquet, Feather or Arrow file as strings, the index of a pandas frame first.
 
     Raises
@@ -54,7 +54,7 @@ def columnar_table(content: Content) -> Table:
             f"{content.place} has one column: {names[0]!r}.",
             hint="a table needs several",
         )
-    return Table(
+    return CellTable(
         place=content.place,
         headers=with_levels(names),
         rows=tuple(zip(*columns, strict=True)),

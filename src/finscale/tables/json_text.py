@@ -11,7 +11,14 @@ from typing import Any
 from finscale.errors import DataError
 from finscale.tables.content import Content
 from finscale.tables.layout import table_of
-from finscale.tables.table import Cells, Recogniser, Table, looks_like_date, num_values, with_levels
+from finscale.tables.table import (
+    Cells,
+    CellTable,
+    Recogniser,
+    looks_like_date,
+    num_values,
+    with_levels,
+)
 from finscale.tables.text import Grid
 from finscale.tables.values import cell_text
 from finscale.tables.vendor_words import refusal, said_in_json
@@ -36,7 +43,7 @@ def is_json(text: str) -> bool:
     return re.match(r"\s*(\{|\[\s*[\[{\]])", text) is not None
 
 
-def json_table(text: str, content: Content, recognise: Recogniser | None) -> Table:
+def json_table(text: str, content: Content, recognise: Recogniser | None) -> CellTable:
     """Return the table in a JSON text or in JSON lines.
 
     Records, lists of rows, lists by column, and objects of objects (by date or by column) are
@@ -75,7 +82,7 @@ def json_table(text: str, content: Content, recognise: Recogniser | None) -> Tab
         records = tuple(zip(best.lines, best.rows, strict=True))
         table = table_of(Grid(records, ""), place, content.sha256, recognise)
         return replace(table, left_out=(*table.left_out, *left_out))
-    return Table(
+    return CellTable(
         place=place,
         headers=with_levels(best.names),
         rows=best.rows,

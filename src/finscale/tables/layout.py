@@ -11,9 +11,9 @@ from finscale.errors import DataError
 from finscale.tables.table import (
     NO_VALUE,
     Cells,
+    CellTable,
     Recogniser,
     Record,
-    Table,
     looks_like_date,
     looks_like_number,
     num_values,
@@ -51,7 +51,7 @@ class _Found:
     rows: tuple[Record, ...]
 
 
-def table_of(grid: Grid, place: str, sha256: str, recognise: Recogniser | None) -> Table:
+def table_of(grid: Grid, place: str, sha256: str, recognise: Recogniser | None) -> CellTable:
     """Return the table among a file's lines.
 
     The header is the line that names most of the wanted columns (``recognise``); where no line
@@ -90,7 +90,7 @@ def table_of(grid: Grid, place: str, sha256: str, recognise: Recogniser | None) 
         )
         more = f" … {len(found.above) - 5} more" if len(found.above) > 5 else ""
         about.append(("other lines", some + more))
-    return Table(
+    return CellTable(
         place=place,
         headers=tuple(level for cells in headers for level in with_levels(cells)),
         rows=tuple(cells for _, cells in rows),
@@ -215,6 +215,9 @@ def _without_footers(
 ) -> tuple[list[Record], list[tuple[int, str]]]:
     """Leave out the lines below the last row that are no rows: totals, sources, copyright."""
     left_out = []
+    first = next(iter(_filled(rows[0][1])), "") if rows else ""
+    # where rows begin with a name, a name is no sign of a footer: MIN is a ticker
+    begins_with_value = looks_like_date(first) or looks_like_number(first)
     while rows:
         line, cells = rows[-1]
         filled = _filled(cells)
@@ -222,8 +225,7 @@ def _without_footers(
             looks_like_date(cell) or looks_like_number(cell) or cell[:1].isdigit()
             for cell in (filled if len(filled) > 1 else filled[:1])
         )
-        is_short = len(filled) < width / 2 or not any(map(looks_like_date, filled))
-        if not is_text and not (is_short and _FOOTER.match(filled[0])):
+        if not is_text and not (begins_with_value and _FOOTER.match(filled[0])):
             break
         left_out.append((line, f"no row, but a line below the table: {shown(cells, delimiter)}"))
         rows = rows[:-1]

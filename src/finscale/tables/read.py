@@ -11,12 +11,14 @@ from finscale.tables.columnar import columnar_table, is_columnar
 from finscale.tables.content import Content, is_workbook, read_content
 from finscale.tables.json_text import is_json, json_table
 from finscale.tables.layout import table_of
-from finscale.tables.table import Recogniser, Table
+from finscale.tables.table import CellTable, Recogniser, num_values
 from finscale.tables.text import decoded, grid_of
 from finscale.tables.vendor_words import refusal, said_in_text
 from finscale.tables.workbook import workbook_grid
 
 _WEB_PAGE = re.compile(r"<(!doctype|html|\?xml|head|body|table)", re.IGNORECASE)
+# Dates and numbers in a row of bars.
+_FEWEST_VALUES = 3
 
 
 def read_table(
@@ -26,8 +28,8 @@ def read_table(
     symbol: str = "",
     sheet: str | None = None,
     member: str | None = None,
-) -> Table:
-    """Read a file into a :class:`Table`.
+) -> CellTable:
+    """Read a file into a :class:`CellTable`.
 
     Delimited and space-aligned text in any usual encoding, JSON and JSON lines, parquet, Feather,
     Arrow and Excel are read, plain or packed with gzip, bzip2, xz, zstd, zip or tar.
@@ -56,7 +58,9 @@ def read_table(
     return table
 
 
-def _table(content: Content, recognise: Recogniser | None, symbol: str, sheet: str | None) -> Table:
+def _table(
+    content: Content, recognise: Recogniser | None, symbol: str, sheet: str | None
+) -> CellTable:
     place = content.place
     if is_workbook(content.data):
         grid = workbook_grid(content, sheet=sheet, symbol=symbol, recognise=recognise)
@@ -73,11 +77,15 @@ def _table(content: Content, recognise: Recogniser | None, symbol: str, sheet: s
             f"{place} is a web page, not a table.",
             hint="the download needed a login or hit a limit: open the address in a browser",
         )
-    grid = grid_of(text, place, recognise)
+    said = said_in_text(text)
     try:
-        return table_of(grid, place, content.sha256, recognise)
+        table = table_of(grid_of(text, place, recognise), place, content.sha256, recognise)
     except DataError:
-        said = said_in_text(text)
         if said:
             raise refusal(place, said) from None
         raise
+    if said and recognise and not any(map(recognise, table.headers)):
+        has_bars = any(num_values(cells) >= _FEWEST_VALUES for cells in table.rows)
+        if not has_bars:
+            raise refusal(place, said)
+    return table

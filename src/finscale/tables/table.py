@@ -27,7 +27,7 @@ NO_VALUE = frozenset(("null", "nan", "none", "na", "n/a", "#n/a", "#n/a n/a", "n
 
 
 @dataclass(frozen=True)
-class Table:
+class CellTable:
     """Cells of a file as strings."""
 
     place: str

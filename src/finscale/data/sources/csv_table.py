@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from finscale.data.bars import Repair
 from finscale.errors import DataError
-from finscale.tables import Table as CsvTable
+from finscale.tables import CellTable as CsvTable
 from finscale.tables.table import looks_like_date, shown
 
 __all__ = ["CsvTable", "headerless", "looks_like_date", "reading_repairs"]
