@@ -40,7 +40,14 @@ class _Found:
 
 def is_json(text: str) -> bool:
     """Tell whether a text begins like JSON, and not like a line of names in brackets."""
-    return re.match(r"\s*(\{|\[\s*[\[{\]])", text) is not None
+    if re.match(r"\s*(\{|\[\s*[\[{\]])", text):
+        return True
+    if not text.lstrip().startswith("["):
+        return False
+    try:
+        return isinstance(json.loads(text.lstrip().split("\n", 1)[0]), list)
+    except json.JSONDecodeError:
+        return False
 
 
 def json_table(text: str, content: Content, recognise: Recogniser | None) -> CellTable:
