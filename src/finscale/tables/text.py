@@ -14,6 +14,8 @@ from finscale.tables.table import Cells, Recogniser, Record, num_values
 
 _DELIMITERS = "\t;|,"
 _SAMPLE = 60
+# Share of the bytes of one half that are zero in UTF-16, and how much of that in the other half.
+_ZEROS, _FEW_ZEROS = 0.5, 0.1
 # What text is written in if it is no UTF-8, the usual one first; a later one is taken only if it
 # makes more of the header's words known.
 _CODE_PAGES = ("cp1252", "cp1250", "gb18030", "shift_jis", "cp949", "big5", "cp1251")
@@ -64,10 +66,10 @@ def _decoded(content: bytes, place: str, recognise: Recogniser | None) -> str:
         return content.decode("utf-16", errors="replace")
     # UTF-16 without its mark: every other byte of ASCII is zero
     start = content[:2000]
-    if start[1::2].count(0) > 0.8 * len(start[1::2]) and not start[::2].count(0):
-        return content.decode("utf-16-le", errors="replace")
-    if start[::2].count(0) > 0.8 * len(start[::2]) and not start[1::2].count(0):
-        return content.decode("utf-16-be", errors="replace")
+    even, odd = start[::2].count(0), start[1::2].count(0)
+    if max(even, odd) > _ZEROS * len(start) / 2 and min(even, odd) < _FEW_ZEROS * max(even, odd):
+        page = "utf-16-le" if odd > even else "utf-16-be"
+        return content.decode(page, errors="replace")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
