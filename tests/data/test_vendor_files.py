@@ -141,6 +141,9 @@ class VendorFile:
             ["plain"] * 4
             + ["thousands", "dollar", "comma", "german", "space", "swiss", "zeros", "exponent"]
         )
+        if self.number == "german" and (self.bars["close"] == self.bars["close"].round()).all():
+            # 41.431 with nothing else to tell: read as 41.431 whichever was meant
+            self.number = "comma"
         self.kind = pick(
             ["text"] * 12 + ["records", "lines", "columns", "lists", "parquet", "ipc", "xlsx"]
         )

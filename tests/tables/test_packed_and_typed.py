@@ -316,7 +316,7 @@ def test_what_vendors_write_as_json(read):
         "2.5",
         "3.5",
         "0.5",
-        "1700000000001.0",
+        "1704171600001",
         "9",
     )
     table = read(json.dumps(YAHOO))

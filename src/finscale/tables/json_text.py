@@ -24,7 +24,8 @@ from finscale.tables.values import cell_text
 from finscale.tables.vendor_words import refusal, said_in_json
 
 _SYMBOL = re.compile(r"(?i)(\d+\. )?(symbol|ticker)|dataset_code|instrument|security|code")
-_Scalars = tuple[tuple[str, str], ...]
+# Longer lists are columns, not what stands in a cell.
+_MOST_IN_CELL = 2
 
 
 @dataclass(frozen=True)
@@ -251,16 +252,16 @@ def _flattened(record: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _is_record(item: dict[str, Any]) -> bool:
-    """Tell whether an object is a row: it holds values, and no lists of objects."""
-    has_values = any(not isinstance(value, (list, dict)) for value in item.values())
-    return (
-        has_values
-        and not any(
-            isinstance(value, list) and any(isinstance(v, (dict, list)) for v in value)
-            for value in item.values()
-        )
-        and not any(isinstance(value, list) and len(value) > 2 for value in item.values())
-    )
+    """Tell whether an object is a row: it holds values at any depth, and no columns."""
+    return bool(item) and not any(map(_holds_columns, item.values()))
+
+
+def _holds_columns(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_columns, value.values()))
+    if not isinstance(value, list):
+        return False
+    return len(value) > _MOST_IN_CELL or not _is_flat(value)
 
 
 def _is_flat(values: Any) -> bool:

@@ -12,6 +12,8 @@ from finscale.tables.text import Grid
 from finscale.tables.values import cell_text
 
 _SEARCHED = 200
+# Columns of a sheet that could hold bars.
+_FEWEST_COLUMNS = 3
 
 
 def workbook_grid(
@@ -89,7 +91,8 @@ def _chosen(
             for name in filled
             if any(recognise(cells) for _, cells in sheets[name][:_SEARCHED])
         ]
-        filled = named or filled
+        wide = [name for name in filled if len(sheets[name][0][1]) >= _FEWEST_COLUMNS]
+        filled = named or wide or filled
     if len(filled) == 1:
         return filled[0]
     mine = [name for name in filled if symbol and name.strip().upper() == symbol.upper()]

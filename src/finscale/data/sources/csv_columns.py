@@ -47,10 +47,8 @@ def find_columns(table: CsvTable, symbol: str) -> Columns:
     DataError
         If a column is missing or appears twice, or the file holds only other symbols.
     """
-    names = max(
-        table.headers, key=lambda cells: sum(field_of(c, symbol) is not None for c in cells)
-    )
-    fields = [field_of(name, symbol) for name in names]
+    names = max(table.headers, key=lambda cells: sum(_field(c, symbol) is not None for c in cells))
+    fields = [_field(name, symbol) for name in names]
     tickers = _tickers(table, names, fields)
     ticker = _choose(tickers, symbol, table.place)
     if any(tickers):
@@ -84,7 +82,7 @@ def find_columns(table: CsvTable, symbol: str) -> Columns:
     return Columns(index, rows, ticker)
 
 
-def field_of(name: str, symbol: str) -> str | None:
+def _field(name: str, symbol: str) -> str | None:
     """Return the field that a column's name means, with or without the symbol in it."""
     bare = _bare(name)
     if bare in _FIELDS:
