@@ -350,6 +350,13 @@ def test_what_vendors_write_as_json(read):
     assert read(json.dumps(oanda)).headers[0][-4:] == ("mid.o", "mid.h", "mid.l", "mid.c")
 
 
+def test_lists_by_date_and_databases(read):
+    table = read(json.dumps({row[0]: row[1:] for row in ROWS}))
+    assert (table.headers, table.rows) == ((), ROWS)
+    influx = {"results": [{"series": [{"name": "SPY", "columns": HEADER, "values": ROWS}]}]}
+    assert read(json.dumps(influx)).rows == ROWS
+
+
 def test_klines_have_no_names(read):
     rows = [
         [1727740800000 + i, "61817.27000000", "62705.76", "61683.31", "62469.6", "1"]

@@ -172,6 +172,17 @@ def test_another_header_below_is_refused(read, other):
         read(f"{PLAIN}{other}\n{BODY}")
 
 
+def test_a_header_between_rows_is_refused(read):
+    lines = PLAIN.strip().split("\n")
+    with pytest.raises(DataError, match="line 3 names the columns, and rows stand above and below"):
+        read("\n".join([*lines[1:3], lines[0], *lines[3:]]))
+
+
+def test_lines_of_dividends_may_be_short(read):
+    table = read(PLAIN.replace("\n2024-01-04", "\n2024-01-04,1.59 Dividend\n2024-01-04"))
+    assert table.rows[2] == ("2024-01-04", "1.59 Dividend", "", "", "", "")
+
+
 @pytest.mark.parametrize(
     "names",
     [("1", "2", "3", "4"), ("0", "1", "2", "3"), ("17", "18", "21", "30"), ("a", "b", "c", "d")],
@@ -260,6 +271,8 @@ def test_a_note_of_several_lines_stays_one_cell(read):
         (bytes(range(256)) * 4, "binary file"),
         (b"%PDF-1.7\n%....", "is a PDF"),
         (b"\xd0\xcf\x11\xe0rest", "old or encrypted Excel workbook"),
+        ("<html><body><table><tr><td>Date", "web page with a table"),
+        ("<?xml version='1.0'?><Workbook/>", "is XML, not a table"),
         ("Error: invalid API key\n", "is not data: the vendor says 'Error: invalid API key'"),
         ("Exceeded the daily hits limit", "the vendor says 'Exceeded the daily hits limit'"),
         ("No data", "the vendor says 'No data'"),

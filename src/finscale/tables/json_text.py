@@ -175,7 +175,8 @@ def _tables(node: Any, symbol: str, lines: tuple[int, ...] = ()) -> Iterator[_Fo
 
 def _of_object(node: Mapping[str, Any], symbol: str) -> Iterator[_Found]:
     """Yield the table that an object is itself, whose parts are no tables of their own."""
-    names, data = node.get("columns", node.get("column_names")), node.get("data")
+    names = node.get("columns", node.get("column_names"))
+    data = node.get("data", node.get("values", node.get("rows")))
     quotes = node.get("indicators")
     if isinstance(names, list) and isinstance(data, list):
         # pandas' split form, Nasdaq Data Link; the names may be objects themselves
@@ -204,7 +205,11 @@ def _of_columns(node: Mapping[str, Any], symbol: str) -> Iterator[_Found]:
     """Yield the table of an object whose values are columns, or rows by their date."""
     lists = {k: v for k, v in node.items() if isinstance(v, list) and v and _is_flat(v)}
     if len(lists) >= 2 and len({len(values) for values in lists.values()}) == 1:
-        yield _of_rows(list(lists), list(zip(*lists.values(), strict=True)), symbol)
+        if all(map(looks_like_date, lists)):  # {"2024-01-02": [1, 2, 3, 4], ...}
+            keyed = tuple((key, *map(cell_text, cells)) for key, cells in lists.items())
+            yield _Found((), keyed, tuple(range(1, len(keyed) + 1)), symbol)
+        else:
+            yield _of_rows(list(lists), list(zip(*lists.values(), strict=True)), symbol)
         return
     inner = {k: v for k, v in node.items() if isinstance(v, dict) and v and _is_flat(v.values())}
     if not inner or len(inner) < len(node) or (len(inner) < 2 and not num_values(list(inner))):

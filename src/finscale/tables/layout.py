@@ -38,6 +38,11 @@ _FOOTER = re.compile(
     r"|powered by|downloaded|exported|generated|retrieved|created|printed|disclaimer|notes?\b|\*"
     r"|end( of\b|$)|eof|\(?\d+ rows?\b|page \d|summe|gesamt|razem|źródło|https?:|www\."
 )
+# Yahoo's page has lines of dividends and splits among the bars.
+_EVENT = re.compile(r"(?i)\b(dividend|split)s?\b")
+_FEWEST_NAMES = 3
+# Lines in which a header is looked for before it is taken to be text only.
+_TOP = 200
 _CUT = "the file is cut off in this row: left out"
 
 
@@ -74,7 +79,7 @@ def table_of(grid: Grid, place: str, sha256: str, recognise: Recogniser | None) 
             f"{place} has one column: {records[0][1][0][:60]!r}.",
             hint="the cells of a table need , ; | or a tab between them",
         )
-    found = _find(records, width, recognise)
+    found = _find(records, width, place, recognise)
     rows, left_out = _without_repeats(found, grid.delimiter, place, recognise)
     rows, footers = _without_footers(rows, len(found.names) or width, grid.delimiter)
     if not rows:
@@ -107,21 +112,24 @@ def _usual_width(records: Sequence[Record]) -> int:
     return max(counts, key=lambda width: (counts[width], width))
 
 
-def _find(records: Sequence[Record], width: int, recognise: Recogniser | None) -> _Found:
-    scores = [recognise(cells) if recognise else 0 for _, cells in records]
-    best = max(range(len(records)), key=lambda i: scores[i])
-    if scores[best]:
-        first = next(i for i, score in enumerate(scores) if score)
+def _find(
+    records: Sequence[Record], width: int, place: str, recognise: Recogniser | None
+) -> _Found:
+    first = _first_names(records, recognise) if recognise else None
+    if first is not None and recognise is not None:
         begin = _first_row(records, first + 1)
         # several lines of names may stand above the rows: the best of them is the header
-        best = max(range(first, max(begin, first + 1)), key=lambda i: scores[i])
-        before = records[:first]
-        data_above = [r for r in before if _is_row(r[1], width)]
-        if data_above:  # sorted as text, a file has its header at the end
-            others = [r for r in before if not _is_row(r[1], width)]
-            return _Found(
-                (records[best],), records[best][1], tuple(others), (*data_above, *records[begin:])
-            )
+        best = max(range(first, begin), key=lambda i: recognise(records[i][1]))
+        rows_above = [record for record in records[:first] if _is_row(record[1], width)]
+        if rows_above:  # sorted as text, a file has its header at the end
+            if begin < len(records):
+                raise DataError(
+                    f"{place} line {records[best][0]} names the columns, and rows stand above and "
+                    "below it.",
+                    hint="move that line to the top if it is the header of all rows",
+                )
+            other = tuple(r for r in records[:first] if not _is_row(r[1], width))
+            return _Found((records[best],), records[best][1], other, tuple(rows_above))
     else:
         whole = (i for i, (_, cells) in enumerate(records) if _is_row(cells, width))
         begin = next(whole, _first_row(records, 0))
@@ -136,6 +144,13 @@ def _find(records: Sequence[Record], width: int, recognise: Recogniser | None) -
         if i != best and (_is_units(cells) or (i < best and not _is_names(cells, width)))
     ]
     return _Found(tuple(headers), records[best][1], tuple(above), tuple(records[begin:]))
+
+
+def _first_names(records: Sequence[Record], recognise: Recogniser) -> int | None:
+    """Return the first line that names wanted columns; far below the top, one of text only."""
+    lines = enumerate(cells for _, cells in records)
+    found = (i for i, cells in lines if (i < _TOP or _is_text(cells)) and recognise(cells))
+    return next(found, None)
 
 
 def _first_row(records: Sequence[Record], start: int) -> int:
@@ -200,7 +215,9 @@ def _without_repeats(
 
 
 def _is_text(cells: Cells) -> bool:
-    return sum(cell[:1].isalpha() or cell[:1] == "<" for cell in cells) >= 3
+    if cells[0][:1].isdigit():
+        return False
+    return sum(cell[:1].isalpha() or cell[:1] == "<" for cell in cells) >= _FEWEST_NAMES
 
 
 def _folded(cells: Cells) -> tuple[str, ...]:
@@ -261,6 +278,7 @@ def _same_width(
         beyond = len(_trimmed(cells)) > usual
         # cells may be missing only where the header has no name either
         too_few = len(cells) < usual and any(names[len(cells) :] if names else [True])
+        too_few = too_few and not any(map(_EVENT.search, cells))
         if beyond or too_few:
             of = "the header names" if names else "most rows have"
             raise DataError(
@@ -313,4 +331,4 @@ def _trimmed(cells: Cells) -> Cells:
 
 
 def _padded(cells: Cells, width: int) -> Cells:
-    return (*cells, *[""] * (width - len(cells)))[:width]
+    return cells if len(cells) == width else (*cells, *[""] * (width - len(cells)))[:width]

@@ -16,7 +16,7 @@ from finscale.tables.text import decoded, grid_of
 from finscale.tables.vendor_words import refusal, said_in_text
 from finscale.tables.workbook import workbook_grid
 
-_WEB_PAGE = re.compile(r"<(!doctype|html|\?xml|head|body|table)", re.IGNORECASE)
+_WEB_PAGE = re.compile(r"<(!doctype|html|head|body|table|div|meta)", re.IGNORECASE)
 # Dates and numbers in a row of bars.
 _FEWEST_VALUES = 3
 
@@ -72,6 +72,16 @@ def _table(
     text = decoded(content.data, place, recognise)
     if is_json(text):
         return json_table(text, content, recognise)
+    if text.lstrip().startswith("<?xml"):
+        raise DataError(
+            f"{place} is XML, not a table.",
+            hint="open it in a spreadsheet program and save it as CSV or .xlsx",
+        )
+    if _WEB_PAGE.match(text.lstrip()) and "<table" in text.lower():
+        raise DataError(
+            f"{place} is a web page with a table, as some programs write it for Excel.",
+            hint="open it in a spreadsheet program and save it as CSV or .xlsx",
+        )
     if _WEB_PAGE.match(text.lstrip()):
         raise DataError(
             f"{place} is a web page, not a table.",

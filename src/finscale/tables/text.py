@@ -229,6 +229,7 @@ def _records(
     reader = csv.reader(
         (f"{line}\n" for line in lines), delimiter=delimiter, quotechar=quote, skipinitialspace=True
     )
+    marked = any("'" in line or '="' in line for line in lines)
     records: list[Record] = []
     begin, unclosed = 0, None
     try:
@@ -243,8 +244,12 @@ def _records(
                     raise _quote_left_open(place, first, lines)
                 if is_open:
                     unclosed = first
-            if any(cell.strip() for cell in cells):
-                records.append((first, tuple(_bare(cell) for cell in cells)))
+            # most lines need no more than this, and there may be a million
+            plain = [cell.strip() for cell in cells]
+            if any(plain):
+                if begin > first or marked:
+                    plain = [_bare(cell) for cell in plain]
+                records.append((first, tuple(plain)))
     except csv.Error as error:
         if reader.line_num > begin + 1:
             raise _quote_left_open(place, begin + 1, lines) from None
