@@ -37,6 +37,7 @@ WORDS = (
     ("Datum", "Eröffnung", "Hoch", "Tief", "Schlusskurs", "Volumen"),
     ("Data", "Otwarcie", "Najwyższy", "Najniższy", "Zamknięcie", "Wolumen"),
     ("日期", "开盘价", "最高价", "最低价", "收盘价", "成交量"),
+    ("trade_date", "open_price", "high_price", "low_price", "close_price", "traded_volume"),
     ("Date", "Open_SPY", "High_SPY", "Low_SPY", "Close_SPY", "Volume_SPY"),
 )
 DATES = (
@@ -53,6 +54,10 @@ DATES = (
     "%b %d, %Y",
     "%B %d, %Y",
     "%a, %b %d, %Y",
+    "%d-%B-%Y",
+    "%y%m%d",
+    "%d.%m.%y",
+    "%Y-%m-%d 16:00",
     "%Y-%m-%d 00:00:00",
     "%Y-%m-%d 00:00:00-05:00",
     "%Y-%m-%dT00:00:00.000Z",
@@ -109,6 +114,8 @@ def _number(value: float, form: str) -> str:
         return text
     if form == "exponent":
         return f"{value:.10e}"
+    if form == "suffix":
+        return f"{value / 1e6:.9f}M" if value > 1e6 else text
     grouped = f"{value:,.4f}".rstrip("0").rstrip(".") if "." in text else f"{value:,.0f}"
     if form == "comma":
         return text.replace(".", ",")
@@ -139,7 +146,17 @@ class VendorFile:
         self.date = pick(DATES)
         self.number = pick(
             ["plain"] * 4
-            + ["thousands", "dollar", "comma", "german", "space", "swiss", "zeros", "exponent"]
+            + [
+                "thousands",
+                "dollar",
+                "comma",
+                "german",
+                "space",
+                "swiss",
+                "zeros",
+                "exponent",
+                "suffix",
+            ]
         )
         if self.number == "german" and (self.bars["close"] == self.bars["close"].round()).all():
             # 41.431 with nothing else to tell: read as 41.431 whichever was meant
@@ -152,6 +169,7 @@ class VendorFile:
         self.junk = [pick(JUNK) for _ in range(pick([0, 0, 1, 2]))]
         self.foot = [pick(FOOT) for _ in range(pick([0, 0, 0, 1]))]
         self.code_page = pick(CODE_PAGES)
+        self.cut_number = False
         self.options = {"adjustment": "split", "now": NOW}
         self._rows = self._table(rng)
         self.content = self._packed(self._written(rng))
@@ -178,14 +196,33 @@ class VendorFile:
             names["note"], columns["note"] = "Note", tuple(rng.choice(["", "ok"]) for _ in rows)
             order.insert(rng.randint(1, len(order)), "note")
         if rng.random() < 0.2:
-            names["tic"] = "Ticker"
+            names["tic"] = rng.choice(["Ticker", "symbol", "Instrument"])
             columns["tic"] = ("SPY",) * len(rows)
             order.insert(rng.randint(0, len(order)), "tic")
+        if rng.random() < 0.2:
+            names["change"] = rng.choice(["Change %", "Chg", "% Change", "Adj Factor"])
+            columns["change"] = tuple(f"{rng.uniform(-3, 3):.2f}%" for _ in rows)
+            order.insert(rng.randint(1, len(order)), "change")
         self.order = order
         body = [list(cells) for cells in zip(*(columns[name] for name in order), strict=True)]
-        if rng.random() < 0.2:
+        if "tic" in order and self.kind in ("text", "records", "lines", "lists"):
+            body = self._with_another(rng, body)
+        elif rng.random() < 0.2:
             body.reverse()
         return [[names[name] for name in order], *body]
+
+    def _with_another(self, rng: random.Random, body: list[list[str]]) -> list[list[str]]:
+        """Return the rows with those of another symbol, below them or among them."""
+        at = {field: self.order.index(field) for field in ("tic", "open", "close")}
+        others = []
+        for cells in body:
+            other = list(cells)
+            other[at["tic"]] = "QQQ"
+            other[at["open"]], other[at["close"]] = cells[at["close"]], cells[at["open"]]
+            others.append(other)
+        if rng.random() < 0.5:
+            return [*body, *others]
+        return [row for pair in zip(body, others, strict=True) for row in pair]
 
     def _written(self, rng: random.Random) -> bytes:
         header, *body = self._rows
@@ -262,12 +299,20 @@ class VendorFile:
             _quoted(c, self.delimiter, quote, always) for c in header
         )
         twist = rng.random()
+        if not blank and not always and self.delimiter == "|" and rng.random() < 0.3:
+            lines = [f"| {line} |".replace("|", " | ").strip() for line in lines]
+            head = f"| {head} |\n|{'---|' * len(header)}"
+            twist = 1.0
         if twist < 0.05:  # a header in the middle, as in joined files
             lines.insert(rng.randint(1, len(lines) - 1), head)
         elif twist < 0.10:  # row names, as R writes them
             lines = [f"{i}{self.delimiter}{line}" for i, line in enumerate(lines, start=1)]
         elif twist < 0.15:  # cut off within the last row
-            lines[-1] = lines[-1][: rng.randint(1, len(lines[-1]) - 1)]
+            last = lines[-1]
+            lines[-1] = last[: rng.randint(1, len(last) - 1)]
+            # whether a last number has lost digits is for the acceptance to tell, if it can be told
+            self.cut_number = last.count(self.delimiter) == lines[-1].count(self.delimiter)
+            self.foot = []
         elif twist < 0.20:  # a cell lost in the middle
             at = rng.randrange(len(lines))
             cells = lines[at].split(self.delimiter)
@@ -281,6 +326,14 @@ class VendorFile:
         elif twist < 0.35:
             head = f"sep={self.delimiter}\n{head}"
             self.junk = []
+        elif twist < 0.40:  # a row twice
+            lines.insert(rng.randrange(len(lines)), rng.choice(lines))
+        elif twist < 0.45:  # every line is one quoted cell
+            lines = ['"' + line.replace('"', '""') + '"' for line in lines]
+            head = '"' + head.replace('"', '""') + '"'
+        elif twist < 0.50:  # units below the names
+            units = ["USD" if f in FIELDS[1:5] else "" for f in self.order]
+            lines.insert(0, self.delimiter.join(units))
         end = rng.choice(["\n", "\n", "\r\n", "\r"])
         text = "\n".join([*self.junk, *([head] if head else []), *lines, *self.foot])
         text = (text + rng.choice(["", "\n", "\n\n"])).replace("\n", end)
@@ -311,6 +364,8 @@ def _check(seed: int, folder) -> str:
         expected = expected.with_columns(volume=pl.lit(0.0))
     # a bar may be missing only if the user is told which line was left out
     told = sum("left out" in repair.reason for repair in bars.repairs)
+    if made.cut_number:
+        found, told = found.filter(pl.col("date") != expected["date"].max()), told + 1
     joined = found.join(expected, on="date", how="left", suffix="_made")
     for field in FIELDS[1:]:
         # a volume whose last digits are cut off, or a price, is the acceptance's business
