@@ -51,7 +51,7 @@ def test_titles_and_other_quotes(bars_of, name):
     bars = bars_of(name, "XYZ", adjustment="split")
     assert (len(bars), bars.first_date) == (625, dt.date(2022, 1, 3))
     assert bars.frame.row(0)[2:] == (99.79, 100.83, 99.03, 100.38, 100.38, 666806.0)
-    said = bars.provenance.get("other lines", "")
+    said = bars.provenance.get("skipped", "")
     assert ("2022-01-03 to 2024-06-28 daily prices of XYZ" in said) == name.startswith("title")
 
 

@@ -166,7 +166,7 @@ def test_an_archive_of_several_files(read, packed):
         read(content, symbol="DIA")
     assert caught.value.hint == "name one: --member data/SPY.csv"
     table = read(content, symbol="SPY")
-    assert (table.rows, dict(table.about)) == (ROWS, {"file in the archive": "data/SPY.csv"})
+    assert (table.rows, dict(table.about)) == (ROWS, {"member": "data/SPY.csv"})
     assert table.place == "bars.bin (data/SPY.csv)"
     assert read(content, symbol="QQQ").rows[0][1] == "1.16"
     assert read(content, symbol="DIA", member="SPY.csv").rows == ROWS

@@ -70,6 +70,9 @@ def _aligned(text, gap):
         pytest.param(BODY.replace("\n", ",\n").join([HEAD + "\n", ""]), id="behind rows only"),
         pytest.param(PLAIN.replace(",", " "), id="single blanks"),
         pytest.param(_aligned(PLAIN, "  "), id="aligned with blanks"),
+        pytest.param(_wrapped(PLAIN, '"').replace(",", " "), id="quotes and blanks"),
+        pytest.param(PLAIN.replace(",", "^"), id="carets"),
+        pytest.param(PLAIN.replace(",", "\x01"), id="Hive"),
         pytest.param(_aligned(PLAIN, " | "), id="a database's output"),
         pytest.param(
             "".join(
@@ -107,7 +110,7 @@ def test_lines_above_the_header_are_no_rows_and_are_said(read, above):
     assert table.rows == ROWS
     assert table.lines[0] == above.count("\n") + 2
     first = above.split("\n")[0].split(",")[0].split(";")[0].strip('"')
-    assert above[0] == "=" or first in dict(table.about)["other lines"]
+    assert above[0] == "=" or first in dict(table.about)["skipped"]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +125,7 @@ def test_lines_above_the_header_are_no_rows_and_are_said(read, above):
 def test_a_line_of_units_is_no_row_and_no_ticker(read, units):
     table = read(f"{HEAD}\n{units}\n{BODY}")
     assert (table.headers, table.rows) == ((HEADER,), ROWS)
-    assert "USD" in dict(table.about)["other lines"] or "$" in units or "float" in units
+    assert "USD" in dict(table.about)["skipped"] or "$" in units or "float" in units
 
 
 @pytest.mark.parametrize(
@@ -145,7 +148,7 @@ def test_lines_below_the_rows_are_left_out_and_listed(read, footer):
     table = read(f"{PLAIN}\n{footer}\n")
     assert table.rows == ROWS
     assert [line for line, _ in table.left_out] == [7]
-    assert "below the table" in table.left_out[0][1]
+    assert "below the rows" in table.left_out[0][1]
 
 
 def test_a_last_row_of_a_ticker_called_min_is_a_row(read):
@@ -164,6 +167,12 @@ def test_the_header_again_is_skipped_and_listed(read):
     assert table.rows == ROWS * 2
     assert [line for line, _ in table.left_out] == [8, 9]
     assert table.left_out[1][1] == "the header again: skipped"
+
+
+def test_lines_between_joined_files_are_skipped_and_listed(read):
+    table = read(f"Prices of 2023\n{PLAIN}Source: Example\n\nPrices of 2024\n{PLAIN}")
+    assert table.rows == ROWS * 2
+    assert [line for line, _ in table.left_out] == [7, 9, 10]
 
 
 @pytest.mark.parametrize("other", ["Date,Close,High,Low,Open,Volume", "date,open,high,low,close"])
@@ -193,6 +202,14 @@ def test_names_of_rows_without_a_name_above_them(read, names):
     table = read("\n".join([HEAD, *lines]))
     assert table.headers == (("", *HEADER),)
     assert table.rows[0] == (names[0], *ROWS[0])
+
+
+def test_what_write_table_of_r_writes_by_default(read):
+    rows = [f'"{row[0]}" {" ".join(row[1:])}' for row in ROWS]
+    lines = [f'"{i}" {row}' for i, row in enumerate(rows, start=1)]
+    table = read("\n".join([" ".join(f'"{name}"' for name in HEADER), *lines]))
+    assert table.headers == (("", *HEADER),)
+    assert table.rows[1] == ("2", *ROWS[1])
 
 
 def test_dates_that_are_names_of_rows(read):

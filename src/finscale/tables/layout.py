@@ -80,11 +80,13 @@ def table_of(grid: Grid, place: str, sha256: str, recognise: Recogniser | None) 
             hint="the cells of a table need , ; | or a tab between them",
         )
     found = _find(records, width, place, recognise)
-    rows, left_out = _without_repeats(found, grid.delimiter, place, recognise)
-    rows, footers = _without_footers(rows, len(found.names) or width, grid.delimiter)
+    wide = len(found.names) or width
+    rows, left_out = _without_repeats(found, wide, grid.delimiter, place, recognise)
+    rows, footers = _without_footers(rows, wide, grid.delimiter)
     if not rows:
         raise DataError(f"{place} has a header and no rows.")
-    rows, cut = _without_cut(rows, len(found.names) or width, grid.unclosed)
+    rows, cut = _without_cut(rows, wide, grid.unclosed)
+    rows, more = _without_footers(rows, wide, grid.delimiter)
     if not rows:
         raise DataError(f"{place} has a header and one row, which is cut off.")
     headers, rows = _same_width([cells for _, cells in found.headers], rows, found.names, place)
@@ -94,7 +96,7 @@ def table_of(grid: Grid, place: str, sha256: str, recognise: Recogniser | None) 
             f"line {line}: {shown(cells, grid.delimiter)[1:-1]}" for line, cells in found.above[:5]
         )
         more = f" … {len(found.above) - 5} more" if len(found.above) > 5 else ""
-        about.append(("other lines", some + more))
+        about.append(("skipped", some + more))
     return CellTable(
         place=place,
         headers=tuple(level for cells in headers for level in with_levels(cells)),
@@ -102,7 +104,7 @@ def table_of(grid: Grid, place: str, sha256: str, recognise: Recogniser | None) 
         lines=tuple(line for line, _ in rows),
         delimiter=grid.delimiter,
         sha256=sha256,
-        left_out=tuple(sorted([*left_out, *footers, *cut])),
+        left_out=tuple(sorted([*left_out, *footers, *cut, *more])),
         about=tuple(about),
     )
 
@@ -189,7 +191,7 @@ def _is_units(cells: Cells) -> bool:
 
 
 def _without_repeats(
-    found: _Found, delimiter: str, place: str, recognise: Recogniser | None
+    found: _Found, width: int, delimiter: str, place: str, recognise: Recogniser | None
 ) -> tuple[list[Record], list[tuple[int, str]]]:
     """Leave out the header where it stands again among the rows, as in joined files."""
     known = {_folded(cells) for _, cells in (*found.headers, *found.above)}
@@ -200,6 +202,9 @@ def _without_repeats(
     for line, cells in found.rows:
         folded = _folded(cells) if cells[0].casefold() in firsts else ()
         if names and folded == names:
+            # what stands below the first file's rows and above the second's header
+            rows, lines_between = _without_footers(rows, width, delimiter)
+            left_out += lines_between
             left_out.append((line, "the header again: skipped"))
         elif folded in known:
             left_out.append((line, f"a line from above again: skipped ({shown(cells, delimiter)})"))
@@ -244,7 +249,7 @@ def _without_footers(
         )
         if not is_text and not (begins_with_value and _FOOTER.match(filled[0])):
             break
-        left_out.append((line, f"no row, but a line below the table: {shown(cells, delimiter)}"))
+        left_out.append((line, f"no row, but a line below the rows: {shown(cells, delimiter)}"))
         rows = rows[:-1]
     return rows, left_out
 

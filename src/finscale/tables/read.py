@@ -54,7 +54,7 @@ def read_table(
     content = read_content(path, member=member, symbol=symbol)
     table = _table(content, recognise, symbol, sheet)
     if content.member:
-        table = replace(table, about=(("file in the archive", content.member), *table.about))
+        table = replace(table, about=(("member", content.member), *table.about))
     return table
 
 

@@ -13,6 +13,8 @@ from finscale.errors import DataError
 from finscale.tables.table import Cells, Recogniser, Record, num_values
 
 _DELIMITERS = "\t;|,"
+# Taken only where they make the header's words known.
+_RARE_DELIMITERS = "^~¦\x01\x1f"
 _SAMPLE = 60
 # Share of the bytes of one half that are zero in UTF-16, and how much of that in the other half.
 _ZEROS, _FEW_ZEROS = 0.5, 0.1
@@ -116,7 +118,7 @@ def grid_of(text: str, place: str, recognise: Recogniser | None) -> Grid:
     lines = ["" if _RULE.fullmatch(line) else line for line in lines]
     sample = [line for line in lines if line.strip()][:_SAMPLE]
     delimiter = stated[1] if stated else _delimiter(sample, recognise)
-    if delimiter == _BLANKS:
+    if delimiter == _BLANKS and not any('"' in line for line in sample):
         return Grid(tuple(_aligned(lines, recognise)), "", tuple(about))
     quote = _quote(sample, delimiter)
     if quote in "“”":
@@ -163,13 +165,11 @@ def _delimiter(lines: Sequence[str], recognise: Recogniser | None) -> str:
     """Return the delimiter that makes most names known, else the first that most lines hold."""
     usual = [d for d in _DELIMITERS if sum(d in line for line in lines) > len(lines) / 2]
     if recognise is not None:
-        text = "\n".join(lines)
-        scores = {
-            d: max((recognise(_plain(line, d)) for line in lines), default=0) for d in _DELIMITERS
-        }
-        best = max(_DELIMITERS, key=lambda d: scores[d])  # the first of several
-        if scores[best] and any(best in line for line in text.splitlines()):
-            return best
+        for delimiters in (_DELIMITERS, _RARE_DELIMITERS):
+            scores = {d: max(recognise(_plain(line, d)) for line in lines) for d in delimiters}
+            best = max(delimiters, key=lambda d: scores[d])  # the first of several
+            if scores[best]:
+                return best
     if usual and not (usual == [","] and _is_aligned(lines)):
         return usual[0]
     return _BLANKS if _is_aligned(lines) else ","
@@ -182,7 +182,7 @@ def _plain(line: str, delimiter: str) -> Cells:
 def _is_aligned(lines: Sequence[str]) -> bool:
     """Tell whether blanks stand between the cells of most lines, and most cells are values."""
     rows = [cells for line in lines if len(cells := tuple(line.split())) >= 3]
-    good = sum(num_values([c.strip(",") for c in cells]) >= 0.6 * len(cells) for cells in rows)
+    good = sum(num_values([c.strip(',"') for c in cells]) >= 0.6 * len(cells) for cells in rows)
     split_by_comma = sum(num_values(_plain(line, ",")) >= 3 for line in lines)
     return good > len(lines) / 2 and split_by_comma <= good / 2
 
