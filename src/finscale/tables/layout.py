@@ -86,7 +86,7 @@ def table_of(grid: Grid, place: str, sha256: str, recognise: Recogniser | None) 
     if not rows:
         raise DataError(f"{place} has a header and no rows.")
     rows, cut = _without_cut(rows, wide, grid.unclosed)
-    rows, more = _without_footers(rows, wide, grid.delimiter)
+    rows, above_cut = _without_footers(rows, wide, grid.delimiter)
     if not rows:
         raise DataError(f"{place} has a header and one row, which is cut off.")
     headers, rows = _same_width([cells for _, cells in found.headers], rows, found.names, place)
@@ -104,7 +104,7 @@ def table_of(grid: Grid, place: str, sha256: str, recognise: Recogniser | None) 
         lines=tuple(line for line, _ in rows),
         delimiter=grid.delimiter,
         sha256=sha256,
-        left_out=tuple(sorted([*left_out, *footers, *cut, *more])),
+        left_out=tuple(sorted([*left_out, *footers, *cut, *above_cut])),
         about=tuple(about),
     )
 
