@@ -315,7 +315,7 @@ class VendorFile:
             self.foot = []
         elif twist < 0.20:  # a cell lost in the middle
             at = rng.randrange(len(lines))
-            cells = lines[at].split(self.delimiter)
+            cells = [_quoted(c, self.delimiter, quote, always) for c in body[at]]
             del cells[rng.randrange(len(cells))]
             lines[at] = self.delimiter.join(cells)
         elif twist < 0.25:  # no header at all

@@ -148,7 +148,7 @@ def test_lines_below_the_rows_are_left_out_and_listed(read, footer):
     table = read(f"{PLAIN}\n{footer}\n")
     assert table.rows == ROWS
     assert [line for line, _ in table.left_out] == [7]
-    assert "below the rows" in table.left_out[0][1]
+    assert "not one of them: left out" in table.left_out[0][1]
 
 
 def test_a_last_row_of_a_ticker_called_min_is_a_row(read):

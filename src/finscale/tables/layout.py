@@ -249,7 +249,9 @@ def _without_footers(
         )
         if not is_text and not (begins_with_value and _FOOTER.match(filled[0])):
             break
-        left_out.append((line, f"no row, but a line below the rows: {shown(cells, delimiter)}"))
+        left_out.append(
+            (line, f"a line below the rows, not one of them: left out ({shown(cells, delimiter)})")
+        )
         rows = rows[:-1]
     return rows, left_out
 
