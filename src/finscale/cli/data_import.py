@@ -21,7 +21,9 @@ T = TypeVar("T")
 
 
 def import_file(
-    file: Annotated[Path, typer.Argument(help="A text file of daily bars, in any usual layout.")],
+    file: Annotated[
+        Path, typer.Argument(help="A file of daily bars: CSV, JSON, parquet, Arrow, Excel.")
+    ],
     symbol: Annotated[
         str, typer.Option("--symbol", help="Its symbol; chooses among several in the file.")
     ],
@@ -58,11 +60,17 @@ def import_file(
         str | None,
         typer.Option("--date-format", help="Form of the dates, such as %d/%m/%Y."),
     ] = None,
+    sheet: Annotated[
+        str | None, typer.Option("--sheet", help="The sheet of a workbook that holds the bars.")
+    ] = None,
+    member: Annotated[
+        str | None, typer.Option("--member", help="The file to read in a zip or tar archive.")
+    ] = None,
     strict: Strict = False,
     data_root: Root = Path("data"),
     as_json: AsJson = False,
 ) -> None:
-    """Import a symbol's daily bars from a text file.
+    """Import a symbol's daily bars from a file: CSV, JSON, parquet, Arrow or Excel.
 
     Every repair is listed; what cannot be trusted is refused, and nothing is imported.
     """
@@ -73,6 +81,8 @@ def import_file(
         "drop": [_pair(text, "--drop", "2026-06-03:2026-06-10", _date) for text in drop or ()],
         "real_moves": [_date(text) for text in real_move or ()],
         "date_format": date_format,
+        "sheet": sheet,
+        "member": member,
         "strict": strict,
         **({"calendar": calendar} if calendar else {}),
     }

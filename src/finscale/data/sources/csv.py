@@ -1,7 +1,8 @@
-"""Bars from a delimited text file in any usual layout."""
+"""Bars from a file in any usual layout: text, JSON, parquet, Arrow or a workbook."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from finscale.data.bars import Bars
 from finscale.data.calendar import timezone
 from finscale.data.sources.base import Source, register
 from finscale.data.sources.csv_columns import find_columns
+from finscale.data.sources.csv_header import num_fields
 from finscale.data.sources.csv_marks import decimal_comma
-from finscale.data.sources.csv_table import read_table
+from finscale.data.sources.csv_table import headerless, reading_repairs
 from finscale.data.sources.csv_values import parse_dates, parse_numbers
 from finscale.errors import DataError
+from finscale.tables import read_table
 
 _NUMBERS = ("open", "high", "low", "close", "adj_close", "volume", "dividends")
 
@@ -25,12 +28,15 @@ def fetch(
     *,
     file: Path | str | None = None,
     date_format: str | None = None,
+    sheet: str | None = None,
+    member: str | None = None,
     **options: Any,
 ) -> Bars:
-    """Return the bars of ``symbol`` in a delimited text file.
+    """Return the bars of ``symbol`` in a file.
 
-    Delimiter, encoding, header lines, the order of columns and rows, and the format of dates and
-    numbers are detected; see :class:`finscale.data.acceptance.Wishes` for the options.
+    The kind of file, delimiter, encoding, header lines, the order of columns and rows, and the
+    format of dates and numbers are detected; see :class:`finscale.data.acceptance.Wishes` for the
+    options.
 
     Parameters
     ----------
@@ -40,6 +46,8 @@ def fetch(
         The file.
     date_format : str, optional
         ``strptime`` format of dates whose day and month cannot be told apart.
+    sheet, member : str, optional
+        The sheet of a workbook and the file in an archive, where several could be meant.
 
     Raises
     ------
@@ -51,8 +59,16 @@ def fetch(
             "the csv source needs a file.", hint=f"finscale data import FILE --symbol {symbol}"
         )
     wishes = wishes_from(options, "csv")
-    table = read_table(Path(file))
+    table = read_table(
+        Path(file),
+        recognise=partial(num_fields, symbol=symbol),
+        symbol=symbol,
+        sheet=sheet,
+        member=member,
+    )
     place = table.place
+    if not table.headers:
+        raise headerless(table)
     columns = find_columns(table, symbol)
     rows = [table.rows[i] for i in columns.rows]
     lines = [table.lines[i] for i in columns.rows]
@@ -71,10 +87,18 @@ def fetch(
             ),
         ]
     )
-    provenance = {"file": place, "file sha256": table.sha256}
+    provenance = {"file": place, "file sha256": table.sha256, **dict(table.about)}
     if columns.ticker and columns.ticker.upper() != symbol:
         provenance["ticker"] = f"{columns.ticker} in the file"
-    return accept(symbol, frame, wishes, source="csv", place=place, provenance=provenance)
+    return accept(
+        symbol,
+        frame,
+        wishes,
+        source="csv",
+        place=place,
+        provenance=provenance,
+        repairs=reading_repairs(table),
+    )
 
 
-register(Source("csv", "a text file in any usual layout", fetch))
+register(Source("csv", "a file in any usual layout", fetch))
