@@ -56,7 +56,31 @@ def import_file(
     calendar: CalendarName = None,
     date_format: Annotated[
         str | None,
-        typer.Option("--date-format", help="Form of the dates, such as %d/%m/%Y."),
+        typer.Option(
+            "--date-format",
+            help="Form of the dates, such as %d/%m/%Y; of numbers: excel, s, ms, matlab …",
+        ),
+    ] = None,
+    century: Annotated[
+        int | None,
+        typer.Option(
+            "--century",
+            help="Century of the earliest two-digit year: 1900 reads 62 as 1962.",
+        ),
+    ] = None,
+    session_of: Annotated[
+        str | None,
+        typer.Option(
+            "--session-of",
+            help="Which end of a session time stamps mark: open or close.",
+        ),
+    ] = None,
+    cadence: Annotated[
+        str | None,
+        typer.Option(
+            "--cadence",
+            help="daily: bars that look weekly or monthly are days of their own.",
+        ),
     ] = None,
     strict: Strict = False,
     data_root: Root = Path("data"),
@@ -73,6 +97,9 @@ def import_file(
         "drop": [_pair(text, "--drop", "2026-06-03:2026-06-10", _date) for text in drop or ()],
         "real_moves": [_date(text) for text in real_move or ()],
         "date_format": date_format,
+        "century": century,
+        "session_of": session_of,
+        "cadence": cadence,
         "strict": strict,
         **({"calendar": calendar} if calendar else {}),
     }
