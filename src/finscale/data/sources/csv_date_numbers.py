@@ -12,6 +12,7 @@ from decimal import Decimal
 from finscale.data.sources.csv_date_order import (
     WEEKEND_SHARE,
     in_order,
+    is_sorted,
     plausible,
     weekend_share,
 )
@@ -155,10 +156,20 @@ def read_numbers(
             _refuse_lost_digits(cells, lines, found, place)
             return found, name
         readings[name] = found
+    if len(numbers) > 1 and numbers in (
+        list(range(len(numbers))),
+        list(range(1, len(numbers) + 1)),
+    ):
+        raise DataError(
+            f"{place}: the column of dates counts rows ({cells[0]}, {cells[1]}, …).",
+            hint="name the column of dates, or add one to the file",
+        )
     if not readings:
         raise DataError(_no_form(cells, lines, place), hint=_known_forms())
     kept = plausible({name: [m.date() for m in found] for name, found in readings.items()}, last)
     name, dates = next(iter(kept.items()))
+    if not any(is_sorted(dates) for dates in kept.values()):
+        raise DataError(_no_form(cells, lines, place), hint=_known_forms())
     if len(kept) > 1 or not _convincing(dates):
         could = " or ".join(f"{FORMS[key].about} ({kept[key][0]})" for key in kept)
         raise DataError(
@@ -193,7 +204,9 @@ def _with_century(
     """Place two-digit years by their neighbours; a day of the year is placed as a date."""
     parts = [DateParts((f"{m:%y}", f"{m:%m}", f"{m:%d}")) for m in found]
     dates = in_order(parts, "ymd", last, century)
-    return dates if dates and max(dates) <= last else None
+    if not dates or not _EARLIEST.date() <= min(dates) <= max(dates) <= last:
+        return None
+    return dates
 
 
 def _convincing(dates: Sequence[dt.date]) -> bool:

@@ -155,7 +155,7 @@ def plausible(readings: Mapping[str, list[dt.date]], last: dt.date) -> dict[str,
     """Return the readings of a column that no other one excels; one if the choice is unmistakable.
 
     No bar is dated after ``last``; bars are in order; and where one reading gives daily bars, all
-    on weekdays, another whose bars are far apart or on weekends is wrong.
+    on weekdays, others whose bars are far apart or on weekends are wrong.
     """
     kept = {name: dates for name, dates in readings.items() if max(dates) <= last}
     kept = kept or dict(readings)
@@ -164,15 +164,13 @@ def plausible(readings: Mapping[str, list[dt.date]], last: dt.date) -> dict[str,
     if len(kept) < 2:
         return kept
     daily = {name: dates for name, dates in kept.items() if looks_daily(dates)}
-    if len(daily) != 1:
-        return kept
     rest = [dates for name, dates in kept.items() if name not in daily]
-    enough = len(next(iter(daily.values()))) >= _ENOUGH_ROWS
     wrong = all(
         weekend_share(dates) > 5 * WEEKEND_SHARE or _usual_step(dates) >= _FAR_STEP
         for dates in rest
     )
-    return daily if enough and wrong else kept
+    enough = all(len(dates) >= _ENOUGH_ROWS for dates in daily.values())
+    return daily if daily and wrong and enough else kept
 
 
 def _distinct(readings: Mapping[str, list[dt.date]]) -> dict[str, list[dt.date]]:

@@ -25,6 +25,7 @@ _PLAIN_ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
 _JSON_DATE = re.compile(r"\\?/Date\((-?\d+)([+-]\d{4})?\)\\?/")
 _TRIED = "2024-01-02, 20240102, 01/02/2024, 2 Jan 2024, Unix time, …"
 _DAY = dt.timedelta(days=1)
+_BUDDHIST = 543
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,12 @@ def parse_dates(
     else:
         stamps, notes = _from_text(plain, cells, lines, place, wishes)
     _refuse_intraday(stamps, place)
+    year = min(stamp.local.year for stamp in stamps)
+    if year > wishes.last.year + _BUDDHIST - 200:
+        raise DataError(
+            f"{place}: the year {year} is that of the Buddhist calendar, {year - _BUDDHIST}.",
+            hint=f"write the years of the common calendar: {year} less {_BUDDHIST}",
+        )
     dates, note = session_dates(
         stamps, place=place, calendar_name=wishes.calendar, session_of=wishes.session_of
     )
@@ -213,15 +220,13 @@ def _from_text(
         except (ValueError, OverflowError):
             raise _error(cells[i], lines[i], place, first=not i) from None
         parts.append(known[cell])
-    dates, order = _in_best_order(parts, cells, lines, place, wishes)
+    dates = _in_best_order(parts, cells, lines, place, wishes)
     stamps = [
         Stamp(dt.datetime.combine(date, part.time or dt.time()), part.offset)
         for date, part in zip(dates, parts, strict=True)
     ]
-    two_digits = any(is_open(p) and all(len(n) < 4 for n in p.numbers) for p in parts)
-    if not two_digits:
-        return stamps, {}
-    return stamps, {"dates": f"{order}: {cells[0]} is {dates[0]}"}
+    row = next((i for i, part in enumerate(parts) if is_open(part)), None)
+    return stamps, {} if row is None else {"dates": f"{cells[row]} is {dates[row]}"}
 
 
 def _in_best_order(
@@ -230,10 +235,13 @@ def _in_best_order(
     lines: Sequence[int],
     place: str,
     wishes: DateWishes,
-) -> tuple[list[dt.date], str]:
+) -> list[dt.date]:
     """Return the dates in the order of day, month and year that all rows allow and one only."""
     left_open = [part for part in parts if is_open(part)]
-    orders = tuple(ORDERS) if left_open else ("ymd",)
+    orders: tuple[str, ...] = ("ymd",)
+    if left_open:
+        named = all(part.month is not None for part in left_open)
+        orders = ("ymd", "dmy") if named else tuple(ORDERS)
     readings = {}
     for order in orders:
         dates = in_order(parts, order, wishes.last, wishes.century)
@@ -242,7 +250,7 @@ def _in_best_order(
     if not readings:
         raise _no_order(parts, orders, cells, lines, place, wishes)
     kept = plausible(readings, wishes.last)
-    order, dates = next(iter(kept.items()))
+    dates = next(iter(kept.values()))
     if len(kept) > 1:
         row = next(i for i, part in enumerate(parts) if is_open(part))
         words = {"ymd": "year first", "mdy": "month first", "dmy": "day first"}
@@ -254,7 +262,7 @@ def _in_best_order(
         )
     if left_open and not is_sorted(dates):
         _refuse_swapped(parts, dates, cells, lines, place, wishes)
-    return dates, {"ymd": "year first", "mdy": "month first", "dmy": "day first"}[order]
+    return dates
 
 
 def _no_order(
