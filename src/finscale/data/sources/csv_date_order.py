@@ -19,7 +19,7 @@ WEEKEND_SHARE = 0.02
 _DAILY_STEP = 3
 # Read wrongly, daily bars are months apart or fall on weekends.
 _FAR_STEP = 20
-_ENOUGH_ROWS = 5
+_ENOUGH_ROWS = 7
 
 
 def in_order(
@@ -42,9 +42,14 @@ def in_order(
         return _with_weekdays(found, parts) if len(found) == len(dates) else None
     readings = _centuries(triples, last, century)
     kept = [dates for dates in readings if _with_weekdays(dates, parts) is not None]
-    # the latest, unless only an earlier one has bars on weekdays
-    clean = [dates for dates in kept if weekend_share(dates) <= WEEKEND_SHARE]
-    return next(iter(clean or kept), None)
+    if not kept:
+        return None
+    # the latest, unless its bars fall on weekends and those of a century before on weekdays
+    latest = kept[0]
+    earlier = [dates for dates in kept[1:] if looks_daily(dates)]
+    if earlier and len(latest) >= _ENOUGH_ROWS and weekend_share(latest) > 5 * WEEKEND_SHARE:
+        return earlier[0]
+    return latest
 
 
 def _triple(part: DateParts, order: str) -> tuple[int, int, int, int] | None:
@@ -97,7 +102,7 @@ def _centuries(
     """Return the possible readings of two-digit years, the latest first."""
     whole = [i for i, triple in enumerate(triples) if triple[3] > 2]
     readings = []
-    for start in (2000, 1900, 1800):
+    for start in (2000, 1900, 1800) if century == 1800 else (2000, 1900):
         dates: list[dt.date] = []
         previous: dt.date | None = _date(*triples[whole[0]][:3]) if whole else None
         for year, month, day, digits in triples:
