@@ -204,7 +204,7 @@ def _with_century(
     """Place two-digit years by their neighbours; a day of the year is placed as a date."""
     parts = [DateParts((f"{m:%y}", f"{m:%m}", f"{m:%d}")) for m in found]
     dates = in_order(parts, "ymd", last, century)
-    if not dates or not _EARLIEST.date() <= min(dates) <= max(dates) <= last:
+    if not dates or max(dates) > last or (century is None and min(dates) < _EARLIEST.date()):
         return None
     return dates
 

@@ -314,23 +314,24 @@ def _refuse_swapped(
     A spreadsheet does that to a file of dates in another country's order: it reads 03/04/2024 in
     its own, and leaves 13/04/2024 as it is.
     """
-    found: list[dt.date] = []
-    swapped = None
-    for i, (part, date) in enumerate(zip(parts, dates, strict=True)):
-        options = [date]
-        if is_open(part) and date.day <= 12 and part.month is None:
-            options.append(date.replace(month=date.day, day=date.month))
-        around = found[-1] if found else date
-        best = min(options, key=lambda option: abs((option - around).days))
-        if best != date and swapped is None:
-            swapped = i
-        found.append(best)
-    if swapped is not None and is_sorted(found) and max(found) <= wishes.last:
-        raise DataError(
-            f"{place} row {lines[swapped]}: {cells[swapped]!r} has day and month the other way "
-            "round than other rows: the dates are in order only if some are swapped.",
-            hint="export the file again with dates as 2024-01-02; a spreadsheet has changed some",
-        )
+    options = [
+        [date, date.replace(month=date.day, day=date.month)]
+        if is_open(part) and date.day <= 12 and part.month is None
+        else [date]
+        for part, date in zip(parts, dates, strict=True)
+    ]
+    for start in options[0]:
+        found = [start]
+        for choices in options[1:]:
+            found.append(min(choices, key=lambda day: abs((day - found[-1]).days)))
+        swapped = [i for i, day in enumerate(found) if day != dates[i]]
+        if swapped and is_sorted(found) and max(found) <= wishes.last:
+            row = swapped[0]
+            raise DataError(
+                f"{place} row {lines[row]}: {cells[row]!r} has day and month the other way round "
+                "than other rows: the dates are in order only if some are swapped.",
+                hint="export the file again with dates as 2024-01-02: a spreadsheet changed some",
+            )
 
 
 def _refuse_intraday(stamps: Sequence[Stamp], place: str) -> None:

@@ -11,6 +11,8 @@ import polars as pl
 from finscale.data.sources.csv_values import number_digits, parse_numbers
 from finscale.errors import DataError
 
+# Most numbers are so; the others are looked at one by one.
+_PLAIN_POINT = r"^-?\d+\.(?:\d{1,2}|\d{4,})$"
 _GROUP = r"[1-9]\d{0,2}"
 _PRICES = ("open", "high", "low", "close")
 # Prices within a day, and of one day and the next, differ by less than this factor.
@@ -39,8 +41,11 @@ def decimal_comma(
     first: dict[str, tuple[str, int]] = {}
     for name, column in cells.items():
         text = pl.Series(name, column, dtype=pl.String)
-        marked = (text.str.contains(r"[.,]")).arg_true().to_list()
-        for row in marked:
+        plain = text.str.contains(_PLAIN_POINT)
+        if plain.any() and "point" not in first:
+            row = plain.arg_true()[0]
+            first["point"] = (f"{column[row]!r} ({name})", lines[row])
+        for row in (text.str.contains(r"[.,]") & ~plain).arg_true().to_list():
             kind = _kind(number_digits(column[row]), name)
             if kind and kind not in first:
                 first[kind] = (f"{column[row]!r} ({name})", lines[row])

@@ -79,7 +79,12 @@ def session_dates(
     late = sorted(moment.time() for moment in moments if moment.time() >= _NOON)
     days = Counter(date.weekday() for date in written)
     few = WEEKEND_SHARE * len(written)
-    if not fits and days[_SATURDAY] > 5 * few and days[_SUNDAY] + days[_MONDAY] <= few:
+    if (
+        not fits
+        and len(written) >= _WEEK
+        and days[_SATURDAY] > 5 * few
+        and days[_SUNDAY] + days[_MONDAY] <= few
+    ):
         raise DataError(
             f"{place}: bars fall on Tuesdays to Saturdays, such as {moments[0]:%A %F %H:%M}: they "
             "are stamped when the session was over, on the next day.",

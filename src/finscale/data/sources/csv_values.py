@@ -45,7 +45,7 @@ _CURRENCY = (
     rf"(?:[a-z]{{0,3}}[{re.escape(_SYMBOLS)}]|(?:{'|'.join(sorted(_CODES, key=len)[::-1])})\.?)"
 )
 _SUFFIX = "|".join(sorted(_SUFFIXES, key=len)[::-1])
-_DIGITS = r"[\d.,](?:[\d.,' ]*[\d.,])?(?:e[-+]?\d+)?"
+_DIGITS = r"(?=[.,]?\d)[\d.,](?:[\d.,' ]*[\d.,])?(?:e[-+]?\d+)?"
 # In lower case: parentheses or signs, a currency, digits with their marks, suffix, currency.
 _FORM = re.compile(
     rf"(?P<sign>[-+])?\s*(?P<outer>{_CURRENCY})?\s*(?P<open>\()?\s*(?P<before>{_CURRENCY})?\s*"
