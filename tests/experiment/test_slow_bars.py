@@ -43,4 +43,4 @@ def test_prepare_refuses_weekly_bars_unless_they_are_said_to_be_days(tiny, tmp_p
     )
     store.add_bars(said)
     thin = config.model_copy(update={"data": data.model_copy(update={"symbols": ("THIN",)})})
-    assert len(prepare(thin, store).dataset) > 0
+    assert len(prepare(thin, store).split.train) > 0

@@ -27,6 +27,7 @@ _EPOCH = dt.datetime(1970, 1, 1)
 _MICRO = dt.timedelta(microseconds=1)
 #: Earliest and latest year that a number may stand for.
 _EARLIEST = dt.datetime(1900, 1, 1)
+_DAY = dt.timedelta(days=1)
 _SECOND = dt.timedelta(seconds=1)
 # Below this a Unix time would be of January 1970.
 _LEAST_SECONDS = 10_000_000
@@ -146,16 +147,15 @@ def read_numbers(
         _refuse_lost_digits(cells, lines, found, place)
         return found, form
     readings: dict[str, list[dt.datetime]] = {}
-    for name, number_form in FORMS.items():
-        if name in _RARE or (number_form.per_second and readings):
-            continue
-        found = _read(numbers, name, last, century, asked=False)
-        if found is None:
-            continue
-        if number_form.sure:
-            _refuse_lost_digits(cells, lines, found, place)
-            return found, name
-        readings[name] = found
+    for name in FORMS:
+        found = _read(numbers, name, last, century, asked=False) if name not in _RARE else None
+        if found is not None:
+            readings[name] = found
+    sure = _sure(readings)
+    if sure is not None:
+        _refuse_lost_digits(cells, lines, readings[sure], place)
+        return readings[sure], sure
+    readings = {name: found for name, found in readings.items() if not FORMS[name].per_second}
     if len(numbers) > 1 and numbers in (
         list(range(len(numbers))),
         list(range(1, len(numbers) + 1)),
@@ -179,17 +179,34 @@ def read_numbers(
     return readings[name], name
 
 
+def _sure(readings: Mapping[str, list[dt.datetime]]) -> str | None:
+    """Return the reading that needs no look at weekdays: a calendar date, or a Unix time."""
+    calendar = [name for name in readings if "%Y" in name]
+    if calendar:
+        return calendar[0] if FORMS[calendar[0]].sure else None
+    epochs = [name for name in readings if FORMS[name].per_second]
+    # close to 1970 a unit is known by its steps: bars are about a day apart
+    daily = [name for name in epochs if _has_daily_steps(readings[name])]
+    return next(iter(daily or epochs), None)
+
+
+def _has_daily_steps(moments: Sequence[dt.datetime]) -> bool:
+    steps = sorted(abs(b - a) for a, b in itertools.pairwise(moments))
+    return bool(steps) and _DAY * 0.9 <= steps[len(steps) // 2] <= _DAY * 4
+
+
 def _read(
     numbers: Sequence[Decimal], name: str, last: dt.date, century: int | None, *, asked: bool
 ) -> list[dt.datetime] | None:
     """Return the moments in one form, or None if a number does not fit or is out of range."""
     form = FORMS[name]
     largest = max(abs(number) for number in numbers)
-    if form.per_second and not asked and largest < _LEAST_SECONDS * form.per_second:
-        return None
     try:
         found = [form.read(number) for number in numbers]
     except (ValueError, OverflowError, ArithmeticError):
+        return None
+    too_small = form.per_second and largest < _LEAST_SECONDS * form.per_second
+    if too_small and not asked and not (form.per_second > 1 and _has_daily_steps(found)):
         return None
     if "%y" in name:
         dates = _with_century(found, name, last, century)
