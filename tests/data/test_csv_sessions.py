@@ -130,6 +130,10 @@ def test_intraday_bars_are_named():
     with pytest.raises(DataError, match="210 bars on 30 dates, an hour apart: intraday") as caught:
         _read(cells)
     assert "weekly" in caught.value.hint
+    # the time stands in a column of its own
+    cells = [str(day) for day in WEEKDAYS[:2] for _ in range(7)]
+    with pytest.raises(DataError, match=r"7 rows for 2024-01-01 .* intraday bars whose time is in"):
+        _read(cells)
 
 
 def test_a_wrong_word_is_named():

@@ -55,6 +55,8 @@ _FILLERS = frozenset(
         "den",
         "le",
         "feira",
+        "at",
+        "um",
     ]
 )
 

@@ -70,13 +70,16 @@ def session_dates(
     """
     moments, clock = _on_clock(stamps, calendar_name)
     written = [moment.date() for moment in moments]
+    note = f"times in UTC, dated on the clock of {calendar_name}" if clock == calendar_name else ""
+    late = sorted(moment.time() for moment in moments if moment.time() >= _NOON)
+    if session_of is None and not late and all(date.weekday() < _SATURDAY for date in written):
+        return written, note
     trading = _trading_weekdays(calendar_name, written)
     if session_of == "open":
         return _by_open(moments, trading, clock), "dated by the open, as --session-of says"
     if session_of == "close":
         return _by_close(moments, trading), "dated by the close, as --session-of says"
     fits = _fits(written, trading)
-    late = sorted(moment.time() for moment in moments if moment.time() >= _NOON)
     days = Counter(date.weekday() for date in written)
     few = WEEKEND_SHARE * len(written)
     if (
@@ -90,7 +93,6 @@ def session_dates(
             "are stamped when the session was over, on the next day.",
             hint="say so: --session-of close dates each bar by the session that closes then",
         )
-    note = f"times in UTC, dated on the clock of {calendar_name}" if clock == calendar_name else ""
     # one live bar among many does not count; 23:59:59 is the end of its own day
     if len(late) < max(1, len(written) / 20) or late[0] >= _LAST_MINUTE:
         if not fits and days[_SUNDAY] > 5 * few and days[_SATURDAY] + days[_FRIDAY] <= few:
