@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from finscale.data import calendar
+from finscale.data.sources.csv_date_column import date_error, in_best_order
 from finscale.data.sources.csv_date_numbers import FORMS, as_numbers, read_numbers
-from finscale.data.sources.csv_date_order import ORDERS, in_order, is_open, is_sorted, plausible
+from finscale.data.sources.csv_date_order import in_order, is_open
 from finscale.data.sources.csv_date_text import DateParts, NoDayError, normal, take_apart
 from finscale.data.sources.csv_sessions import (
     SessionOf,
     Stamp,
     check_session_of,
+    refuse_intraday,
     session_dates,
 )
 from finscale.errors import DataError
@@ -24,7 +24,6 @@ from finscale.errors import DataError
 _PLAIN_ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
 # /Date(1704153600000)/ and /Date(1704153600000-0500)/
 _JSON_DATE = re.compile(r"\\?/Date\((-?\d+)([+-]\d{4})?\)\\?/")
-_TRIED = "2024-01-02, 20240102, 01/02/2024, 2 Jan 2024, Unix time, …"
 _DAY = dt.timedelta(days=1)
 _BUDDHIST = 543
 
@@ -88,7 +87,7 @@ def parse_dates(
         stamps = _as_asked(plain, cells, lines, place, wishes)
     else:
         stamps, notes = _from_text(plain, cells, lines, place, wishes)
-    _refuse_intraday(stamps, place)
+    refuse_intraday(stamps, place)
     year = min(stamp.local.year for stamp in stamps)
     if year > wishes.last.year + _BUDDHIST - 200:
         raise DataError(
@@ -101,16 +100,6 @@ def parse_dates(
     return dates, {**notes, **({"sessions": note} if note else {})}
 
 
-def _error(cell: str, line: int, place: str, *, first: bool) -> DataError:
-    if not cell:
-        return DataError(f"{place} row {line} has no date.", hint="delete the row if it is no bar")
-    what = f"a date in any known form ({_TRIED})" if first else "a date like those before it"
-    return DataError(
-        f"{place} row {line}: {cell!r} is not {what}.",
-        hint="delete the row if it is no bar, or name the form, such as --date-format %d/%m/%Y",
-    )
-
-
 def _iso(
     plain: Sequence[str], cells: Sequence[str], lines: Sequence[int], place: str
 ) -> list[dt.datetime]:
@@ -119,7 +108,7 @@ def _iso(
         try:
             found.append(dt.datetime.fromisoformat(cell))
         except ValueError:
-            raise _error(cells[i], lines[i], place, first=not i) from None
+            raise date_error(cells[i], lines[i], place, first=not i) from None
     return found
 
 
@@ -219,144 +208,14 @@ def _from_text(
                 "(features build --timescale monthly)",
             ) from None
         except (ValueError, OverflowError):
-            raise _error(cells[i], lines[i], place, first=not i) from None
+            raise date_error(cells[i], lines[i], place, first=not i) from None
         parts.append(known[cell])
-    dates = _in_best_order(parts, cells, lines, place, wishes)
+    dates = in_best_order(
+        parts, cells, lines, place=place, last=wishes.last, century=wishes.century
+    )
     stamps = [
         Stamp(dt.datetime.combine(date, part.time or dt.time()), part.offset)
         for date, part in zip(dates, parts, strict=True)
     ]
     row = next((i for i, part in enumerate(parts) if is_open(part)), None)
     return stamps, {} if row is None else {"dates": f"{cells[row]} is {dates[row]}"}
-
-
-def _in_best_order(
-    parts: Sequence[DateParts],
-    cells: Sequence[str],
-    lines: Sequence[int],
-    place: str,
-    wishes: DateWishes,
-) -> list[dt.date]:
-    """Return the dates in the order of day, month and year that all rows allow and one only."""
-    left_open = [part for part in parts if is_open(part)]
-    orders: tuple[str, ...] = ("ymd",)
-    if left_open:
-        named = all(part.month is not None for part in left_open)
-        orders = ("ymd", "dmy") if named else tuple(ORDERS)
-    readings = {}
-    for order in orders:
-        dates = in_order(parts, order, wishes.last, wishes.century)
-        if dates is not None:
-            readings[order] = dates
-    if not readings:
-        raise _no_order(parts, orders, cells, lines, place, wishes)
-    kept = plausible(readings, wishes.last)
-    dates = next(iter(kept.values()))
-    if len(kept) > 1:
-        row = next(i for i, part in enumerate(parts) if is_open(part))
-        words = {"ymd": "year first", "mdy": "month first", "dmy": "day first"}
-        forms = [_format(parts[row], order) for order in kept]
-        raise DataError(
-            f"{place}: dates such as {cells[row]!r} could be "
-            f"{' or '.join(words[order] for order in kept)}.",
-            hint="name the form: " + " or ".join(f"--date-format {form}" for form in forms),
-        )
-    if left_open and not is_sorted(dates):
-        _refuse_swapped(parts, dates, cells, lines, place, wishes)
-    return dates
-
-
-def _no_order(
-    parts: Sequence[DateParts],
-    orders: Sequence[str],
-    cells: Sequence[str],
-    lines: Sequence[int],
-    place: str,
-    wishes: DateWishes,
-) -> DataError:
-    """Return the error that names the row up to which an order was possible."""
-    row = 0
-    for order in orders:
-        fits = len(parts)
-        for i, part in enumerate(parts):
-            if in_order([part], order, wishes.last, wishes.century) is None:
-                fits = i
-                break
-        row = max(row, fits)
-    if row == len(parts):  # each cell alone is a date, in another century
-        return DataError(
-            f"{place}: the years of dates such as {cells[0]!r} do not follow each other.",
-            hint="write years with four digits, or name another --century",
-        )
-    return _error(cells[row], lines[row], place, first=not row)
-
-
-def _format(part: DateParts, order: str) -> str:
-    """Return the ``strptime`` format of a cell in one order."""
-    year = "%Y" if any(len(number) == 4 for number in part.numbers) else "%y"
-    if len(part.numbers) == 1:
-        year = "%Y" if len(part.numbers[0]) == 8 else "%y"
-        return {"ymd": f"{year}%m%d", "mdy": f"%m%d{year}", "dmy": f"%d%m{year}"}[order]
-    pieces = {"ymd": (year, "%m", "%d"), "mdy": ("%m", "%d", year), "dmy": ("%d", "%m", year)}
-    chosen = [("%b" if part.month and piece == "%m" else piece) for piece in pieces[order]]
-    return part.separator.join(chosen)
-
-
-def _refuse_swapped(
-    parts: Sequence[DateParts],
-    dates: Sequence[dt.date],
-    cells: Sequence[str],
-    lines: Sequence[int],
-    place: str,
-    wishes: DateWishes,
-) -> None:
-    """Raise if rows are out of order, and in order once day and month are swapped in some cells.
-
-    A spreadsheet does that to a file of dates in another country's order: it reads 03/04/2024 in
-    its own, and leaves 13/04/2024 as it is.
-    """
-    options = [
-        [date, date.replace(month=date.day, day=date.month)]
-        if is_open(part) and date.day <= 12 and part.month is None
-        else [date]
-        for part, date in zip(parts, dates, strict=True)
-    ]
-    for start in options[0]:
-        found = [start]
-        for choices in options[1:]:
-            found.append(min(choices, key=lambda day: abs((day - found[-1]).days)))
-        swapped = [i for i, day in enumerate(found) if day != dates[i]]
-        if swapped and is_sorted(found) and max(found) <= wishes.last:
-            row = swapped[0]
-            raise DataError(
-                f"{place} row {lines[row]}: {cells[row]!r} has day and month the other way round "
-                "than other rows: the dates are in order only if some are swapped.",
-                hint="export the file again with dates as 2024-01-02: a spreadsheet changed some",
-            )
-
-
-def _refuse_intraday(stamps: Sequence[Stamp], place: str) -> None:
-    """Raise if most dates have bars at several times of day, or many rows without a time."""
-    moments = sorted({stamp.local for stamp in stamps})
-    rows = Counter(stamp.local.date() for stamp in stamps)
-    hint = (
-        "finscale reads daily bars, and makes 2d, 3d, 5d, weekly and monthly ones of them: "
-        "resample to days first, such as with pandas: df.resample('1D').agg(...)"
-    )
-    if len(moments) >= max(2 * len(rows), 3):
-        steps = sorted(b - a for a, b in itertools.pairwise(moments))
-        minutes = steps[len(steps) // 2].total_seconds() / 60
-        every = f"{minutes / 60:g} hours" if minutes > 60 else f"{minutes:g} minutes"
-        every = "an hour" if minutes == 60 else "a minute" if minutes == 1 else every
-        raise DataError(
-            f"{place} has {len(moments):,} bars on {len(rows):,} dates, {every} apart: intraday "
-            "bars.",
-            hint=hint,
-        )
-    day, most = rows.most_common(1)[0]
-    if len(rows) > 1 and sum(count > 2 for count in rows.values()) > len(rows) / 2:
-        raise DataError(
-            f"{place} has {most} rows for {day} and more than two for most dates: intraday bars "
-            "whose time is in another column, or several symbols.",
-            hint=hint,
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -190,3 +191,33 @@ def _evening_before(moments: Sequence[dt.datetime], trading: set[int]) -> list[d
         if _fits(dates, trading) and len(set(dates)) == len(dates) and dates not in found:
             found.append(dates)
     return found[0] if len(found) == 1 and len(trading) < _WEEK else None
+
+
+def refuse_intraday(stamps: Sequence[Stamp], place: str) -> None:
+    """Raise if most dates have bars at several times of day, or many rows without a time.
+
+    ``place`` is the file, for messages.
+    """
+    moments = sorted({stamp.local for stamp in stamps})
+    rows = Counter(stamp.local.date() for stamp in stamps)
+    hint = (
+        "finscale reads daily bars, and makes 2d, 3d, 5d, weekly and monthly ones of them: "
+        "resample to days first, such as with pandas: df.resample('1D').agg(...)"
+    )
+    if len(moments) >= max(2 * len(rows), 3):
+        steps = sorted(b - a for a, b in itertools.pairwise(moments))
+        minutes = steps[len(steps) // 2].total_seconds() / 60
+        every = f"{minutes / 60:g} hours" if minutes > 60 else f"{minutes:g} minutes"
+        every = "an hour" if minutes == 60 else "a minute" if minutes == 1 else every
+        raise DataError(
+            f"{place} has {len(moments):,} bars on {len(rows):,} dates, {every} apart: intraday "
+            "bars.",
+            hint=hint,
+        )
+    day, most = rows.most_common(1)[0]
+    if len(rows) > 1 and sum(count > 2 for count in rows.values()) > len(rows) / 2:
+        raise DataError(
+            f"{place} has {most} rows for {day} and more than two for most dates: intraday bars "
+            "whose time is in another column, or several symbols.",
+            hint=hint,
+        )
