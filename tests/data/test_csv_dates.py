@@ -208,6 +208,8 @@ def test_the_unit_of_unix_times_is_found_over_all_rows(unit):
         (["24002"], "%y%j", (2024, 1, 2)),
         (["02/01/2024 16:00:00"], "%d/%m/%Y", (2024, 1, 2)),
         (["20240102.0"], "%Y%m%d", (2024, 1, 2)),
+        (["20240102 16:00"], "%Y%m%d", (2024, 1, 2)),
+        (["20240102 16:00"], "%Y%m%d %H:%M", (2024, 1, 2)),
     ],
 )
 def test_forms_that_are_asked_for(cells, date_format, day):

@@ -125,7 +125,9 @@ def _json_date(cell: str) -> Stamp:
 
 def _are_numbers(plain: Sequence[str], date_format: str | None) -> bool:
     """Tell whether a column is one of numbers, all of them or as the user says."""
-    return date_format in FORMS or (date_format is None and as_numbers(plain) is not None)
+    if date_format is None or "%" in date_format:
+        return date_format in (None, *FORMS) and as_numbers(plain) is not None
+    return date_format in FORMS
 
 
 def _from_numbers(
