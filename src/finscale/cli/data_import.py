@@ -58,7 +58,31 @@ def import_file(
     calendar: CalendarName = None,
     date_format: Annotated[
         str | None,
-        typer.Option("--date-format", help="Form of the dates, such as %d/%m/%Y."),
+        typer.Option(
+            "--date-format",
+            help="Form of the dates, such as %d/%m/%Y; of numbers: excel, s, ms, matlab …",
+        ),
+    ] = None,
+    century: Annotated[
+        int | None,
+        typer.Option(
+            "--century",
+            help="Century of the earliest two-digit year: 1900 reads 62 as 1962.",
+        ),
+    ] = None,
+    session_of: Annotated[
+        str | None,
+        typer.Option(
+            "--session-of",
+            help="Which end of a session time stamps mark: open or close.",
+        ),
+    ] = None,
+    cadence: Annotated[
+        str | None,
+        typer.Option(
+            "--cadence",
+            help="daily: bars that look weekly or monthly are days of their own.",
+        ),
     ] = None,
     sheet: Annotated[
         str | None, typer.Option("--sheet", help="The sheet of a workbook that holds the bars.")
@@ -83,6 +107,9 @@ def import_file(
         "date_format": date_format,
         "sheet": sheet,
         "member": member,
+        "century": century,
+        "session_of": session_of,
+        "cadence": cadence,
         "strict": strict,
         **({"calendar": calendar} if calendar else {}),
     }

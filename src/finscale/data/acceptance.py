@@ -12,6 +12,7 @@ import polars as pl
 from finscale.data import calendar
 from finscale.data.adjustment import SplitTerms, settle
 from finscale.data.bars import ADJUSTMENTS, Adjustment, Bars, Repair, conform
+from finscale.data.cadence import check_declared, refuse_slow_bars
 from finscale.data.repairs import Context, mend
 from finscale.errors import DataError, did_you_mean
 
@@ -33,6 +34,8 @@ class Wishes:
     """Jumps by a split's ratio that did happen in the market."""
     calendar: str = calendar.DEFAULT
     """Exchange calendar; bars on other days are left out. ``none`` accepts every day."""
+    cadence: str | None = None
+    """``daily`` says that bars which look weekly or monthly are sessions of their own."""
     strict: bool = False
     """Refuse rows that need a repair instead of repairing them."""
     now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
@@ -45,6 +48,7 @@ class Wishes:
                 hint=did_you_mean(self.adjustment, ADJUSTMENTS),
             )
         calendar.check_calendar(self.calendar)
+        check_declared(self.cadence)
 
 
 def accept(
@@ -76,6 +80,10 @@ def accept(
             raise DataError(f"{place} has no bars from {first} to {last} to drop.")
         provenance[f"dropped {first} – {last}"] = f"{count} bars, as the user wished"
         rows = rows.filter(~inside)
+    if wishes.cadence is None:
+        refuse_slow_bars(rows["date"], what=place)
+    else:
+        provenance["cadence"] = "daily, as the user says"
     if not rows["date"].is_sorted():
         provenance["order"] = "newest first" if rows["date"].is_sorted(descending=True) else "mixed"
     rows, mended = mend(rows, Context(place, wishes.calendar, wishes.now))

@@ -10,13 +10,17 @@ import polars as pl
 
 from finscale.data.acceptance import accept, wishes_from
 from finscale.data.bars import Bars
-from finscale.data.calendar import timezone
 from finscale.data.sources.base import Source, register
 from finscale.data.sources.csv_columns import find_columns
 from finscale.data.sources.csv_header import num_fields
 from finscale.data.sources.csv_marks import decimal_comma
 from finscale.data.sources.csv_table import headerless, reading_repairs
 from finscale.data.sources.csv_values import parse_dates, parse_numbers
+from finscale.data.sources.csv_dates import DateWishes, parse_dates
+from finscale.data.sources.csv_marks import decimal_comma
+from finscale.data.sources.csv_sessions import SessionOf
+from finscale.data.sources.csv_table import read_table
+from finscale.data.sources.csv_values import parse_numbers
 from finscale.errors import DataError
 from finscale.tables import read_table
 
@@ -30,6 +34,8 @@ def fetch(
     date_format: str | None = None,
     sheet: str | None = None,
     member: str | None = None,
+    century: int | None = None,
+    session_of: SessionOf | None = None,
     **options: Any,
 ) -> Bars:
     """Return the bars of ``symbol`` in a file.
@@ -48,6 +54,12 @@ def fetch(
         ``strptime`` format of dates whose day and month cannot be told apart.
     sheet, member : str, optional
         The sheet of a workbook and the file in an archive, where several could be meant.
+        ``strptime`` format of dates whose day and month cannot be told apart, or what numbers
+        count: ``excel``, ``s``, ``ms``, ``matlab`` … (``csv_date_numbers.FORMS``).
+    century : int, optional
+        Century of the earliest two-digit year: 1900 reads 62 as 1962.
+    session_of : {"open", "close"}, optional
+        Which end of a session time stamps mark, where their weekdays do not tell.
 
     Raises
     ------
@@ -75,8 +87,8 @@ def fetch(
     cells = {name: [row[i] for row in rows] for name, i in columns.index.items()}
     numbers = {name: cells[name] for name in _NUMBERS if name in cells}
     with_comma = decimal_comma(numbers, lines, delimiter=table.delimiter, place=place)
-    zone = timezone(wishes.calendar)
-    dates = parse_dates(cells["date"], lines, place=place, zone=zone, date_format=date_format)
+    said = DateWishes(date_format, century, session_of, wishes.calendar, wishes.now)
+    dates, notes = parse_dates(cells["date"], lines, place=place, wishes=said)
     frame = pl.DataFrame(
         [
             pl.Series("line", lines, dtype=pl.Int64),
@@ -88,6 +100,7 @@ def fetch(
         ]
     )
     provenance = {"file": place, "file sha256": table.sha256, **dict(table.about)}
+    provenance = {"file": place, "file sha256": table.sha256, **notes}
     if columns.ticker and columns.ticker.upper() != symbol:
         provenance["ticker"] = f"{columns.ticker} in the file"
     return accept(
