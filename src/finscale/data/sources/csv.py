@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,25 @@ from finscale.data.acceptance import accept, wishes_from
 from finscale.data.bars import Bars
 from finscale.data.calendar import timezone
 from finscale.data.sources.base import Source, register
+from finscale.data.sources.csv_choices import choices_from
 from finscale.data.sources.csv_columns import find_columns
 from finscale.data.sources.csv_marks import decimal_comma
+from finscale.data.sources.csv_quirks import interpret, listed_splits
 from finscale.data.sources.csv_table import read_table
 from finscale.data.sources.csv_values import parse_dates, parse_numbers
 from finscale.errors import DataError
 
-_NUMBERS = ("open", "high", "low", "close", "adj_close", "volume", "dividends")
+_NUMBERS = (
+    "open",
+    "high",
+    "low",
+    "close",
+    "adj_close",
+    "volume",
+    "dividends",
+    "splits",
+    "price_factor",
+)
 
 
 def fetch(
@@ -25,6 +39,10 @@ def fetch(
     *,
     file: Path | str | None = None,
     date_format: str | None = None,
+    columns: str | Sequence[str] | Mapping[str, str] | None = None,
+    format: str | None = None,
+    where: str | Sequence[str] | Mapping[str, str] | None = None,
+    ticker: str | None = None,
     **options: Any,
 ) -> Bars:
     """Return the bars of ``symbol`` in a delimited text file.
@@ -40,6 +58,15 @@ def fetch(
         The file.
     date_format : str, optional
         ``strptime`` format of dates whose day and month cannot be told apart.
+    columns : str or mapping, optional
+        Field → the column that holds it, by name or by number from 1, empty for none:
+        ``open=PX_OPEN,close=PX_LAST,adj_close=``.
+    format : str, optional
+        A vendor's format, such as ``binance`` or ``crsp``; see ``vendor_formats.toml``.
+    where : str or mapping, optional
+        Column → the value that rows must have in it: ``BOARDID=TQBR``.
+    ticker : str, optional
+        The file's own name for the symbol, where it is no obvious spelling of it.
 
     Raises
     ------
@@ -53,13 +80,12 @@ def fetch(
     wishes = wishes_from(options, "csv")
     table = read_table(Path(file))
     place = table.place
-    columns = find_columns(table, symbol)
-    rows = [table.rows[i] for i in columns.rows]
-    lines = [table.lines[i] for i in columns.rows]
-    cells = {name: [row[i] for row in rows] for name, i in columns.index.items()}
+    choices = choices_from(columns, format, where, ticker)
+    zone = timezone(wishes.calendar)
+    found = find_columns(table, symbol, choices, zone)
+    cells, lines = found.cells, found.lines
     numbers = {name: cells[name] for name in _NUMBERS if name in cells}
     with_comma = decimal_comma(numbers, lines, delimiter=table.delimiter, place=place)
-    zone = timezone(wishes.calendar)
     dates = parse_dates(cells["date"], lines, place=place, zone=zone, date_format=date_format)
     frame = pl.DataFrame(
         [
@@ -71,9 +97,16 @@ def fetch(
             ),
         ]
     )
-    provenance = {"file": place, "file sha256": table.sha256}
-    if columns.ticker and columns.ticker.upper() != symbol:
-        provenance["ticker"] = f"{columns.ticker} in the file"
+    frame, about = interpret(frame, found, place=place, drop=wishes.drop)
+    splits, listed = listed_splits(frame)
+    if (
+        splits
+        and not wishes.splits
+        and wishes.adjustment in (None, "raw")
+        and "adj_close" not in cells
+    ):
+        wishes = replace(wishes, splits=splits)
+    provenance = {"file": place, "file sha256": table.sha256, **found.notes, **about, **listed}
     return accept(symbol, frame, wishes, source="csv", place=place, provenance=provenance)
 
 
