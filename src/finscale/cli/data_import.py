@@ -58,6 +58,35 @@ def import_file(
         str | None,
         typer.Option("--date-format", help="Form of the dates, such as %d/%m/%Y."),
     ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--columns",
+            metavar="FIELD=NAME,…",
+            help="Columns by name or number: open=PX_OPEN,close=PX_LAST; adj_close= reads none. "
+            "May be repeated.",
+        ),
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="Whose file it is: alphavantage, binance, bloomberg, crsp, investing, kraken, "
+            "lean, mt4, mt5, polygon, quandl, stooq or tradingview.",
+        ),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            metavar="COLUMN=VALUE",
+            help="Read only the rows with this value: BOARDID=TQBR. May be repeated.",
+        ),
+    ] = None,
+    ticker: Annotated[
+        str | None,
+        typer.Option("--ticker", help="The file's own name for the symbol, where it has another."),
+    ] = None,
     strict: Strict = False,
     data_root: Root = Path("data"),
     as_json: AsJson = False,
@@ -73,6 +102,7 @@ def import_file(
         "drop": [_pair(text, "--drop", "2026-06-03:2026-06-10", _date) for text in drop or ()],
         "real_moves": [_date(text) for text in real_move or ()],
         "date_format": date_format,
+        **{"columns": columns, "format": format, "where": where, "ticker": ticker},
         "strict": strict,
         **({"calendar": calendar} if calendar else {}),
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from finscale.data.sources.csv_choices import Choices, chosen, left_alone, position
-from finscale.data.sources.csv_fields import NO_VALUE, group_columns, pick_columns
+from finscale.data.sources.csv_fields import group_columns, is_empty, pick_columns
 from finscale.data.sources.csv_formats import VendorFormat, find_format
 from finscale.data.sources.csv_moments import find_dates
 from finscale.data.sources.csv_rows import choose_rows, filter_rows, leave_out_events
@@ -110,11 +110,11 @@ def _unread(sheet: Sheet, read: Collection[int], own: str) -> str:
     for i, name in enumerate(sheet.names):
         if i in read:
             continue
-        holds = any(cell.lower() not in NO_VALUE for cell in sheet.column(i))
         if sheet.tickers[i] and own and sheet.tickers[i] != own:
             others.add(sheet.tickers[i])
-        elif holds:
-            listed.append(name or f"column {i + 1} (no name)")
+        elif not is_empty(sheet, i):
+            zeros = " (0 throughout)" if is_empty(sheet, i, zeros=True) else ""
+            listed.append((name or f"column {i + 1} (no name)") + zeros)
         elif name:
             listed.append(f"{name} (empty)")
     if others:

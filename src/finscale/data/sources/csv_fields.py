@@ -15,8 +15,10 @@ from finscale.errors import DataError
 
 PRICES = ("open", "high", "low", "close")
 OPTIONAL = ("adj_close", "volume", "dividends", "splits", "price_factor")
-#: What stands for no value, in small letters.
-NO_VALUE = frozenset(("", "null", "nan", "none", "na", "n/a", "#n/a", "-", "--", ".", "nat"))
+# What stands for no value, in small letters.
+_NO_VALUE = frozenset(("", "null", "nan", "none", "na", "n/a", "#n/a", "-", "--", ".", "nat"))
+# An adjusted close of nought is none.
+_POSITIVE = ("adj_close", "price_factor")
 _ZERO = re.compile(r"0+([.,]0*)?")
 
 #: Field → its columns, each with whether its name is a weak one.
@@ -110,7 +112,9 @@ def pick_columns(
 
 def _pick(sheet: Sheet, field: str, candidates: Sequence[tuple[int, bool]]) -> int | None:
     """Return the one column of a field that holds values; strong names come before weak ones."""
-    filled = [(i, weak) for i, weak in candidates if not is_empty(sheet, i, field)]
+    filled = [
+        (i, weak) for i, weak in candidates if not is_empty(sheet, i, zeros=field in _POSITIVE)
+    ]
     mine = [i for i, weak in filled if not weak] or [i for i, _ in filled]
     if len(mine) > 1 and any(sheet.column(i) != sheet.column(mine[0]) for i in mine[1:]):
         listed = " and ".join(repr(sheet.names[i]) for i in mine)
@@ -124,12 +128,11 @@ def _pick(sheet: Sheet, field: str, candidates: Sequence[tuple[int, bool]]) -> i
     return mine[0] if mine else None
 
 
-def is_empty(sheet: Sheet, column: int, field: str = "") -> bool:
-    """Tell whether a column holds no value; an adjusted close of nought is none either."""
-    cells = sheet.column(column)
-    zeros = field in ("adj_close", "price_factor")
+def is_empty(sheet: Sheet, column: int, *, zeros: bool = False) -> bool:
+    """Tell whether a column holds no value, or nothing but noughts either."""
     return all(
-        cell.lower() in NO_VALUE or (zeros and _ZERO.fullmatch(cell) is not None) for cell in cells
+        cell.lower() in _NO_VALUE or (zeros and _ZERO.fullmatch(cell) is not None)
+        for cell in sheet.column(column)
     )
 
 
@@ -156,7 +159,7 @@ def _tick_volume(
 ) -> None:
     """Ask whether changes of the price count as volume where there is no other."""
     volume, ticks = index.get("volume"), _pick(sheet, "tick volume", candidates)
-    if ticks is None or (volume is not None and not _is_zero(sheet, volume)):
+    if ticks is None or (volume is not None and not is_empty(sheet, volume, zeros=True)):
         return
     if choices.format and bare(form.volume) == bare(sheet.names[ticks]):
         index["volume"] = ticks
@@ -167,13 +170,6 @@ def _tick_volume(
         f"{sheet.place} has {what} and a {sheet.names[ticks]!r}, which counts changes of the "
         "price, not shares: is it to be the volume?",
         hint=f"--columns {quoted(f'volume={name}')} takes it, --columns volume= goes without",
-    )
-
-
-def _is_zero(sheet: Sheet, column: int) -> bool:
-    return all(
-        cell.lower() in NO_VALUE or _ZERO.fullmatch(cell) is not None
-        for cell in sheet.column(column)
     )
 
 

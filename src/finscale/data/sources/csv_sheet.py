@@ -92,7 +92,9 @@ def _names(table: CsvTable, symbol: str, choices: Choices) -> tuple[str, ...]:
     wanted = {bare(column) for column in choices.columns.values() if column}
 
     def known(cells: Sequence[str]) -> int:
-        return sum(bool(_apart(c, symbol)[1]) or (bare(c) in wanted and bool(c)) for c in cells)
+        parts = [_apart(cell, symbol) for cell in cells]
+        fields = {(ticker, found[0].field) for ticker, found in parts if found}
+        return len(fields) + sum(bool(cell) and bare(cell) in wanted for cell in cells)
 
     return max(reversed(table.headers), key=known)
 
@@ -104,6 +106,8 @@ def _apart(name: str, symbol: str) -> tuple[str, tuple[Meaning, ...]]:
     pandas, and ``SPY.Close``, as R has them.
     """
     whole = meanings(name)
+    if _NUMBERED.search(name) and len(bare(name)) == 1:
+        whole = ()  # 6758.T above a column is no t for time
     # Close_7203: without its digits it would be one of several closes
     if whole and not _NUMBERED.search(name):
         return "", whole
