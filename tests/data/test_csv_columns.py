@@ -494,20 +494,22 @@ def test_rows_of_events_are_no_bars(read):
 
 
 def test_listed_splits_are_used_where_the_prices_show_them(read):
-    def content(ratio):
+    def content(ratio, split="4.0"):
         return _table(
             "date,open,high,low,close,volume,Stock Splits",
             lambda k, d: [
                 d,
                 *(f"{float(x) / (ratio if k > 4 else 1):.4f}" for x in _bar(k)[:4]),
                 100,
-                4.0 if k == 5 else 0.0,
+                split if k == 5 else 0.0,
             ],
         )
 
     raw = read(content(4), adjustment=None)
     assert (raw.adjustment, raw.splits) == ("raw", ((DAYS[5], 4.0),))
     assert raw.provenance["splits"] == "4:1 on 2024-01-09, as the file lists them"
+    assert read(content(4, "4:1"), adjustment=None).splits == raw.splits
+    assert "Stock Splits" in read(content(1, "yes")).provenance["not read"]
     done = read(content(1))
     assert done.splits == ()
     assert "in the prices already" in done.provenance["splits"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +82,14 @@ def fetch(
     table = read_table(Path(file))
     place = table.place
     choices = choices_from(columns, format, where, ticker)
-    zone = timezone(wishes.calendar)
-    found = find_columns(table, symbol, choices, zone)
+    dates_of = partial(
+        parse_dates, place=place, zone=timezone(wishes.calendar), date_format=date_format
+    )
+    found = find_columns(table, symbol, choices, dates_of)
     cells, lines = found.cells, found.lines
     numbers = {name: cells[name] for name in _NUMBERS if name in cells}
     with_comma = decimal_comma(numbers, lines, delimiter=table.delimiter, place=place)
-    dates = parse_dates(cells["date"], lines, place=place, zone=zone, date_format=date_format)
+    dates = dates_of(cells["date"], lines)
     frame = pl.DataFrame(
         [
             pl.Series("line", lines, dtype=pl.Int64),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
 from finscale.data.sources.csv_choices import Choices, chosen, left_alone, position
-from finscale.data.sources.csv_fields import group_columns, is_empty, pick_columns
+from finscale.data.sources.csv_fields import group_columns, is_empty, pick_columns, split_ratio
 from finscale.data.sources.csv_formats import VendorFormat, find_format
-from finscale.data.sources.csv_moments import find_dates
+from finscale.data.sources.csv_moments import DatesOf, find_dates
 from finscale.data.sources.csv_rows import choose_rows, filter_rows, leave_out_events
-from finscale.data.sources.csv_sheet import Sheet, make_sheet
+from finscale.data.sources.csv_sheet import Sheet, make_sheet, parts_of
 from finscale.data.sources.csv_table import CsvTable
 from finscale.data.sources.csv_tickers import refuse_others, same_ticker
 from finscale.data.sources.csv_words import bare
@@ -34,13 +33,16 @@ class Columns:
 
 
 def find_columns(
-    table: CsvTable, symbol: str, choices: Choices | None = None, zone: ZoneInfo | None = None
+    table: CsvTable,
+    symbol: str,
+    choices: Choices | None = None,
+    dates_of: DatesOf | None = None,
 ) -> Columns:
     """Return the cells that hold the date, prices and volume of ``symbol``.
 
     One header line with the columns' names is enough; a second one may name a ticker for each
     column (yfinance), or a column may name a ticker for each row. ``choices`` are the user's own
-    words, ``zone`` is the exchange's.
+    words; ``dates_of`` reads dates, to tell whether two columns hold the same.
 
     Raises
     ------
@@ -59,7 +61,7 @@ def find_columns(
     own, groups = group_columns(sheet, choices.ticker or symbol, stated)
     values = {i for candidates in groups.values() for i, _ in candidates}
     notes |= leave_out_events(sheet, values)
-    dates, used = find_dates(sheet, stated, own, zone or ZoneInfo("UTC"))
+    dates, used = find_dates(sheet, stated, own, dates_of)
     fields = {i for field, i in stated.items() if i is not None and field != "symbol"}
     taken = filtered | used | values | fields | alone
     in_rows, keys, about = choose_rows(sheet, dates, taken, stated, symbol, choices)
@@ -71,13 +73,22 @@ def find_columns(
     unread = _unread(sheet, {*filtered, *used, *keys, *index.values()}, own)
     if unread:
         notes["not read"] = unread
+    cells = {field: sheet.column(i) for field, i in index.items()}
+    if "splits" in cells:
+        cells["splits"] = [split_ratio(cell) for cell in cells["splits"]]
     return Columns(
-        cells={field: sheet.column(i) for field, i in index.items()},
+        cells=cells,
         lines=sheet.lines,
         notes=notes,
         names={field: sheet.names[i] for field, i in index.items() if i < len(sheet.names)},
         format=form,
     )
+
+
+def field_of(name: str, symbol: str) -> str | None:
+    """Return the field that a column's name means, with or without the symbol in it."""
+    _, found = parts_of(name, symbol)
+    return found[0].field if found else None
 
 
 def _stated(sheet: Sheet, form: VendorFormat, choices: Choices) -> dict[str, int | None]:

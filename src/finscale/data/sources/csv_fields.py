@@ -19,6 +19,9 @@ OPTIONAL = ("adj_close", "volume", "dividends", "splits", "price_factor")
 _NO_VALUE = frozenset(("", "null", "nan", "none", "na", "n/a", "#n/a", "-", "--", ".", "nat"))
 # An adjusted close of nought is none.
 _POSITIVE = ("adj_close", "price_factor")
+# Columns that are left alone where they hold words.
+_EVENTS = ("dividends", "splits", "price_factor")
+_RATIO = re.compile(r"[$€£]?\d*[.,]?\d+([:/]\d+)?")
 _ZERO = re.compile(r"0+([.,]0*)?")
 
 #: Field → its columns, each with whether its name is a weak one.
@@ -134,6 +137,16 @@ def is_empty(sheet: Sheet, column: int, *, zeros: bool = False) -> bool:
         cell.lower() in _NO_VALUE or (zeros and _ZERO.fullmatch(cell) is not None)
         for cell in sheet.column(column)
     )
+
+
+def _holds_ratios(cells: Sequence[str]) -> bool:
+    return all(cell.lower() in _NO_VALUE or _RATIO.fullmatch(cell) for cell in cells)
+
+
+def split_ratio(cell: str) -> str:
+    """Return ``4`` for ``4:1``: new shares for one old."""
+    new, mark, old = cell.replace("/", ":").partition(":")
+    return f"{float(new) / float(old):.10g}" if mark and float(old) else cell
 
 
 def _settle(sheet: Sheet, index: dict[str, int], candidates: Sequence[tuple[int, bool]]) -> None:

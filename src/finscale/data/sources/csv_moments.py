@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import combinations
-from zoneinfo import ZoneInfo
 
 from finscale.data.sources.csv_sheet import Sheet, need
 from finscale.data.sources.csv_table import looks_like_date
 from finscale.data.sources.csv_tickers import quoted
-from finscale.data.sources.csv_values import parse_dates
 from finscale.errors import DataError
+
+#: Cells and their lines → dates.
+DatesOf = Callable[[Sequence[str], Sequence[int]], list[dt.date]]
 
 _SAMPLE = 300
 _MOSTLY = 0.8
@@ -21,13 +24,14 @@ _MIDNIGHT = re.compile(r"[0:.]+")
 
 
 def find_dates(
-    sheet: Sheet, stated: Mapping[str, int | None], own: str, zone: ZoneInfo
+    sheet: Sheet, stated: Mapping[str, int | None], own: str, dates_of: DatesOf | None
 ) -> tuple[int, set[int]]:
     """Return the index of the column of dates, and all columns that were read for it.
 
     A column that holds full dates comes before one that is only named like a date (weekday
     numbers); a time of day, or year, month and day in columns of their own, are joined. ``own`` is
-    the ticker whose columns may have dates of their own, ``zone`` the exchange's.
+    the ticker whose columns may have dates of their own; ``dates_of`` reads dates, to compare two
+    columns.
 
     Raises
     ------
@@ -36,7 +40,7 @@ def find_dates(
     """
     index = stated.get("date")
     if index is None:
-        index = _by_name(sheet, own, zone)
+        index = _by_name(sheet, own, dates_of)
     if index is None:
         parts = _parts(sheet, stated)
         if parts is None:
@@ -52,7 +56,7 @@ def find_dates(
     return sheet.append(joined), {index, clock}
 
 
-def _by_name(sheet: Sheet, own: str, zone: ZoneInfo) -> int | None:
+def _by_name(sheet: Sheet, own: str, dates_of: DatesOf | None) -> int | None:
     named = sheet.named("date")
     if own:
         # tables of several tickers side by side, each with dates of its own
@@ -65,7 +69,7 @@ def _by_name(sheet: Sheet, own: str, zone: ZoneInfo) -> int | None:
             return mine[0]
     full = [(i, each.weak) for i, each in named if _holds_dates(sheet.column(i))]
     if len(full) > 1:
-        return _agreed(sheet, [i for i, _ in sorted(full, key=lambda one: one[1])], zone)
+        return _agreed(sheet, [i for i, _ in sorted(full, key=lambda one: one[1])], dates_of)
     if full:
         return full[0][0]
     unnamed = (i for i, name in enumerate(sheet.names) if not name or "unnamed" in name.lower())
@@ -84,16 +88,14 @@ def _holds_dates(cells: list[str]) -> bool:
     return sum(map(looks_like_date, filled)) > _MOSTLY * len(filled)
 
 
-def _agreed(sheet: Sheet, columns: list[int], zone: ZoneInfo) -> int:
+def _agreed(sheet: Sheet, columns: list[int], dates_of: DatesOf | None) -> int:
     """Return the best of several columns of dates; raise if two of them differ."""
     lines = sheet.lines[:_SAMPLE]
     read = {}
     for i in columns:
-        cells = sheet.column(i)[:_SAMPLE]
-        try:
-            read[i] = parse_dates(cells, lines, place=sheet.place, zone=zone)
-        except DataError:
-            continue
+        with suppress(DataError):
+            if dates_of is not None:
+                read[i] = dates_of(sheet.column(i)[:_SAMPLE], lines)
     for one, other in combinations(read, 2):
         for row, (a, b) in enumerate(zip(read[one], read[other], strict=True)):
             if a != b:

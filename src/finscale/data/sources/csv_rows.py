@@ -24,6 +24,8 @@ _LONGEST_NAME = 6
 
 def leave_out_events(sheet: Sheet, columns: Collection[int]) -> dict[str, str]:
     """Take out rows that hold a dividend or a split in words, and tell which they were."""
+    if not any(row[i][-1:].isalpha() for row in sheet.rows for i in columns):
+        return {}
     events = [next((row[i] for i in columns if _EVENT.search(row[i])), "") for row in sheet.rows]
     if not any(events):
         return {}

@@ -76,7 +76,7 @@ def make_sheet(
     """Return a table with names and tickers; ``names`` are given where no line holds them."""
     header = tuple(names) if names else _names(table, symbol, choices)
     wanted = choices.ticker or symbol
-    tickers, found = zip(*(_apart(name, wanted) for name in header), strict=True)
+    tickers, found = zip(*(parts_of(name, wanted) for name in header), strict=True)
     above = _tickers(table, header, found, wanted)
     if any(above):
         tickers = tuple(above)
@@ -92,14 +92,14 @@ def _names(table: CsvTable, symbol: str, choices: Choices) -> tuple[str, ...]:
     wanted = {bare(column) for column in choices.columns.values() if column}
 
     def known(cells: Sequence[str]) -> int:
-        parts = [_apart(cell, symbol) for cell in cells]
+        parts = [parts_of(cell, symbol) for cell in cells]
         fields = {(ticker, found[0].field) for ticker, found in parts if found}
         return len(fields) + sum(bool(cell) and bare(cell) in wanted for cell in cells)
 
     return max(reversed(table.headers), key=known)
 
 
-def _apart(name: str, symbol: str) -> tuple[str, tuple[Meaning, ...]]:
+def parts_of(name: str, symbol: str) -> tuple[str, tuple[Meaning, ...]]:
     """Return the ticker in a column's name, if it holds one, and what the rest means.
 
     ``Close_SPY``, ``SPY Close``, ``7203.T_Close``, ``('Close', 'SPY')``: headers flattened by
