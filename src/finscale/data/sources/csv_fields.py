@@ -115,9 +115,10 @@ def pick_columns(
 
 def _pick(sheet: Sheet, field: str, candidates: Sequence[tuple[int, bool]]) -> int | None:
     """Return the one column of a field that holds values; strong names come before weak ones."""
-    filled = [
-        (i, weak) for i, weak in candidates if not is_empty(sheet, i, zeros=field in _POSITIVE)
-    ]
+    zeros = field in _POSITIVE
+    filled = [(i, weak) for i, weak in candidates if not is_empty(sheet, i, zeros=zeros)]
+    if field in _EVENTS:
+        filled = [(i, weak) for i, weak in filled if _holds_ratios(sheet.column(i))]
     mine = [i for i, weak in filled if not weak] or [i for i, _ in filled]
     if len(mine) > 1 and any(sheet.column(i) != sheet.column(mine[0]) for i in mine[1:]):
         listed = " and ".join(repr(sheet.names[i]) for i in mine)
