@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,28 +10,18 @@ from typing import Any
 import polars as pl
 
 from finscale.data.acceptance import accept, wishes_from
-from finscale.data.bars import Bars
+from finscale.data.bars import PRICES, Bars
 from finscale.data.calendar import timezone
 from finscale.data.sources.base import Source, register
 from finscale.data.sources.csv_choices import choices_from
 from finscale.data.sources.csv_columns import find_columns
 from finscale.data.sources.csv_marks import decimal_comma
-from finscale.data.sources.csv_quirks import interpret, listed_splits
+from finscale.data.sources.csv_quirks import interpret
 from finscale.data.sources.csv_table import read_table
 from finscale.data.sources.csv_values import parse_dates, parse_numbers
 from finscale.errors import DataError
 
-_NUMBERS = (
-    "open",
-    "high",
-    "low",
-    "close",
-    "adj_close",
-    "volume",
-    "dividends",
-    "splits",
-    "price_factor",
-)
+_NUMBERS = (*PRICES, "adj_close", "volume", "dividends", "splits", "price_factor")
 
 
 def fetch(
@@ -87,7 +76,7 @@ def fetch(
     )
     found = find_columns(table, symbol, choices, dates_of)
     cells, lines = found.cells, found.lines
-    numbers = {name: cells[name] for name in _NUMBERS if name in cells}
+    numbers = {name: cells[name] for name in cells if name in _NUMBERS}
     with_comma = decimal_comma(numbers, lines, delimiter=table.delimiter, place=place)
     dates = dates_of(cells["date"], lines)
     frame = pl.DataFrame(
@@ -100,16 +89,8 @@ def fetch(
             ),
         ]
     )
-    frame, about = interpret(frame, found, place=place, drop=wishes.drop)
-    splits, listed = listed_splits(frame)
-    if (
-        splits
-        and not wishes.splits
-        and wishes.adjustment in (None, "raw")
-        and "adj_close" not in cells
-    ):
-        wishes = replace(wishes, splits=splits)
-    provenance = {"file": place, "file sha256": table.sha256, **found.notes, **about, **listed}
+    frame, wishes, about = interpret(frame, found, wishes, place=place)
+    provenance = {"file": place, "file sha256": table.sha256, **found.notes, **about}
     return accept(symbol, frame, wishes, source="csv", place=place, provenance=provenance)
 
 

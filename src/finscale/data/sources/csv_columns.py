@@ -22,7 +22,7 @@ class Columns:
     """The cells of one symbol's rows, by field, and what was decided to find them."""
 
     cells: dict[str, list[str]]
-    """``date``, ``open`` … and what else the file has, one cell a row."""
+    """``date``, ``open`` … and what else is known, in the file's order, one cell a row."""
     lines: list[int]
     """Line of each row in the file."""
     notes: dict[str, str]
@@ -73,7 +73,8 @@ def find_columns(
     unread = _unread(sheet, {*filtered, *used, *keys, *index.values()}, own)
     if unread:
         notes["not read"] = unread
-    cells = {field: sheet.column(i) for field, i in index.items()}
+    in_order = sorted(index.items(), key=lambda item: item[1])
+    cells = {field: sheet.column(i) for field, i in in_order}
     if "splits" in cells:
         cells["splits"] = [split_ratio(cell) for cell in cells["splits"]]
     return Columns(

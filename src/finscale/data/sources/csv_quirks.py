@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+import re
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
+from finscale.data.acceptance import Wishes
+from finscale.data.bars import PRICES
 from finscale.data.sources.csv_columns import Columns
 from finscale.data.sources.csv_tickers import some
 from finscale.errors import DataError
 
-_PRICES = ("open", "high", "low", "close")
 # Rows without an adjusted close that are left out one by one; with more, it is the user's decision.
 _FEW = 3
 _FEW_SHARE = 0.01
-# Lean with a header: whole numbers, nearly all of them whole cents in ten-thousandths.
+# Lean with a header line: whole numbers, nearly all of them whole cents in ten-thousandths.
+_LEAN_DATE = re.compile(r"\d{8} \d\d:\d\d")
 _CENT = 100
 _MOSTLY = 0.9
 
 
 def interpret(
-    frame: pl.DataFrame,
-    columns: Columns,
-    *,
-    place: str,
-    drop: Sequence[tuple[dt.date, dt.date]] = (),
-) -> tuple[pl.DataFrame, dict[str, str]]:
-    """Return rows whose numbers are prices and volume, and what was done to them.
+    frame: pl.DataFrame, columns: Columns, wishes: Wishes, *, place: str
+) -> tuple[pl.DataFrame, Wishes, dict[str, str]]:
+    """Return rows whose numbers are prices and volume, the wishes, and what was done.
 
     ``frame`` has a column for each of ``columns.cells``, and ``line`` and ``date``. Columns of
-    factors are used up, and so are splits, unless there is one. ``drop`` are days that the user
-    leaves out.
+    factors and splits are used up; the wishes get the splits that the prices still show.
 
     Raises
     ------
@@ -50,19 +48,37 @@ def interpret(
             )
         frame = frame.with_columns(pl.col("close").abs())
     if form.scale != 1:
-        prices = [name for name in (*_PRICES, "adj_close") if name in frame.columns]
+        prices = [name for name in (*PRICES, "adj_close") if name in frame.columns]
         frame = frame.with_columns(pl.col(prices) * form.scale)
+    elif _are_ten_thousandths(frame, columns):
+        notes["scale"] = (
+            "prices look like the ten-thousandths of Lean and were taken as they are; "
+            "--format lean divides them by 10,000"
+        )
     if "price_factor" in frame.columns:
         frame, about = _divided(frame, columns)
         notes |= about
     if "adj_close" in frame.columns:
         kept = frame
-        for first, last in drop:
+        for first, last in wishes.drop:
             kept = kept.filter(~pl.col("date").is_between(first, last))
         _refuse_partly_adjusted(kept, columns, place)
-    if "splits" in frame.columns and not _splits(frame):
+    if "splits" in frame.columns:
+        shown, listed = _shown_splits(frame)
+        notes |= listed
+        if shown and not wishes.splits and wishes.adjustment in (None, "raw"):
+            wishes = replace(wishes, splits=shown)
         frame = frame.drop("splits")
-    return frame, notes
+    return frame, wishes, notes
+
+
+def _are_ten_thousandths(frame: pl.DataFrame, columns: Columns) -> bool:
+    """Tell whether prices beside Lean's form of dates are cents in ten-thousandths."""
+    if not _LEAN_DATE.fullmatch(columns.cells["date"][0]):
+        return False
+    price = pl.concat([frame[name].alias("price") for name in PRICES]).drop_nulls()
+    whole_cents = (price % _CENT == 0).sum()
+    return bool((price % 1 == 0).all()) and whole_cents > _MOSTLY * len(price)
 
 
 def _divided(frame: pl.DataFrame, columns: Columns) -> tuple[pl.DataFrame, dict[str, str]]:
@@ -82,7 +98,7 @@ def _divided(frame: pl.DataFrame, columns: Columns) -> tuple[pl.DataFrame, dict[
 
 def _refuse_partly_adjusted(frame: pl.DataFrame, columns: Columns, place: str) -> None:
     """Raise if bars would be lost because only their adjusted close is missing."""
-    complete = frame.drop_nulls(_PRICES).filter(pl.all_horizontal(pl.col(_PRICES) > 0))
+    complete = frame.drop_nulls(PRICES).filter(pl.all_horizontal(pl.col(PRICES) > 0))
     lost = complete.filter(pl.col("adj_close").is_null() | ~(pl.col("adj_close") > 0))
     if lost.is_empty():
         return
@@ -107,14 +123,14 @@ def _splits(frame: pl.DataFrame) -> list[tuple[dt.date, float]]:
     return [(day, ratio) for day, ratio in stated.sort("date").iter_rows() if ratio > 0]
 
 
-def listed_splits(frame: pl.DataFrame) -> tuple[list[tuple[dt.date, float]], dict[str, str]]:
+def _shown_splits(frame: pl.DataFrame) -> tuple[list[tuple[dt.date, float]], dict[str, str]]:
     """Return the splits of a column that the prices still show, and what to say of all.
 
     A split that the file lists and the prices do not show has been taken into account already.
     """
-    if "splits" not in frame.columns:
+    if not _splits(frame) or "adj_close" in frame.columns:
         return [], {}
-    rows = frame.drop_nulls(_PRICES).sort("date")
+    rows = frame.drop_nulls(PRICES).sort("date")
     dates = rows["date"].to_list()
     open_T, close_T = rows["open"].to_numpy(), rows["close"].to_numpy()
     shown = []
