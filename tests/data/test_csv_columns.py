@@ -430,7 +430,7 @@ def test_the_column_of_full_dates_is_the_date(read):
 def test_two_dates_that_differ_are_a_question(read):
     content = _table(
         "date,trade_date,open,high,low,close,volume",
-        lambda k, d: [d, d + dt.timedelta(days=1), *_bar(k)],
+        lambda k, d: [d, d + dt.timedelta(days=7), *_bar(k)],
     )
     with pytest.raises(DataError, match="'date' and 'trade_date' both hold dates and differ"):
         read(content, calendar="none")
