@@ -575,3 +575,106 @@ def test_headerless_files_that_are_not():
 def test_close_only_is_said_truly(read):
     with pytest.raises(DataError, match="has no column for open, high, low; it has date, close"):
         read(_table("date,close", lambda k, d: [d, CLOSES[k]]))
+
+
+@pytest.mark.parametrize("symbol", ["LOW", "OPEN", "V", "O", "T", "DAY", "C"])
+def test_symbols_that_are_words_of_headers(read, symbol):
+    for form in ("{w}_{t}", "{t} {w}", "('{w}', '{t}')"):
+        words = ("Close", "High", "Low", "Open", "Volume")
+        header = ";".join(["Date", *(form.format(w=w, t=symbol) for w in words)])
+        content = _table(
+            header, lambda k, d: [d, *(_bar(k)[i] for i in (3, 1, 2, 0, 4))], separator=";"
+        )
+        assert read(content, symbol).frame.row(0)[2:6] == (99.89, 100.52, 99.37, 100.0)
+    tall = _table("date,ticker,open,high,low,close,volume", lambda k, d: [d, symbol, *_bar(k)])
+    assert read(tall, symbol).frame["close"].to_list() == CLOSES
+
+
+def test_merged_dates_and_merged_cells_of_any_name(read):
+    days = [day for day in DAYS for _ in range(2)]
+    panel = _table(
+        "Date,Ticker,Open,High,Low,Close,Volume",
+        lambda k, d: [
+            "" if k % 2 else d,
+            ("XOM", "SPY")[k % 2],
+            *_bar(k // 2, (30.0, 100.0)[k % 2]),
+        ],
+        days,
+    )
+    assert read(panel).frame["close"].to_list() == CLOSES
+    names = ["TWTR", *[""] * 4, "ARM", *[""] * 4]
+    content = _table("Firma,Date,Open,High,Low,Close,Volume", lambda k, d: [names[k], d, *_bar(k)])
+    assert read(content, "ARM").frame["date"].to_list() == DAYS[5:]
+    with pytest.raises(DataError, match=r"2 values of 'Firma' one after another \(TWTR, ARM\)"):
+        read(content, "SPY")
+    # blanks above the first name could be anybody's
+    late = content.replace("TWTR", "").replace("Firma", "Symbol")
+    with pytest.raises(DataError, match=r"row 2 has no Symbol, and the file holds 1 \(ARM\)"):
+        read(late, "ARM")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["2024"] * 10,
+        ["FY23"] * 4 + ["FY24"] * 6,
+        ["2023-12"] * 4 + ["2024-01"] * 6,
+        ["Dec"] * 4 + ["Jan"] * 6,
+        ["0"] * 4 + ["1"] * 6,
+        ["1.0"] * 4 + ["7.0"] * 6,
+        ["up", "down"] * 5,
+        ["", "", "split", *[""] * 7],
+        [f"note {k}" for k in range(10)],
+    ],
+)
+def test_columns_of_periods_and_flags_are_no_instruments(read, values):
+    content = _table("date,open,high,low,close,volume,extra", lambda k, d: [d, *_bar(k), values[k]])
+    assert read(content).provenance["not read"] == "extra"
+
+
+@pytest.mark.parametrize("values", [["GBX", "GBP"], ["1d", "1h"], ["EQ", "BE"]])
+def test_rows_that_differ_in_currency_or_interval_are_asked_about(read, values):
+    days = [day for day in DAYS for _ in range(2)]
+    content = _table(
+        "date,what,open,high,low,close,volume", lambda k, d: [d, values[k % 2], *_bar(k // 2)], days
+    )
+    with pytest.raises(DataError, match="2 rows for 2024-01-02, which differ in 'what'"):
+        read(content)
+    assert len(read(content, where=f"what={values[0]}")) == 10
+
+
+@pytest.mark.parametrize(
+    ("title", "holds"),
+    [
+        *[("Apple Inc. (AAPL)", "AAPL"), ("AAPL", "AAPL"), ("# Symbol: AAPL", "AAPL")],
+        *[("Security,AAPL US Equity", "AAPL US Equity"), ("Ticker=AAPL", "AAPL")],
+        *[("Daily prices", None), ("OHLCV", None), ("History (USD)", None), ("Prices (EST)", None)],
+        ("SPDR S&P 500 ETF Trust (SPY)", None),
+    ],
+)
+def test_a_title_that_names_another_ticker_is_refused(read, title, holds):
+    content = _table(f"{title}\ndate,open,high,low,close,volume", lambda k, d: [d, *_bar(k)])
+    if holds is None:
+        assert len(read(content)) == 10
+    else:
+        with pytest.raises(DataError, match=f"holds {holds}, not SPY"):
+            read(content)
+        assert len(read(content, "AAPL")) == 10
+        assert len(read(content, ticker=holds)) == 10
+
+
+def test_an_adjusted_close_in_brackets_is_no_close(read):
+    with pytest.raises(DataError, match="has no column for close"):
+        read(_table("date,open,high,low,Close (adj.),volume", lambda k, d: [d, *_bar(k)]))
+    both = _table(
+        "date,open,high,low,close,volume,Close (adjusted)",
+        lambda k, d: [d, *_bar(k), f"{CLOSES[k] * 0.97:.4f}"],
+    )
+    assert read(both, adjustment=None).adjusted_to == "split+dividend"
+
+
+def test_spellings_of_one_ticker_in_one_column_are_one(read):
+    content = _table(
+        "date,ticker,open,high,low,close,volume", lambda k, d: [d, ("SPY", "spy")[k % 2], *_bar(k)]
+    )
+    assert len(read(content)) == 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import combinations
@@ -48,6 +49,7 @@ def find_dates(
         rows = zip(*(sheet.column(i) for i in parts), strict=True)
         joined = [f"{_whole(y):0>4}-{_whole(m):0>2}-{_whole(d):0>2}" for y, m, d in rows]
         return sheet.append(joined), set(parts)
+    _fill_merged(sheet, index)
     clock = stated.get("time") if "time" in stated else _clock(sheet, index)
     if clock is None:
         return index, {index}
@@ -81,6 +83,20 @@ def _by_name(sheet: Sheet, own: str, dates_of: DatesOf | None) -> int | None:
     # whatever it holds: the dates' own message says what is wrong with it
     strong = [i for i, each in named if not each.weak] or [i for i, _ in named]
     return strong[0] if strong else None
+
+
+def _fill_merged(sheet: Sheet, index: int) -> None:
+    """Fill blank cells below a date, as Excel writes the rows of one day in a panel."""
+    cells = sheet.column(index)
+    dates = [cell for cell in cells if cell]
+    if len(dates) < len(cells) and cells[0] and len(set(dates)) == len(dates) > 1:
+        filled: list[str] = []
+        for cell in cells:
+            filled.append(cell or filled[-1])
+        # a footer is no row of a panel: most days have as many rows as any other
+        rows = Counter(filled)
+        if Counter(rows.values()).most_common(1)[0][1] > _MOSTLY * len(rows):
+            sheet.replace(index, filled)
 
 
 def _holds_dates(cells: list[str]) -> bool:

@@ -10,7 +10,7 @@ from itertools import groupby
 from finscale.data.sources.csv_choices import Choices, position
 from finscale.data.sources.csv_sheet import Sheet, looks_like_ticker
 from finscale.data.sources.csv_table import looks_like_date
-from finscale.data.sources.csv_tickers import quoted, refuse_others, some, spelled
+from finscale.data.sources.csv_tickers import quoted, refuse_others, some, spelled, upper
 from finscale.data.sources.csv_words import means
 from finscale.errors import DataError
 
@@ -20,6 +20,14 @@ _EVENT = re.compile(r"(dividend|(stock )?splits?|distribution|capital gains?)$",
 # A key's values come again and again: each on this many dates at least, on average.
 _OFTEN = 2
 _LONGEST_NAME = 6
+_BLOCK = 5
+# What follows from the date: 2024-01, FY23, 2024Q1, Jan, Monday.
+_CALENDAR = re.compile(
+    r"((fy|q|h|w|m)?\s?\d{1,4}([\s/_-]?(q|h|w|m|fy)?\d{1,4})?"
+    r"|(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun)[a-z]*"
+    r"([\s/_-]\d{2,4})?)",
+    re.IGNORECASE,
+)
 
 
 def leave_out_events(sheet: Sheet, columns: Collection[int]) -> dict[str, str]:
@@ -149,8 +157,8 @@ def _fill(sheet: Sheet, column: int, cells: list[str]) -> tuple[list[str], bool]
     if all(cells):
         return cells, False
     names = [cell for cell in cells if cell]
-    if len(set(names)) == 1:
-        return names * len(cells), False
+    if len(set(names)) == 1 and cells[0]:
+        return [names[0]] * len(cells), False
     starts_named, each_once = bool(cells[0]), len(set(names)) == len(names)
     if not (starts_named and each_once):
         row = cells.index("")
@@ -168,7 +176,7 @@ def _fill(sheet: Sheet, column: int, cells: list[str]) -> tuple[list[str], bool]
 
 def _keep(sheet: Sheet, column: int, cells: Sequence[str], ticker: str) -> None:
     sheet.replace(column, cells)
-    sheet.keep([cell == ticker for cell in cells])
+    sheet.keep([upper(cell) == upper(ticker) for cell in cells])
 
 
 def _by_any_column(
@@ -180,6 +188,8 @@ def _by_any_column(
     refusal: DataError | None,
 ) -> tuple[str, set[int]]:
     """Tell instruments apart by a column of any name: by the symbol in it, or by asking."""
+    for i in free:
+        _fill_if_merged(sheet, i)
     keys = [i for i in free if _may_tell(sheet, i)]
     apart = [i for i in keys if _tells_apart(sheet, dates, i)]
     joined = [i for i in keys if i not in apart and _are_joined(sheet, i)]
@@ -201,8 +211,20 @@ def _by_any_column(
 
 
 def _are_joined(sheet: Sheet, column: int) -> bool:
+    cells, name = sheet.column(column), sheet.names[column]
+    if len(set(cells)) > 1 and means(name, "contract"):
+        return True
+    is_key = means(name, "symbol") or means(name, "id")
+    return _blocks(cells) and (is_key or not all(map(_CALENDAR.fullmatch, set(cells))))
+
+
+def _fill_if_merged(sheet: Sheet, column: int) -> None:
+    """Fill a column of any name that looks like merged cells: a few texts over many blanks."""
     cells = sheet.column(column)
-    return len(set(cells)) > 1 and (_blocks(cells) or means(sheet.names[column], "contract"))
+    names = [cell for cell in cells if cell]
+    few = 1 < len(names) <= len(cells) / _BLOCK and cells[0] and len(set(names)) == len(names)
+    if few and all(map(looks_like_ticker, names)) and not means(sheet.names[column], "other"):
+        sheet.replace(column, _fill(sheet, column, cells)[0])
 
 
 def _may_tell(sheet: Sheet, column: int) -> bool:

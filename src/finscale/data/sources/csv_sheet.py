@@ -114,16 +114,14 @@ def parts_of(name: str, symbol: str) -> tuple[str, tuple[Meaning, ...]]:
     pairs = [
         (ticker, found)
         for word, ticker in _pairs(name)
-        if len(bare(word)) > 1
-        and not _NUMBERED.search(word)
-        and (found := meaning(word, *_VALUES))
-        and _could_be(ticker)
+        if len(bare(word)) > 1 and not _NUMBERED.search(word) and (found := meaning(word, *_VALUES))
     ]
     for ticker, found in pairs:
         if same_ticker(ticker, symbol):
             return ticker, (found,)
     for ticker, found in pairs:
-        if not means(ticker, "qualifier") and not means(ticker, "unit"):
+        known = means(ticker, "qualifier") or means(ticker, "unit")
+        if not known and _could_be(ticker):
             return ticker, (found,)
     return "", whole
 
@@ -186,20 +184,32 @@ def _are_units(cells: Collection[str], symbol: str) -> bool:
 
 
 def _title(table: CsvTable, names: Sequence[str]) -> str:
-    """Return the ticker that a line such as ``Security,SPY US Equity`` names."""
+    """Return the ticker that a line above the header names.
+
+    ``Security,SPY US Equity``, ``# Symbol: SPY``, ``Apple Inc. (AAPL)``, or nothing but ``SPY``.
+    """
     for cells in table.headers:
         filled = [cell for cell in cells if cell]
         if cells == tuple(names) or not 0 < len(filled) <= 2:
             continue
-        pair = filled if len(filled) > 1 else list(_title_parts(filled[0]))
-        if pair and means(pair[0].strip(" #:="), "symbol") and _TICKER_LIKE.fullmatch(pair[1]):
-            return pair[1]
+        key, value = filled if len(filled) > 1 else _title_parts(filled[0])
+        if means(key.strip(" #:="), "symbol") and _TICKER_LIKE.fullmatch(value):
+            return value
+        if not key and len(filled) == 1 and not means(value, "title") and not means(value, "unit"):
+            return value
     return ""
 
 
-def _title_parts(cell: str) -> tuple[str, ...]:
+def _title_parts(cell: str) -> tuple[str, str]:
+    """Return a title's key and value; an empty key where it names a ticker by itself."""
     match = _TITLE.fullmatch(cell)
-    return (match[1], match[2]) if match else ()
+    if match:
+        return match[1], match[2]
+    inside = re.findall(r"\(([A-Z][A-Z0-9.:]{1,11})\)", cell)
+    alone = re.fullmatch(r"[#\s]*(\^?[A-Z][A-Z0-9.-]{0,6})", cell)
+    if len(inside) == 1:
+        return "", inside[0]
+    return ("", alone[1]) if alone else ("title", cell)
 
 
 def looks_like_ticker(text: str) -> bool:

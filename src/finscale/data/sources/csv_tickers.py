@@ -34,7 +34,8 @@ def _letters(ticker: str) -> str:
 
 def _forms(ticker: str) -> tuple[str, str]:
     """Return a ticker without decoration, and its exchange (empty if it names none)."""
-    plain = upper(ticker)
+    # a code of digits that pandas took for a number: 7203.0
+    plain = re.sub(r"^(\d+)\.0$", r"\1", upper(ticker))
     # NASDAQ:AAPL, BINANCE:BTCUSDT
     plain = plain.rpartition(":")[2]
     # SPY US Equity, 7203 JT Equity, SPX Index

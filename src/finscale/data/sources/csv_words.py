@@ -12,6 +12,7 @@ from importlib.resources import files
 # Letters that Unicode does not take apart into a plain one and a mark.
 _PLAIN = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae"})
 _BRACKETS = re.compile(r"\(.*?\)|（.*?）|\[.*?\]")
+_ADJUSTED = re.compile(r"\w\s*[(\[（](adj|bereinigt|skoryg|复权|ajust)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Meaning:
 
 def bare(name: str) -> str:
     """Return a name in small letters only, without accents, digits, signs and brackets."""
+    if _ADJUSTED.search(name):
+        name = f"adj {name}"  # Close (adj.) is no close
     inner = name if name.startswith("(") else _BRACKETS.sub("", name)
     apart = unicodedata.normalize("NFKD", inner.casefold())
     plain = "".join(char for char in apart if not unicodedata.combining(char))
@@ -51,7 +54,7 @@ def words() -> dict[str, tuple[Meaning, ...]]:
 def meanings(name: str) -> tuple[Meaning, ...]:
     """Return all that a name can mean as a column."""
     known = words().get(bare(name), ())
-    return tuple(each for each in known if each.field not in ("qualifier", "unit"))
+    return tuple(each for each in known if each.field not in ("qualifier", "unit", "title"))
 
 
 def meaning(name: str, *fields: str) -> Meaning | None:
