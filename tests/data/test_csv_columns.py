@@ -579,7 +579,7 @@ def test_close_only_is_said_truly(read):
 
 @pytest.mark.parametrize("symbol", ["LOW", "OPEN", "V", "O", "T", "DAY", "C"])
 def test_symbols_that_are_words_of_headers(read, symbol):
-    for form in ("{w}_{t}", "{t} {w}", "('{w}', '{t}')"):
+    for form in ("{w}_{t}", "{t} {w}", "{t}.{w}", "('{w}', '{t}')"):
         words = ("Close", "High", "Low", "Open", "Volume")
         header = ";".join(["Date", *(form.format(w=w, t=symbol) for w in words)])
         content = _table(

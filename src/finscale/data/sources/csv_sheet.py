@@ -116,9 +116,10 @@ def parts_of(name: str, symbol: str) -> tuple[str, tuple[Meaning, ...]]:
         for word, ticker in _pairs(name)
         if len(bare(word)) > 1 and not _NUMBERED.search(word) and (found := meaning(word, *_VALUES))
     ]
-    for ticker, found in pairs:
-        if same_ticker(ticker, symbol):
-            return ticker, (found,)
+    for same in (str.__eq__, same_ticker):  # LOW_Low is the low of LOW
+        for ticker, found in pairs:
+            if same(ticker, symbol):
+                return ticker, (found,)
     for ticker, found in pairs:
         known = means(ticker, "qualifier") or means(ticker, "unit")
         if not known and _could_be(ticker):
