@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict, Unpack
@@ -98,9 +99,8 @@ class DataStore:
         symbol = normal_symbol(symbol)
         if not self.has_bars(symbol):
             known = self.symbols()
-            hint = (
-                f"finscale data download {symbol}, or finscale data import FILE --symbol {symbol}"
-            )
+            word = shlex.quote(symbol)
+            hint = f"finscale data download {word}, or finscale data import FILE --symbol {word}"
             if known:
                 hint = f"{did_you_mean(symbol, known)} Or {hint}"
             raise DataError(f"{self.raw.folder} has no bars of {symbol}.", hint=hint)
