@@ -678,3 +678,56 @@ def test_spellings_of_one_ticker_in_one_column_are_one(read):
         "date,ticker,open,high,low,close,volume", lambda k, d: [d, ("SPY", "spy")[k % 2], *_bar(k)]
     )
     assert len(read(content)) == 10
+
+
+def test_a_table_of_several_tickers_gives_the_days_of_one(read):
+    """ARM is listed later, and does not trade on the days of a holiday of its own."""
+    words = ("Open", "High", "Low", "Close", "Volume")
+
+    def row(k, day):
+        mine = 5 * [""] if k < 3 or k == 6 else _bar(k)
+        return [day, *_bar(k, 30.0), *mine]
+
+    header = ",".join(["Date", *(f"{w}_{t}" for t in ("OLD", "ARM") for w in words)])
+    bars = read(_table(header, row), "ARM")
+    assert bars.frame["date"].to_list() == [day for k, day in enumerate(DAYS) if k > 2 and k != 6]
+    assert (bars.provenance["rows"], bars.repairs) == ("6 of 10: those with values of ARM", ())
+
+
+def test_blocks_side_by_side_have_dates_of_their_own(read):
+    head = "AAPL,,,,,,,SPY,,,,,\n" + ",,".join(2 * ["Date,Open,High,Low,Close,Volume"])
+
+    def row(k, day):
+        mine = [DAYS[k + 2], *_bar(k + 2)] if k < 8 else 6 * [""]
+        return [day, *_bar(k, 30.0), "", *mine]
+
+    bars = read(_table(head, row))
+    assert bars.frame["date"].to_list() == DAYS[2:]
+    assert bars.frame["close"].to_list() == CLOSES[2:]
+    assert read(_table(head, row), "AAPL").frame["close"][0] == 30.0
+
+
+def test_an_instrument_may_change_its_name_but_not_its_number(read):
+    def content(name, values):
+        return _table(
+            f"date,ticker,{name},open,high,low,close,volume",
+            lambda k, d: [d, "META", values[k > 4], *_bar(k)],
+        )
+
+    for name, values in (("comnam", ["FACEBOOK", "META"]), ("exchange", ["NASDAQ", "NYSE"])):
+        assert len(read(content(name, values), "META")) == 10
+    with pytest.raises(DataError, match=r"2 values of 'PERMNO' one after another \(13407, 99999\)"):
+        read(content("PERMNO", [13407, 99999]), "META")
+
+
+def test_a_format_that_does_not_fit_is_refused(read):
+    content = _table("date,open,high,low,close,volume", lambda k, d: [d, *_bar(k)])
+    with pytest.raises(DataError, match=r"row 2: prices have decimals.*--format lean"):
+        read(content, format="lean")
+    with pytest.raises(DataError, match="has no column 'Settle'"):
+        read(content, format="quandl")
+    whole = _table(
+        "date,open,high,low,close,volume",
+        lambda k, d: [d, *(round(float(x) * 10_000) for x in _bar(k)[:4]), 5],
+    )
+    assert read(whole, format="lean").frame["close"].to_list() == pytest.approx(CLOSES)

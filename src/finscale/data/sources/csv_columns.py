@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from finscale.data.sources.csv_choices import Choices, chosen, left_alone, position
+from finscale.data.sources.csv_choices import FIELDS, Choices, chosen, left_alone, position
 from finscale.data.sources.csv_fields import group_columns, is_empty, pick_columns, split_ratio
 from finscale.data.sources.csv_formats import VendorFormat, find_format
 from finscale.data.sources.csv_moments import DatesOf, find_dates
-from finscale.data.sources.csv_rows import choose_rows, filter_rows, leave_out_events
+from finscale.data.sources.csv_rows import (
+    choose_rows,
+    filter_rows,
+    keep_own_rows,
+    leave_out_events,
+)
 from finscale.data.sources.csv_sheet import Sheet, make_sheet, parts_of
 from finscale.data.sources.csv_table import CsvTable
 from finscale.data.sources.csv_tickers import refuse_others, same_ticker
@@ -64,6 +69,8 @@ def find_columns(
     dates, used = find_dates(sheet, stated, own, dates_of)
     fields = {i for field, i in stated.items() if i is not None and field != "symbol"}
     taken = filtered | used | values | fields | alone
+    if own:
+        notes |= keep_own_rows(sheet, [*values, *(i for i in used if sheet.tickers[i])], own)
     in_rows, keys, about = choose_rows(sheet, dates, taken, stated, symbol, choices)
     notes |= about
     ticker = _check_ticker(sheet, in_rows or own, symbol, choices)
@@ -89,7 +96,8 @@ def find_columns(
 def field_of(name: str, symbol: str) -> str | None:
     """Return the field that a column's name means, with or without the symbol in it."""
     _, found = parts_of(name, symbol)
-    return found[0].field if found else None
+    fields = (*FIELDS, "settle", "tick_volume")
+    return next((each.field for each in found if each.field in fields), None)
 
 
 def _stated(sheet: Sheet, form: VendorFormat, choices: Choices) -> dict[str, int | None]:

@@ -8,15 +8,13 @@ from collections.abc import Collection, Mapping, Sequence
 
 from finscale.data.sources.csv_choices import Choices
 from finscale.data.sources.csv_formats import VendorFormat
-from finscale.data.sources.csv_sheet import Sheet, need
+from finscale.data.sources.csv_sheet import NO_VALUE, Sheet, need
 from finscale.data.sources.csv_tickers import quoted, refuse_others, same_ticker, spelled
 from finscale.data.sources.csv_words import bare
 from finscale.errors import DataError
 
 PRICES = ("open", "high", "low", "close")
 OPTIONAL = ("adj_close", "volume", "dividends", "splits", "price_factor")
-# What stands for no value, in small letters.
-_NO_VALUE = frozenset(("", "null", "nan", "none", "na", "n/a", "#n/a", "-", "--", ".", "nat"))
 # An adjusted close of nought is none.
 _POSITIVE = ("adj_close", "price_factor")
 # Columns that are left alone where they hold words.
@@ -135,13 +133,13 @@ def _pick(sheet: Sheet, field: str, candidates: Sequence[tuple[int, bool]]) -> i
 def is_empty(sheet: Sheet, column: int, *, zeros: bool = False) -> bool:
     """Tell whether a column holds no value, or nothing but noughts either."""
     return all(
-        cell.lower() in _NO_VALUE or (zeros and _ZERO.fullmatch(cell) is not None)
+        cell.lower() in NO_VALUE or (zeros and _ZERO.fullmatch(cell) is not None)
         for cell in sheet.column(column)
     )
 
 
 def _holds_ratios(cells: Sequence[str]) -> bool:
-    return all(cell.lower() in _NO_VALUE or _RATIO.fullmatch(cell) for cell in cells)
+    return all(cell.lower() in NO_VALUE or _RATIO.fullmatch(cell) for cell in cells)
 
 
 def split_ratio(cell: str) -> str:

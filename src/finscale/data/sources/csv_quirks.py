@@ -49,6 +49,13 @@ def interpret(
         frame = frame.with_columns(pl.col("close").abs())
     if form.scale != 1:
         prices = [name for name in (*PRICES, "adj_close") if name in frame.columns]
+        broken = frame.filter(pl.any_horizontal(pl.col(PRICES) % 1 != 0))
+        if not broken.is_empty():
+            raise DataError(
+                f"{place} row {broken['line'][0]}: prices have decimals, so they are not "
+                f"multiplied by {1 / form.scale:g} as {form.about} are (--format {form.name}).",
+                hint="leave --format away",
+            )
         frame = frame.with_columns(pl.col(prices) * form.scale)
     elif _are_ten_thousandths(frame, columns):
         notes["scale"] = (

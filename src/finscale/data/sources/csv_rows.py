@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 
 from finscale.data.sources.csv_choices import Choices, position
-from finscale.data.sources.csv_sheet import Sheet, looks_like_ticker
+from finscale.data.sources.csv_sheet import NO_VALUE, Sheet, looks_like_ticker
 from finscale.data.sources.csv_table import looks_like_date
 from finscale.data.sources.csv_tickers import quoted, refuse_others, some, spelled, upper
 from finscale.data.sources.csv_words import means
@@ -64,6 +64,20 @@ def filter_rows(sheet: Sheet, choices: Choices) -> set[int]:
         sheet.keep(kept)
         read.add(column)
     return read
+
+
+def keep_own_rows(sheet: Sheet, columns: Collection[int], ticker: str) -> dict[str, str]:
+    """Take out rows of a table of several tickers that hold nothing of this one.
+
+    They are the days of the others: before a listing, after its end, on another exchange.
+    """
+    if not any(other not in ("", ticker) for other in sheet.tickers):
+        return {}
+    total = len(sheet.rows)
+    sheet.keep([any(row[i].lower() not in NO_VALUE for i in columns) for row in sheet.rows])
+    if len(sheet.rows) == total:
+        return {}
+    return {"rows": f"{len(sheet.rows):,} of {total:,}: those with values of {ticker}"}
 
 
 def choose_rows(
@@ -205,6 +219,9 @@ def _by_any_column(
         raise refusal
     if apart:
         raise _which(sheet, dates, apart[0], wanted, ticker)
+    if ticker:
+        # its name or sector may change; its number, or its contract, may not
+        joined = [i for i in joined if means(sheet.names[i], "id", "contract")]
     if joined:
         raise _joined(sheet, joined[0])
     return ticker, set()
@@ -214,6 +231,8 @@ def _are_joined(sheet: Sheet, column: int) -> bool:
     cells, name = sheet.column(column), sheet.names[column]
     if len(set(cells)) > 1 and means(name, "contract"):
         return True
+    if means(name, "attribute"):
+        return False
     is_key = means(name, "symbol") or means(name, "id")
     return _blocks(cells) and (is_key or not all(map(_CALENDAR.fullmatch, set(cells))))
 

@@ -12,6 +12,8 @@ from finscale.data.sources.csv_tickers import same_ticker
 from finscale.data.sources.csv_words import Meaning, bare, meaning, meanings, means
 from finscale.errors import DataError
 
+#: What stands for no value, in small letters.
+NO_VALUE = frozenset(("", "null", "nan", "none", "na", "n/a", "#n/a", "-", "--", ".", "nat"))
 #: Fields that a table can have once for each ticker.
 _VALUES = ("open", "high", "low", "close", "adj_close", "volume")
 _TICKER_LIKE = re.compile(

@@ -111,5 +111,5 @@ def refuse_others(tickers: Sequence[str], symbol: str, *, place: str) -> DataErr
         )
     return DataError(
         f"{place} holds {len(known)} symbols ({some(known)}), and {symbol} is none of them.",
-        hint=f"choose one of them, such as --symbol {known[0]}",
+        hint=f"choose one of them, such as --symbol {quoted(known[0])}",
     )

@@ -63,6 +63,6 @@ def meaning(name: str, *fields: str) -> Meaning | None:
     return next((each for each in known if not fields or each.field in fields), None)
 
 
-def means(name: str, field: str) -> bool:
-    """Tell whether a name is one of a field's words."""
-    return meaning(name, field) is not None
+def means(name: str, *fields: str) -> bool:
+    """Tell whether a name is one of the words of any of ``fields``."""
+    return meaning(name, *fields) is not None
