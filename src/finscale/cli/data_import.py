@@ -90,6 +90,35 @@ def import_file(
     member: Annotated[
         str | None, typer.Option("--member", help="The file to read in a zip or tar archive.")
     ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--columns",
+            metavar="FIELD=NAME,…",
+            help="Columns by name or number: open=PX_OPEN,close=PX_LAST; adj_close= reads none. "
+            "May be repeated.",
+        ),
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="Whose file it is: alphavantage, binance, bloomberg, crsp, investing, kraken, "
+            "lean, mt4, mt5, polygon, quandl, stooq or tradingview.",
+        ),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            metavar="COLUMN=VALUE",
+            help="Read only the rows with this value: BOARDID=TQBR. May be repeated.",
+        ),
+    ] = None,
+    ticker: Annotated[
+        str | None,
+        typer.Option("--ticker", help="The file's own name for the symbol, where it has another."),
+    ] = None,
     strict: Strict = False,
     data_root: Root = Path("data"),
     as_json: AsJson = False,
@@ -110,6 +139,7 @@ def import_file(
         "century": century,
         "session_of": session_of,
         "cadence": cadence,
+        **{"columns": columns, "format": format, "where": where, "ticker": ticker},
         "strict": strict,
         **({"calendar": calendar} if calendar else {}),
     }

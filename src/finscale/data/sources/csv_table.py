@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 from finscale.data.bars import Repair
-from finscale.errors import DataError
 from finscale.tables import CellTable as CsvTable
-from finscale.tables.table import looks_like_date, shown
+from finscale.tables.table import looks_like_date
 
-__all__ = ["CsvTable", "headerless", "looks_like_date", "reading_repairs"]
-
-
-def headerless(table: CsvTable) -> DataError:
-    """Return the error for a file whose columns nothing names."""
-    return DataError(
-        f"{table.place} has no header line: it begins with "
-        f"{shown(table.rows[0], table.delimiter)}.",
-        hint="add one, such as date,open,high,low,close,volume",
-    )
+__all__ = ["CsvTable", "looks_like_date", "reading_repairs"]
 
 
 def reading_repairs(table: CsvTable) -> tuple[Repair, ...]:
