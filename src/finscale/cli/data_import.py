@@ -38,7 +38,8 @@ def import_file(
         typer.Option(
             "--split",
             metavar="DATE:RATIO",
-            help="A split that raw prices do not account for: 2014-06-09:7. May be repeated.",
+            help="A split that raw prices do not account for, new shares for one old: "
+            "2014-06-09:7, or 2023-03-15:4:3. May be repeated.",
         ),
     ] = None,
     drop: Annotated[
@@ -50,9 +51,25 @@ def import_file(
         typer.Option(
             "--real-move",
             metavar="DATE",
-            help="A jump by a split's ratio that did happen in the market. May be repeated.",
+            help="A day whose jump by a split's ratio, or strange price, did happen in the market. "
+            "May be repeated.",
         ),
     ] = None,
+    leave_out_bad_rows: Annotated[
+        bool,
+        typer.Option(
+            "--leave-out-bad-rows",
+            help="Leave out rows whose prices are missing or impossible, however many, and list "
+            "them.",
+        ),
+    ] = False,
+    fill_from_close: Annotated[
+        bool,
+        typer.Option(
+            "--fill-from-close",
+            help="Take the close where open, high or low is 0 or missing: index levels, funds.",
+        ),
+    ] = False,
     calendar: CalendarName = None,
     date_format: Annotated[
         str | None,
@@ -69,10 +86,12 @@ def import_file(
     options: dict[str, Any] = {
         "file": file,
         "adjustment": adjustment,
-        "splits": [_pair(text, "--split", "2014-06-09:7", float) for text in split or ()],
+        "splits": [_pair(text, "--split", "2014-06-09:7", _ratio) for text in split or ()],
         "drop": [_pair(text, "--drop", "2026-06-03:2026-06-10", _date) for text in drop or ()],
         "real_moves": [_date(text) for text in real_move or ()],
         "date_format": date_format,
+        "leave_out_bad_rows": leave_out_bad_rows,
+        "fill_from_close": fill_from_close,
         "strict": strict,
         **({"calendar": calendar} if calendar else {}),
     }
@@ -117,13 +136,22 @@ def _date(text: str) -> dt.date:
         raise DataError(f"{text!r} is not a date.", hint="write it as 2026-06-03") from None
 
 
+def _ratio(text: str) -> float:
+    """Return new shares for one old, written 7, 1.25 or 5:4."""
+    new, _, old = text.partition(":")
+    ratio = float(new) / float(old or 1)
+    if not 0 < ratio < float("inf"):
+        raise ValueError(text)
+    return ratio
+
+
 def _pair(text: str, option: str, example: str, second: Callable[[str], T]) -> tuple[dt.date, T]:
     first, colon, rest = text.partition(":")
     try:
         if not colon:
             raise ValueError(text)
         return _date(first), second(rest)
-    except (ValueError, DataError):
+    except (ValueError, ZeroDivisionError, DataError):
         raise DataError(
             f"{option} {text} cannot be read.", hint=f"such as {option} {example}"
         ) from None

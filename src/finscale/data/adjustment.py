@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from finscale.data.bars import Adjustment
 from finscale.data.jumps import find_jumps, likely_ratio, refuse_jumps, terms
+from finscale.data.ticks import tick_size
 from finscale.errors import DataError
 
 SplitTerms = tuple[dt.date, float]
@@ -31,6 +32,8 @@ _SINGLE_PRECISION = 2e-7
 _SHARE_ON_GRID = 0.99
 _FACTOR_DROP = 1e-3
 _CENT = 0.011
+# Rounding of the adjusted close that is worth telling (a ratio).
+_COARSE = 2e-3
 
 
 class AdjustmentNeededError(DataError):
@@ -155,7 +158,8 @@ def _refuse_seam(
     drop_T = 1 - factor_T[1:] / factor_T[:-1]
     dates = rows["date"].to_list()[1:]
     # a low price is coarsely rounded, and so is its factor
-    for t in np.flatnonzero(drop_T > np.maximum(_FACTOR_DROP, _CENT / close_T)).tolist():
+    rounded_T = np.maximum(_CENT / close_T, _rounding(rows["adj_close"].to_numpy()))
+    for t in np.flatnonzero(drop_T > np.maximum(_FACTOR_DROP, rounded_T)).tolist():
         if dates[t] not in splits:
             raise DataError(
                 f"{place}: the adjusted close falls {drop_T[t]:.1%} against the close on "
@@ -163,6 +167,22 @@ def _refuse_seam(
                 "after. Nothing was imported.".replace("%", " %"),
                 hint="fetch the whole file again: every new dividend changes all earlier rows",
             )
+
+
+def _rounding(adjusted_T: Floats) -> Floats:
+    """Return how far the adjusted close's rounding may move the factor between two bars."""
+    tick = tick_size(adjusted_T)
+    return 1.1 * tick / np.minimum(adjusted_T[1:], adjusted_T[:-1])
+
+
+def rounding_in_words(rows: pl.DataFrame) -> str:
+    """Say how coarse the adjusted close is where its rounding moves returns; else nothing."""
+    adjusted = rows["adj_close"]
+    tick, lowest = tick_size(adjusted.to_numpy()), float(adjusted.min())  # type: ignore[arg-type]
+    if (adjusted == rows["close"]).all() or tick / lowest < _COARSE:
+        return ""
+    coarse = 100 * tick / lowest
+    return f"to {tick:g}, up to {coarse:.1f} % of the price: adjusted returns are as coarse"
 
 
 def _with_splits(
@@ -186,7 +206,8 @@ def _with_splits(
         after = rows.filter(pl.col("date") >= day)["open"]
         if before.is_empty() or after.is_empty():
             raise DataError(f"{place} has no bars on both sides of the split of {day}.")
-        if abs(np.log(after[0] / before[-1] * ratio)) > _NEAR_SPLIT:
+        gap = np.log(after[0] / before[-1])
+        if abs(gap + np.log(ratio)) > min(_NEAR_SPLIT, abs(gap)):
             raise DataError(
                 f"{place}: a {terms(ratio)} split on {day} would take the price from "
                 f"{before[-1]:g} to about {before[-1] / ratio:.4g}, and it opens at {after[0]:g}.",

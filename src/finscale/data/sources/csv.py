@@ -57,7 +57,9 @@ def fetch(
     rows = [table.rows[i] for i in columns.rows]
     lines = [table.lines[i] for i in columns.rows]
     cells = {name: [row[i] for row in rows] for name, i in columns.index.items()}
-    numbers = {name: cells[name] for name in _NUMBERS if name in cells}
+    # in the file's order: the end of the last line may be missing
+    in_order = sorted(columns.index, key=lambda name: columns.index[name])
+    numbers = {name: cells[name] for name in in_order if name in _NUMBERS}
     with_comma = decimal_comma(numbers, lines, delimiter=table.delimiter, place=place)
     zone = timezone(wishes.calendar)
     dates = parse_dates(cells["date"], lines, place=place, zone=zone, date_format=date_format)
