@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from finscale.data.bars import Adjustment
+from finscale.data.ex_days import ex_days, with_dividends
 from finscale.data.jumps import find_jumps, likely_ratio, refuse_jumps, terms
 from finscale.data.ticks import tick_size
 from finscale.errors import DataError
@@ -63,9 +64,10 @@ def settle(
     There are three cases: the user names splits; the rows have an adjusted close; or neither, and
     only the prices themselves can tell.
 
-    ``dividends`` among the columns of the clean ``rows`` marks a form that lists them (yfinance's
-    ``Ticker.history``). ``splits`` are those that the prices do not account for: first date at the
-    new price, new shares for one old. ``real_moves`` are jumps that did happen in the market.
+    ``dividends`` among the columns of the clean ``rows`` are those of ex-days: what the price does
+    there can tell, and where it falls by them the adjusted close is made from them.
+    ``splits`` are those that the prices do not account for: first date at the new price, new shares
+    for one old. ``real_moves`` are jumps that did happen in the market.
 
     Raises
     ------
@@ -80,19 +82,36 @@ def settle(
         return _with_adj_close(rows, place, declared, real_moves)
     refuse_jumps(find_jumps(rows), rows, place=place, real=real_moves)
     rows = rows.with_columns(pl.col("close").alias("adj_close"))
+    told = ex_days(rows)
     if declared is not None:
-        return Adjusted(rows, declared, (), {"adjustment": "declared by the user"})
+        if told and told.contradict(declared):
+            raise DataError(
+                f"{place}: --adjustment says {declared}, and {told} that the file lists. Nothing "
+                "was imported.",
+                hint="--adjustment split+dividend means that dividends were taken off earlier "
+                "prices, split and raw that they are in them; or leave the column of dividends out",
+            )
+        return _by_prices(rows, place, declared, "declared by the user")
     if _is_cents_in_single_precision(rows["close"]):
         note = "detected: every close is a whole cent, so no dividend has been taken off"
-        return Adjusted(rows, "split", (), {"adjustment": note})
-    if "dividends" in rows.columns:
-        note = "detected: dividends listed and no adjusted close, closes are not whole cents"
-        return Adjusted(rows, "split+dividend", (), {"adjustment": note})
+        return _by_prices(rows, place, "split", note)
+    if told and told.tell:
+        return _by_prices(rows, place, told.tell, f"detected: {told}")
+    seen = f" Dividends are listed: {told}, which is not enough to tell." if told else ""
     raise AdjustmentNeededError(
-        f"{place} has no adjusted close, so nothing in it says what has been done to its prices.",
+        f"{place} has no adjusted close, so nothing in it says what has been done to its prices."
+        f"{seen}",
         hint="say so: --adjustment split+dividend (most download scripts, yfinance by default), "
         "split (exchanges, Stooq), or raw (as traded, and no split in this range)",
     )
+
+
+def _by_prices(rows: pl.DataFrame, place: str, adjustment: Adjustment, note: str) -> Adjusted:
+    """Return rows without an adjusted close of their own; listed dividends make one."""
+    notes = {"adjustment": note}
+    if adjustment != "split+dividend":
+        rows, notes["dividends"] = with_dividends(rows, place)
+    return Adjusted(rows, adjustment, (), notes)
 
 
 def _with_adj_close(
@@ -228,7 +247,9 @@ def _with_splits(
         notes["adjustment"] += f"; dividends{seen} as the file's adjusted close has them"
         splits = (*splits, *others)
     else:
-        notes["adj_close"] = "splits"
+        rows, notes["dividends"] = with_dividends(rows, place)
+        if not notes["dividends"]:
+            notes["adj_close"] = "splits"
     return Adjusted(rows, "raw", tuple(sorted(splits)), notes)
 
 

@@ -165,7 +165,10 @@ class _Gaps:
         volume = _over_median(self.volume_T[now], self.volume_T[usual])
         if np.isnan(value):
             size = abs(np.log(self.gap_T[now]))
-            explained = max(ratio, 1 / ratio) < _ANY_RATIO or size < _WILD_DAYS * self.day(now)
+            # in a halt of weeks the market's move can hide a part of a split
+            paused = (self.date_T[now] - self.date_T[now - 1]).days > _PAUSE
+            smallest = RATIOS[0] if paused else _ANY_RATIO
+            explained = max(ratio, 1 / ratio) < smallest or size < _WILD_DAYS * self.day(now)
         else:
             explained = value >= _EXPLAINING_VALUE and volume >= _EXPLAINING_VOLUME
         date, before = self.date_T[now], self.date_T[now - 1]
@@ -191,11 +194,14 @@ def _suspects(rows: pl.DataFrame, price: str) -> list[Jump]:
     gaps = _Gaps.of(rows, price)
     gap_T = np.log(gaps.gap_T)
     day = _deviation(np.log(gaps.move_T[1:]))
-    nearest_T = np.array([likely_ratio(gap) for gap in gaps.gap_T])
+    nearest_T = np.ones(rows.height)
+    for t in np.flatnonzero(np.abs(gap_T) > np.log(RATIOS[0]) - _NEAR_RATIO).tolist():
+        nearest_T[t] = likely_ratio(float(gaps.gap_T[t]))
     pause_T = rows["date"].diff().dt.total_days().fill_null(0).to_numpy()
     far_T = np.where(pause_T > _LONG_PAUSE, np.sqrt(pause_T * 5 / 7), 0.0)
     suspicious_T = (
-        (np.abs(gap_T + np.log(nearest_T)) < _NEAR_RATIO) | (np.abs(gap_T) >= np.log(_ANY_RATIO))
+        (np.abs(gap_T + np.log(nearest_T)) < _NEAR_RATIO) & (nearest_T != 1)
+        | (np.abs(gap_T) >= np.log(_ANY_RATIO))
     ) & (np.abs(np.log(gaps.move_T) - gap_T) < max(_NEAR_OPEN, 3 * day))
     suspicious_T &= np.abs(gap_T) > 3 * day * far_T
     found = [gaps.jump(t, float(nearest_T[t])) for t in np.flatnonzero(suspicious_T).tolist()]
