@@ -137,8 +137,8 @@ def _date(text: str) -> dt.date:
 
 
 def _ratio(text: str) -> float:
-    """Return new shares for one old, written 7, 1.25 or 5:4."""
-    new, _, old = text.partition(":")
+    """Return new shares for one old, written 7, 1.25, 5:4 or 5/4."""
+    new, _, old = text.replace("/", ":").partition(":")
     ratio = float(new) / float(old or 1)
     if not 0 < ratio < float("inf"):
         raise ValueError(text)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from finscale.data.bars import Adjustment
 from finscale.data.ex_days import ex_days, with_dividends
-from finscale.data.jumps import find_jumps, likely_ratio, refuse_jumps, terms
+from finscale.data.jumps import SMALL_RATIOS, find_jumps, likely_ratio, refuse_jumps, terms
 from finscale.data.ticks import tick_size
 from finscale.errors import DataError
 
@@ -157,10 +157,12 @@ def _known_splits(
     gap_T = (rows["open"].to_numpy()[1:] / rows["close"].to_numpy()[:-1]) * jump_T
     moves_T = np.abs(np.log(gap_T)) < np.abs(np.log(jump_T)) / 2
     dates = rows["date"].to_list()[1:]
-    jumps = {jump.date for jump in find_jumps(rows)}
+    jumps = {jump.date: jump.ratio for jump in find_jumps(rows)}
     found = []
     for t in np.flatnonzero(moves_T & (np.abs(np.log(jump_T)) > _SMALLEST_JUMP)).tolist():
         usual = likely_ratio(float(1 / jump_T[t]))
+        if dates[t] in jumps and jumps[dates[t]] in SMALL_RATIOS:
+            usual = jumps[dates[t]]
         near = abs(jump_T[t] / usual - 1) < _NEAR_USUAL
         looks_it = usual < 1 or (near and usual >= _NO_DIVIDEND) or dates[t] in jumps
         if looks_it and dates[t] not in real:

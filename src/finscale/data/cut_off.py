@@ -44,6 +44,8 @@ def _lacks(rows: pl.DataFrame, others: pl.DataFrame, last: int, numbers: list[st
     if not present or present[-1] == numbers[-1]:
         return ""
     lacking = numbers[numbers.index(present[-1]) + 1 :]
+    if lacking == ["adj_close"]:  # vendors are late with it
+        return ""
     usual = all(others[name].is_not_null().mean() > _USUAL for name in lacking)  # type: ignore[operator]
     return f"no {', '.join(lacking)}" if usual else ""
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from finscale.data.ticks import coarse_tick, few_ticks
 from finscale.errors import DataError
 
-#: Small splits and bonus issues; they need more evidence than the gap.
-SMALL_RATIOS = (6 / 5, 5 / 4, 4 / 3, 7 / 5, 3 / 2, 8 / 5, 5 / 3)
+#: Small splits and bonus issues, the frequent ones first; they need more evidence than the gap.
+SMALL_RATIOS = (3 / 2, 5 / 4, 4 / 3, 6 / 5, 7 / 5, 5 / 3, 8 / 5)
 #: New shares for one old in usual splits; reverse splits are their inverses.
 RATIOS = (1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 100.0)
 
@@ -52,7 +52,7 @@ _SMALL_GAP_DAYS = 6.0
 _SMALL_VALUE = 2.5
 _DAYS_BEFORE, _DAYS_AFTER, _FEWEST_DAYS = 60, 10, 5
 # A volume of so many times what the split alone would make it speaks for a crash.
-_CRASH_VOLUME = 2.5
+_CRASH_VOLUME = 2.0
 # From here on the ratio may be that of two units, such as pence and pounds.
 _UNITS = 95.0
 
@@ -90,7 +90,7 @@ class Jump:
     def usual(self) -> bool:
         """Whether it is a usual ratio; if not, it is an estimate from the prices."""
         larger = max(self.ratio, 1 / self.ratio)
-        return larger in RATIOS or larger in SMALL_RATIOS
+        return larger in RATIOS or larger in SMALL_RATIOS[:3]
 
 
 def terms(ratio: float) -> str:
@@ -118,8 +118,8 @@ def jumps_in_words(rows: pl.DataFrame, price: str = "close") -> dict[str, str]:
     kept = [j for j in _suspects(rows, price) if j.explained and not np.isnan(j.volume)]
     small = _small_suspects(rows, price, with_volume=False)
     return {
-        "large moves": _some(kept, "kept as real: the traded value explains them"),
-        "gaps": _some(small, "like small splits, kept: without volume nothing tells"),
+        "big moves": _some(kept, "kept as real: the traded value explains them"),
+        "split-like": _some(small, "kept as real: without volume nothing tells"),
     }
 
 
@@ -205,12 +205,9 @@ def _suspects(rows: pl.DataFrame, price: str) -> list[Jump]:
     ) & (np.abs(np.log(gaps.move_T) - gap_T) < max(_NEAR_OPEN, 3 * day))
     suspicious_T &= np.abs(gap_T) > 3 * day * far_T
     found = [gaps.jump(t, float(nearest_T[t])) for t in np.flatnonzero(suspicious_T).tolist()]
-    known = {jump.date for jump in found if not jump.explained}
-    small = [jump for jump in _small_suspects(rows, price) if jump.date not in known]
-    smaller = {jump.date for jump in small}
-    return sorted(
-        [*(jump for jump in found if jump.date not in smaller), *small], key=lambda jump: jump.date
-    )
+    small = {jump.date: jump for jump in _small_suspects(rows, price)}
+    found = [jump for jump in found if jump.date not in small]
+    return sorted([*found, *small.values()], key=lambda jump: jump.date)
 
 
 def _small_suspects(rows: pl.DataFrame, price: str, *, with_volume: bool = True) -> list[Jump]:
@@ -220,16 +217,16 @@ def _small_suspects(rows: pl.DataFrame, price: str, *, with_volume: bool = True)
     gaps = _Gaps.of(rows, price)
     gap_T, move_T = np.log(gaps.gap_T), np.log(gaps.move_T)
     size_T = np.abs(gap_T)
-    lowest, highest = np.log(SMALL_RATIOS[0]) - _SMALL_NEAR, np.log(_ANY_RATIO)
+    lowest, highest = np.log(min(SMALL_RATIOS)) - _SMALL_NEAR, np.log(_ANY_RATIO)
     found = []
     for t in np.flatnonzero((size_T > lowest) & (size_T < highest)).tolist():
-        ratio = min(SMALL_RATIOS, key=lambda ratio: abs(np.log(ratio) - size_T[t]))
         day, value = gaps.day(t) or np.inf, gaps.value(t)
-        near = abs(np.log(ratio) - size_T[t]) < max(_SMALL_NEAR, _SMALL_NEAR_DAYS * day)
+        distance = max(_SMALL_NEAR, _SMALL_NEAR_DAYS * day)
+        near = [ratio for ratio in SMALL_RATIOS if abs(np.log(ratio) - size_T[t]) < distance]
         calm = size_T[t] > _SMALL_GAP_DAYS * day and abs(move_T[t] - gap_T[t]) < 3 * day + 0.01
         ordinary = value < _SMALL_VALUE if with_volume else np.isnan(value)
         if near and calm and ordinary:
-            jump = gaps.jump(t, ratio if gap_T[t] < 0 else 1 / ratio)
+            jump = gaps.jump(t, near[0] if gap_T[t] < 0 else 1 / near[0])
             found.append(replace(jump, explained=False))
     return found
 
