@@ -49,7 +49,9 @@ _PAUSE = 10
 # ordinary value are of October 1987 and March 2020, when every day moved.
 _SMALL_NEAR, _SMALL_NEAR_DAYS = 0.025, 1.5
 _SMALL_GAP_DAYS = 6.0
-_SMALL_VALUE = 2.5
+_SMALL_VALUE, _SMALL_VALUE_RISE = 2.5, 1.5
+# Traded value that spreads by more than this (log units) says nothing about one day.
+_ERRATIC = 0.8
 _DAYS_BEFORE, _DAYS_AFTER, _FEWEST_DAYS = 60, 10, 5
 # A volume of so many times what the split alone would make it speaks for a crash.
 _CRASH_VOLUME = 2.0
@@ -119,7 +121,7 @@ def jumps_in_words(rows: pl.DataFrame, price: str = "close") -> dict[str, str]:
     small = _small_suspects(rows, price, with_volume=False)
     return {
         "big moves": _some(kept, "kept as real: the traded value explains them"),
-        "split-like": _some(small, "kept as real: without volume nothing tells"),
+        "split-like": _some(small, "kept as real: traded value does not tell"),
     }
 
 
@@ -183,8 +185,17 @@ class _Gaps:
         )
 
     def value(self, now: int) -> float:
-        """Return the traded value over its median of the bars before; NaN where none is known."""
-        return _over_median(self.value_T[now], self.value_T[max(0, now - _USUAL_BARS) : now])
+        """Return the traded value over its median of the bars before; NaN where none can tell."""
+        usual = self.value_T[max(0, now - _USUAL_BARS) : now]
+        traded = np.log(usual[usual > 0])
+        if traded.size < usual.size / 2 or _deviation(traded - np.median(traded)) > _ERRATIC:
+            return float("nan")
+        return _over_median(self.value_T[now], usual)
+
+    def calm(self, now: int) -> bool:
+        """Tell whether a gap stands out among the moves around it."""
+        size = abs(np.log(self.gap_T[now]))
+        return bool(size > _SMALL_GAP_DAYS * (self.day(now) or np.inf))
 
 
 def _suspects(rows: pl.DataFrame, price: str) -> list[Jump]:
@@ -204,7 +215,12 @@ def _suspects(rows: pl.DataFrame, price: str) -> list[Jump]:
         | (np.abs(gap_T) >= np.log(_ANY_RATIO))
     ) & (np.abs(np.log(gaps.move_T) - gap_T) < max(_NEAR_OPEN, 3 * day))
     suspicious_T &= np.abs(gap_T) > 3 * day * far_T
-    found = [gaps.jump(t, float(nearest_T[t])) for t in np.flatnonzero(suspicious_T).tolist()]
+    found = [
+        gaps.jump(t, float(nearest_T[t]))
+        for t in np.flatnonzero(suspicious_T).tolist()
+        if abs(gap_T[t]) >= np.log(_ANY_RATIO)
+        or (gaps.calm(t) and (pause_T[t] > _PAUSE or not np.isnan(gaps.value(t))))
+    ]
     small = {jump.date: jump for jump in _small_suspects(rows, price)}
     found = [jump for jump in found if jump.date not in small]
     return sorted([*found, *small.values()], key=lambda jump: jump.date)
@@ -223,8 +239,10 @@ def _small_suspects(rows: pl.DataFrame, price: str, *, with_volume: bool = True)
         day, value = gaps.day(t) or np.inf, gaps.value(t)
         distance = max(_SMALL_NEAR, _SMALL_NEAR_DAYS * day)
         near = [ratio for ratio in SMALL_RATIOS if abs(np.log(ratio) - size_T[t]) < distance]
-        calm = size_T[t] > _SMALL_GAP_DAYS * day and abs(move_T[t] - gap_T[t]) < 3 * day + 0.01
-        ordinary = value < _SMALL_VALUE if with_volume else np.isnan(value)
+        calm = gaps.calm(t) and abs(move_T[t] - gap_T[t]) < 3 * day + 0.01
+        # shares are seldom made fewer by so little: a rise needs an ordinary day
+        largest = _SMALL_VALUE if gap_T[t] < 0 else _SMALL_VALUE_RISE
+        ordinary = value < largest if with_volume else np.isnan(value) and gap_T[t] < 0
         if near and calm and ordinary:
             jump = gaps.jump(t, near[0] if gap_T[t] < 0 else 1 / near[0])
             found.append(replace(jump, explained=False))
