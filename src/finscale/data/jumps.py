@@ -53,6 +53,8 @@ _SMALL_VALUE, _SMALL_VALUE_RISE = 2.5, 1.5
 # Traded value that spreads by more than this (log units) says nothing about one day.
 _ERRATIC = 0.8
 _DAYS_BEFORE, _DAYS_AFTER, _FEWEST_DAYS = 60, 10, 5
+# The least deviation of a day's moves, of prices that stand still (log units).
+_STILL = 1e-3
 # A volume of so many times what the split alone would make it speaks for a crash.
 _CRASH_VOLUME = 2.0
 # From here on the ratio may be that of two units, such as pence and pounds.
@@ -166,23 +168,27 @@ class _Gaps:
         value = _over_median(self.value_T[now], self.value_T[usual])
         volume = _over_median(self.volume_T[now], self.volume_T[usual])
         if np.isnan(value):
-            size = abs(np.log(self.gap_T[now]))
+            size, day = abs(np.log(self.gap_T[now])), self.day(now)
             # in a halt of weeks the market's move can hide a part of a split
             paused = (self.date_T[now] - self.date_T[now - 1]).days > _PAUSE
             smallest = RATIOS[0] if paused else _ANY_RATIO
-            explained = max(ratio, 1 / ratio) < smallest or size < _WILD_DAYS * self.day(now)
+            wild = np.isfinite(day) and size < _WILD_DAYS * day
+            explained = max(ratio, 1 / ratio) < smallest or wild
         else:
             explained = value >= _EXPLAINING_VALUE and volume >= _EXPLAINING_VOLUME
         date, before = self.date_T[now], self.date_T[now - 1]
         return Jump(date, before, float(self.move_T[now]), ratio, volume, bool(explained))
 
     def day(self, now: int) -> float:
-        """Return the larger standard deviation of a day's moves before and after; 0 for unknown."""
+        """Return the larger standard deviation of a day's moves before and after; inf if unknown.
+
+        Prices that mostly stand still have the deviation of the moves that they do make.
+        """
         move_T = np.log(self.move_T)
         before, after = move_T[max(1, now - _DAYS_BEFORE) : now], move_T[now + 1 :][:_DAYS_AFTER]
-        return max(
-            _deviation(part) if part.size >= _FEWEST_DAYS else 0.0 for part in (before, after)
-        )
+        known = [part for part in (before, after) if part.size >= _FEWEST_DAYS]
+        found = [_deviation(part) or float(part.std()) for part in known]
+        return max(*found, _STILL) if found else float("inf")
 
     def value(self, now: int) -> float:
         """Return the traded value over its median of the bars before; NaN where none can tell."""
@@ -195,7 +201,7 @@ class _Gaps:
     def calm(self, now: int) -> bool:
         """Tell whether a gap stands out among the moves around it."""
         size = abs(np.log(self.gap_T[now]))
-        return bool(size > _SMALL_GAP_DAYS * (self.day(now) or np.inf))
+        return bool(size > _SMALL_GAP_DAYS * self.day(now))
 
 
 def _suspects(rows: pl.DataFrame, price: str) -> list[Jump]:
@@ -236,7 +242,7 @@ def _small_suspects(rows: pl.DataFrame, price: str, *, with_volume: bool = True)
     lowest, highest = np.log(min(SMALL_RATIOS)) - _SMALL_NEAR, np.log(_ANY_RATIO)
     found = []
     for t in np.flatnonzero((size_T > lowest) & (size_T < highest)).tolist():
-        day, value = gaps.day(t) or np.inf, gaps.value(t)
+        day, value = gaps.day(t), gaps.value(t)
         distance = max(_SMALL_NEAR, _SMALL_NEAR_DAYS * day)
         near = [ratio for ratio in SMALL_RATIOS if abs(np.log(ratio) - size_T[t]) < distance]
         calm = gaps.calm(t) and abs(move_T[t] - gap_T[t]) < 3 * day + 0.01

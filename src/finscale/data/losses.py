@@ -18,7 +18,8 @@ from finscale.errors import DataError
 # A year has up to ten holidays, 3.8 % of its weekdays, which some files keep as empty rows.
 _MOST_LOST = 0.04
 _FEW_ROWS = 3
-_MARK = "left out"
+#: How the reasons of repairs end that leave a row out, and begin where its session is not over.
+LEFT_OUT, UNFINISHED = "left out", "the session is not over"
 
 
 def refuse_losses(
@@ -67,7 +68,7 @@ def left_out_in_words(repairs: Sequence[Repair], num_rows: int) -> str:
     >>> left_out_in_words([Repair(3, None, "open is 0: row left out")], 20)
     '1 of 20 rows: open is 0'
     """
-    gone = [repair for repair in repairs if repair.reason.endswith(_MARK)]
+    gone = [repair for repair in repairs if repair.reason.endswith(LEFT_OUT)]
     return f"{len(gone):,} of {num_rows:,} rows: {grouped(gone)}" if gone else ""
 
 

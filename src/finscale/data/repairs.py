@@ -13,7 +13,7 @@ from finscale.data.bars import PRICES, Repair
 from finscale.data.cells import mend_cells
 from finscale.data.cut_off import drop_cut_off
 from finscale.data.fill import fill_from_close
-from finscale.data.losses import empty_hint, refuse_losses
+from finscale.data.losses import UNFINISHED, empty_hint, refuse_losses
 from finscale.data.mending import Context, Mended, at, listed
 from finscale.data.mending import drop as _drop
 from finscale.data.signs import refuse_negative
@@ -155,7 +155,7 @@ def _drop_unfinished(rows: pl.DataFrame, context: Context) -> Mended:
             f"{context.place} has a bar dated {day}, in the future{row}.",
             hint="if day and month are mixed up, name the order: --date-format %d/%m/%Y",
         )
-    reason = "the session is not over: partial bar left out"
+    reason = f"{UNFINISHED}: partial bar left out"
     return _drop(rows, pl.col("date") >= cut, lambda row: reason)
 
 
