@@ -89,3 +89,11 @@ def test_a_split_is_written_as_people_write_it(run, file, ratio):
 def test_a_ratio_that_is_none(run, file, ratio):
     with pytest.raises(DataError, match="cannot be read"):
         run("import", file, "--symbol", "X", "--split", f"2024-02-01:{ratio}")
+
+
+def test_a_download_takes_the_same_options(run):
+    with pytest.raises(DataError, match="'today' is not a date"):
+        run("download", "SPY", "--real-move", "today")
+    for option in ("--leave-out-bad-rows", "--fill-from-close"):
+        with pytest.raises(DataError, match=f"takes no option {option[2:].replace('-', '_')}"):
+            run("download", "SP500", "--source", "bundled", option)

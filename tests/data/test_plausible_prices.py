@@ -362,3 +362,23 @@ def test_an_adjusted_close_rounded_to_cents_is_no_seam():
     adjusted = np.round(CLOSE * 0.007, 2)
     bars = _accept(_rows(adj_close=adjusted), adjustment=None)
     assert bars.provenance["rounding"].startswith("to 0.01, up to 1.5 % of the price")
+
+
+class TestFlat:
+    """Prices that stand still: no deviation, no tick."""
+
+    @pytest.mark.parametrize("ratio", [5, 2, 3 / 2, 4 / 3])
+    def test_a_split_of_prices_that_stand_still(self, ratio):
+        rows = _rows(np.where(np.arange(300) >= 200, 60.0 / ratio, 60.0))
+        flat = rows.with_columns(pl.col("close").alias(name) for name in PRICES[:3])
+        assert [jump.date for jump in find_jumps(flat)] == [DAYS[200]]
+
+    def test_sixteenths(self):
+        close = np.array([2, 3, 2, 1, 2, 3, 4, 3] * 30) / 16
+        bars = _accept(_rows(close, open=close, high=close, low=close))
+        assert "ticks of 0.0625" in bars.provenance["tick"]
+
+
+def test_a_placeholder_is_no_slip():
+    with pytest.raises(DataError, match=r"low 0\.01 on .* is 1/"):
+        _accept(_change(_rows(), 150, low=0.01))

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from finscale.cli.data_summary import CalendarName, Root, Strict, line, print_summary
+from finscale.cli.data_summary import (
+    CalendarName,
+    FillFromClose,
+    LeaveOutBadRows,
+    RealMoves,
+    Root,
+    Strict,
+    line,
+    print_summary,
+    read_date,
+)
 from finscale.cli.options import AsJson, console, print_json
 from finscale.errors import DataError
 
@@ -46,30 +56,9 @@ def import_file(
         list[str] | None,
         typer.Option("--drop", metavar="FROM:TO", help="Leave these dates out. May be repeated."),
     ] = None,
-    real_move: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--real-move",
-            metavar="DATE",
-            help="A day whose jump by a split's ratio, or strange price, did happen in the market. "
-            "May be repeated.",
-        ),
-    ] = None,
-    leave_out_bad_rows: Annotated[
-        bool,
-        typer.Option(
-            "--leave-out-bad-rows",
-            help="Leave out rows whose prices are missing or impossible, however many, and list "
-            "them.",
-        ),
-    ] = False,
-    fill_from_close: Annotated[
-        bool,
-        typer.Option(
-            "--fill-from-close",
-            help="Take the close where open, high or low is 0 or missing: index levels, funds.",
-        ),
-    ] = False,
+    real_move: RealMoves = None,
+    leave_out_bad_rows: LeaveOutBadRows = False,
+    fill_from_close: FillFromClose = False,
     calendar: CalendarName = None,
     date_format: Annotated[
         str | None,
@@ -87,8 +76,8 @@ def import_file(
         "file": file,
         "adjustment": adjustment,
         "splits": [_pair(text, "--split", "2014-06-09:7", _ratio) for text in split or ()],
-        "drop": [_pair(text, "--drop", "2026-06-03:2026-06-10", _date) for text in drop or ()],
-        "real_moves": [_date(text) for text in real_move or ()],
+        "drop": [_pair(text, "--drop", "2026-06-03:2026-06-10", read_date) for text in drop or ()],
+        "real_moves": [read_date(text) for text in real_move or ()],
         "date_format": date_format,
         "leave_out_bad_rows": leave_out_bad_rows,
         "fill_from_close": fill_from_close,
@@ -129,13 +118,6 @@ def _fetch_or_ask(source: str, symbol: str, options: dict[str, Any]) -> Bars:
         return fetch_bars(source, symbol, **{**options, "adjustment": answer})
 
 
-def _date(text: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        raise DataError(f"{text!r} is not a date.", hint="write it as 2026-06-03") from None
-
-
 def _ratio(text: str) -> float:
     """Return new shares for one old, written 7, 1.25, 5:4 or 5/4."""
     new, _, old = text.replace("/", ":").partition(":")
@@ -150,7 +132,7 @@ def _pair(text: str, option: str, example: str, second: Callable[[str], T]) -> t
     try:
         if not colon:
             raise ValueError(text)
-        return _date(first), second(rest)
+        return read_date(first), second(rest)
     except (ValueError, ZeroDivisionError, DataError):
         raise DataError(
             f"{option} {text} cannot be read.", hint=f"such as {option} {example}"

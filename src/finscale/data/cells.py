@@ -24,8 +24,12 @@ from finscale.errors import DataError
 _FAR = 5.0
 #: From here on a price is worth a notice.
 _UNUSUAL = 2.5
-# A price brought back to scale lies this near to the prices around it.
-_NEAR = 1.25
+# A price brought back to scale lies this near to the prices around it; a whole row, whose four
+# prices agree on the unit, this near to the closes beside it.
+_NEAR, _NEAR_ROW = 1.1, 1.25
+# Decimal points slip by up to three places, and units differ by as much; what is further out of
+# scale (a placeholder such as 0.01) is no price at all.
+_MOST_PLACES = 3
 # More rows than this share do not slip: the file mixes two units.
 _MOST_SLIPS = 0.02
 _FEW_ROWS = 3
@@ -78,8 +82,12 @@ def off_scale(rows: pl.DataFrame, far: float = _FAR) -> list[OffScale]:
         near = member_TM[row][linked_TM[row]]
         value = float(price_TP[row, column])
         times = value / float(np.median(near))
-        mended = value / 10.0 ** round(np.log10(times))
-        fits = near.min() / _NEAR < mended < near.max() * _NEAR and mended != value
+        places = round(np.log10(times))
+        mended = value / 10.0**places
+        margin = _NEAR if linked_TM[row, 2:].any() else _NEAR_ROW
+        fits = (
+            near.min() / margin < mended < near.max() * margin and 0 < abs(places) <= _MOST_PLACES
+        )
         # division by a power of ten adds no digits
         found.append(
             OffScale(row, PRICES[column], value, times, float(f"{mended:.12g}") if fits else None)

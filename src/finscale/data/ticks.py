@@ -10,6 +10,9 @@ FEW_TICKS = 5
 # Prices with more decimals than this have been multiplied with factors: no tick is left in them.
 _MOST_DECIMALS = 6
 _SHARE_ON_GRID = 0.99
+_NEAR_WHOLE = 1e-3
+# A split in prices that stand still is one move; a tick shows in many.
+_FEWEST_MOVES = 10
 
 
 def tick_size(price_T: NDArray[np.float64]) -> float:
@@ -25,7 +28,7 @@ def tick_size(price_T: NDArray[np.float64]) -> float:
     for decimals in range(_MOST_DECIMALS + 1):
         scaled_T = price_T * 10.0**decimals
         # single precision keeps seven digits
-        near_T = np.abs(scaled_T - np.round(scaled_T)) <= np.maximum(1e-6, 2e-7 * scaled_T)
+        near_T = np.abs(scaled_T - np.round(scaled_T)) <= np.maximum(1e-6, 1e-7 * scaled_T)
         if near_T.mean() >= _SHARE_ON_GRID and (scaled_T > 0.5).all():
             return float(10.0**-decimals)
     return 0.0
@@ -36,13 +39,19 @@ def coarse_tick(price_T: NDArray[np.float64]) -> float:
 
     Examples
     --------
-    >>> coarse_tick(np.array([0.0004, 0.0003, 0.0004])), coarse_tick(np.array([10.0, 10.0, 5.0]))
-    (0.0001, 0.0)
+    >>> coarse_tick(np.array([0.0625, 0.125, 0.1875] * 5)), coarse_tick(np.array([10.0, 5.0]))
+    (0.0625, 0.0)
     """
     moved_T = np.abs(np.diff(price_T))
     moved_T = moved_T[moved_T > 0]
-    tick = tick_size(price_T)
-    return tick if moved_T.size and np.median(moved_T) <= 2.1 * tick else 0.0
+    if moved_T.size < _FEWEST_MOVES:
+        return 0.0
+    # a sixteenth of a dollar, half a yen: the smallest step, if it is a large part of the prices
+    step = float(np.diff(np.unique(price_T)).min())
+    parts_T = price_T / step
+    whole_T = np.abs(parts_T - np.round(parts_T)) < _NEAR_WHOLE
+    tick = step if whole_T.mean() >= _SHARE_ON_GRID else tick_size(price_T)
+    return tick if np.median(moved_T) <= 2.1 * tick else 0.0
 
 
 def few_ticks(
@@ -57,7 +66,7 @@ def ticks_in_words(price_T: NDArray[np.float64]) -> str:
 
     Examples
     --------
-    >>> ticks_in_words(np.array([0.0004, 0.0003, 0.0004]))
+    >>> ticks_in_words(np.array([4, 3, 2] * 5) / 1e4)
     'prices move in ticks of 0.0001: jumps of up to 5 are not taken for splits'
     """
     tick = coarse_tick(price_T)
