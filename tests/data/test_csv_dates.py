@@ -283,3 +283,10 @@ def test_days_and_months_that_a_spreadsheet_swapped_are_refused():
 def test_forms_may_be_mixed_where_each_is_clear():
     cells = ["2024-01-02", "3 Jan 2024", "20240104", "Jan 5, 2024", "2024/1/8"]
     assert _read(cells)[0] == DAYS[:5]
+
+
+def test_units_may_change_where_files_were_joined():
+    # Binance: milliseconds up to 2024, microseconds from 2025 on
+    moments = [int(dt.datetime(d.year, d.month, d.day, tzinfo=dt.UTC).timestamp()) for d in DAYS]
+    cells = [f"{moment * (1000 if i < 9 else 10**6)}" for i, moment in enumerate(moments)]
+    assert _read(cells)[0] == list(DAYS)

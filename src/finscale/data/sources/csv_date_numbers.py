@@ -146,6 +146,7 @@ def read_numbers(
             )
         _refuse_lost_digits(cells, lines, found, place)
         return found, form
+    numbers = _in_one_unit(numbers)
     readings: dict[str, list[dt.datetime]] = {}
     for name in FORMS:
         found = _read(numbers, name, last, century, asked=False) if name not in _RARE else None
@@ -177,6 +178,18 @@ def read_numbers(
             hint="say which: " + " or ".join(f"--date-format {key}" for key in kept),
         )
     return readings[name], name
+
+
+def _in_one_unit(numbers: list[Decimal]) -> list[Decimal]:
+    """Return Unix times as seconds where files of several units were joined.
+
+    Binance writes milliseconds up to 2024 and microseconds from 2025 on. Since 2001 seconds have 10
+    digits, milliseconds 13, microseconds 16 and nanoseconds 19.
+    """
+    digits = [len(str(int(abs(number)))) for number in numbers]
+    if len(set(digits)) < 2 or not {*digits} <= {10, 13, 16, 19}:
+        return numbers
+    return [number.scaleb(10 - count) for number, count in zip(numbers, digits, strict=True)]
 
 
 def _sure(readings: Mapping[str, list[dt.datetime]]) -> str | None:
