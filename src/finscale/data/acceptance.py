@@ -17,7 +17,7 @@ from finscale.data.cells import unusual_prices
 from finscale.data.jumps import jumps_in_words
 from finscale.data.losses import left_out_in_words, stale_in_words
 from finscale.data.mending import Context
-from finscale.data.repairs import Context, mend
+from finscale.data.repairs import mend
 from finscale.data.ticks import ticks_in_words
 from finscale.errors import DataError, did_you_mean
 
