@@ -33,6 +33,9 @@ class Wishes:
     """Jumps by a split's ratio that did happen in the market."""
     calendar: str = calendar.DEFAULT
     """Exchange calendar; bars on other days are left out. ``none`` accepts every day."""
+    ask_calendar: bool = False
+    """Refuse bars that another exchange's calendar fits clearly better; set where the user named no
+    calendar."""
     strict: bool = False
     """Refuse rows that need a repair instead of repairing them."""
     now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
@@ -78,7 +81,7 @@ def accept(
         rows = rows.filter(~inside)
     if not rows["date"].is_sorted():
         provenance["order"] = "newest first" if rows["date"].is_sorted(descending=True) else "mixed"
-    rows, mended = mend(rows, Context(place, wishes.calendar, wishes.now))
+    rows, mended = mend(rows, Context(place, wishes.calendar, wishes.now, wishes.ask_calendar))
     found = (*repairs, *mended)
     if wishes.strict and found:
         raise DataError(_strictly(found, place), hint="leave --strict away to repair and list them")
@@ -112,7 +115,7 @@ def wishes_from(options: dict[str, Any], source: str) -> Wishes:
             raise DataError(
                 f"the {source} source takes no option {name!r}.", hint=did_you_mean(name, known)
             )
-    return Wishes(**options)
+    return Wishes(**{"ask_calendar": "calendar" not in options, **options})
 
 
 def _strictly(repairs: Sequence[Repair], place: str) -> str:
