@@ -175,8 +175,8 @@ def _file(path: Path) -> pl.DataFrame:
         raise DataError(f"{path} is not a file.", hint="give a CSV or parquet file of results")
     try:
         if path.suffix == ".parquet":
-            return pl.read_parquet(path)
-        return pl.read_csv(path, infer_schema_length=10_000, try_parse_dates=True)
+            return pl.read_parquet(path, glob=False)
+        return pl.read_csv(path, glob=False, infer_schema_length=10_000, try_parse_dates=True)
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{path} cannot be read as a table: {reason}.") from error
