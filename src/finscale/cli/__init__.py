@@ -13,7 +13,12 @@ def main() -> None:
 
     prepare_streams()
     from finscale.cli.app import app
-    from finscale.cli.streams import SIGPIPE_STATUS, drop_output, say_error, unwritable_output
+    from finscale.cli.streams import (
+        SIGPIPE_STATUS,
+        check_output,
+        drop_output,
+        say_error,
+    )
     from finscale.errors import FinscaleError
     from finscale.spinning import limited_spinning
 
@@ -26,14 +31,14 @@ def main() -> None:
     # OpenMP reads it when torch is loaded
     os.environ.update(limited_spinning(os.environ))
     try:
-        # a full disk behind standard output is found before anything is stored
-        os.write(1, b"")
+        check_output()
         try:
             app()
         finally:
             sys.stdout.flush()
     except FinscaleError as error:
         say_error(error)
+        drop_output()
         raise SystemExit(error.exit_status) from None
     except BrokenPipeError:  # `| head` has seen enough
         drop_output()
@@ -42,8 +47,7 @@ def main() -> None:
         say_error(FinscaleError("there is a question, and standard input has ended."))
         raise SystemExit(1) from None
     except OSError as error:
-        say_error(unwritable_output(error) or FinscaleError(_in_words(error)))
-        drop_output()
+        say_error(FinscaleError(_in_words(error)))
         raise SystemExit(1) from None
 
 

@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 import unicodedata
+from collections.abc import Callable
 
 from finscale.errors import FinscaleError
 
@@ -45,11 +46,31 @@ def prepare_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
     codecs.register_error(_HANDLER, _replaced)
+    for call in ("write", "flush"):
+        setattr(sys.stdout, call, _or_one_sentence(getattr(sys.stdout, call)))
     for stream in (sys.stdout, sys.stderr):
         # what the user has chosen, such as PYTHONIOENCODING=ascii:replace, stays
         if getattr(stream, "errors", "") in ("strict", "surrogateescape", "backslashreplace"):
             with contextlib.suppress(AttributeError):
                 stream.reconfigure(errors=_HANDLER)  # type: ignore[union-attr]
+
+
+def _or_one_sentence(call: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Return a call that says what is full, instead of an error that names no file."""
+
+    def called(*arguments: str) -> int | None:
+        try:
+            return call(*arguments)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise FinscaleError(
+                f"standard output cannot be written: {error.strerror or error}.",
+                hint="what the command had stored stays: see `finscale data list` and "
+                "`finscale runs list`",
+            ) from error
+
+    return called
 
 
 def plain(sign: str) -> str:
@@ -76,6 +97,19 @@ def _replaced(error: UnicodeError) -> tuple[str, int]:
     return "".join(map(plain, error.object[error.start : error.end])), error.end
 
 
+def check_output() -> None:
+    """Raise if nothing can be written to standard output, before a verb stores anything.
+
+    Of a disk only ``/dev/full`` says so before there is something to write.
+    """
+    try:
+        os.write(1, b"")
+    except OSError as error:
+        raise FinscaleError(
+            f"standard output cannot be written: {error.strerror}. Nothing was done."
+        ) from error
+
+
 def say_error(error: FinscaleError) -> None:
     """Print an error on standard error, if anything can be printed there."""
     with contextlib.suppress(OSError):
@@ -83,24 +117,11 @@ def say_error(error: FinscaleError) -> None:
         sys.stderr.flush()
 
 
-def unwritable_output(error: OSError) -> FinscaleError | None:
-    """Return the error to show if it is standard output that cannot be written; else None."""
-    try:
-        os.write(1, b"")
-        sys.stdout.flush()  # what could not be written is still in the buffer
-    except OSError:
-        reason = error.strerror or str(error)
-        return FinscaleError(
-            f"standard output cannot be written: {reason}.",
-            hint="what the command stored before that stays: see `finscale data list` and "
-            "`finscale runs list`",
-        )
-    return None
-
-
 def drop_output() -> None:
-    """Send what is still in standard output's buffer to the null device."""
-    with contextlib.suppress(OSError):
+    """Write what is still in standard output's buffer, or send it to the null device."""
+    try:
+        sys.stdout.flush()
+    except (OSError, FinscaleError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         os.close(null)
