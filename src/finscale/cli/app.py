@@ -35,6 +35,9 @@ class _Verbs(TyperGroup):
         except KeyboardInterrupt:
             sys.stderr.write("\nstopped; the same command goes on from the last resume point\n")
             raise typer.Exit(130) from None
+        except BrokenPipeError:
+            # typer would call it a failure; what is in the buffer raises again, in main
+            raise typer.Exit(0) from None
 
 
 app = typer.Typer(

@@ -45,6 +45,9 @@ class Wishes:
     """Leave out rows that cannot be used, however many, and list them; else that is refused."""
     fill_from_close: bool = False
     """Take the close where open, high or low has no value."""
+    ask_calendar: bool = False
+    """Refuse bars that another exchange's calendar fits clearly better; set where the user named no
+    calendar."""
     strict: bool = False
     """Refuse rows that need a repair instead of repairing them."""
     now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
@@ -139,6 +142,7 @@ def _context(place: str, wishes: Wishes) -> Context:
         real=wishes.real_moves,
         leave_out=wishes.leave_out_bad_rows,
         fill_from_close=wishes.fill_from_close,
+        ask_calendar=wishes.ask_calendar,
     )
 
 
@@ -150,7 +154,7 @@ def wishes_from(options: dict[str, Any], source: str) -> Wishes:
             raise DataError(
                 f"the {source} source takes no option {name!r}.", hint=did_you_mean(name, known)
             )
-    return Wishes(**options)
+    return Wishes(**{"ask_calendar": "calendar" not in options, **options})
 
 
 def _strictly(repairs: Sequence[Repair], place: str) -> str:

@@ -30,6 +30,8 @@ class Context:
     """Leave out rows that cannot be used, however many, instead of refusing."""
     fill_from_close: bool = False
     """Take the close where open, high, low or adjusted close has no value."""
+    ask_calendar: bool = False
+    """Whether to refuse rows that another exchange's calendar fits clearly better."""
 
 
 def drop(rows: pl.DataFrame, wrong: pl.Expr, reason: Reason) -> Mended:

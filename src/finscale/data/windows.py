@@ -213,7 +213,9 @@ class FinancialDataset:
         if memory_map == "auto":
             file = store.processed.folder / entries[0].path
             # a file that is missing is reported where it is read
-            num_columns = len(pl.read_parquet_schema(file)) if file.exists() else 0
+            num_columns = 0
+            if file.exists():
+                num_columns = len(pl.scan_parquet(file, glob=False).collect_schema())
             memory_map = too_large(num_columns * sum(entry.rows for entry in entries))
         if memory_map:
             path = rows_file(store.processed.folder, entries, data.inputs)

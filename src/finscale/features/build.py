@@ -123,7 +123,7 @@ def is_current(store: DataStore, entry: ManifestEntry) -> bool:
 @lru_cache(maxsize=10_000)
 def _columns(path: Path, sha256: str) -> tuple[str, ...]:
     """Return a registered file's columns; the digest keeps them apart from another content's."""
-    return tuple(pl.read_parquet_schema(path))
+    return tuple(pl.scan_parquet(path, glob=False).collect_schema())
 
 
 @dataclass(frozen=True)
