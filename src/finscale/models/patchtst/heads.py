@@ -45,7 +45,7 @@ class ForecastHead(Head):
         rows = self._project(x_STD.flatten(1))
         if self.independent:
             return rows.view(-1, self.num_features, rows.shape[1]).transpose(1, 2)
-        return rows.view(len(rows), -1, self.num_features)
+        return rows.view(rows.shape[0], -1, self.num_features)
 
 
 HEADS: Registry[type[Head]] = Registry("head")
