@@ -149,7 +149,7 @@ def forecast(
         "confidence": confidence,
         "beyond": {symbol: None if b is None else b.to_dict() for symbol, b in found.items()},
     }
-    label = label_words(config, newest, table["date"].max())
+    label = label_words(config, newest, table["date"][-1])
     return Forecasts(table, tuple(dict.fromkeys(notes)), question_words(config), label, facts)
 
 
@@ -231,7 +231,9 @@ def _predicted(members: Sequence[_Member], rows: pl.DataFrame, num_rows: int) ->
     levels = quantile_levels(config)
     table = rows[-num_rows:].select(*KEYS)
     if levels:
-        quantiles_NQ = np.mean([output.reshape(num_rows, len(levels)) for output in outputs], axis=0)
+        quantiles_NQ = np.mean(
+            [output.reshape(num_rows, len(levels)) for output in outputs], axis=0
+        )
         table = table.with_columns(
             pl.Series(f"{QUANTILE_PREFIX}{level:g}", quantiles_NQ[:, place])
             for place, level in enumerate(levels)
@@ -317,5 +319,7 @@ def _run_facts(run: TrainedRun) -> dict[str, Any]:
         "fold": config.split.fold,
         "task": config.task.model_dump(mode="json"),
         "weights_sha256": info.get("files", {}).get("model.safetensors", {}).get("sha256"),
-        "data": [{k: entry[k] for k in ("id", "version", "md5", "sha256")} for entry in info["data"]],
+        "data": [
+            {k: entry[k] for k in ("id", "version", "md5", "sha256")} for entry in info["data"]
+        ],
     }

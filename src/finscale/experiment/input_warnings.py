@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from finscale.data import calendar
 from finscale.errors import DataError
-from finscale.features import declared_features
 from finscale.experiment.model_inputs import rows_array
+from finscale.features import declared_features
 
 if TYPE_CHECKING:
     from finscale.experiment.new_bars import NewBars
@@ -145,7 +145,9 @@ def _old(bars: NewBars, now: dt.datetime | None) -> list[str]:
         if zone == calendar.NONE:
             missing, unit = max(0, int(np.busday_count(last, until))), "weekdays"
         else:
-            missing = len(calendar.sessions(zone, last + dt.timedelta(1), until)) if until > last else 0
+            missing = (
+                len(calendar.sessions(zone, last + dt.timedelta(1), until)) if until > last else 0
+            )
             unit = f"sessions of {zone}"
     except DataError:
         return []
@@ -209,7 +211,8 @@ def _first_bar(run: TrainedRun, entry: dict[str, Any]) -> dt.date:
         name, _, version = key.partition("@")
         if run.data.raw.has(name):
             try:
-                return run.data.raw.get(name, version).first_date
+                first: dt.date = run.data.raw.get(name, version).first_date
+                return first
             except DataError:
                 continue
     return dt.date.fromisoformat(str(entry["first_date"]))
@@ -225,15 +228,20 @@ def _out_of_range(run: TrainedRun, bars: NewBars, beyond: BeyondTraining | None)
     found = []
     if outside:
         found.append(
-            f"{bars.symbol}: {len(outside)} of {len(beyond.columns)} columns leave the range of "
-            f"training within the newest window: {_listed(outside)}."
+            f"{bars.symbol}: {_count(outside, beyond)} outside the range of training within the "
+            f"newest window: {_listed(outside)}."
         )
     if clipped:
         found.append(
-            f"{bars.symbol}: {len(clipped)} of {len(beyond.columns)} columns of the newest row are "
-            f"cut at the linear path's bound: {_listed(clipped)}."
+            f"{bars.symbol}: {_count(clipped, beyond)} cut at the linear path's bound in the "
+            f"newest row: {_listed(clipped)}."
         )
     return found
+
+
+def _count(names: list[str], beyond: BeyondTraining) -> str:
+    verb = "column is" if len(names) == 1 else "columns are"
+    return f"{len(names)} of {len(beyond.columns)} {verb}"
 
 
 def _listed(names: list[str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,11 +71,11 @@ def stored_weights(run: Run) -> tuple[dict[str, torch.Tensor], dict[str, torch.T
     from safetensors import SafetensorError, safe_open
 
     path = run.folder / "model.safetensors"
-    if run.info["config"]["model"]["kind"] == "baseline":
+    if name := baseline_name(run):
         raise FinscaleError(
-            f"run {run.id} is the baseline {run.info['config']['model']['name']}: it has no "
-            "network.",
-            hint="`finscale runs list` shows which runs are networks",
+            f"run {run.id} is the baseline {name}: it has no network.",
+            hint="`finscale predict` fits it again; `finscale runs list` shows which runs are "
+            "networks",
         )
     if not path.is_file():
         raise FinscaleError(
@@ -120,14 +120,26 @@ def model_inputs(
         known = tuple(names["channels"]), tuple(names["relative"])
         return ModelInputs(*known, scale_F, (low_K, high_K))
     try:
-        dataset, split = trained_dataset(run, data)
+        found = dataset_inputs(*trained_dataset(run, data))
     except FinscaleError:
         return _declared(run, scale_F)
+    return replace(found, scale_F=scale_F)
+
+
+def dataset_inputs(dataset: FinancialDataset, split: Split) -> ModelInputs:
+    """Return what a model of a dataset reads, unscaled, and the range of its training rows."""
     from finscale.data.spread import channel_ranges, rows_seen
 
     seen_R = rows_seen(split.train, dataset.context_length, dataset.date_R.size)
     span_K = channel_ranges(dataset.relative_RK, seen_R)
+    scale_F = np.ones(dataset.num_features, np.float32)
     return ModelInputs(dataset.features, dataset.relative, scale_F, span_K)
+
+
+def baseline_name(run: Run) -> str:
+    """Return the name of a run's baseline; empty where it is a network."""
+    model = run.info["config"]["model"]
+    return str(model["name"]) if model["kind"] == "baseline" else ""
 
 
 def _declared(run: Run, scale_F: Floats) -> ModelInputs:
@@ -169,6 +181,7 @@ def trained_dataset(run: Run, data: DataStore) -> tuple[FinancialDataset, Split]
 
 
 def _verified(entry: ManifestEntry, data: DataStore) -> pl.DataFrame:
+    frame: pl.DataFrame
     frame, found = data.frame(entry.id, entry.version)
     if found.sha256 != entry.sha256:
         raise DataError(f"{entry.key} in {data.processed.folder} is not what the run was made of.")

@@ -53,7 +53,9 @@ class NewBars:
 
     def rows(self, tier: str, timescale: str) -> pl.DataFrame:
         """Return the rows of a dataset of these bars: bars, features, relative columns."""
-        return self.frame if self.ready else dataset_rows(self.frame, tier=tier, timescale=timescale)
+        return (
+            self.frame if self.ready else dataset_rows(self.frame, tier=tier, timescale=timescale)
+        )
 
     def facts(self) -> dict[str, Any]:
         """Return where the bars come from, as plain values."""
@@ -190,9 +192,10 @@ def _polars(frame: Any) -> pl.DataFrame:
     if not dated and (frame.index.names == [None] or any(n in ("date", "datetime") for n in named)):
         first = [name or "date" for name in frame.index.names]
         frame = frame.rename_axis(index=first).reset_index()
-    table = pl.from_pandas(frame)
+    table: pl.DataFrame = pl.from_pandas(frame)
     zoned = [name for name, kind in table.schema.items() if isinstance(kind, pl.Datetime)]
-    return table.with_columns(pl.col(name).dt.replace_time_zone(None) for name in zoned)
+    table = table.with_columns(pl.col(name).dt.replace_time_zone(None) for name in zoned)
+    return table
 
 
 def _usual(name: str) -> str:
@@ -222,9 +225,7 @@ def _of_frame(part: pl.DataFrame) -> NewBars:
     bars = part.select("date", "symbol", *PRICES, "volume")
     _refuse_holes(bars)
     digests = encode_frame(bars).digests
-    return NewBars(
-        symbol, bars, {"source": "frame", "md5": digests.md5, "sha256": digests.sha256}
-    )
+    return NewBars(symbol, bars, {"source": "frame", "md5": digests.md5, "sha256": digests.sha256})
 
 
 def _refuse_holes(bars: pl.DataFrame) -> None:
@@ -240,11 +241,18 @@ def _refuse_holes(bars: pl.DataFrame) -> None:
 
 
 def new_bars_of(
-    run: Run, data: DataStore, *, frame: Any = None, symbol: str = "", file: Path | str | None = None
+    run: Run,
+    data: DataStore,
+    *,
+    frame: Any = None,
+    symbol: str = "",
+    file: Path | str | None = None,
+    **options: Any,
 ) -> list[NewBars]:
     """Return the bars that a prediction is asked for: a frame's, a file's, or the store's.
 
-    Of a run of several symbols the store gives all of them, unless one is named.
+    Of a run of several symbols the store gives all of them, unless one is named; ``options`` are
+    those of :func:`new_bars_from_file`.
     """
     own: Sequence[str] = run.config.data.symbols
     alone = symbol or (own[0] if len(own) == 1 else "")
@@ -258,5 +266,5 @@ def new_bars_of(
             raise DataError(
                 f"the run knows {len(own)} symbols.", hint="--symbol says whose bars the file has"
             )
-        return [new_bars_from_file(file, alone)]
+        return [new_bars_from_file(file, alone, **options)]
     return [registered_new_bars(name, run, data) for name in ([symbol] if symbol else own)]

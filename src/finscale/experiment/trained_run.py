@@ -13,12 +13,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from finscale.config import BaselineConfig
 from finscale.errors import FinscaleError, FinscaleWarning, nearest
+from finscale.experiment.baseline_fit import fitted_baseline
 from finscale.experiment.model_inputs import (
     ModelInputs,
+    baseline_name,
+    dataset_inputs,
     model_inputs,
     rows_array,
     stored_weights,
+    trained_dataset,
 )
 from finscale.experiment.resolve import interface
 from finscale.runs import Run, RunStore
@@ -26,8 +31,9 @@ from finscale.runs import Run, RunStore
 if TYPE_CHECKING:
     from torch import nn
 
-    from finscale.data import DataStore
+    from finscale.data import DataStore, FinancialDataset, Split
     from finscale.experiment.forecasting import Forecasts
+    from finscale.models.baselines import Baseline
 
 
 @dataclass(frozen=True)
@@ -58,12 +64,37 @@ class TrainedRun(Run):
     @functools.cached_property
     def inputs(self) -> ModelInputs:
         """The columns that the network reads, their scale and the range that training saw."""
+        if isinstance(self.config.model, BaselineConfig):
+            return dataset_inputs(*self._trained_on)
         _, beside, names = self._stored
         return model_inputs(self, beside, names, self.data)
+
+    @functools.cached_property
+    def _trained_on(self) -> tuple[FinancialDataset, Split]:
+        return trained_dataset(self, self.data)
+
+    @functools.cached_property
+    def _baseline(self) -> Baseline:
+        """The run's baseline, fitted again on its own data; its validation must come out again."""
+        dataset, split = self._trained_on
+        baseline = fitted_baseline(self.config, dataset, split)
+        stored = self.predictions("validation")["logit"].to_numpy()
+        if not np.allclose(
+            baseline.predict(dataset.frame, split.validation), stored, rtol=1e-5, atol=1e-6
+        ):
+            raise FinscaleError(
+                f"baseline {baseline_name(self)} of run {self.id}, fitted again, does not say of "
+                "its validation days what the run has stored.",
+                hint="the run is of another version of finscale: remove its folder, and "
+                "`finscale evaluate` fits it again",
+            )
+        return baseline
 
     @property
     def linear_scale(self) -> tuple[Any, Any, float] | None:
         """Mean and spread of a linear path's columns and the bound that cuts them; None without."""
+        if isinstance(self.config.model, BaselineConfig):
+            return None
         weights, _, _ = self._stored
         if "mean_K" not in weights:
             return None
@@ -118,7 +149,7 @@ class TrainedRun(Run):
         return self.model()
 
     def outputs(self, rows: pl.DataFrame, last: int | None = None) -> NDArray[np.float64]:
-        """Return the network's raw outputs for the windows that end at the last rows.
+        """Return raw outputs for the windows that end at the last rows; baselines are fitted again.
 
         Parameters
         ----------
@@ -138,6 +169,9 @@ class TrainedRun(Run):
         from finscale.training.devices import supports, use_threads
 
         length, training = self.config.data.context_length, self.config.training
+        if isinstance(self.config.model, BaselineConfig):
+            first = max(length - 1, rows.height - (last or rows.height))
+            return self._baseline.predict(rows, np.arange(first, rows.height))
         rows_RF = torch.from_numpy(rows_array(rows, self.inputs.channels))
         rows_RF /= torch.from_numpy(self.inputs.scale_F)
         relative_RK = torch.from_numpy(rows_array(rows, self.inputs.relative))
@@ -174,7 +208,7 @@ class TrainedRun(Run):
         file: Path | str | None = None,
         last: int | None = None,
         calibration: str = "platt",
-        confidence: float | None = None,
+        confidence: float = 0.9,
     ) -> Forecasts:
         """Predict on bars, the newest one included, whose label nobody knows yet.
 
@@ -192,8 +226,8 @@ class TrainedRun(Run):
             How many of the newest rows; all when absent.
         calibration : {"platt", "temperature", "beta", "isotonic", "none"}
             Map from logits to calibrated ones, fitted on the run's validation predictions.
-        confidence : float, optional
-            Of sets and intervals; .9 when absent.
+        confidence : float
+            Of sets and intervals.
 
         Returns
         -------
@@ -209,8 +243,7 @@ class TrainedRun(Run):
         from finscale.experiment.new_bars import new_bars_of
 
         bars = new_bars_of(self, self.data, frame=frame, symbol=symbol, file=file)
-        options = {} if confidence is None else {"confidence": confidence}
-        return forecast([self], bars, last=last, calibration=calibration, **options)
+        return forecast([self], bars, last=last, calibration=calibration, confidence=confidence)
 
     def to_onnx(self, path: Path | str | None = None) -> Path:
         """Write the network as ONNX, checked against torch; see :mod:`.onnx_export`."""

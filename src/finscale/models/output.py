@@ -45,4 +45,6 @@ class WindowOutput(nn.Module):
         else:
             hidden_BI, given_BI = x_BI.tensor_split([x_BI.shape[1] - self.num_given], dim=1)
             y_BN = self.project(hidden_BI) + self.given(given_BI)
-        return y_BN.view(y_BN.shape[0], -1, self.num_features) if self.forecasts else y_BN.squeeze(1)
+        return (
+            y_BN.view(y_BN.shape[0], -1, self.num_features) if self.forecasts else y_BN.squeeze(1)
+        )
