@@ -183,6 +183,10 @@ def test_the_model_is_in_eval_mode_and_leaves_the_generator_alone(run) -> None:
         (lambda bars: bars.with_columns(close=0.0), "close is 0.0 on"),
         (lambda bars: bars.rename({"close": "last"}), "has no column close"),
         (lambda bars: pl.concat([bars, bars[-1:]]), "does not come after the one before it"),
+        (
+            lambda bars: bars.with_columns(close=pl.lit("much")),
+            "close is String and cannot be read",
+        ),
         (lambda bars: bars.to_dicts(), "polars or pandas frame, not as list"),
     ],
 )
@@ -225,6 +229,8 @@ def test_old_bars_another_symbol_and_short_histories_are_named(desk, run) -> Non
     assert "the newest bar is of 2018-12-31, 21 sessions of XNYS ago" in old.warnings[0]
     fresh = forecast([run], bars, last=1, now=dt.datetime(2019, 1, 2, 23, tzinfo=dt.UTC))
     assert not any("ago" in warning for warning in fresh.warnings)
+    early = forecast([run], bars, last=1, now=dt.datetime(2018, 12, 31, 15, tzinfo=dt.UTC))
+    assert "the session of 2018-12-31 is not over" in early.warnings[0]
     other = desk.bars.adjusted().with_columns(symbol=pl.lit("OTHER"))
     found = run.predict(other, last=1)
     assert "trained on MINI, not on OTHER" in "\n".join(found.warnings)

@@ -200,6 +200,7 @@ def _print(
     """Print who says what of which days, and what to be careful of."""
     if not quiet:
         _line(terminal, "runs" if len(runs) > 1 else "run", _run_words(runs))
+        _line(terminal, "trained", _training_words(runs[-1]))
         _line(terminal, "forecast", found.question)
         for one in found.facts["data"]:
             _line(terminal, "data", _data_words(one))
@@ -249,6 +250,17 @@ def _run_words(runs: list[TrainedRun]) -> str:
     more = f" and {len(runs) - _NAMED} more" if len(runs) > _NAMED else ""
     fold = f"fold {folds[0]}" if len(folds) == 1 else f"folds {folds[0]}–{folds[-1]}"
     return f"mean of {len(runs)} ({seeds} seeds, {fold}): {named}{more} · {about}"
+
+
+def _training_words(run: TrainedRun) -> str:
+    """Return the datasets behind a run with their digests, and where its validation lies."""
+    entries = run.info["data"]
+    named = ", ".join(
+        f"{entry['id']}@{entry['version']} md5 {entry['md5'][:8]}" for entry in entries[:_NAMED]
+    )
+    more = f" and {len(entries) - _NAMED} more" if len(entries) > _NAMED else ""
+    days = run.decisions("validation")["date"].sort()
+    return f"on {named}{more} · validation {days[0]} … {days[-1]}"
 
 
 def _data_words(facts: dict[str, Any]) -> str:

@@ -59,6 +59,9 @@ class Forecasts:
     label: str
     facts: dict[str, Any]
 
+    def __repr__(self) -> str:
+        return "\n".join([self.question, str(self.table), self.label, *self.warnings])
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values, for JSON."""
         return {

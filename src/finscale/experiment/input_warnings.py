@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from finscale.data import calendar
+from finscale.data.timescales import TIMESCALES
 from finscale.errors import DataError
 from finscale.experiment.model_inputs import rows_array
 from finscale.features import declared_features
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _FRESH = 3
 #: Columns and gaps that a warning names.
 _NAMED = 4
+#: Bars after which no column remembers where the history began.
+_FADED = 1_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,12 +139,17 @@ def _other(run: TrainedRun, bars: NewBars) -> list[str]:
 
 
 def _old(bars: NewBars, now: dt.datetime | None) -> list[str]:
-    """Say how many finished sessions lie after the last bar."""
+    """Say how many finished sessions lie after the last bar, or that its own is not over."""
     last = bars.frame["date"][-1]
     now = now or dt.datetime.now(dt.UTC)
     zone = bars.calendar
     try:
         until = calendar.unfinished(zone, now) - dt.timedelta(1)
+        if last > until:
+            return [
+                f"{bars.symbol}: the session of {last} is not over: its bar is not yet what the "
+                "run was trained on."
+            ]
         if zone == calendar.NONE:
             missing, unit = max(0, int(np.busday_count(last, until))), "weekdays"
         else:
@@ -190,19 +198,19 @@ def _short(run: TrainedRun, bars: NewBars) -> list[str]:
         for name, feature in declared_features(run.inputs.columns).items()
         if feature.recursive or feature.sessions > 1
     ]
-    phase = run.config.data.timescale[:1].isdigit()
-    # what was before the first bar has faded: smoothing forgets all but e^-20 in so many rows
-    if bars.frame.height >= _FADED or not (carried or phase):
-        return []
-    named = ", ".join(carried[:_NAMED]) + (" …" if len(carried) > _NAMED else "")
-    return [
-        f"{bars.symbol}: the bars begin on {first}; {len(carried)} columns carry on from the first "
-        f"bar ({named}) and differ from those of a longer history."
-    ]
-
-
-#: Bars after which no column remembers where the history began.
-_FADED = 1_000
+    said = []
+    if carried and bars.frame.height < _FADED:
+        named = ", ".join(carried[:_NAMED]) + (" …" if len(carried) > _NAMED else "")
+        said.append(
+            f"{bars.symbol}: the bars begin on {first}; {len(carried)} columns carry on from the "
+            f"first bar ({named}) and differ from those of a longer history."
+        )
+    if TIMESCALES[run.config.data.timescale].sessions > 1:
+        said.append(
+            f"{bars.symbol}: the bars begin on {first}, from which bars of "
+            f"{run.config.data.timescale} are counted: they may end on other days than in training."
+        )
+    return said
 
 
 def _first_bar(run: TrainedRun, entry: dict[str, Any]) -> dt.date:
@@ -240,8 +248,7 @@ def _out_of_range(run: TrainedRun, bars: NewBars, beyond: BeyondTraining | None)
 
 
 def _count(names: list[str], beyond: BeyondTraining) -> str:
-    verb = "column is" if len(names) == 1 else "columns are"
-    return f"{len(names)} of {len(beyond.columns)} {verb}"
+    return f"{len(names)} of {len(beyond.columns)} columns {'is' if len(names) == 1 else 'are'}"
 
 
 def _listed(names: list[str]) -> str:

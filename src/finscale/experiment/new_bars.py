@@ -170,7 +170,7 @@ def new_bars_from_frame(frame: Any, symbol: str = "") -> list[NewBars]:
                 hint="predict(frame, symbol='SPY')",
             )
         table = table.with_columns(symbol=pl.lit(symbol))
-    table = table.with_columns(pl.col("date").cast(pl.Date), pl.col("symbol").cast(pl.String))
+    table = _cast(table)
     if symbol and symbol not in table["symbol"]:
         raise DataError(f"the frame has no bars of {symbol}.", hint=_known(table))
     wanted = table.filter(pl.col("symbol") == symbol) if symbol else table
@@ -198,6 +198,23 @@ def _polars(frame: Any) -> pl.DataFrame:
     return table
 
 
+def _cast(table: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns that are read as what they are: a date, a name, numbers."""
+    kinds: dict[str, type[pl.DataType]] = {"date": pl.Date, "symbol": pl.String}
+    kinds |= dict.fromkeys((*PRICES, "volume", "adj_close"), pl.Float64)
+    for name, kind in kinds.items():
+        if name in table.columns:
+            try:
+                table = table.with_columns(pl.col(name).cast(kind))
+            except pl.exceptions.PolarsError as error:
+                raise DataError(
+                    f"the frame's column {name} is {table.schema[name]} and cannot be read as "
+                    f"{kind.__name__}.",
+                    hint="a file of bars as they come is read by `finscale predict RUN --file`",
+                ) from error
+    return table
+
+
 def _usual(name: str) -> str:
     usual = str(name).strip().lower().replace(" ", "_")
     return {"datetime": "date", "adjclose": "adj_close"}.get(usual, usual)
@@ -215,8 +232,6 @@ def _of_frame(part: pl.DataFrame) -> NewBars:
             f"the frame's row of {late['date'][0]} does not come after the one before it.",
             hint="sort by date and keep one row a day",
         )
-    numbers = [name for name in (*PRICES, "volume", "adj_close") if name in part.columns]
-    part = part.with_columns(pl.col(name).cast(pl.Float64) for name in numbers)
     if "adj_close" in part.columns:
         factor = pl.col("adj_close") / pl.col("close")
         part = part.with_columns(*(pl.col(name) * factor for name in PRICES[:3])).with_columns(

@@ -120,12 +120,12 @@ def export_onnx(run: TrainedRun, path: Path | str | None = None) -> OnnxExport:
     """
     _require_onnx()
     target = Path(path or f"{run.id}.onnx")
-    inputs = run.inputs
+    network, inputs = run.model(), run.inputs
     places = {name: place for place, name in enumerate(inputs.channels)}
     last_K = None
     if all(name in places for name in inputs.relative):
         last_K = torch.tensor([places[name] for name in inputs.relative], dtype=torch.int64)
-    model = WholeModel(run.model(), torch.from_numpy(inputs.scale_F), last_K).eval()
+    model = WholeModel(network, torch.from_numpy(inputs.scale_F), last_K).eval()
     samples, which = _samples(run)
     read = samples if model.reads_last_row and last_K is None else samples[:1]
     metadata = _metadata(run, two_inputs=len(read) > 1)
