@@ -114,6 +114,12 @@ def warnings_about(
             f"run {run.id[:8]} is a control: its labels were {config.task.control}, and its "
             "predictions say nothing of the market."
         )
+    split = config.split
+    if split.method == "walk_forward" and split.fold < split.folds - 1:
+        found.append(
+            f"run {run.id[:8]} is fold {split.fold} of 0 … {split.folds - 1}: a later one was "
+            "trained on newer bars."
+        )
     found += [*_other(run, bars), *_old(bars, now), *_gaps(run, bars, rows, num_rows)]
     found += [*_short(run, bars), *_out_of_range(run, bars, beyond)]
     return found

@@ -119,7 +119,15 @@ def new_bars_from_file(file: Path | str, symbol: str, **options: Any) -> NewBars
     """
     from finscale.data import fetch_bars
 
-    bars = fetch_bars("csv", symbol, file=Path(file), **options)
+    try:
+        bars = fetch_bars("csv", symbol, file=Path(file), **options)
+    except DataError as error:
+        way = (
+            "of these options predict has --adjustment and --calendar; `finscale data import` has "
+            "all: import the file, then predict --symbol"
+        )
+        hint = f"{error.hint}\n       {way}" if "--" in error.hint else error.hint
+        raise DataError(error.message, hint=hint) from error
     digest = bars.provenance.get("file sha256")
     about = {"source": "file", "file": str(file), "sha256": digest}
     return _of_bars(bars, about)
