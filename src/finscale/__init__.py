@@ -38,6 +38,7 @@ _HOMES = {
     "judge": "finscale.judging.judge",
     "Study": "finscale.study",
     "run_experiment": "finscale.experiment",
+    "load_run": "finscale.experiment",
     "synthetic": "finscale.data.synthetic",
 }
 
