@@ -34,9 +34,13 @@ from finscale.evaluation.performance import (
 from finscale.evaluation.predictions import Predictions, aligned
 from finscale.evaluation.score_power import power_table, same_day_correlation, smallest_difference
 from finscale.evaluation.scores import log_losses
+from finscale.judging.claims import lost_to_base_rate
 
 #: Strategies that are shown; each counts as a trial.
 STRATEGIES = ("long_flat", "long_short", "volatility_scaled")
+
+#: By how much a baseline that failed loses to the base rate.
+_LOST = ("lost", "lost_low", "lost_high")
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ def baseline_table(
     dates_N, losses_N = predictions.test["date"].to_numpy(), predictions.losses_N
     # of an interval, in standard errors
     width = 2 * float(ndtri((1 + options.level) / 2))
+    failed = lost_to_base_rate(references, level=options.level)
     lines = []
     for name, reference in references.items():
         own = own_scores[name]
@@ -107,9 +112,10 @@ def baseline_table(
                 **skill.columns("skill"),
                 "p_value": test.p_value,
                 "smallest": smallest_difference((skill.high - skill.low) / width),
+                **(failed[name].columns("lost") if name in failed else dict.fromkeys(_LOST)),
             }
         )
-    return pl.DataFrame(lines)
+    return pl.DataFrame(lines, schema_overrides=dict.fromkeys(_LOST, pl.Float64))
 
 
 def calibration_table(predictions: Predictions, options: Options) -> pl.DataFrame:

@@ -1,0 +1,159 @@
+"""What may be claimed over a baseline: one rule for every table, sentence and report.
+
+The interval of the difference in loss decides (blocks of decision days, paired), and three things
+are no skill however far from zero it lies:
+
+- a gain over a baseline that **failed**: one that loses to the base rate by more than its error;
+- a gain over a baseline by a model that is itself not seen to know more than the base rate;
+- a gain over the base rate by a model that ranks no days: the rate moved between train and test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from finscale.evaluation.bootstrap import LEVEL, Floats, Metric, paired_difference_interval
+from finscale.evaluation.predictions import Predictions
+from finscale.evaluation.targets import QUANTILE_PREFIX
+from finscale.scaling.digits import fixed
+from finscale.scaling.sentences import interval
+
+#: What every other baseline has to beat: a share, or a mean, known from train alone.
+BASE_RATE = "base_rate"
+#: Differences below this share of a loss are the rounding of equal forecasts.
+ROUNDING = 1e-6
+
+Standing = Literal["failed", "seen", "worse", "unfounded", "moved", "none"]
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a model may be said to know beyond each baseline.
+
+    Parameters
+    ----------
+    gains : mapping of str to Metric
+        Loss gained over each baseline, in ``unit``.
+    num_days : int
+        Test days.
+    unit : str
+        Of the gains.
+    failed : mapping of str to Metric
+        What :func:`lost_to_base_rate` found of these baselines.
+    auc : Metric or None
+        Of the model, where an event is forecast.
+    rates : tuple of float, optional
+        Share of yes in train and on the test days, where an event is forecast.
+    """
+
+    gains: Mapping[str, Metric]
+    num_days: int
+    unit: str = "nats"
+    failed: Mapping[str, Metric] = field(default_factory=dict)
+    auc: Metric | None = None
+    rates: tuple[float, float] | None = None
+
+    def standing(self, name: str) -> Standing:
+        """Return where the model stands against a baseline, in a word."""
+        gain = self.gains[name]
+        if name in self.failed:
+            return "failed"
+        if gain.high < 0:
+            return "worse"
+        if not gain.low > 0:
+            return "none"
+        if name == BASE_RATE:
+            return "seen" if self._ranks else "moved"
+        known = self.gains.get(BASE_RATE)
+        return "seen" if known is None or (known.low > 0 and self._ranks) else "unfounded"
+
+    def sentence(self, name: str, smallest: str = "") -> str:
+        """Return what may be said; ``smallest``: the gain that this test could have shown."""
+        title, days = name.replace("_", " "), f"{self.num_days:,} test days"
+        standing = self.standing(name)
+        if standing == "failed":
+            return f"{failure(name, self.failed[name], self.unit)}: nothing is claimed over it."
+        if standing == "seen":
+            return f"Skill over {title} is seen with {days}."
+        if standing == "worse":
+            return f"Worse than {title}: the difference is seen with {days}."
+        if standing == "unfounded":
+            return (
+                f"Less loss than {title}, but no skill over the base rate is seen: nothing is "
+                f"claimed over {title}."
+            )
+        if standing == "moved":
+            return f"Less loss than {title}, but days are not ranked{self._why}: no skill."
+        could = f"; they could show a gain of {smallest}" if smallest else ""
+        return f"No skill over {title} is seen with {days}{could}."
+
+    @property
+    def _ranks(self) -> bool:
+        return self.auc is None or self.auc.low > 0.5
+
+    @property
+    def _why(self) -> str:
+        """Return what the gain of a model that ranks nothing is made of, in brackets."""
+        facts = [] if self.auc is None else [f"AUC {fixed(self.auc.value, 3)}"]
+        if self.rates is not None:
+            train, test = (f"{100 * rate:.1f} %" for rate in self.rates)
+            facts.append(f"the base rate moved from {train} in train to {test}")
+        return f" ({'; '.join(facts)})" if facts else ""
+
+
+def failure(name: str, lost: Metric, unit: str) -> str:
+    """Return that a baseline failed, and by how much: the start of a sentence."""
+    title = name.replace("_", " ")
+    return f"The {title} baseline failed: it loses {interval(lost)} {unit} more than the base rate"
+
+
+def lost_to_base_rate(
+    baselines: Mapping[str, Predictions], *, level: float = LEVEL
+) -> dict[str, Metric]:
+    """Return the baselines that failed: those that lose to the base rate by more than their error.
+
+    Parameters
+    ----------
+    baselines : mapping of str to Predictions
+        Any number of them. Where the base rate is not among them, the mean of each one's own
+        training rows takes its place.
+    level : float
+        Of the interval of the difference.
+
+    Returns
+    -------
+    dict of str to Metric
+        Name → by how much it loses, in the unit of its target's loss; empty where none failed.
+    """
+    found = {}
+    for name, one in baselines.items():
+        known_N = None if name.startswith(BASE_RATE) else _base_rate_losses(one, baselines)
+        if known_N is None:
+            continue
+        dates_N = one.test["date"].to_numpy()
+        lost = paired_difference_interval(
+            dates_N, one.losses_N, known_N, overlap=one.horizon, level=level
+        )
+        if lost.low > ROUNDING * float(known_N.mean()):
+            found[name] = lost
+    return found
+
+
+def _base_rate_losses(one: Predictions, others: Mapping[str, Predictions]) -> Floats | None:
+    """Return the base rate's loss on each test row of a baseline; None where it is not known."""
+    base = others.get(BASE_RATE)
+    if base is not None and base.target is one.target and base.keys.equals(one.keys):
+        return base.losses_N
+    spread = any(name.startswith(QUANTILE_PREFIX) for name in one.test.columns)
+    if spread or not set(one.folds) <= set(one.train_means):
+        return None
+    mean_N = one.training_mean
+    if one.target.is_event:
+        share_N = np.clip(mean_N, 1e-6, 1 - 1e-6)
+        mean_N = np.log(share_N / (1 - share_N))
+    return one.target.loss(one.test.with_columns(logit=pl.Series(mean_N)))
