@@ -22,8 +22,12 @@ from finscale.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from rich.console import Console
 
+    from finscale.config import ExperimentConfig
     from finscale.experiment.preparation import Prepared
 
 
@@ -63,6 +67,13 @@ def train(
     experiment = load_config(ExperimentConfig, config, changes)
     silent = quiet or as_json
     terminal = console(quiet=silent)
+    experiment, unfit = _with_fitting_split(experiment, config, changes)
+    if unfit:
+        say(
+            f"note      the dates of {config} do not fit {' '.join(experiment.data.symbols)} "
+            f"({unfit}); split.method: shares instead, unless --set split.… says otherwise",
+            terminal,
+        )
     run = run_experiment(
         experiment,
         runs=RunStore(runs),
@@ -82,6 +93,22 @@ def train(
     short = run.id[:4]
     next_verbs = f"finscale evaluate {short} · finscale runs show {short}"
     say(str(run.folder) if quiet else f"run       {run.folder}   {next_verbs}")
+
+
+def _with_fitting_split(
+    experiment: ExperimentConfig, path: Path, changes: Sequence[str]
+) -> tuple[ExperimentConfig, str]:
+    """Return the experiment with shares for dates where another symbol's bars ask for them."""
+    from finscale.config import DataConfig
+    from finscale.config.loading import read_yaml
+    from finscale.experiment.preparation import fitted_split
+
+    content = read_yaml(path)
+    written = content.get("data", {}).get("symbols", DataConfig().symbols)
+    same = list(experiment.data.symbols) == ([written] if isinstance(written, str) else [*written])
+    if same or any(change.startswith("split") for change in changes):
+        return experiment, ""
+    return fitted_split(experiment)
 
 
 def _announce(prepared: Prepared, terminal: Console) -> None:

@@ -180,6 +180,7 @@ class StudyConfig(Section):
             raise ValueError("outcome sharpe counts 252 bars a year: take data.timescale daily")
         self._check_assets()
         self._check_folds()
+        self._check_shares()
         self._check_tuning()
         self._check_controls()
         return self
@@ -200,6 +201,14 @@ class StudyConfig(Section):
             raise ValueError("folds must be given, each once, or be all")
         if not set(self.folds) <= set(known):
             raise ValueError(f"the split has folds 0 … {self.num_folds - 1}")
+
+    def _check_shares(self) -> None:
+        moving = {"assets", "tier"} & set(self.axes)
+        if self.experiment.split.method == "shares" and moving:
+            raise ValueError(
+                f"along axis {min(moving)} the history changes, and with it what its shares hold "
+                "out: take split.method dates or walk_forward"
+            )
 
     def _check_tuning(self) -> None:
         rate = self.experiment.training.learning_rate
