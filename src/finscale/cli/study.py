@@ -60,6 +60,7 @@ def run_study(
     """
     from finscale.cli.study_progress import StudyProgress
     from finscale.study import LocalExecutor
+    from finscale.study.planned import split_cautions
 
     terminal = console(quiet=quiet or as_json)
     study = open_study(config, settings, runs, studies, data_root, quick=quick)
@@ -68,6 +69,8 @@ def run_study(
         missing = study.missing()
     terminal.print(f"[bold]{study.config.name}[/bold]  {study.config.question}", soft_wrap=True)
     say(f"{_counted(len(missing))} to compute · registered {study.config.hash()[:8]}", terminal)
+    for caution in split_cautions(study.plan):
+        say(f"caution: {caution}", terminal)
     try:
         with StudyProgress(missing, terminal) as progress:
             failures = study.run(executor=LocalExecutor(workers), observe=progress)

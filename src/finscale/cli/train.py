@@ -106,7 +106,8 @@ def _with_fitting_split(
     content = read_yaml(path)
     written = content.get("data", {}).get("symbols", DataConfig().symbols)
     same = list(experiment.data.symbols) == ([written] if isinstance(written, str) else [*written])
-    if same or any(change.startswith("split") for change in changes):
+    chosen = ("split.method", "split.train_", "split.validation_end", "split.test_end")
+    if same or any(change.strip().startswith(chosen) for change in changes):
         return experiment, ""
     return fitted_split(experiment)
 

@@ -125,6 +125,11 @@ class SplitConfig(Section):
     fold: Annotated[int, Field(ge=0)] = 0
     """Which fold a run trains on (``walk_forward``); the other methods have one, number 0."""
 
+    @property
+    def num_folds(self) -> int:
+        """Folds that the split has."""
+        return self.folds if self.method == "walk_forward" else 1
+
     @model_validator(mode="after")
     def _in_order(self) -> SplitConfig:
         if self.method == "dates":

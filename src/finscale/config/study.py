@@ -226,8 +226,7 @@ class StudyConfig(Section):
     @property
     def num_folds(self) -> int:
         """Folds that the experiment's split has."""
-        split = self.experiment.split
-        return split.folds if split.method == "walk_forward" else 1
+        return self.experiment.split.num_folds
 
     @property
     def run_folds(self) -> tuple[int, ...]:

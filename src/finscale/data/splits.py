@@ -102,14 +102,15 @@ class Split:
         """What is out of proportion, in a line; empty where nothing is."""
         said = []
         if self.train.size < self.test.size:
-            said.append(
-                f"train has fewer windows ({self.train.size:,}) than test ({self.test.size:,})"
-            )
-        for name, part in (("validation", self.validation), ("test", self.test)):
-            if part.size < FEWEST_WINDOWS:
-                said.append(
-                    f"{name} has {part.size:,} windows, and fewer than {FEWEST_WINDOWS} tell little"
-                )
+            sizes = f"({self.train.size:,}) than test ({self.test.size:,})"
+            said.append(f"train has fewer windows {sizes}")
+        few = [
+            f"{name} has {part.size:,}"
+            for name, part in (("validation", self.validation), ("test", self.test))
+            if part.size < FEWEST_WINDOWS
+        ]
+        if few:
+            said.append(f"{' and '.join(few)} windows: fewer than {FEWEST_WINDOWS} tell little")
         return "; ".join(said)
 
 

@@ -147,14 +147,15 @@ def fitted_split(
         return config, ""
     store = data or DataStore(config.data.root)
     ensure_datasets(config, store)
-    shares = {"method": "shares", "embargo": config.split.embargo}
-    fitted = config.model_copy(update={"split": SplitConfig.model_validate(shares)})
+    kept = config.split.model_dump(include={"embargo", "validation_fraction", "test_fraction"})
+    shares = SplitConfig.model_validate({"method": "shares", **kept})
+    fitted = config.model_copy(update={"split": shares})
     # first: data that cannot be read, or are too short for any split, are no fault of the dates
     _windows(fitted, store)
     try:
         caution = _windows(config, store)[1].caution
     except DataError as error:
-        caution = error.message.rstrip(".")
+        caution, *_ = error.message.split(":")
     return (fitted, caution) if caution else (config, "")
 
 
