@@ -12,23 +12,56 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 import polars as pl
 
-from finscale.evaluation.bootstrap import LEVEL, Floats, Metric, paired_difference_interval
+from finscale.evaluation.bootstrap import (
+    LEVEL,
+    Floats,
+    Metric,
+    mean_interval,
+    paired_difference_interval,
+)
+from finscale.evaluation.influence import auc_by_day
 from finscale.evaluation.predictions import Predictions
 from finscale.evaluation.targets import QUANTILE_PREFIX
 from finscale.scaling.digits import fixed
+from finscale.scaling.measure import negated
 from finscale.scaling.sentences import interval
 
 #: What every other baseline has to beat: a share, or a mean, known from train alone.
 BASE_RATE = "base_rate"
-#: Differences below this share of a loss are the rounding of equal forecasts.
+#: Differences below this share of a loss are the rounding of equal forecasts: a network that stayed
+#: at its linear start differs from the baseline by that of fp32.
 ROUNDING = 1e-6
 
+#: Where a model stands against a baseline: ``unfounded`` is a gain by a model that knows no more than
+#: the base rate, ``moved`` one over a base rate that moved between train and test.
 Standing = Literal["failed", "seen", "worse", "unfounded", "moved", "none"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a baseline knows beyond the base rate.
+
+    Parameters
+    ----------
+    gain : Metric
+        Loss gained on it.
+    ranks : bool
+        Whether days with the event are seen to be ranked above those without; a number has none.
+    """
+
+    gain: Metric
+    ranks: bool = True
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether it is seen to know anything."""
+        return self.gain.low > 0 and self.ranks
 
 
 @dataclass(frozen=True)
@@ -43,8 +76,8 @@ class Claims:
         Test days.
     unit : str
         Of the gains.
-    failed : mapping of str to Metric
-        What :func:`lost_to_base_rate` found of these baselines.
+    known : mapping of str to Known
+        What each baseline knows beyond the base rate: :func:`known_by_baselines`.
     auc : Metric or None
         Of the model, where an event is forecast.
     rates : tuple of float, optional
@@ -54,9 +87,20 @@ class Claims:
     gains: Mapping[str, Metric]
     num_days: int
     unit: str = "nats"
-    failed: Mapping[str, Metric] = field(default_factory=dict)
+    known: Mapping[str, Known] = field(default_factory=dict)
     auc: Metric | None = None
     rates: tuple[float, float] | None = None
+
+    @cached_property
+    def failed(self) -> dict[str, Metric]:
+        """The baselines that lose to the base rate by more than their error, and by how much."""
+        return failed_of(self.known)
+
+    @property
+    def best_baseline(self) -> str:
+        """The baseline that gains most on the base rate, of those that are seen to gain any."""
+        seen = {name: one.gain.value for name, one in self.known.items() if one.is_seen}
+        return max(seen, key=lambda name: seen[name]) if seen else BASE_RATE
 
     def standing(self, name: str) -> Standing:
         """Return where the model stands against a baseline, in a word."""
@@ -117,31 +161,65 @@ def lost_to_base_rate(
 ) -> dict[str, Metric]:
     """Return the baselines that failed: those that lose to the base rate by more than their error.
 
-    Parameters
-    ----------
-    baselines : mapping of str to Predictions
-        Any number of them. Where the base rate is not among them, the mean of each one's own
-        training rows takes its place.
-    level : float
-        Of the interval of the difference.
+    Parameters are those of :func:`known_by_baselines`.
 
     Returns
     -------
     dict of str to Metric
         Name → by how much it loses, in the unit of its target's loss; empty where none failed.
     """
+    return failed_of(known_by_baselines(baselines, level=level))
+
+
+def failed_of(known: Mapping[str, Known]) -> dict[str, Metric]:
+    """Return by how much those baselines lose that lose by more than their error."""
+    return {name: negated(one.gain) for name, one in known.items() if one.gain.high < 0}
+
+
+def known_by_baselines(
+    baselines: Mapping[str, Predictions], *, level: float = LEVEL
+) -> dict[str, Known]:
+    """Return what each baseline knows beyond the base rate.
+
+    Parameters
+    ----------
+    baselines : mapping of str to Predictions
+        Any number of them. Where the base rate is not among them, the mean of each one's own
+        training rows takes its place.
+    level : float
+        Confidence of the interval of the difference.
+
+    Returns
+    -------
+    dict of str to Known
+        By name; without base rates, and without those of which it cannot be told.
+    """
     found = {}
     for name, one in baselines.items():
         known_N = None if name.startswith(BASE_RATE) else _base_rate_losses(one, baselines)
-        if known_N is None:
-            continue
-        dates_N = one.test["date"].to_numpy()
-        lost = paired_difference_interval(
-            dates_N, one.losses_N, known_N, overlap=one.horizon, level=level
-        )
-        if lost.low > ROUNDING * float(known_N.mean()):
-            found[name] = lost
+        if known_N is not None:
+            dates_N = one.test["date"].to_numpy()
+            gain = paired_difference_interval(
+                dates_N, known_N, one.losses_N, overlap=one.horizon, level=level
+            )
+            gain = settled(gain, float(known_N.mean()))
+            found[name] = Known(gain, _ranks(one, level))
     return found
+
+
+def _ranks(one: Predictions, level: float) -> bool:
+    """Tell whether days are seen to be ranked, within their folds."""
+    if not one.target.is_event or one.test["target"].n_unique() < 2:
+        return not one.target.is_event
+    dates_N, target_N, logit_N = one.arrays("test")
+    days, value_T = auc_by_day(dates_N, target_N, logit_N, fold=one.test["fold"].to_numpy())
+    return mean_interval(days, value_T, overlap=one.horizon, level=level).low > 0.5
+
+
+def settled(gain: Metric, loss: float) -> Metric:
+    """Return a gain; none where it is rounding, as of a network that stayed at its start."""
+    largest = max(map(abs, (gain.value, gain.low, gain.high)))
+    return Metric(0.0, 0.0, 0.0) if largest < ROUNDING * loss else gain
 
 
 def _base_rate_losses(one: Predictions, others: Mapping[str, Predictions]) -> Floats | None:

@@ -22,7 +22,7 @@ from finscale.evaluation.comparison import Comparison, compare
 from finscale.evaluation.evaluation import Evaluation, evaluate, plain_rows
 from finscale.files import null_for_nan, write_json
 from finscale.judging.bench import Bench, across_folds
-from finscale.judging.claims import Claims
+from finscale.judging.claims import Claims, Known
 from finscale.judging.gather import model_name, predictions_of
 from finscale.judging.scoring import judgeable, rates_of
 from finscale.judging.tables import (
@@ -76,8 +76,8 @@ class Judgement:
         Scores by group, skill over each baseline, the operating point.
     baselines : polars.DataFrame
         name, loss, auc, skill with low and high, p_value (Diebold–Mariano), smallest (the gain that
-        this test could have seen over that baseline), lost (by how much it loses to the base rate,
-        with low and high, where it failed; else null).
+        this test could have seen over that baseline), knows (what it gains on the base rate, with
+        low and high; null for that itself), ranks (whether it is seen to rank days).
     calibration : polars.DataFrame
         method, gain over the uncalibrated logits with low and high, ece with low and high, expected
         ece of a calibrated model, p_value; empty where no event is predicted.
@@ -122,7 +122,11 @@ class Judgement:
             {line["name"]: _metric(line, "skill") for line in lines},
             self.evaluation.num_days,
             target.words.unit,
-            {line["name"]: _metric(line, "lost") for line in lines if line["lost"] is not None},
+            {
+                line["name"]: Known(_metric(line, "knows"), line["ranks"])
+                for line in lines
+                if line["knows"] is not None
+            },
             self.evaluation.metric("auc") if target.is_event else None,
             self.rates,
         )

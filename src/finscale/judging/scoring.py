@@ -17,7 +17,7 @@ from finscale.evaluation.operating import OperatingRule, operating_points
 from finscale.evaluation.predictions import Predictions, aligned
 from finscale.evaluation.scores import Classified, collapsed, measure, probabilities
 from finscale.evaluation.targets import TARGETS, outputs
-from finscale.judging.claims import Claims, failure, lost_to_base_rate
+from finscale.judging.claims import ROUNDING, Claims, Known, failure, known_by_baselines, settled
 from finscale.judging.gather import predictions_of
 from finscale.runs import Run, RunStore
 from finscale.scaling.digits import fixed, signed
@@ -26,11 +26,6 @@ from finscale.scaling.digits import fixed, signed
 def _with_interval(metric: Metric, *, sign: bool = False) -> str:
     plus = "+" if sign else ""
     return f"{metric.value:{plus}.4f}   [{metric.low:{plus}.4f}, {metric.high:{plus}.4f}]"
-
-
-#: A network that stayed at its linear start differs from the baseline by the rounding of fp32: a
-#: difference below this share of the loss is none.
-_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -57,9 +52,9 @@ class Scorecard:
         of a baseline.
     linear_loss : float or None
         Mean test loss of the linear model, where there is such a gain.
-    failed : mapping of str to Metric
-        Baselines that lose to the base rate by more than their error, and by how much: nothing is
-        claimed over them.
+    known : mapping of str to Known
+        What each baseline knows beyond the base rate; nothing is claimed over one that loses to it by
+        more than its error.
     rates : tuple of float or None
         Share of yes in train and on the test days, where an event is predicted.
     """
@@ -72,7 +67,7 @@ class Scorecard:
     is_collapsed: bool
     beyond_linear: Metric | None = None
     linear_loss: float | None = None
-    failed: Mapping[str, Metric] = field(default_factory=dict)
+    known: Mapping[str, Known] = field(default_factory=dict)
     rates: tuple[float, float] | None = None
 
     @property
@@ -80,7 +75,7 @@ class Scorecard:
         """What may be claimed over each baseline."""
         unit = TARGETS[self.target].words.unit
         auc = self.scores.get("auc")
-        return Claims(self.skills, self.num_days, unit, self.failed, auc, self.rates)
+        return Claims(self.skills, self.num_days, unit, self.known, auc, self.rates)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain numbers."""
@@ -95,7 +90,7 @@ class Scorecard:
         for name, gain in self.skills.items():
             # squares of returns are too small for four decimals
             text = _with_interval(gain, sign=True) if target.is_event else signed(gain)
-            mark = " (failed)" if name in self.failed else ""
+            mark = " (failed)" if name in self.claims.failed else ""
             lines.append((f"skill over {name.replace('_', ' ')}{mark}", text))
         if self.operating_point:
             form = "{precision:.2f} / {recall:.2f} at p ≥ {threshold:.2f} (chosen on validation)"
@@ -124,10 +119,10 @@ class Scorecard:
         gain = self.beyond_linear
         if gain is None or self.linear_loss is None:
             return ""
-        if LINEAR_BASELINE in self.failed:
-            why = failure(LINEAR_BASELINE, self.failed[LINEAR_BASELINE], self.claims.unit)
+        if LINEAR_BASELINE in self.claims.failed:
+            why = failure(LINEAR_BASELINE, self.claims.failed[LINEAR_BASELINE], self.claims.unit)
             return f"beyond the linear model  not said. {why}."
-        if max(map(abs, (gain.value, gain.low, gain.high))) < _ROUNDING * self.linear_loss:
+        if max(map(abs, (gain.value, gain.low, gain.high))) < ROUNDING * self.linear_loss:
             return "beyond the linear model  nothing: on validation no epoch improved on it"
         target = TARGETS[self.target]
         value, _, rest = signed(gain).partition(" [")
@@ -149,7 +144,7 @@ def scorecard(run: Run, runs: RunStore, *, data: DataStore | None = None) -> Sco
         for name in DEFAULT_BASELINES
     }
     skills = {
-        name: _settled(skill(own, other), float(other.losses_N.mean()))
+        name: settled(skill(own, other), float(other.losses_N.mean()))
         for name, other in references.items()
     }
     linear = references.get(LINEAR_BASELINE) if run.config.model.kind != "baseline" else None
@@ -162,7 +157,7 @@ def scorecard(run: Run, runs: RunStore, *, data: DataStore | None = None) -> Sco
         is_collapsed=is_collapsed(own),
         beyond_linear=None if linear is None else skills[LINEAR_BASELINE],
         linear_loss=None if linear is None else float(linear.losses_N.mean()),
-        failed=lost_to_base_rate(references),
+        known=known_by_baselines(references),
         rates=rates_of(own),
     )
 
@@ -199,12 +194,6 @@ def rates_of(predictions: Predictions) -> tuple[float, float] | None:
         return None
     test_N = predictions.arrays("test")[1]
     return float(predictions.training_mean.mean()), float(test_N.mean())
-
-
-def _settled(gain: Metric, loss: float) -> Metric:
-    """Return a gain; none where it is rounding, as of a network that stayed at its start."""
-    largest = max(map(abs, (gain.value, gain.low, gain.high)))
-    return Metric(0.0, 0.0, 0.0) if largest < _ROUNDING * loss else gain
 
 
 def baseline_run(run: Run, name: str, runs: RunStore, *, data: DataStore | None = None) -> Run:

@@ -34,13 +34,18 @@ from finscale.evaluation.performance import (
 from finscale.evaluation.predictions import Predictions, aligned
 from finscale.evaluation.score_power import power_table, same_day_correlation, smallest_difference
 from finscale.evaluation.scores import log_losses
-from finscale.judging.claims import lost_to_base_rate
+from finscale.judging.claims import Known, known_by_baselines
 
 #: Strategies that are shown; each counts as a trial.
 STRATEGIES = ("long_flat", "long_short", "volatility_scaled")
 
-#: By how much a baseline that failed loses to the base rate.
-_LOST = ("lost", "lost_low", "lost_high")
+#: What a baseline knows beyond the base rate.
+_KNOWS = {
+    "knows": pl.Float64,
+    "knows_low": pl.Float64,
+    "knows_high": pl.Float64,
+    "ranks": pl.Boolean,
+}
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ def baseline_table(
     dates_N, losses_N = predictions.test["date"].to_numpy(), predictions.losses_N
     # of an interval, in standard errors
     width = 2 * float(ndtri((1 + options.level) / 2))
-    failed = lost_to_base_rate(references, level=options.level)
+    known = known_by_baselines(references, level=options.level)
     lines = []
     for name, reference in references.items():
         own = own_scores[name]
@@ -112,10 +117,16 @@ def baseline_table(
                 **skill.columns("skill"),
                 "p_value": test.p_value,
                 "smallest": smallest_difference((skill.high - skill.low) / width),
-                **(failed[name].columns("lost") if name in failed else dict.fromkeys(_LOST)),
+                **_knows(known.get(name)),
             }
         )
-    return pl.DataFrame(lines, schema_overrides=dict.fromkeys(_LOST, pl.Float64))
+    return pl.DataFrame(lines, schema_overrides=_KNOWS)
+
+
+def _knows(known: Known | None) -> dict[str, Any]:
+    if known is None:
+        return dict.fromkeys(_KNOWS)
+    return {**known.gain.columns("knows"), "ranks": known.ranks}
 
 
 def calibration_table(predictions: Predictions, options: Options) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from finscale.evaluation.bootstrap import Metric, mean_interval
 from finscale.evaluation.calibration import calibration_error, reliability_diagram
 from finscale.evaluation.evaluation import evaluate
 from finscale.evaluation.predictions import Predictions
+from finscale.judging.claims import known_by_baselines
 from finscale.judging.gather import bars_of, market_of
 from finscale.scaling import Verdict
 from finscale.study.analysis import loss_covariance
@@ -223,6 +224,7 @@ def _baselines(
     """Return the outcome of each baseline, on the symbols that every size is judged on."""
     config, outcome = study.config, outcome_of(study.config)
     shared = shared_symbols(config.axes, (study.runs[one.runs[0]] for one in networks))
+    known = known_by_baselines(baselines, level=1 - config.level)
     found = []
     for baseline in baselines.values():
         run = study.runs[baseline.runs[0]]
@@ -234,7 +236,7 @@ def _baselines(
             overlap=baseline.horizon,
             level=1 - config.level,
         )
-        found.append(BaselineFinding(baseline.name, run.id, value))
+        found.append(BaselineFinding(baseline.name, run.id, value, known.get(baseline.name)))
     return tuple(found)
 
 
