@@ -183,13 +183,18 @@ def open_study(
 
 
 def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
-    from finscale.report import write_report
+    from finscale.report.decision import decide, situation
+    from finscale.report.top import cost
+    from finscale.report.write import write_findings
     from finscale.study import control_outcomes
+    from finscale.study.findings import find
     from finscale.study.results import BEYOND
 
     table = study.results()
     terminal.print("writing the report")
-    report = write_report(study)
+    findings = find(study)
+    report = write_findings(findings, study.folder)
+    decision = decide(situation(findings, cost=cost(findings)))
     controls = control_outcomes(study)
     if as_json:
         beyond = study.beyond_linear()
@@ -197,6 +202,7 @@ def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
             "study": study.config.name,
             "hash": study.config.hash(),
             "verdict": _conclusion(study),
+            "decision": list(decision),
             "beyond_linear": beyond.to_dict() if beyond else None,
             "report": str(report),
             "controls": [outcome.to_dict() for outcome in controls],
@@ -220,6 +226,7 @@ def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
         f"table     {study.folder / 'results.parquet'}",
         f"figure    {figure}",
         f"report    {report}",
+        "decision  " + "\n          ".join(decision),
     ):
         say(line, terminal)
 

@@ -54,6 +54,7 @@ def train(
     from finscale.data import DataStore
     from finscale.experiment import run_experiment
     from finscale.judging import scorecard
+    from finscale.judging.decision import decide_run
     from finscale.runs import RunStore
     from finscale.training import ProgressBar
 
@@ -81,8 +82,10 @@ def train(
         announce=lambda prepared: _announce(prepared, terminal),
     )
     card = scorecard(run, RunStore(runs), data=DataStore(experiment.data.root))
+    decision = decide_run(card, run.config)
     if as_json:
-        print_json({"run": run.id, "folder": str(run.folder), **card.to_dict()})
+        about = {"run": run.id, "folder": str(run.folder), "decision": list(decision)}
+        print_json({**about, **card.to_dict()})
         return
     columns = (f"test, {card.num_days:,} days", "value   [95 % interval]")
     terminal.print(plain_table(columns, card.rows(), left=columns))
@@ -90,6 +93,8 @@ def train(
         terminal.print(sentence)
     if line := card.beyond_line():
         say(line, terminal)
+    if decision:
+        say("decision  " + "\n          ".join(decision), terminal)
     short = run.id[:4]
     next_verbs = f"finscale evaluate {short} · finscale runs show {short}"
     say(str(run.folder) if quiet else f"run       {run.folder}   {next_verbs}")

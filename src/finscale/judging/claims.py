@@ -38,8 +38,8 @@ BASE_RATE = "base_rate"
 #: at its linear start differs from the baseline by that of fp32.
 ROUNDING = 1e-6
 
-#: Where a model stands against a baseline: ``unfounded`` is a gain by a model that knows no more than
-#: the base rate, ``moved`` one over a base rate that moved between train and test.
+#: Where a model stands against a baseline: ``unfounded`` is a gain by a model that knows no more
+#: than the base rate, ``moved`` one over a base rate that moved between train and test.
 Standing = Literal["failed", "seen", "worse", "unfounded", "moved", "none"]
 
 
@@ -98,9 +98,17 @@ class Claims:
 
     @property
     def best_baseline(self) -> str:
-        """The baseline that gains most on the base rate, of those that are seen to gain any."""
-        seen = {name: one.gain.value for name, one in self.known.items() if one.is_seen}
-        return max(seen, key=lambda name: seen[name]) if seen else BASE_RATE
+        """The baseline that gains most on the base rate, of those that are seen to gain any.
+
+        The base rate where none is; empty where the model is held against nothing.
+        """
+        seen = {
+            name: one.gain.value
+            for name, one in self.known.items()
+            if one.is_seen and name in self.gains
+        }
+        best = max(seen, key=lambda name: seen[name], default=BASE_RATE)
+        return best if best in self.gains else ""
 
     def standing(self, name: str) -> Standing:
         """Return where the model stands against a baseline, in a word."""
@@ -113,8 +121,13 @@ class Claims:
             return "none"
         if name == BASE_RATE:
             return "seen" if self._ranks else "moved"
+        return "seen" if self.is_founded else "unfounded"
+
+    @property
+    def is_founded(self) -> bool:
+        """Whether the model itself is seen to know more than the base rate, where that is there."""
         known = self.gains.get(BASE_RATE)
-        return "seen" if known is None or (known.low > 0 and self._ranks) else "unfounded"
+        return known is None or (known.low > 0 and self._ranks)
 
     def sentence(self, name: str, smallest: str = "") -> str:
         """Return what may be said; ``smallest``: the gain that this test could have shown."""

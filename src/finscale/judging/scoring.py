@@ -53,8 +53,8 @@ class Scorecard:
     linear_loss : float or None
         Mean test loss of the linear model, where there is such a gain.
     known : mapping of str to Known
-        What each baseline knows beyond the base rate; nothing is claimed over one that loses to it by
-        more than its error.
+        What each baseline knows beyond the base rate; nothing is claimed over one that loses to it
+        by more than its error.
     rates : tuple of float or None
         Share of yes in train and on the test days, where an event is predicted.
     """

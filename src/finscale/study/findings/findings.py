@@ -158,6 +158,19 @@ class Findings:
             rates,
         )
 
+    def is_worse(self, size: float) -> bool:
+        """Whether a size is seen to lose more than the best plain model; studies of losses alone.
+
+        Of a second axis, at the chosen series' size.
+        """
+        others = {a: s for a, s in self.chosen.sizes.items() if a != self.axis}
+        rows = self.skills.filter(
+            (pl.col(self.axis) / size - 1).abs() < 0.01,
+            *(pl.col(axis) == own for axis, own in others.items()),
+            over=self.claims.best_baseline,
+        )
+        return self.study.outcome == "loss" and any(rows["high"] < 0)
+
     def skill(self, over: str) -> Metric | None:
         """Return the chosen size's skill over a baseline, if the study has that baseline."""
         place = {axis: pl.col(axis) == size for axis, size in self.chosen.sizes.items()}
