@@ -177,9 +177,7 @@ def test_an_event_that_validation_lacks_is_noted_and_the_rest_stands(world, tmp_
     run, store, data = world
     (model,) = join_folds([run("volatility", task=TaskConfig(name="threshold_3pct"))])
     judged = judge(model, store, data=data, options=Options(("base_rate",), num_replicates=100))
-    assert judged.notes == (
-        "validation holds one class only, so nothing can be calibrated on it.",
-    )
+    assert judged.notes == ("validation holds one class only, so nothing can be calibrated on it.",)
     assert judged.backtest.height == 5
 
 

@@ -184,7 +184,6 @@ def open_study(
 
 def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
     from finscale.report.decision import decide, situation
-    from finscale.report.top import cost
     from finscale.report.write import write_findings
     from finscale.study import control_outcomes
     from finscale.study.findings import find
@@ -194,7 +193,7 @@ def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
     terminal.print("writing the report")
     findings = find(study)
     report = write_findings(findings, study.folder)
-    decision = decide(situation(findings, cost=cost(findings)))
+    decision = decide(situation(findings))
     controls = control_outcomes(study)
     if as_json:
         beyond = study.beyond_linear()

@@ -143,6 +143,12 @@ class StudyConfig(Section):
     @field_validator("architectures", mode="before")
     @classmethod
     def _sections(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, str | dict):
+            one = value if isinstance(value, str) else value.get("kind", "gru")
+            raise ValueError(
+                f"a list is asked for, of two architectures or more: [patchtst, {one}]; one alone "
+                f"is experiment.model: {{kind: {one}}}"
+            )
         if not isinstance(value, list | tuple) or "experiment" not in info.data:
             return value
         return tuple(family_section(entry, info.data["experiment"].model) for entry in value)

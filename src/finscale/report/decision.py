@@ -58,6 +58,8 @@ class Situation:
         What the study's networks took to train, all together; 0 where it is not known.
     families : mapping of str to str
         Architecture → its verdict, where several are compared.
+    no_verdict : str
+        Why there is no verdict, as a sentence.
     unsound : str
         Why no number here is to be trusted; empty where none is known.
     """
@@ -79,6 +81,7 @@ class Situation:
     cost: str = ""
     seconds: float = 0.0
     families: Mapping[str, str] = field(default_factory=dict)
+    no_verdict: str = ""
     unsound: str = ""
 
     @property
@@ -101,12 +104,13 @@ def decide(situation: Situation) -> tuple[str, ...]:
         return (f"Decide nothing by this study: {situation.unsound}.",)
     use = which(situation.claims, situation.network)
     if not situation.verdict:
-        return use, "Whether size pays is not known: the study is not finished."
+        return use, f"Whether size pays is not known: {situation.no_verdict}"
     return use, _pay(situation), _next(situation)
 
 
 def _pay(on: Situation) -> str:
-    span = f"from {on.first} to {on.last}"
+    noun = on.last.partition(" ")[2]
+    span = f"from {on.first.removesuffix(f' {noun}')} to {on.last}"
     if on.verdict == "MIXED":
         return _mixed(on)
     if on.verdict == "INVERSE":
@@ -176,9 +180,10 @@ def _next(on: Situation) -> str:
         return (
             "Next: other features, another task or more symbols; a larger network learns no more."
         )
+    cost = f" ({on.cost})" if on.cost and on.larger else ""
     return (
-        "More days or symbols, or features that know something else, would be needed for more; "
-        f"{on.larger or 'more size'} would not bring it."
+        "Next: more days or symbols, or features that know something else; "
+        f"{on.larger or 'more size'}{cost} is not where to look first."
     )
 
 
@@ -217,8 +222,8 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(some)} and {last}" if some else last
 
 
-def situation(findings: Findings, *, cost: str) -> Situation:
-    """Gather what a decision rests on; ``cost`` is that of ten times the largest size, in words."""
+def situation(findings: Findings) -> Situation:
+    """Gather what a decision rests on."""
     verdict, axis, found = findings.verdict, AXES[findings.axis], findings.families
     chosen = axis.sized(findings.words(findings.chosen.sizes[findings.axis]))
     sizes = sorted(findings.seeds["size"].unique().to_list())
@@ -243,11 +248,18 @@ def situation(findings: Findings, *, cost: str) -> Situation:
         beyond=findings.beyond,
         settles=verdict.settles if verdict else None,
         num_seeds=len(findings.study.seeds),
-        cost=cost if findings.cost is not None else "",
+        cost=_cost(findings),
         seconds=float(seconds),
         families=names,
+        no_verdict=findings.no_verdict or findings.not_compared,
         unsound=_unsound(findings),
     )
+
+
+def _cost(findings: Findings) -> str:
+    if findings.cost is None:
+        return ""
+    return f"about {duration(findings.cost.total_seconds)} on the machine of this study"
 
 
 def _unsound(findings: Findings) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from finscale.report.decision import decide, situation
 from finscale.report.parts import Page
 from finscale.report.sections import sections
-from finscale.report.top import capital, cost, keys, setting, warnings
+from finscale.report.top import capital, keys, setting, warnings
 from finscale.study.axes import AXES
 from finscale.study.family_words import answer, sentence
 from finscale.study.findings.findings import Findings
@@ -43,7 +43,7 @@ def make_page(findings: Findings, plan: str) -> Page:
         tone=TONES.get(name, "null"),
         plain=plain,
         sentence=said,
-        decision=decide(situation(findings, cost=cost(findings))),
+        decision=decide(situation(findings)),
         keys=tuple(keys(findings)),
         warnings=tuple(warnings(findings)),
         sections=tuple(sections(findings, plan)),
