@@ -111,6 +111,8 @@ def decide(situation: Situation) -> tuple[str, ...]:
 def _pay(on: Situation) -> str:
     noun = on.last.partition(" ")[2]
     span = f"from {on.first.removesuffix(f' {noun}')} to {on.last}"
+    if on.verdict in (*_PAYS, "MIXED") and on.beyond is not None and on.beyond.failed:
+        return "Do not pay for size yet: the linear model, which it has to beat, failed itself."
     if on.verdict == "MIXED":
         return _mixed(on)
     if on.verdict == "INVERSE":
