@@ -254,6 +254,9 @@ def _gain_cells(line: dict[str, Any], name: str, digits: int, *, itself: bool) -
 
 
 def yardstick(judgement: Judgement) -> str:
-    """Return the baseline that skill is shown over where there is room for one: volatility."""
-    names = judgement.baselines["name"].to_list() if judgement.baselines.height else []
+    """Return the baseline that skill is shown over where there is room for one: volatility.
+
+    One that failed is no yardstick.
+    """
+    names = [name for name in judgement.claims.gains if name not in judgement.claims.failed]
     return "volatility" if "volatility" in names else (names[0] if names else "")

@@ -146,6 +146,9 @@ class Claims:
             )
         if standing == "moved":
             return f"Less loss than {title}, but days are not ranked{self._why}: no skill."
+        gain = self.gains[name]
+        if not any((gain.value, gain.low, gain.high)):
+            return f"The same as {title}: nothing is added to it."
         could = f"; they could show a gain of {smallest}" if smallest else ""
         return f"No skill over {title} is seen with {days}{could}."
 

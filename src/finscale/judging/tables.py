@@ -34,7 +34,7 @@ from finscale.evaluation.performance import (
 from finscale.evaluation.predictions import Predictions, aligned
 from finscale.evaluation.score_power import power_table, same_day_correlation, smallest_difference
 from finscale.evaluation.scores import log_losses
-from finscale.judging.claims import Known, known_by_baselines
+from finscale.judging.claims import Known, known_by_baselines, settled
 
 #: Strategies that are shown; each counts as a trial.
 STRATEGIES = ("long_flat", "long_short", "volatility_scaled")
@@ -108,7 +108,7 @@ def baseline_table(
         own = own_scores[name]
         other_N = target.loss(aligned(predictions, reference, name))
         test = diebold_mariano(dates_N, other_N, losses_N, horizon=evaluation.overlap)
-        skill = evaluation.metric("skill", over=name)
+        skill = settled(evaluation.metric("skill", over=name), float(other_N.mean()))
         lines.append(
             {
                 "name": name,
