@@ -22,12 +22,8 @@ from finscale.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from rich.console import Console
 
-    from finscale.config import ExperimentConfig
     from finscale.experiment.preparation import Prepared
 
 
@@ -50,7 +46,7 @@ def train(
 
     A run that was stopped goes on where it was; a run that is finished is shown, not repeated.
     """
-    from finscale.config import ExperimentConfig, load_config
+    from finscale.cli.fitting import load_fitting
     from finscale.data import DataStore
     from finscale.experiment import run_experiment
     from finscale.judging import scorecard
@@ -65,16 +61,11 @@ def train(
         seed=("seed", seed),
         data_root=("data.root", data_root),
     )
-    experiment = load_config(ExperimentConfig, config, changes)
+    experiment, note = load_fitting(config, changes)
     silent = quiet or as_json
     terminal = console(quiet=silent)
-    experiment, unfit = _with_fitting_split(experiment, config, changes)
-    if unfit:
-        say(
-            f"note      the dates of {config} do not fit {' '.join(experiment.data.symbols)} "
-            f"({unfit}); split.method: shares instead, unless --set split.… says otherwise",
-            terminal,
-        )
+    if note:
+        say(note, terminal)
     run = run_experiment(
         experiment,
         runs=RunStore(runs),
@@ -98,23 +89,6 @@ def train(
     short = run.id[:4]
     next_verbs = f"finscale evaluate {short} · finscale runs show {short}"
     say(str(run.folder) if quiet else f"run       {run.folder}   {next_verbs}")
-
-
-def _with_fitting_split(
-    experiment: ExperimentConfig, path: Path, changes: Sequence[str]
-) -> tuple[ExperimentConfig, str]:
-    """Return the experiment with shares for dates where another symbol's bars ask for them."""
-    from finscale.config import DataConfig
-    from finscale.config.loading import read_yaml
-    from finscale.experiment.preparation import fitted_split
-
-    content = read_yaml(path)
-    written = content.get("data", {}).get("symbols", DataConfig().symbols)
-    same = list(experiment.data.symbols) == ([written] if isinstance(written, str) else [*written])
-    chosen = ("split.method", "split.train_", "split.validation_end", "split.test_end")
-    if same or any(change.strip().startswith(chosen) for change in changes):
-        return experiment, ""
-    return fitted_split(experiment)
 
 
 def _announce(prepared: Prepared, terminal: Console) -> None:
