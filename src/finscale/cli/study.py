@@ -60,6 +60,7 @@ def run_study(
     """
     from finscale.cli.study_progress import StudyProgress
     from finscale.study import LocalExecutor
+    from finscale.study.planned import split_cautions
 
     terminal = console(quiet=quiet or as_json)
     study = open_study(config, settings, runs, studies, data_root, quick=quick)
@@ -68,6 +69,8 @@ def run_study(
         missing = study.missing()
     terminal.print(f"[bold]{study.config.name}[/bold]  {study.config.question}", soft_wrap=True)
     say(f"{_counted(len(missing))} to compute · registered {study.config.hash()[:8]}", terminal)
+    for caution in split_cautions(study.plan):
+        say(f"caution: {caution}", terminal)
     try:
         with StudyProgress(missing, terminal) as progress:
             failures = study.run(executor=LocalExecutor(workers), observe=progress)
@@ -180,13 +183,17 @@ def open_study(
 
 
 def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
-    from finscale.report import write_report
+    from finscale.report.decision import decide, situation
+    from finscale.report.write import write_findings
     from finscale.study import control_outcomes
+    from finscale.study.findings import find
     from finscale.study.results import BEYOND
 
     table = study.results()
     terminal.print("writing the report")
-    report = write_report(study)
+    findings = find(study)
+    report = write_findings(findings, study.folder)
+    decision = decide(situation(findings))
     controls = control_outcomes(study)
     if as_json:
         beyond = study.beyond_linear()
@@ -194,6 +201,7 @@ def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
             "study": study.config.name,
             "hash": study.config.hash(),
             "verdict": _conclusion(study),
+            "decision": list(decision),
             "beyond_linear": beyond.to_dict() if beyond else None,
             "report": str(report),
             "controls": [outcome.to_dict() for outcome in controls],
@@ -217,6 +225,7 @@ def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
         f"table     {study.folder / 'results.parquet'}",
         f"figure    {figure}",
         f"report    {report}",
+        "decision  " + "\n          ".join(decision),
     ):
         say(line, terminal)
 

@@ -105,6 +105,7 @@ def plan(
     Each size takes real steps for a second or two, so its time is measured on this machine. Where
     the study's device is not here, the plan says all but the time.
     """
+    from finscale.study.planned import split_cautions
     from finscale.study.planning import plan_study
 
     study = open_study(config, settings, runs, studies, data_root, quick=quick)
@@ -116,6 +117,8 @@ def plan(
         print_json(found.to_dict())
     else:
         _print_plan(found)
+        for caution in split_cautions(study.plan):
+            say(f"caution: {caution}")
 
 
 def _print_plan(found: StudyPlan) -> None:

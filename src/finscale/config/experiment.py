@@ -15,6 +15,9 @@ from finscale.config.tracking import TrackingConfig
 from finscale.config.training import TrainingConfig
 from finscale.errors import ConfigError
 
+#: Settings that a split by shares of the history takes.
+_SHARES = ("method", "validation_fraction", "test_fraction", "embargo", "fold")
+
 
 class ExperimentConfig(Section):
     """Everything that decides the outcome of one run.
@@ -64,6 +67,9 @@ class ExperimentConfig(Section):
         if self.split.method == "chunks":
             # blocks were once counted from the first decision day: those runs are others
             content["split"]["counted"] = "from the end"
+        if self.split.method == "shares":
+            # a rule of its own: the dates of the recipe that it was laid over say nothing
+            content["split"] = {name: content["split"][name] for name in _SHARES}
         if self.task.control == "none":
             for name in ("control", "control_seed", "control_strength"):
                 del content["task"][name]

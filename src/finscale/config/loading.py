@@ -178,10 +178,16 @@ def _explain(
     place: str,
     overridden: set[str],
 ) -> ConfigError:
-    first = error.errors(include_url=False)[0]
+    # a default that waits for the others is no mistake of its own
+    found = [
+        one
+        for one in error.errors(include_url=False)
+        if one["type"] != "default_factory_not_called"
+    ]
+    first = found[0]
     setting = _setting(first["loc"])
     where = "in --set" if setting in overridden else f"in {place}"
-    more = len({_setting(e["loc"]) for e in error.errors(include_url=False)}) - 1
+    more = len({_setting(one["loc"]) for one in found}) - 1
     suffix = f" (and {more} more)" if more else ""
     if first["type"] == "extra_forbidden":
         known, section = _fields(kind, content, first["loc"][:-1])

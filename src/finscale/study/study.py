@@ -228,6 +228,7 @@ class Study(Showing):
 
     def summary(self) -> list[dict[str, str]]:
         """Return the results as printable rows: one per baseline and size."""
+        from finscale.study.failed import failed_baselines
         from finscale.study.results import summary
 
         families = list(self.config.families) or [""]
@@ -236,7 +237,8 @@ class Study(Showing):
             for family in families
             for level in self._levels()
         }
-        return summary(self.results(), list(self.config.axes), beyond)
+        known = self.results(), list(self.config.axes), beyond
+        return summary(*known, failed_baselines(self.completed()))
 
     def verdict(self) -> Verdict:
         """Judge the finished runs and write ``law.json``.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
 import polars as pl
 
+from finscale.judging.decision import the
 from finscale.report.figure import (
     Figure,
     FigureAxis,
@@ -70,8 +73,19 @@ def _answer(findings: Findings) -> str:
     ends = (f"{fixed(mean_G[i], measure.digits)} at {sized(findings, sizes[i])}" for i in (0, -1))
     return (
         f"Mean test {measure.title} is {' and '.join(ends)}: a {measure.gain} of "
-        f"{measure.amount(interval(verdict.gain))}."
+        f"{measure.amount(interval(verdict.gain))}.{worse_words(findings, sizes)}"
     )
+
+
+def worse_words(findings: Findings, sizes: Sequence[float]) -> str:
+    """Return which sizes are worse than the best plain model, as a sentence; empty where none."""
+    worse = [size for size in sizes if findings.is_worse(size)]
+    if not worse:
+        return ""
+    if len(worse) == len(sizes):
+        return f" Every size is worse than {the(findings.claims.best_baseline)}."
+    listed = ", ".join(sized(findings, size) for size in worse)
+    return f" Worse than {the(findings.claims.best_baseline)}: {listed}."
 
 
 def _caption(findings: Findings) -> str:
@@ -138,6 +152,11 @@ def _dots(findings: Findings, rows: pl.DataFrame, name: str, role: str) -> Point
     return run_marks(Points, name, rows, "size", "value", role, hover, size=8, faint=True)
 
 
+def _worse(findings: Findings, size: float) -> str:
+    worse = findings.is_worse(size)
+    return f"\nworse than {the(findings.claims.best_baseline)}" if worse else ""
+
+
 def _means(findings: Findings) -> list[Mark]:
     curve = findings.curve
     if curve is None:
@@ -147,26 +166,33 @@ def _means(findings: Findings) -> list[Mark]:
     hover = [
         f"{sized(findings, x)}, mean over seeds\n"
         f"test {measure.title} {fixed(mean, measure.digits)} ± {amount(measure, half)}"
+        f"{_worse(findings, x)}"
         for x, mean, half in zip(size_G, mean_G, reach_G, strict=True)
     ]
-    # a curve with a valley is not tested by a prediction
-    held_out = None if findings.turns else -1
-    parts = [("mean over seeds", slice(held_out), False)]
-    if not findings.turns:
-        parts.append(("largest size, held out", slice(-1, None), True))
+    # a curve with a valley is not tested by a prediction: none of its sizes is held out
+    worse_G = np.array([findings.is_worse(size) for size in size_G])
+    shown_G = np.arange(len(size_G)) < len(size_G) - (0 if findings.turns else 1)
+    worse = f", worse than {the(findings.claims.best_baseline)}"
+    parts = [
+        ("mean over seeds", shown_G & ~worse_G, "ink"),
+        (f"mean over seeds{worse}", shown_G & worse_G, "bad"),
+        ("largest size, held out", ~shown_G & ~worse_G, "ink"),
+        (f"largest size, held out{worse}", ~shown_G & worse_G, "bad"),
+    ]
     marks: list[Mark] = [
         Points(
             name,
-            size_G[part].tolist(),
-            mean_G[part].tolist(),
-            "ink",
-            hover=hover[part],
-            low=(mean_G - reach_G)[part].tolist(),
-            high=(mean_G + reach_G)[part].tolist(),
+            size_G[part_G].tolist(),
+            mean_G[part_G].tolist(),
+            role,
+            hover=[hover[index] for index in np.flatnonzero(part_G)],
+            low=(mean_G - reach_G)[part_G].tolist(),
+            high=(mean_G + reach_G)[part_G].tolist(),
             size=11,
-            hollow=hollow,
+            hollow="held out" in name,
         )
-        for name, part, hollow in parts
+        for name, part_G, role in parts
+        if part_G.any()
     ]
     if findings.turns:
         return marks

@@ -50,7 +50,7 @@ def sizes(findings: Findings) -> Table:
             ),
         ),
         *(
-            estimate(f"skill over {title(o)}", f"{o}_value", sign=True, prefix=f"{o}_")
+            estimate(f"skill over {_marked(findings, o)}", f"{o}_value", sign=True, prefix=f"{o}_")
             for o in overs
         ),
         *([Column(f"beyond the linear model{_unit(measure)}", _beyond(beyond))] if beyond else ()),
@@ -65,6 +65,8 @@ def _unit(measure: Measure) -> str:
 def _beyond(beyond: BeyondLinear) -> Callable[[Row], str]:
     def cell(row: Row) -> str:
         gain = beyond.at(row["size"])
+        if beyond.failed:
+            return "failed"
         return "–" if gain is None else interval(gain, sign=True)
 
     return cell
@@ -88,11 +90,15 @@ def baselines(findings: Findings) -> Table:
     """List the outcome of each baseline."""
     rows = [{"baseline": b.name, "run_id": b.run_id, **asdict(b.value)} for b in findings.baselines]
     columns = (
-        Column("baseline", lambda row: title(row["baseline"]), numeric=False),
+        Column("baseline", lambda row: _marked(findings, row["baseline"]), numeric=False),
         estimate(heading(findings.measure), digits=findings.measure.digits),
         text("run", "run_id"),
     )
     return make_table("baselines", "Models without scale, on the same days", rows, columns)
+
+
+def _marked(findings: Findings, baseline: str) -> str:
+    return title(baseline) + (" (failed)" if baseline in findings.claims.failed else "")
 
 
 def reach(findings: Findings) -> Table:
