@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -69,9 +70,18 @@ def test_run_status_report_export_and_diff() -> None:
     assert "No verdict" in output or "INDETERMINATE" in output
     status = say("study", "status", "small.yaml")
     assert "5 of 5 runs are there" in status
-    assert "permuted-parameters3000-seed0" in status
+    assert "control permuted_labels" in status
+    assert "permuted-parameters3000-seed0" in say("study", "status", "small", "--each")
+    assert "permuted-parameters3000-seed0" not in status
+    (listed,) = json.loads(say("study", "list", "--json"))
+    assert (listed["study"], listed["state"], listed["runs"]) == ("small", "finished", 5)
+    assert "small  finished" in say("study", "list")
 
-    facts = json.loads(say("study", "report", "small.yaml", "--json"))
+    # a study is found by its name, and by the file that it wrote down
+    for place in ("small", "studies/small", "studies/small/study.yaml"):
+        assert "5 of 5" in say("study", "status", place)
+    assert "0 runs to compute" in say("study", "run", "studies/small/study.yaml")
+    facts = json.loads(say("study", "report", "small", "--json"))
     assert len(facts["runs"]) == 3
     # without a linear model among the baselines nothing is said of one
     assert facts["beyond_linear"] is None
@@ -86,6 +96,54 @@ def test_run_status_report_export_and_diff() -> None:
 
     say("study", "export", "small.yaml", "--out", "tables")
     assert len(pl.read_csv("tables/small_runs.csv")) == 3
+
+
+def test_a_name_that_is_no_study_is_answered_with_the_nearest() -> None:
+    with pytest.raises(FinscaleError, match="smal is no file, and no study") as refused:
+        say("study", "status", "smal")
+    assert refused.value.hint == "Did you mean small?"
+    with pytest.raises(FinscaleError, match="momentum is no file") as refused:
+        say("study", "report", "momentum")
+    assert "study list" in refused.value.hint
+
+
+def test_asking_how_far_a_study_is_reads_no_data(monkeypatch) -> None:
+    before = say("study", "status", "small.yaml", "--each")
+
+    def read(*_: object) -> None:
+        raise AssertionError("the data were read")
+
+    monkeypatch.setattr("finscale.study.planned.prepare", read)
+    assert say("study", "status", "small.yaml", "--each") == before
+    # another study has other runs
+    with pytest.raises(AssertionError, match="the data were read"):
+        say("study", "status", "small.yaml", "--set", "seeds=2")
+    # a run that is damaged is told by its size, and by its content if that is asked for
+    run = json.loads(say("study", "status", "small.yaml", "--json"))[0]["run"]
+    path = Path("runs") / run / "predictions.parquet"
+    content = path.read_bytes()
+    try:
+        path.write_bytes(content[:-1])
+        assert "4 of 5 runs" in say("study", "status", "small.yaml")
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        assert "5 of 5 runs" in say("study", "status", "small.yaml")
+        assert "4 of 5 runs" in say("study", "status", "small.yaml", "--verify")
+    finally:
+        path.write_bytes(content)
+
+
+def test_a_run_that_was_begun_says_where_it_goes_on() -> None:
+    words = ["small.yaml", "--set", "name=begun", "--set", "seeds=[7]", "--set", "controls=[]"]
+    words += ["--set", "axes.parameters=[3k]"]
+    run = json.loads(say("study", "status", *words, "--json"))[-1]["run"]
+    resume = Path(f"runs/.{run}.partial/resume")
+    resume.mkdir(parents=True)
+    (resume / "resume.json").write_text('{"points": [{"epoch": 3, "step": 12}]}')
+    try:
+        assert "1 begun" in say("study", "status", *words)
+        assert "begun, epoch 4, step 12" in say("study", "status", *words, "--each")
+    finally:
+        shutil.rmtree(resume.parent)
 
 
 def test_each_size_is_held_against_the_linear_model() -> None:

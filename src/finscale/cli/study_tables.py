@@ -12,7 +12,6 @@ import typer
 from finscale.cli.options import (
     RUNS,
     AsJson,
-    ConfigFile,
     DataRoot,
     RunsFolder,
     Settings,
@@ -21,7 +20,8 @@ from finscale.cli.options import (
     print_json,
     say,
 )
-from finscale.cli.study import STUDIES, Quick, StudiesFolder, open_study, study_app
+from finscale.cli.study_file import STUDIES, Quick, StudiesFolder, StudyFile, open_study
+from finscale.cli.study_status import study_app
 
 #: This module adds its verbs to ``study_app``: import the complete app from here.
 __all__ = ["study_app"]
@@ -91,7 +91,7 @@ def _ask(given: str | None, words: str, default: str) -> str:
 
 @study_app.command("plan")
 def plan(
-    config: ConfigFile,
+    config: StudyFile,
     settings: Settings = None,
     quick: Quick = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Runs at a time.")] = None,
@@ -120,6 +120,7 @@ def plan(
 
 def _print_plan(found: StudyPlan) -> None:
     from finscale.config import format_count
+    from finscale.study.remaining import in_words
 
     columns = ("size", "runs", "there", "each", "threads", "memory", "FLOP", "sees a gain of*")
     rows = (
@@ -127,7 +128,7 @@ def _print_plan(found: StudyPlan) -> None:
             size.label,
             str(size.runs),
             str(size.there),
-            "–" if size.seconds is None else _duration(size.seconds),
+            "–" if size.seconds is None else in_words(size.seconds),
             "" if size.threads is None else str(size.threads),
             f"{size.memory / 2**30:.1f} GB",
             format_count(size.flops) if size.flops else "–",
@@ -138,11 +139,11 @@ def _print_plan(found: StudyPlan) -> None:
     console().print(plain_table(columns, rows, left=("size",)))
     time = "time not said: the device is not here"
     if found.seconds is not None:
-        time = f"at most {_duration(found.seconds)} on this machine "
+        time = f"at most {in_words(found.seconds)} on this machine "
         time += f"({found.workers} workers, no run stopping early)"
     for one in found.families.values():
         hours = (
-            "" if one.seconds is None else f" · {_duration(one.seconds * one.runs)} of one worker"
+            "" if one.seconds is None else f" · {in_words(one.seconds * one.runs)} of one worker"
         )
         say(f"{one.label}  {_runs(one)}{hours} · {one.flops:.2g} FLOP")
     for sentence in found.left_out:
@@ -190,12 +191,6 @@ def _short(value: float) -> str:
     return number(float(f"{value:.2g}"))
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
 @study_app.command("diff")
 def diff(
     first: Annotated[str, typer.Argument(help="A study's name, or its folder.")],
@@ -225,7 +220,7 @@ def diff(
 
 @study_app.command("export")
 def export(
-    config: ConfigFile,
+    config: StudyFile,
     settings: Settings = None,
     quick: Quick = False,
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -17,8 +18,15 @@ from finscale.study.findings import find
 from finscale.study.findings.findings import Findings
 from finscale.study.study import Study
 
+#: Told what is made, as the how-manieth of how many: ``figure scaling``, 2, 9.
+Tell = Callable[[str, int, int], object]
 
-def write_report(study: Study, folder: Path | None = None) -> Path:
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Say nothing."""
+
+
+def write_report(study: Study, folder: Path | None = None, *, tell: Tell = _silent) -> Path:
     """Write the report of a study's finished runs.
 
     Parameters
@@ -28,6 +36,8 @@ def write_report(study: Study, folder: Path | None = None) -> Path:
     folder : Path, optional
         Where ``report.html``, ``report.md``, ``figures/`` and ``tables/`` go; the study's own
         folder when absent.
+    tell : callable
+        Told what is being made, the how-manieth it is and of how many.
 
     Returns
     -------
@@ -39,18 +49,21 @@ def write_report(study: Study, folder: Path | None = None) -> Path:
     FinscaleError
         If nothing is finished yet, or the folder cannot be written.
     """
-    return write_findings(find(study), folder or study.folder)
+    tell("scores and intervals of every run", 0, 0)
+    return write_findings(find(study), folder or study.folder, tell=tell)
 
 
-def write_findings(findings: Findings, folder: Path) -> Path:
+def write_findings(findings: Findings, folder: Path, *, tell: Tell = _silent) -> Path:
     """Write the report of given findings; see :func:`write_report`."""
     plan = yaml.safe_dump(findings.study.resolved(), sort_keys=False, allow_unicode=True)
     page = make_page(findings, plan)
-    for figure in page.figures:
+    for number, figure in enumerate(page.figures, 1):
+        tell(f"figure {figure.name}", number, len(page.figures))
         static.save(figure, folder / "figures")
     for table in page.tables:
         write_bytes(folder / "tables" / f"{table.name}.csv", csv(table).encode())
         write_bytes(folder / "tables" / f"{table.name}.tex", latex_table(table).encode())
+    tell("the page", 0, 0)
     write_bytes(folder / "report.md", render_markdown(page).encode())
     write_bytes(folder / "report.html", render_html(page).encode())
     return folder / "report.html"
