@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from finscale.report.write import Tell
     from finscale.study import Planned, Study
 
 #: Begun runs that are told one by one.
@@ -179,9 +180,7 @@ def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
 
 
 @contextmanager
-def _report_progress(
-    terminal: Console, *, quiet: bool
-) -> Iterator[Tell]:
+def _report_progress(terminal: Console, *, quiet: bool) -> Iterator[Tell]:
     """Show what of the report is being made: a line that changes, or one where there is none."""
     if quiet or not terminal.is_terminal:
         terminal.print("writing the report")

@@ -13,6 +13,14 @@ from finscale.study.axes import AXES
 from finscale.study.families import family_title
 from finscale.study.findings.findings import Findings
 
+#: The one meaning of "×10", here and wherever finscale says it.
+TENFOLD_RULE = (
+    "×10 always means ten times the largest size measured, along the curve behind the verdict: "
+    "the number is the same here, on the first screen and in the figure. finscale law fit and "
+    "finscale plan ask the same of a law form that you choose, fitted to a table of runs; where "
+    "theirs differs, the curve is not settled, and the verdict's is the one to quote."
+)
+
 
 def sections(findings: Findings, plan: str) -> list[ReportSection]:
     """Return every section, in order: figures first, then what they rest on."""
@@ -74,10 +82,12 @@ def _what_next(findings: Findings) -> ReportSection:
         f"{brings}; {cost(findings)}. Time is worked out from the seconds that the largest runs of "
         "this study took for each FLOP."
     ]
+    if not findings.turns:
+        paragraphs.append(TENFOLD_RULE)
     if not findings.asks_one_question:
         question, paragraphs = "What would settle it?", []
     if verdict.settles is not None:
-        paragraphs.append(f"What would settle the question: {verdict.settles}.")
+        paragraphs.append(f"{verdict.settles}.")
     paragraphs += [
         f"At {AXES[second].words(size)}: {along.sentence}"
         for second in list(findings.study.axes)[1:]

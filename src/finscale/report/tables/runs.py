@@ -13,7 +13,7 @@ from finscale.study.findings.findings import Findings
 def runs(findings: Findings) -> Table:
     """List every run: what it was, what it scored, what it cost."""
     table, target = findings.runs, findings.target
-    score, name = target.first, target.words.title
+    score, name, own = target.first, target.words.title, findings.loss.digits
     overs = [b.name for b in findings.baselines if f"skill_{b.name}" in table.columns]
     columns = [
         text("run", "run_id"),
@@ -31,7 +31,9 @@ def runs(findings: Findings) -> Table:
     if "r2_oos" in table.columns:
         columns.append(estimate("R²", "r2_oos", prefix="r2_oos_"))
     columns += [
-        estimate(f"skill over {title(o)}", f"skill_{o}", sign=True, prefix=f"skill_{o}_")
+        estimate(
+            f"skill over {title(o)}", f"skill_{o}", sign=True, prefix=f"skill_{o}_", digits=digits
+        )
         for o in overs
     ]
     if "collapsed" in table.columns:

@@ -197,6 +197,7 @@ def _seeds(
             "label": AXES[axis].words(network.budget[axis]),
             "seed": network.seed,
             "run_id": network.runs[0],
+            "run_ids": " ".join(network.runs),
             "validation_loss": network.validation_loss,
             **{
                 f"skill_{name}": float((other.losses_N - network.losses_N).mean())
@@ -234,7 +235,7 @@ def _baselines(
             overlap=baseline.horizon,
             level=1 - config.level,
         )
-        found.append(BaselineFinding(baseline.name, run.id, value))
+        found.append(BaselineFinding(baseline.name, run.id, value, tuple(baseline.runs)))
     return tuple(found)
 
 

@@ -38,6 +38,7 @@ class BaselineFinding:
     name: str
     run_id: str
     value: Metric
+    run_ids: tuple[str, ...] = ()  #: One a fold
 
 
 @dataclass(frozen=True)
