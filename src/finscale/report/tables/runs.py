@@ -30,9 +30,10 @@ def runs(findings: Findings) -> Table:
         columns.append(estimate("AUC", "auc", prefix="auc_"))
     if "r2_oos" in table.columns:
         columns.append(estimate("R²", "r2_oos", prefix="r2_oos_"))
+    # rounding at a linear start is no gain to be told in ten digits
     columns += [
         estimate(
-            f"skill over {title(o)}", f"skill_{o}", sign=True, prefix=f"skill_{o}_", digits=digits
+            f"skill over {title(o)}", f"skill_{o}", sign=True, prefix=f"skill_{o}_", digits=own
         )
         for o in overs
     ]
