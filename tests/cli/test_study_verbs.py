@@ -281,6 +281,41 @@ def test_a_new_study_is_a_study(axis: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--sizes", "5k,50k"], "2 sizes along axis parameters can show no law"),
+        (["--axis", "assets", "--symbols", "SPY"], "1 size along axis assets"),
+        (["--axis", "tier"], "1 size along axis tier"),
+        (["--sizes", "5k,6k,7k,8k"], "span ×1.6"),
+        (["--seeds", "1"], "1 seed a size"),
+        (["--axis", "speed"], "'speed' is not a scale axis"),
+        (["--task", "luck"], "name = 'luck': is not a task"),
+    ],
+)
+def test_a_new_study_that_cannot_conclude_is_refused(words: list[str], message: str) -> None:
+    with pytest.raises(FinscaleError, match=message) as refused:
+        say("study", "new", "unfit", *words)
+    assert refused.value.hint
+    assert not Path("unfit.yaml").exists()
+
+
+def test_a_new_study_scales_the_symbols_that_it_is_given() -> None:
+    say("study", "new", "many", "--axis", "assets", "--symbols", "A,B,C,D,E,F,G,H")
+    assert load_study("many.yaml").axes["assets"] == (1, 2, 4, 8)
+    say("study", "new", "four", "--axis", "assets", "--symbols", "A,B,C,D")
+    assert load_study("four.yaml").axes["assets"] == (1, 2, 3, 4)
+    assert load_study("four.yaml", quick=True).name == "four_quick"
+
+
+def test_the_page_shows_what_a_new_study_is(root) -> None:
+    page = (root / "docs/howto/study-file.md").read_text()
+    command = "study new spy_parameters --axis parameters --symbols SPY --task threshold_1pct"
+    assert f"finscale {command}\n" in page
+    assert "parameters: 5k, 17k" in say(*command.split())
+    assert f"```yaml\n{Path('spy_parameters.yaml').read_text()}```" in page
+
+
+@pytest.mark.parametrize(
     ("task", "outcome", "sesoi"),
     [
         ("threshold_1pct", "auc", 0.01),

@@ -43,7 +43,8 @@ def new(
         str | None, typer.Option(help="Symbols, separated by commas: SPY,QQQ.")
     ] = None,
     task: Annotated[
-        str | None, typer.Option(help="direction, threshold_1pct, regression …")
+        str | None,
+        typer.Option(help="direction, threshold_0.5pct, _1pct, _2pct, _3pct, _5pct, regression."),
     ] = None,
     sizes: Annotated[str, typer.Option(help="Sizes along the axis: 5k,50k,500k.")] = "",
     horizon: Annotated[int, typer.Option(help="Bars ahead that the label looks at.")] = 1,
@@ -61,15 +62,23 @@ def new(
     controls: Annotated[bool, typer.Option(help="Shuffled labels and a planted signal.")] = True,
     out: Annotated[Path | None, typer.Option(help="The file; <name>.yaml when absent.")] = None,
 ) -> None:
-    """Write a commented study file from flags, or from the answers to three questions."""
+    """Write a commented study file from flags, or from the answers to three questions.
+
+    What cannot end in a verdict (two sizes, one seed) is refused at once.
+
+    finscale study new spy_parameters --axis parameters --symbols SPY --task threshold_1pct
+    """
+    from finscale.config import load_study
+    from finscale.config.names import TASK_NAMES
+    from finscale.study.axes import AXES
     from finscale.study.new import Answers, write_study
 
     answers = Answers(
         name=name,
         question=question,
         symbols=[s.strip() for s in _ask(symbols, "symbols", "SP500").split(",")],
-        task=_ask(task, "task", "threshold_1pct"),
-        axis=_ask(axis, "what grows", "parameters"),
+        task=_ask(task, f"task ({', '.join(TASK_NAMES.built_in)})", "threshold_1pct"),
+        axis=_ask(axis, f"what grows ({', '.join(AXES)})", "parameters"),
         sizes=sizes,
         horizon=horizon,
         seeds=seeds,
@@ -80,6 +89,12 @@ def new(
         controls=controls,
     )
     path = write_study(answers, out or Path(f"{name}.yaml"))
+    study = load_study(path)
+    (grows, along), *_ = study.axes.items()
+    asked = ", ".join(map(AXES[grows].words, along))
+    data = f"{answers.task} on {' '.join(answers.symbols)}"
+    say(f"grows     {grows}: {asked}")
+    say(f"asks      {data}, {len(study.seeds)} seeds, {study.num_folds} folds, {outcome}")
     say(f"{path}   next: finscale study plan {path}")
 
 
