@@ -33,6 +33,7 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
         "regimes": (sizes.groups(findings, "volatility"),),
         "calibration": (judged.reliability(findings), judged.scores(findings)),
         "trading": judged.trading(findings),
+        "tearsheet": judged.monthly(findings),
     }
     sections = []
     for name, figure in drawn.items():
@@ -40,7 +41,7 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
         if name == "architectures" and found is not None:
             said = (*said, *(f"Left out: {one.sentence}" for one in found.left_out))
         parts = (figure.question, said, figure, behind.get(name, ()))
-        sections.append(ReportSection(name, *parts, folded=name != "trading"))
+        sections.append(ReportSection(name, *parts, folded=name not in ("trading", "tearsheet")))
         if name == "scaling":
             sections.append(_what_next(findings))
         if name == "skill":

@@ -38,6 +38,7 @@ from finscale.study.findings.tested import (
     gather,
     median_by_validation,
     same_windows,
+    seed_ensemble,
     validation_loss,
 )
 from finscale.study.findings.trading import MODEL, Trading, trade
@@ -83,7 +84,8 @@ def find(study: Study) -> Findings:
     symbols = chosen.test["symbol"].unique().to_list()
     market = market_of(bars_of(study.runs[chosen.runs[0]], study.data), symbols)
     num_trials = families.num_series if families else len(networks)
-    trading = trade(chosen, baselines, market, costs=costs_of(config), num_trials=num_trials)
+    traded = seed_ensemble(best)
+    trading = trade(traded, baselines, market, costs=costs_of(config), num_trials=num_trials)
     beyond = study.beyond_linear(family=lead)
     is_event = chosen.target.is_event
     dates, target, logit = chosen.arrays("test")
