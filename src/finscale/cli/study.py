@@ -124,6 +124,12 @@ def report(
     config: StudyFile,
     settings: Settings = None,
     quick: Quick = False,
+    paper: Annotated[
+        bool,
+        typer.Option(
+            "--paper", help="Also figures as PDF, a methods text and BibTeX, in paper/ beside it."
+        ),
+    ] = False,
     runs: RunsFolder = RUNS,
     studies: StudiesFolder = STUDIES,
     data_root: DataRoot = None,
@@ -134,17 +140,17 @@ def report(
     finscale study report sp500_parameters
     """
     study = open_study(config, settings, runs, studies, data_root, quick=quick)
-    _show(study, as_json=as_json, terminal=console(quiet=as_json))
+    _show(study, as_json=as_json, terminal=console(quiet=as_json), paper=paper)
 
 
-def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
+def _show(study: Study, *, as_json: bool, terminal: Console, paper: bool = False) -> None:
     from finscale.report import write_report
     from finscale.study import control_outcomes
     from finscale.study.results import BEYOND
 
     table = study.results()
     with _report_progress(terminal, quiet=as_json) as tell:
-        report = write_report(study, tell=tell)
+        report = write_report(study, paper=paper, tell=tell)
     controls = control_outcomes(study)
     if as_json:
         beyond = study.beyond_linear()
@@ -175,6 +181,7 @@ def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
         f"table     {study.folder / 'results.parquet'}",
         f"figure    {figure}",
         f"report    {report}",
+        *([f"paper     {report.parent / 'paper'}"] if paper else []),
     ):
         say(line, terminal)
 

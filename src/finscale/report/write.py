@@ -13,6 +13,7 @@ from finscale.report.html import render_html
 from finscale.report.latex import latex_table
 from finscale.report.markdown import render_markdown
 from finscale.report.page import make_page
+from finscale.report.paper import write_paper
 from finscale.report.table import csv
 from finscale.study.findings import find
 from finscale.study.findings.findings import Findings
@@ -26,7 +27,9 @@ def _silent(what: str, done: int, total: int) -> None:
     """Say nothing."""
 
 
-def write_report(study: Study, folder: Path | None = None, *, tell: Tell = _silent) -> Path:
+def write_report(
+    study: Study, folder: Path | None = None, *, paper: bool = False, tell: Tell = _silent
+) -> Path:
     """Write the report of a study's finished runs.
 
     Parameters
@@ -36,6 +39,8 @@ def write_report(study: Study, folder: Path | None = None, *, tell: Tell = _sile
     folder : Path, optional
         Where ``report.html``, ``report.md``, ``figures/`` and ``tables/`` go; the study's own
         folder when absent.
+    paper : bool
+        Whether ``paper/`` is written too: figures as PDF, a methods text, BibTeX.
     tell : callable
         Told what is being made, the how-manieth it is and of how many.
 
@@ -50,10 +55,12 @@ def write_report(study: Study, folder: Path | None = None, *, tell: Tell = _sile
         If nothing is finished yet, or the folder cannot be written.
     """
     tell("scores and intervals of every run", 0, 0)
-    return write_findings(find(study), folder or study.folder, tell=tell)
+    return write_findings(find(study), folder or study.folder, paper=paper, tell=tell)
 
 
-def write_findings(findings: Findings, folder: Path, *, tell: Tell = _silent) -> Path:
+def write_findings(
+    findings: Findings, folder: Path, *, paper: bool = False, tell: Tell = _silent
+) -> Path:
     """Write the report of given findings; see :func:`write_report`."""
     plan = yaml.safe_dump(findings.study.resolved(), sort_keys=False, allow_unicode=True)
     page = make_page(findings, plan)
@@ -63,6 +70,8 @@ def write_findings(findings: Findings, folder: Path, *, tell: Tell = _silent) ->
     for table in page.tables:
         write_bytes(folder / "tables" / f"{table.name}.csv", csv(table).encode())
         write_bytes(folder / "tables" / f"{table.name}.tex", latex_table(table).encode())
+    if paper:
+        write_paper(findings, page, folder / "paper", tell)
     tell("the page", 0, 0)
     write_bytes(folder / "report.md", render_markdown(page).encode())
     write_bytes(folder / "report.html", render_html(page).encode())
