@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from finscale.config import DataConfig
 from finscale.report.figures import figures
 from finscale.report.figures.common import title
 from finscale.report.numbers import number, percent
@@ -181,7 +182,12 @@ def _outcome(findings: Findings) -> str:
 def _reproduce(findings: Findings) -> ReportSection:
     states = [place["git"] for place in findings.environments if place.get("git")]
     commands = [f"git checkout {states[-1]['commit']}"] if states else []
-    commands.append(f"finscale study run studies/{findings.study.name}/study.yaml")
+    command = f"finscale study run studies/{findings.study.name}/study.yaml"
+    root = findings.study.experiment.data.root
+    # the file says what the study is, not where its data lie
+    if root != DataConfig().root and not root.is_absolute():
+        command += f" --data-root {root}"
+    commands.append(command)
     paragraphs = [
         "The same file, data and versions give the same bits on a CPU. Runs that are there already "
         "are not computed again."
