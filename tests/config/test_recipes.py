@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import finscale as fs
-from finscale.config import ExperimentConfig, load_study
+from finscale.config import ExperimentConfig, StudyConfig, load_config, load_study
 from finscale.config.recipes import config_file, recipes
 from finscale.errors import ConfigError
 
@@ -55,8 +55,9 @@ def test_a_study_by_its_name_with_changes(elsewhere) -> None:
     ],
 )
 def test_the_nearest_recipe_is_named(elsewhere, name, hint) -> None:
+    kind = StudyConfig if "sp500" in name else ExperimentConfig
     with pytest.raises(ConfigError) as caught:
-        config_file(name)
+        load_config(kind, name)
     assert hint in caught.value.hint
 
 

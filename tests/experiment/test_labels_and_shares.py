@@ -117,7 +117,7 @@ def test_cautions_of_a_plan_name_the_fold(store):
 
 
 def test_a_list_is_asked_for_where_a_name_is_given():
-    from finscale.config.study_file import validate
+    from finscale.config import validate
 
     with pytest.raises(ConfigError, match=r"\[patchtst, gru\].*\.\n"):
         validate(

@@ -34,6 +34,7 @@ FIGURES = [
     "scaling",
     "skill",
     "spread",
+    "tearsheet",
     "trading",
     "years",
 ]
@@ -42,6 +43,7 @@ TABLES = [
     "certificate",
     "data",
     "environment",
+    "monthly",
     "reach",
     "reliability",
     "runs",

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Self
 
 from finscale.config.base import Section, content_hash, label, per_replica
 from finscale.config.data import DataConfig, SplitConfig, TaskConfig
-from finscale.config.loading import load_config
 from finscale.config.model import AnyModel, BaselineConfig, ModelConfig, NetworkConfig
 from finscale.config.quantities import Seed
 from finscale.config.tracking import TrackingConfig
@@ -52,6 +51,8 @@ class ExperimentConfig(Section):
         >>> config.training.epochs
         3
         """
+        from finscale.config.files import load_config  # which knows what a study is
+
         return load_config(cls, path, settings)
 
     def identity(self) -> dict[str, Any]:

@@ -13,36 +13,9 @@ from pydantic import BaseModel, ValidationError
 
 from finscale.config.base import Section, sections_in
 from finscale.config.model import NetworkConfig, handed_over, model_section
-from finscale.config.recipes import config_file
 from finscale.errors import ConfigError, did_you_mean
 
 S = TypeVar("S", bound=Section)
-
-
-def load_config(kind: type[S], path: Path | str, settings: Iterable[str] = ()) -> S:
-    """Read a config file, lay ``settings`` over it and validate it.
-
-    Parameters
-    ----------
-    kind : type
-        ``ExperimentConfig`` or ``StudyConfig``.
-    path : path
-        A YAML file, or the name of a recipe that comes with finscale, such as
-        ``threshold_1pct``. A section given as the path of another YAML file, relative to this one,
-        is read from there: ``model: ../model/patchtst_2m.yaml``. One given as a section with a
-        ``base`` takes that file and lays its other settings over it.
-    settings : iterable of str
-        Overrides such as ``"training.lr=3e-4"``; the value is read as YAML.
-
-    Raises
-    ------
-    ConfigError
-        For a file that cannot be read, an unknown setting (with the nearest right name), a wrong
-        value or a contradiction.
-    """
-    content = read_yaml(config_file(path))
-    origins = {setting.split("=", 1)[0].strip() for setting in settings}
-    return validate(kind, override(content, settings), place=str(path), overridden=origins)
 
 
 def validate(
@@ -125,7 +98,7 @@ def read_yaml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist.", hint=_neighbours(path)) from None
+        raise ConfigError(f"{path} does not exist.") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text"
         raise ConfigError(f"{path} cannot be read: {reason}.") from None
@@ -154,11 +127,6 @@ def merged(below: Any, above: Any) -> Any:
     if "kind" in above:
         below = handed_over(below, above["kind"])
     return {**below, **{key: merged(below.get(key), part) for key, part in above.items()}}
-
-
-def _neighbours(path: Path) -> str:
-    names = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-    return did_you_mean(path.name, names, prefix=f"{path.parent}/") if names else ""
 
 
 def _parse_yaml(text: str, place: str) -> Any:

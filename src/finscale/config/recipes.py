@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from finscale.errors import ConfigError, did_you_mean
-
 _PACKAGE = Path(__file__).parents[1]
 #: In an installed package, and in a checkout.
 _FOLDERS = (_PACKAGE / "recipes", _PACKAGE.parents[1] / "configs")
@@ -27,16 +25,11 @@ def recipes() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.rglob("*.yaml"))}
 
 
-def config_file(path: Path | str) -> Path:
-    """Return the file that is meant: the path itself, or the recipe of that name.
+def config_file(path: Path | str) -> Path | None:
+    """Return the file that is meant: the path itself, or the recipe of that name; None if neither.
 
     A path in a checkout's ``configs/`` means that recipe anywhere, so that what the docs say works
     where only the package is installed.
-
-    Raises
-    ------
-    ConfigError
-        If there is neither a file nor a recipe; the hint names the nearest.
 
     Examples
     --------
@@ -46,24 +39,11 @@ def config_file(path: Path | str) -> Path:
     path = Path(path)
     if path.exists():
         return path
-    known = recipes()
-    found = known.get(path.name.removesuffix(".yaml"))
-    if found is not None and _means(path, found):
-        return found
-    if path.suffix or len(path.parts) > 1:
-        beside = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-        near = did_you_mean(path.name, beside, prefix=_prefix(path)) if beside else ""
-        raise ConfigError(f"{path} does not exist.", hint=near or did_you_mean(path.stem, known))
-    raise ConfigError(
-        f"{path} is neither a file nor a recipe of finscale.", hint=did_you_mean(path.name, known)
-    )
+    found = recipes().get(path.name.removesuffix(".yaml"))
+    return found if found is not None and _means(path, found) else None
 
 
 def _means(path: Path, recipe: Path) -> bool:
     """Tell whether each folder that is named, but for ``configs``, is the recipe's."""
     folders = path.parts[:-1][-2:]
     return folders in ((), ("configs",), ("configs", recipe.parent.name), (recipe.parent.name,))
-
-
-def _prefix(path: Path) -> str:
-    return "" if path.parent == Path() else f"{path.parent}/"

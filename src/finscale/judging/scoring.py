@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -16,16 +16,33 @@ from finscale.evaluation.bootstrap import Metric, Resampler, paired_difference_i
 from finscale.evaluation.operating import OperatingRule, operating_points
 from finscale.evaluation.predictions import Predictions, aligned
 from finscale.evaluation.scores import Classified, collapsed, measure, probabilities
-from finscale.evaluation.targets import TARGETS, outputs
+from finscale.evaluation.targets import TARGETS, Target, outputs
 from finscale.judging.claims import ROUNDING, Claims, Known, failure, known_by_baselines, settled
 from finscale.judging.gather import predictions_of
 from finscale.runs import Run, RunStore
+from finscale.runs.index import summaries
 from finscale.scaling.digits import fixed, signed
 
 
 def _with_interval(metric: Metric, *, sign: bool = False) -> str:
     plus = "+" if sign else ""
     return f"{metric.value:{plus}.4f}   [{metric.low:{plus}.4f}, {metric.high:{plus}.4f}]"
+
+
+def card_rows(
+    target: Target,
+    scores: Mapping[str, Metric],
+    skills: Mapping[str, Metric],
+    failed: Collection[str] = (),
+) -> list[tuple[str, str]]:
+    """Return (name, value) lines of the scores that a target's card shows, and of skills."""
+    lines = [(target.scores[name].title, _with_interval(scores[name])) for name in target.card]
+    for name, gain in skills.items():
+        # squares of returns are too small for four decimals
+        text = _with_interval(gain, sign=True) if target.is_event else signed(gain)
+        mark = " (failed)" if name in failed else ""
+        lines.append((f"skill over {name.replace('_', ' ')}{mark}", text))
+    return lines
 
 
 @dataclass(frozen=True)
@@ -83,15 +100,7 @@ class Scorecard:
 
     def rows(self) -> list[tuple[str, str]]:
         """Return (name, value) lines for a terminal."""
-        target = TARGETS[self.target]
-        lines = [
-            (target.scores[name].title, _with_interval(self.scores[name])) for name in target.card
-        ]
-        for name, gain in self.skills.items():
-            # squares of returns are too small for four decimals
-            text = _with_interval(gain, sign=True) if target.is_event else signed(gain)
-            mark = " (failed)" if name in self.claims.failed else ""
-            lines.append((f"skill over {name.replace('_', ' ')}{mark}", text))
+        lines = card_rows(TARGETS[self.target], self.scores, self.skills, self.claims.failed)
         if self.operating_point:
             form = "{precision:.2f} / {recall:.2f} at p ≥ {threshold:.2f} (chosen on validation)"
             lines.append(("precision / recall", form.format(**self.operating_point)))
@@ -194,6 +203,22 @@ def rates_of(predictions: Predictions) -> tuple[float, float] | None:
         return None
     test_N = predictions.arrays("test")[1]
     return float(predictions.training_mean.mean()), float(test_N.mean())
+
+
+def known_skills(run: Run, runs: RunStore) -> dict[str, Metric]:
+    """Return what a run gains over the usual baselines that are in the store already."""
+    own, windows = predictions_of([run]), {"data", "task", "split"}
+    asked = run.config.model_dump(include=windows)
+    found: dict[str, Metric] = {}
+    for row in summaries(runs):
+        if row["model"] not in DEFAULT_BASELINES or row["id"] == run.id:
+            continue
+        other = runs[row["id"]]
+        if other.config.model_dump(include=windows) == asked:
+            reference = predictions_of([other], beside=run.config)
+            loss = float(reference.losses_N.mean())
+            found[row["model"]] = settled(skill(own, reference), loss)
+    return {name: found[name] for name in DEFAULT_BASELINES if name in found}
 
 
 def baseline_run(run: Run, name: str, runs: RunStore, *, data: DataStore | None = None) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +30,16 @@ _WIDTH, _HEIGHT, _DPI = 7.2, 3.5, 150
 _PANEL_WIDTH = 3.8
 
 
-def save(figure: Figure, folder: Path) -> Path:
-    """Write ``<name>.png`` and ``<name>.svg`` atomically and return the PNG.
+#: Of each format, what keeps the same figure the same file.
+_METADATA: dict[str, dict[str, None] | None] = {
+    "svg": {"Date": None},
+    "png": None,
+    "pdf": {"CreationDate": None},
+}
+
+
+def save(figure: Figure, folder: Path, formats: Sequence[str] = ("svg", "png")) -> Path:
+    """Write ``<name>.png`` and ``<name>.svg`` atomically and return the last one written.
 
     The same figure gives the same files: no date, no random ids.
     """
@@ -38,10 +47,10 @@ def save(figure: Figure, folder: Path) -> Path:
 
     with mpl.rc_context({"svg.hashsalt": figure.name, "svg.fonttype": "none"}):
         canvas = drawn(figure)
-        for suffix, metadata in (("svg", {"Date": None}), ("png", None)):
+        for suffix in formats:
             with atomic_path(folder / f"{figure.name}.{suffix}") as path:
-                canvas.savefig(path, format=suffix, metadata=metadata)
-    return folder / f"{figure.name}.png"
+                canvas.savefig(path, format=suffix, metadata=_METADATA[suffix])
+    return folder / f"{figure.name}.{formats[-1]}"
 
 
 def drawn(figure: Figure) -> Canvas:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import shutil
 from collections.abc import Collection, Iterator
@@ -85,6 +86,19 @@ def used_by_studies(studies: Path) -> set[str]:
             )
         used.update(read_json(path))
     return used
+
+
+def studies_of_runs(studies: Path) -> dict[str, list[str]]:
+    """Return run id → names of the studies in a folder that name it.
+
+    A study that does not say which runs are its own is passed over.
+    """
+    found: dict[str, list[str]] = {}
+    for path in sorted(studies.glob("*/runs.json")):
+        with contextlib.suppress(FinscaleError):
+            for run_id in read_json(path):
+                found.setdefault(run_id, []).append(path.parent.name)
+    return found
 
 
 def _unfinished(store: RunStore) -> Iterator[Garbage]:

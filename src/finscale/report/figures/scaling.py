@@ -35,6 +35,7 @@ from finscale.report.figures.outcome import (
 from finscale.report.numbers import fixed, interval, percent
 from finscale.report.palette import ramp
 from finscale.study.axes import AXES
+from finscale.study.findings.curve import REACH
 from finscale.study.findings.findings import Findings
 
 
@@ -133,8 +134,34 @@ def _fit(findings: Findings) -> list[Mark]:
     if beyond.sum() > 1:
         rest = curve.x[beyond].tolist(), curve.value[beyond].tolist()
         marks.append(Line("carried on to ×10", *rest, "model", dash="dash"))
+        marks += _tenfold(findings, float(curve.value[measured][-1]))
     null = f"null: no effect of size {fixed(curve.null, findings.measure.digits)}"
     return [*marks, Rule(null, curve.null, "null", "dot")]
+
+
+def _tenfold(findings: Findings, here: float) -> list[Mark]:
+    """Draw what ten times the largest size would bring, with the interval of the first screen."""
+    verdict, curve, measure = findings.verdict, findings.curve, findings.measure
+    if verdict is None or curve is None or curve.x[-1] < REACH * curve.size_G[-1] * 0.999:
+        return []
+    change = measure.change(verdict.next_tenfold)
+    says = (
+        f"{sized(findings, float(curve.x[-1]))}, not run\n"
+        f"×10 would bring {measure.amount(interval(verdict.next_tenfold, sign=True))}"
+    )
+    return [
+        Points(
+            "×10, with its interval",
+            [float(curve.x[-1])],
+            [here + change.value],
+            "model",
+            hover=[says],
+            low=[here + change.low],
+            high=[here + change.high],
+            size=10,
+            shape="diamond",
+        )
+    ]
 
 
 def _seeds(findings: Findings) -> list[Mark]:

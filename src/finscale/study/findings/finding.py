@@ -39,6 +39,7 @@ from finscale.study.findings.tested import (
     gather,
     median_by_validation,
     same_windows,
+    seed_ensemble,
     validation_loss,
 )
 from finscale.study.findings.trading import MODEL, Trading, trade
@@ -85,7 +86,8 @@ def find(study: Study) -> Findings:
     symbols = chosen.test["symbol"].unique().to_list()
     market = market_of(bars_of(study.runs[chosen.runs[0]], study.data), symbols)
     num_trials = families.num_series if families else len(networks)
-    trading = trade(chosen, baselines, market, costs=costs_of(config), num_trials=num_trials)
+    traded = seed_ensemble(best)
+    trading = trade(traded, baselines, market, costs=costs_of(config), num_trials=num_trials)
     beyond = study.beyond_linear(family=lead)
     is_event = chosen.target.is_event
     dates, target, logit = chosen.arrays("test")
@@ -199,6 +201,7 @@ def _seeds(
             "label": AXES[axis].words(network.budget[axis]),
             "seed": network.seed,
             "run_id": network.runs[0],
+            "run_ids": " ".join(network.runs),
             "validation_loss": network.validation_loss,
             **{
                 f"skill_{name}": float((other.losses_N - network.losses_N).mean())
@@ -239,7 +242,11 @@ def _baselines(
             overlap=baseline.horizon,
             level=1 - config.level,
         )
-        found.append(BaselineFinding(baseline.name, run.id, value, known.get(baseline.name)))
+        found.append(
+            BaselineFinding(
+                baseline.name, run.id, value, known.get(baseline.name), tuple(baseline.runs)
+            )
+        )
     return tuple(found)
 
 

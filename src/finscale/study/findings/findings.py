@@ -41,6 +41,7 @@ class BaselineFinding:
     run_id: str
     value: Metric
     knows: Known | None = None  #: Beyond the base rate; None for that itself
+    run_ids: tuple[str, ...] = ()  #: One a fold
 
 
 @dataclass(frozen=True)
