@@ -112,14 +112,18 @@ def grid_of(text: str, place: str, recognise: Recogniser | None) -> Grid:
     if stated:
         lines[0] = ""
     comments = [i for i, line in enumerate(lines) if _COMMENT.match(line)]
+    raw = lines
     lines, header = _uncommented(lines, comments, recognise)
-    if comments and (dropped := [i for i in comments if i != header]):
-        about.append(("comments", _listed([(i + 1, text.split("\n")[i]) for i in dropped])))
+    first = next((i for i, line in enumerate(lines) if line.strip()), len(lines))
+    # above the table a comment may say whose bars they are; below its top it is skipped
+    titles = [(i + 1, (raw[i].strip(),)) for i in comments if i < first and i != header]
+    if dropped := [i for i in comments if i >= first and i != header]:
+        about.append(("comments", _listed([(i + 1, raw[i]) for i in dropped])))
     lines = ["" if _RULE.fullmatch(line) else line for line in lines]
     sample = [line for line in lines if line.strip()][:_SAMPLE]
     delimiter = stated[1] if stated else _delimiter(sample, recognise)
     if delimiter == _BLANKS and not any('"' in line for line in sample):
-        return Grid(tuple(_aligned(lines, recognise)), "", tuple(about))
+        return Grid((*titles, *_aligned(lines, recognise)), "", tuple(about))
     quote = _quote(sample, delimiter)
     if quote in "“”":
         lines = [line.replace("“", '"').replace("”", '"') for line in lines]
@@ -135,7 +139,7 @@ def grid_of(text: str, place: str, recognise: Recogniser | None) -> Grid:
         for line, cells in records:
             again[line - 1] = delimiter.join(cells)
         records, unclosed = _records(again, delimiter, quote, place)
-    return Grid(tuple(records), delimiter, tuple(about), unclosed)
+    return Grid((*titles, *records), delimiter, tuple(about), unclosed)
 
 
 def _uncommented(
