@@ -66,6 +66,10 @@ def _aligned(text, gap):
         pytest.param(
             "\n".join(f'"{line}"' for line in PLAIN.strip().split("\n")), id="quotes around lines"
         ),
+        pytest.param(
+            "\n".join(f'"{line}"' for line in _wrapped(PLAIN, "'").split("\n")),
+            id="quotes around quotes",
+        ),
         pytest.param(PLAIN.replace("\n", ",\n"), id="a delimiter behind every line"),
         pytest.param(BODY.replace("\n", ",\n").join([HEAD + "\n", ""]), id="behind rows only"),
         pytest.param(PLAIN.replace(",", " "), id="single blanks"),
