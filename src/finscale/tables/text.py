@@ -125,7 +125,7 @@ def grid_of(text: str, place: str, recognise: Recogniser | None) -> Grid:
     sample = [line for line in lines if line.strip()][:_SAMPLE]
     delimiter = stated[1] if stated else _delimiter(sample, recognise)
     if delimiter == _BLANKS and not any('"' in line for line in sample):
-        return Grid((*titles, *_aligned(lines, recognise)), "", tuple(about))
+        return Grid((*titles, *_aligned(lines, recognise)), _BLANKS, tuple(about))
     quote = _quote(sample, delimiter)
     if quote in "“”":
         lines = [line.replace("“", '"').replace("”", '"') for line in lines]
