@@ -40,7 +40,7 @@ _PERIOD = re.compile(r"(?:\d{4}[-/. ]?[QqMm]\d{1,2}|[QqMm]\d[-/. ]?\d{4})")
 
 
 class NoDayError(ValueError):
-    """A cell names a month, a quarter or a week, and no day."""
+    """A cell names a month, a quarter or a week, and no day; the message says so."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,12 @@ def take_apart(cell: str) -> DateParts:
     week = _ISO_WEEK.fullmatch(text)
     if week:
         if week[3] is None:
-            raise NoDayError("a week")
+            raise NoDayError("names a week and no day")
         exact = dt.date.fromisocalendar(int(week[1]), int(week[2]), int(week[3]))
         return DateParts((), exact=exact, time=time, offset=offset)
     if _PERIOD.fullmatch(text):
-        raise NoDayError("a quarter" if "q" in text.casefold() else "a month")
+        what = "quarter" if "q" in text.casefold() else "month"
+        raise NoDayError(f"names a {what} and no day")
     east = _EAST_WEEKDAY.search(text)
     weekday = None
     if east:
@@ -121,7 +122,9 @@ def _check_count(numbers: tuple[str, ...], month: int | None, cell: str) -> None
     lengths = [len(number) for number in numbers]
     years = lengths.count(4)
     if (month and lengths == [4]) or (not month and sorted(lengths) in ([1, 4], [2, 4])):
-        raise NoDayError("a month")
+        raise NoDayError("names a month and no day")
+    if month and lengths in ([1], [2]):
+        raise NoDayError("lacks a day or a year")
     fits = (
         (month is not None and len(lengths) == 2 and max(lengths) <= 4 and 3 not in lengths)
         or (month is None and len(lengths) == 3 and max(lengths) <= 4 and 3 not in lengths)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from finscale.data import calendar
 from finscale.data.sources.csv_date_column import date_error, in_best_order
-from finscale.data.sources.csv_date_numbers import FORMS, as_numbers, read_numbers
+from finscale.data.sources.csv_date_numbers import DAILY_ONLY, FORMS, as_numbers, read_numbers
 from finscale.data.sources.csv_date_order import in_order, is_open
 from finscale.data.sources.csv_date_text import DateParts, NoDayError, normal, take_apart
 from finscale.data.sources.csv_sessions import (
@@ -204,10 +204,8 @@ def _from_text(
                 known[cell] = take_apart(cell)
         except NoDayError as error:
             raise DataError(
-                f"{place} row {lines[i]}: {cells[i]!r} names {error} and no day: these are no "
-                "daily bars.",
-                hint="import daily bars: finscale makes weekly and monthly ones of them "
-                "(features build --timescale monthly)",
+                f"{place} row {lines[i]}: {cells[i]!r} {error}: these are no daily bars.",
+                hint=DAILY_ONLY,
             ) from None
         except (ValueError, OverflowError):
             raise date_error(cells[i], lines[i], place, first=not i) from None
