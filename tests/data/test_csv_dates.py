@@ -272,6 +272,11 @@ def test_what_is_refused(cells, message):
 def test_a_form_that_does_not_fit_is_named():
     with pytest.raises(DataError, match="does not have the form --date-format %d"):
         _read(["2024-01-02"], date_format="%d.%m.%Y")
+    with pytest.raises(DataError, match="'DD/MM/YYYY' is no form of dates") as caught:
+        _read(["02/01/2024"], date_format="DD/MM/YYYY")
+    assert "%d/%m/%Y" in caught.value.hint
+    with pytest.raises(DataError, match="'exel' is no form of dates"):
+        _read(["45293"], date_format="exel")
     with pytest.raises(DataError, match="'2024-01-02' is not a number"):
         _read(["2024-01-02"], date_format="excel")
 

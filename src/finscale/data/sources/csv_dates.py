@@ -43,6 +43,13 @@ class DateWishes:
 
     def __post_init__(self) -> None:
         check_session_of(self.session_of)
+        form = self.date_format
+        if form is not None and "%" not in form and form not in FORMS:
+            raise DataError(
+                f"{form!r} is no form of dates.",
+                hint=f"write it with %, such as {_with_percents(form)}, or name what numbers count: "
+                + ", ".join(name for name in FORMS if "%" not in name),
+            )
         if self.century is not None and self.century not in (1800, 1900, 2000):
             raise DataError(
                 f"{self.century} is not a century.", hint="--century 1900 reads 62 as 1962"
@@ -52,6 +59,15 @@ class DateWishes:
     def last(self) -> dt.date:
         """The last date that a bar can have: east of UTC it may already be tomorrow."""
         return self.now.date() + _DAY
+
+
+def _with_percents(form: str) -> str:
+    """Return the ``strptime`` format that DD/MM/YYYY means, or an example."""
+    found = form.casefold()
+    for letters, directive in (("yyyy", "%Y"), ("yy", "%y"), ("mmm", "%b"), ("mm", "%m")):
+        found = found.replace(letters, directive)
+    found = found.replace("dd", "%d")
+    return found if "%" in found and not re.search(r"(?<!%)[A-Za-z]", found) else "%d/%m/%Y"
 
 
 def parse_dates(
