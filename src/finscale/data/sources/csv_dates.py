@@ -47,7 +47,7 @@ class DateWishes:
         if form is not None and "%" not in form and form not in FORMS:
             raise DataError(
                 f"{form!r} is no form of dates.",
-                hint=f"write it with %, such as {_with_percents(form)}, or name what numbers count: "
+                hint=f"write it as {_with_percents(form)}, or name what numbers count: "
                 + ", ".join(name for name in FORMS if "%" not in name),
             )
         if self.century is not None and self.century not in (1800, 1900, 2000):
