@@ -62,7 +62,7 @@ def test_no_value(cell):
         ("１，２３４．５", 1234.5),
         ('="12.5"', 12.5),
         ("=“12”", 12.0),
-        ("'12.5", 12.5),
+        ("'12.5'", 12.5),
         ("1.2E+03", 1200.0),
         ("1,2E+03", 1200.0),
         (".5", 0.5),
@@ -109,6 +109,8 @@ def test_suffixes(cell, value):
     ("cells", "message"),
     [
         (["12abc"], "'12abc' is not a number"),
+        (['"18,69'], "is not a number"),  # a quoted cell that is cut off
+        (["'18"], "is not a number"),
         (["12 34"], "'12 34' is not a number"),
         (["(12"], "is not a number"),
         (["12.3.4,5,6"], "is not a number"),

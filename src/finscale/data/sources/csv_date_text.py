@@ -11,7 +11,8 @@ from finscale.data.sources.csv_date_words import month_and_weekday
 
 UTC = dt.timedelta(0)
 _DASHES = str.maketrans("\u2010\u2011\u2012\u2013\u2014\u2212\u2019\u00b4`", "------'''")
-_EXCEL = re.compile(r"^=?\s*[\"'\u201c\u201d\u201e\u00ab]+(.*?)[\"'\u201c\u201d\u00bb]*$")
+# ="2024-01-02"; a leading apostrophe alone is how a spreadsheet marks text
+_QUOTED = re.compile(r"=?\s*(?:[\"\u201c\u201d\u201e]+(.*?)[\"\u201c\u201d]+|'+(.*?)'*)")
 _KANJI = str.maketrans(dict.fromkeys("年月日년월일", "-"))
 _EAST_WEEKDAY = re.compile(
     r"(?:星期|周|週)([一二三四五六日天])|([月火水木金土日])曜日?|([월화수목금토일])요일"
@@ -66,8 +67,8 @@ def normal(cell: str) -> str:
     if not cell.isascii():
         cell = unicodedata.normalize("NFKC", cell).translate(_DASHES)
     cell = " ".join(cell.split())
-    match = _EXCEL.match(cell)
-    return match[1].strip() if match else cell
+    match = _QUOTED.fullmatch(cell)
+    return (match[1] or match[2] or "").strip() if match else cell
 
 
 def take_apart(cell: str) -> DateParts:
