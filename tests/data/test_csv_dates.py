@@ -194,6 +194,15 @@ def test_the_unit_of_unix_times_is_found_over_all_rows(unit):
         assert _read([_seconds(unit)(day) for day in days])[0] == days
 
 
+@pytest.mark.parametrize("units", [(1, 10**3), (10**3, 10**6), (10**6, 10**9)])
+def test_files_joined_from_two_units(units):
+    """Binance's files are in milliseconds until 2024 and in microseconds from 2025 on."""
+    days = [day.item() for day in np.arange("2024-10-01", "2025-03-31", dtype="datetime64[D]")]
+    cells = [_seconds(units[day.year > 2024])(day) for day in days]
+    assert _read(cells)[0] == days
+    assert _read(cells[::-1])[0] == days[::-1]
+
+
 @pytest.mark.parametrize(
     ("cells", "date_format", "day"),
     [

@@ -151,6 +151,9 @@ def read_numbers(
             )
         _refuse_lost_digits(cells, lines, found, place)
         return found, form
+    mixed = _in_several_units(numbers, last)
+    if mixed is not None:
+        return mixed, "s"
     readings: dict[str, list[dt.datetime]] = {}
     for name in FORMS:
         found = _read(numbers, name, last, century, asked=False) if name not in _RARE else None
@@ -189,6 +192,25 @@ def read_numbers(
             hint="say which: " + " or ".join(f"--date-format {key}" for key in kept),
         )
     return readings[name], name
+
+
+def _in_several_units(numbers: Sequence[Decimal], last: dt.date) -> list[dt.datetime] | None:
+    """Return the moments of files joined from some in one unit and some in another, or None.
+
+    Binance went from milliseconds to microseconds in 2025. Numbers a thousand times apart are in
+    one unit only where some are close to 1970; then their sizes put others out of range.
+    """
+    if min(numbers) < 10**9 or max(numbers) < 500 * min(numbers):
+        return None
+    sizes = ((10**11, 1), (10**14, 10**3), (10**17, 10**6), (10**20, 10**9))
+    found = []
+    for number in numbers:
+        unit = next((per_second for largest, per_second in sizes if number < largest), None)
+        if unit is None:
+            return None
+        found.append(_epoch(unit)(number))
+    in_range = min(found) >= _EARLIEST and max(found).date() <= last
+    return found if in_range and _has_daily_steps(sorted(found)) else None
 
 
 def _sure(readings: Mapping[str, list[dt.datetime]]) -> str | None:
