@@ -145,6 +145,18 @@ class TestCutOff:
         assert len(bars) == 299
         assert "the last line is cut off" in bars.repairs[-1].reason
 
+    def test_the_last_line_of_a_symbol_is_not_the_files(self, tmp_path):
+        rows = _rows().with_columns(volume=pl.when(pl.int_range(300) < 299).then("volume"))
+        lines = [f"{name},{','.join(map(str, row))}" for name in "AB" for row in rows.rows()]
+        text = "\n".join(["Symbol,Line,Date,Open,High,Low,Close,Volume", *lines])
+        file = tmp_path / "two.csv"
+        file.write_text(text.replace("None", ""))
+        one, two = (
+            fetch_bars("csv", name, file=file, now=NOW, adjustment="split") for name in "AB"
+        )
+        assert (len(one), one.repairs[0].reason) == (300, "no volume: set to 0")
+        assert (len(two), two.repairs[0].row) == (299, 601)
+
     def test_a_whole_line_without_a_line_end_stays(self, tmp_path):
         bars = self._file(tmp_path, 2)  # 1050000 instead of 1050000.0
         assert (len(bars), bars.repairs) == (300, ())

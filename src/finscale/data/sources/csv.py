@@ -76,7 +76,15 @@ def fetch(
     provenance = {"file": place, "file sha256": table.sha256}
     if columns.ticker and columns.ticker.upper() != symbol:
         provenance["ticker"] = f"{columns.ticker} in the file"
-    return accept(symbol, frame, wishes, source="csv", place=place, provenance=provenance)
+    return accept(
+        symbol,
+        frame,
+        wishes,
+        source="csv",
+        place=place,
+        provenance=provenance,
+        last_line=max(table.lines),
+    )
 
 
 register(Source("csv", "a text file in any usual layout", fetch))
