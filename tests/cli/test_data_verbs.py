@@ -102,6 +102,34 @@ def test_options_that_cannot_be_read(run, file, option, value, message):
         run("import", file, "--symbol", "SPY", option, value)
 
 
+def test_import_takes_what_the_user_says_of_columns_and_rows(run, tmp_path):
+    file = tmp_path / "board.csv"
+    file.write_text(
+        "day;board;A;B;C;D;VIX\n"
+        "2024-01-02;X;90;91;89;90;15\n2024-01-02;Y;50;51;49;50;15\n"
+        "2024-01-03;X;90;91;89;91;15\n2024-01-03;Y;50;51;49;51;15\n"
+    )
+    options = ("--symbol", "brk/b", "--columns", "open=A,high=B", "--columns", "low=C,close=D")
+    options = (*options, "--where", "board=Y", "--adjustment", "raw")
+    with pytest.raises(DataError, match="2 rows for 2024-01-02, which differ in 'board'"):
+        run("import", file, *options[:6], "--adjustment", "raw")
+    text = run("import", file, *options)
+    assert "not read   VIX\n" in text
+    assert text.splitlines()[-1].endswith("raw/BRK%2FB.parquet · BRK/B.OHLCV.daily@v1")
+    assert "not read   VIX" in run("show", "BRK/B")
+    assert json.loads(run("show", "brk/b", "--json"))["provenance"]["not read"] == "VIX"
+    assert DataStore(tmp_path / "data").verify() == []
+
+
+def test_import_names_the_formats_that_there_are(run, file):
+    from finscale.data.sources.csv_formats import format_names
+
+    help = CliRunner().invoke(data_app, ["import", "--help"]).output
+    assert all(name in " ".join(help.split()) for name in format_names())
+    with pytest.raises(DataError, match="'yahooo' is not a format"):
+        run("import", file, "--symbol", "SPY", "--format", "yahooo")
+
+
 def test_somebody_at_a_terminal_is_asked_for_the_adjustment(tmp_path):
     """A real pseudo-terminal: only the user can know, so the verb asks."""
     plain = "\n".join(

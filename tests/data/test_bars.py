@@ -1,12 +1,13 @@
 """Bars: one schema, one adjustment factor, the same bytes for the same bars."""
 
 import datetime as dt
+from urllib.parse import unquote
 
 import polars as pl
 import pytest
 
 from finscale.data import Bars, Repair, fetch_bars
-from finscale.data.bars import SCHEMA, conform, normal_symbol, read_bars, write_bars
+from finscale.data.bars import SCHEMA, conform, file_name, normal_symbol, read_bars, write_bars
 from finscale.errors import DataError
 
 DATES = [dt.date(2020, 8, 27), dt.date(2020, 8, 28), dt.date(2020, 8, 31)]
@@ -100,15 +101,35 @@ def test_conform_fills_what_a_source_does_not_have():
     assert frame["volume"].to_list() == [0.0, 0.0, 0.0]
 
 
-@pytest.mark.parametrize("symbol", ["SPY", "BRK.B", "^GSPC", "NQ=F", "BTC-USD", "005930.KS"])
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        *("SPY", "BRK.B", "^GSPC", "NQ=F", "BTC-USD", "005930.KS", "M&M.NS", "ES1!", "BRK/B"),
+        *("EUR/USD", "7203.T", "NYSE:IBM", ".DJI", "$SPX", "CON", "AUX.DE"),
+    ],
+)
 def test_symbols(symbol):
     assert normal_symbol(f" {symbol.lower()} ") == symbol
 
 
-@pytest.mark.parametrize("symbol", ["", "../SPY", ".SPY", "S P", "A/B", "SPY\n."])
+@pytest.mark.parametrize("symbol", ["", "../SPY", "./SPY", "S P", "A\\B", "SPY\n.", "/", "A%2F"])
 def test_what_cannot_name_a_file_is_no_symbol(symbol):
     with pytest.raises(DataError, match="is not a symbol"):
         normal_symbol(symbol)
+
+
+def test_files_are_named_for_symbols_safely_and_reversibly():
+    # names that files have today stay as they are
+    for symbol in ("SPY", "BRK.B", "^GSPC", "NQ=F", "BTC-USD", "005930.KS", "A_B"):
+        assert file_name(symbol) == symbol
+    odd = ["BRK/B", "BRK_B", "BRK.B", "BRK:B", "M&M.NS", "ES1!", ".DJI", "CON", "CON.DE", "COM1"]
+    names = [file_name(symbol) for symbol in odd]
+    assert names[0] == "BRK%2FB"
+    assert [unquote(name) for name in names] == odd
+    assert len(set(names)) == len(odd)
+    for name in names:
+        assert not set(name) & set('/\\:*?"<>|&!')
+        assert not name.startswith((".", "CON", "COM1"))
 
 
 def test_repairs_read_as_sentences():

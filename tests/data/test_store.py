@@ -12,6 +12,7 @@ import pytest
 
 from finscale.data import Bars, DataStore
 from finscale.data.bars import conform
+from finscale.data.store import dataset_id
 from finscale.errors import DataError
 
 DATES = [dt.date(2024, 1, 2), dt.date(2024, 1, 3), dt.date(2024, 1, 4)]
@@ -112,6 +113,22 @@ def test_frames_lie_where_the_design_says_and_know_their_parents(store):
     assert _dataset(store, bars, adjustment="split+dividend", frame=frame[1:]).adjustment == (
         "split+dividend"
     )
+    assert store.verify() == []
+
+
+@pytest.mark.parametrize(
+    ("symbol", "name"), [("BRK/B", "BRK%2FB"), ("M&M.NS", "M%26M.NS"), ("ES1!", "ES1%21")]
+)
+def test_symbols_as_exchanges_write_them_have_files_of_their_own(store, symbol, name):
+    bars = _bars(symbol)
+    entry = store.add_bars(bars)
+    assert (entry.path, entry.id) == (f"{name}.parquet", f"{symbol}.OHLCV.daily")
+    assert store.bars(symbol.lower()).symbol == symbol
+    frame = _dataset(
+        store, entry, bars.adjusted(), id=dataset_id(symbol, "a20", "daily"), symbol=symbol
+    )
+    assert frame.path == f"v1/{name}_dataset_a20.parquet"
+    assert store.frame(frame.id)[1] == frame
     assert store.verify() == []
 
 

@@ -31,7 +31,9 @@ T = TypeVar("T")
 
 
 def import_file(
-    file: Annotated[Path, typer.Argument(help="A text file of daily bars, in any usual layout.")],
+    file: Annotated[
+        Path, typer.Argument(help="A file of daily bars: CSV, JSON, parquet, Arrow, Excel.")
+    ],
     symbol: Annotated[
         str, typer.Option("--symbol", help="Its symbol; chooses among several in the file.")
     ],
@@ -62,13 +64,72 @@ def import_file(
     calendar: CalendarName = None,
     date_format: Annotated[
         str | None,
-        typer.Option("--date-format", help="Form of the dates, such as %d/%m/%Y."),
+        typer.Option(
+            "--date-format",
+            help="Form of the dates, such as %d/%m/%Y; of numbers: excel, s, ms, matlab …",
+        ),
+    ] = None,
+    century: Annotated[
+        int | None,
+        typer.Option(
+            "--century",
+            help="Century of the earliest two-digit year: 1900 reads 62 as 1962.",
+        ),
+    ] = None,
+    session_of: Annotated[
+        str | None,
+        typer.Option(
+            "--session-of",
+            help="Which end of a session time stamps mark: open or close.",
+        ),
+    ] = None,
+    cadence: Annotated[
+        str | None,
+        typer.Option(
+            "--cadence",
+            help="daily: bars that look weekly or monthly are days of their own.",
+        ),
+    ] = None,
+    sheet: Annotated[
+        str | None, typer.Option("--sheet", help="The sheet of a workbook that holds the bars.")
+    ] = None,
+    member: Annotated[
+        str | None, typer.Option("--member", help="The file to read in a zip or tar archive.")
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--columns",
+            metavar="FIELD=NAME,…",
+            help="Columns by name or number: open=PX_OPEN,close=PX_LAST; adj_close= reads none. "
+            "May be repeated.",
+        ),
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="Whose file it is: alphavantage, binance, bloomberg, crsp, investing, kraken, "
+            "lean, mt4, mt5, polygon, quandl, stooq or tradingview.",
+        ),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            metavar="COLUMN=VALUE",
+            help="Read only the rows with this value: BOARDID=TQBR. May be repeated.",
+        ),
+    ] = None,
+    ticker: Annotated[
+        str | None,
+        typer.Option("--ticker", help="The file's own name for the symbol, where it has another."),
     ] = None,
     strict: Strict = False,
     data_root: Root = Path("data"),
     as_json: AsJson = False,
 ) -> None:
-    """Import a symbol's daily bars from a text file.
+    """Import a symbol's daily bars from a file: CSV, JSON, parquet, Arrow or Excel.
 
     Every repair is listed; what cannot be trusted is refused, and nothing is imported.
     """
@@ -79,6 +140,12 @@ def import_file(
         "drop": [_pair(text, "--drop", "2026-06-03:2026-06-10", read_date) for text in drop or ()],
         "real_moves": [read_date(text) for text in real_move or ()],
         "date_format": date_format,
+        "sheet": sheet,
+        "member": member,
+        "century": century,
+        "session_of": session_of,
+        "cadence": cadence,
+        **{"columns": columns, "format": format, "where": where, "ticker": ticker},
         "leave_out_bad_rows": leave_out_bad_rows,
         "fill_from_close": fill_from_close,
         "strict": strict,

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 ConfigFile = Annotated[
-    Path, typer.Argument(help="A YAML file, such as configs/daily/threshold_1pct.yaml.")
+    Path,
+    typer.Argument(
+        help="A YAML file, or the name of a recipe that comes with finscale: threshold_1pct, "
+        "sp500_parameters …"
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -79,9 +83,20 @@ def print_json(content: Any) -> None:
     """Print one JSON document on standard output; null for a number that is not finite."""
     from finscale.files import null_for_nan
 
-    text = json.dumps(
-        null_for_nan(content), indent=2, ensure_ascii=False, allow_nan=False, default=str
+    print_json_text(
+        json.dumps(
+            null_for_nan(content), indent=2, ensure_ascii=False, allow_nan=False, default=str
+        )
     )
+
+
+def print_json_text(text: str) -> None:
+    """Print JSON; a terminal that cannot show a sign gets its escape, which means the same."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        # outside of strings JSON is ASCII, so whatever is not stands in a string
+        text = "".join(sign if sign.isascii() else json.dumps(sign)[1:-1] for sign in text)
     sys.stdout.write(text + "\n")
 
 
@@ -127,12 +142,12 @@ def console(*, quiet: bool = False, stderr: bool = False) -> Console:
 
     Where there is none, it has as many columns as ``COLUMNS`` says, or 100.
     """
-    from rich.console import Console
+    from finscale.cli.terminal import Terminal
 
     stated = os.environ.get("COLUMNS", "")
     columns = int(stated) if stated.isdecimal() else 0
     width = None if sys.stdout.isatty() else columns or 100
-    return Console(width=width, quiet=quiet, stderr=stderr, highlight=False)
+    return Terminal(width=width, quiet=quiet, stderr=stderr, highlight=False)
 
 
 def say(text: str, terminal: Console | None = None) -> None:

@@ -35,6 +35,15 @@ def train(
     symbol: Annotated[
         str | None, typer.Option(help="Another symbol, once imported or downloaded: SPY.")
     ] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Another question: threshold_1pct, direction …")
+    ] = None,
+    horizon: Annotated[
+        int | None, typer.Option(min=1, help="Bars that a label looks ahead.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the training windows.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, order and dropout.")] = None,
     settings: Settings = None,
     runs: RunsFolder = RUNS,
@@ -57,6 +66,9 @@ def train(
         settings,
         budget=("model.budget", budget),
         symbol=("data.symbols", symbol),
+        task=("task.name", task),
+        horizon=("task.horizon", horizon),
+        epochs=("training.epochs", epochs),
         seed=("seed", seed),
         data_root=("data.root", data_root),
     )

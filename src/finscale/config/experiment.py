@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Self
 
 from finscale.config.base import Section, content_hash, label, per_replica
 from finscale.config.data import DataConfig, SplitConfig, TaskConfig
+from finscale.config.loading import load_config
 from finscale.config.model import AnyModel, BaselineConfig, ModelConfig, NetworkConfig
 from finscale.config.quantities import Seed
 from finscale.config.tracking import TrackingConfig
@@ -35,6 +38,18 @@ class ExperimentConfig(Section):
     tracking: Annotated[TrackingConfig, label()] = TrackingConfig()
     seed: Annotated[Seed, per_replica()] = 0
     """Seed of the weights, the data order and dropout."""
+
+    @classmethod
+    def from_file(cls, path: Path | str, settings: Iterable[str] = ()) -> Self:
+        """Read a YAML file or a recipe by its name; see :func:`finscale.config.load_config`.
+
+        Examples
+        --------
+        >>> config = ExperimentConfig.from_file("threshold_1pct", ["training.epochs=3"])
+        >>> config.training.epochs
+        3
+        """
+        return load_config(cls, path, settings)
 
     def identity(self) -> dict[str, Any]:
         """Return what a run's identity is hashed from: its science, by the marks of the fields.

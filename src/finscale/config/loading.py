@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from finscale.config.base import Section, sections_in
 from finscale.config.model import NetworkConfig, handed_over, model_section
+from finscale.config.recipes import config_file
 from finscale.errors import ConfigError, did_you_mean
 
 S = TypeVar("S", bound=Section)
@@ -26,8 +27,9 @@ def load_config(kind: type[S], path: Path | str, settings: Iterable[str] = ()) -
     kind : type
         ``ExperimentConfig`` or ``StudyConfig``.
     path : path
-        A YAML file. A section given as the path of another YAML file, relative to this one, is
-        read from there: ``model: ../model/patchtst_2m.yaml``. One given as a section with a
+        A YAML file, or the name of a recipe that comes with finscale, such as
+        ``threshold_1pct``. A section given as the path of another YAML file, relative to this one,
+        is read from there: ``model: ../model/patchtst_2m.yaml``. One given as a section with a
         ``base`` takes that file and lays its other settings over it.
     settings : iterable of str
         Overrides such as ``"training.lr=3e-4"``; the value is read as YAML.
@@ -38,7 +40,7 @@ def load_config(kind: type[S], path: Path | str, settings: Iterable[str] = ()) -
         For a file that cannot be read, an unknown setting (with the nearest right name), a wrong
         value or a contradiction.
     """
-    content = read_yaml(Path(path))
+    content = read_yaml(config_file(path))
     origins = {setting.split("=", 1)[0].strip() for setting in settings}
     return validate(kind, override(content, settings), place=str(path), overridden=origins)
 

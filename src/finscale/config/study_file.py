@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from finscale.config.loading import merged, override, read_yaml, validate
+from finscale.config.recipes import config_file
 from finscale.config.study import StudyConfig
 from finscale.errors import ConfigError
 
@@ -18,7 +19,7 @@ def load_study(
     Parameters
     ----------
     path : path
-        A YAML file; see :func:`finscale.config.load_config`.
+        A YAML file or the name of a recipe; see :func:`finscale.config.load_config`.
     settings : iterable of str
         Overrides such as ``"experiment.training.epochs=5"``.
     quick : bool
@@ -29,7 +30,7 @@ def load_study(
     ConfigError
         As ``load_config``, and for a quick study of a file that has no ``quick`` section.
     """
-    content = read_yaml(Path(path))
+    content = read_yaml(config_file(path))
     if quick:
         changes = content.pop("quick", None)
         if not isinstance(changes, dict) or not changes:

@@ -12,9 +12,10 @@ import polars as pl
 from finscale.data import calendar
 from finscale.data.adjustment import SplitTerms, rounding_in_words, settle
 from finscale.data.bars import ADJUSTMENTS, Adjustment, Bars, Repair, conform
+from finscale.data.cadence import check_declared, refuse_slow_bars
 from finscale.data.cells import unusual_prices
 from finscale.data.jumps import jumps_in_words
-from finscale.data.losses import left_out_in_words, stale_in_words
+from finscale.data.losses import left_out_in_words, num_left_out, stale_in_words
 from finscale.data.mending import Context
 from finscale.data.repairs import mend
 from finscale.data.ticks import ticks_in_words
@@ -38,10 +39,15 @@ class Wishes:
     """Jumps by a split's ratio that did happen in the market."""
     calendar: str = calendar.DEFAULT
     """Exchange calendar; bars on other days are left out. ``none`` accepts every day."""
+    cadence: str | None = None
+    """``daily`` says that bars which look weekly or monthly are sessions of their own."""
     leave_out_bad_rows: bool = False
     """Leave out rows that cannot be used, however many, and list them; else that is refused."""
     fill_from_close: bool = False
     """Take the close where open, high or low has no value."""
+    ask_calendar: bool = False
+    """Refuse bars that another exchange's calendar fits clearly better; set where the user named no
+    calendar."""
     strict: bool = False
     """Refuse rows that need a repair instead of repairing them."""
     now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
@@ -54,6 +60,7 @@ class Wishes:
                 hint=did_you_mean(self.adjustment, ADJUSTMENTS),
             )
         calendar.check_calendar(self.calendar)
+        check_declared(self.cadence)
 
 
 def accept(
@@ -87,9 +94,13 @@ def accept(
             raise DataError(f"{place} has no bars from {first} to {last} to drop.")
         provenance[f"dropped {first} – {last}"] = f"{count} bars, as the user wished"
         rows = rows.filter(~inside)
+    if wishes.cadence is None:
+        refuse_slow_bars(rows["date"], what=place)
+    else:
+        provenance["cadence"] = "daily, as the user says"
     if not rows["date"].is_sorted():
         provenance["order"] = "newest first" if rows["date"].is_sorted(descending=True) else "mixed"
-    num_rows = rows.height
+    num_rows = rows.height + num_left_out(repairs)
     rows, mended = mend(rows, _context(place, wishes, last_line))
     found = (*repairs, *mended)
     if wishes.strict and found:
@@ -134,6 +145,7 @@ def _context(place: str, wishes: Wishes, last_line: int | None) -> Context:
         leave_out=wishes.leave_out_bad_rows,
         fill_from_close=wishes.fill_from_close,
         last_line=last_line,
+        ask_calendar=wishes.ask_calendar,
     )
 
 
@@ -145,7 +157,7 @@ def wishes_from(options: dict[str, Any], source: str) -> Wishes:
             raise DataError(
                 f"the {source} source takes no option {name!r}.", hint=did_you_mean(name, known)
             )
-    return Wishes(**options)
+    return Wishes(**{"ask_calendar": "calendar" not in options, **options})
 
 
 def _strictly(repairs: Sequence[Repair], place: str) -> str:

@@ -29,7 +29,11 @@ SCHEMA: dict[str, type[pl.DataType]] = {
     **dict.fromkeys((*PRICES, "adj_close", "volume"), pl.Float64),
 }
 
-_SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9^=._-]*")
+# As exchanges and vendors write them: BRK/B, M&M.NS, ES1!, NYSE:IBM, .DJI, $SPX, EUR/USD.
+_SYMBOL = re.compile(r"[A-Z0-9^.$/#][A-Z0-9^=._\-/&!:+$#~']*")
+_AS_IT_IS = re.compile(r"[A-Z0-9^=._-]")
+# What Windows takes for a device, with any ending: CON.parquet.
+_DEVICE = re.compile(r"(CON|PRN|AUX|NUL|COM\d|LPT\d)(\.|$)")
 _METADATA_KEY = "finscale"
 
 
@@ -149,20 +153,37 @@ def real_moves(bars: Bars) -> frozenset[dt.date]:
 
 
 def normal_symbol(symbol: str) -> str:
-    """Return a symbol in upper case; raise if it cannot be part of a file name.
+    """Return a symbol in upper case, as exchanges write it: BRK/B, M&M.NS, ES1!, EUR/USD.
 
     Raises
     ------
     DataError
-        If the symbol is empty or holds anything but letters, digits and ``^ = . _ -``.
+        If the symbol has no letter or digit, or holds anything but letters, digits and
+        ``^ = . _ - / & ! : + $ # ~ '``.
     """
     normal = symbol.strip().upper()
-    if not _SYMBOL.fullmatch(normal):
+    known = _SYMBOL.fullmatch(normal) and re.search("[A-Z0-9]", normal)
+    if not known or ".." in normal or normal.startswith("./"):
         raise DataError(
             f"{symbol!r} is not a symbol.",
-            hint="letters, digits and ^ = . _ - are allowed, such as SPY, BRK.B, ^GSPC or NQ=F",
+            hint="letters, digits and ^ = . _ - / & ! : + $ # ~ ' are allowed, such as SPY, BRK/B, "
+            "^GSPC, M&M.NS, ES1! or NQ=F",
         )
     return normal
+
+
+def file_name(symbol: str) -> str:
+    """Return a symbol as part of a file's name on any system; no two symbols share one.
+
+    Letters, digits and ``^ = . _ -`` stay; anything else, a first dot, and the first letter of what
+    Windows takes for a device (CON, NUL) become ``%`` and their code: ``BRK%2FB``.
+    :func:`urllib.parse.unquote` gives the symbol back.
+    """
+    first = symbol.startswith(".") or _DEVICE.match(symbol)
+    return "".join(
+        char if _AS_IT_IS.fullmatch(char) and (i or not first) else f"%{ord(char):02X}"
+        for i, char in enumerate(symbol)
+    )
 
 
 def conform(symbol: str, frame: pl.DataFrame) -> pl.DataFrame:

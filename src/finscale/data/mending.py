@@ -32,6 +32,8 @@ class Context:
     """The last line of the source, where it has lines; that of the rows if it is not known."""
     fill_from_close: bool = False
     """Take the close where open, high, low or adjusted close has no value."""
+    ask_calendar: bool = False
+    """Whether to refuse rows that another exchange's calendar fits clearly better."""
 
 
 def drop(rows: pl.DataFrame, wrong: pl.Expr, reason: Reason) -> Mended:

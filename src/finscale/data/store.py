@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict, Unpack
 
 import polars as pl
 
-from finscale.data.bars import Bars, normal_symbol, read_bars, write_bars
+from finscale.data.bars import Bars, file_name, normal_symbol, read_bars, write_bars
 from finscale.data.manifest import (
     Addition,
     FileFacts,
@@ -83,7 +84,7 @@ class DataStore:
         return self.raw.register(
             facts,
             # the first version lies beside the manifest, later ones below
-            path=lambda version: f"{version}/{bars.symbol}.parquet".removeprefix("v1/"),
+            path=lambda version: f"{version}/{file_name(bars.symbol)}.parquet".removeprefix("v1/"),
             write=lambda path: write_bars(bars, path),
         )
 
@@ -98,9 +99,8 @@ class DataStore:
         symbol = normal_symbol(symbol)
         if not self.has_bars(symbol):
             known = self.symbols()
-            hint = (
-                f"finscale data download {symbol}, or finscale data import FILE --symbol {symbol}"
-            )
+            word = shlex.quote(symbol)
+            hint = f"finscale data download {word}, or finscale data import FILE --symbol {word}"
             if known:
                 hint = f"{did_you_mean(symbol, known)} Or {hint}"
             raise DataError(f"{self.raw.folder} has no bars of {symbol}.", hint=hint)
@@ -158,7 +158,7 @@ def dataset_id(symbol: str, tier: str, timescale: str, kind: Kind = "dataset") -
 def _addition(encoded: EncodedFrame, about: FrameFacts) -> Addition:
     first = about["parents"][0]
     scale = "" if about["timescale"] == "daily" else f"_{about['timescale']}"
-    name = f"{about['symbol']}_{about['kind']}_{about['tier']}{scale}.parquet"
+    name = f"{file_name(about['symbol'])}_{about['kind']}_{about['tier']}{scale}.parquet"
     facts = {
         "adjustment": first.adjustment,
         **about,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finscale.config import BaselineConfig, ExperimentConfig
+from finscale.errors import DataError
 from finscale.experiment.resolve import resolve
 from finscale.runs import run_id
 
@@ -50,7 +51,8 @@ def prepare(config: ExperimentConfig, data: DataStore | None = None) -> Prepared
     Raises
     ------
     DataError
-        If data are missing, changed since they were registered, or too short.
+        If data are missing, changed since they were registered, too short, or weekly bars or
+        slower, of which each would count as a day.
     BudgetError
         If no architecture meets the budget.
     """
@@ -58,6 +60,9 @@ def prepare(config: ExperimentConfig, data: DataStore | None = None) -> Prepared
 
     store = data or DataStore(config.data.root)
     ensure_datasets(config, store)
+    for symbol in config.data.symbols:
+        if store.has_bars(symbol):
+            _refuse_slow_bars(symbol, store.bars_entry(symbol).sha256, store.root.resolve())
     dataset, split = _windows(config, store)
     digests = {entry.id: entry.sha256 for entry in dataset.entries}
     if isinstance(config.model, BaselineConfig):
@@ -109,6 +114,20 @@ def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
         from finscale.features import build_datasets
 
         build_datasets(store, wanted, tier=data.tier, timescale=data.timescale)
+
+
+@lru_cache(maxsize=4096)
+def _refuse_slow_bars(symbol: str, sha256: str, root: Path) -> None:
+    """Raise if a symbol's bars, imported by an earlier version, are weekly or slower."""
+    from finscale.data import DataStore
+    from finscale.data.cadence import refuse_slow_bars
+
+    try:
+        bars = DataStore(root).bars(symbol)
+    except DataError:
+        return  # datasets may outlive their bars; whoever needs the bars says what is wrong
+    if "cadence" not in bars.provenance:
+        refuse_slow_bars(bars.frame["date"], what=f"the bars of {symbol}")
 
 
 def registered_run_id(config: ExperimentConfig, store: DataStore) -> str:

@@ -20,6 +20,7 @@ from finscale.report.palette import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 _DASHES: dict[str, Any] = {"solid": "-", "dash": "--", "dot": ":"}
 _SHAPES = {"circle": "o", "diamond": "D", "square": "s", "triangle": "^", "cross": "X"}
@@ -34,25 +35,32 @@ def save(figure: Figure, folder: Path) -> Path:
     The same figure gives the same files: no date, no random ids.
     """
     import matplotlib as mpl
+
+    with mpl.rc_context({"svg.hashsalt": figure.name, "svg.fonttype": "none"}):
+        canvas = drawn(figure)
+        for suffix, metadata in (("svg", {"Date": None}), ("png", None)):
+            with atomic_path(folder / f"{figure.name}.{suffix}") as path:
+                canvas.savefig(path, format=suffix, metadata=metadata)
+    return folder / f"{figure.name}.png"
+
+
+def drawn(figure: Figure) -> Canvas:
+    """Return the figure by matplotlib, its panels side by side."""
     from matplotlib.figure import Figure as Canvas
 
     count = len(figure.panels)
     columns = min(count, 3)
     rows = -(-count // columns)
     width = max(_WIDTH, _PANEL_WIDTH * columns)
-    with mpl.rc_context({"svg.hashsalt": figure.name, "svg.fonttype": "none"}):
-        canvas = Canvas(figsize=(width, _HEIGHT * rows + 0.9), dpi=_DPI, layout="constrained")
-        grid = canvas.subplots(rows, columns, squeeze=False).ravel()
-        for axes, panel in zip(grid, figure.panels, strict=False):
-            _draw(axes, panel)
-        for axes in grid[count:]:
-            axes.set_axis_off()
-        canvas.suptitle(_text(figure.question), fontsize=11, x=0.01, ha="left")
-        _legend(canvas, figure)
-        for suffix, metadata in (("svg", {"Date": None}), ("png", None)):
-            with atomic_path(folder / f"{figure.name}.{suffix}") as path:
-                canvas.savefig(path, format=suffix, metadata=metadata)
-    return folder / f"{figure.name}.png"
+    canvas = Canvas(figsize=(width, _HEIGHT * rows + 0.9), dpi=_DPI, layout="constrained")
+    grid = canvas.subplots(rows, columns, squeeze=False).ravel()
+    for axes, panel in zip(grid, figure.panels, strict=False):
+        _draw(axes, panel)
+    for axes in grid[count:]:
+        axes.set_axis_off()
+    canvas.suptitle(_text(figure.question), fontsize=11, x=0.01, ha="left")
+    _legend(canvas, figure)
+    return canvas
 
 
 def _draw(axes: Axes, panel: FigurePanel) -> None:

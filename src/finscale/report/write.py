@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
 from finscale.files import write_bytes
 from finscale.report import static
+from finscale.report.figures.architectures import architectures
+from finscale.report.figures.scaling import scaling
 from finscale.report.html import render_html
 from finscale.report.latex import latex_table
 from finscale.report.markdown import render_markdown
@@ -16,6 +19,9 @@ from finscale.report.table import csv
 from finscale.study.findings import find
 from finscale.study.findings.findings import Findings
 from finscale.study.study import Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
 
 
 def write_report(study: Study, folder: Path | None = None) -> Path:
@@ -40,6 +46,18 @@ def write_report(study: Study, folder: Path | None = None) -> Path:
         If nothing is finished yet, or the folder cannot be written.
     """
     return write_findings(find(study), folder or study.folder)
+
+
+def draw_study(study: Study) -> Canvas:
+    """Return the figure of a study's finished runs: losses against size, the law, the baselines.
+
+    Raises
+    ------
+    FinscaleError
+        If nothing is finished yet.
+    """
+    findings = find(study)
+    return static.drawn(architectures(findings) or scaling(findings))
 
 
 def write_findings(findings: Findings, folder: Path) -> Path:

@@ -8,10 +8,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from finscale.errors import FinscaleError
 from finscale.files import read_json
+from finscale.locks import hold
 from finscale.runs.identity import ID_LENGTH
 from finscale.runs.index import summaries
 from finscale.runs.store import RunStore
@@ -94,11 +95,11 @@ def _unfinished(store: RunStore) -> Iterator[Garbage]:
 
 
 def _is_free(lock: Path) -> bool:
-    """Tell whether no process holds a run's lock."""
+    """Tell whether no process holds a run's lock; one that cannot be opened may be held."""
     try:
-        with FileLock(lock, timeout=0):
+        with hold(lock, timeout=0):
             return True
-    except Timeout:
+    except (Timeout, FinscaleError):
         return False
 
 

@@ -117,7 +117,7 @@ def _read(
     """Read a table; a run's are asked for by each of its scores, a baseline's by every run."""
     import polars as pl
 
-    table = pl.scan_parquet(path)
+    table = pl.scan_parquet(path, glob=False)
     if split is not None:
         table = table.filter(pl.col("split") == split)
     return (table.select(columns) if columns else table).collect()

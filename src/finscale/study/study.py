@@ -24,6 +24,7 @@ from finscale.study.families import LeftOut, fitting_cells, of_family
 from finscale.study.grid import Cell, alone_studies, expand
 from finscale.study.planned import Planned, plan_cells
 from finscale.study.registration import Registration
+from finscale.study.showing import Showing
 from finscale.study.tuning import Tuner
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Planned", "Study"]
 
 
-class Study:
+class Study(Showing):
     """A grid of runs along one or two scale axes, its baselines, controls and results.
 
     Parameters

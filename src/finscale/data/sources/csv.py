@@ -1,36 +1,44 @@
-"""Bars from a delimited text file in any usual layout."""
+"""Bars from a file or a frame in any usual layout."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from finscale.data.acceptance import accept, wishes_from
-from finscale.data.bars import Bars
-from finscale.data.calendar import timezone
+from finscale.data.bars import PRICES, Bars
 from finscale.data.sources.base import Source, register
+from finscale.data.sources.csv_choices import choices_from
 from finscale.data.sources.csv_columns import find_columns
+from finscale.data.sources.csv_dates import DateWishes, parse_dates
+from finscale.data.sources.csv_header import num_fields
 from finscale.data.sources.csv_marks import decimal_comma
-from finscale.data.sources.csv_table import read_table
-from finscale.data.sources.csv_values import parse_dates, parse_numbers
+from finscale.data.sources.csv_quirks import interpret
+from finscale.data.sources.csv_sessions import SessionOf
+from finscale.data.sources.csv_table import reading_repairs
+from finscale.data.sources.csv_values import parse_numbers
 from finscale.errors import DataError
+from finscale.tables import CellTable, read_table
 
-_NUMBERS = ("open", "high", "low", "close", "adj_close", "volume", "dividends")
+_NUMBERS = (*PRICES, "adj_close", "volume", "dividends", "splits", "price_factor")
 
 
 def fetch(
     symbol: str,
     *,
     file: Path | str | None = None,
-    date_format: str | None = None,
+    sheet: str | None = None,
+    member: str | None = None,
     **options: Any,
 ) -> Bars:
-    """Return the bars of ``symbol`` in a delimited text file.
+    """Return the bars of ``symbol`` in a file.
 
-    Delimiter, encoding, header lines, the order of columns and rows, and the format of dates and
-    numbers are detected; see :class:`finscale.data.acceptance.Wishes` for the options.
+    The kind of file, delimiter, encoding, header lines, the order of columns and rows, and the
+    format of dates and numbers are detected.
 
     Parameters
     ----------
@@ -38,8 +46,10 @@ def fetch(
         Upper-case symbol; chooses among several in one file.
     file : Path
         The file.
-    date_format : str, optional
-        ``strptime`` format of dates whose day and month cannot be told apart.
+    sheet, member : str, optional
+        The sheet of a workbook and the file in an archive, where several could be meant.
+    **options
+        Those of :func:`bars_in`.
 
     Raises
     ------
@@ -50,19 +60,74 @@ def fetch(
         raise DataError(
             "the csv source needs a file.", hint=f"finscale data import FILE --symbol {symbol}"
         )
-    wishes = wishes_from(options, "csv")
-    table = read_table(Path(file))
+    table = read_table(
+        Path(file),
+        recognise=partial(num_fields, symbol=symbol),
+        symbol=symbol,
+        sheet=sheet,
+        member=member,
+    )
+    return bars_in(table, symbol, **options)
+
+
+def bars_in(
+    table: CellTable,
+    symbol: str,
+    *,
+    source: str = "csv",
+    date_format: str | None = None,
+    century: int | None = None,
+    session_of: SessionOf | None = None,
+    columns: str | Sequence[str] | Mapping[str, str] | None = None,
+    format: str | None = None,
+    where: str | Sequence[str] | Mapping[str, str] | None = None,
+    ticker: str | None = None,
+    **options: Any,
+) -> Bars:
+    """Return the bars of ``symbol`` in a table of strings.
+
+    Parameters
+    ----------
+    table : CellTable
+        The file or frame, read.
+    symbol : str
+        Upper-case symbol; chooses among several.
+    source : str
+        Registered name of the source.
+    date_format : str, optional
+        ``strptime`` format of dates whose day and month cannot be told apart, or what numbers
+        count: ``excel``, ``s``, ``ms``, ``matlab`` … (``csv_date_numbers.FORMS``).
+    century : int, optional
+        Century of the earliest two-digit year: 1900 reads 62 as 1962.
+    session_of : {"open", "close"}, optional
+        Which end of a session time stamps mark, where their weekdays do not tell.
+    columns : str or mapping, optional
+        Field → the column that holds it, by name or by number from 1, empty for none:
+        ``open=PX_OPEN,close=PX_LAST,adj_close=``.
+    format : str, optional
+        A vendor's format, such as ``binance`` or ``crsp``; see ``vendor_formats.toml``.
+    where : str or mapping, optional
+        Column → the value that rows must have in it: ``BOARDID=TQBR``.
+    ticker : str, optional
+        The table's own name for the symbol, where it is no obvious spelling of it.
+    **options
+        See :class:`finscale.data.acceptance.Wishes`.
+
+    Raises
+    ------
+    DataError
+        If the table holds no daily bars of the symbol, or they cannot be trusted.
+    """
+    wishes = wishes_from(options, source)
     place = table.place
-    columns = find_columns(table, symbol)
-    rows = [table.rows[i] for i in columns.rows]
-    lines = [table.lines[i] for i in columns.rows]
-    cells = {name: [row[i] for row in rows] for name, i in columns.index.items()}
-    # in the file's order: the end of the last line may be missing
-    in_order = sorted(columns.index, key=lambda name: columns.index[name])
-    numbers = {name: cells[name] for name in in_order if name in _NUMBERS}
+    choices = choices_from(columns, format, where, ticker)
+    said = DateWishes(date_format, century, session_of, wishes.calendar, wishes.now)
+    dates_of = partial(parse_dates, place=place, wishes=said)
+    found = find_columns(table, symbol, choices, lambda *column: dates_of(*column)[0])
+    cells, lines = found.cells, found.lines
+    numbers = {name: cells[name] for name in cells if name in _NUMBERS}
     with_comma = decimal_comma(numbers, lines, delimiter=table.delimiter, place=place)
-    zone = timezone(wishes.calendar)
-    dates = parse_dates(cells["date"], lines, place=place, zone=zone, date_format=date_format)
+    dates, date_notes = dates_of(cells["date"], lines)
     frame = pl.DataFrame(
         [
             pl.Series("line", lines, dtype=pl.Int64),
@@ -73,18 +138,18 @@ def fetch(
             ),
         ]
     )
-    provenance = {"file": place, "file sha256": table.sha256}
-    if columns.ticker and columns.ticker.upper() != symbol:
-        provenance["ticker"] = f"{columns.ticker} in the file"
+    frame, wishes, about = interpret(frame, found, wishes, place=place)
+    provenance = {"file": place, "file sha256": table.sha256, **dict(table.about)}
     return accept(
         symbol,
         frame,
         wishes,
-        source="csv",
+        source=source,
         place=place,
-        provenance=provenance,
-        last_line=max(table.lines),
+        provenance={**provenance, **found.notes, **date_notes, **about},
+        repairs=reading_repairs(table),
+        last_line=max(table.lines, default=None),
     )
 
 
-register(Source("csv", "a text file in any usual layout", fetch))
+register(Source("csv", "a file in any usual layout", fetch))

@@ -1,132 +1,142 @@
-"""Find the columns of a table that hold one symbol's dates, prices and volume."""
+"""Find the columns and rows of a table that hold one symbol's dates, prices and volume."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from finscale.data.sources.csv_table import CsvTable, looks_like_date
+from finscale.data.sources.csv_choices import FIELDS, Choices, chosen, left_alone, position
+from finscale.data.sources.csv_fields import group_columns, is_empty, pick_columns, split_ratio
+from finscale.data.sources.csv_formats import VendorFormat, find_format
+from finscale.data.sources.csv_moments import DatesOf, find_dates
+from finscale.data.sources.csv_rows import (
+    choose_rows,
+    filter_rows,
+    keep_own_rows,
+    leave_out_events,
+)
+from finscale.data.sources.csv_sheet import Sheet, make_sheet, parts_of
+from finscale.data.sources.csv_table import CsvTable
+from finscale.data.sources.csv_tickers import refuse_others, same_ticker
+from finscale.data.sources.csv_words import bare
 from finscale.errors import DataError
-
-#: Names that columns have in practice, compared without case, digits, spaces, signs and brackets.
-ALIASES = {
-    "date": ("date", "datetime", "timestamp", "day", "tradedate", "tradingday", "time"),
-    "open": ("open", "openprice", "o"),
-    "high": ("high", "highprice", "h"),
-    "low": ("low", "lowprice", "l"),
-    "close": ("close", "closeprice", "closelast", "last", "lastprice", "c", "price"),
-    "adj_close": ("adjclose", "adjustedclose", "adjcloseprice", "closeadj", "closeadjusted"),
-    "volume": ("volume", "vol", "v", "tradedvolume", "totaltradequantity"),
-    "symbol": ("symbol", "ticker", "tic", "name", "code"),
-    "dividends": ("dividends", "dividend", "divcash"),
-}
-_FIELDS = {alias: field for field, aliases in ALIASES.items() for alias in aliases}
-# Names that are used only if the field has no better one: "Time" next to "Date".
-_WEAK = ("price", "time", "last", "name", "code")
-_NEEDED = ("date", "open", "high", "low", "close")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Position of each field's column, the symbol's rows, and its name in the file."""
+    """The cells of one symbol's rows, by field, and what was decided to find them."""
 
-    index: dict[str, int]
-    rows: tuple[int, ...]
-    ticker: str
+    cells: dict[str, list[str]]
+    """``date``, ``open`` … and what else is known, in the file's order, one cell a row."""
+    lines: list[int]
+    """Line of each row in the file."""
+    notes: dict[str, str]
+    """What the summary says: the columns that are not read, the rows, the format."""
+    names: dict[str, str]
+    """Each field's column as the file names it."""
+    format: VendorFormat
 
 
-def find_columns(table: CsvTable, symbol: str) -> Columns:
-    """Return the columns that hold the date, prices and volume of ``symbol``.
+def find_columns(
+    table: CsvTable,
+    symbol: str,
+    choices: Choices | None = None,
+    dates_of: DatesOf | None = None,
+) -> Columns:
+    """Return the cells that hold the date, prices and volume of ``symbol``.
 
     One header line with the columns' names is enough; a second one may name a ticker for each
-    column (yfinance), or a column may name a ticker for each row.
+    column (yfinance), or a column may name a ticker for each row. ``choices`` are the user's own
+    words; ``dates_of`` reads dates, to tell whether two columns hold the same.
 
     Raises
     ------
     DataError
-        If a column is missing or appears twice, or the file holds only other symbols.
+        If a column is missing, several could be meant, or the file holds only other symbols.
     """
-    names = max(table.headers, key=lambda cells: sum(_field(c, symbol) is not None for c in cells))
-    fields = [_field(name, symbol) for name in names]
-    tickers = _tickers(table, names, fields)
-    ticker = _choose(tickers, symbol, table.place)
-    if any(tickers):
-        # in such a file the first column holds dates, whatever its header says
-        fields = ["date", *fields[1:]]
-    elif "date" not in fields:
-        # the first unnamed column that holds dates
-        for i, field in enumerate(fields):
-            if field is None and looks_like_date(table.rows[0][i]):
-                fields[i] = "date"
-                break
-    index: dict[str, int] = {}
-    for field in ALIASES:
-        mine = [
-            i for i, f in enumerate(fields) if f == field and (not i or tickers[i] in ("", ticker))
-        ]
-        if mine:
-            index[field] = _one_of(mine, names, field, table.place)
-    missing = [field for field in _NEEDED if field not in index]
-    if missing:
-        have = ", ".join(name or "(no name)" for name in names)
-        raise DataError(
-            f"{table.place} has no column for {', '.join(missing)}; it has {have}.",
-            hint="bars need date, open, high, low, close (and, if known, adj close and volume)",
-        )
-    rows = tuple(range(len(table.rows)))
-    if "symbol" in index:
-        stated = [cells[index["symbol"]] for cells in table.rows]
-        ticker = _choose(stated, symbol, table.place)
-        rows = tuple(i for i, name in enumerate(stated) if name in (ticker, ""))
-    return Columns(index, rows, ticker)
+    choices = choices or Choices()
+    form, names = find_format(table, choices)
+    sheet = make_sheet(table, names, symbol, choices)
+    stated = _stated(sheet, form, choices)
+    alone = left_alone(choices, sheet.names, sheet.place)
+    notes = {"format": form.note} if form.name else {}
+    filtered = filter_rows(sheet, choices)
+    if filtered:
+        notes["where"] = ", ".join(f"{name}={value}" for name, value in choices.where.items())
+    own, groups = group_columns(sheet, choices.ticker or symbol, stated)
+    values = {i for candidates in groups.values() for i, _ in candidates}
+    notes |= leave_out_events(sheet, values)
+    dates, used = find_dates(sheet, stated, own, dates_of)
+    fields = {i for field, i in stated.items() if i is not None and field != "symbol"}
+    taken = filtered | used | values | fields | alone
+    if own:
+        notes |= keep_own_rows(sheet, [*values, *(i for i in used if sheet.tickers[i])], own)
+    in_rows, keys, about = choose_rows(sheet, dates, taken, stated, symbol, choices)
+    notes |= about
+    ticker = _check_ticker(sheet, in_rows or own, symbol, choices)
+    if ticker and ticker.upper() != symbol:
+        notes["ticker"] = f"{ticker} in the file"
+    index = {"date": dates, **pick_columns(sheet, groups, stated, alone, form, choices)}
+    unread = _unread(sheet, {*filtered, *used, *keys, *index.values()}, own)
+    if unread:
+        notes["not read"] = unread
+    in_order = sorted(index.items(), key=lambda item: item[1])
+    cells = {field: sheet.column(i) for field, i in in_order}
+    if "splits" in cells:
+        cells["splits"] = [split_ratio(cell) for cell in cells["splits"]]
+    return Columns(
+        cells=cells,
+        lines=sheet.lines,
+        notes=notes,
+        names={field: sheet.names[i] for field, i in index.items() if i < len(sheet.names)},
+        format=form,
+    )
 
 
-def _field(name: str, symbol: str) -> str | None:
+def field_of(name: str, symbol: str) -> str | None:
     """Return the field that a column's name means, with or without the symbol in it."""
-    bare = _bare(name)
-    if bare in _FIELDS:
-        return _FIELDS[bare]
-    # Close_SPY, SPY Close, ('Close', 'SPY'): headers flattened by pandas
-    own = _bare(symbol)
-    return _FIELDS.get(bare.removesuffix(own)) or _FIELDS.get(bare.removeprefix(own))
+    _, found = parts_of(name, symbol)
+    fields = (*FIELDS, "settle", "tick_volume")
+    return next((each.field for each in found if each.field in fields), None)
 
 
-def _bare(name: str) -> str:
-    inner = name if name.startswith("(") else re.sub(r"\(.*?\)", "", name)
-    return re.sub(r"[^a-z]", "", inner.lower())
+def _stated(sheet: Sheet, form: VendorFormat, choices: Choices) -> dict[str, int | None]:
+    """Return the columns that the user names, and those that the format names otherwise."""
+    found: dict[str, int | None] = {}
+    for field, name in form.columns.items():
+        if choices.format or any(bare(name) == bare(other) for other in sheet.names):
+            found[field] = position(name, sheet.names, place=sheet.place, option="--format")
+    return {**found, **chosen(choices, sheet.names, sheet.place)}
 
 
-def _tickers(table: CsvTable, names: Sequence[str], fields: Sequence[str | None]) -> list[str]:
-    """Return the ticker above or below each column's name; empty strings where there is none."""
-    known = [i for i, field in enumerate(fields) if field is not None and i > 0]
-    for cells in table.headers:
-        if cells is not names and known and all(cells[i] for i in known):
-            return ["", *cells[1:]]
-    return [""] * len(names)
-
-
-def _choose(tickers: Sequence[str], symbol: str, place: str) -> str:
-    """Return the file's own name for ``symbol``: the one equal to it, or the only one."""
-    known = sorted(set(tickers) - {""})
-    for ticker in known:
-        if ticker.upper() == symbol:
-            return ticker
-    if len(known) > 1:
-        some = ", ".join(known[:8]) + (" …" if len(known) > 8 else "")
+def _check_ticker(sheet: Sheet, found: str, symbol: str, choices: Choices) -> str:
+    """Return the file's name for the symbol: in its columns, its rows, or a line above them."""
+    if not found and sheet.title:
+        if not same_ticker(sheet.title, choices.ticker or symbol):
+            raise refuse_others([sheet.title], choices.ticker or symbol, place=sheet.place)
+        found = sheet.title
+    if choices.ticker and not found:
         raise DataError(
-            f"{place} holds {len(known)} symbols ({some}), and {symbol} is none of them.",
-            hint=f"choose one of them, such as --symbol {known[0]}",
+            f"{sheet.place} names no {choices.ticker} (--ticker).",
+            hint="leave --ticker away, or say which column names it: --columns symbol=NAME",
         )
-    return known[0] if known else ""
+    return found
 
 
-def _one_of(candidates: Sequence[int], names: Sequence[str], field: str, place: str) -> int:
-    strong = [i for i in candidates if _bare(names[i]) not in _WEAK] or candidates
-    if len(strong) > 1:
-        listed = " and ".join(repr(names[i]) for i in strong)
-        raise DataError(
-            f"{place}: columns {listed} are all named like the {field}.",
-            hint="leave all but one of them out of the file",
-        )
-    return strong[0]
+def _unread(sheet: Sheet, read: Collection[int], own: str) -> str:
+    """Return the columns that are not read; those of other tickers in one go."""
+    listed = []
+    others = set()
+    for i, name in enumerate(sheet.names):
+        if i in read:
+            continue
+        if sheet.tickers[i] and own and sheet.tickers[i] != own:
+            others.add(sheet.tickers[i])
+        elif not is_empty(sheet, i):
+            zeros = " (0 throughout)" if is_empty(sheet, i, zeros=True) else ""
+            listed.append((name or f"column {i + 1} (no name)") + zeros)
+        elif name:
+            listed.append(f"{name} (empty)")
+    if others:
+        listed.append(f"the columns of {', '.join(sorted(others))}")
+    return ", ".join(listed)

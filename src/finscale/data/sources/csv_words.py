@@ -1,0 +1,68 @@
+"""What a column's name means: the table of header words of ``header_words.toml``."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+# Letters that Unicode does not take apart into a plain one and a mark.
+_PLAIN = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae"})
+_BRACKETS = re.compile(r"\(.*?\)|（.*?）|\[.*?\]")
+_ADJUSTED = re.compile(r"\w\s*[(\[（](adj|bereinigt|skoryg|复权|ajust)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What one column's name says."""
+
+    field: str
+    """Such as ``close``; a heading of the table of words."""
+    weak: bool = False
+    """Whether another column of the field, with a better name, comes first: Price beside Close."""
+
+
+def bare(name: str) -> str:
+    """Return a name in small letters only, without accents, digits, signs and brackets."""
+    if _ADJUSTED.search(name):
+        name = f"adj {name}"  # Close (adj.) is no close
+    inner = name if name.startswith("(") else _BRACKETS.sub("", name)
+    apart = unicodedata.normalize("NFKD", inner.casefold())
+    plain = "".join(char for char in apart if not unicodedata.combining(char))
+    joined = unicodedata.normalize("NFC", plain).translate(_PLAIN)
+    return "".join(char for char in joined if char.isalpha())
+
+
+@cache
+def words() -> dict[str, tuple[Meaning, ...]]:
+    """Return the meanings of every bare name, in the order of the table."""
+    table = tomllib.loads(
+        files("finscale.data.sources").joinpath("header_words.toml").read_text("utf-8")
+    )
+    found: dict[str, dict[str, Meaning]] = {}
+    for field, lists in table.items():
+        for kind in ("words", "weak"):
+            for word in lists.get(kind, ()):
+                meaning = Meaning(field, weak=kind == "weak")
+                found.setdefault(bare(word), {}).setdefault(field, meaning)
+    return {name: tuple(meanings.values()) for name, meanings in found.items()}
+
+
+def meanings(name: str) -> tuple[Meaning, ...]:
+    """Return all that a name can mean as a column."""
+    known = words().get(bare(name), ())
+    return tuple(each for each in known if each.field not in ("qualifier", "unit", "title"))
+
+
+def meaning(name: str, *fields: str) -> Meaning | None:
+    """Return what a name means; only one of ``fields`` if any are given."""
+    known = words().get(bare(name), ())
+    return next((each for each in known if not fields or each.field in fields), None)
+
+
+def means(name: str, *fields: str) -> bool:
+    """Tell whether a name is one of the words of any of ``fields``."""
+    return meaning(name, *fields) is not None
