@@ -56,7 +56,7 @@ def examine_plausibility(evidence: Evidence) -> CheckOutcome:
     outcome = _examine_channels(evidence)
     prices = impossible_prices(evidence)
     if not prices:
-        looked = "; no price out of scale" * has_prices(evidence)
+        looked = "; no price out of scale" * (outcome.status == "proven" and has_prices(evidence))
         return replace(outcome, statement=outcome.statement + looked)
     mends = [outcome.mend] if outcome.findings else []
     return replace(
