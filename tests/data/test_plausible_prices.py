@@ -133,8 +133,11 @@ class TestCutOff:
         bars = self._file(tmp_path, cut)
         assert bars.last_date == DAYS[298]
         assert len(bars) == 299
-        assert bars.repairs[-1].date == DAYS[299]
-        assert "left out" in bars.repairs[-1].reason
+        # a row of fewer cells is left out before its date is read
+        (repair,) = bars.repairs
+        assert repair.row == 301
+        assert repair.reason.endswith("left out")
+        assert bars.provenance["left out"].startswith("1 of 300 rows: ")
 
     @pytest.mark.parametrize(
         "order", ["Volume,Open,High,Low,Close", "Close,Open,Low,High", "High,Low,Close,Open"]
@@ -144,6 +147,18 @@ class TestCutOff:
         bars = self._file(tmp_path, len(last) - 1, header=f"Date,{order}")
         assert len(bars) == 299
         assert "the last line is cut off" in bars.repairs[-1].reason
+
+    def test_the_last_line_of_a_symbol_is_not_the_files(self, tmp_path):
+        rows = _rows().with_columns(volume=pl.when(pl.int_range(300) < 299).then("volume"))
+        lines = [f"{name},{','.join(map(str, row))}" for name in "AB" for row in rows.rows()]
+        text = "\n".join(["Symbol,Line,Date,Open,High,Low,Close,Volume", *lines])
+        file = tmp_path / "two.csv"
+        file.write_text(text.replace("None", ""))
+        one, two = (
+            fetch_bars("csv", name, file=file, now=NOW, adjustment="split") for name in "AB"
+        )
+        assert (len(one), one.repairs[0].reason) == (300, "no volume: set to 0")
+        assert (len(two), two.repairs[0].row) == (299, 601)
 
     def test_a_whole_line_without_a_line_end_stays(self, tmp_path):
         bars = self._file(tmp_path, 2)  # 1050000 instead of 1050000.0

@@ -95,8 +95,13 @@ def test_opens_of_zero(bars_of):
 
 
 def test_the_newest_adjusted_closes_are_missing(bars_of):
-    with pytest.raises(DataError, match="65 of 625 bars"):
+    with pytest.raises(DataError, match="65 of 625 bars") as caught:
         bars_of("adj_missing_tail.csv", "ABC")
+    assert "--fill-from-close" in caught.value.hint
+    left = bars_of("adj_missing_tail.csv", "ABC", leave_out_bad_rows=True)
+    assert (len(left), left.provenance["left out"]) == (560, "65 of 625 rows: no adj_close")
+    filled = bars_of("adj_missing_tail.csv", "ABC", fill_from_close=True)
+    assert (len(filled), len(filled.repairs), filled.adjusted_to) == (625, 65, "split+dividend")
 
 
 def test_adjusted_closes_rounded_to_cents(bars_of):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from finscale.audit.certificate import CheckOutcome
 from finscale.audit.evidence import Evidence, originals, unread
-from finscale.audit.prices import MEND_PRICES, impossible_prices
+from finscale.audit.prices import MEND_PRICES, has_prices, impossible_prices
 from finscale.data.targets import task_reach
 from finscale.evaluation.targets import TARGETS
 
@@ -56,7 +56,8 @@ def examine_plausibility(evidence: Evidence) -> CheckOutcome:
     outcome = _examine_channels(evidence)
     prices = impossible_prices(evidence)
     if not prices:
-        return replace(outcome, statement=f"{outcome.statement}; no price out of scale")
+        looked = "; no price out of scale" * (outcome.status == "proven" and has_prices(evidence))
+        return replace(outcome, statement=outcome.statement + looked)
     mends = [outcome.mend] if outcome.findings else []
     return replace(
         outcome,

@@ -27,16 +27,26 @@ def impossible_prices(evidence: Evidence) -> list[str]:
     """Return a sentence for each symbol whose bars hold prices that no market made."""
     findings = []
     for symbol in evidence.dataset.symbols:
-        bars = evidence.bars.get(symbol)
-        if bars is None and evidence.timescale == "daily":
-            bars = evidence.part(symbol)
-        if bars is None or not {"date", *PRICES} <= set(bars.columns):
+        bars = _bars(evidence, symbol)
+        if bars is None:
             continue
         found = list(_in_words(bars, evidence.real_moves.get(symbol, frozenset())))
         more = f"; {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
         if found:
             findings.append(f"{symbol}: {'; '.join(found[:_SHOWN])}{more}")
     return findings
+
+
+def has_prices(evidence: Evidence) -> bool:
+    """Tell whether there are bars to look at."""
+    return any(_bars(evidence, symbol) is not None for symbol in evidence.dataset.symbols)
+
+
+def _bars(evidence: Evidence, symbol: str) -> pl.DataFrame | None:
+    bars = evidence.bars.get(symbol)
+    if bars is None and evidence.timescale == "daily":
+        bars = evidence.part(symbol)
+    return bars if bars is not None and {"date", *PRICES} <= set(bars.columns) else None
 
 
 def _in_words(bars: pl.DataFrame, real: frozenset[object]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from finscale.data.bars import ADJUSTMENTS, Adjustment, Bars, Repair, conform
 from finscale.data.cadence import check_declared, refuse_slow_bars
 from finscale.data.cells import unusual_prices
 from finscale.data.jumps import jumps_in_words
-from finscale.data.losses import left_out_in_words, stale_in_words
+from finscale.data.losses import left_out_in_words, num_left_out, stale_in_words
 from finscale.data.mending import Context
 from finscale.data.repairs import mend
 from finscale.data.ticks import ticks_in_words
@@ -72,12 +72,14 @@ def accept(
     place: str,
     provenance: dict[str, str],
     repairs: Sequence[Repair] = (),
+    last_line: int | None = None,
 ) -> Bars:
     """Return bars made from a source's rows, or raise with one sentence.
 
     ``rows`` are as :func:`finscale.data.repairs.mend` takes them; ``dividends`` may be among the
     columns. ``place`` is the file or address for messages; ``repairs`` are those that the source
-    has made itself. How adjustment and calendar were decided is added to ``provenance``.
+    has made itself; ``last_line`` is the file's last, which may be cut off. How adjustment and
+    calendar were decided is added to ``provenance``.
 
     Raises
     ------
@@ -98,8 +100,8 @@ def accept(
         provenance["cadence"] = "daily, as the user says"
     if not rows["date"].is_sorted():
         provenance["order"] = "newest first" if rows["date"].is_sorted(descending=True) else "mixed"
-    num_rows = rows.height
-    rows, mended = mend(rows, _context(place, wishes))
+    num_rows = rows.height + num_left_out(repairs)
+    rows, mended = mend(rows, _context(place, wishes, last_line))
     found = (*repairs, *mended)
     if wishes.strict and found:
         raise DataError(_strictly(found, place), hint="leave --strict away to repair and list them")
@@ -134,7 +136,7 @@ def accept(
     )
 
 
-def _context(place: str, wishes: Wishes) -> Context:
+def _context(place: str, wishes: Wishes, last_line: int | None) -> Context:
     return Context(
         place,
         wishes.calendar,
@@ -142,6 +144,7 @@ def _context(place: str, wishes: Wishes) -> Context:
         real=wishes.real_moves,
         leave_out=wishes.leave_out_bad_rows,
         fill_from_close=wishes.fill_from_close,
+        last_line=last_line,
         ask_calendar=wishes.ask_calendar,
     )
 

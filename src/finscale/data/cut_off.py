@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from finscale.data import calendar
 from finscale.data.bars import Repair
 from finscale.data.mending import Context, Mended
 from finscale.data.ticks import tick_size
@@ -28,9 +29,11 @@ def drop_cut_off(rows: pl.DataFrame, context: Context) -> Mended:
         return rows, []
     last = rows["line"].arg_max()
     assert last is not None
+    if context.last_line is not None and rows["line"][last] != context.last_line:
+        return rows, []  # another symbol's rows follow
     others = rows.filter(pl.col("line") != rows["line"][last])
     reason = _lacks(rows, others, last, numbers) or _ends_early(rows, others, last, numbers[-1])
-    if not reason:
+    if not reason or rows["date"][last] >= calendar.unfinished(context.calendar, context.now):
         return rows, []
     repair = Repair(
         rows["line"][last], rows["date"][last], f"the last line is cut off, {reason}: row left out"

@@ -60,6 +60,11 @@ def empty_hint(rows: pl.DataFrame) -> str:
     return _hint(rows, rows["date"].to_list(), None)
 
 
+def num_left_out(repairs: Sequence[Repair]) -> int:
+    """Return how many rows repairs have left out."""
+    return sum(repair.reason.endswith(LEFT_OUT) for repair in repairs)
+
+
 def left_out_in_words(repairs: Sequence[Repair], num_rows: int) -> str:
     """Say how many rows of a source were left out, and why; nothing where none was.
 

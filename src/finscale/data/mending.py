@@ -28,6 +28,8 @@ class Context:
     """Days whose prices the user calls real, however strange."""
     leave_out: bool = False
     """Leave out rows that cannot be used, however many, instead of refusing."""
+    last_line: int | None = None
+    """The last line of the source, where it has lines; that of the rows if it is not known."""
     fill_from_close: bool = False
     """Take the close where open, high, low or adjusted close has no value."""
     ask_calendar: bool = False

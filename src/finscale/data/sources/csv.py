@@ -148,6 +148,7 @@ def bars_in(
         place=place,
         provenance={**provenance, **found.notes, **date_notes, **about},
         repairs=reading_repairs(table),
+        last_line=max(table.lines, default=None),
     )
 
 

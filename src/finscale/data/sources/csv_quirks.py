@@ -65,7 +65,8 @@ def interpret(
     if "price_factor" in frame.columns:
         frame, about = _divided(frame, columns)
         notes |= about
-    if "adj_close" in frame.columns:
+    asked = wishes.leave_out_bad_rows or wishes.fill_from_close
+    if "adj_close" in frame.columns and not asked:
         kept = frame
         for first, last in wishes.drop:
             kept = kept.filter(~pl.col("date").is_between(first, last))
@@ -121,7 +122,8 @@ def _refuse_partly_adjusted(frame: pl.DataFrame, columns: Columns, place: str) -
         f"{place}: {rows} no {name!r}, {which} (first {first}, row {lost['line'][0]}).",
         hint="fetch the file again; `--columns adj_close=` imports all bars without it (say then "
         "what has been done to the prices: --adjustment); "
-        f"`--drop {first}:{last}` leaves those days out",
+        f"`--drop {first}:{last}` or --leave-out-bad-rows leaves those days out; --fill-from-close "
+        "takes the close where the adjusted close beside them equals it",
     )
 
 
