@@ -192,10 +192,6 @@ def _title(table: CsvTable, names: Sequence[str]) -> str:
     ``Security,SPY US Equity``, ``# Symbol: SPY``, ``Apple Inc. (AAPL)``, or nothing but ``SPY``.
     """
     lines = [[cell for cell in cells if cell] for cells in table.headers if cells != tuple(names)]
-    # comments that the reader left out: "line 1: # Symbol: SPY; line 2: …"
-    left_out = dict(getattr(table, "about", ()))
-    for text in filter(None, map(left_out.get, ("comments", "skipped"))):
-        lines += [[re.sub(r"^line \d+: ", "", part)] for part in re.split(r";\s*", text)]
     for filled in lines:
         if not 0 < len(filled) <= 2:
             continue
