@@ -731,3 +731,12 @@ def test_a_format_that_does_not_fit_is_refused(read):
         lambda k, d: [d, *(round(float(x) * 10_000) for x in _bar(k)[:4]), 5],
     )
     assert read(whole, format="lean").frame["close"].to_list() == pytest.approx(CLOSES)
+
+
+def test_a_column_with_the_symbols_own_name_beside_bars_is_a_question(read):
+    content = _table("date,open,high,low,close,volume,VIX", lambda k, d: [d, *_bar(k), 15.2])
+    assert read(content, "SPY").provenance["not read"] == "VIX"
+    with pytest.raises(DataError, match="has a column 'VIX' beside open") as caught:
+        read(content, "VIX")
+    assert "--columns VIX=" in caught.value.hint
+    assert len(read(content, "VIX", columns="VIX=")) == 10
