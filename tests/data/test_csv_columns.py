@@ -740,3 +740,57 @@ def test_a_column_with_the_symbols_own_name_beside_bars_is_a_question(read):
         read(content, "VIX")
     assert "--columns VIX=" in caught.value.hint
     assert len(read(content, "VIX", columns="VIX=")) == 10
+
+
+def test_holes_in_one_key_do_not_matter_where_another_names_the_symbol(read):
+    days = [day for day in DAYS for _ in range(2)]
+    content = _table(
+        "date,instrument,isin,ticker,open,high,low,close,volume",
+        lambda k, d: [
+            d,
+            "" if k in (3, 8) else ("X1", "X2")[k % 2],
+            "" if k in (5, 7) else ("US1", "US2")[k % 2],
+            ("XOM", "SPY")[k % 2],
+            *_bar(k // 2, (30.0, 100.0)[k % 2]),
+        ],
+        days,
+    )
+    assert read(content).frame["close"].to_list() == CLOSES
+    with pytest.raises(DataError, match="has no instrument, and the file holds 2"):
+        read(content, "AAPL")
+    assert len(read(content, "AAPL", where="ticker=SPY", columns="instrument=,isin=")) == 10
+
+
+def test_a_row_that_stands_twice_does_not_hide_the_key_of_a_panel(read):
+    days = [*(day for day in DAYS for _ in range(2)), DAYS[-1]]
+    content = _table(
+        "date,thing,open,high,low,close,volume",
+        lambda k, d: [d, ("XOM", "SPY")[min(k, 19) % 2], *_bar(min(k, 19) // 2)],
+        days,
+    )
+    bars = read(content)
+    assert bars.frame["close"].to_list() == CLOSES
+    with pytest.raises(DataError, match=r"which differ in 'thing' \(SPY, XOM\)"):
+        read(content, "AAPL")
+
+
+def test_tickers_that_come_back_are_not_joined(read):
+    days = [dt.date(2023, 9, 1) + dt.timedelta(days=n) for n in range(30)]
+    content = _table(
+        "date,thing,open,high,low,close,volume",
+        lambda k, d: [d, ("TWTR", "ARM", "TWTR")[k // 10], *_bar(k)],
+        days,
+    )
+    with pytest.raises(DataError, match="one after another"):
+        read(content, calendar="none")
+    assert len(read(content, "TWTR", calendar="none")) == 20
+
+
+def test_where_names_the_rows_of_any_symbol(read):
+    days = [day for day in DAYS for _ in range(2)]
+    content = _table(
+        "date,instrument,open,high,low,close,volume",
+        lambda k, d: [d, ("XOM", "SPY")[k % 2], *_bar(k // 2, (30.0, 100.0)[k % 2])],
+        days,
+    )
+    assert read(content, "MINE", where="instrument=SPY").frame["close"].to_list() == CLOSES
