@@ -6,6 +6,7 @@
 ``reference/_generated/words.md``   the words of the report
 ``reference/_generated/rooms.md``   every room with what lives there
 ``reference/api/generated/*.rst``   the public names of each room
+``tutorial/notebook.md``            the notebook with its outputs
 =================================== ==================================================
 """
 
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import api_pages
 import cli_page
+import notebook_page
 import settings_page
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     write(reference / "_generated" / "config.md", settings_page.markdown())
     write(reference / "_generated" / "words.md", words())
     write(reference / "_generated" / "rooms.md", api_pages.summaries())
+    tutorial = Path(app.srcdir) / "tutorial"
+    notebook = Path(app.srcdir).parent / "examples" / "first_study.ipynb"
+    write(tutorial / "notebook.md", notebook_page.markdown(notebook, tutorial / "_notebook"))
     for name, text in api_pages.pages().items():
         write(reference / "api" / "generated" / f"{name}.rst", text)
     app.connect("autodoc-process-signature", api_pages.short_signature)

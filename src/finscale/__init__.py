@@ -24,6 +24,7 @@ _HOMES = {
     "ThermalCallback": "finscale.training",
     "TrackingManager": "finscale.training",
     "Trainer": "finscale.training",
+    "from_loaders": "finscale.training",
     "RunStore": "finscale.runs",
     "Law": "finscale.scaling",
     "fit_law": "finscale.scaling",
@@ -37,6 +38,7 @@ _HOMES = {
     "judge": "finscale.judging.judge",
     "Study": "finscale.study",
     "run_experiment": "finscale.experiment",
+    "load_run": "finscale.experiment",
     "synthetic": "finscale.data.synthetic",
 }
 

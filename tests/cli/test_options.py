@@ -1,8 +1,11 @@
 """Options of their own beside ``--set``."""
 
-import pytest
+from io import StringIO
 
-from finscale.cli.options import with_options
+import pytest
+from rich.console import Console
+
+from finscale.cli.options import plain_table, with_options, wrapped
 from finscale.config import ExperimentConfig, load_config
 from finscale.errors import ConfigError
 
@@ -24,3 +27,43 @@ def test_values_are_read_as_they_were_typed(root, budget):
     typed = load_config(ExperimentConfig, file, [f"model.budget={budget}"])
     assert config.network.budget == typed.network.budget
     assert config.data.symbols == ("ON",)
+
+
+def _drawn(width: int, **options) -> str:
+    columns = ("run", "architecture", "loss [95 % interval]", "seconds")
+    rows = [("0123456789abcdef", "a patched transformer", ".3655 [.341, .391]", "1,204.5")]
+    options = {"left": ("run", "architecture"), "whole": ("run",), **options}
+    table = plain_table(columns, rows, width=width, **options)
+    terminal = Console(width=width, file=StringIO())
+    terminal.print(table)
+    return terminal.file.getvalue()
+
+
+def test_a_narrow_table_loses_columns_and_no_values() -> None:
+    wide = _drawn(100)
+    assert "1,204.5" in wide
+    assert "left out" not in wide
+    narrow = _drawn(44, drop=("architecture",))
+    assert "transformer" not in narrow
+    assert "left out for want of width: architecture" in narrow
+    # without an order the rightmost go first, and the first stays at any width
+    assert "left out for want of width: seconds" in _drawn(44)
+    assert "0123456789abcdef" in _drawn(17)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 109])
+def test_no_word_is_broken(width) -> None:
+    words = {"transformer", "patched", "0123456789abcdef", ".3655", "[.341,", ".391]", "1,204.5"}
+    drawn = _drawn(width)
+    shown = [word for word in words if word in drawn.split()]
+    gone = words - set(shown)
+    assert all(word[:6] not in drawn for word in gone if len(word) > 6)
+    line = "control   labels shuffled within calendar quarters: configs/studies/sp500.yaml"
+    lines = wrapped(line, width).split("\n")
+    assert " ".join(" ".join(lines).split()) == " ".join(line.split())
+    assert all(len(one) <= width for one in lines)
+
+
+def test_a_path_longer_than_the_terminal_can_still_be_pasted() -> None:
+    path = "studies/" + "x" * 60 + "/report.html"
+    assert wrapped(f"report    {path}", 40).split() == ["report", path]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -69,9 +70,18 @@ def test_run_status_report_export_and_diff() -> None:
     assert "No verdict" in output or "INDETERMINATE" in output
     status = say("study", "status", "small.yaml")
     assert "5 of 5 runs are there" in status
-    assert "permuted-parameters3000-seed0" in status
+    assert "control permuted_labels" in status
+    assert "permuted-parameters3000-seed0" in say("study", "status", "small", "--each")
+    assert "permuted-parameters3000-seed0" not in status
+    (listed,) = json.loads(say("study", "list", "--json"))
+    assert (listed["study"], listed["state"], listed["runs"]) == ("small", "finished", 5)
+    assert "small  finished" in say("study", "list")
 
-    facts = json.loads(say("study", "report", "small.yaml", "--json"))
+    # a study is found by its name, and by the file that it wrote down
+    for place in ("small", "studies/small", "studies/small/study.yaml"):
+        assert "5 of 5" in say("study", "status", place)
+    assert "0 runs to compute" in say("study", "run", "studies/small/study.yaml")
+    facts = json.loads(say("study", "report", "small", "--json"))
     assert len(facts["runs"]) == 3
     # without a linear model among the baselines nothing is said of one
     assert facts["beyond_linear"] is None
@@ -86,6 +96,54 @@ def test_run_status_report_export_and_diff() -> None:
 
     say("study", "export", "small.yaml", "--out", "tables")
     assert len(pl.read_csv("tables/small_runs.csv")) == 3
+
+
+def test_a_name_that_is_no_study_is_answered_with_the_nearest() -> None:
+    with pytest.raises(FinscaleError, match="smal is no file or recipe, and no study") as refused:
+        say("study", "status", "smal")
+    assert refused.value.hint == "Did you mean small?"
+    with pytest.raises(FinscaleError, match="momentum is no file") as refused:
+        say("study", "report", "momentum")
+    assert "study list" in refused.value.hint
+
+
+def test_asking_how_far_a_study_is_reads_no_data(monkeypatch) -> None:
+    before = say("study", "status", "small.yaml", "--each")
+
+    def read(*_: object) -> None:
+        raise AssertionError("the data were read")
+
+    monkeypatch.setattr("finscale.study.planned.prepare", read)
+    assert say("study", "status", "small.yaml", "--each") == before
+    # another study has other runs
+    with pytest.raises(AssertionError, match="the data were read"):
+        say("study", "status", "small.yaml", "--set", "seeds=2")
+    # a run that is damaged is told by its size, and by its content if that is asked for
+    run = json.loads(say("study", "status", "small.yaml", "--json"))[0]["run"]
+    path = Path("runs") / run / "predictions.parquet"
+    content = path.read_bytes()
+    try:
+        path.write_bytes(content[:-1])
+        assert "4 of 5 runs" in say("study", "status", "small.yaml")
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        assert "5 of 5 runs" in say("study", "status", "small.yaml")
+        assert "4 of 5 runs" in say("study", "status", "small.yaml", "--verify")
+    finally:
+        path.write_bytes(content)
+
+
+def test_a_run_that_was_begun_says_where_it_goes_on() -> None:
+    words = ["small.yaml", "--set", "name=begun", "--set", "seeds=[7]", "--set", "controls=[]"]
+    words += ["--set", "axes.parameters=[3k]"]
+    run = json.loads(say("study", "status", *words, "--json"))[-1]["run"]
+    resume = Path(f"runs/.{run}.partial/resume")
+    resume.mkdir(parents=True)
+    (resume / "resume.json").write_text('{"points": [{"epoch": 3, "step": 12}]}')
+    try:
+        assert "1 begun" in say("study", "status", *words)
+        assert "begun, epoch 4, step 12" in say("study", "status", *words, "--each")
+    finally:
+        shutil.rmtree(resume.parent)
 
 
 def test_each_size_is_held_against_the_linear_model() -> None:
@@ -220,6 +278,41 @@ def test_a_new_study_is_a_study(axis: str) -> None:
     assert "#" in Path(f"new_{axis}.yaml").read_text()
     with pytest.raises(FinscaleError, match="exists already"):
         say("study", "new", f"new_{axis}", "--axis", axis)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--sizes", "5k,50k"], "2 sizes along axis parameters can show no law"),
+        (["--axis", "assets", "--symbols", "SPY"], "1 size along axis assets"),
+        (["--axis", "tier"], "1 size along axis tier"),
+        (["--sizes", "5k,6k,7k,8k"], "span ×1.6"),
+        (["--seeds", "1"], "1 seed a size"),
+        (["--axis", "speed"], "'speed' is not a scale axis"),
+        (["--task", "luck"], "name = 'luck': is not a task"),
+    ],
+)
+def test_a_new_study_that_cannot_conclude_is_refused(words: list[str], message: str) -> None:
+    with pytest.raises(FinscaleError, match=message) as refused:
+        say("study", "new", "unfit", *words)
+    assert refused.value.hint
+    assert not Path("unfit.yaml").exists()
+
+
+def test_a_new_study_scales_the_symbols_that_it_is_given() -> None:
+    say("study", "new", "many", "--axis", "assets", "--symbols", "A,B,C,D,E,F,G,H")
+    assert load_study("many.yaml").axes["assets"] == (1, 2, 4, 8)
+    say("study", "new", "four", "--axis", "assets", "--symbols", "A,B,C,D")
+    assert load_study("four.yaml").axes["assets"] == (1, 2, 3, 4)
+    assert load_study("four.yaml", quick=True).name == "four_quick"
+
+
+def test_the_page_shows_what_a_new_study_is(root) -> None:
+    page = (root / "docs/howto/study-file.md").read_text()
+    command = "study new spy_parameters --axis parameters --symbols SPY --task threshold_1pct"
+    assert f"finscale {command}\n" in page
+    assert "parameters: 5k, 17k" in say(*command.split())
+    assert f"```yaml\n{Path('spy_parameters.yaml').read_text()}```" in page
 
 
 @pytest.mark.parametrize(

@@ -108,10 +108,11 @@ def test_alias_and_full_name_are_one_setting(recipe) -> None:
 def test_files_that_cannot_be_read(tmp_path) -> None:
     with pytest.raises(ConfigError, match="does not exist"):
         load_config(ExperimentConfig, tmp_path / "no.yaml")
-    (tmp_path / "threshold.yaml").write_text("- 1\n- 2\n")
+    (tmp_path / "list.yaml").write_text("- 1\n- 2\n")
     with pytest.raises(ConfigError, match="holds no settings"):
-        load_config(ExperimentConfig, tmp_path / "threshold.yaml")
-    with pytest.raises(ConfigError, match="Did you mean"):
+        load_config(ExperimentConfig, tmp_path / "list.yaml")
+    (tmp_path / "threshold.yaml").write_text("seed: 1\n")
+    with pytest.raises(ConfigError, match=r"Did you mean .*threshold\.yaml"):
         load_config(ExperimentConfig, tmp_path / "treshold.yaml")
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(ExperimentConfig, tmp_path)

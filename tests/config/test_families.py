@@ -60,7 +60,8 @@ def test_two_of_one_kind_are_told_apart_by_what_differs() -> None:
         (["mlp", {"kind": "baseline", "name": "logistic"}], "baselines go to `baselines`"),
         (["mlp", {"kind": "dlinear", "dropout": 0.1}], "dropout is not a setting"),
         ([3, "mlp"], "expected a section"),
-        ("mlp", "tuple"),
+        ("mlp", r"a list is asked for.*\[patchtst, mlp\].*\{kind: mlp\}\.\n"),
+        ({"kind": "gru"}, r"\[patchtst, gru\]"),
     ],
 )
 def test_entries_that_make_no_comparison_are_refused(entries: Any, message: str) -> None:

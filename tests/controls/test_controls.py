@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,24 @@ def test_figure_and_json(quick: ControlsReport, tmp_path: Path):
     assert (tmp_path / "controls.png").read_bytes().startswith(b"\x89PNG")
     content = json.loads(json.dumps(quick.to_dict(), allow_nan=False))
     assert content["results"][0]["passed"] is True
+
+
+def test_a_missed_bound_is_said_even_where_chance_explains_it(quick: ControlsReport, capsys):
+    from finscale.cli.controls import _show
+
+    _show(quick)
+    assert "every figure met" in capsys.readouterr().out
+    first, *others = quick.results
+    check, *rest = first.checks
+    missed = replace(check, passed=False, excused=True)
+    report = replace(quick, results=(replace(first, checks=(missed, *rest)), *others))
+    assert report.passed
+    _show(report)
+    said = capsys.readouterr().out
+    assert "every figure met" not in said
+    assert "1 of " in said
+    assert "figure missed (~), within chance" in said
+    assert f"~ {check.measure}" in said
 
 
 def test_terminal(tmp_path: Path):

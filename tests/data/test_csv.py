@@ -121,8 +121,11 @@ def test_day_and_month_are_told_apart_by_what_all_rows_allow(read):
 
 def test_day_and_month_are_told_apart_by_order_and_else_asked_for(read):
     # as month first: 2, 3, 4 January; as day first: 1 February, March, April
+    either = _rows(["01/02/2024", "01/03/2024", "01/04/2024", "01/05/2024"])
     with pytest.raises(DataError, match="month first or day first") as caught:
-        read(_rows(["01/02/2024", "01/03/2024", "01/04/2024", "01/05/2024"]))
+        read(either, now=dt.datetime(2024, 7, 1, tzinfo=dt.UTC))
+    # in February, bars of March are still to come
+    assert read(either).frame["date"].to_list() == DATES
     assert "--date-format %m/%d/%Y" in caught.value.hint
     # as month first these would go back from March to January
     ordered = _rows(["02/01/2024", "03/01/2024", "01/02/2024", "02/02/2024"])
@@ -261,8 +264,8 @@ def test_tickers_above_the_columns(read):
         ("close\n1.0\n2.0\n", "has one column: 'close'"),
         (PLAIN.partition("\n")[2], "has no header line"),
         ("<!DOCTYPE html><html>limit</html>", "is a web page"),
-        (b"PK\x03\x04rest", "is a zip archive or an Excel workbook"),
-        (b"PAR1", "is a parquet file"),
+        (b"PK\x03\x04rest", "is packed and cannot be unpacked: it is damaged or cut off"),
+        (b"PAR1", "is a parquet file that cannot be read"),
         (b"date,\0", "is a binary file"),
         ("date,close\n2024-01-02,1\n", "has no column for open, high, low; it has date, close"),
         (PLAIN.replace("volume", "close"), "columns 'close' and 'close' are all named like"),

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pytest
 
 from finscale.data.manifest import Addition, FileFacts, ManifestStore
 from finscale.errors import DataError, FinscaleError
+from finscale.runs import RunStore, exclusive, partial_folder
+from finscale.runs.garbage import find_garbage
 
 DAY = dt.date(2020, 1, 2)
 
@@ -262,3 +265,75 @@ def test_of_many_files_one_that_fails_leaves_all_unregistered(tmp_path):
     # twice in one go: the second is the next version, or none where the content is equal
     other = addition("good", lambda path: path.write_bytes(b"better"))
     assert [e.version for e in store.register_all([good, good, other])] == ["v1", "v1", "v2"]
+
+
+def _edit(folder, path):
+    """Let the manifest's first entry name another path."""
+    content = json.loads((folder / "manifest.json").read_text())
+    content["entries"][0]["path"] = path
+    (folder / "manifest.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    "path", ["../../etc/passwd", "/etc/passwd", "v1/../../other.parquet", "..\\up", "", "a\0b"]
+)
+def test_a_path_that_leads_out_of_the_folder_is_refused_as_such(tmp_path, path):
+    _register(ManifestStore(tmp_path / "raw"))
+    _edit(tmp_path / "raw", path)
+    with pytest.raises(DataError, match=r"the path of SPY\.OHLCV\.daily@v1 leads out of"):
+        ManifestStore(tmp_path / "raw").entries()
+
+
+def test_a_file_behind_a_link_that_leads_out_is_refused_as_such(tmp_path):
+    store = ManifestStore(tmp_path / "raw")
+    entry = _register(store)
+    outside = tmp_path / "elsewhere"
+    (tmp_path / "raw" / "v1").rename(outside)
+    (tmp_path / "raw" / "v1").symlink_to(outside)
+    with pytest.raises(DataError, match="lies outside the manifest's folder"):
+        store.content(entry)
+    assert ["outside" in str(each) for each in store.verify()] == [True]
+    with pytest.raises(DataError, match="lies outside the manifest's folder"):
+        _register(store)
+
+
+def test_the_folder_itself_may_be_a_link(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "raw").symlink_to(tmp_path / "disk")
+    store = ManifestStore(tmp_path / "raw")
+    assert store.content(_register(store)) == b"one"
+    assert store.verify() == []
+
+
+def test_a_lock_of_another_user_is_one_sentence(unprivileged):
+    store = ManifestStore(unprivileged)
+    entry = _register(store)
+    lock = unprivileged / ".manifest.lock"
+    lock.chmod(0)
+    with pytest.raises(FinscaleError, match=r"the lock .*lock cannot be opened: Permission den"):
+        _register(store, b"two")
+    # what only reads needs no lock
+    assert ManifestStore(unprivileged).content(entry) == b"one"
+    if os.getuid() == 0:
+        os.seteuid(0)
+        os.chown(lock, 0, 0)
+        os.seteuid(65534)
+        with pytest.raises(FinscaleError) as caught:
+            _register(store, b"two")
+        assert "belongs to another user (uid 0)" in caught.value.hint
+
+
+def test_runs_whose_lock_cannot_be_opened(unprivileged):
+    partial = partial_folder(unprivileged, "0123456789abcdef")
+    partial.mkdir()
+    with exclusive(unprivileged, "0123456789abcdef"):
+        pass
+    assert [each.folder for each in find_garbage(RunStore(unprivileged))] == [partial]
+    (unprivileged / ".locks" / "0123456789abcdef").chmod(0)
+    # it may be at work
+    assert find_garbage(RunStore(unprivileged)) == []
+    with (
+        pytest.raises(FinscaleError, match=r"the lock .*0123456789abcdef cannot be opened"),
+        exclusive(unprivileged, "0123456789abcdef"),
+    ):
+        pass

@@ -1,4 +1,5 @@
 import datetime as dt
+import re
 
 import numpy as np
 import polars as pl
@@ -284,3 +285,64 @@ def test_times_are_positions_among_the_sessions():
     (split,) = make_splits(dates("2020-01-05", "2020-01-07", embargo=0), times)
     assert (split.train.tolist(), split.validation.tolist()) == ([2, 3], [5])
     assert split.test.tolist() == [7, 8]
+
+
+def test_shares_hold_out_the_last_sessions_whatever_the_context_and_the_horizon():
+    # 200 weekdays: the last 30 are test, 30 before them validation
+    config = SplitConfig(method="shares", embargo=3)
+    held_out = []
+    for length, horizon in ((3, 1), (20, 2)):
+        dataset = panel([(0, 200)], length=length, horizon=horizon)
+        split = dataset.split(config)
+        held_out.append((split.validation[0], split.test[0]))
+        assert split.train[0] == length - 1
+        # purged where labels reach row 140, embargoed within 3 sessions of it
+        assert split.train[-1] == 140 - horizon - 1 - 3
+        assert split.test[-1] == 199 - horizon
+    assert held_out == [(140, 170), (140, 170)]
+
+
+def test_shares_may_be_others():
+    config = SplitConfig(method="shares", validation_fraction=0.1, test_fraction=0.3, embargo=0)
+    split = panel([(0, 100)], length=2, horizon=1).split(config)
+    assert (split.validation[0], split.test[0]) == (60, 70)
+    with pytest.raises(ValueError, match="leave nothing to train on"):
+        SplitConfig(method="shares", validation_fraction=0.5, test_fraction=0.5)
+
+
+def test_what_is_out_of_proportion_is_said():
+    config = SplitConfig(method="shares", validation_fraction=0.05, test_fraction=0.6)
+    split = panel([(0, 1000)], length=2, horizon=1).split(config)
+    assert split.caution == (
+        "train has fewer windows (343) than test (599); validation has 49 windows: fewer than 100 "
+        "tell little"
+    )
+    assert panel([(0, 1000)], length=2, horizon=1).split(SplitConfig(method="shares")).caution == ""
+
+
+def test_dates_outside_the_data_are_refused_with_dates_that_fit():
+    dataset = panel([(0, 300)], length=3, horizon=1)
+    with pytest.raises(DataError, match="train is left without a window") as refused:
+        dataset.split(dates("2001-12-31", "2002-12-31"))
+    (proposed,) = re.findall(
+        r"split.train_end: (\S+) and split.validation_end: (\S+) would fit", refused.value.hint
+    )
+    by_dates = dataset.split(dates(*proposed))
+    by_shares = dataset.split(SplitConfig(method="shares"))
+    for name in ("train", "validation", "test"):
+        np.testing.assert_array_equal(getattr(by_dates, name), getattr(by_shares, name))
+
+
+@pytest.mark.parametrize(
+    ("days", "changes"),
+    [(900, {}), (300, {}), (900, {"window": "rolling", "train_days": 800})],
+)
+def test_a_walk_forward_that_does_not_fit_is_refused_with_one_that_does(days: int, changes):
+    dataset = panel([(0, days)], length=3, horizon=1)
+    with pytest.raises(DataError, match="walk_forward with 8 folds needs") as refused:
+        dataset.splits(SplitConfig(method="walk_forward", folds=8, **changes))
+    fits = dict(re.findall(r"split\.(\w+): (\d+)", refused.value.hint))
+    split = SplitConfig(method="walk_forward", **{**changes, **fits})
+    folds = dataset.splits(split)
+    assert len(folds) == int(fits["folds"])
+    assert len(folds[0].train) > len(folds[0].test)

@@ -52,6 +52,25 @@ def test_channels_are_the_columns_in_order_and_can_be_chosen():
     assert chosen.rows_RF.is_contiguous()
 
 
+def test_a_pandas_frame_gives_the_same_windows():
+    frame = rows("A", 10)
+    bars = frame.to_pandas().drop(columns="symbol")
+    yahoo = bars.rename(columns=str.title).rename(columns={"Signal": "signal"}).set_index("Date")
+    options = {"context_length": 4, "task": DIRECTION}
+    for given_frame in (bars, yahoo, yahoo.tz_localize("America/New_York")):
+        found = FinancialDataset.from_pandas(given_frame, symbol="A", **options)
+        assert torch.equal(found.rows_RF, dataset([frame]).rows_RF)
+        assert (found.date_R == dataset([frame]).date_R).all()
+    several = FinancialDataset.from_pandas(
+        [frame.to_pandas(), rows("B", 9, seed=1).to_pandas()], **options
+    )
+    assert several.symbols == ("A", "B")
+    with pytest.raises(DataError, match="no column symbol"):
+        FinancialDataset.from_pandas(bars, **options)
+    with pytest.raises(DataError, match="has no dates"):
+        FinancialDataset.from_pandas(bars.drop(columns="date"), symbol="A", **options)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     counts=st.lists(st.integers(12, 30), min_size=1, max_size=4),

@@ -20,9 +20,30 @@ def notebook():
     return nbformat.read(NOTEBOOK, as_version=4)
 
 
-def test_outputs_are_not_committed(notebook):
-    for cell in notebook.cells:
-        assert not cell.get("outputs"), "clear all outputs before committing"
+def test_outputs_are_committed_and_name_no_machine(notebook, tmp_path):
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    shown = [output for cell in cells for output in cell.outputs]
+    kinds = {kind for output in shown for kind in output.get("data", ())}
+    printed = "".join(output.get("text", "") for output in shown)
+    assert "image/png" in kinds, "scripts/execute_notebook.py writes the outputs"
+    assert "registered as" in printed
+    assert (
+        printed.count("x10 would save") == 2
+    )  # the study's, by its verdict, and the planted law's
+    assert not any(folder in str(shown) for folder in ("/tmp/", "/home/", "/root/"))
+    assert all(cell.execution_count for cell in cells)
+
+
+def test_the_site_shows_the_notebook_with_its_outputs(notebook, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs/_ext")
+    from notebook_page import markdown
+
+    page = markdown(NOTEBOOK, tmp_path / "pictures")
+    drawn = list((tmp_path / "pictures").glob("*.png"))
+    assert drawn
+    assert all(f"(pictures/{path.name})" in page for path in drawn)
+    assert "x10 would save" in page
+    assert page.startswith("# First study")
 
 
 def test_runs_from_first_cell_to_last(notebook, tmp_path, monkeypatch):

@@ -101,6 +101,19 @@ def test_predictions_from_another_program_are_judged():
     assert 0.5 < names["result"].metric("auc").value < 0.9
 
 
+@pytest.mark.filterwarnings("ignore::finscale.errors.FinscaleWarning")
+def test_the_python_of_the_prediction_page_runs(tiny, tmp_path, monkeypatch, capsys):
+    from finscale.experiment import run_experiment
+
+    monkeypatch.chdir(tmp_path)
+    run = run_experiment(tiny)
+    names: dict[str, object] = {"run_id": run.id[:8], "data": tiny.data.root}
+    exec(_blocks("docs/howto/predict.md", "python")[0], names)
+    assert names["same"].table[-5:].equals(names["found"].table)
+    assert "probability" in capsys.readouterr().out
+    assert len(names["channels"]) == 26
+
+
 def test_the_table_of_the_law_page_is_what_the_program_says(monkeypatch):
     from finscale.cli.app import app
 

@@ -18,6 +18,7 @@ from finscale.data import DataStore
 from finscale.errors import DataError
 from finscale.evaluation.operating import OperatingRule
 from finscale.experiment.experiment import run_experiment
+from finscale.experiment.preparation import _windows_of
 from finscale.judging import pool as room
 from finscale.judging.bench import Bench, count_runs
 from finscale.judging.judge import (
@@ -29,6 +30,7 @@ from finscale.judging.judge import (
     write_comparison,
     write_judgement,
 )
+from finscale.judging.scoring import scorecard
 from finscale.judging.tables import Options
 from finscale.runs import RunStore
 
@@ -170,20 +172,32 @@ def test_chunks_are_held_against_the_market_on_their_own_days(world):
     assert years[0] == pytest.approx(judged.evaluation.num_days / 252, rel=0.1)
 
 
-def test_an_event_that_never_came_is_noted_and_the_rest_stands(world, tmp_path):
-    """The S&P 500 never rose 5 % within a day from 2012 to 2018."""
+def test_an_event_that_validation_lacks_is_noted_and_the_rest_stands(world, tmp_path):
+    """From 2012 to 2014 the S&P 500 never rose 3 % within a day, from 2015 to 2018 it did."""
     run, store, data = world
-    (model,) = join_folds([run("volatility", task=TaskConfig(name="threshold_5pct"))])
+    (model,) = join_folds([run("volatility", task=TaskConfig(name="threshold_3pct"))])
     judged = judge(model, store, data=data, options=Options(("base_rate",), num_replicates=100))
-    assert judged.notes == (
-        "validation holds one class only, so nothing can be calibrated on it.",
-        "with a base rate of 0 there is nothing to tell apart.",
-    )
-    content = json.loads(write_judgement(judged, tmp_path).read_text())
-    scores = {line["score"]: line["value"] for line in content["evaluation"]["scores"][:16]}
-    assert scores["auc"] is None
-    assert scores["base_rate"] == 0
+    assert judged.notes == ("validation holds one class only, so nothing can be calibrated on it.",)
     assert judged.backtest.height == 5
+
+
+def test_days_that_all_end_alike_are_refused_before_training_and_in_judging(world, monkeypatch):
+    """The S&P 500 never rose 5 % within a day from 2015 to 2018."""
+    run, store, data = world
+    task = TaskConfig(name="threshold_5pct")
+    with pytest.raises(DataError, match="none of the 1,005 windows of test has a positive label"):
+        run("volatility", task=task)
+    # a run that was made before such labels were refused
+    monkeypatch.setattr("finscale.experiment.preparation.label_fault", lambda *_: None)
+    _windows_of.cache_clear()
+    model = (run("volatility", task=task),)
+    _windows_of.cache_clear()
+    with pytest.raises(DataError, match="no positive label among its 1,005 test windows"):
+        judge(model, store, data=data, options=FAST)
+    with pytest.raises(DataError, match="nothing to judge"):
+        list(judge_all([model], Bench(store, data, FAST)))
+    with pytest.raises(DataError, match="nothing to judge"):
+        scorecard(*model, store, data=data)
 
 
 def test_regression_is_judged_by_its_errors(world):

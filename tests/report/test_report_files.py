@@ -34,6 +34,7 @@ FIGURES = [
     "scaling",
     "skill",
     "spread",
+    "tearsheet",
     "trading",
     "years",
 ]
@@ -42,6 +43,7 @@ TABLES = [
     "certificate",
     "data",
     "environment",
+    "monthly",
     "reach",
     "reliability",
     "runs",
@@ -321,6 +323,15 @@ def test_horizons_are_held_against_their_own_base_rates(horizons: Findings) -> N
     assert [label for _, label in panel.x.ticks] == ["1", "5"]
     skills = horizons.seeds["skill_base_rate"].to_numpy()
     np.testing.assert_allclose(horizons.seeds["value"], -skills, atol=1e-3)
+
+
+def test_a_study_shows_itself(study: Study, tmp_path: Path) -> None:
+    page = study.report(tmp_path / "told")
+    assert page == tmp_path / "told" / "report.html"
+    assert (tmp_path / "told" / "figures" / "scaling.png").exists()
+    (axes,) = study.plot().axes
+    assert axes.get_xscale() == "log"
+    assert axes.lines or axes.collections
 
 
 def test_nothing_finished_is_said_in_a_sentence(study: Study, tmp_path: Path) -> None:

@@ -52,9 +52,13 @@ def test_the_best_size_is_hoffmanns(surface: Law):
     assert found.num_parameters.value * found.num_samples.value == pytest.approx(products, rel=1e-6)
     assert (found.seconds, found.price) == (pytest.approx(7200), pytest.approx(5.0))
     assert not found.limited_by_data
-    true_gain = _A * found.num_parameters.value**-_ALPHA * (1 - 10**-_ALPHA)
+    # ten times the largest size measured, whatever the budget buys: what `law fit` says
+    largest, samples = surface.table.x_nd.max(axis=0)
+    true_gain = _A * largest**-_ALPHA * (1 - 10**-_ALPHA)
     assert found.gains[0].gain.value == pytest.approx(true_gain, rel=0.05)
-    assert found.gains[0].seconds == pytest.approx(72000)
+    assert found.gains[0].gain.value == surface[f"gain_x10_{surface.form.axes[0]}"].value
+    assert (found.gains[0].start, found.gains[1].start) == (largest, samples)
+    assert found.gains[0].seconds == pytest.approx(6 * 10 * largest * samples / 1e9)
     assert found.gains[0].clears is None
 
 

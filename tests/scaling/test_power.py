@@ -75,10 +75,12 @@ def test_simulated_verdicts_are_reproducible():
 
 def test_settlement_in_words():
     both = Settlement(None, None, (4321, 22), "if A")
-    assert str(both) == "about 4,400 test days and 22 seeds a size, if A"
+    words = "About 4,400 test days and 22 seeds a size together would probably settle it, if A"
+    assert str(both) == words
     either = Settlement(5234, 12, (1, 2), "if B")
-    assert str(either) == "about 5,300 test days or 12 seeds a size, if B"
-    assert "nothing within a hundred times" in str(Settlement(None, None, None, "if C"))
+    assert str(either) == "About 5,300 test days or 12 seeds a size would probably settle it, if B"
+    nothing = str(Settlement(None, None, None, "if C"))
+    assert nothing.startswith("Even a hundred times as many test days and seeds would probably not")
 
 
 def test_days_settle_a_flat_study_whose_noise_is_the_days():

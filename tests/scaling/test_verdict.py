@@ -89,7 +89,7 @@ def test_a_small_fall_is_indeterminate_and_says_what_would_settle_it():
     assert both[0] > 1000
     assert both[1] > 5
     assert any("exponent cannot be pinned down" in reason for reason in verdict.reasons)
-    assert "Settled by about" in verdict.sentence
+    assert "would probably settle it, if the trend is real" in verdict.sentence
 
 
 def test_what_would_settle_it_does():

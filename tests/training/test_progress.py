@@ -54,9 +54,20 @@ def test_a_resumed_training_starts_where_it_was(make_trainer, screen, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.37123, ".3712"), (1.25, "1.2500"), (-0.5, "-.5000"), (10.0, "10.0000")]
+    ("value", "text"),
+    [
+        (0.37123, ".3712"),
+        (1.25, "1.2500"),
+        (-0.5, "-.5000"),
+        (10.0, "10.0000"),
+        (0.0, ".0000"),
+        # squares of daily, and of weekly returns
+        (0.000123456, ".0001235"),
+        (0.0098764, ".009876"),
+        (3.21987e-9, "3.220e-09"),
+    ],
 )
-def test_losses_have_four_decimals(value, text):
+def test_losses_have_four_decimals_or_four_digits(value, text):
     assert short(value) == text
 
 

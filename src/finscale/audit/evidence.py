@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from finscale.config import ExperimentConfig, SplitConfig
 from finscale.config.data import InputsName
+from finscale.data.bars import real_moves
 from finscale.data.calendar import NONE
 from finscale.data.frames import RELATIVE, level_names
 from finscale.data.manifest import ManifestEntry
@@ -64,6 +65,8 @@ class Evidence:
     """What is learnt from data on the way to the model and behind it."""
     calendars: Mapping[str, str] = field(default_factory=dict)
     """Symbol → exchange calendar; a symbol without one is not compared with sessions."""
+    real_moves: Mapping[str, frozenset[dt.date]] = field(default_factory=dict)
+    """Symbol → days whose strange prices the user has called real at import."""
     registered: Mapping[str, dt.datetime] = field(default_factory=dict)
     """Symbol → when its bars were registered."""
     runs: tuple[Run, ...] = ()
@@ -122,6 +125,7 @@ def collect(
     folds = dataset.splits(split) if isinstance(split, SplitConfig) else list(split)
 
     given, zones = dict(bars or {}), dict(calendars or {})
+    real: dict[str, frozenset[dt.date]] = {}
     entries: dict[str, ManifestEntry] = {}
     for symbol in dataset.symbols:
         if store is None or not store.has_bars(symbol):
@@ -131,6 +135,8 @@ def collect(
         entries[symbol] = store.bars_entry(symbol, version)
         given.setdefault(symbol, registered_bars.adjusted())
         zones.setdefault(symbol, registered_bars.provenance.get("calendar", NONE))
+        # said when the bars were imported, or imported again
+        real[symbol] = real_moves(registered_bars) | real_moves(store.bars(symbol))
     return Evidence(
         subject=_in_words(dataset, timescale, len(folds)),
         dataset=dataset,
@@ -141,6 +147,7 @@ def collect(
         timescale=timescale,
         fitted={**_own_fits(dataset, folds), **(fitted or {})},
         calendars=zones,
+        real_moves=real,
         registered={symbol: entry.created for symbol, entry in entries.items()},
         runs=tuple(_runs_on(dataset, asked, runs)) if runs is not None else (),
         store=store,

@@ -10,13 +10,14 @@ its noise (docs/leakage.md).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from finscale.audit.certificate import CheckOutcome
 from finscale.audit.evidence import Evidence, originals, unread
+from finscale.audit.prices import MEND_PRICES, impossible_prices
 from finscale.data.targets import task_reach
 from finscale.evaluation.targets import TARGETS
 
@@ -51,6 +52,20 @@ class _Fall:
 
 
 def examine_plausibility(evidence: Evidence) -> CheckOutcome:
+    """Look for channels that know more than they can, and for prices that no market made."""
+    outcome = _examine_channels(evidence)
+    prices = impossible_prices(evidence)
+    if not prices:
+        return replace(outcome, statement=f"{outcome.statement}; no price out of scale")
+    mends = [outcome.mend] if outcome.findings else []
+    return replace(
+        outcome,
+        findings=(*outcome.findings, *prices),
+        mend="; ".join([*mends, MEND_PRICES]),
+    )
+
+
+def _examine_channels(evidence: Evidence) -> CheckOutcome:
     """Compare each channel's single-variable AUC with its AUC one horizon earlier."""
     from scipy.stats import norm
 

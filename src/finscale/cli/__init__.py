@@ -9,7 +9,16 @@ from typing import Any
 
 def main() -> None:
     """Run the command line; a FinscaleError becomes one sentence and exit status 1."""
+    from finscale.cli.streams import prepare_streams
+
+    prepare_streams()
     from finscale.cli.app import app
+    from finscale.cli.streams import (
+        SIGPIPE_STATUS,
+        check_output,
+        drop_output,
+        say_error,
+    )
     from finscale.errors import FinscaleError
     from finscale.spinning import limited_spinning
 
@@ -22,10 +31,29 @@ def main() -> None:
     # OpenMP reads it when torch is loaded
     os.environ.update(limited_spinning(os.environ))
     try:
-        app()
+        check_output()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except FinscaleError as error:
-        sys.stderr.write(f"error: {error}\n")
+        say_error(error)
+        drop_output()
         raise SystemExit(error.exit_status) from None
+    except BrokenPipeError:  # `| head` has seen enough
+        drop_output()
+        raise SystemExit(SIGPIPE_STATUS) from None
+    except EOFError:
+        say_error(FinscaleError("there is a question, and standard input has ended."))
+        raise SystemExit(1) from None
+    except OSError as error:
+        say_error(FinscaleError(_in_words(error)))
+        raise SystemExit(1) from None
+
+
+def _in_words(error: OSError) -> str:
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {reason}." if error.filename else f"{reason}."
 
 
 def _show_warnings_as_sentences() -> None:

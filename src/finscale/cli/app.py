@@ -14,12 +14,14 @@ from finscale.cli.batch_size import find_batch_size
 from finscale.cli.controls import controls_app
 from finscale.cli.data import data_app
 from finscale.cli.evaluate import evaluate
+from finscale.cli.export import export
 from finscale.cli.features import features_app
 from finscale.cli.law import law_app
 from finscale.cli.law_decide import decide
 from finscale.cli.law_power import power
 from finscale.cli.model import model_app
 from finscale.cli.plan import plan
+from finscale.cli.predict import predict
 from finscale.cli.runs import runs_app
 from finscale.cli.study_tables import study_app
 from finscale.cli.train import train
@@ -35,6 +37,9 @@ class _Verbs(TyperGroup):
         except KeyboardInterrupt:
             sys.stderr.write("\nstopped; the same command goes on from the last resume point\n")
             raise typer.Exit(130) from None
+        except BrokenPipeError:
+            # typer would call it a failure; what is in the buffer raises again, in main
+            raise typer.Exit(0) from None
 
 
 app = typer.Typer(
@@ -78,6 +83,8 @@ app.command(rich_help_panel="Train")(train)
 app.command("find-batch-size", rich_help_panel="Train")(find_batch_size)
 app.add_typer(model_app, name="model", rich_help_panel="Train")
 app.add_typer(runs_app, name="runs", rich_help_panel="Train")
+app.command(rich_help_panel="Use")(predict)
+app.command(rich_help_panel="Use")(export)
 app.command(rich_help_panel="Judge")(evaluate)
 app.command(rich_help_panel="Judge")(audit)
 app.add_typer(study_app, name="study", rich_help_panel="Scale")

@@ -16,6 +16,7 @@ from finscale.cli.options import (
     Settings,
     console,
     print_json,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -63,8 +64,10 @@ def audit(
     path = Path(subject)
     audited: ExperimentConfig | FinancialDataset
     if path.suffix in (".yaml", ".yml"):
-        audited = _experiment(path, settings or [])
+        audited, note = _experiment(path, settings or [], data_root)
         store = DataStore(data_root or audited.data.root)
+        if note:
+            say(note, console(quiet=quiet or as_json))
     else:
         store = DataStore(data_root or "data")
         audited = _registered(store, subject, task, horizon)
@@ -85,13 +88,17 @@ def audit(
         raise typer.Exit(1)
 
 
-def _experiment(path: Path, settings: list[str]) -> ExperimentConfig:
-    """Read an experiment; of a study, the experiment that its runs share."""
-    from finscale.config import ExperimentConfig, StudyConfig, load_config
+def _experiment(
+    path: Path, settings: list[str], data_root: Path | None
+) -> tuple[ExperimentConfig, str]:
+    """Read an experiment, its split fitted as ``train`` does; of a study, what its runs share."""
+    from finscale.cli.fitting import load_fitting
+    from finscale.config import StudyConfig, load_config
+    from finscale.data import DataStore
 
     if path.is_file() and "\naxes:" in f"\n{path.read_text(encoding='utf-8')}":
-        return load_config(StudyConfig, path, settings).experiment
-    return load_config(ExperimentConfig, path, settings)
+        return load_config(StudyConfig, path, settings).experiment, ""
+    return load_fitting(path, settings, DataStore(data_root) if data_root else None)
 
 
 def _registered(store: DataStore, name: str, task: str, horizon: int) -> FinancialDataset:

@@ -14,6 +14,7 @@ from finscale.cli.options import (
     Settings,
     console,
     print_json,
+    say,
     with_options,
 )
 
@@ -46,7 +47,7 @@ def find_batch_size(
 
     The answer enters a run only where it stands in the run's config: --write puts it there.
     """
-    from finscale.config import ExperimentConfig, load_config
+    from finscale.cli.fitting import load_fitting
     from finscale.config.editing import write_setting
     from finscale.experiment import prepare
     from finscale.experiment.place import place
@@ -58,8 +59,11 @@ def find_batch_size(
         symbol=("data.symbols", symbol),
         data_root=("data.root", data_root),
     )
-    prepared = place(prepare(load_config(ExperimentConfig, config, changes)))
+    experiment, note = load_fitting(Path(config), changes)
+    prepared = place(prepare(experiment))
     terminal = console(quiet=quiet or as_json)
+    if note:
+        say(note, terminal)
     terminal.print(f"{'batch':>8} {'samples/s':>12} {'peak':>10}", highlight=False)
     report = find(
         prepared.config.network,

@@ -8,7 +8,18 @@ from typing import Annotated, Any
 import typer
 
 from finscale.cli.data_import import import_file
-from finscale.cli.data_summary import LABEL, CalendarName, Root, Strict, line, print_summary
+from finscale.cli.data_summary import (
+    LABEL,
+    CalendarName,
+    FillFromClose,
+    LeaveOutBadRows,
+    RealMoves,
+    Root,
+    Strict,
+    line,
+    print_summary,
+    read_date,
+)
 from finscale.cli.options import AsJson, Quiet, console, plain_table, print_json, progress_bar
 from finscale.errors import DataError, FinscaleError
 
@@ -21,6 +32,9 @@ def download_symbols(
     symbols: Annotated[list[str], typer.Argument(help="Such as SPY DIA QQQ.")],
     source: Annotated[str, typer.Option("--source", help="yahoo, bundled, …")] = "yahoo",
     calendar: CalendarName = None,
+    real_move: RealMoves = None,
+    leave_out_bad_rows: LeaveOutBadRows = False,
+    fill_from_close: FillFromClose = False,
     strict: Strict = False,
     data_root: Root = Path("data"),
     quiet: Quiet = False,
@@ -40,6 +54,12 @@ def download_symbols(
     options: dict[str, Any] = {} if SOURCES[source].symbols else {"strict": strict}
     if calendar:
         options["calendar"] = calendar
+    if real_move:
+        options["real_moves"] = [read_date(day) for day in real_move]
+    if leave_out_bad_rows:
+        options["leave_out_bad_rows"] = True
+    if fill_from_close:
+        options["fill_from_close"] = True
     failed: list[FinscaleError] = []
     terminal = console(quiet=quiet)
     with progress_bar(terminal, MofNCompleteColumn(), disable=not terminal.is_terminal) as progress:

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from finscale.cli.data_summary import CalendarName, Root, Strict, line, print_summary
+from finscale.cli.data_summary import (
+    CalendarName,
+    FillFromClose,
+    LeaveOutBadRows,
+    RealMoves,
+    Root,
+    Strict,
+    line,
+    print_summary,
+    read_date,
+)
 from finscale.cli.options import AsJson, console, print_json
 from finscale.errors import DataError
 
@@ -21,7 +31,9 @@ T = TypeVar("T")
 
 
 def import_file(
-    file: Annotated[Path, typer.Argument(help="A text file of daily bars, in any usual layout.")],
+    file: Annotated[
+        Path, typer.Argument(help="A file of daily bars: CSV, JSON, parquet, Arrow, Excel.")
+    ],
     symbol: Annotated[
         str, typer.Option("--symbol", help="Its symbol; chooses among several in the file.")
     ],
@@ -38,25 +50,51 @@ def import_file(
         typer.Option(
             "--split",
             metavar="DATE:RATIO",
-            help="A split that raw prices do not account for: 2014-06-09:7. May be repeated.",
+            help="A split that raw prices do not account for, new shares for one old: "
+            "2014-06-09:7, or 2023-03-15:4:3. May be repeated.",
         ),
     ] = None,
     drop: Annotated[
         list[str] | None,
         typer.Option("--drop", metavar="FROM:TO", help="Leave these dates out. May be repeated."),
     ] = None,
-    real_move: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--real-move",
-            metavar="DATE",
-            help="A jump by a split's ratio that did happen in the market. May be repeated.",
-        ),
-    ] = None,
+    real_move: RealMoves = None,
+    leave_out_bad_rows: LeaveOutBadRows = False,
+    fill_from_close: FillFromClose = False,
     calendar: CalendarName = None,
     date_format: Annotated[
         str | None,
-        typer.Option("--date-format", help="Form of the dates, such as %d/%m/%Y."),
+        typer.Option(
+            "--date-format",
+            help="Form of the dates, such as %d/%m/%Y; of numbers: excel, s, ms, matlab …",
+        ),
+    ] = None,
+    century: Annotated[
+        int | None,
+        typer.Option(
+            "--century",
+            help="Century of the earliest two-digit year: 1900 reads 62 as 1962.",
+        ),
+    ] = None,
+    session_of: Annotated[
+        str | None,
+        typer.Option(
+            "--session-of",
+            help="Which end of a session time stamps mark: open or close.",
+        ),
+    ] = None,
+    cadence: Annotated[
+        str | None,
+        typer.Option(
+            "--cadence",
+            help="daily: bars that look weekly or monthly are days of their own.",
+        ),
+    ] = None,
+    sheet: Annotated[
+        str | None, typer.Option("--sheet", help="The sheet of a workbook that holds the bars.")
+    ] = None,
+    member: Annotated[
+        str | None, typer.Option("--member", help="The file to read in a zip or tar archive.")
     ] = None,
     columns: Annotated[
         list[str] | None,
@@ -91,18 +129,25 @@ def import_file(
     data_root: Root = Path("data"),
     as_json: AsJson = False,
 ) -> None:
-    """Import a symbol's daily bars from a text file.
+    """Import a symbol's daily bars from a file: CSV, JSON, parquet, Arrow or Excel.
 
     Every repair is listed; what cannot be trusted is refused, and nothing is imported.
     """
     options: dict[str, Any] = {
         "file": file,
         "adjustment": adjustment,
-        "splits": [_pair(text, "--split", "2014-06-09:7", float) for text in split or ()],
-        "drop": [_pair(text, "--drop", "2026-06-03:2026-06-10", _date) for text in drop or ()],
-        "real_moves": [_date(text) for text in real_move or ()],
+        "splits": [_pair(text, "--split", "2014-06-09:7", _ratio) for text in split or ()],
+        "drop": [_pair(text, "--drop", "2026-06-03:2026-06-10", read_date) for text in drop or ()],
+        "real_moves": [read_date(text) for text in real_move or ()],
         "date_format": date_format,
+        "sheet": sheet,
+        "member": member,
+        "century": century,
+        "session_of": session_of,
+        "cadence": cadence,
         **{"columns": columns, "format": format, "where": where, "ticker": ticker},
+        "leave_out_bad_rows": leave_out_bad_rows,
+        "fill_from_close": fill_from_close,
         "strict": strict,
         **({"calendar": calendar} if calendar else {}),
     }
@@ -140,11 +185,13 @@ def _fetch_or_ask(source: str, symbol: str, options: dict[str, Any]) -> Bars:
         return fetch_bars(source, symbol, **{**options, "adjustment": answer})
 
 
-def _date(text: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        raise DataError(f"{text!r} is not a date.", hint="write it as 2026-06-03") from None
+def _ratio(text: str) -> float:
+    """Return new shares for one old, written 7, 1.25, 5:4 or 5/4."""
+    new, _, old = text.replace("/", ":").partition(":")
+    ratio = float(new) / float(old or 1)
+    if not 0 < ratio < float("inf"):
+        raise ValueError(text)
+    return ratio
 
 
 def _pair(text: str, option: str, example: str, second: Callable[[str], T]) -> tuple[dt.date, T]:
@@ -152,8 +199,8 @@ def _pair(text: str, option: str, example: str, second: Callable[[str], T]) -> t
     try:
         if not colon:
             raise ValueError(text)
-        return _date(first), second(rest)
-    except (ValueError, DataError):
+        return read_date(first), second(rest)
+    except (ValueError, ZeroDivisionError, DataError):
         raise DataError(
             f"{option} {text} cannot be read.", hint=f"such as {option} {example}"
         ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from finscale.cli.options import say
+from finscale.errors import DataError
 
 if TYPE_CHECKING:
     from finscale.data.summary import Summary
@@ -27,6 +29,29 @@ CalendarName = Annotated[
     str | None,
     typer.Option(
         "--calendar", help="Exchange calendar: XNYS, XLON …, or none to accept every day."
+    ),
+]
+RealMoves = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--real-move",
+        metavar="DATE",
+        help="A day whose jump by a split's ratio, or strange price, did happen in the market. "
+        "May be repeated.",
+    ),
+]
+LeaveOutBadRows = Annotated[
+    bool,
+    typer.Option(
+        "--leave-out-bad-rows",
+        help="Leave out rows whose prices are missing or impossible, however many, and list them.",
+    ),
+]
+FillFromClose = Annotated[
+    bool,
+    typer.Option(
+        "--fill-from-close",
+        help="Take the close where open, high or low is 0 or missing: index levels, funds.",
     ),
 ]
 
@@ -53,6 +78,14 @@ def print_summary(summary: Summary, folder: Path) -> None:
     for name, value in bars.provenance.items():
         if name not in ("adjustment", "calendar", "adj_close", "file sha256") and value != how:
             line(name, value)
+
+
+def read_date(text: str) -> dt.date:
+    """Return a date that a person has given; raise with the form if it is none."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise DataError(f"{text!r} is not a date.", hint="write it as 2026-06-03") from None
 
 
 def _some(things: Iterable[object]) -> None:

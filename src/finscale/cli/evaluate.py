@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,16 @@ import typer
 
 from finscale.cli.evaluate_many import IN_FULL, judgement_row, print_comparison, print_rows
 from finscale.cli.evaluate_tables import print_judgement
-from finscale.cli.options import RUNS, AsJson, DataRoot, Quiet, RunsFolder, console, progress_bar
+from finscale.cli.options import (
+    RUNS,
+    AsJson,
+    DataRoot,
+    Quiet,
+    RunsFolder,
+    console,
+    print_json_text,
+    progress_bar,
+)
 
 
 def evaluate(
@@ -112,7 +120,7 @@ def evaluate(
     if as_json:
         # the documents as they were written: to encode them again takes longer than to judge
         pairs = "null" if comparison is None else path.read_text(encoding="utf-8")
-        sys.stdout.write(f'{{"runs": [{",".join(contents)}], "comparison": {pairs}}}\n')
+        print_json_text(f'{{"runs": [{",".join(contents)}], "comparison": {pairs}}}')
         return
     if comparison is not None:
         titles = {room.model_id(one): room.model_title(one) for one in models}

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
     from finscale.evaluation.evaluation import Evaluation
     from finscale.evaluation.scores import Score
+    from finscale.judging.claims import Claims
     from finscale.judging.judge import Judgement
+
+#: A p-value at or above this one does not say what an interval of 95 % does.
+_DOUBT = 0.05
 
 
 def print_judgement(judgement: Judgement, terminal: Console, *, quiet: bool) -> None:
@@ -86,10 +90,10 @@ def _print_scores(evaluation: Evaluation, terminal: Console) -> None:
 def _print_skill(judgement: Judgement, terminal: Console) -> None:
     if judgement.baselines.is_empty():
         return
-    target = judgement.evaluation.target
+    target, claims = judgement.evaluation.target, judgement.claims
     rows = [
         [
-            line["name"].replace("_", " "),
+            line["name"].replace("_", " ") + (" (failed)" if line["name"] in claims.failed else ""),
             number_cell(line[target.first]),
             number_cell(line[target.second], 3),
             *estimate_cells(line, "skill", sign=True),
@@ -102,26 +106,25 @@ def _print_skill(judgement: Judgement, terminal: Console) -> None:
         terminal,
         ["baseline", *target.words.its, "skill over it", "interval", "DM p", "could see"],
         rows,
-        "skill: the baseline's loss less the model's. DM p: of Diebold and Mariano's test that "
-        "both lose the same. could see: the smallest skill that this test would find four times in "
-        "five.",
+        "skill: the baseline's loss less the model's; its interval decides what is said below. DM "
+        "p: of Diebold and Mariano's test that both lose the same, a second opinion. could see: "
+        "the smallest skill that this test would find four times in five.",
     )
-    days = judgement.evaluation.num_days
     for line in judgement.baselines.to_dicts():
-        terminal.print(_conclusion(line, days, target.words.change))
+        terminal.print(_conclusion(line, claims, target.words.change))
     terminal.print()
 
 
-def _conclusion(line: dict[str, Any], num_days: int, unit: str) -> str:
-    name = line["name"].replace("_", " ")
-    if line["skill_low"] > 0:
-        return f"Skill over {name} is seen with {num_days:,} test days."
-    if line["skill_high"] < 0:
-        return f"Worse than {name}: the difference is seen with {num_days:,} test days."
-    return (
-        f"No skill over {name} is seen with {num_days:,} test days; they could show a gain of "
-        f"{line['smallest']:.2g} {unit}."
-    )
+def _conclusion(line: dict[str, Any], claims: Claims, unit: str) -> str:
+    """Return what may be said of a baseline; the interval decides, and a doubt about it is said."""
+    said = claims.sentence(line["name"], f"{line['smallest']:.2g} {unit}")
+    decided = claims.standing(line["name"]) in ("seen", "worse")
+    if decided and line["p_value"] >= _DOUBT:
+        said += (
+            f" By its interval; Diebold and Mariano's test alone would leave it open "
+            f"(p = {p_value_cell(line['p_value'])})."
+        )
+    return said
 
 
 def _print_groups(judgement: Judgement, terminal: Console) -> None:
@@ -251,6 +254,9 @@ def _gain_cells(line: dict[str, Any], name: str, digits: int, *, itself: bool) -
 
 
 def yardstick(judgement: Judgement) -> str:
-    """Return the baseline that skill is shown over where there is room for one: volatility."""
-    names = judgement.baselines["name"].to_list() if judgement.baselines.height else []
+    """Return the baseline that skill is shown over where there is room for one: volatility.
+
+    One that failed is no yardstick.
+    """
+    names = [name for name in judgement.claims.gains if name not in judgement.claims.failed]
     return "volatility" if "volatility" in names else (names[0] if names else "")

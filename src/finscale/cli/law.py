@@ -31,7 +31,9 @@ def _root() -> None:
 
 @law_app.command()
 def fit(
-    table: Annotated[Path, typer.Argument(help="CSV or parquet: sizes, losses, perhaps seeds.")],
+    table: Annotated[
+        Path, typer.Argument(help="CSV, JSON, parquet or Excel: sizes, losses, perhaps seeds.")
+    ],
     x: Annotated[
         list[str],
         typer.Option(

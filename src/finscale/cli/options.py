@@ -6,7 +6,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 ConfigFile = Annotated[
-    Path, typer.Argument(help="A YAML file, such as configs/daily/threshold_1pct.yaml.")
+    Path,
+    typer.Argument(
+        help="A YAML file, or the name of a recipe that comes with finscale: threshold_1pct, "
+        "sp500_parameters …"
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -79,9 +83,20 @@ def print_json(content: Any) -> None:
     """Print one JSON document on standard output; null for a number that is not finite."""
     from finscale.files import null_for_nan
 
-    text = json.dumps(
-        null_for_nan(content), indent=2, ensure_ascii=False, allow_nan=False, default=str
+    print_json_text(
+        json.dumps(
+            null_for_nan(content), indent=2, ensure_ascii=False, allow_nan=False, default=str
+        )
     )
+
+
+def print_json_text(text: str) -> None:
+    """Print JSON; a terminal that cannot show a sign gets its escape, which means the same."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        # outside of strings JSON is ASCII, so whatever is not stands in a string
+        text = "".join(sign if sign.isascii() else json.dumps(sign)[1:-1] for sign in text)
     sys.stdout.write(text + "\n")
 
 
@@ -127,17 +142,50 @@ def console(*, quiet: bool = False, stderr: bool = False) -> Console:
 
     Where there is none, it has as many columns as ``COLUMNS`` says, or 100.
     """
-    from rich.console import Console
+    from finscale.cli.terminal import Terminal
 
     stated = os.environ.get("COLUMNS", "")
     columns = int(stated) if stated.isdecimal() else 0
     width = None if sys.stdout.isatty() else columns or 100
-    return Console(width=width, quiet=quiet, stderr=stderr, highlight=False)
+    return Terminal(width=width, quiet=quiet, stderr=stderr, highlight=False)
 
 
 def say(text: str, terminal: Console | None = None) -> None:
-    """Print text as it is: brackets are no markup, and a long line is not broken."""
-    (terminal or console()).print(text, markup=False, soft_wrap=True)
+    """Print text as it is: brackets are no markup, and a long line is broken between words alone.
+
+    Where there is no terminal, as in a file or a pipe, lines stay whole.
+    """
+    terminal = terminal or console()
+    if terminal.is_terminal:
+        text = "\n".join(wrapped(line, terminal.width) for line in text.split("\n"))
+    terminal.print(text, markup=False, soft_wrap=True)
+
+
+def wrapped(line: str, width: int) -> str:
+    """Return a line broken between words; what follows a name is indented as far as it stands.
+
+    Examples
+    --------
+    >>> print(wrapped("control   labels shuffled within quarters", 30))
+    control   labels shuffled
+              within quarters
+    """
+    import re
+    import textwrap
+
+    if len(line) <= width:
+        return line
+    head = re.match(r" *(\S+  +)?", line)
+    indent = len(head.group()) if head else 0
+    return textwrap.fill(
+        line,
+        width,
+        subsequent_indent=" " * (indent if indent < width // 2 else 2),
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+        replace_whitespace=False,
+    )
 
 
 def progress_bar(
@@ -157,16 +205,60 @@ def plain_table(
     left: Collection[str],
     whole: Collection[str] = (),
     padding: tuple[int, int] | tuple[int, int, int, int] = (0, 1),
+    drop: Sequence[str] = (),
+    width: int | None = None,
 ) -> Table:
-    """Return a table without lines.
+    """Return a table without lines, and no wider than the terminal.
 
-    Columns are aligned to the right unless named in ``left``; those in ``whole`` are never broken.
+    Columns are aligned to the right unless named in ``left``; those in ``whole`` are never broken,
+    and no word of the others is. Where they need more than ``width`` columns (the terminal's when
+    None), whole columns are left out, and named below: first those of ``drop``, in that order,
+    then the rightmost. The first stays.
     """
     from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=padding)
-    for name in columns:
-        table.add_column(name, justify="left" if name in left else "right", no_wrap=name in whole)
-    for row in rows:
-        table.add_row(*row)
+    names, lines = list(columns), [list(row) for row in rows]
+    # rich takes all but the last two numbers from the left: (vertical, right) or (t, r, b, l)
+    beside = padding[1] + (padding[3] if len(padding) == 4 else padding[1])
+    least = {
+        name: max(_least(row[place], whole=name in whole) for row in (names, *lines))
+        for place, name in enumerate(names)
+    }
+    room = (console().width if width is None else width) + beside
+    gone: list[str] = []
+    order = [*(name for name in drop if name in names[1:]), *reversed(names[1:])]
+    for name in dict.fromkeys(order):
+        if sum(least[one] + beside for one in names if one not in gone) <= room:
+            break
+        gone.append(name)
+    kept = [place for place, name in enumerate(names) if name not in gone]
+    caption = f"left out for want of width: {', '.join(n for n in names if n in gone)}"
+    table = Table(
+        box=None,
+        header_style="bold",
+        pad_edge=False,
+        padding=padding,
+        caption=caption if gone else None,
+        caption_justify="left",
+    )
+    for place in kept:
+        name = names[place]
+        table.add_column(
+            name,
+            justify="left" if name in left else "right",
+            no_wrap=name in whole,
+            min_width=least[name],
+        )
+    for line in lines:
+        table.add_row(*(line[place] for place in kept))
     return table
+
+
+def _least(cell: str, *, whole: bool) -> int:
+    """Return the columns that a cell needs so that no word of it, or no line, is broken."""
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    plain = Text.from_markup(cell).plain if "[" in cell else cell
+    parts = plain.splitlines() if whole else plain.split()
+    return max(map(cell_len, parts), default=0)

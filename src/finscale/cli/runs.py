@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -16,6 +18,25 @@ from finscale.cli.options import (
     print_json,
     say,
 )
+from finscale.errors import FinscaleError, did_you_mean
+
+STUDIES = Path("studies")
+#: Order → the row's entry.
+_SORTED_BY = {
+    "finished": "finished",
+    "study": "studies",
+    "model": "model",
+    "size": "parameters",
+    "seed": "seed",
+    "fold": "fold",
+    "control": "control",
+    "test": "test_loss",
+    "validation": "validation_loss",
+    "seconds": "seconds",
+}
+RunOrder = Literal[
+    "finished", "study", "model", "size", "seed", "fold", "control", "test", "validation", "seconds"
+]
 
 runs_app = typer.Typer(help="List, show, compare and clear finished runs.", no_args_is_help=True)
 
@@ -28,56 +49,190 @@ def list_runs(
     last: Annotated[
         int, typer.Option(min=0, help="How many of the newest to show; 0 shows all.")
     ] = 50,
+    study: Annotated[str | None, typer.Option(help="Runs of this study alone.")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Runs of this many parameters, give or take 5 %: 2M.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Runs of this seed.")] = None,
+    fold: Annotated[int | None, typer.Option(help="Runs of this fold.")] = None,
+    architecture: Annotated[
+        str | None, typer.Option(help="Runs of this architecture or baseline: gru, logistic.")
+    ] = None,
+    control: Annotated[
+        bool | None,
+        typer.Option("--control/--no-controls", help="Control runs alone, or none of them."),
+    ] = None,
+    sort: Annotated[RunOrder, typer.Option(help="What they are ordered by, rising.")] = "finished",
+    descending: Annotated[bool, typer.Option("--descending", help="Falling.")] = False,
+    studies: Annotated[Path, typer.Option(help="Folder that holds the studies.")] = STUDIES,
     as_json: AsJson = False,
 ) -> None:
-    """List finished runs, the newest last; ``--json`` lists all of them."""
-    from finscale.config import format_count
+    """List finished runs, the newest last; ``--json`` lists all of them.
+
+    Controls are marked: their labels are not the market's. A test loss that is not known yet is
+    read from the run's predictions; that is recorded, as every reading of a test part is.
+    """
+    from finscale.config import parse_count
+    from finscale.judging.gather import test_loss
     from finscale.runs import RunStore
+    from finscale.runs.garbage import studies_of_runs
     from finscale.runs.index import summaries
 
-    rows = summaries(RunStore(runs))
+    every = summaries(RunStore(runs), test_loss=test_loss)
+    owners = studies_of_runs(studies)
+    for row in every:
+        row["studies"] = owners.get(row["id"], [])
+    if study is not None and not any(study in row["studies"] for row in every):
+        raise FinscaleError(
+            f"no run in {runs} belongs to a study {study} of {studies}.",
+            hint=did_you_mean(study, {name for names in owners.values() for name in names})
+            if owners
+            else "finscale study list",
+        )
+    count = None if size is None else parse_count(size)
+    rows = [
+        row
+        for row in every
+        if (study is None or study in row["studies"])
+        and (count is None or abs((row["parameters"] or 0) / count - 1) <= _TOLERANCE)
+        and (seed is None or row["seed"] == seed)
+        and (fold is None or row["fold"] == fold)
+        and (architecture is None or row["model"] == architecture)
+        and (control is None or control == (row["control"] != "none"))
+    ]
+    rows.sort(key=_order(sort), reverse=descending)
     if as_json:
         print_json(rows)
         return
     if not rows:
-        console().print(f"no runs in {runs}; `finscale train` makes one")
+        words = "none of the runs in {} is of that kind" if every else "no runs in {}"
+        console().print(f"{words.format(runs)}; `finscale train` makes one")
         return
-    columns = ("run", "model", "parameters", "data", "task", "seed", "validation", "seconds")
     shown = rows[-last:] if last else rows
-    cells = (
-        (
-            row["id"],
-            row["model"],
-            format_count(row["parameters"]) if row["parameters"] else "–",
-            f"{row['symbols']} {row['tier']}",
-            f"{row['task']} H={row['horizon']}",
-            str(row["seed"]),
-            "–" if row["validation_loss"] is None else f"{row['validation_loss']:.4f}",
-            f"{row['seconds']:.1f}",
-        )
-        for row in shown
-    )
     if len(shown) < len(rows):
-        console().print(f"… {len(rows) - len(shown):,} older runs: --last 0 shows them")
-    # with one space between them, 100 columns hold every name in full
-    left = ("run", "model", "data", "task")
-    console().print(plain_table(columns, cells, left=left, whole=("run",), padding=(0, 1, 0, 0)))
+        console().print(f"… {len(rows) - len(shown):,} more before these: --last 0 shows them")
+    cells = [dict(zip(_COLUMNS, _cells(row), strict=True)) for row in shown]
+    # what all have in common is said once
+    common = {
+        name: cells[0][name]
+        for name in ("study", "data", "task")
+        if len(cells) > 1 and len({one[name] for one in cells}) == 1
+    }
+    if common:
+        say(" · ".join(f"{name} {value}" for name, value in common.items()))
+    columns = [name for name in _COLUMNS if name not in common]
+    console().print(
+        plain_table(
+            columns,
+            ([one[name] for name in columns] for one in cells),
+            left=("run", "study", "model", "control", "data", "task"),
+            whole=columns,
+            padding=(0, 1, 0, 0),
+            drop=("seconds", "data", "validation", "task", "fold", "seed", "study", "size"),
+        )
+    )
+
+
+_COLUMNS = (
+    *("run", "study", "model", "size", "seed", "fold", "control", "test", "validation"),
+    *("data", "task", "seconds"),
+)
+#: Two counts within this share of one another are one size.
+_TOLERANCE = 0.05
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    from finscale.config import format_count
+
+    names = row["studies"]
+    return (
+        row["id"],
+        f"{names[0]} +{len(names) - 1}" if len(names) > 1 else "".join(names) or "–",
+        row["model"],
+        format_count(row["parameters"]) if row["parameters"] else "–",
+        str(row["seed"]),
+        str(row["fold"]),
+        "–" if row["control"] == "none" else row["control"],
+        _loss(row["test_loss"]),
+        _loss(row["validation_loss"]),
+        f"{row['symbols']} {row['tier']}",
+        f"{row['task']} H={row['horizon']}",
+        f"{row['seconds']:.1f}",
+    )
+
+
+def _loss(value: float | None) -> str:
+    # squares of returns are too small for four decimals
+    return "–" if value is None else f"{value:.4f}" if abs(value) >= 0.01 else f"{value:.3g}"
+
+
+def _order(sort: RunOrder) -> Callable[[dict[str, Any]], Any]:
+    """Return the key of an order; what a run does not have comes last."""
+    name = _SORTED_BY[sort]
+
+    def key(row: dict[str, Any]) -> Any:
+        value = row[name]
+        return (value is None or value == [], value)
+
+    return key
 
 
 @runs_app.command("show")
-def show_run(run: RunId, runs: RunsFolder = RUNS, as_json: AsJson = False) -> None:
-    """Show one run: config, data, counts, training, environment."""
+def show_run(
+    run: RunId,
+    runs: RunsFolder = RUNS,
+    studies: Annotated[Path, typer.Option(help="Folder that holds the studies.")] = STUDIES,
+    as_json: AsJson = False,
+) -> None:
+    """Show one run: scores first, then config, data, counts, training, environment."""
+    from finscale.config import format_count
+    from finscale.judging.gather import model_name, predictions_of
+    from finscale.judging.scoring import card_rows, known_skills, test_scores
     from finscale.runs import RunStore
+    from finscale.runs.garbage import studies_of_runs
 
     found = RunStore(runs).find(run)
+    own = predictions_of([found])
+    scores, skills = test_scores(own), known_skills(found, RunStore(runs))
+    owners = studies_of_runs(studies).get(found.id, [])
     if as_json:
-        print_json(found.info)
+        print_json(
+            {
+                **found.info,
+                "studies": owners,
+                "scores": {name: asdict(metric) for name, metric in scores.items()},
+                "skills": {name: asdict(metric) for name, metric in skills.items()},
+            }
+        )
         return
     import yaml
-    from rich.markup import escape
 
-    text = yaml.safe_dump(found.info, sort_keys=False, allow_unicode=True, width=96)
-    console().print(f"[bold]{found.folder}[/bold]\n{escape(text)}")
+    info, config, terminal = found.info, found.config, console()
+    terminal.print(f"[bold]{found.folder}[/bold]")
+    if config.task.control != "none":
+        say(f"control   {_CONTROL_WORDS[config.task.control]}", terminal)
+    total = info["parameters"].get("total")
+    of = f" · {format_count(total)} parameters" if total else ""
+    place = f"seed {config.seed} · fold {config.split.fold}"
+    say(f"model     {model_name(config)}{of} · {place}", terminal)
+    if owners:
+        say(f"study     {', '.join(owners)}", terminal)
+    columns = (f"test, {own.test['date'].n_unique():,} days", "value   [95 % interval]")
+    terminal.print(plain_table(columns, card_rows(own.target, scores, skills), left=columns))
+    best = info.get("training", {}).get("best_validation_loss")
+    if best is not None:
+        told = info["training"]
+        words = f"validation loss {_loss(best)} at epoch {told['best_epoch']}; {told['stopped']}"
+        say(words, terminal)
+    text = yaml.safe_dump(info, sort_keys=False, allow_unicode=True, width=96)
+    terminal.print()
+    say(text, terminal)
+
+
+_CONTROL_WORDS = {
+    "permuted": "labels are shuffled: nothing is to be found here",
+    "planted": "labels are drawn from a known signal, not the market's",
+}
 
 
 @runs_app.command("compare")
@@ -92,6 +247,9 @@ def compare(first: RunId, second: RunId, runs: RunsFolder = RUNS, as_json: AsJso
         print_json(found)
         return
     terminal = console()
+    for one in (store.find(first), store.find(second)):
+        if one.config.task.control != "none":
+            say(f"{one.id} is a control: {_CONTROL_WORDS[one.config.task.control]}", terminal)
     terminal.print(f"{'':<22}{found['runs'][0]:>18}{found['runs'][1]:>18}")
     for name, (own, other) in found["scores"].items():
         terminal.print(f"{name.replace('_', ' '):<22}{own:>18.4f}{other:>18.4f}")

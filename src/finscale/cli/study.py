@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +11,6 @@ import typer
 from finscale.cli.options import (
     RUNS,
     AsJson,
-    ConfigFile,
     DataRoot,
     Quiet,
     RunsFolder,
@@ -19,27 +19,30 @@ from finscale.cli.options import (
     plain_table,
     print_json,
     say,
-    with_options,
 )
+from finscale.cli.study_file import STUDIES, Quick, StudiesFolder, StudyFile, open_study
 from finscale.files import null_for_nan
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
+    from finscale.report.write import Tell
     from finscale.study import Planned, Study
 
-study_app = typer.Typer(help="Run a scaling study from one file.", no_args_is_help=True)
+#: Begun runs that are told one by one.
+_SHOWN = 4
 
-StudiesFolder = Annotated[
-    Path, typer.Option("--studies", file_okay=False, help="Folder that holds the studies.")
-]
-Quick = Annotated[bool, typer.Option("--quick", help="The file's `quick` rehearsal.")]
-STUDIES = Path("studies")
+study_app = typer.Typer(
+    help="Run a scaling study from one file, such as configs/studies/sp500_parameters.yaml.",
+    no_args_is_help=True,
+)
 
 
 @study_app.command("run")
 def run_study(
-    config: ConfigFile,
+    config: StudyFile,
     settings: Settings = None,
     quick: Quick = False,
     amend: Annotated[
@@ -57,9 +60,14 @@ def run_study(
     """Compute every run of the study that is missing, then show what size brings.
 
     Stop it at any time: the same command goes on where it was.
+
+    finscale study run configs/studies/sp500_parameters.yaml --quick
     """
+    from finscale.cli.stopping import announced_stop
     from finscale.cli.study_progress import StudyProgress
     from finscale.study import LocalExecutor
+    from finscale.study.planned import split_cautions
+    from finscale.study.remaining import SPEEDS, TimeLeft, in_words
 
     terminal = console(quiet=quiet or as_json)
     study = open_study(config, settings, runs, studies, data_root, quick=quick)
@@ -67,15 +75,26 @@ def run_study(
     with console(quiet=quiet or as_json, stderr=True).status("reading the data"):
         missing = study.missing()
     terminal.print(f"[bold]{study.config.name}[/bold]  {study.config.question}", soft_wrap=True)
-    say(f"{_counted(len(missing))} to compute · registered {study.config.hash()[:8]}", terminal)
+    left = TimeLeft(missing, workers=workers, remembered=studies / SPEEDS)
+    about = f" · about {in_words(left.seconds())} here" if missing else ""
+    hashed = study.config.hash()[:8]
+    say(f"{_counted(len(missing))} to compute{about} · registered {hashed}", terminal)
+    for caution in split_cautions(study.plan):
+        say(f"caution: {caution}", terminal)
+    for line in _begun(study, missing):
+        say(line, terminal)
     try:
-        with StudyProgress(missing, terminal) as progress:
+        with announced_stop(), StudyProgress(missing, terminal, left) as progress:
             failures = study.run(executor=LocalExecutor(workers), observe=progress)
     except KeyboardInterrupt:
-        left = sum(planned.run_id not in study.runs for planned in missing)
-        words = f"stopped: {_counted(len(missing) - left)} finished, {left} are left"
-        say(f"{words}. The same command goes on where each run was.", console(stderr=True))
+        done = sum(planned.run_id in study.runs for planned in missing)
+        words = f"stopped: {_counted(done)} finished, {len(missing) - done} are left"
+        at = _begun(study, missing)
+        for line in (f"{words}. The same command goes on where each run was.", *at):
+            say(line, console(stderr=True))
         raise typer.Exit(130) from None
+    finally:
+        left.remember()
     for label, reason in failures.items():
         first = reason.strip().splitlines()[0]
         say(f"failed: {label}: {first}", console(stderr=True))
@@ -89,104 +108,57 @@ def run_study(
         raise typer.Exit(1)
 
 
+def _begun(study: Study, missing: Sequence[Planned]) -> list[str]:
+    """Say where the runs go on that were stopped before their end."""
+    from finscale.runs.folder import begun_at
+
+    found = [(one, begun_at(study.runs.folder, one.run_id)) for one in missing]
+    begun = [f"goes on    {one.cell.label}: {where}" for one, where in found if where]
+    more = len(begun) - _SHOWN
+    return begun if more <= 1 else [*begun[:_SHOWN], f"           and {more} more"]
+
+
 def _counted(runs: int) -> str:
     return f"{runs} run" if runs == 1 else f"{runs} runs"
 
 
-@study_app.command("status")
-def status(
-    config: ConfigFile,
-    settings: Settings = None,
-    quick: Quick = False,
-    runs: RunsFolder = RUNS,
-    studies: StudiesFolder = STUDIES,
-    data_root: DataRoot = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say which runs of the study are there, which are missing and which failed."""
-    study = open_study(config, settings, runs, studies, data_root, quick=quick)
-    failed = study.failures.read()
-    rows = [
-        {
-            "run": planned.run_id,
-            "label": label,
-            **({"family": planned.cell.family} if study.config.architectures else {}),
-            "done": done,
-            "failed": "" if done else failed.get(planned.run_id, {}).get("error", ""),
-        }
-        for label, planned, done in _everything(study)
-    ]
-    if as_json:
-        print_json(rows)
-        return
-    for row in rows:
-        mark = "✓" if row["done"] else "✗" if row["failed"] else "·"
-        console().print(f"{mark} {row['run']}  {row['label']}", markup=False)
-        if row["failed"]:
-            console().print(f"  {row['failed'].strip().splitlines()[0]}", markup=False)
-    for one in study.left_out:
-        say(f"left out  {one.sentence}")
-    for family in study.config.families:
-        own = [bool(row["done"]) for row in rows if row["family"] == family]
-        say(f"{family}: {sum(own)} of {len(own)} runs are there")
-    done = sum(bool(row["done"]) for row in rows)
-    console().print(f"{done} of {len(rows)} runs are there")
-    for change in study.registration.changes():
-        say(f"changed since it was registered: {change}")
-
-
-def _everything(study: Study) -> list[tuple[str, Planned, bool]]:
-    """Return every run of the grid and the controls, its name and whether it is there."""
-    named = [(planned.cell.label, planned) for planned in study.plan]
-    named += [
-        (f"{kind} {planned.cell.label}", planned)
-        for kind, control in study.controls.items()
-        for planned in control.plan
-    ]
-    waiting = [(planned.cell.label, planned, False) for planned in study.tuner.missing(study.cells)]
-    return waiting + [(name, one, study.runs.is_whole(one.run_id)) for name, one in named]
-
-
 @study_app.command("report")
 def report(
-    config: ConfigFile,
+    config: StudyFile,
     settings: Settings = None,
     quick: Quick = False,
+    paper: Annotated[
+        bool,
+        typer.Option(
+            "--paper", help="Also figures as PDF, a methods text and BibTeX, in paper/ beside it."
+        ),
+    ] = False,
     runs: RunsFolder = RUNS,
     studies: StudiesFolder = STUDIES,
     data_root: DataRoot = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make the table and the figure again from the finished runs."""
+    """Make the table, the figures and the report again from the finished runs.
+
+    finscale study report sp500_parameters
+    """
     study = open_study(config, settings, runs, studies, data_root, quick=quick)
-    _show(study, as_json=as_json, terminal=console(quiet=as_json))
+    _show(study, as_json=as_json, terminal=console(quiet=as_json), paper=paper)
 
 
-def open_study(
-    config: Path,
-    settings: list[str] | None,
-    runs: Path,
-    studies: Path,
-    data_root: Path | None,
-    *,
-    quick: bool = False,
-) -> Study:
-    """Return the study of a file with the command line's changes applied."""
-    from finscale.runs import RunStore
-    from finscale.study import Study
-
-    changes = with_options(settings, data_root=("experiment.data.root", data_root))
-    return Study.from_file(config, changes, quick=quick, studies=studies, runs=RunStore(runs))
-
-
-def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
-    from finscale.report import write_report
+def _show(study: Study, *, as_json: bool, terminal: Console, paper: bool = False) -> None:
+    from finscale.report.decision import decide, situation
+    from finscale.report.write import write_findings
     from finscale.study import control_outcomes
+    from finscale.study.findings import find
     from finscale.study.results import BEYOND
 
     table = study.results()
-    terminal.print("writing the report")
-    report = write_report(study)
+    with _report_progress(terminal, quiet=as_json) as tell:
+        tell("scores and intervals of every run", 0, 0)
+        findings = find(study)
+        report = write_findings(findings, study.folder, paper=paper, tell=tell)
+    decision = decide(situation(findings))
     controls = control_outcomes(study)
     if as_json:
         beyond = study.beyond_linear()
@@ -194,6 +166,7 @@ def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
             "study": study.config.name,
             "hash": study.config.hash(),
             "verdict": _conclusion(study),
+            "decision": list(decision),
             "beyond_linear": beyond.to_dict() if beyond else None,
             "report": str(report),
             "controls": [outcome.to_dict() for outcome in controls],
@@ -217,8 +190,26 @@ def _show(study: Study, *, as_json: bool, terminal: Console) -> None:
         f"table     {study.folder / 'results.parquet'}",
         f"figure    {figure}",
         f"report    {report}",
+        *([f"paper     {report.parent / 'paper'}"] if paper else []),
+        "decision  " + "\n          ".join(decision),
     ):
         say(line, terminal)
+
+
+@contextmanager
+def _report_progress(terminal: Console, *, quiet: bool) -> Iterator[Tell]:
+    """Show what of the report is being made: a line that changes, or one where there is none."""
+    if quiet or not terminal.is_terminal:
+        terminal.print("writing the report")
+        yield lambda what, done, total: None
+        return
+    with terminal.status("writing the report") as status:
+
+        def tell(what: str, done: int, total: int) -> None:
+            count = f" ({done} of {total})" if total else ""
+            status.update(f"writing the report: {what}{count}")
+
+        yield tell
 
 
 def _compared(study: Study) -> dict[str, Any]:

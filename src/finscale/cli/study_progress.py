@@ -9,50 +9,54 @@ from typing import TYPE_CHECKING, Self
 from rich.progress import (
     BarColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
+from rich.text import Text
 
 from finscale.cli.options import say
+from finscale.study.remaining import TimeLeft, in_words
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from finscale.study import Event, Planned
 
-#: What a run without FLOPs (a baseline) weighs beside the others: a thousandth of the study.
-_BASELINE_SHARE = 1e-3
 #: Between two readings of the temperature.
 _HEAT_SECONDS = 5.0
 
 
 class StudyProgress:
-    """Follow a study's events; progress counts training FLOPs, not runs, so the time left is fair.
+    """Follow a study's events; progress counts time, spent and expected, not runs.
 
-    ``missing`` are the runs that will be computed, ``console`` is where to draw.
+    ``missing`` are the runs that will be computed, ``console`` is where to draw, and ``left`` knows
+    how long they take.
     """
 
-    def __init__(self, missing: Sequence[Planned], console: Console) -> None:
-        total = sum(planned.cost for planned in missing) or 1.0
-        self._least = total * _BASELINE_SHARE
+    def __init__(
+        self, missing: Sequence[Planned], console: Console, left: TimeLeft | None = None
+    ) -> None:
+        self.left = left or TimeLeft(missing)
         self._num_runs, self._num_done = len(missing), 0
+        self._started, self._share = time.monotonic(), 0.0
         self._heat_text, self._heat_read = "", -_HEAT_SECONDS
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[figures]}"),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            _TimeLeftColumn(),
             console=console,
             transient=not console.is_terminal,
         )
-        weights = sum(max(planned.cost, self._least) for planned in missing)
-        self._whole = self._progress.add_task("study", total=weights, figures=self._count())
+        self._whole = self._progress.add_task(
+            "study", total=1.0, figures=self._count(), ends=self._end()
+        )
         # keyed by label: a sweep's runs and the grid's both count from 0
         self._tasks: dict[str, TaskID] = {}
-        self._shares: dict[str, float] = {}
         self._warned: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -65,6 +69,7 @@ class StudyProgress:
     def __call__(self, event: Event) -> None:
         """Draw one event."""
         label = event.job.label
+        self.left.observe(event)
         if event.kind == "warning":
             text = event.facts["text"]
             if text not in self._warned:
@@ -78,10 +83,10 @@ class StudyProgress:
             loss, speed = event.facts["validation_loss"], event.facts["samples_per_second"]
             figures = f"epoch {event.facts['epoch']} · val {loss:.4f} · {speed:,.0f} samples/s"
             self._progress.update(self._tasks[label], completed=share, figures=figures)
-            self._advance(event, share)
+            self._advance()
         else:
             self._num_done += 1
-            self._advance(event, 1.0)
+            self._advance()
             self._remove(label)
             if event.kind == "failed":
                 self._progress.console.print(f"  {label} failed", style="red")
@@ -90,13 +95,17 @@ class StudyProgress:
         if label in self._tasks:
             self._progress.remove_task(self._tasks.pop(label))
 
-    def _advance(self, event: Event, share: float) -> None:
-        done = self._shares.get(event.job.label, 0.0)
-        # a second attempt may start from an earlier epoch; the total never goes back
-        share = max(share, done)
-        self._shares[event.job.label] = share
-        weight = max(event.job.cost, self._least)
-        self._progress.update(self._whole, advance=(share - done) * weight, figures=self._count())
+    def _advance(self) -> None:
+        spent, left = time.monotonic() - self._started, self.left.seconds()
+        # what is expected may grow; the bar never goes back
+        self._share = max(self._share, spent / (spent + left) if left else 1.0)
+        self._progress.update(
+            self._whole, completed=self._share, figures=self._count(), ends=self._end()
+        )
+
+    def _end(self) -> float:
+        """Return when the study is expected to end, on the monotonic clock."""
+        return time.monotonic() + self.left.seconds()
 
     def _count(self) -> str:
         # a sweep may add runs
@@ -113,3 +122,15 @@ class StudyProgress:
             reading = hottest()
             self._heat_text, self._heat_read = str(reading or ""), now
         return self._heat_text
+
+
+class _TimeLeftColumn(ProgressColumn):
+    """The time left of the task that knows when it ends."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        ends = task.fields.get("ends")
+        if ends is None or task.finished:
+            return Text("")
+        return Text(f"about {in_words(max(ends - time.monotonic(), 0.0))} left", style="cyan")

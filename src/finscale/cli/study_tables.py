@@ -12,7 +12,6 @@ import typer
 from finscale.cli.options import (
     RUNS,
     AsJson,
-    ConfigFile,
     DataRoot,
     RunsFolder,
     Settings,
@@ -21,7 +20,8 @@ from finscale.cli.options import (
     print_json,
     say,
 )
-from finscale.cli.study import STUDIES, Quick, StudiesFolder, open_study, study_app
+from finscale.cli.study_file import STUDIES, Quick, StudiesFolder, StudyFile, open_study
+from finscale.cli.study_status import study_app
 
 #: This module adds its verbs to ``study_app``: import the complete app from here.
 __all__ = ["study_app"]
@@ -43,7 +43,8 @@ def new(
         str | None, typer.Option(help="Symbols, separated by commas: SPY,QQQ.")
     ] = None,
     task: Annotated[
-        str | None, typer.Option(help="direction, threshold_1pct, regression …")
+        str | None,
+        typer.Option(help="direction, threshold_0.5pct, _1pct, _2pct, _3pct, _5pct, regression."),
     ] = None,
     sizes: Annotated[str, typer.Option(help="Sizes along the axis: 5k,50k,500k.")] = "",
     horizon: Annotated[int, typer.Option(help="Bars ahead that the label looks at.")] = 1,
@@ -61,15 +62,23 @@ def new(
     controls: Annotated[bool, typer.Option(help="Shuffled labels and a planted signal.")] = True,
     out: Annotated[Path | None, typer.Option(help="The file; <name>.yaml when absent.")] = None,
 ) -> None:
-    """Write a commented study file from flags, or from the answers to three questions."""
+    """Write a commented study file from flags, or from the answers to three questions.
+
+    What cannot end in a verdict (two sizes, one seed) is refused at once.
+
+    finscale study new spy_parameters --axis parameters --symbols SPY --task threshold_1pct
+    """
+    from finscale.config import load_study
+    from finscale.config.names import TASK_NAMES
+    from finscale.study.axes import AXES
     from finscale.study.new import Answers, write_study
 
     answers = Answers(
         name=name,
         question=question,
         symbols=[s.strip() for s in _ask(symbols, "symbols", "SP500").split(",")],
-        task=_ask(task, "task", "threshold_1pct"),
-        axis=_ask(axis, "what grows", "parameters"),
+        task=_ask(task, f"task ({', '.join(TASK_NAMES.built_in)})", "threshold_1pct"),
+        axis=_ask(axis, f"what grows ({', '.join(AXES)})", "parameters"),
         sizes=sizes,
         horizon=horizon,
         seeds=seeds,
@@ -80,6 +89,12 @@ def new(
         controls=controls,
     )
     path = write_study(answers, out or Path(f"{name}.yaml"))
+    study = load_study(path)
+    (grows, along), *_ = study.axes.items()
+    asked = ", ".join(map(AXES[grows].words, along))
+    data = f"{answers.task} on {' '.join(answers.symbols)}"
+    say(f"grows     {grows}: {asked}")
+    say(f"asks      {data}, {len(study.seeds)} seeds, {study.num_folds} folds, {outcome}")
     say(f"{path}   next: finscale study plan {path}")
 
 
@@ -91,7 +106,7 @@ def _ask(given: str | None, words: str, default: str) -> str:
 
 @study_app.command("plan")
 def plan(
-    config: ConfigFile,
+    config: StudyFile,
     settings: Settings = None,
     quick: Quick = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Runs at a time.")] = None,
@@ -105,6 +120,7 @@ def plan(
     Each size takes real steps for a second or two, so its time is measured on this machine. Where
     the study's device is not here, the plan says all but the time.
     """
+    from finscale.study.planned import split_cautions
     from finscale.study.planning import plan_study
 
     study = open_study(config, settings, runs, studies, data_root, quick=quick)
@@ -116,10 +132,13 @@ def plan(
         print_json(found.to_dict())
     else:
         _print_plan(found)
+        for caution in split_cautions(study.plan):
+            say(f"caution: {caution}")
 
 
 def _print_plan(found: StudyPlan) -> None:
     from finscale.config import format_count
+    from finscale.study.remaining import in_words
 
     columns = ("size", "runs", "there", "each", "threads", "memory", "FLOP", "sees a gain of*")
     rows = (
@@ -127,7 +146,7 @@ def _print_plan(found: StudyPlan) -> None:
             size.label,
             str(size.runs),
             str(size.there),
-            "–" if size.seconds is None else _duration(size.seconds),
+            "–" if size.seconds is None else in_words(size.seconds),
             "" if size.threads is None else str(size.threads),
             f"{size.memory / 2**30:.1f} GB",
             format_count(size.flops) if size.flops else "–",
@@ -138,11 +157,11 @@ def _print_plan(found: StudyPlan) -> None:
     console().print(plain_table(columns, rows, left=("size",)))
     time = "time not said: the device is not here"
     if found.seconds is not None:
-        time = f"at most {_duration(found.seconds)} on this machine "
+        time = f"at most {in_words(found.seconds)} on this machine "
         time += f"({found.workers} workers, no run stopping early)"
     for one in found.families.values():
         hours = (
-            "" if one.seconds is None else f" · {_duration(one.seconds * one.runs)} of one worker"
+            "" if one.seconds is None else f" · {in_words(one.seconds * one.runs)} of one worker"
         )
         say(f"{one.label}  {_runs(one)}{hours} · {one.flops:.2g} FLOP")
     for sentence in found.left_out:
@@ -190,12 +209,6 @@ def _short(value: float) -> str:
     return number(float(f"{value:.2g}"))
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
 @study_app.command("diff")
 def diff(
     first: Annotated[str, typer.Argument(help="A study's name, or its folder.")],
@@ -225,7 +238,7 @@ def diff(
 
 @study_app.command("export")
 def export(
-    config: ConfigFile,
+    config: StudyFile,
     settings: Settings = None,
     quick: Quick = False,
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),

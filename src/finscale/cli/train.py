@@ -35,6 +35,15 @@ def train(
     symbol: Annotated[
         str | None, typer.Option(help="Another symbol, once imported or downloaded: SPY.")
     ] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Another question: threshold_1pct, direction …")
+    ] = None,
+    horizon: Annotated[
+        int | None, typer.Option(min=1, help="Bars that a label looks ahead.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the training windows.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, order and dropout.")] = None,
     settings: Settings = None,
     runs: RunsFolder = RUNS,
@@ -46,10 +55,11 @@ def train(
 
     A run that was stopped goes on where it was; a run that is finished is shown, not repeated.
     """
-    from finscale.config import ExperimentConfig, load_config
+    from finscale.cli.fitting import load_fitting
     from finscale.data import DataStore
     from finscale.experiment import run_experiment
     from finscale.judging import scorecard
+    from finscale.judging.decision import decide_run
     from finscale.runs import RunStore
     from finscale.training import ProgressBar
 
@@ -57,12 +67,17 @@ def train(
         settings,
         budget=("model.budget", budget),
         symbol=("data.symbols", symbol),
+        task=("task.name", task),
+        horizon=("task.horizon", horizon),
+        epochs=("training.epochs", epochs),
         seed=("seed", seed),
         data_root=("data.root", data_root),
     )
-    experiment = load_config(ExperimentConfig, config, changes)
+    experiment, note = load_fitting(config, changes)
     silent = quiet or as_json
     terminal = console(quiet=silent)
+    if note:
+        say(note, terminal)
     run = run_experiment(
         experiment,
         runs=RunStore(runs),
@@ -70,8 +85,10 @@ def train(
         announce=lambda prepared: _announce(prepared, terminal),
     )
     card = scorecard(run, RunStore(runs), data=DataStore(experiment.data.root))
+    decision = decide_run(card, run.config)
     if as_json:
-        print_json({"run": run.id, "folder": str(run.folder), **card.to_dict()})
+        about = {"run": run.id, "folder": str(run.folder), "decision": list(decision)}
+        print_json({**about, **card.to_dict()})
         return
     columns = (f"test, {card.num_days:,} days", "value   [95 % interval]")
     terminal.print(plain_table(columns, card.rows(), left=columns))
@@ -79,6 +96,8 @@ def train(
         terminal.print(sentence)
     if line := card.beyond_line():
         say(line, terminal)
+    if decision:
+        say("decision  " + "\n          ".join(decision), terminal)
     short = run.id[:4]
     next_verbs = f"finscale evaluate {short} · finscale runs show {short}"
     say(str(run.folder) if quiet else f"run       {run.folder}   {next_verbs}")

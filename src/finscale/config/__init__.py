@@ -5,11 +5,11 @@ from finscale.config import architectures as architectures
 from finscale.config.base import Section, canonical_json, content_hash
 from finscale.config.data import DataConfig, SplitConfig, TaskConfig
 from finscale.config.experiment import ExperimentConfig
-from finscale.config.loading import load_config, override, validate
+from finscale.config.files import load_config, load_study
+from finscale.config.loading import override, validate
 from finscale.config.model import BaselineConfig, ModelConfig, NetworkConfig
 from finscale.config.quantities import format_count, parse_count
 from finscale.config.study import StudyConfig
-from finscale.config.study_file import load_study
 from finscale.config.tracking import TrackingConfig
 from finscale.config.training import ThermalConfig, TrainingConfig
 

@@ -90,9 +90,10 @@ class TaskConfig(Section):
 class SplitConfig(Section):
     """Train, validation and test, purged and embargoed."""
 
-    method: Literal["dates", "walk_forward", "chunks"] = "dates"
-    """dates: one train, validation and test part, by date. walk_forward: several test blocks, each
-    after its train and validation. chunks: blocks drawn at random, so that train surrounds test."""
+    method: Literal["dates", "shares", "walk_forward", "chunks"] = "dates"
+    """dates: one train, validation and test part, by date. shares: the same, as shares of whatever
+    history there is. walk_forward: several test blocks, each after its train and validation.
+    chunks: blocks drawn at random, so that train surrounds test."""
     train_end: dt.date = dt.date(2022, 12, 31)
     """``dates``: last decision date of train."""
     validation_end: dt.date = dt.date(2024, 12, 31)
@@ -114,15 +115,20 @@ class SplitConfig(Section):
     chunk_days: Annotated[int, Field(ge=1)] = 63
     """``chunks``: sessions of one block, counted back from the data's last one."""
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    """``chunks``: share of blocks held out for validation."""
+    """``shares``: share of all sessions between train and test. ``chunks``: share of blocks."""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    """``chunks``: share of blocks held out for test."""
+    """``shares``: share of all sessions, the last ones. ``chunks``: share of blocks held out."""
     chunk_seed: Seed = 0
     """``chunks``: which blocks are drawn."""
     embargo: Annotated[int, Field(ge=0)] = 5
     """Sessions that train windows keep away from a held-out block, beyond the purge."""
     fold: Annotated[int, Field(ge=0)] = 0
     """Which fold a run trains on (``walk_forward``); the other methods have one, number 0."""
+
+    @property
+    def num_folds(self) -> int:
+        """Folds that the split has."""
+        return self.folds if self.method == "walk_forward" else 1
 
     @model_validator(mode="after")
     def _in_order(self) -> SplitConfig:
@@ -132,7 +138,8 @@ class SplitConfig(Section):
                 raise ValueError("train_end, validation_end and test_end must follow one another")
             if self.train_start is not None and self.train_start >= self.train_end:
                 raise ValueError("train_start must lie before train_end")
-        if self.method == "chunks" and self.validation_fraction + self.test_fraction >= 1:
+        held_out = self.method in ("chunks", "shares")
+        if held_out and self.validation_fraction + self.test_fraction >= 1:
             raise ValueError("validation_fraction and test_fraction leave nothing to train on")
         if self.method == "walk_forward":
             if self.window == "rolling" and self.train_days is None:

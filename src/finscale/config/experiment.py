@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Self
 
 from finscale.config.base import Section, content_hash, label, per_replica
 from finscale.config.data import DataConfig, SplitConfig, TaskConfig
@@ -11,6 +13,9 @@ from finscale.config.quantities import Seed
 from finscale.config.tracking import TrackingConfig
 from finscale.config.training import TrainingConfig
 from finscale.errors import ConfigError
+
+#: Settings that a split by shares of the history takes.
+_SHARES = ("method", "validation_fraction", "test_fraction", "embargo", "fold")
 
 
 class ExperimentConfig(Section):
@@ -36,6 +41,20 @@ class ExperimentConfig(Section):
     seed: Annotated[Seed, per_replica()] = 0
     """Seed of the weights, the data order and dropout."""
 
+    @classmethod
+    def from_file(cls, path: Path | str, settings: Iterable[str] = ()) -> Self:
+        """Read a YAML file or a recipe by its name; see :func:`finscale.config.load_config`.
+
+        Examples
+        --------
+        >>> config = ExperimentConfig.from_file("threshold_1pct", ["training.epochs=3"])
+        >>> config.training.epochs
+        3
+        """
+        from finscale.config.files import load_config  # which knows what a study is
+
+        return load_config(cls, path, settings)
+
     def identity(self) -> dict[str, Any]:
         """Return what a run's identity is hashed from: its science, by the marks of the fields.
 
@@ -49,6 +68,9 @@ class ExperimentConfig(Section):
         if self.split.method == "chunks":
             # blocks were once counted from the first decision day: those runs are others
             content["split"]["counted"] = "from the end"
+        if self.split.method == "shares":
+            # a rule of its own: the dates of the recipe that it was laid over say nothing
+            content["split"] = {name: content["split"][name] for name in _SHARES}
         if self.task.control == "none":
             for name in ("control", "control_seed", "control_strength"):
                 del content["task"][name]

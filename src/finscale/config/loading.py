@@ -18,31 +18,6 @@ from finscale.errors import ConfigError, did_you_mean
 S = TypeVar("S", bound=Section)
 
 
-def load_config(kind: type[S], path: Path | str, settings: Iterable[str] = ()) -> S:
-    """Read a config file, lay ``settings`` over it and validate it.
-
-    Parameters
-    ----------
-    kind : type
-        ``ExperimentConfig`` or ``StudyConfig``.
-    path : path
-        A YAML file. A section given as the path of another YAML file, relative to this one, is
-        read from there: ``model: ../model/patchtst_2m.yaml``. One given as a section with a
-        ``base`` takes that file and lays its other settings over it.
-    settings : iterable of str
-        Overrides such as ``"training.lr=3e-4"``; the value is read as YAML.
-
-    Raises
-    ------
-    ConfigError
-        For a file that cannot be read, an unknown setting (with the nearest right name), a wrong
-        value or a contradiction.
-    """
-    content = read_yaml(Path(path))
-    origins = {setting.split("=", 1)[0].strip() for setting in settings}
-    return validate(kind, override(content, settings), place=str(path), overridden=origins)
-
-
 def validate(
     kind: type[S], content: dict[str, Any], *, place: str, overridden: Iterable[str] = ()
 ) -> S:
@@ -123,7 +98,7 @@ def read_yaml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist.", hint=_neighbours(path)) from None
+        raise ConfigError(f"{path} does not exist.") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text"
         raise ConfigError(f"{path} cannot be read: {reason}.") from None
@@ -154,11 +129,6 @@ def merged(below: Any, above: Any) -> Any:
     return {**below, **{key: merged(below.get(key), part) for key, part in above.items()}}
 
 
-def _neighbours(path: Path) -> str:
-    names = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-    return did_you_mean(path.name, names, prefix=f"{path.parent}/") if names else ""
-
-
 def _parse_yaml(text: str, place: str) -> Any:
     try:
         return yaml.safe_load(text)
@@ -176,10 +146,16 @@ def _explain(
     place: str,
     overridden: set[str],
 ) -> ConfigError:
-    first = error.errors(include_url=False)[0]
+    # a default that waits for the others is no mistake of its own
+    found = [
+        one
+        for one in error.errors(include_url=False)
+        if one["type"] != "default_factory_not_called"
+    ]
+    first = found[0]
     setting = _setting(first["loc"])
     where = "in --set" if setting in overridden else f"in {place}"
-    more = len({_setting(e["loc"]) for e in error.errors(include_url=False)}) - 1
+    more = len({_setting(one["loc"]) for one in found}) - 1
     suffix = f" (and {more} more)" if more else ""
     if first["type"] == "extra_forbidden":
         known, section = _fields(kind, content, first["loc"][:-1])

@@ -143,6 +143,12 @@ class StudyConfig(Section):
     @field_validator("architectures", mode="before")
     @classmethod
     def _sections(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, str | dict):
+            one = value if isinstance(value, str) else value.get("kind", "gru")
+            raise ValueError(
+                f"a list is asked for, of two architectures or more: [patchtst, {one}]; one alone "
+                f"is experiment.model: {{kind: {one}}}"
+            )
         if not isinstance(value, list | tuple) or "experiment" not in info.data:
             return value
         return tuple(family_section(entry, info.data["experiment"].model) for entry in value)
@@ -180,6 +186,7 @@ class StudyConfig(Section):
             raise ValueError("outcome sharpe counts 252 bars a year: take data.timescale daily")
         self._check_assets()
         self._check_folds()
+        self._check_shares()
         self._check_tuning()
         self._check_controls()
         return self
@@ -201,6 +208,14 @@ class StudyConfig(Section):
         if not set(self.folds) <= set(known):
             raise ValueError(f"the split has folds 0 … {self.num_folds - 1}")
 
+    def _check_shares(self) -> None:
+        moving = {"assets", "tier"} & set(self.axes)
+        if self.experiment.split.method == "shares" and moving:
+            raise ValueError(
+                f"along axis {min(moving)} the history changes, and with it what its shares hold "
+                "out: take split.method dates or walk_forward"
+            )
+
     def _check_tuning(self) -> None:
         rate = self.experiment.training.learning_rate
         if self.tuning.rule == "fixed" and rate == "auto":
@@ -217,8 +232,7 @@ class StudyConfig(Section):
     @property
     def num_folds(self) -> int:
         """Folds that the experiment's split has."""
-        split = self.experiment.split
-        return split.folds if split.method == "walk_forward" else 1
+        return self.experiment.split.num_folds
 
     @property
     def run_folds(self) -> tuple[int, ...]:

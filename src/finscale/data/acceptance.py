@@ -10,9 +10,15 @@ from typing import Any
 import polars as pl
 
 from finscale.data import calendar
-from finscale.data.adjustment import SplitTerms, settle
+from finscale.data.adjustment import SplitTerms, rounding_in_words, settle
 from finscale.data.bars import ADJUSTMENTS, Adjustment, Bars, Repair, conform
-from finscale.data.repairs import Context, mend
+from finscale.data.cadence import check_declared, refuse_slow_bars
+from finscale.data.cells import unusual_prices
+from finscale.data.jumps import jumps_in_words
+from finscale.data.losses import left_out_in_words, stale_in_words
+from finscale.data.mending import Context
+from finscale.data.repairs import mend
+from finscale.data.ticks import ticks_in_words
 from finscale.errors import DataError, did_you_mean
 
 _LISTED = 5
@@ -33,6 +39,15 @@ class Wishes:
     """Jumps by a split's ratio that did happen in the market."""
     calendar: str = calendar.DEFAULT
     """Exchange calendar; bars on other days are left out. ``none`` accepts every day."""
+    cadence: str | None = None
+    """``daily`` says that bars which look weekly or monthly are sessions of their own."""
+    leave_out_bad_rows: bool = False
+    """Leave out rows that cannot be used, however many, and list them; else that is refused."""
+    fill_from_close: bool = False
+    """Take the close where open, high or low has no value."""
+    ask_calendar: bool = False
+    """Refuse bars that another exchange's calendar fits clearly better; set where the user named no
+    calendar."""
     strict: bool = False
     """Refuse rows that need a repair instead of repairing them."""
     now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
@@ -45,6 +60,7 @@ class Wishes:
                 hint=did_you_mean(self.adjustment, ADJUSTMENTS),
             )
         calendar.check_calendar(self.calendar)
+        check_declared(self.cadence)
 
 
 def accept(
@@ -76,9 +92,14 @@ def accept(
             raise DataError(f"{place} has no bars from {first} to {last} to drop.")
         provenance[f"dropped {first} – {last}"] = f"{count} bars, as the user wished"
         rows = rows.filter(~inside)
+    if wishes.cadence is None:
+        refuse_slow_bars(rows["date"], what=place)
+    else:
+        provenance["cadence"] = "daily, as the user says"
     if not rows["date"].is_sorted():
         provenance["order"] = "newest first" if rows["date"].is_sorted(descending=True) else "mixed"
-    rows, mended = mend(rows, Context(place, wishes.calendar, wishes.now))
+    num_rows = rows.height
+    rows, mended = mend(rows, _context(place, wishes))
     found = (*repairs, *mended)
     if wishes.strict and found:
         raise DataError(_strictly(found, place), hint="leave --strict away to repair and list them")
@@ -93,14 +114,35 @@ def accept(
     )
     if wishes.real_moves:
         provenance["real moves"] = ", ".join(str(day) for day in wishes.real_moves)
+    notes = {
+        **settled.notes,
+        "left out": left_out_in_words(found, num_rows),
+        "unusual": unusual_prices(settled.rows),
+        **jumps_in_words(settled.rows, "adj_close"),
+        "tick": ticks_in_words(settled.rows["close"].to_numpy()),
+        "rounding": rounding_in_words(settled.rows),
+        "no trading": stale_in_words(settled.rows),
+    }
     return Bars(
         symbol=symbol,
         frame=conform(symbol, settled.rows),
         adjustment=settled.adjustment,
         source=source,
         repairs=found,
-        provenance={**provenance, **settled.notes},
+        provenance={**provenance, **{name: note for name, note in notes.items() if note}},
         splits=settled.splits,
+    )
+
+
+def _context(place: str, wishes: Wishes) -> Context:
+    return Context(
+        place,
+        wishes.calendar,
+        wishes.now,
+        real=wishes.real_moves,
+        leave_out=wishes.leave_out_bad_rows,
+        fill_from_close=wishes.fill_from_close,
+        ask_calendar=wishes.ask_calendar,
     )
 
 
@@ -112,7 +154,7 @@ def wishes_from(options: dict[str, Any], source: str) -> Wishes:
             raise DataError(
                 f"the {source} source takes no option {name!r}.", hint=did_you_mean(name, known)
             )
-    return Wishes(**options)
+    return Wishes(**{"ask_calendar": "calendar" not in options, **options})
 
 
 def _strictly(repairs: Sequence[Repair], place: str) -> str:

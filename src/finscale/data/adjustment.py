@@ -11,7 +11,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from finscale.data.bars import Adjustment
-from finscale.data.jumps import find_jumps, likely_ratio, refuse_jumps, terms
+from finscale.data.ex_days import ex_days, with_dividends
+from finscale.data.jumps import SMALL_RATIOS, find_jumps, likely_ratio, refuse_jumps, terms
+from finscale.data.ticks import tick_size
 from finscale.errors import DataError
 
 SplitTerms = tuple[dt.date, float]
@@ -31,6 +33,8 @@ _SINGLE_PRECISION = 2e-7
 _SHARE_ON_GRID = 0.99
 _FACTOR_DROP = 1e-3
 _CENT = 0.011
+# Rounding of the adjusted close that is worth telling (a ratio).
+_COARSE = 2e-3
 
 
 class AdjustmentNeededError(DataError):
@@ -60,9 +64,10 @@ def settle(
     There are three cases: the user names splits; the rows have an adjusted close; or neither, and
     only the prices themselves can tell.
 
-    ``dividends`` among the columns of the clean ``rows`` marks a form that lists them (yfinance's
-    ``Ticker.history``). ``splits`` are those that the prices do not account for: first date at the
-    new price, new shares for one old. ``real_moves`` are jumps that did happen in the market.
+    ``dividends`` among the columns of the clean ``rows`` are those of ex-days: what the price does
+    there can tell, and where it falls by them the adjusted close is made from them.
+    ``splits`` are those that the prices do not account for: first date at the new price, new shares
+    for one old. ``real_moves`` are jumps that did happen in the market.
 
     Raises
     ------
@@ -77,19 +82,36 @@ def settle(
         return _with_adj_close(rows, place, declared, real_moves)
     refuse_jumps(find_jumps(rows), rows, place=place, real=real_moves)
     rows = rows.with_columns(pl.col("close").alias("adj_close"))
+    told = ex_days(rows)
     if declared is not None:
-        return Adjusted(rows, declared, (), {"adjustment": "declared by the user"})
+        if told and told.contradict(declared):
+            raise DataError(
+                f"{place}: --adjustment says {declared}, and {told} that the file lists. Nothing "
+                "was imported.",
+                hint="--adjustment split+dividend means that dividends were taken off earlier "
+                "prices, split and raw that they are in them; or leave the column of dividends out",
+            )
+        return _by_prices(rows, place, declared, "declared by the user")
     if _is_cents_in_single_precision(rows["close"]):
         note = "detected: every close is a whole cent, so no dividend has been taken off"
-        return Adjusted(rows, "split", (), {"adjustment": note})
-    if "dividends" in rows.columns:
-        note = "detected: dividends listed and no adjusted close, closes are not whole cents"
-        return Adjusted(rows, "split+dividend", (), {"adjustment": note})
+        return _by_prices(rows, place, "split", note)
+    if told and told.tell:
+        return _by_prices(rows, place, told.tell, f"detected: {told}")
+    seen = f" Dividends are listed: {told}, which is not enough to tell." if told else ""
     raise AdjustmentNeededError(
-        f"{place} has no adjusted close, so nothing in it says what has been done to its prices.",
+        f"{place} has no adjusted close, so nothing in it says what has been done to its prices."
+        f"{seen}",
         hint="say so: --adjustment split+dividend (most download scripts, yfinance by default), "
         "split (exchanges, Stooq), or raw (as traded, and no split in this range)",
     )
+
+
+def _by_prices(rows: pl.DataFrame, place: str, adjustment: Adjustment, note: str) -> Adjusted:
+    """Return rows without an adjusted close of their own; listed dividends make one."""
+    notes = {"adjustment": note}
+    if adjustment != "split+dividend":
+        rows, notes["dividends"] = with_dividends(rows, place)
+    return Adjusted(rows, adjustment, (), notes)
 
 
 def _with_adj_close(
@@ -135,10 +157,12 @@ def _known_splits(
     gap_T = (rows["open"].to_numpy()[1:] / rows["close"].to_numpy()[:-1]) * jump_T
     moves_T = np.abs(np.log(gap_T)) < np.abs(np.log(jump_T)) / 2
     dates = rows["date"].to_list()[1:]
-    jumps = {jump.date for jump in find_jumps(rows)}
+    jumps = {jump.date: jump.ratio for jump in find_jumps(rows)}
     found = []
     for t in np.flatnonzero(moves_T & (np.abs(np.log(jump_T)) > _SMALLEST_JUMP)).tolist():
         usual = likely_ratio(float(1 / jump_T[t]))
+        if dates[t] in jumps and jumps[dates[t]] in SMALL_RATIOS:
+            usual = jumps[dates[t]]
         near = abs(jump_T[t] / usual - 1) < _NEAR_USUAL
         looks_it = usual < 1 or (near and usual >= _NO_DIVIDEND) or dates[t] in jumps
         if looks_it and dates[t] not in real:
@@ -155,7 +179,8 @@ def _refuse_seam(
     drop_T = 1 - factor_T[1:] / factor_T[:-1]
     dates = rows["date"].to_list()[1:]
     # a low price is coarsely rounded, and so is its factor
-    for t in np.flatnonzero(drop_T > np.maximum(_FACTOR_DROP, _CENT / close_T)).tolist():
+    rounded_T = np.maximum(_CENT / close_T, _rounding(rows["adj_close"].to_numpy()))
+    for t in np.flatnonzero(drop_T > np.maximum(_FACTOR_DROP, rounded_T)).tolist():
         if dates[t] not in splits:
             raise DataError(
                 f"{place}: the adjusted close falls {drop_T[t]:.1%} against the close on "
@@ -163,6 +188,22 @@ def _refuse_seam(
                 "after. Nothing was imported.".replace("%", " %"),
                 hint="fetch the whole file again: every new dividend changes all earlier rows",
             )
+
+
+def _rounding(adjusted_T: Floats) -> Floats:
+    """Return how far the adjusted close's rounding may move the factor between two bars."""
+    tick = tick_size(adjusted_T)
+    return 1.1 * tick / np.minimum(adjusted_T[1:], adjusted_T[:-1])
+
+
+def rounding_in_words(rows: pl.DataFrame) -> str:
+    """Say how coarse the adjusted close is where its rounding moves returns; else nothing."""
+    adjusted = rows["adj_close"]
+    tick, lowest = tick_size(adjusted.to_numpy()), float(adjusted.min())  # type: ignore[arg-type]
+    if (adjusted == rows["close"]).all() or tick / lowest < _COARSE:
+        return ""
+    coarse = 100 * tick / lowest
+    return f"to {tick:g}, up to {coarse:.1f} % of the price: adjusted returns are as coarse"
 
 
 def _with_splits(
@@ -186,7 +227,8 @@ def _with_splits(
         after = rows.filter(pl.col("date") >= day)["open"]
         if before.is_empty() or after.is_empty():
             raise DataError(f"{place} has no bars on both sides of the split of {day}.")
-        if abs(np.log(after[0] / before[-1] * ratio)) > _NEAR_SPLIT:
+        gap = np.log(after[0] / before[-1])
+        if abs(gap + np.log(ratio)) > min(_NEAR_SPLIT, abs(gap)):
             raise DataError(
                 f"{place}: a {terms(ratio)} split on {day} would take the price from "
                 f"{before[-1]:g} to about {before[-1] / ratio:.4g}, and it opens at {after[0]:g}.",
@@ -207,7 +249,9 @@ def _with_splits(
         notes["adjustment"] += f"; dividends{seen} as the file's adjusted close has them"
         splits = (*splits, *others)
     else:
-        notes["adj_close"] = "splits"
+        rows, notes["dividends"] = with_dividends(rows, place)
+        if not notes["dividends"]:
+            notes["adj_close"] = "splits"
     return Adjusted(rows, "raw", tuple(sorted(splits)), notes)
 
 

@@ -137,10 +137,19 @@ class Bars:
             and self.source == other.source
             and self.repairs == other.repairs
             and self.splits == other.splits
-            # audits and downloads use it to know which sessions the series should have
+            # audits and downloads use them to know which sessions the series should have, and which
+            # strange prices are real
+            and real_moves(self) == real_moves(other)
             and self.provenance.get("calendar") == other.provenance.get("calendar")
             and self.frame.equals(other.frame)
         )
+
+
+def real_moves(bars: Bars) -> frozenset[dt.date]:
+    """Return the days whose strange prices the user has called real."""
+    listed = bars.provenance.get("real moves")
+    days = listed.split(", ") if listed else []
+    return frozenset(dt.date.fromisoformat(day) for day in days)
 
 
 def normal_symbol(symbol: str) -> str:

@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 from zoneinfo import ZoneInfo
 
+from finscale.data import exchanges
 from finscale.errors import DataError, did_you_mean
 
 #: The name that stands for no calendar: every day counts, none is missing.
@@ -18,8 +18,7 @@ DEFAULT = "XNYS"
 
 _OTHER_NAMES = {"weekdays": "24/5"}
 
-# exchange_calendars builds on pandas, which has no recurring holidays before 1970
-_RULES_FROM = dt.date(1970, 1, 1)
+_DAY = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -38,9 +37,7 @@ class Gap:
 
 def check_calendar(name: str) -> str:
     """Return the calendar's name, or raise a DataError with the nearest known one."""
-    import exchange_calendars
-
-    known = [NONE, *_OTHER_NAMES, *exchange_calendars.get_calendar_names()]
+    known = [NONE, *_OTHER_NAMES, *exchanges.library().get_calendar_names()]
     if name not in known:
         raise DataError(
             f"{name!r} is not an exchange calendar.",
@@ -55,8 +52,23 @@ def sessions(name: str, first: dt.date, last: dt.date) -> list[dt.date]:
     Raises
     ------
     DataError
-        If the calendar is unknown or does not reach back to ``first``.
+        If the calendar is unknown or does not cover ``first`` … ``last``.
     """
+    least, most = exchanges.bounds(_name(name))
+    if first < least:
+        raise DataError(
+            f"calendar {name} begins on {least}, and there are bars from {first}.",
+            hint=f"--drop {first}:{least - _DAY} leaves the earlier bars out, --calendar none "
+            "accepts every day",
+        )
+    if last > most:
+        version = exchanges.library().__version__
+        raise DataError(
+            f"calendar {name} of exchange_calendars {version} ends on {most}, and there are bars "
+            f"to {last}.",
+            hint=f"update exchange_calendars; or --drop {most + _DAY}:{last} leaves the later bars "
+            "out, --calendar none accepts every day",
+        )
     # whole years, so that many series share one cached calendar
     return [day for day in _sessions(name, first.year, last.year) if first <= day <= last]
 
@@ -80,12 +92,7 @@ def gaps(dates: Sequence[dt.date], name: str) -> list[Gap]:
 @lru_cache(maxsize=32)
 def timezone(name: str) -> ZoneInfo:
     """Return the exchange's time zone; UTC without a calendar."""
-    import exchange_calendars
-
-    if name == NONE:
-        return ZoneInfo("UTC")
-    name = _OTHER_NAMES.get(check_calendar(name), name)
-    return ZoneInfo(str(exchange_calendars.get_calendar(name).tz))
+    return ZoneInfo("UTC") if name == NONE else ZoneInfo(str(exchanges.about(_name(name)).tz))
 
 
 def unfinished(name: str, now: dt.datetime) -> dt.date:
@@ -96,36 +103,20 @@ def unfinished(name: str, now: dt.datetime) -> dt.date:
     today = now.astimezone(timezone(name)).date()
     if name == NONE:
         return today
-    # look in the list: the calendar raises for days outside its first and last session
-    if sessions(name, today, today):
-        close = _calendar(name, today.year, today.year).session_close(today.isoformat())
-        if now < close:
-            return today
-    return today + dt.timedelta(days=1)
+    # a calendar of the library may end before today: bars of later days are refused by `sessions`
+    known = today <= exchanges.bounds(_name(name))[1] and sessions(name, today, today)
+    if known and now < exchanges.close(_name(name), today):
+        return today
+    return today + _DAY
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=64)
 def _sessions(name: str, first_year: int, last_year: int) -> tuple[dt.date, ...]:
-    calendar = _calendar(name, first_year, last_year)
-    holidays: set[dt.date] = set()
-    if first_year < _RULES_FROM.year and calendar.regular_holidays is not None:
-        early = calendar.regular_holidays.holidays(dt.datetime(first_year, 1, 1), _RULES_FROM)
-        holidays = set(early.date.tolist())
-    return tuple(day for day in calendar.sessions.date.tolist() if day not in holidays)
+    least, most = exchanges.bounds(_name(name))
+    first, last = dt.date(first_year, 1, 1), dt.date(last_year, 12, 31)
+    return exchanges.sessions(_name(name), max(first, least), min(last, most))
 
 
-@lru_cache(maxsize=32)
-def _calendar(name: str, first_year: int, last_year: int) -> Any:
-    import exchange_calendars
-
-    try:
-        return exchange_calendars.get_calendar(
-            _OTHER_NAMES.get(check_calendar(name), name),
-            start=f"{first_year}-01-01",
-            end=f"{last_year}-12-31",
-        )
-    except ValueError as error:
-        raise DataError(
-            f"calendar {name} does not cover {first_year}–{last_year} ({error}).",
-            hint="leave earlier bars out with --drop FROM:TO, or use --calendar none",
-        ) from error
+def _name(name: str) -> str:
+    """Return the library's name of a calendar."""
+    return _OTHER_NAMES.get(check_calendar(name), name)

@@ -10,7 +10,7 @@ import polars as pl
 
 from finscale.data import calendar
 from finscale.data.acceptance import Wishes, accept
-from finscale.data.bars import PRICES, Bars
+from finscale.data.bars import PRICES, Bars, real_moves
 from finscale.data.manifest import ManifestEntry
 from finscale.data.sources import SOURCES, fetch_bars
 from finscale.data.store import DataStore
@@ -74,12 +74,15 @@ def append(old: Bars, recent: Bars, now: dt.datetime) -> Bars | None:
         return None
     later = recent.frame.filter(pl.col("date") > old.last_date)
     rows = pl.concat([old.frame, later]).with_columns(line=pl.lit(None, pl.Int64))
-    listed = old.provenance.get("real moves")
-    real_moves = [dt.date.fromisoformat(day) for day in listed.split(", ")] if listed else []
     checked = accept(
         old.symbol,
         rows.drop("symbol"),
-        Wishes(old.adjustment, calendar=old.provenance["calendar"], real_moves=real_moves, now=now),
+        Wishes(
+            old.adjustment,
+            calendar=old.provenance["calendar"],
+            real_moves=sorted(real_moves(old)),
+            now=now,
+        ),
         source=old.source,
         place=f"{old.symbol} topped up",
         provenance=old.provenance,

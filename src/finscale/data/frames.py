@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -51,6 +52,42 @@ def _names(columns: Sequence[str], inputs: InputsName) -> tuple[str, ...]:
             hint="finscale features build makes them from the bars",
         )
     return relative if inputs == "relative" else (*level_names(columns), *relative)
+
+
+def polars_frame(frame: Any, symbol: str | None = None) -> pl.DataFrame:
+    """Return a pandas frame of one symbol's rows the way a dataset wants them.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Dates in a column ``date`` or in the index, whose zone is dropped; names of bars in any
+        case (``Open``, ``Adj Close``).
+    symbol : str, optional
+        Put into a column ``symbol``, where the frame has none.
+
+    Raises
+    ------
+    DataError
+        If it has no dates, or no symbol and none is given.
+    """
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError(f"a pandas frame is needed, not {type(frame).__name__}.")
+    bars = {"date", "symbol", "open", "high", "low", "close", "volume", "adj close", "adj_close"}
+    names = {c: str(c).lower().replace(" ", "_") for c in frame.columns if str(c).lower() in bars}
+    frame = frame.rename(columns=names)
+    if "date" not in frame.columns:
+        if not isinstance(frame.index, pd.DatetimeIndex):
+            raise DataError("the frame has no dates.", hint="a column date, or a DatetimeIndex")
+        frame = frame.rename_axis("date").reset_index()
+    if "symbol" not in frame.columns:
+        if symbol is None:
+            raise DataError("the frame has no column symbol.", hint='say it: symbol="SPY"')
+        frame = frame.assign(symbol=symbol)
+    dates = pd.to_datetime(frame["date"]).dt.tz_localize(None).dt.date
+    rows: pl.DataFrame = pl.from_pandas(frame.assign(date=dates))
+    return rows.with_columns(pl.col("date").cast(pl.Date))
 
 
 def level_names(columns: Sequence[str]) -> tuple[str, ...]:

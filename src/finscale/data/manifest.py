@@ -9,21 +9,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from pydantic import Field, ValidationError
 
 from finscale.config.base import Section
 from finscale.errors import DataError, did_you_mean
 from finscale.files import Digests, atomic_path, file_digests, read_json, write_bytes
+from finscale.locks import hold
 
 Kind = Literal["bars", "features", "dataset"]
 
 _LOCK_SECONDS = 120.0
 _WRITERS = 8
 _FORMAT = 1
+_OUTSIDE = "lies outside the manifest's folder, behind a symbolic link"
 _MEND = "restore the file, or import or build it again; `make verify` checks every file"
 
 #: Inode, time and size of a manifest.
@@ -205,12 +207,13 @@ class ManifestStore:
             sha256=digests.sha256,
             created=dt.datetime.now(dt.UTC).replace(microsecond=0),
         )
+        self._check_inside(entry)
         self._place(path, entry)
         known[entry.key] = entry
         return entry
 
     def _place(self, staged: Path, entry: ManifestEntry) -> None:
-        target = self.folder / entry.path
+        target = self._file(entry)
         target.parent.mkdir(parents=True, exist_ok=True)
         staged.replace(target)
 
@@ -220,9 +223,10 @@ class ManifestStore:
         Raises
         ------
         DataError
-            If the file is missing or its digest is not the registered one.
+            If the file is missing, lies outside the folder, or its digest is not the registered
+            one.
         """
-        file = self.folder / entry.path
+        file = self._file(entry)
         try:
             content = file.read_bytes()
         except OSError as error:
@@ -256,12 +260,33 @@ class ManifestStore:
 
     def _problem(self, entry: ManifestEntry) -> str | None:
         file = self.folder / entry.path
+        if self._is_outside(file):
+            return _OUTSIDE
         if not file.is_file():
             return "is missing"
         digests = file_digests(file)
         if (digests.md5, digests.sha256) != (entry.md5, entry.sha256):
             return f"has changed: md5 {digests.md5}, registered {entry.md5}"
         return None
+
+    def _file(self, entry: ManifestEntry) -> Path:
+        """Return where an entry's file lies; never outside the folder."""
+        file = self.folder / entry.path
+        if self._is_outside(file):
+            raise DataError(f"{file} ({entry.key}) {_OUTSIDE}.", hint=_MEND)
+        return file
+
+    def _is_outside(self, file: Path) -> bool:
+        return not file.resolve().is_relative_to(self.folder.resolve())
+
+    def _check_inside(self, entry: ManifestEntry) -> None:
+        path = PurePosixPath(entry.path)
+        strange = "\\" in entry.path or not entry.path.isprintable()
+        if strange or path.is_absolute() or ".." in path.parts or not path.parts:
+            raise DataError(
+                f"{self.path}: the path of {entry.key} leads out of its folder: {entry.path!r}.",
+                hint="this manifest was not written by finscale: restore it from a backup",
+            )
 
     def _known(self) -> dict[str, ManifestEntry]:
         """Return the entries by key, re-read only when the file has changed.
@@ -282,12 +307,15 @@ class ManifestStore:
     def _entries(self) -> list[ManifestEntry]:
         content = read_json(self.path)
         try:
-            return [ManifestEntry.model_validate(item) for item in content["entries"]]
+            entries = [ManifestEntry.model_validate(item) for item in content["entries"]]
         except (ValidationError, TypeError, KeyError) as error:
             raise DataError(
                 f"{self.path} is not a manifest ({str(error).splitlines()[0]}).",
                 hint="restore it from a backup, or move its folder away and import the data again",
             ) from error
+        for entry in entries:
+            self._check_inside(entry)
+        return entries
 
     def _write(self, entries: Iterable[ManifestEntry]) -> None:
         # one line per entry: diffs stay short, and thousands of entries are written quickly
@@ -299,7 +327,7 @@ class ManifestStore:
     def _locked(self) -> Iterator[None]:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.folder / ".manifest.lock", timeout=_LOCK_SECONDS):
+            with hold(self.folder / ".manifest.lock", timeout=_LOCK_SECONDS):
                 yield
         except Timeout:
             raise DataError(

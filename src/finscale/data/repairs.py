@@ -4,42 +4,39 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from finscale.data import calendar
 from finscale.data.bars import PRICES, Repair
+from finscale.data.calendar_fit import another_exchange, better_calendar
+from finscale.data.cells import mend_cells
+from finscale.data.cut_off import drop_cut_off
+from finscale.data.fill import fill_from_close
+from finscale.data.losses import UNFINISHED, empty_hint, refuse_losses
+from finscale.data.mending import Context, Mended, at, listed
+from finscale.data.mending import drop as _drop
+from finscale.data.signs import refuse_negative
 from finscale.errors import DataError
 
 #: Share of rows that may contradict themselves or fall on days without a session. With more, the
 #: columns or the calendar must be wrong, not the rows.
 _MOST_CONTRADICTIONS = 0.5
 _MOST_FOREIGN_DAYS = 0.05
+_MOST_NAMED = 0.1
 _FEW_ROWS = 20
 
-Reason = Callable[[dict[str, Any]], str]
-#: The rows that remain, and what was done.
-Mended = tuple[pl.DataFrame, list[Repair]]
-
-
-@dataclass(frozen=True)
-class Context:
-    """What the rules need besides the rows."""
-
-    place: str
-    """The file or the address, for messages."""
-    calendar: str
-    now: dt.datetime
+# A close this far outside low … high (log units) contradicts them: neither is to be believed.
+_FAR_OUTSIDE = 0.25
 
 
 def mend(rows: pl.DataFrame, context: Context) -> Mended:
-    """Apply every rule of :data:`RULES` in order.
+    """Apply every rule of :data:`RULES` in order; refuse if that leaves too many rows out.
 
     ``rows`` have ``line`` (Int64, null where the source has none), ``date``, ``open``, ``high``,
-    ``low``, ``close``, and where the source has them ``adj_close`` and ``volume``. Returned are the
+    ``low``, ``close``, and where the source has them ``adj_close`` and ``volume``; the columns in
+    the file's order, so that a last line that is cut off is seen. Returned are the
     rows that remain, in date order, each date once, all prices positive, ``low`` ≤ ``open`` and
     ``close`` ≤ ``high``; and the list of what was changed.
 
@@ -48,14 +45,18 @@ def mend(rows: pl.DataFrame, context: Context) -> Mended:
     DataError
         If only the user can decide what is right, or no row remains.
     """
-    repairs: list[Repair] = []
     rows = rows.sort("date", maintain_order=True)
+    rows, repairs = drop_cut_off(rows, context)
+    given = rows
     for rule in RULES:
         rows, made = rule(rows, context)
         repairs += made
         if rows.is_empty():
             reason = f": {made[-1]}" if made else ""
-            raise DataError(f"{context.place} has no bar that can be used{reason}.")
+            raise DataError(
+                f"{context.place} has no bar that can be used{reason}.", hint=empty_hint(given)
+            )
+    refuse_losses(given, rows, repairs, context)
     return rows, sorted(repairs, key=lambda r: (r.row is None, r.row or 0, r.date or dt.date.min))
 
 
@@ -84,7 +85,7 @@ def _mend_volume(rows: pl.DataFrame, context: Context) -> Mended:
     if "volume" not in rows.columns:
         return rows, []
     wrong = ~pl.col("volume").is_finite().fill_null(False) | (pl.col("volume") < 0)
-    repairs = _listed(
+    repairs = listed(
         rows,
         wrong,
         lambda r: (
@@ -151,12 +152,12 @@ def _drop_unfinished(rows: pl.DataFrame, context: Context) -> Mended:
     future = rows.filter(pl.col("date") > max(cut, horizon))
     if not future.is_empty():
         line, day = future["line"][0], future["date"][0]
-        at = f" (row {line})" if line is not None else ""
+        row = f" (row {line})" if line is not None else ""
         raise DataError(
-            f"{context.place} has a bar dated {day}, in the future{at}.",
+            f"{context.place} has a bar dated {day}, in the future{row}.",
             hint="if day and month are mixed up, name the order: --date-format %d/%m/%Y",
         )
-    reason = "the session is not over: partial bar left out"
+    reason = f"{UNFINISHED}: partial bar left out"
     return _drop(rows, pl.col("date") >= cut, lambda row: reason)
 
 
@@ -166,14 +167,22 @@ def _drop_foreign_days(rows: pl.DataFrame, context: Context) -> Mended:
     known = calendar.sessions(context.calendar, rows["date"][0], rows["date"][-1])
     foreign = ~pl.col("date").is_in(pl.Series(known, dtype=pl.Date).implode())
     days = rows.filter(foreign)["date"]
-    if len(days) > max(_MOST_FOREIGN_DAYS * rows.height, 3):
+    if days.is_empty():
+        return rows, []
+    better = better_calendar(rows, context.calendar)
+    if better is not None and context.ask_calendar:
+        raise another_exchange(context.place, context.calendar, better, rows.filter(foreign))
+    # a calendar that the user named is believed further
+    most = _MOST_FOREIGN_DAYS if context.ask_calendar else _MOST_NAMED
+    if len(days) > max(most * rows.height, 3):
+        named = better.option if better else "name the exchange's calendar, such as --calendar XLON"
         raise DataError(
             f"{context.place}: {len(days):,} of {rows.height:,} bars, such as {days[0]:%A %F}, "
             f"fall on days without a session of {context.calendar}.",
-            hint="name the exchange's calendar, such as --calendar XLON, or --calendar none "
-            "for what trades every day",
+            hint=f"{named}, or --calendar none for what trades every day",
         )
-    reason = f"no session of {context.calendar} on this {{day}}: row left out"
+    other = f" ({better.name} fits these bars better)" if better else ""
+    reason = f"no session of {context.calendar} on this {{day}}: row left out{other}"
     return _drop(rows, foreign, lambda row: reason.format(day=f"{row['date']:%A}"))
 
 
@@ -194,7 +203,9 @@ def _mend_ranges(rows: pl.DataFrame, context: Context) -> Mended:
     rows, repairs = _drop(
         rows, crossed, lambda r: f"high {r['high']:g} is below low {r['low']:g}: row left out"
     )
-    repairs += _listed(
+    rows, contradicted = _leave_contradicted(rows, context)
+    repairs += contradicted
+    repairs += listed(
         rows,
         outside["close"],
         lambda r: f"close {r['close']:g} is outside {_range(r)}: range widened to hold it",
@@ -203,7 +214,7 @@ def _mend_ranges(rows: pl.DataFrame, context: Context) -> Mended:
         pl.max_horizontal("high", "close").alias("high"),
         pl.min_horizontal("low", "close").alias("low"),
     )
-    repairs += _listed(
+    repairs += listed(
         rows,
         outside["open"],
         lambda r: f"open {r['open']:g} is outside {_range(r)}: moved to its edge",
@@ -211,28 +222,42 @@ def _mend_ranges(rows: pl.DataFrame, context: Context) -> Mended:
     return rows.with_columns(pl.col("open").clip(pl.col("low"), pl.col("high"))), repairs
 
 
+def _leave_contradicted(rows: pl.DataFrame, context: Context) -> Mended:
+    """Refuse a close far outside the range of its day, or leave the row out as the user wishes."""
+    outside = pl.max_horizontal(
+        (pl.col("close") / pl.col("high")).log(), (pl.col("low") / pl.col("close")).log()
+    )
+    wrong = (outside > _FAR_OUTSIDE) & ~pl.col("date").is_in(
+        pl.Series(list(context.real), dtype=pl.Date).implode()
+    )
+    rest, repairs = _drop(
+        rows, wrong, lambda r: f"close {r['close']:g} is far outside {_range(r)}: row left out"
+    )
+    if repairs and not context.leave_out:
+        row = rows.filter(wrong).row(0, named=True)
+        day, more = row["date"], f", and {len(repairs) - 1:,} more rows like it"
+        raise DataError(
+            f"{context.place}: close {row['close']:g} on {at(row)} lies far outside {_range(row)} "
+            f"of that day{more * (len(repairs) > 1)}. Nothing was imported.",
+            hint=f"mend the file, `--drop {day}:{day}` to leave the day out, --leave-out-bad-rows "
+            f"to leave out every such row, or `--real-move {day}` if the close is right",
+        )
+    return rest, repairs
+
+
 #: The rules in the order in which they apply; each returns the rows that remain and what it did.
 RULES = (
+    fill_from_close,
+    refuse_negative,
     _drop_missing,
     _drop_not_positive,
     _drop_unfinished,
     _drop_duplicates,
     _drop_foreign_days,
     _mend_volume,
+    mend_cells,
     _mend_ranges,
 )
-
-
-def _drop(rows: pl.DataFrame, wrong: pl.Expr, reason: Reason) -> Mended:
-    repairs = _listed(rows, wrong, reason)
-    return (rows.filter(~wrong) if repairs else rows), repairs
-
-
-def _listed(rows: pl.DataFrame, wrong: pl.Expr, reason: Reason) -> list[Repair]:
-    return [
-        Repair(row["line"], row["date"], reason(row))
-        for row in rows.filter(wrong).iter_rows(named=True)
-    ]
 
 
 def _is_missing(value: float | None) -> bool:

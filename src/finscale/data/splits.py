@@ -35,6 +35,11 @@ Blocks = tuple[Ints, Ints]
 UNUSED, TRAIN, VALIDATION, TEST = -1, 0, 1, 2
 PARTS = ("train", "validation", "test")
 
+#: Held-out windows below which little can be told: with 100 days the smallest skill over a base
+#: rate that is seen four times in five is about .03 nats.
+FEWEST_WINDOWS = 100
+#: Days of the shortest test block that is proposed where the wanted ones do not fit: a quarter.
+_SHORTEST_BLOCK = 63
 #: A position beyond all sessions.
 _FAR = 1 << 40
 
@@ -91,6 +96,22 @@ class Split:
             f"  validation {validation} ({self.validation.size:,})"
             f"  test {test} ({self.test.size:,}, sealed)"
         )
+
+    @property
+    def caution(self) -> str:
+        """What is out of proportion, in a line; empty where nothing is."""
+        said = []
+        if self.train.size < self.test.size:
+            sizes = f"({self.train.size:,}) than test ({self.test.size:,})"
+            said.append(f"train has fewer windows {sizes}")
+        few = [
+            f"{name} has {part.size:,}"
+            for name, part in (("validation", self.validation), ("test", self.test))
+            if part.size < FEWEST_WINDOWS
+        ]
+        if few:
+            said.append(f"{' and '.join(few)} windows: fewer than {FEWEST_WINDOWS} tell little")
+        return "; ".join(said)
 
 
 #: Split method → the roles of all sessions, one array for each fold. A method decides by date or by
@@ -189,6 +210,23 @@ def _by_dates(config: SplitConfig, days: Days, _: tuple[int, int]) -> list[Ints]
     return [role_D]
 
 
+def _by_shares(config: SplitConfig, days: Days, around: tuple[int, int]) -> list[Ints]:
+    """Hold out shares of all sessions, counted back from the data's last one.
+
+    Of all sessions, not of decision days: a longer context or horizon moves the first or the last
+    of these, and the same days are held out for all.
+    """
+    before, after = around
+    num_sessions = before + days.size + after
+    test = num_sessions - round(num_sessions * config.test_fraction)
+    validation = test - round(num_sessions * config.validation_fraction)
+    session_D = before + np.arange(days.size)
+    role_D = np.full(days.size, TRAIN, dtype=np.int64)
+    role_D[session_D >= validation] = VALIDATION
+    role_D[session_D >= test] = TEST
+    return [role_D]
+
+
 def _walk_forward(config: SplitConfig, days: Days, _: tuple[int, int]) -> list[Ints]:
     train_days = config.train_days if config.window == "rolling" else None
     held_out = config.validation_days + config.folds * config.test_days
@@ -197,7 +235,7 @@ def _walk_forward(config: SplitConfig, days: Days, _: tuple[int, int]) -> list[I
         raise DataError(
             f"walk_forward with {config.folds} folds needs {needed:,} decision days "
             f"and the data have {days.size:,} ({days[0]} … {days[-1]}).",
-            hint="lower split.folds, split.test_days, split.validation_days or split.train_days",
+            hint=_proposed_folds(config, days.size),
         )
     folds = []
     for fold in range(config.folds):
@@ -242,6 +280,7 @@ def _chunks(config: SplitConfig, days: Days, around: tuple[int, int]) -> list[In
 
 
 METHODS.add("dates", _by_dates)
+METHODS.add("shares", _by_shares)
 METHODS.add("walk_forward", _walk_forward)
 METHODS.add("chunks", _chunks)
 
@@ -259,13 +298,38 @@ def _empty(
     if config.method == "dates":
         hint = (
             f"split.train_end is {config.train_end} and split.validation_end is "
-            f"{config.validation_end}: choose dates inside the data"
+            f"{config.validation_end}; {_proposed_dates(times)}"
         )
     return DataError(
         f"{name}{where} is left without a window: decision days run {times.span}, "
         f"{purged_W.sum():,} windows are purged and {embargoed_W.sum():,} embargoed.",
         hint=hint,
     )
+
+
+def _proposed_dates(times: WindowTimes) -> str:
+    """Return dates that would divide the history by the shares that are the default."""
+    shares = SplitConfig(method="shares")
+    held_out = round(times.sessions.size * (shares.validation_fraction + shares.test_fraction))
+    num_test = round(times.sessions.size * shares.test_fraction)
+    ends = times.sessions[[-held_out - 1, -num_test - 1]]
+    return (
+        f"split.train_end: {ends[0]} and split.validation_end: {ends[1]} would fit these data, and "
+        "split.method: shares fits any"
+    )
+
+
+def _proposed_folds(config: SplitConfig, num_days: int) -> str:
+    """Return folds that so many decision days hold, half of them left to train on at first."""
+    for folds in range(config.folds, 0, -1):
+        block = min(config.test_days, num_days // (2 * (folds + 1)))
+        if block >= _SHORTEST_BLOCK or (folds == 1 and block > 0):
+            train = f", split.train_days: {num_days - (folds + 1) * block}"
+            return (
+                f"these would fit: split.folds: {folds}, split.test_days: {block}, "
+                f"split.validation_days: {block}{train if config.window == 'rolling' else ''}"
+            )
+    return "there are too few days to hold any out"
 
 
 def _range_words(first: dt.date, last: dt.date) -> str:

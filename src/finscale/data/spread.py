@@ -1,4 +1,4 @@
-"""The rows that windows see, and each channel's standard deviation over them."""
+"""The rows that windows see, and each channel's standard deviation and range over them."""
 
 from __future__ import annotations
 
@@ -42,9 +42,29 @@ def channel_deviations(rows_RF: Tensor, seen_R: NDArray[np.bool_]) -> NDArray[np
     return np.where(varies_F, deviation_F, 1.0)
 
 
+def channel_ranges(
+    rows_RF: Tensor, seen_R: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return each channel's least and largest value [F] over the rows marked; ±∞ over none.
+
+    Examples
+    --------
+    >>> import torch
+    >>> low, high = channel_ranges(torch.tensor([[1.0], [5.0], [9.0]]), np.array([1, 1, 0]) > 0)
+    >>> low.tolist(), high.tolist()
+    ([1.0], [5.0])
+    """
+    low_F = np.full(rows_RF.shape[1], np.inf)
+    high_F = -low_F
+    for x_rF in _seen_blocks(rows_RF, seen_R):
+        np.minimum(low_F, x_rF.min(axis=0), out=low_F)
+        np.maximum(high_F, x_rF.max(axis=0), out=high_F)
+    return low_F.astype(np.float32), high_F.astype(np.float32)
+
+
 def _seen_blocks(rows_RF: Tensor, seen_R: NDArray[np.bool_]) -> Iterator[NDArray[np.float64]]:
     """Yield the rows marked, as float64, about a megabyte at a time."""
-    size = max((1 << 17) // rows_RF.shape[1], 1)
+    size = max((1 << 17) // max(rows_RF.shape[1], 1), 1)
     for first in range(0, len(seen_R), size):
         seen = seen_R[first : first + size]
         if seen.any():

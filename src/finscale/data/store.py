@@ -20,7 +20,7 @@ from finscale.data.manifest import (
     Mismatch,
 )
 from finscale.data.parquet import EncodedFrame, encode_frame
-from finscale.errors import DataError, did_you_mean
+from finscale.errors import DataError, nearest
 
 
 class FrameFacts(TypedDict):
@@ -98,11 +98,7 @@ class DataStore:
         """
         symbol = normal_symbol(symbol)
         if not self.has_bars(symbol):
-            known = self.symbols()
-            word = shlex.quote(symbol)
-            hint = f"finscale data download {word}, or finscale data import FILE --symbol {word}"
-            if known:
-                hint = f"{did_you_mean(symbol, known)} Or {hint}"
+            hint = _ways_to_bars(symbol, self.symbols())
             raise DataError(f"{self.raw.folder} has no bars of {symbol}.", hint=hint)
         return self.raw.get(bars_id(symbol), version)
 
@@ -142,6 +138,29 @@ class DataStore:
                 if registered.get(key) != sha256:
                     found.append(Mismatch(self.processed.folder / entry.path, entry.key, problem))
         return found
+
+
+def _ways_to_bars(symbol: str, known: Sequence[str]) -> str:
+    """Return how to get a symbol's bars: the nearest name that is here or ships along first."""
+    from finscale.data.sources import SOURCES
+
+    shipped = {name: source for source in SOURCES.values() for name in source.symbols}
+    ways = []
+    near = nearest(symbol, [*known, *shipped])
+    if near is not None and near != symbol:
+        ways.append(f"Did you mean {near}?")
+        if near not in known:
+            verb = f"finscale data download {near} --source {shipped[near].name}"
+            ways[0] = f"Did you mean {near} ({verb})?"
+    elif known:
+        ways.append(f"Here: {', '.join(known)}.")
+    bundled = f" --source {shipped[symbol].name}" if symbol in shipped else ""
+    word = shlex.quote(symbol)
+    ways.append(
+        f"finscale data download {word}{bundled} fetches it, finscale data import FILE --symbol "
+        f"{word} reads a file"
+    )
+    return " ".join(ways)
 
 
 def bars_id(symbol: str) -> str:

@@ -22,7 +22,14 @@ from torch import Tensor
 from finscale.config import ExperimentConfig, SplitConfig, TaskConfig
 from finscale.config.data import InputsName
 from finscale.data.controls import controlled_label
-from finscale.data.frames import KEYS, channels, prepared, relative_names, stacked_array
+from finscale.data.frames import (
+    KEYS,
+    channels,
+    polars_frame,
+    prepared,
+    relative_names,
+    stacked_array,
+)
 from finscale.data.gather import gather_windows
 from finscale.data.manifest import ManifestEntry
 from finscale.data.mapped import map_rows, rows_file, too_large, write_rows
@@ -127,6 +134,18 @@ class FinancialDataset:
         return replace(stacked, relative=relative, relative_RK=relative_RK)
 
     @classmethod
+    def from_pandas(
+        cls, frames: Any, *, symbol: str | None = None, **options: Any
+    ) -> FinancialDataset:
+        """Do what :meth:`from_frames` does with one pandas frame, or one a symbol.
+
+        Dates may be the index, names of bars have any case; ``symbol`` names it where no column
+        does. ``options`` are those of ``from_frames``: context_length, task, features, inputs.
+        """
+        several = frames if isinstance(frames, list | tuple) else [frames]
+        return cls.from_frames([polars_frame(one, symbol) for one in several], **options)
+
+    @classmethod
     def memory_mapped(
         cls,
         frames: Iterable[pl.DataFrame],
@@ -194,7 +213,9 @@ class FinancialDataset:
         if memory_map == "auto":
             file = store.processed.folder / entries[0].path
             # a file that is missing is reported where it is read
-            num_columns = len(pl.read_parquet_schema(file)) if file.exists() else 0
+            num_columns = 0
+            if file.exists():
+                num_columns = len(pl.scan_parquet(file, glob=False).collect_schema())
             memory_map = too_large(num_columns * sum(entry.rows for entry in entries))
         if memory_map:
             path = rows_file(store.processed.folder, entries, data.inputs)

@@ -9,6 +9,10 @@ _HOMES = {
     "prepare": ".preparation",
     "run_experiment": ".experiment",
     "make_trainer": ".experiment",
+    "TrainedRun": ".trained_run",
+    "load_run": ".trained_run",
+    "Forecasts": ".forecasting",
+    "forecast": ".forecasting",
 }
 
 __getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)

@@ -12,7 +12,9 @@ from finscale.models import ARCHITECTURES
 def announcement(prepared: Prepared) -> list[tuple[str, str]]:
     """Return (subject, facts) lines about a placed run; a baseline's end with the model."""
     lines = [("data", _data(prepared)), ("task", _task(prepared))]
-    lines.append(("split", prepared.split.describe()))
+    lines.append(("split", _split(prepared)))
+    if caution := prepared.split.caution:
+        lines.append(("caution", caution))
     if isinstance(prepared.config.model, BaselineConfig):
         lines.append(("model", f"baseline {prepared.config.model.name}"))
         return lines
@@ -41,6 +43,16 @@ def _task(prepared: Prepared) -> str:
     if target_of(prepared.config).is_event:
         text += f"   base rate {dataset.base_rate(prepared.split.train):.1%} in train"
     return text
+
+
+def _split(prepared: Prepared) -> str:
+    config = prepared.config.split
+    text: str = prepared.split.describe()
+    if config.method != "shares":
+        return text
+    held_out = config.validation_fraction, config.test_fraction
+    shares = " / ".join(f"{100 * share:.3g}" for share in (1 - sum(held_out), *held_out))
+    return f"{shares} % of the history  {text}"
 
 
 def _model(prepared: Prepared) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 
 from finscale.config import BaselineConfig, ExperimentConfig
 from finscale.errors import FinscaleError, TrainingError, TrainingPaused
+from finscale.experiment.baseline_fit import fitted_baseline
 from finscale.experiment.place import note_placement, place
 from finscale.experiment.preparation import Prepared, prepare
 from finscale.experiment.programs import program_of
@@ -174,28 +175,9 @@ def _placed(prepared: Prepared, store: RunStore) -> Prepared:
 
 
 def _fit_baseline(prepared: Prepared, folder: Path) -> None:
-    from finscale.data import label
-    from finscale.data.frames import relative_names
-    from finscale.models import make_baseline
-    from finscale.models.baselines import TunableBaseline
-
     started = time.perf_counter()
-    model, dataset, split = prepared.config.model, prepared.dataset, prepared.split
-    assert isinstance(model, BaselineConfig)
-    options: dict[str, Any] = dict(model.options)
-    baseline = make_baseline(
-        model.name,
-        task=prepared.config.task,
-        context_length=dataset.context_length,
-        features=dataset.features,
-        seed=prepared.config.seed,
-        label=label,
-        relative=relative_names(dataset.frame.columns),
-        **options,
-    )
-    baseline.fit(dataset.frame, split.train, dataset.targets(split.train))
-    if isinstance(baseline, TunableBaseline):
-        baseline.tune(dataset.frame, split.validation, dataset.targets(split.validation))
+    dataset, split = prepared.dataset, prepared.split
+    baseline = fitted_baseline(prepared.config, dataset, split)
     reads = 0
 
     def predict(ends: np.ndarray) -> np.ndarray:

@@ -7,13 +7,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finscale.config import BaselineConfig, ExperimentConfig
+from finscale.config import BaselineConfig, ExperimentConfig, SplitConfig
+from finscale.errors import DataError
+from finscale.experiment.labels import label_fault
 from finscale.experiment.resolve import resolve
 from finscale.runs import run_id
 
 if TYPE_CHECKING:
     from finscale.data import DataStore, FinancialDataset, Split
     from finscale.models import ParameterCounts
+
+#: Scaled windows, their split, and why they cannot be learned or judged; None where they can.
+_Windows = tuple["FinancialDataset", "Split", DataError | None]
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,9 @@ def prepare(config: ExperimentConfig, data: DataStore | None = None) -> Prepared
     Raises
     ------
     DataError
-        If data are missing, changed since they were registered, or too short.
+        If data are missing, changed since they were registered, too short, or weekly bars or
+        slower, of which each would count as a day, or if the labels of train or test are all the
+        same.
     BudgetError
         If no architecture meets the budget.
     """
@@ -58,7 +65,12 @@ def prepare(config: ExperimentConfig, data: DataStore | None = None) -> Prepared
 
     store = data or DataStore(config.data.root)
     ensure_datasets(config, store)
-    dataset, split = _windows(config, store)
+    for symbol in config.data.symbols:
+        if store.has_bars(symbol):
+            _refuse_slow_bars(symbol, store.bars_entry(symbol).sha256, store.root.resolve())
+    dataset, split, fault = _windows(config, store)
+    if fault is not None:
+        raise DataError(fault.message, hint=fault.hint)
     digests = {entry.id: entry.sha256 for entry in dataset.entries}
     if isinstance(config.model, BaselineConfig):
         return Prepared(config, dataset, split, digests, None, 0, run_id(config, digests))
@@ -111,6 +123,60 @@ def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
         build_datasets(store, wanted, tier=data.tier, timescale=data.timescale)
 
 
+@lru_cache(maxsize=4096)
+def _refuse_slow_bars(symbol: str, sha256: str, root: Path) -> None:
+    """Raise if a symbol's bars, imported by an earlier version, are weekly or slower."""
+    from finscale.data import DataStore
+    from finscale.data.cadence import refuse_slow_bars
+
+    try:
+        bars = DataStore(root).bars(symbol)
+    except DataError:
+        return  # datasets may outlive their bars; whoever needs the bars says what is wrong
+    if "cadence" not in bars.provenance:
+        refuse_slow_bars(bars.frame["date"], what=f"the bars of {symbol}")
+
+
+def fitted_split(
+    config: ExperimentConfig, data: DataStore | None = None
+) -> tuple[ExperimentConfig, str]:
+    """Return an experiment whose split fits its data, and what was changed to that end.
+
+    Dates that were written for other bars give way to shares of the history where they leave a part
+    without windows or out of proportion; the shares are a rule, the same on every machine.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+        Whose data are not those that its split was written for.
+    data : DataStore, optional
+        Where data lie; ``config.data.root`` when absent.
+
+    Returns
+    -------
+    config : ExperimentConfig
+        The same, or with ``split.method: shares``.
+    str
+        What was wrong with the dates, in words; empty where they fit.
+    """
+    from finscale.data import DataStore
+
+    if config.split.method != "dates":
+        return config, ""
+    store = data or DataStore(config.data.root)
+    ensure_datasets(config, store)
+    kept = config.split.model_dump(include={"embargo", "validation_fraction", "test_fraction"})
+    shares = SplitConfig.model_validate({"method": "shares", **kept})
+    fitted = config.model_copy(update={"split": shares})
+    # first: data that cannot be read, or are too short for any split, are no fault of the dates
+    _windows(fitted, store)
+    try:
+        caution = _windows(config, store)[1].caution
+    except DataError as error:
+        caution, *_ = error.message.split(":")
+    return (fitted, caution) if caution else (config, "")
+
+
 def registered_run_id(config: ExperimentConfig, store: DataStore) -> str:
     """Return the id of a run whose config is resolved, as a baseline's is: nothing is read.
 
@@ -123,8 +189,11 @@ def registered_run_id(config: ExperimentConfig, store: DataStore) -> str:
     return run_id(config, {entry.id: entry.sha256 for entry in entries})
 
 
-def _windows(config: ExperimentConfig, store: DataStore) -> tuple[FinancialDataset, Split]:
-    """Return the scaled dataset and its split; runs that see the same windows share them."""
+def _windows(config: ExperimentConfig, store: DataStore) -> _Windows:
+    """Return the scaled dataset, its split and what is wrong with its labels.
+
+    Runs that see the same windows share them.
+    """
     from finscale.data.store import dataset_id
 
     data = config.data
@@ -139,13 +208,12 @@ def _windows(config: ExperimentConfig, store: DataStore) -> tuple[FinancialDatas
 
 
 @lru_cache(maxsize=4)
-def _windows_of(
-    windows: str, versions: tuple[str, ...], root: Path
-) -> tuple[FinancialDataset, Split]:
+def _windows_of(windows: str, versions: tuple[str, ...], root: Path) -> _Windows:
     """Read and verify the datasets; ``versions`` makes new content a new entry of the cache."""
     from finscale.data import DataStore, FinancialDataset
 
     config = ExperimentConfig.model_validate_json(windows)
     dataset = FinancialDataset.from_config(config, DataStore(root))
-    split = dataset.split(config.split)
-    return dataset.scaled(split.train), split
+    folds = dataset.splits(config.split)
+    split = folds[config.split.fold]
+    return dataset.scaled(split.train), split, label_fault(dataset, split, folds)

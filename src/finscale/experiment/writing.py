@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -65,13 +66,28 @@ def _prediction_table(
 
 
 def write_weights(prepared: Prepared, folder: Path, trainer: Trainer) -> None:
-    """Write the best weights, and the scale of the inputs beside them."""
+    """Write the best weights, and beside them what their inputs are.
+
+    That is the scale of the channels, the range of the relative columns on the rows that training
+    saw, and the names of both: a run can then be used where its data are not.
+    """
     import torch
 
+    from finscale.data.spread import channel_ranges, rows_seen
     from finscale.training import save_tensors
 
-    scale = torch.from_numpy(prepared.dataset.scale_F)
-    save_tensors(folder / "model.safetensors", {**trainer.model.state_dict(), "input_scale": scale})
+    dataset = prepared.dataset
+    seen_R = rows_seen(prepared.split.train, dataset.context_length, dataset.date_R.size)
+    low_K, high_K = channel_ranges(dataset.relative_RK, seen_R)
+    inputs = {
+        "input_scale": torch.from_numpy(dataset.scale_F),
+        "input_low": torch.from_numpy(low_K),
+        "input_high": torch.from_numpy(high_K),
+    }
+    # one entry: safetensors writes several in any order, and the same run has the same bytes
+    names = json.dumps({"channels": dataset.features, "relative": dataset.relative})
+    tensors = {**trainer.model.state_dict(), **inputs}
+    save_tensors(folder / "model.safetensors", tensors, {"inputs": names})
 
 
 def training_facts(prepared: Prepared, result: FitResult) -> dict[str, Any]:

@@ -39,6 +39,7 @@ _HOMES = {
     "prove_causality": ".causality",
     "build_dataset": ".build",
     "build_datasets": ".build",
+    "dataset_rows": ".build",
     "is_current": ".build",
 }
 

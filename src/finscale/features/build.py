@@ -123,7 +123,7 @@ def is_current(store: DataStore, entry: ManifestEntry) -> bool:
 @lru_cache(maxsize=10_000)
 def _columns(path: Path, sha256: str) -> tuple[str, ...]:
     """Return a registered file's columns; the digest keeps them apart from another content's."""
-    return tuple(pl.read_parquet_schema(path))
+    return tuple(pl.scan_parquet(path, glob=False).collect_schema())
 
 
 @dataclass(frozen=True)
@@ -137,22 +137,35 @@ class _Built:
     """Of the features."""
 
 
+def dataset_rows(
+    bars: pl.DataFrame, *, tier: str = "a20", timescale: str = "daily"
+) -> pl.DataFrame:
+    """Return the rows that a dataset of these bars has; nothing is registered.
+
+    Parameters
+    ----------
+    bars : polars.DataFrame
+        One symbol's daily bars, adjusted, in order of date: date, symbol, open, high, low, close,
+        volume.
+    tier, timescale : str
+        See :func:`build_dataset`.
+
+    Raises
+    ------
+    DataError
+        If there are no more bars than the longest lookback, or a value is not finite after it.
+    FinscaleError
+        If the tier or the timescale does not exist.
+    """
+    return _rows(bars, tier, timescale)[1]
+
+
 def _build(store: DataStore, symbol: str, tier: str, timescale: str) -> _Built:
-    features = tier_features(tier)
     symbol = normal_symbol(symbol)
     bars_entry = store.bars_entry(symbol)
     bars = store.bars(symbol, bars_entry.version)
-    rows = resample(bars.adjusted(), timescale)
-    slowest = max((*features, *relative_features(tier)), key=lambda feature: feature.lookback)
-    warm_up = slowest.lookback
-    if rows.height <= warm_up:
-        raise DataError(
-            f"{symbol} has {rows.height:,} {timescale} bars; {tier} needs more than {warm_up}.",
-            hint=f"its longest feature, {slowest.name}, has no value before",
-        )
-    computed = compute_features(rows, tier)
-    dataset = computed.hstack(relative_columns(computed, tier))[warm_up:]
-    _assert_whole(dataset, symbol)
+    computed, dataset = _rows(bars.adjusted(), tier, timescale)
+    features = tier_features(tier)
     about: FrameFacts = {
         "id": dataset_id(symbol, tier, timescale, "features"),
         "kind": "features",
@@ -164,6 +177,25 @@ def _build(store: DataStore, symbol: str, tier: str, timescale: str) -> _Built:
     }
     encoded = encode_frame(computed.select("date", "symbol", *(f.name for f in features)))
     return _Built(bars_entry, encoded, encode_frame(dataset), about)
+
+
+def _rows(bars: pl.DataFrame, tier: str, timescale: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return bars and features of all rows, and the rows of the dataset: whole, relative too."""
+    symbol = str(bars["symbol"][0])
+    rows = resample(bars, timescale)
+    slowest = max(
+        (*tier_features(tier), *relative_features(tier)), key=lambda feature: feature.lookback
+    )
+    warm_up = slowest.lookback
+    if rows.height <= warm_up:
+        raise DataError(
+            f"{symbol} has {rows.height:,} {timescale} bars; {tier} needs more than {warm_up}.",
+            hint=f"its longest feature, {slowest.name}, has no value before",
+        )
+    computed = compute_features(rows, tier)
+    dataset = computed.hstack(relative_columns(computed, tier))[warm_up:]
+    _assert_whole(dataset, symbol)
+    return computed, dataset
 
 
 def _register(store: DataStore, built: Sequence[_Built]) -> list[ManifestEntry]:

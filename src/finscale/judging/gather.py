@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import polars as pl
 from finscale.config import BaselineConfig, ExperimentConfig
 from finscale.data import DataStore
 from finscale.data.targets import task_reach
+from finscale.errors import FinscaleError
 from finscale.evaluation.market import Market
 from finscale.evaluation.predictions import Predictions
 from finscale.evaluation.targets import target_of
@@ -55,6 +57,18 @@ def predictions_of(
         sizes=sizes or {},
         budget=budget or {},
     )
+
+
+def test_loss(run: Run) -> float | None:
+    """Return a run's mean test loss, in its own target's terms; None where it cannot be read.
+
+    That is a reading of the test part, and recorded as one.
+    """
+    try:
+        loss = float(predictions_of([run]).losses_N.mean())
+    except FinscaleError:
+        return None
+    return loss if math.isfinite(loss) else None
 
 
 def model_name(config: ExperimentConfig) -> str:

@@ -17,11 +17,14 @@ from finscale.config import ExperimentConfig, content_hash
 from finscale.data import DataStore
 from finscale.errors import DataError
 from finscale.evaluation.blas import one_blas_thread
+from finscale.evaluation.bootstrap import Metric
 from finscale.evaluation.comparison import Comparison, compare
 from finscale.evaluation.evaluation import Evaluation, evaluate, plain_rows
 from finscale.files import null_for_nan, write_json
 from finscale.judging.bench import Bench, across_folds
+from finscale.judging.claims import Claims, Known
 from finscale.judging.gather import model_name, predictions_of
+from finscale.judging.scoring import judgeable, rates_of
 from finscale.judging.tables import (
     STRATEGIES,
     Options,
@@ -73,7 +76,8 @@ class Judgement:
         Scores by group, skill over each baseline, the operating point.
     baselines : polars.DataFrame
         name, loss, auc, skill with low and high, p_value (Diebold–Mariano), smallest (the gain that
-        this test could have seen over that baseline).
+        this test could have seen over that baseline), knows (what it gains on the base rate, with
+        low and high; null for that itself), ranks (whether it is seen to rank days).
     calibration : polars.DataFrame
         method, gain over the uncalibrated logits with low and high, ece with low and high, expected
         ece of a calibrated model, p_value; empty where no event is predicted.
@@ -92,6 +96,8 @@ class Judgement:
         Runs in the store on the same test windows, times strategies shown.
     notes : tuple of str
         What could not be computed, and why.
+    rates : tuple of float or None
+        Share of yes in train and on the test days, where an event is predicted.
     """
 
     id: str
@@ -106,6 +112,24 @@ class Judgement:
     backtest: pl.DataFrame
     num_trials: int
     notes: tuple[str, ...] = ()
+    rates: tuple[float, float] | None = None
+
+    @property
+    def claims(self) -> Claims:
+        """What may be claimed over each baseline."""
+        target, lines = self.evaluation.target, self.baselines.to_dicts()
+        return Claims(
+            {line["name"]: _metric(line, "skill") for line in lines},
+            self.evaluation.num_days,
+            target.words.unit,
+            {
+                line["name"]: Known(_metric(line, "knows"), line["ranks"])
+                for line in lines
+                if line["knows"] is not None
+            },
+            self.evaluation.metric("auc") if target.is_event else None,
+            self.rates,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values; what is undefined or infinite is None."""
@@ -121,6 +145,7 @@ class Judgement:
             "evaluation": self.evaluation.to_json(),
             "num_trials": self.num_trials,
             "notes": list(self.notes),
+            "claims": {name: self.claims.standing(name) for name in self.claims.gains},
             **tables,
         }
 
@@ -192,6 +217,7 @@ def judge_all(
             return
         # baselines are fitted here, and once: the processes find them in the store
         for runs in models:
+            judgeable(predictions_of(runs), f"run {model_id(runs)}")
             bench.windows(runs).baselines(progress)
         place = bench.runs.folder, bench.data and bench.data.root, bench.options
         futures: list[Future[Judgement]] = []
@@ -223,8 +249,9 @@ def _judge(
 ) -> Judgement:
     """Judge one model where matrix products take one thread already; see :func:`judge`."""
     options, windows = bench.options, bench.windows(runs)
+    # first: of days that all end alike no baseline is worth fitting
+    predictions = judgeable(predictions_of(runs), f"run {model_id(runs)}")
     references = windows.baselines(progress)
-    predictions = predictions_of(runs)
     progress("bars")
     market = windows.market
     progress("scores")
@@ -269,7 +296,12 @@ def _judge(
         ),
         num_trials=num_trials,
         notes=tuple(notes),
+        rates=rates_of(predictions),
     )
+
+
+def _metric(line: dict[str, Any], name: str) -> Metric:
+    return Metric(line[name], line[f"{name}_low"], line[f"{name}_high"])
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import polars as pl
@@ -11,13 +11,16 @@ import polars as pl
 from finscale.config import BaselineConfig
 from finscale.config.baselines import DEFAULT_BASELINES, LINEAR_BASELINE
 from finscale.data import DataStore
+from finscale.errors import DataError
 from finscale.evaluation.bootstrap import Metric, Resampler, paired_difference_interval
 from finscale.evaluation.operating import OperatingRule, operating_points
 from finscale.evaluation.predictions import Predictions, aligned
 from finscale.evaluation.scores import Classified, collapsed, measure, probabilities
-from finscale.evaluation.targets import TARGETS, outputs
+from finscale.evaluation.targets import TARGETS, Target, outputs
+from finscale.judging.claims import ROUNDING, Claims, Known, failure, known_by_baselines, settled
 from finscale.judging.gather import predictions_of
 from finscale.runs import Run, RunStore
+from finscale.runs.index import summaries
 from finscale.scaling.digits import fixed, signed
 
 
@@ -26,9 +29,20 @@ def _with_interval(metric: Metric, *, sign: bool = False) -> str:
     return f"{metric.value:{plus}.4f}   [{metric.low:{plus}.4f}, {metric.high:{plus}.4f}]"
 
 
-#: A network that stayed at its linear start differs from the baseline by the rounding of fp32: a
-#: difference below this share of the loss is none.
-_ROUNDING = 1e-6
+def card_rows(
+    target: Target,
+    scores: Mapping[str, Metric],
+    skills: Mapping[str, Metric],
+    failed: Collection[str] = (),
+) -> list[tuple[str, str]]:
+    """Return (name, value) lines of the scores that a target's card shows, and of skills."""
+    lines = [(target.scores[name].title, _with_interval(scores[name])) for name in target.card]
+    for name, gain in skills.items():
+        # squares of returns are too small for four decimals
+        text = _with_interval(gain, sign=True) if target.is_event else signed(gain)
+        mark = " (failed)" if name in failed else ""
+        lines.append((f"skill over {name.replace('_', ' ')}{mark}", text))
+    return lines
 
 
 @dataclass(frozen=True)
@@ -55,6 +69,11 @@ class Scorecard:
         of a baseline.
     linear_loss : float or None
         Mean test loss of the linear model, where there is such a gain.
+    known : mapping of str to Known
+        What each baseline knows beyond the base rate; nothing is claimed over one that loses to it
+        by more than its error.
+    rates : tuple of float or None
+        Share of yes in train and on the test days, where an event is predicted.
     """
 
     target: str
@@ -65,6 +84,15 @@ class Scorecard:
     is_collapsed: bool
     beyond_linear: Metric | None = None
     linear_loss: float | None = None
+    known: Mapping[str, Known] = field(default_factory=dict)
+    rates: tuple[float, float] | None = None
+
+    @property
+    def claims(self) -> Claims:
+        """What may be claimed over each baseline."""
+        unit = TARGETS[self.target].words.unit
+        auc = self.scores.get("auc")
+        return Claims(self.skills, self.num_days, unit, self.known, auc, self.rates)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain numbers."""
@@ -72,14 +100,7 @@ class Scorecard:
 
     def rows(self) -> list[tuple[str, str]]:
         """Return (name, value) lines for a terminal."""
-        target = TARGETS[self.target]
-        lines = [
-            (target.scores[name].title, _with_interval(self.scores[name])) for name in target.card
-        ]
-        for name, gain in self.skills.items():
-            # squares of returns are too small for four decimals
-            text = _with_interval(gain, sign=True) if target.is_event else signed(gain)
-            lines.append((f"skill over {name.replace('_', ' ')}", text))
+        lines = card_rows(TARGETS[self.target], self.scores, self.skills, self.claims.failed)
         if self.operating_point:
             form = "{precision:.2f} / {recall:.2f} at p ≥ {threshold:.2f} (chosen on validation)"
             lines.append(("precision / recall", form.format(**self.operating_point)))
@@ -96,18 +117,10 @@ class Scorecard:
             said.append(
                 "The predictions hug the base rate: this model has learned nothing to rank days by."
             )
-        for name, gain in self.skills.items():
+        for name in self.skills:
             if name == LINEAR_BASELINE and self.beyond_linear is not None:
                 continue  # the last line says it
-            title = name.replace("_", " ")
-            if gain.low > 0:
-                said.append(f"Skill over {title} is seen with {self.num_days:,} test days.")
-            elif gain.high < 0:
-                said.append(
-                    f"Worse than {title}: the difference is seen with {self.num_days:,} test days."
-                )
-            else:
-                said.append(f"No skill over {title} can be seen with {self.num_days:,} test days.")
+            said.append(self.claims.sentence(name))
         return said
 
     def beyond_line(self) -> str:
@@ -115,7 +128,10 @@ class Scorecard:
         gain = self.beyond_linear
         if gain is None or self.linear_loss is None:
             return ""
-        if max(map(abs, (gain.value, gain.low, gain.high))) < _ROUNDING * self.linear_loss:
+        if LINEAR_BASELINE in self.claims.failed:
+            why = failure(LINEAR_BASELINE, self.claims.failed[LINEAR_BASELINE], self.claims.unit)
+            return f"beyond the linear model  not said. {why}."
+        if max(map(abs, (gain.value, gain.low, gain.high))) < ROUNDING * self.linear_loss:
             return "beyond the linear model  nothing: on validation no epoch improved on it"
         target = TARGETS[self.target]
         value, _, rest = signed(gain).partition(" [")
@@ -124,18 +140,20 @@ class Scorecard:
             share = fixed(100 * gain.value / self.linear_loss, 1, sign=True)
             text += f", {share} % of its loss"
         seen = "better" if gain.low > 0 else "worse" if gain.high < 0 else "no difference seen"
+        if self.claims.standing(LINEAR_BASELINE) == "unfounded":
+            seen = "less loss, but no skill over the base rate is seen: nothing is claimed"
         return f"{text}: {seen}"
 
 
 def scorecard(run: Run, runs: RunStore, *, data: DataStore | None = None) -> Scorecard:
     """Score a run on its test windows, computing the baselines that are not in the store yet."""
-    own = predictions_of([run])
+    own = judgeable(predictions_of([run]), f"run {run.id}")
     references = {
         name: predictions_of([baseline_run(run, name, runs, data=data)], beside=run.config)
         for name in DEFAULT_BASELINES
     }
     skills = {
-        name: _settled(skill(own, other), float(other.losses_N.mean()))
+        name: settled(skill(own, other), float(other.losses_N.mean()))
         for name, other in references.items()
     }
     linear = references.get(LINEAR_BASELINE) if run.config.model.kind != "baseline" else None
@@ -148,13 +166,59 @@ def scorecard(run: Run, runs: RunStore, *, data: DataStore | None = None) -> Sco
         is_collapsed=is_collapsed(own),
         beyond_linear=None if linear is None else skills[LINEAR_BASELINE],
         linear_loss=None if linear is None else float(linear.losses_N.mean()),
+        known=known_by_baselines(references),
+        rates=rates_of(own),
     )
 
 
-def _settled(gain: Metric, loss: float) -> Metric:
-    """Return a gain; none where it is rounding, as of a network that stayed at its start."""
-    largest = max(map(abs, (gain.value, gain.low, gain.high)))
-    return Metric(0.0, 0.0, 0.0) if largest < _ROUNDING * loss else gain
+def judgeable(predictions: Predictions, what: str) -> Predictions:
+    """Return predictions whose test days differ in outcome; others have nothing to be judged by.
+
+    Raises
+    ------
+    DataError
+        If the label of every test window is the same.
+    """
+    target_N = predictions.test["target"]
+    if target_N.n_unique() > 1:
+        return predictions
+    num, value = len(target_N), float(target_N[0])
+    if predictions.target.is_event:
+        label = "positive" if value < 0.5 else "negative"
+        raise DataError(
+            f"{what} has no {label} label among its {num:,} test windows: nothing to judge.",
+            hint="ask for a move that happens on some days and not on others (task.name), or test "
+            "on other days (split)",
+        )
+    raise DataError(
+        f"{what} has the same target, {value:g}, in all of its {num:,} test windows: nothing to "
+        "judge.",
+        hint="test on days on which the price moves (split)",
+    )
+
+
+def rates_of(predictions: Predictions) -> tuple[float, float] | None:
+    """Return the share of yes in train and on the test days, where an event is predicted."""
+    if not predictions.target.is_event or not predictions.train_means:
+        return None
+    test_N = predictions.arrays("test")[1]
+    return float(predictions.training_mean.mean()), float(test_N.mean())
+
+
+def known_skills(run: Run, runs: RunStore) -> dict[str, Metric]:
+    """Return what a run gains over the usual baselines that are in the store already."""
+    own, windows = predictions_of([run]), {"data", "task", "split"}
+    asked = run.config.model_dump(include=windows)
+    found: dict[str, Metric] = {}
+    for row in summaries(runs):
+        if row["model"] not in DEFAULT_BASELINES or row["id"] == run.id:
+            continue
+        other = runs[row["id"]]
+        if other.config.model_dump(include=windows) == asked:
+            reference = predictions_of([other], beside=run.config)
+            loss = float(reference.losses_N.mean())
+            found[row["model"]] = settled(skill(own, reference), loss)
+    return {name: found[name] for name in DEFAULT_BASELINES if name in found}
 
 
 def baseline_run(run: Run, name: str, runs: RunStore, *, data: DataStore | None = None) -> Run:

@@ -34,9 +34,18 @@ from finscale.evaluation.performance import (
 from finscale.evaluation.predictions import Predictions, aligned
 from finscale.evaluation.score_power import power_table, same_day_correlation, smallest_difference
 from finscale.evaluation.scores import log_losses
+from finscale.judging.claims import Known, known_by_baselines, settled
 
 #: Strategies that are shown; each counts as a trial.
 STRATEGIES = ("long_flat", "long_short", "volatility_scaled")
+
+#: What a baseline knows beyond the base rate.
+_KNOWS = {
+    "knows": pl.Float64,
+    "knows_low": pl.Float64,
+    "knows_high": pl.Float64,
+    "ranks": pl.Boolean,
+}
 
 
 @dataclass(frozen=True)
@@ -93,12 +102,13 @@ def baseline_table(
     dates_N, losses_N = predictions.test["date"].to_numpy(), predictions.losses_N
     # of an interval, in standard errors
     width = 2 * float(ndtri((1 + options.level) / 2))
+    known = known_by_baselines(references, level=options.level)
     lines = []
     for name, reference in references.items():
         own = own_scores[name]
         other_N = target.loss(aligned(predictions, reference, name))
         test = diebold_mariano(dates_N, other_N, losses_N, horizon=evaluation.overlap)
-        skill = evaluation.metric("skill", over=name)
+        skill = settled(evaluation.metric("skill", over=name), float(other_N.mean()))
         lines.append(
             {
                 "name": name,
@@ -107,9 +117,16 @@ def baseline_table(
                 **skill.columns("skill"),
                 "p_value": test.p_value,
                 "smallest": smallest_difference((skill.high - skill.low) / width),
+                **_knows(known.get(name)),
             }
         )
-    return pl.DataFrame(lines)
+    return pl.DataFrame(lines, schema_overrides=_KNOWS)
+
+
+def _knows(known: Known | None) -> dict[str, Any]:
+    if known is None:
+        return dict.fromkeys(_KNOWS)
+    return {**known.gain.columns("knows"), "ranks": known.ranks}
 
 
 def calibration_table(predictions: Predictions, options: Options) -> pl.DataFrame:

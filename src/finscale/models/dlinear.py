@@ -13,6 +13,16 @@ from finscale.models.output import WindowOutput
 from finscale.models.window_network import WindowNetwork
 
 
+def moving_average(num_rows: int, span: int) -> Tensor:
+    """Return the matrix ``[L, L]`` whose product with L rows is their centred moving average.
+
+    At both ends the first or last row is repeated, as in the authors' code.
+    """
+    before = (span - 1) // 2
+    padded_PL = functional.pad(torch.eye(num_rows), (before, span - 1 - before), mode="replicate")
+    return functional.avg_pool1d(padded_PL, span, stride=1).T
+
+
 class DLinear(WindowNetwork):
     """Linear maps of trend and remainder, shared by the channels.
 
@@ -34,9 +44,12 @@ class DLinear(WindowNetwork):
     Zeng et al. (2023), "Are transformers effective for time series forecasting?", AAAI.
     """
 
+    average_LL: Tensor
+
     def __init__(self, config: DLinearConfig, interface: Interface) -> None:
         super().__init__(interface)
-        self.moving_average = config.moving_average
+        average_LL = moving_average(interface.context_length, config.moving_average)
+        self.register_buffer("average_LL", average_LL, persistent=False)
         outputs = interface.forecast_length if self.forecasts else config.width
         if outputs is None:
             raise ConfigError("a DLinear that does not forecast needs a width or a budget.")
@@ -51,12 +64,11 @@ class DLinear(WindowNetwork):
 
     def outputs(self, z_BLF: Tensor, stats_BFk: Tensor) -> Tensor:
         """Return numbers ``[B]`` or ``[B, Q]``, or a forecast ``[B, H, F]`` still normalised."""
-        z_BFL = z_BLF.transpose(1, 2)
-        before = (self.moving_average - 1) // 2
-        ends = (before, self.moving_average - 1 - before)
-        padded = functional.pad(z_BFL, ends, mode="replicate")
-        trend_BFL = functional.avg_pool1d(padded, self.moving_average, stride=1)
-        mapped_BFD: Tensor = self.trend(trend_BFL) + self.remainder(z_BFL - trend_BFL)
+        # averaging is linear: T A z + R (z - A z) = ((T - R) A + R) z, one product a window not two
+        ahead_DL = self.trend.weight - self.remainder.weight
+        weight_DL = ahead_DL @ self.average_LL + self.remainder.weight
+        bias_D = self.trend.bias + self.remainder.bias
+        mapped_BFD = functional.linear(z_BLF.transpose(1, 2), weight_DL, bias_D)
         if self.head is None:
             return mapped_BFD.transpose(1, 2)
         result: Tensor = self.head(torch.cat([mapped_BFD.flatten(1), stats_BFk.flatten(1)], dim=1))

@@ -62,16 +62,22 @@ def counted_parameters(
 
 
 def counted_flops(model: nn.Module, interface: Interface) -> int:
-    """Return the FLOPs of one window's forward pass: products, a multiply-add counted as two."""
-    # torch's counter does not know every fused attention: products it always does
-    with (
-        FlopCounterMode(display=False) as counter,
-        sdpa_kernel(SDPBackend.MATH),
-        torch.no_grad(),
-    ):
-        model.eval()(_windows(interface))
-    total: int = counter.get_total_flops()
-    return round(total / _WINDOWS)
+    """Return the FLOPs of one window's forward pass: products, a multiply-add counted as two.
+
+    They are those of each further window: what a batch computes once is not among them.
+    """
+
+    def total(num_windows: int) -> int:
+        # torch's counter does not know every fused attention: products it always does
+        with (
+            FlopCounterMode(display=False) as counter,
+            sdpa_kernel(SDPBackend.MATH),
+            torch.no_grad(),
+        ):
+            model.eval()(_windows(interface, num_windows))
+        return int(counter.get_total_flops())
+
+    return round((total(2 * _WINDOWS) - total(_WINDOWS)) / _WINDOWS)
 
 
 def counted_activations(
@@ -95,6 +101,6 @@ def counted_activations(
     return round(nbytes / _WINDOWS / (2 if precision == "bf16-mixed" else 1))
 
 
-def _windows(interface: Interface) -> Tensor:
-    shape = (_WINDOWS, interface.context_length, interface.num_features)
+def _windows(interface: Interface, num_windows: int = _WINDOWS) -> Tensor:
+    shape = (num_windows, interface.context_length, interface.num_features)
     return torch.empty(shape, device="meta")

@@ -45,4 +45,14 @@ class WindowOutput(nn.Module):
         else:
             hidden_BI, given_BI = x_BI.tensor_split([x_BI.shape[1] - self.num_given], dim=1)
             y_BN = self.project(hidden_BI) + self.given(given_BI)
-        return y_BN.view(len(y_BN), -1, self.num_features) if self.forecasts else y_BN.squeeze(1)
+        if self.forecasts:
+            return y_BN.view(y_BN.shape[0], -1, self.num_features)
+        return one_number(y_BN)
+
+
+def one_number(y_BN: Tensor) -> Tensor:
+    """Return ``[B, 1]`` as ``[B]``, and several numbers a window as they are.
+
+    torch's own squeeze would do, but ONNX has none that leaves several alone.
+    """
+    return y_BN.squeeze(1) if y_BN.shape[1] == 1 else y_BN

@@ -1,5 +1,5 @@
 """Figures and reports: what a person looks at."""
 
-from finscale.report.write import write_findings, write_report
+from finscale.report.write import draw_study, write_findings, write_report
 
-__all__ = ["write_findings", "write_report"]
+__all__ = ["draw_study", "write_findings", "write_report"]

@@ -29,6 +29,7 @@ def render_html(page: Page) -> str:
         for figure in page.figures
         for index, panel in enumerate(specification(figure))
     }
+    run_ids = {run for table in page.tables if table.name == "runs" for run in table.ids}
     return template.render(
         page=page,
         light=LIGHT,
@@ -40,7 +41,7 @@ def render_html(page: Page) -> str:
         explain=explained,
         interval_cell=_interval_cell,
         new_set=set,
-        run_ids={run for table in page.tables if table.name == "runs" for run in table.ids},
+        is_runs=lambda cell: bool(cell) and set(cell.split()) <= run_ids,
         glossary=dict(sorted(GLOSSARY.items(), key=lambda item: item[0].lower())),
         slug=slug,
         verdicts=VERDICTS,

@@ -27,6 +27,8 @@ _SPECIAL = {
     "≤": r"$\leq$",
     "∞": r"$\infty$",
     "²": "$^2$",
+    "µ": r"$\mu$",
+    "μ": r"$\mu$",
     "·": r"$\cdot$",
     "→": r"$\rightarrow$",
     "✓": r"$\checkmark$",

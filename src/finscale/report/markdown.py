@@ -32,6 +32,7 @@ def _top(page: Page) -> Iterator[str]:
     yield f"**{page.verdict}. {text(page.plain)}** {text(page.sentence)}"
     for warning in page.warnings:
         yield f"> **{text(warning)}**"
+    yield f"**What to do.** {text(' '.join(page.decision))}"
     lines = ["| | | |", "|---|---|---|"]
     lines += [f"| {text(k.label)} | **{text(k.value)}** | {text(k.note)} |" for k in page.keys]
     yield "\n".join(lines)
@@ -62,7 +63,7 @@ def markdown_table(table: Table) -> str:
 
 
 def _glossary(page: Page) -> str:
-    texts = [page.sentence, *(key.label for key in page.keys)]
+    texts = [page.sentence, *page.decision, *(key.label for key in page.keys)]
     for section in page.sections:
         texts += [section.title, *section.paragraphs]
         texts += [section.figure.caption] if section.figure else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from finscale.report.decision import decide, situation
 from finscale.report.parts import Page
 from finscale.report.sections import sections
 from finscale.report.top import capital, keys, setting, warnings
@@ -42,6 +43,7 @@ def make_page(findings: Findings, plan: str) -> Page:
         tone=TONES.get(name, "null"),
         plain=plain,
         sentence=said,
+        decision=decide(situation(findings)),
         keys=tuple(keys(findings)),
         warnings=tuple(warnings(findings)),
         sections=tuple(sections(findings, plan)),

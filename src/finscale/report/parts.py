@@ -58,6 +58,7 @@ class Page:
     tone: str
     plain: str
     sentence: str
+    decision: tuple[str, ...]
     keys: tuple[Key, ...]
     warnings: tuple[str, ...]
     sections: tuple[ReportSection, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from finscale.config import DataConfig
 from finscale.report.figures import figures
 from finscale.report.figures.common import title
 from finscale.report.numbers import number, percent
@@ -12,6 +13,14 @@ from finscale.report.top import cost, gained
 from finscale.study.axes import AXES
 from finscale.study.families import family_title
 from finscale.study.findings.findings import Findings
+
+#: The one meaning of "×10", here and wherever finscale says it.
+TENFOLD_RULE = (
+    "×10 always means ten times the largest size measured, along the curve behind the verdict: "
+    "the number is the same here, on the first screen and in the figure. finscale law fit and "
+    "finscale plan ask the same of a law form that you choose, fitted to a table of runs; where "
+    "theirs differs, the curve is not settled, and the verdict's is the one to quote."
+)
 
 
 def sections(findings: Findings, plan: str) -> list[ReportSection]:
@@ -25,6 +34,7 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
         "regimes": (sizes.groups(findings, "volatility"),),
         "calibration": (judged.reliability(findings), judged.scores(findings)),
         "trading": judged.trading(findings),
+        "tearsheet": judged.monthly(findings),
     }
     sections = []
     for name, figure in drawn.items():
@@ -32,7 +42,7 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
         if name == "architectures" and found is not None:
             said = (*said, *(f"Left out: {one.sentence}" for one in found.left_out))
         parts = (figure.question, said, figure, behind.get(name, ()))
-        sections.append(ReportSection(name, *parts, folded=name != "trading"))
+        sections.append(ReportSection(name, *parts, folded=name not in ("trading", "tearsheet")))
         if name == "scaling":
             sections.append(_what_next(findings))
         if name == "skill":
@@ -74,10 +84,12 @@ def _what_next(findings: Findings) -> ReportSection:
         f"{brings}; {cost(findings)}. Time is worked out from the seconds that the largest runs of "
         "this study took for each FLOP."
     ]
+    if not findings.turns:
+        paragraphs.append(TENFOLD_RULE)
     if not findings.asks_one_question:
         question, paragraphs = "What would settle it?", []
     if verdict.settles is not None:
-        paragraphs.append(f"What would settle the question: {verdict.settles}.")
+        paragraphs.append(f"{verdict.settles}.")
     paragraphs += [
         f"At {AXES[second].words(size)}: {along.sentence}"
         for second in list(findings.study.axes)[1:]
@@ -170,7 +182,12 @@ def _outcome(findings: Findings) -> str:
 def _reproduce(findings: Findings) -> ReportSection:
     states = [place["git"] for place in findings.environments if place.get("git")]
     commands = [f"git checkout {states[-1]['commit']}"] if states else []
-    commands.append(f"finscale study run studies/{findings.study.name}/study.yaml")
+    command = f"finscale study run studies/{findings.study.name}/study.yaml"
+    root = findings.study.experiment.data.root
+    # the file says what the study is, not where its data lie
+    if root != DataConfig().root and not root.is_absolute():
+        command += f" --data-root {root}"
+    commands.append(command)
     paragraphs = [
         "The same file, data and versions give the same bits on a CPU. Runs that are there already "
         "are not computed again."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from finscale.report.palette import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 _DASHES: dict[str, Any] = {"solid": "-", "dash": "--", "dot": ":"}
 _SHAPES = {"circle": "o", "diamond": "D", "square": "s", "triangle": "^", "cross": "X"}
@@ -28,31 +30,46 @@ _WIDTH, _HEIGHT, _DPI = 7.2, 3.5, 150
 _PANEL_WIDTH = 3.8
 
 
-def save(figure: Figure, folder: Path) -> Path:
-    """Write ``<name>.png`` and ``<name>.svg`` atomically and return the PNG.
+#: Of each format, what keeps the same figure the same file.
+_METADATA: dict[str, dict[str, None] | None] = {
+    "svg": {"Date": None},
+    "png": None,
+    "pdf": {"CreationDate": None},
+}
+
+
+def save(figure: Figure, folder: Path, formats: Sequence[str] = ("svg", "png")) -> Path:
+    """Write ``<name>.png`` and ``<name>.svg`` atomically and return the last one written.
 
     The same figure gives the same files: no date, no random ids.
     """
     import matplotlib as mpl
+
+    with mpl.rc_context({"svg.hashsalt": figure.name, "svg.fonttype": "none"}):
+        canvas = drawn(figure)
+        for suffix in formats:
+            with atomic_path(folder / f"{figure.name}.{suffix}") as path:
+                canvas.savefig(path, format=suffix, metadata=_METADATA[suffix])
+    return folder / f"{figure.name}.{formats[-1]}"
+
+
+def drawn(figure: Figure) -> Canvas:
+    """Return the figure by matplotlib, its panels side by side."""
     from matplotlib.figure import Figure as Canvas
 
     count = len(figure.panels)
     columns = min(count, 3)
     rows = -(-count // columns)
     width = max(_WIDTH, _PANEL_WIDTH * columns)
-    with mpl.rc_context({"svg.hashsalt": figure.name, "svg.fonttype": "none"}):
-        canvas = Canvas(figsize=(width, _HEIGHT * rows + 0.9), dpi=_DPI, layout="constrained")
-        grid = canvas.subplots(rows, columns, squeeze=False).ravel()
-        for axes, panel in zip(grid, figure.panels, strict=False):
-            _draw(axes, panel)
-        for axes in grid[count:]:
-            axes.set_axis_off()
-        canvas.suptitle(_text(figure.question), fontsize=11, x=0.01, ha="left")
-        _legend(canvas, figure)
-        for suffix, metadata in (("svg", {"Date": None}), ("png", None)):
-            with atomic_path(folder / f"{figure.name}.{suffix}") as path:
-                canvas.savefig(path, format=suffix, metadata=metadata)
-    return folder / f"{figure.name}.png"
+    canvas = Canvas(figsize=(width, _HEIGHT * rows + 0.9), dpi=_DPI, layout="constrained")
+    grid = canvas.subplots(rows, columns, squeeze=False).ravel()
+    for axes, panel in zip(grid, figure.panels, strict=False):
+        _draw(axes, panel)
+    for axes in grid[count:]:
+        axes.set_axis_off()
+    canvas.suptitle(_text(figure.question), fontsize=11, x=0.01, ha="left")
+    _legend(canvas, figure)
+    return canvas
 
 
 def _draw(axes: Axes, panel: FigurePanel) -> None:

@@ -29,11 +29,14 @@ class Column:
         Row of raw values → text.
     numeric : bool
         Whether it is aligned to the right.
+    tint : callable, optional
+        Row of raw values → from −1 (a loss, as dark as losses go) to 1; None for no tint.
     """
 
     title: str
     cell: Callable[[Row], str]
     numeric: bool = True
+    tint: Callable[[Row], float | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,14 @@ class Table:
         """Formatted cells, row by row."""
         return [
             tuple(column.cell(row) for column in self.columns)
+            for row in self.data.iter_rows(named=True)
+        ]
+
+    @cached_property
+    def tints(self) -> list[tuple[float | None, ...]]:
+        """How each cell is tinted, row by row: see :class:`Column`."""
+        return [
+            tuple(None if column.tint is None else column.tint(row) for column in self.columns)
             for row in self.data.iter_rows(named=True)
         ]
 

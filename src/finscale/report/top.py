@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from finscale.config.baselines import LINEAR_BASELINE
 from finscale.data.targets import task_title
 from finscale.evaluation.bootstrap import Metric
+from finscale.judging.claims import Standing
+from finscale.judging.decision import the
 from finscale.report.figures.common import sized, title
 from finscale.report.numbers import duration, fixed, flops, interval, number
 from finscale.report.parts import Key
@@ -71,14 +74,15 @@ def keys(findings: Findings) -> list[Key]:
                 )
             )
     if findings.beyond_chosen is not None:
-        seen = _at_chosen(findings, findings.beyond_chosen)
-        note = f"{seen}; its interval holds for all sizes at once"
-        value = gained(findings, findings.beyond_chosen)
+        value, note = _beyond(findings, findings.beyond_chosen)
         keys.append(Key(f"{whose}{capital('beyond the linear model')}", value, note))
     for over in ("volatility", "base_rate"):
         metric = findings.skill(over)
         if metric is not None:
-            value, note = f"{interval(metric, sign=True)} {unit}", _at_chosen(findings, metric)
+            value = f"{interval(metric, sign=True)} {unit}"
+            if over in findings.claims.failed:
+                value = f"not said: {the(over)} failed"
+            note = _at_chosen(findings, findings.claims.standing(over), over)
             keys.append(Key(f"{whose}Skill over {title(over)}", value, note))
     if findings.controls:
         passed = sum(outcome.ok is True for outcome in findings.controls)
@@ -95,10 +99,29 @@ def keys(findings: Findings) -> list[Key]:
     return keys
 
 
-def _at_chosen(findings: Findings, metric: Metric) -> str:
-    seen = "seen" if metric.low > 0 else "worse" if metric.high < 0 else "none seen"
+def _beyond(findings: Findings, gain: Metric) -> tuple[str, str]:
+    """Return what the chosen size gains on the linear model, and what that means."""
+    linear = the(LINEAR_BASELINE)
+    if findings.beyond is not None and findings.beyond.failed:
+        return f"not said: {linear} failed", f"{findings.beyond.failed}."
+    standing: Standing = "seen" if gain.low > 0 else "worse" if gain.high < 0 else "none"
+    if findings.measure.title == "loss" and standing == "seen" and not findings.claims.is_founded:
+        standing = "unfounded"
+    seen = _at_chosen(findings, standing, LINEAR_BASELINE)
+    return gained(findings, gain), f"{seen}; its interval holds for all sizes at once"
+
+
+def _at_chosen(findings: Findings, standing: Standing, over: str) -> str:
+    words = {
+        "seen": "seen",
+        "worse": f"worse than {the(over)}",
+        "none": "none seen",
+        "failed": "this baseline loses to the base rate: it is no yardstick",
+        "unfounded": "no skill over the base rate is seen, so none is claimed here",
+        "moved": "none: the base rate moved, and days are not ranked",
+    }
     chosen = sized(findings, findings.chosen.sizes[findings.axis])
-    return f"{seen}; at {chosen}, the size with the least validation loss"
+    return f"{words[standing]}; at {chosen}, the size with the least validation loss"
 
 
 def _best_architecture(findings: Findings) -> list[Key]:

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
-
 from finscale.errors import FinscaleError
+from finscale.files import read_json
+from finscale.locks import hold
 
 
 def partial_folder(runs: Path, run_id: str) -> Path:
@@ -23,25 +23,32 @@ def partial_folder(runs: Path, run_id: str) -> Path:
 
 @contextmanager
 def exclusive(runs: Path, run_id: str) -> Iterator[None]:
-    """Hold the run's lock: of two processes that want the same run, one computes, one waits.
-
-    The lock belongs to the process and vanishes with it, also when it is killed.
-    """
+    """Hold the run's lock: of two processes that want the same run, one computes, one waits."""
     try:
         locks = runs / ".locks"
         locks.mkdir(parents=True, exist_ok=True)
-        # the file stays: removing it would let two processes hold "the" lock on different inodes
-        lock = FileLock(locks / run_id)
-        lock.acquire()
     except OSError as error:
         raise FinscaleError(
             f"{runs} cannot be written: {error.strerror or error}.",
             hint="choose another folder with --runs",
         ) from error
-    try:
+    with hold(locks / run_id):
         yield
-    finally:
-        lock.release()
+
+
+def begun_at(runs: Path, run_id: str) -> str:
+    """Return where a stopped run goes on, ``epoch 4, step 120``; empty where it has not begun.
+
+    The newest resume point is told; should it prove damaged, the run says so and takes the one
+    before it.
+    """
+    for index in sorted((partial_folder(runs, run_id) / "resume").rglob("resume.json")):
+        try:
+            newest = read_json(index)["points"][0]
+            return f"epoch {newest['epoch'] + 1}, step {newest['step']}"
+        except (FinscaleError, KeyError, IndexError, TypeError):
+            continue
+    return ""
 
 
 def publish(partial: Path, final: Path) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import shutil
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from finscale.errors import FinscaleError
 from finscale.files import read_json
+from finscale.locks import hold
 from finscale.runs.identity import ID_LENGTH
 from finscale.runs.index import summaries
 from finscale.runs.store import RunStore
@@ -86,6 +88,19 @@ def used_by_studies(studies: Path) -> set[str]:
     return used
 
 
+def studies_of_runs(studies: Path) -> dict[str, list[str]]:
+    """Return run id → names of the studies in a folder that name it.
+
+    A study that does not say which runs are its own is passed over.
+    """
+    found: dict[str, list[str]] = {}
+    for path in sorted(studies.glob("*/runs.json")):
+        with contextlib.suppress(FinscaleError):
+            for run_id in read_json(path):
+                found.setdefault(run_id, []).append(path.parent.name)
+    return found
+
+
 def _unfinished(store: RunStore) -> Iterator[Garbage]:
     for folder in sorted(store.folder.glob(".*.partial")):
         run_id = folder.name.removeprefix(".").removesuffix(".partial")
@@ -94,11 +109,11 @@ def _unfinished(store: RunStore) -> Iterator[Garbage]:
 
 
 def _is_free(lock: Path) -> bool:
-    """Tell whether no process holds a run's lock."""
+    """Tell whether no process holds a run's lock; one that cannot be opened may be held."""
     try:
-        with FileLock(lock, timeout=0):
+        with hold(lock, timeout=0):
             return True
-    except Timeout:
+    except (Timeout, FinscaleError):
         return False
 
 

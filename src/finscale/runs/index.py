@@ -9,21 +9,32 @@ is another file (inode). The index may be removed at any moment.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from finscale.errors import FinscaleError
 from finscale.files import read_json, write_json
 from finscale.runs.identity import ID_LENGTH
-from finscale.runs.store import RunStore
+from finscale.runs.store import Run, RunStore
 
 _NAME = ".index.json"
 #: Changes when rows do: an older file is then read as empty.
 _VERSION = 2
 
 
-def summaries(store: RunStore) -> list[dict[str, Any]]:
-    """Return one row per finished run, the newest last."""
+def summaries(
+    store: RunStore, *, test_loss: Callable[[Run], float | None] | None = None
+) -> list[dict[str, Any]]:
+    """Return one row per finished run, the newest last.
+
+    Parameters
+    ----------
+    store : RunStore
+        Where to look.
+    test_loss : callable, optional
+        Asked for the test loss of each run of which it is not known yet; rows then have it.
+    """
     path = store.folder / _NAME
     known, rows = _read(path), {}
     for run_id, stamp in _stamps(store.folder).items():
@@ -32,12 +43,18 @@ def summaries(store: RunStore) -> list[dict[str, Any]]:
             row = _row(store, run_id)
             entry = None if row is None else {"stamp": stamp, "row": row}
         if entry is not None:
+            if test_loss is not None and "test_loss" not in entry:
+                entry = {**entry, "test_loss": test_loss(store[run_id])}
             rows[run_id] = entry
     if rows != known:
         # a folder that cannot be written can still be listed
         with contextlib.suppress(FinscaleError):
             write_json(path, {"version": _VERSION, "rows": rows})
-    return sorted((entry["row"] for entry in rows.values()), key=lambda row: str(row["finished"]))
+    found = (
+        entry["row"] if test_loss is None else {**entry["row"], "test_loss": entry["test_loss"]}
+        for entry in rows.values()
+    )
+    return sorted(found, key=lambda row: str(row["finished"]))
 
 
 def _read(path: Path) -> dict[str, Any]:

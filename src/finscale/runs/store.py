@@ -117,7 +117,7 @@ def _read(
     """Read a table; a run's are asked for by each of its scores, a baseline's by every run."""
     import polars as pl
 
-    table = pl.scan_parquet(path)
+    table = pl.scan_parquet(path, glob=False)
     if split is not None:
         table = table.filter(pl.col("split") == split)
     return (table.select(columns) if columns else table).collect()
@@ -157,6 +157,22 @@ class RunStore:
             and file_digests(folder / name).sha256 == file["sha256"]
             for name, file in written.items()
         )
+
+    def looks_whole(self, run_id: str) -> bool:
+        """Tell whether every file of the run is there with as many bytes as were written.
+
+        That takes a moment where :meth:`is_whole` reads every byte.
+        """
+        if run_id not in self:
+            return False
+        folder = self.folder / run_id
+        try:
+            written = read_json(folder / "run.json").get("files", {})
+            return all(
+                (folder / name).stat().st_size == file["bytes"] for name, file in written.items()
+            )
+        except (FinscaleError, OSError):
+            return False
 
     def discard(self, run_id: str) -> None:
         """Remove what is left of a damaged run, so that it can be computed again."""

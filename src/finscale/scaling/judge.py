@@ -134,7 +134,7 @@ class Judge:
             middle = np.array(sign * (exponent.low + exponent.high) / 2)
             truth_G = sign * total * shape(middle, self.size_G, *self.axis.ends)
             digits = number(float(f"{abs(float(middle)):.2g}"))
-            assumption = f"if the trend is real, with exponent {digits}"
+            assumption = f"if the trend is real and its exponent is {digits}"
         return settlement(
             self.statement.sizes,
             self.covariance,

@@ -34,7 +34,7 @@ _GRID = 600
 
 @dataclass(frozen=True)
 class Gain:
-    """What ten times one axis would bring, from a size ``start``.
+    """What ten times one axis would bring, from ``start``, the largest size measured.
 
     The loss saved; time and price of training the grown model, None where they do not follow from
     the axis; and the smallest gain that the test set can see with 80 % power, None where its noise
@@ -111,8 +111,8 @@ class Plan:
             if gain.seconds is not None:
                 cost = f", {_duration(gain.seconds)}{self._money(gain.price or 0.0)}"
             lines.append(
-                f"×10       {gain.axis} from {size(gain.start)}: loss falls by "
-                f"{interval(gain.gain)}{cost}; {_visibility(gain)}"
+                f"×10       {gain.axis} from {size(gain.start)}, the largest measured: "
+                f"loss falls by {interval(gain.gain)}{cost}; {_visibility(gain)}"
             )
         return "\n".join(lines)
 
@@ -189,7 +189,7 @@ def plan(
     spent = cost.seconds(best, data)
     detectable = _detectable(law, test_days, noise)
     moving = range(min(sizes.num_axes, 2))
-    gains = [_gain_of(sizes, axis, (best, data), cost, detectable) for axis in moving]
+    gains = [_gain_of(sizes, axis, cost, detectable) for axis in moving]
     for name, other in (also or {}).items():
         estimate = other.estimates["gain_x10"]
         gain = Metric(estimate.value, *estimate.percentile)
@@ -248,19 +248,20 @@ class _Sizes:
         return parameters_X[at_R], samples_X[at_R], loss_RX.min(axis=1)
 
 
-def _gain_of(
-    sizes: _Sizes, axis: int, best: tuple[float, float], cost: CostModel, detectable: float | None
-) -> Gain:
+def _gain_of(sizes: _Sizes, axis: int, cost: CostModel, detectable: float | None) -> Gain:
+    """Return the law's own gain from ten times the largest size, as ``law fit`` has it."""
     law = sizes.law
-    ends_22 = np.array([best, best])
-    ends_22[1, axis] *= 10.0
-    here_R, there_R = sizes.predict(ends_22, law.replicates_Rp).T
-    here, there = sizes.predict(ends_22, law.fit.theta_p[None])[0]
-    seconds = cost.seconds(*ends_22[1].tolist())
+    largest_d = law.fit.problem.x_nd.max(axis=0)
+    several = len(law.table.axes) > 1
+    estimate = law.estimates[f"gain_x10_{law.form.axes[axis]}" if several else "gain_x10"]
+    samples = float(largest_d[1]) if several else float(sizes.num_samples or 0.0)
+    ends = [float(largest_d[0]), samples]
+    ends[axis] *= 10.0
+    seconds = cost.seconds(*ends)
     return Gain(
         axis=law.table.axes[axis],
-        start=best[axis],
-        gain=percentile_metric(float(here - there), here_R - there_R, law.level),
+        start=float(largest_d[axis]),
+        gain=Metric(estimate.value, *estimate.percentile),
         seconds=seconds,
         price=seconds / 3600 * cost.price_per_hour,
         detectable=detectable,

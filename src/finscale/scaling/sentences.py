@@ -87,7 +87,7 @@ def _claim(
             f"NO-LAW: the {measure.gain} {span} is {gain}, inside the ±{number(said.sesoi)} stated "
             f"as the smallest effect of interest (equivalence {p_text(facts['p_equivalent'])})."
         )
-    ending = f" Settled by {settles}." if settles else ""
+    ending = f" {settles}." if settles else ""
     return f"INDETERMINATE: {'; '.join(why)}; the {measure.gain} {span} is {gain}.{ending}"
 
 
@@ -100,7 +100,8 @@ def reasons(facts: Mapping[str, Any], *, pinned: bool) -> tuple[str, ...]:
     found = []
     if p >= said.level:
         found.append(
-            f"neither a fall nor a rise can be told from a constant ({p_text(p)} for the likelier)"
+            "size may have no effect: neither a fall nor a rise is seen "
+            f"({p_text(p)} for the likelier)"
         )
     else:
         found.append(f"{said.measure.title} {said.measure.moves(better=improves)} ({p_text(p)})")

@@ -34,9 +34,14 @@ class Settlement:
         if self.num_seeds is not None:
             ways.append(f"{self.num_seeds} seeds a size")
         if not ways and self.both is not None:
-            ways = [f"{_days(self.both[0])} and {self.both[1]} seeds a size"]
-        means = " or ".join(ways) or "nothing within a hundred times the days and seeds"
-        return f"{means}, {self.assumption}"
+            ways = [f"{_days(self.both[0])} and {self.both[1]} seeds a size together"]
+        if not ways:
+            return (
+                "Even a hundred times as many test days and seeds would probably not settle it, "
+                f"{self.assumption}"
+            )
+        means = " or ".join(ways)
+        return f"{means[0].upper()}{means[1:]} would probably settle it, {self.assumption}"
 
 
 def _days(count: int) -> str:

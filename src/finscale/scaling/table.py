@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from finscale.errors import DataError, FinscaleError, did_you_mean
 from finscale.scaling.forms.base import Array
+from finscale.scaling.table_file import read_file
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,8 @@ def read_table(
         For a missing column, text where numbers belong, NaN or infinite values, sizes or losses
         that are not positive, one size only, or runs that were not scored on the same days.
     """
-    frame, place = _frame(source)
     axes = (x,) if isinstance(x, str) else tuple(x)
+    frame, place = _frame(source, (*axes, y), (seed, fold, day))
     for column in (*axes, y):
         if column not in frame.columns:
             raise DataError(
@@ -155,31 +156,20 @@ def read_table(
     return LawTable(axes, y, x_nd, losses_nST, fold_T.astype(np.int64), day in cells, tuple(notes))
 
 
-def _frame(source: Any) -> tuple[pl.DataFrame, str]:
+def _frame(source: Any, wanted: Sequence[str], optional: Sequence[str]) -> tuple[pl.DataFrame, str]:
     if isinstance(source, pl.DataFrame):
         return source, "the table"
     if isinstance(source, Mapping):
         return pl.DataFrame(dict(source)), "the table"
     if isinstance(source, str | Path):
-        return _file(Path(source)), str(source)
+        return read_file(Path(source), wanted, optional), str(source)
     if type(source).__module__.startswith("pandas"):
         return pl.from_pandas(source), "the table"
     raise DataError(
         f"a {type(source).__name__} is not a table.",
-        hint="give a CSV or parquet file, a polars or pandas DataFrame, or a dict of columns",
+        hint="give a CSV, JSON, parquet or Excel file, a polars or pandas DataFrame, or a dict of "
+        "columns",
     )
-
-
-def _file(path: Path) -> pl.DataFrame:
-    if not path.is_file():
-        raise DataError(f"{path} is not a file.", hint="give a CSV or parquet file of results")
-    try:
-        if path.suffix == ".parquet":
-            return pl.read_parquet(path)
-        return pl.read_csv(path, infer_schema_length=10_000, try_parse_dates=True)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"{path} cannot be read as a table: {reason}.") from error
 
 
 def _numbers(frame: pl.DataFrame, columns: Sequence[str], place: str) -> pl.DataFrame:

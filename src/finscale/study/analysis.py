@@ -12,7 +12,9 @@ from finscale.config.baselines import LINEAR_BASELINE
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.evaluation.bootstrap import Floats
-from finscale.judging.gather import predictions_of
+from finscale.evaluation.targets import target_of
+from finscale.judging.claims import failure
+from finscale.judging.gather import model_name, predictions_of
 from finscale.judging.scoring import is_collapsed
 from finscale.scaling import Law, SizeCovariance, Verdict, decide, fit_law, size_covariance
 from finscale.study.axes import AXES, largest
@@ -24,6 +26,7 @@ from finscale.study.daily import (
     series_key,
     study_values,
 )
+from finscale.study.failed import failed_baselines
 from finscale.study.outcomes import OUTCOMES, measure_of, outcome_of
 
 
@@ -81,7 +84,18 @@ def beyond_linear(
         level=study.level,
         horizon=longest_horizon(study),
         measure=measure,
+        failed=_linear_failure(kept),
     )
+
+
+def _linear_failure(completed: Completed) -> str:
+    """Return that the linear model lost to the base rate; empty where it did not, at any size."""
+    failed = failed_baselines(completed)
+    for _, run in completed:
+        if run.id in failed and model_name(run.config) == LINEAR_BASELINE:
+            unit = target_of(run.config).words.unit
+            return failure(LINEAR_BASELINE, failed[run.id], unit)
+    return ""
 
 
 def surface(study: StudyConfig, completed: Completed, data: DataStore | None = None) -> Law:

@@ -44,6 +44,9 @@ class BeyondLinear:
         Smallest effect of interest, as the study stated it.
     measure : Measure
         What the study is about.
+    failed : str
+        That the linear model itself failed, as the start of a sentence; empty where it did not.
+        Nothing is then claimed over it.
     """
 
     sizes: tuple[float, ...]
@@ -51,15 +54,18 @@ class BeyondLinear:
     noun: str
     sesoi: float
     measure: Measure = LOSS
+    failed: str = ""
 
     @property
     def beating(self) -> list[int]:
-        """The sizes that beat the linear model, by place."""
-        return [place for place, gain in enumerate(self.gains) if gain.low > 0]
+        """The sizes that beat the linear model, by place; none where that model failed."""
+        return [place for place, gain in enumerate(self.gains) if gain.low > 0 and not self.failed]
 
     @property
     def headline(self) -> str:
         """What came out, in a few words."""
+        if self.failed:
+            return "Nothing is said beyond the linear model, which failed"
         beating = self.beating
         if len(beating) == len(self.gains):
             return "Every size beats the linear model"
@@ -73,6 +79,8 @@ class BeyondLinear:
 
     def sentence(self, *, pays: bool) -> str:
         """Return what came out, with the largest size's gain; ``pays``: the verdict is LAW."""
+        if self.failed:
+            return f"{self.failed}: what size brings beyond the linear model is not said."
         largest, beating = self.gains[-1], self.beating
         headline = self.headline
         if pays and largest.low > 0:
@@ -92,7 +100,7 @@ class BeyondLinear:
     @property
     def excluded(self) -> bool:
         """Whether a gain of the smallest effect of interest is excluded at every size."""
-        return all(gain.high < self.sesoi for gain in self.gains)
+        return not self.failed and all(gain.high < self.sesoi for gain in self.gains)
 
     def at(self, measured: float) -> Metric | None:
         """Return the gain at a size as measured; None where it has none.
@@ -109,6 +117,7 @@ class BeyondLinear:
             "unit": self.measure.unit or self.measure.title,
             "noun": self.noun,
             "headline": self.headline,
+            "failed": self.failed,
             "sizes": [
                 {"size": own, **asdict(gain)}
                 for own, gain in zip(self.sizes, self.gains, strict=True)
@@ -138,6 +147,7 @@ def judge_beyond(
     level: float,
     horizon: int = 1,
     measure: Measure = LOSS,
+    failed: str = "",
 ) -> BeyondLinear:
     """Judge what each size gains on the linear model.
 
@@ -148,7 +158,7 @@ def judge_beyond(
         seed that a size lacks is NaN.
     size_G : array [G]
         The sizes as measured, rising.
-    noun, sesoi, measure
+    noun, sesoi, measure, failed
         See :class:`BeyondLinear`.
     level : float
         Significance level of all intervals together: one minus what they hold at once.
@@ -164,4 +174,4 @@ def judge_beyond(
         luck["degrees_K"] = covariance.seed_degrees_G
     daily_TG = np.nanmean(gains_GST, axis=1).T
     gains = simultaneous_intervals(daily_TG, overlap=horizon, level=1 - level, **luck)
-    return BeyondLinear(tuple(size_G.tolist()), tuple(gains), noun, sesoi, measure)
+    return BeyondLinear(tuple(size_G.tolist()), tuple(gains), noun, sesoi, measure, failed)

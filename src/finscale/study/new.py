@@ -13,16 +13,15 @@ from finscale.config.outcomes import OUTCOMES as RULES
 from finscale.errors import FinscaleError
 from finscale.evaluation.targets import TARGETS
 from finscale.files import write_bytes
-from finscale.study.axes import AXES
+from finscale.scaling.judge import LEAST_SIZES, LEAST_SPAN
+from finscale.study.axes import AXES, nominal
 from finscale.study.outcomes import OUTCOMES
 
-#: Sizes proposed for each axis.
+#: Sizes proposed for each axis; those of symbols and tiers are what there is.
 PROPOSED: dict[str, str] = {
     "parameters": "5k, 17k, 55k, 180k, 600k, 2M",
     "compute": "3e10, 1e11, 3e11, 1e12, 3e12, 1e13",
     "rows": "1, 2, 3, 5, 7",
-    "assets": "1, 2",
-    "tier": "a20",
     "context_length": "20, 40, 80, 160",
     "horizon": "1, 2, 5, 10, 20",
 }
@@ -58,7 +57,7 @@ class Answers:
         question = self.question or f"Do more {axis.title} pay on {' and '.join(self.symbols)}?"
         scaled_model = self.axis in ("parameters", "compute")
         kinds = "[permuted_labels, planted_signal]" if self.controls else "[]"
-        kind = TaskConfig.model_validate({"name": self.task}).kind
+        kind = validate(TaskConfig, {"name": self.task}, place="--task").kind
         outcome = OUTCOMES[self.outcome]
         measure = outcome.measure(TARGETS[kind])
         unit = measure.unit or measure.title
@@ -66,13 +65,57 @@ class Answers:
         completed = {
             "question": _plain(question),
             "symbols": ", ".join(self.symbols),
-            "sizes": self.sizes or PROPOSED.get(self.axis, ""),
+            "sizes": self.sizes or self._proposed(),
             "budget_note": "replaced by each size below" if scaled_model else "of every run",
             "sesoi": _plain(sesoi),
         }
-        text = _TEMPLATE.format(**{**vars(self), **completed}, grown=axis, unit=unit, kinds=kinds)
-        validate(StudyConfig, yaml.safe_load(text), place="the answers")
+        first = ", ".join(completed["sizes"].split(",")[:LEAST_SIZES]).replace("  ", " ")
+        text = _TEMPLATE.format(
+            **{**vars(self), **completed}, grown=axis, unit=unit, kinds=kinds, first=first
+        )
+        self._require_conclusion(validate(StudyConfig, yaml.safe_load(text), place="the answers"))
         return text
+
+    def _proposed(self) -> str:
+        if self.axis == "assets":
+            count = len(self.symbols)
+            shares = sorted({max(1, round(count * share)) for share in (0.125, 0.25, 0.5, 1)})
+            return ", ".join(
+                map(str, shares if len(shares) >= LEAST_SIZES else range(1, count + 1))
+            )
+        if self.axis == "tier":
+            from finscale.features import TIERS
+
+            return ", ".join(TIERS)
+        return PROPOSED.get(self.axis, "")
+
+    def _require_conclusion(self, study: StudyConfig) -> None:
+        """Refuse what cannot end in a verdict, however the runs come out."""
+        sizes = study.axes[next(iter(study.axes))]
+        ways = {
+            "assets": f"--symbols with {LEAST_SIZES} symbols or more",
+            "tier": "--sizes with tiers that a plugin declares; docs/howto/extend",
+        }
+        if len(sizes) < LEAST_SIZES:
+            count = "1 size" if len(sizes) == 1 else f"{len(sizes)} sizes"
+            raise FinscaleError(
+                f"{count} along axis {self.axis} can show no law: at least {LEAST_SIZES} are "
+                "needed.",
+                hint=ways.get(self.axis, f"--sizes {PROPOSED.get(self.axis, '').replace(' ', '')}"),
+            )
+        values = [nominal(self.axis, size) for size in sizes]
+        span = max(values) / min(values)
+        if span < LEAST_SPAN:
+            raise FinscaleError(
+                f"the sizes along axis {self.axis} span ×{span:.3g}: less than ×{LEAST_SPAN:g} "
+                "shows no law.",
+                hint="--sizes with a smaller first or a larger last one",
+            )
+        if len(study.seeds) < 2:
+            raise FinscaleError(
+                "1 seed a size cannot tell size from luck: at least 2 are needed.",
+                hint="--seeds 5",
+            )
 
 
 def _plain(value: str | float) -> str:
@@ -86,7 +129,7 @@ def write_study(answers: Answers, path: Path) -> Path:
     Raises
     ------
     FinscaleError
-        If the file exists, or the answers make no study.
+        If the file exists, or the answers make no study, or none that could conclude.
     """
     text = answers.text()
     if path.exists():
@@ -153,4 +196,13 @@ outcome: {outcome}
 
 # A gain below this over the whole range ({unit}) would not be worth having.
 sesoi: {sesoi}
+
+# What --quick lays over all this: a rehearsal under the name {name}_quick.
+quick:
+  axes:
+    {axis}: [{first}]
+  seeds: 2
+  experiment:
+    training:
+      epochs: 5
 """

@@ -74,6 +74,17 @@ def plan_cells(cells: Sequence[Cell], data: DataStore) -> list[Planned]:
     return list(planned.values())
 
 
+def split_cautions(plan: Sequence[Planned]) -> list[str]:
+    """Return what is out of proportion in the splits of a plan, each fold once."""
+    found: dict[str, None] = {}
+    for one in plan:
+        split = one.prepared.split
+        if split.caution:
+            where = f"fold {split.fold}: " if one.prepared.config.split.num_folds > 1 else ""
+            found.setdefault(where + split.caution)
+    return list(found)
+
+
 def windows_key(config: ExperimentConfig) -> str:
     """Return what decides the windows: a network is held against baselines with the same key."""
     return config.model_dump_json(include={"data", "task", "split"})

@@ -18,11 +18,17 @@ from finscale.experiment.place import place
 from finscale.study.axes import AXES
 from finscale.study.planned import Planned
 from finscale.study.power_plan import PowerPlan, power_plan, smallest_seen
+from finscale.study.remaining import (
+    BASELINE_SECONDS,
+    RUN_SECONDS,
+    SPEEDS,
+    machine_key,
+    windows_of,
+    write_speeds,
+)
 from finscale.study.speed import measured_speed, model_key, same_speed, training_bytes
 from finscale.study.study import Study
 
-#: A baseline's fit and a run's own overhead (imports are shared by a worker's runs).
-_BASELINE_SECONDS, _RUN_SECONDS = 1.0, 0.5
 #: Bytes of one prediction and of a run's JSON and metrics.
 _BYTES_PER_WINDOW, _BYTES_PER_RUN = 24, 20_000
 #: Groups of runs that are no sizes of the grid.
@@ -144,6 +150,7 @@ def plan_study(
         ),
     }
     rows = [*sizes, *(meter.group(name, group) for name, group in beside.items() if group)]
+    write_speeds(study.folder.parent / SPEEDS, meter.measured)
     count = workers or os.cpu_count() or 1
     # each architecture is judged by itself, on as many days and seeds as any other
     one_family = [one for one in networks if one.cell.family == networks[0].cell.family]
@@ -166,6 +173,7 @@ class _Meter:
     def __init__(self, seconds: float, study: Study, tell: Callable[[str], object]) -> None:
         self._seconds, self._runs, self._tell = seconds, study.runs, tell
         self._speeds: dict[str, float] = {}
+        self.measured: dict[str, float] = {}  #: For :class:`~finscale.study.remaining.TimeLeft`
         # a worker's libraries and data take about what this process holds before it trains
         self._base_memory = 0
 
@@ -194,7 +202,7 @@ class _Meter:
     def _run_seconds(self, planned: Planned) -> float | None:
         prepared = planned.prepared
         if planned.cell.is_baseline:
-            return _BASELINE_SECONDS
+            return BASELINE_SECONDS
         from finscale.training.devices import is_present
 
         if not is_present(prepared.config.training.device):
@@ -202,10 +210,8 @@ class _Meter:
         key = same_speed(planned)
         if key not in self._speeds:
             self._speeds[key] = measured_speed(place(prepared), seconds=self._seconds)
-        split, epochs = prepared.split, prepared.config.training.epochs
-        # a forward pass is a third of a training step
-        samples = epochs * (len(split.train) + len(split.validation) / 3) + len(split.test) / 3
-        return _RUN_SECONDS + samples / self._speeds[key]
+        self.measured[machine_key(planned)] = self._speeds[key]
+        return RUN_SECONDS + windows_of(planned) / self._speeds[key]
 
 
 def _together(name: str, sizes: Sequence[SizePlan]) -> SizePlan:

@@ -53,6 +53,8 @@ def power_plan(config: StudyConfig, networks: Sequence[Planned]) -> tuple[PowerP
     if isinstance(noise, str):
         return None, noise
     axis = next(iter(config.axes))
+    if len(config.seeds) < 2:
+        return None, "one seed a size says nothing of the luck of training; give seeds: 2 or more"
     try:
         design = StudyDesign(
             sizes=tuple(sorted({_x(one, axis) for one in networks})),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -135,12 +135,14 @@ def summary(
     table: pl.DataFrame,
     axes: Sequence[str],
     beyond: Mapping[BeyondKey, BeyondLinear | None] | None = None,
+    failed: Collection[str] = (),
 ) -> list[dict[str, str]]:
     """Return one printable row per baseline and per size: means over its seeds and folds.
 
     Of several architectures each has its sizes after one another. ``beyond`` has what the sizes of
     the first axis gain on the linear model, by the architecture (empty where the study has one) and
-    the size of the second axis (None with one axis).
+    the size of the second axis (None with one axis). ``failed`` has the ids of baseline runs that
+    lose to the base rate: they are marked, and nothing is claimed over them.
     """
     known = {key: one for key, one in (beyond or {}).items() if one is not None}
     sizes = [f"size_{axis}" for axis in axes]
@@ -155,19 +157,21 @@ def summary(
         *baselines.partition_by(["model", *of_data], maintain_order=True),
         *(networks.partition_by(family + sizes, maintain_order=True) if len(networks) else ()),
     ]
-    return [_summary_row(group, axes, known) for group in groups]
+    return [_summary_row(group, axes, known, failed) for group in groups]
 
 
 def _summary_row(
     group: pl.DataFrame,
     axes: Sequence[str],
     beyond: Mapping[BeyondKey, BeyondLinear],
+    failed: Collection[str],
 ) -> dict[str, str]:
     first = group.row(0, named=True)
+    mark = " (failed)" if first["run_id"] in failed else ""
     target = score_target(group.columns)
     in_loss = any(one.measure.title == "loss" for one in beyond.values())
     row = {
-        "model": _title(first, axes),
+        "model": _title(first, axes) + mark,
         "runs": str(len(group)),
         target.words.first: _mean(group[target.first], f".{target.digits}f"),
         "over runs": _range(group[target.first], f".{target.range_digits}f"),
@@ -196,6 +200,8 @@ def _beyond(
     if first["role"] == "baseline" or one is None:
         return "–"
     gain = one.at(sum(group[f"x_{axes[0]}"]) / len(group))
+    if one.failed:
+        return "failed"
     return "–" if gain is None else signed(gain, one.measure.digits)
 
 

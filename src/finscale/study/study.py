@@ -24,6 +24,7 @@ from finscale.study.families import LeftOut, fitting_cells, of_family
 from finscale.study.grid import Cell, alone_studies, expand
 from finscale.study.planned import Planned, plan_cells
 from finscale.study.registration import Registration
+from finscale.study.showing import Showing
 from finscale.study.tuning import Tuner
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Planned", "Study"]
 
 
-class Study:
+class Study(Showing):
     """A grid of runs along one or two scale axes, its baselines, controls and results.
 
     Parameters
@@ -227,6 +228,7 @@ class Study:
 
     def summary(self) -> list[dict[str, str]]:
         """Return the results as printable rows: one per baseline and size."""
+        from finscale.study.failed import failed_baselines
         from finscale.study.results import summary
 
         families = list(self.config.families) or [""]
@@ -235,7 +237,8 @@ class Study:
             for family in families
             for level in self._levels()
         }
-        return summary(self.results(), list(self.config.axes), beyond)
+        known = self.results(), list(self.config.axes), beyond
+        return summary(*known, failed_baselines(self.completed()))
 
     def verdict(self) -> Verdict:
         """Judge the finished runs and write ``law.json``.

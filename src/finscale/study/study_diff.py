@@ -48,7 +48,7 @@ class StudyRecord:
             hash=registered["hash"],
             study=registered["study"],
             verdict=read_json(law)["verdict"] if law.exists() else None,
-            results=pl.read_parquet(results) if results.exists() else None,
+            results=pl.read_parquet(results, glob=False) if results.exists() else None,
         )
 
     @property

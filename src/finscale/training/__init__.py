@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from finscale.training.callbacks import Callback
     from finscale.training.checkpoint import save_tensors
     from finscale.training.devices import require_memory
+    from finscale.training.loaders import from_loaders
     from finscale.training.losses import LOSSES
     from finscale.training.progress import ProgressBar
     from finscale.training.resolve import resolve_training
@@ -40,6 +41,7 @@ _HOMES = {
     "Trainer": "finscale.training.trainer",
     "TrainingPaused": "finscale.errors",
     "find_batch_size": "finscale.training.batch_size",
+    "from_loaders": "finscale.training.loaders",
     "require_memory": "finscale.training.devices",
     "resolve_training": "finscale.training.resolve",
     "save_tensors": "finscale.training.checkpoint",
@@ -60,6 +62,7 @@ __all__ = [
     "Trainer",
     "TrainingPaused",
     "find_batch_size",
+    "from_loaders",
     "require_memory",
     "resolve_training",
     "save_tensors",

@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from finscale.errors import FinscaleError, FinscaleWarning, TrainingError
 from finscale.files import atomic_path, read_json, write_bytes, write_json
+from finscale.locks import hold
 
 _INDEX = "resume.json"
 #: What the tensors and facts of a point are called; 2 holds the state of a ``torch.optim.AdamW``.
@@ -75,7 +76,7 @@ class CheckpointFolder:
         write_bytes(self.folder / ".writable", b"")
         (self.folder / ".writable").unlink(missing_ok=True)
         try:
-            with FileLock(lock, timeout=0):
+            with hold(lock, timeout=0):
                 yield
         except Timeout:
             raise TrainingError(

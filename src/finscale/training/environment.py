@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
@@ -24,6 +25,8 @@ def own_random_state(device: torch.device) -> contextlib.AbstractContextManager[
 def on_signal(notify: Callable[[str], None]) -> Iterator[None]:
     """Pass the first Ctrl-C or SIGTERM to ``notify``; the second one interrupts at once.
 
+    The first Ctrl-C is answered at once on standard error: a step may take long to end.
+
     Outside the main thread, where Python delivers no signals, this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -35,6 +38,8 @@ def on_signal(notify: Callable[[str], None]) -> Iterator[None]:
         if received:
             raise KeyboardInterrupt
         received.append(number)
+        if number == signal.SIGINT:
+            sys.stderr.write("\nstopping: finishing this step; Ctrl-C again stops at once\n")
         notify("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name)
 
     before = {number: signal.signal(number, handle) for number in _SIGNALS}

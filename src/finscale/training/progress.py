@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -110,8 +111,17 @@ def rate(speed: float) -> str:
 
 
 def short(value: float) -> str:
-    """Return four decimals without the leading zero: .3712."""
-    return f"{value:.4f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.4f}"
+    """Return four decimals without the leading zero: .3712; of a small loss four digits.
+
+    Squares of daily returns are about .0001, which four decimals would show as one digit.
+    """
+    digits = 4
+    if 0 < abs(value) < 0.01:
+        digits = 3 - math.floor(math.log10(abs(value)))
+    if digits > 9:
+        return f"{value:.3e}"
+    text = f"{value:.{digits}f}"
+    return text.replace("0.", ".", 1) if abs(value) < 1 else text
 
 
 def clock(seconds: float) -> str:

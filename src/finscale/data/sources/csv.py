@@ -1,4 +1,4 @@
-"""Bars from a delimited text file in any usual layout."""
+"""Bars from a file or a frame in any usual layout."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ import polars as pl
 
 from finscale.data.acceptance import accept, wishes_from
 from finscale.data.bars import PRICES, Bars
-from finscale.data.calendar import timezone
 from finscale.data.sources.base import Source, register
 from finscale.data.sources.csv_choices import choices_from
 from finscale.data.sources.csv_columns import find_columns
+from finscale.data.sources.csv_dates import DateWishes, parse_dates
+from finscale.data.sources.csv_header import num_fields
 from finscale.data.sources.csv_marks import decimal_comma
 from finscale.data.sources.csv_quirks import interpret
-from finscale.data.sources.csv_table import read_table
-from finscale.data.sources.csv_values import parse_dates, parse_numbers
+from finscale.data.sources.csv_sessions import SessionOf
+from finscale.data.sources.csv_table import reading_repairs
+from finscale.data.sources.csv_values import parse_numbers
 from finscale.errors import DataError
+from finscale.tables import CellTable, read_table
 
 _NUMBERS = (*PRICES, "adj_close", "volume", "dividends", "splits", "price_factor")
 
@@ -28,17 +31,14 @@ def fetch(
     symbol: str,
     *,
     file: Path | str | None = None,
-    date_format: str | None = None,
-    columns: str | Sequence[str] | Mapping[str, str] | None = None,
-    format: str | None = None,
-    where: str | Sequence[str] | Mapping[str, str] | None = None,
-    ticker: str | None = None,
+    sheet: str | None = None,
+    member: str | None = None,
     **options: Any,
 ) -> Bars:
-    """Return the bars of ``symbol`` in a delimited text file.
+    """Return the bars of ``symbol`` in a file.
 
-    Delimiter, encoding, header lines, the order of columns and rows, and the format of dates and
-    numbers are detected; see :class:`finscale.data.acceptance.Wishes` for the options.
+    The kind of file, delimiter, encoding, header lines, the order of columns and rows, and the
+    format of dates and numbers are detected.
 
     Parameters
     ----------
@@ -46,17 +46,10 @@ def fetch(
         Upper-case symbol; chooses among several in one file.
     file : Path
         The file.
-    date_format : str, optional
-        ``strptime`` format of dates whose day and month cannot be told apart.
-    columns : str or mapping, optional
-        Field → the column that holds it, by name or by number from 1, empty for none:
-        ``open=PX_OPEN,close=PX_LAST,adj_close=``.
-    format : str, optional
-        A vendor's format, such as ``binance`` or ``crsp``; see ``vendor_formats.toml``.
-    where : str or mapping, optional
-        Column → the value that rows must have in it: ``BOARDID=TQBR``.
-    ticker : str, optional
-        The file's own name for the symbol, where it is no obvious spelling of it.
+    sheet, member : str, optional
+        The sheet of a workbook and the file in an archive, where several could be meant.
+    **options
+        Those of :func:`bars_in`.
 
     Raises
     ------
@@ -67,18 +60,74 @@ def fetch(
         raise DataError(
             "the csv source needs a file.", hint=f"finscale data import FILE --symbol {symbol}"
         )
-    wishes = wishes_from(options, "csv")
-    table = read_table(Path(file))
+    table = read_table(
+        Path(file),
+        recognise=partial(num_fields, symbol=symbol),
+        symbol=symbol,
+        sheet=sheet,
+        member=member,
+    )
+    return bars_in(table, symbol, **options)
+
+
+def bars_in(
+    table: CellTable,
+    symbol: str,
+    *,
+    source: str = "csv",
+    date_format: str | None = None,
+    century: int | None = None,
+    session_of: SessionOf | None = None,
+    columns: str | Sequence[str] | Mapping[str, str] | None = None,
+    format: str | None = None,
+    where: str | Sequence[str] | Mapping[str, str] | None = None,
+    ticker: str | None = None,
+    **options: Any,
+) -> Bars:
+    """Return the bars of ``symbol`` in a table of strings.
+
+    Parameters
+    ----------
+    table : CellTable
+        The file or frame, read.
+    symbol : str
+        Upper-case symbol; chooses among several.
+    source : str
+        Registered name of the source.
+    date_format : str, optional
+        ``strptime`` format of dates whose day and month cannot be told apart, or what numbers
+        count: ``excel``, ``s``, ``ms``, ``matlab`` … (``csv_date_numbers.FORMS``).
+    century : int, optional
+        Century of the earliest two-digit year: 1900 reads 62 as 1962.
+    session_of : {"open", "close"}, optional
+        Which end of a session time stamps mark, where their weekdays do not tell.
+    columns : str or mapping, optional
+        Field → the column that holds it, by name or by number from 1, empty for none:
+        ``open=PX_OPEN,close=PX_LAST,adj_close=``.
+    format : str, optional
+        A vendor's format, such as ``binance`` or ``crsp``; see ``vendor_formats.toml``.
+    where : str or mapping, optional
+        Column → the value that rows must have in it: ``BOARDID=TQBR``.
+    ticker : str, optional
+        The table's own name for the symbol, where it is no obvious spelling of it.
+    **options
+        See :class:`finscale.data.acceptance.Wishes`.
+
+    Raises
+    ------
+    DataError
+        If the table holds no daily bars of the symbol, or they cannot be trusted.
+    """
+    wishes = wishes_from(options, source)
     place = table.place
     choices = choices_from(columns, format, where, ticker)
-    dates_of = partial(
-        parse_dates, place=place, zone=timezone(wishes.calendar), date_format=date_format
-    )
-    found = find_columns(table, symbol, choices, dates_of)
+    said = DateWishes(date_format, century, session_of, wishes.calendar, wishes.now)
+    dates_of = partial(parse_dates, place=place, wishes=said)
+    found = find_columns(table, symbol, choices, lambda *column: dates_of(*column)[0])
     cells, lines = found.cells, found.lines
     numbers = {name: cells[name] for name in cells if name in _NUMBERS}
     with_comma = decimal_comma(numbers, lines, delimiter=table.delimiter, place=place)
-    dates = dates_of(cells["date"], lines)
+    dates, date_notes = dates_of(cells["date"], lines)
     frame = pl.DataFrame(
         [
             pl.Series("line", lines, dtype=pl.Int64),
@@ -90,8 +139,16 @@ def fetch(
         ]
     )
     frame, wishes, about = interpret(frame, found, wishes, place=place)
-    provenance = {"file": place, "file sha256": table.sha256, **found.notes, **about}
-    return accept(symbol, frame, wishes, source="csv", place=place, provenance=provenance)
+    provenance = {"file": place, "file sha256": table.sha256, **dict(table.about)}
+    return accept(
+        symbol,
+        frame,
+        wishes,
+        source=source,
+        place=place,
+        provenance={**provenance, **found.notes, **date_notes, **about},
+        repairs=reading_repairs(table),
+    )
 
 
-register(Source("csv", "a text file in any usual layout", fetch))
+register(Source("csv", "a file in any usual layout", fetch))

@@ -13,6 +13,7 @@ from finscale.data.sources.csv_choices import Choices
 from finscale.data.sources.csv_table import CsvTable
 from finscale.data.sources.csv_words import bare
 from finscale.errors import DataError, did_you_mean
+from finscale.tables.table import shown
 
 _LOOKED_AT = 200
 
@@ -93,7 +94,7 @@ def find_format(table: CsvTable, choices: Choices) -> tuple[VendorFormat, tuple[
         )
     raise DataError(
         f"{table.place} has no header line: it begins with "
-        f"{table.delimiter.join(table.rows[0])[:60]!r}.",
+        f"{shown(table.rows[0], table.delimiter)}.",
         hint=f"add one, such as date,open,high,low,close,volume, or {_by_number(width)}",
     )
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from finscale.data.sources.csv_values import parse_numbers
+from finscale.data.sources.csv_values import number_digits, parse_numbers
 from finscale.errors import DataError
 
-# Sign, currency, suffix and exponent: they do not tell which mark is the decimal one.
-_AROUND = re.compile(r"^[-+$€£\s\u00a0]+|(?:[eE][-+]?\d+)?[KMBkmb]?[$€£\s\u00a0]*$")
+# Most numbers are so; the others are looked at one by one.
+_PLAIN_POINT = r"^-?\d+\.(?:\d{1,2}|\d{4,})$"
 _GROUP = r"[1-9]\d{0,2}"
 _PRICES = ("open", "high", "low", "close")
 # Prices within a day, and of one day and the next, differ by less than this factor.
@@ -41,9 +41,12 @@ def decimal_comma(
     first: dict[str, tuple[str, int]] = {}
     for name, column in cells.items():
         text = pl.Series(name, column, dtype=pl.String)
-        marked = (text.str.contains(r"[.,]")).arg_true().to_list()
-        for row in marked:
-            kind = _kind(_AROUND.sub("", column[row]), name)
+        plain = text.str.contains(_PLAIN_POINT)
+        if plain.any() and "point" not in first:
+            row = plain.arg_true()[0]
+            first["point"] = (f"{column[row]!r} ({name})", lines[row])
+        for row in (text.str.contains(r"[.,]") & ~plain).arg_true().to_list():
+            kind = _kind(number_digits(column[row]), name)
             if kind and kind not in first:
                 first[kind] = (f"{column[row]!r} ({name})", lines[row])
     if "comma" in first and "point" in first:
@@ -70,7 +73,11 @@ def decimal_comma(
 
 def _kind(number: str, name: str) -> str | None:
     """Return the mark that must be decimal (``comma``, ``point``), ``unsure``, or None."""
+    number = number.partition("e")[0]
     num_commas, num_points = number.count(","), number.count(".")
+    if re.search("[' ]", number) and num_commas + num_points == 1:
+        # other marks stand between the thousands
+        return "comma" if num_commas else "point"
     if num_commas > 1 and num_points > 1:
         return None  # no number in either form
     if num_commas > 1 or 0 <= number.find(",") < number.find("."):

@@ -1,144 +1,93 @@
-"""Parse dates and numbers in the forms found in practice."""
+"""Parse numbers in the forms found in practice."""
 
 from __future__ import annotations
 
-import datetime as dt
 import re
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from functools import partial
-from zoneinfo import ZoneInfo
+import unicodedata
+from collections.abc import Sequence
 
 import polars as pl
 
 from finscale.errors import DataError
 
-_ISO = re.compile(
-    r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})"
-    r"(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?)?"
+#: Words for "no value", in lower case; cells that begin with # are a spreadsheet's errors.
+_NO_VALUE = (
+    *("", "null", "nan", "none", "na", "n/a", "n.a.", "n.a", "n/d", "nat", "nil", "<na>", "\\n"),
+    *("-", "--", "---", ".", "..", "...", "…", "(null)", "(none)", "unavailable", "not available"),
 )
-_INTEGER = re.compile(r"-?\d+(?:\.0*)?")
-# A time after the date is ignored.
-_TIME = re.compile(r"[ T]\d{1,2}:\d{2}(:\d{2})?( ?[AP]M)?$", re.IGNORECASE)
-_NAMED_MONTH = (
-    "%b %d, %Y",
-    "%B %d, %Y",
-    "%d-%b-%Y",
-    "%d %b %Y",
-    "%d-%b-%y",
-    "%d %B %Y",
-    "%b %d %Y",
+_DASHES = str.maketrans("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-------")
+_APOSTROPHES = str.maketrans("\u2018\u2019\u00b4`\u02bc\u2032", "''''''")
+_EXCEL = re.compile(r"^=?\s*[\"\u201c\u201d\u201e]+(.*?)[\"\u201c\u201d]*$")
+#: What a suffix multiplies by.
+_SUFFIXES = {
+    **dict.fromkeys(("k", "tsd", "tys", "тыс", "千"), 1e3),
+    **dict.fromkeys(("万", "萬", "만"), 1e4),
+    **dict.fromkeys(("lakh", "lac"), 1e5),
+    **dict.fromkeys(("m", "mm", "mn", "mio", "mln", "million", "millions", "млн", "百万"), 1e6),
+    **dict.fromkeys(("cr", "crore"), 1e7),
+    **dict.fromkeys(("亿", "億", "억"), 1e8),
+    **dict.fromkeys(
+        ("b", "bn", "bln", "mrd", "mld", "md", "billion", "billions", "млрд"),
+        1e9,
+    ),
+    **dict.fromkeys(("t", "tn", "trn", "trillion", "兆", "조"), 1e12),
+}
+_SYMBOLS = "$€£¥₹₩₽₺฿₫₪₴₦₱₿"
+_CODES = (
+    *("usd", "eur", "gbp", "gbx", "gbp", "jpy", "cny", "rmb", "cnh", "hkd", "sgd", "twd", "krw"),
+    *("inr", "idr", "myr", "thb", "vnd", "php", "aud", "nzd", "cad", "chf", "sek", "nok", "dkk"),
+    *("isk", "pln", "czk", "huf", "ron", "bgn", "rub", "uah", "try", "ils", "aed", "sar", "qar"),
+    *("kwd", "egp", "zar", "ngn", "kes", "brl", "mxn", "clp", "cop", "pen", "ars", "pkr", "bdt"),
+    *("lkr", "btc", "eth", "usdt", "zł", "zl", "kr", "kč", "ft", "fr", "rs", "tl", "p", "元", "円"),
+    *("원", "圆", "руб", "pts", "pt"),
 )
-_NUMERIC = ("%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d/%m/%y")
-#: Largest magnitude of an epoch in seconds, milliseconds, microseconds; nanoseconds above.
-_EPOCH_UNITS = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (float("inf"), 1e9))
-_NO_VALUE = ("", "null", "nan", "none", "na", "n/a", "#n/a", "-", "--", ".", "nat")
-_SUFFIXES = {"K": 1e3, "M": 1e6, "B": 1e9}
+_CURRENCY = (
+    rf"(?:[a-z]{{0,3}}[{re.escape(_SYMBOLS)}]|(?:{'|'.join(sorted(_CODES, key=len)[::-1])})\.?)"
+)
+_SUFFIX = "|".join(sorted(_SUFFIXES, key=len)[::-1])
+_DIGITS = r"(?=[.,]?\d)[\d.,](?:[\d.,' ]*[\d.,])?(?:e[-+]?\d+)?"
+# In lower case: parentheses or signs, a currency, digits with their marks, suffix, currency.
+_FORM = re.compile(
+    rf"(?P<sign>[-+])?\s*(?P<outer>{_CURRENCY})?\s*(?P<open>\()?\s*(?P<before>{_CURRENCY})?\s*"
+    r"(?P<inner>[-+])?\s*"
+    rf"(?P<digits>{_DIGITS})\s*(?:(?P<suffix>{_SUFFIX})\.?)?\s*(?P<after>{_CURRENCY})?\s*"
+    r"(?P<percent>%)?\s*(?P<minus>-)?\s*(?P<close>\))?"
+)
+# 110-16, 110'16, 110'165, 110-16+, 452'4: bonds in 32nds, grain in 8ths
+_TICKS = re.compile(r"\d{2,3}-\d{2}[+\d]?|\d{2,4}'(?:[0-3]\d[+]?|\d)")
+_TICKS_OF_THREE = re.compile(r"\d{2,3}'[0-3]\d[0257]")
+# 1'234, 1 234 567, 1,23,456
+_GROUPED = re.compile(
+    r"\d{1,3}(?:[' ]\d{3})+(?![\d' ]).*|\d{1,2}(?:[' ]\d{2})*[' ]\d{3}(?![\d' ]).*"
+)
+_FRACTION = re.compile(r"(?:\d+[ -])?\d+/\d+")
+_MANGLED = re.compile(r"-?\d/\d+e\+?\d+")
 
 
-def parse_dates(
-    cells: Sequence[str],
-    lines: Sequence[int],
-    *,
-    place: str,
-    zone: ZoneInfo,
-    date_format: str | None = None,
-) -> list[dt.date]:
-    """Return the session date of every cell.
-
-    A date with an offset is taken as written, because the offset is the exchange's. A time in UTC
-    (a Unix time, or a time of day with offset zero) is converted to the exchange's time zone.
-
-    ``lines`` are the cells' lines in the file, ``zone`` is the exchange's, and ``date_format`` a
-    ``strptime`` format, where day and month cannot be told apart.
-
-    Raises
-    ------
-    DataError
-        If a cell is no date, or the order of day and month cannot be told.
-    """
-    integers = all(_INTEGER.fullmatch(cell) for cell in cells)
-    if date_format is None and integers and all(len(cell) == 8 for cell in cells):
-        date_format = "%Y%m%d"
-    parse: Callable[[str], dt.date] = _from_named_month
-    if date_format is not None:
-        parse = partial(_strptime, date_format=date_format)
-    elif integers:
-        parse = partial(_from_epoch, zone=zone)
-    elif _ISO.match(cells[0]):
-        parse = partial(_from_iso, zone=zone)
-    elif not re.search("[A-Za-z]{3}", cells[0]):
-        return _from_numeric(cells, lines, place)
-    return _each(cells, lines, place, parse)
-
-
-def _each(
-    cells: Sequence[str], lines: Sequence[int], place: str, parse: Callable[[str], dt.date]
-) -> list[dt.date]:
-    found = []
-    for cell, line in zip(cells, lines, strict=True):
-        try:
-            found.append(parse(cell))
-        except (ValueError, OverflowError, OSError):
-            raise DataError(
-                f"{place} row {line}: {cell!r} is not a date like those before it.",
-                hint="delete the row if it is no bar, or name the form with --date-format",
-            ) from None
-    return found
-
-
-def _strptime(cell: str, date_format: str) -> dt.date:
-    return dt.datetime.strptime(cell, date_format).date()
-
-
-def _from_iso(cell: str, zone: ZoneInfo) -> dt.date:
-    match = _ISO.fullmatch(cell)
-    if match is None:
-        raise ValueError(cell)
-    *parts, offset = match.groups()
-    moment = dt.datetime(*(int(part or 0) for part in parts))  # type: ignore[arg-type]
-    if offset is None or offset.strip("+-:0") not in ("", "Z", "UTC"):
-        return moment.date()
-    return _session(moment.replace(tzinfo=dt.UTC), zone)
-
-
-def _from_epoch(cell: str, zone: ZoneInfo) -> dt.date:
-    unit = next(unit for largest, unit in _EPOCH_UNITS if abs(float(cell)) < largest)
-    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    return _session(epoch + dt.timedelta(seconds=float(cell) / unit), zone)
-
-
-def _session(moment: dt.datetime, zone: ZoneInfo) -> dt.date:
-    """Return the exchange's date; midnight UTC is a plain date that was stored as a time."""
-    at_midnight = (moment.hour, moment.minute, moment.second) == (0, 0, 0)
-    return moment.date() if at_midnight else moment.astimezone(zone).date()
-
-
-def _from_named_month(cell: str) -> dt.date:
-    plain = _TIME.sub("", cell).replace("Sept", "Sep").replace(".", "")
-    for date_format in _NAMED_MONTH:
-        with suppress(ValueError):
-            return _strptime(plain, date_format)
-    raise ValueError(cell)
-
-
-def _from_numeric(cells: Sequence[str], lines: Sequence[int], place: str) -> list[dt.date]:
-    """Parse dates like 3/4/2020 in the order, month or day first, that fits and sorts all rows."""
-    plain = [re.sub(r"[-.]", "/", _TIME.sub("", cell)) for cell in cells]
-    fits = []
-    for date_format in _NUMERIC:
-        with suppress(ValueError):
-            fits.append([_strptime(cell, date_format) for cell in plain])
-    if not fits:
-        return _each(plain, lines, place, partial(_strptime, date_format=_NUMERIC[0]))
-    ordered = [dates for dates in fits if dates in (sorted(dates), sorted(dates, reverse=True))]
-    chosen = ordered or fits
-    if any(dates != chosen[0] for dates in chosen):
-        raise DataError(
-            f"{place}: dates such as {cells[0]!r} could be month first or day first.",
-            hint="name the form: --date-format %m/%d/%Y or --date-format %d/%m/%Y",
+def plain_number(cell: str) -> str:
+    """Return a cell in lower case, with plain digits, blanks, dashes and apostrophes."""
+    if not cell.isascii():
+        # looked at first: NFKC makes a blank and an accent of an acute accent
+        cell = unicodedata.normalize("NFKC", cell.translate(_APOSTROPHES))
+        cell = "".join(
+            str(unicodedata.decimal(c)) if c.isdecimal() else c for c in cell.translate(_DASHES)
         )
-    return chosen[0]
+    cell = " ".join(cell.split()).casefold()
+    match = _EXCEL.match(cell)
+    cell = match[1].strip() if match else cell
+    return cell[1:] if cell.startswith("'") else cell
+
+
+def number_digits(cell: str) -> str:
+    """Return the digits of a number with the marks between them, or an empty string.
+
+    Examples
+    --------
+    >>> number_digits("CHF 1’234.50-"), number_digits("12.3 Mio. €"), number_digits("n/a")
+    ("1'234.50", '12.3', '')
+    """
+    match = _FORM.fullmatch(plain_number(cell))
+    return match["digits"] if match else ""
 
 
 def parse_numbers(
@@ -146,27 +95,105 @@ def parse_numbers(
 ) -> pl.Series:
     """Return a column of numbers; null where the file has no value.
 
-    ``$``, thousands separators, and the suffixes K, M and B are understood.
+    Understood are thousands separators (``1,234`` ``1'234`` ``1 234`` ``1,23,456``), suffixes
+    (``12.5K`` ``0.67 M`` ``3.4Bn`` ``1.2T`` ``万`` ``亿``), currencies, signs before and behind,
+    parentheses for negative numbers, and per cent where all cells have it.
 
     Raises
     ------
     DataError
         If a cell is neither a number nor one of the usual words for none.
     """
-    text = pl.Series(column, cells, dtype=pl.String).str.strip_chars(" $€£\u00a0")
-    if decimal_comma:
-        bare = text.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
-    else:
-        bare = text.str.replace_all(",", "", literal=True)
-    frame = pl.select(
-        number=bare.str.strip_chars_end("KMBkmb").cast(pl.Float64, strict=False),
-        suffix=bare.str.slice(-1).str.to_uppercase().replace_strict(_SUFFIXES, default=1.0),
-        none=text.str.to_lowercase().is_in(_NO_VALUE),
+    text = pl.Series(column, cells, dtype=pl.String).str.strip_chars()
+    number = (text if not decimal_comma else text.str.replace_all(",", "x")).cast(
+        pl.Float64, strict=False
     )
-    wrong = frame.select((pl.col("number").is_null() & ~pl.col("none")).arg_max()).item()
-    if frame["number"][wrong] is None and not frame["none"][wrong]:
+    if decimal_comma:
+        # 1.234 is a thousand here
+        number = pl.select(
+            pl.when(text.str.contains(".", literal=True)).then(None).otherwise(number)
+        ).to_series()
+    known: dict[str, float | None] = {}
+    currencies: dict[str, int] = {}
+    percents: list[int] = []
+    values = number.to_list()
+    _refuse_ticks(cells, lines, column, place)
+    for row in number.is_null().arg_true().to_list():
+        cell = cells[row]
+        if cell not in known:
+            known[cell] = _value(cell, row, lines, column, place, decimal_comma, currencies)
+        values[row] = known[cell]
+        if "%" in cell and known[cell] is not None:
+            percents.append(row)
+    if len(currencies) > 1:
+        (one, row), (other, other_row) = list(currencies.items())[:2]
         raise DataError(
-            f"{place} row {lines[wrong]}: {cells[wrong]!r} is not a number ({column}).",
+            f"{place}: {cells[row]!r} in row {lines[row]} is in {one}, {cells[other_row]!r} in row "
+            f"{lines[other_row]} in {other} ({column}).",
+            hint="bars need prices in one currency",
+        )
+    numbers = sum(value is not None for value in values)
+    if percents and len(percents) < numbers:
+        row = percents[0]
+        raise DataError(
+            f"{place} row {lines[row]}: {cells[row]!r} is a percentage, other cells are not "
+            f"({column}).",
             hint="mend or delete the row",
         )
-    return (frame["number"] * frame["suffix"]).alias(column)
+    return pl.Series(column, values, dtype=pl.Float64)
+
+
+def _refuse_ticks(cells: Sequence[str], lines: Sequence[int], column: str, place: str) -> None:
+    """Raise if a whole column is of prices like 110'165, which is 110 and 16.5 32nds."""
+    if "'" in cells[0] and all(_TICKS_OF_THREE.fullmatch(cell) for cell in cells):
+        raise _no_number(cells[0], cells[0], lines[0], column, place)
+
+
+def _value(
+    cell: str,
+    row: int,
+    lines: Sequence[int],
+    column: str,
+    place: str,
+    decimal_comma: bool,
+    currencies: dict[str, int],
+) -> float | None:
+    """Return a cell's number, None for no value; add its currency to ``currencies``."""
+    text = plain_number(cell)
+    if text in _NO_VALUE or text.startswith("#"):
+        return None
+    match = _FORM.fullmatch(text)
+    if match is None or bool(match["open"]) != bool(match["close"]):
+        raise _no_number(cell, text, lines[row], column, place)
+    digits = match["digits"]
+    if ("'" in digits or " " in digits) and not _GROUPED.fullmatch(digits):
+        raise _no_number(cell, text, lines[row], column, place)
+    digits = digits.replace("'", "").replace(" ", "")
+    thousands = "." if decimal_comma else ","
+    digits = digits.replace(thousands, "")
+    if decimal_comma:
+        digits = digits.replace(",", ".")
+    try:
+        value = float(digits)
+    except ValueError:
+        raise _no_number(cell, text, lines[row], column, place) from None
+    currency = (match["outer"] or match["before"] or match["after"] or "").strip(".")
+    if currency:
+        currencies.setdefault(currency, row)
+    negative = "-" in (match["sign"], match["inner"], match["minus"]) or match["open"]
+    return value * _SUFFIXES.get(match["suffix"] or "", 1.0) * (-1 if negative else 1)
+
+
+def _no_number(cell: str, text: str, line: int, column: str, place: str) -> DataError:
+    where = f"{place} row {line}: {cell!r}"
+    if _MANGLED.fullmatch(text):
+        return DataError(
+            f"{where} is a number whose decimal mark became a slash ({column}).",
+            hint="export the file again, with this column formatted as a number",
+        )
+    if _TICKS.fullmatch(text) or _TICKS_OF_THREE.fullmatch(text) or _FRACTION.fullmatch(text):
+        return DataError(
+            f"{where} is a price in fractions, such as 32nds of a bond ({column}).",
+            hint="write decimals: 110-16 is 110.5",
+        )
+    return DataError(f"{where} is not a number ({column}).", hint="mend or delete the row")

@@ -51,7 +51,8 @@ def patches_of(rows_SN: Tensor, size: int, step: int) -> Tensor:
         return rows_SN.unfold(1, size, step)
     # side by side from blocks of one step: the gradient of unfold goes number by number, ten times
     # as slowly
-    blocks_SKs = rows_SN.reshape(len(rows_SN), -1, step)
+    # shape[0], not len: torch.export would take len for a constant
+    blocks_SKs = rows_SN.reshape(rows_SN.shape[0], -1, step)
     num_patches = blocks_SKs.shape[1] - size // step + 1
     shifted = [blocks_SKs[:, k : k + num_patches] for k in range(size // step)]
     return torch.cat(shifted, dim=2)

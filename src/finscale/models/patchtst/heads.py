@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from finscale.models.output import one_number
 from finscale.models.patchtst.sizes import PatchTSTSizes
 from finscale.registry import Registry
 
@@ -34,7 +35,7 @@ class NumberHead(Head):
         """Return one number per window and output."""
         if self.independent:
             x_STD = x_STD.mean(1).view(-1, self.num_features, x_STD.shape[2])
-        return self._project(x_STD.flatten(1)).squeeze(1)
+        return one_number(self._project(x_STD.flatten(1)))
 
 
 class ForecastHead(Head):
@@ -45,7 +46,7 @@ class ForecastHead(Head):
         rows = self._project(x_STD.flatten(1))
         if self.independent:
             return rows.view(-1, self.num_features, rows.shape[1]).transpose(1, 2)
-        return rows.view(len(rows), -1, self.num_features)
+        return rows.view(rows.shape[0], -1, self.num_features)
 
 
 HEADS: Registry[type[Head]] = Registry("head")

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from finscale.config.quantities import parse_count
+from finscale.models.patchtst.budget import solve_budget
 from finscale.models.patchtst.embedding import PatchEmbedding
 from finscale.models.patchtst.encoder import Encoder, EncoderLayer
 from finscale.models.patchtst.heads import HEADS
@@ -20,10 +22,18 @@ class PatchTST(nn.Module):
 
     Parameters
     ----------
+    budget : int or str, optional
+        Parameters to meet, such as ``"2M"``: depth, width, heads and feed-forward dimension are
+        then found, and ``num_features`` and ``context_length`` are all that is needed.
     **sizes
-        The fields of :class:`~finscale.models.patchtst.sizes.PatchTSTSizes`:
-        ``num_features``, ``context_length``, ``depth``, ``width``, ``heads`` and ``ff_width``
-        are required.
+        The fields of :class:`~finscale.models.patchtst.sizes.PatchTSTSizes`, or with a budget the
+        options of :func:`~finscale.models.solve_budget`. Without a budget ``num_features``,
+        ``context_length``, ``depth``, ``width``, ``heads`` and ``ff_width`` are required.
+
+    Raises
+    ------
+    BudgetError
+        If no PatchTST within 5 % of the budget exists.
 
     Attributes
     ----------
@@ -38,15 +48,21 @@ class PatchTST(nn.Module):
     ... )
     >>> model(torch.randn(3, 32, 5)).shape
     torch.Size([3])
+    >>> sized = PatchTST(budget="20k", num_features=5, context_length=32)
+    >>> 19_000 < sum(weight.numel() for weight in sized.parameters()) < 21_000
+    True
 
     References
     ----------
     Nie et al. (2023), "A time series is worth 64 words: long-term forecasting with transformers".
     """
 
-    def __init__(self, **sizes: Any) -> None:
+    def __init__(self, *, budget: int | str | None = None, **sizes: Any) -> None:
         super().__init__()
-        self.sizes = PatchTSTSizes(**sizes)
+        if budget is None:
+            self.sizes = PatchTSTSizes(**sizes)
+        else:
+            self.sizes = solve_budget(parse_count(budget), **sizes)
         self.revin = (
             RevIN(self.sizes.num_features, affine=self.sizes.revin_affine)
             if self.sizes.revin

@@ -25,14 +25,15 @@
   let printing = false;
   const theme = () => (dark.matches ? palettes.dark : palettes.light);
 
-  const lead = (run) => {
-    const row = document.getElementById(`run-${run}`);
-    if (!row) return;
+  // one run, or those of every fold with spaces between
+  const lead = (runs) => {
+    const rows = runs.split(" ").map((run) => document.getElementById(`run-${run}`)).filter(Boolean);
+    if (!rows.length) return;
     document.querySelectorAll("tr.found").forEach((old) => old.classList.remove("found"));
-    row.closest("details")?.setAttribute("open", "");
-    row.classList.add("found");
-    row.focus({ preventScroll: true });
-    row.scrollIntoView({ block: "center", inline: "start", behavior: "instant" });
+    rows[0].closest("details")?.setAttribute("open", "");
+    rows.forEach((row) => row.classList.add("found"));
+    rows[0].focus({ preventScroll: true });
+    rows[0].scrollIntoView({ block: "center", inline: "start", behavior: "instant" });
   };
 
   draw(theme()).then(() => {

@@ -10,7 +10,7 @@ from finscale.report.figures.architectures import architectures
 from finscale.report.figures.prediction import calibration, precision_recall, spread
 from finscale.report.figures.scaling import scaling
 from finscale.report.figures.skill import regimes, skill, years
-from finscale.report.figures.trading import trading
+from finscale.report.figures.trading import tearsheet, trading
 from finscale.report.figures.training import learning
 from finscale.study.findings.findings import Findings
 
@@ -27,6 +27,7 @@ _MAKERS = (
     learning,
     spread,
     trading,
+    tearsheet,
 )
 for _make in _MAKERS:
     FIGURES.add(_make.__name__, _make)

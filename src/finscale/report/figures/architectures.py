@@ -27,6 +27,7 @@ from finscale.study.family_results import FamilyComparison, FamilyResult, Family
 from finscale.study.family_words import answer
 from finscale.study.findings.findings import Findings
 
+_WORSE = "\nworse than the logistic"
 _SHAPES: tuple[Shape, ...] = ("circle", "square", "triangle", "diamond")
 #: Share of the panel's height that a name of one line and of two takes, and of its width by which
 #: neighbours stand apart, so that no bar hides another.
@@ -104,20 +105,32 @@ def _curve(
         f"{'seed' if size.num_seeds == 1 else 'seeds'}\n"
         f"validation loss {amount(loss, size.validation_loss)}"
         f"{', the least of its sizes' if size == one.best else ''}"
+        f"{_WORSE if _is_worse(one, size) else ''}"
         for size in sizes
     ]
-    points = Points(
-        "",
-        x,
-        y,
-        role,
-        hover=hover,
-        low=[size.value.low for size in sizes],
-        high=[size.value.high for size in sizes],
-        shape=_SHAPES[index % len(_SHAPES)],
-        size=10,
-    )
-    return [Line("", x, y, role, dash="solid" if index < 8 else "dash"), points]
+    points: list[Mark] = [
+        Points(
+            "",
+            [x[place] for place in places],
+            [y[place] for place in places],
+            role,
+            hover=[hover[place] for place in places],
+            low=[sizes[place].value.low for place in places],
+            high=[sizes[place].value.high for place in places],
+            shape=_SHAPES[index % len(_SHAPES)],
+            size=10,
+            hollow=worse,
+        )
+        for worse in (False, True)
+        if (places := [p for p, size in enumerate(sizes) if _is_worse(one, size) == worse])
+    ]
+    return [Line("", x, y, role, dash="solid" if index < 8 else "dash"), *points]
+
+
+def _is_worse(one: FamilyResult, size: FamilySize) -> bool:
+    """Tell whether a size is seen to be worse than the linear model."""
+    gain = one.beyond.at(size.x) if one.beyond and not one.beyond.failed else None
+    return gain is not None and gain.high < 0
 
 
 def _labels(found: FamilyComparison, limits: tuple[float, float]) -> tuple[EdgeLabel, ...]:
@@ -141,6 +154,8 @@ def _caption(found: FamilyComparison, *, far: bool) -> str:
         f"{held}; what all share, easy or hard test days, is left out. Whether two architectures "
         "differ is said by the table of differences, not by bars that overlap."
     )
+    if any(_is_worse(one, size) for one in found.families for size in shown_sizes(one)):
+        text += " Hollow: worse than the logistic."
     text += " An arrow names a baseline that is off the scale." if far else ""
     at = shown_sizes(found.families[0])[0].at
     return f"{text} Shown at {at}." if at else text

@@ -78,8 +78,16 @@ def seed_hover(findings: Findings, row: Mapping[str, Any]) -> str:
         f"{sized(findings, row['size'])}, seed {row['seed']}\n"
         f"test {findings.measure.title} {amount(findings.measure, row['value'])}\n"
         f"validation loss {amount(findings.loss, row['validation_loss'])}\n"
-        f"run {row['run_id']} (click for its row)"
+        f"{_runs_words(row['run_ids'])}"
     )
+
+
+def _runs_words(run_ids: str) -> str:
+    """Return what a click on a dot leads to: a run, or those of every fold."""
+    runs = run_ids.split()
+    if len(runs) == 1:
+        return f"run {runs[0]} (click for its row)"
+    return f"mean of {len(runs)} folds (click for their rows)"
 
 
 def amount(measure: Measure, value: float) -> str:
@@ -103,14 +111,17 @@ def run_marks(
     hover: Callable[[dict[str, Any]], str],
     **style: Any,
 ) -> M:
-    """Return a line or dots through columns ``x`` and ``y``; a click leads to ``run_id``."""
+    """Return a line or dots through columns ``x`` and ``y``.
+
+    A click leads to the run of ``run_id``, or to all of ``run_ids`` where a row stands for several.
+    """
     return kind(
         name,
         rows[x].to_list(),
         rows[y].to_list(),
         role,
         hover=[hover(row) for row in rows.iter_rows(named=True)],
-        runs=rows["run_id"].to_list(),
+        runs=rows["run_ids" if "run_ids" in rows.columns else "run_id"].to_list(),
         **style,
     )
 

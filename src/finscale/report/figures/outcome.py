@@ -86,11 +86,17 @@ def far_baselines(
 
 
 def _named(findings: Findings, baseline: BaselineFinding) -> str:
-    return f"{title(baseline.name)} baseline {_valued(findings, baseline)}"
+    return f"{title(baseline.name)} baseline{_mark(findings, baseline)} " + _valued(
+        findings, baseline
+    )
 
 
 def _brief(findings: Findings, baseline: BaselineFinding) -> str:
-    return f"{title(baseline.name)} {_valued(findings, baseline)}"
+    return f"{title(baseline.name)}{_mark(findings, baseline)} {_valued(findings, baseline)}"
+
+
+def _mark(findings: Findings, baseline: BaselineFinding) -> str:
+    return " (failed)" if baseline.name in findings.claims.failed else ""
 
 
 def _valued(findings: Findings, baseline: BaselineFinding) -> str:

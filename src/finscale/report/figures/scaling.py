@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
 import polars as pl
 
+from finscale.judging.decision import the
 from finscale.report.figure import (
     Figure,
     FigureAxis,
@@ -32,6 +35,7 @@ from finscale.report.figures.outcome import (
 from finscale.report.numbers import fixed, interval, percent
 from finscale.report.palette import ramp
 from finscale.study.axes import AXES
+from finscale.study.findings.curve import REACH
 from finscale.study.findings.findings import Findings
 
 
@@ -70,8 +74,19 @@ def _answer(findings: Findings) -> str:
     ends = (f"{fixed(mean_G[i], measure.digits)} at {sized(findings, sizes[i])}" for i in (0, -1))
     return (
         f"Mean test {measure.title} is {' and '.join(ends)}: a {measure.gain} of "
-        f"{measure.amount(interval(verdict.gain))}."
+        f"{measure.amount(interval(verdict.gain))}.{worse_words(findings, sizes)}"
     )
+
+
+def worse_words(findings: Findings, sizes: Sequence[float]) -> str:
+    """Return which sizes are worse than the best plain model, as a sentence; empty where none."""
+    worse = [size for size in sizes if findings.is_worse(size)]
+    if not worse:
+        return ""
+    if len(worse) == len(sizes):
+        return f" Every size is worse than {the(findings.claims.best_baseline)}."
+    listed = ", ".join(sized(findings, size) for size in worse)
+    return f" Worse than {the(findings.claims.best_baseline)}: {listed}."
 
 
 def _caption(findings: Findings) -> str:
@@ -119,8 +134,34 @@ def _fit(findings: Findings) -> list[Mark]:
     if beyond.sum() > 1:
         rest = curve.x[beyond].tolist(), curve.value[beyond].tolist()
         marks.append(Line("carried on to ×10", *rest, "model", dash="dash"))
+        marks += _tenfold(findings, float(curve.value[measured][-1]))
     null = f"null: no effect of size {fixed(curve.null, findings.measure.digits)}"
     return [*marks, Rule(null, curve.null, "null", "dot")]
+
+
+def _tenfold(findings: Findings, here: float) -> list[Mark]:
+    """Draw what ten times the largest size would bring, with the interval of the first screen."""
+    verdict, curve, measure = findings.verdict, findings.curve, findings.measure
+    if verdict is None or curve is None or curve.x[-1] < REACH * curve.size_G[-1] * 0.999:
+        return []
+    change = measure.change(verdict.next_tenfold)
+    says = (
+        f"{sized(findings, float(curve.x[-1]))}, not run\n"
+        f"×10 would bring {measure.amount(interval(verdict.next_tenfold, sign=True))}"
+    )
+    return [
+        Points(
+            "×10, with its interval",
+            [float(curve.x[-1])],
+            [here + change.value],
+            "model",
+            hover=[says],
+            low=[here + change.low],
+            high=[here + change.high],
+            size=10,
+            shape="diamond",
+        )
+    ]
 
 
 def _seeds(findings: Findings) -> list[Mark]:
@@ -138,6 +179,11 @@ def _dots(findings: Findings, rows: pl.DataFrame, name: str, role: str) -> Point
     return run_marks(Points, name, rows, "size", "value", role, hover, size=8, faint=True)
 
 
+def _worse(findings: Findings, size: float) -> str:
+    worse = findings.is_worse(size)
+    return f"\nworse than {the(findings.claims.best_baseline)}" if worse else ""
+
+
 def _means(findings: Findings) -> list[Mark]:
     curve = findings.curve
     if curve is None:
@@ -147,26 +193,33 @@ def _means(findings: Findings) -> list[Mark]:
     hover = [
         f"{sized(findings, x)}, mean over seeds\n"
         f"test {measure.title} {fixed(mean, measure.digits)} ± {amount(measure, half)}"
+        f"{_worse(findings, x)}"
         for x, mean, half in zip(size_G, mean_G, reach_G, strict=True)
     ]
-    # a curve with a valley is not tested by a prediction
-    held_out = None if findings.turns else -1
-    parts = [("mean over seeds", slice(held_out), False)]
-    if not findings.turns:
-        parts.append(("largest size, held out", slice(-1, None), True))
+    # a curve with a valley is not tested by a prediction: none of its sizes is held out
+    worse_G = np.array([findings.is_worse(size) for size in size_G])
+    shown_G = np.arange(len(size_G)) < len(size_G) - (0 if findings.turns else 1)
+    worse = f", worse than {the(findings.claims.best_baseline)}"
+    parts = [
+        ("mean over seeds", shown_G & ~worse_G, "ink"),
+        (f"mean over seeds{worse}", shown_G & worse_G, "bad"),
+        ("largest size, held out", ~shown_G & ~worse_G, "ink"),
+        (f"largest size, held out{worse}", ~shown_G & worse_G, "bad"),
+    ]
     marks: list[Mark] = [
         Points(
             name,
-            size_G[part].tolist(),
-            mean_G[part].tolist(),
-            "ink",
-            hover=hover[part],
-            low=(mean_G - reach_G)[part].tolist(),
-            high=(mean_G + reach_G)[part].tolist(),
+            size_G[part_G].tolist(),
+            mean_G[part_G].tolist(),
+            role,
+            hover=[hover[index] for index in np.flatnonzero(part_G)],
+            low=(mean_G - reach_G)[part_G].tolist(),
+            high=(mean_G + reach_G)[part_G].tolist(),
             size=11,
-            hollow=hollow,
+            hollow="held out" in name,
         )
-        for name, part, hollow in parts
+        for name, part_G, role in parts
+        if part_G.any()
     ]
     if findings.turns:
         return marks

@@ -8,6 +8,7 @@ import polars as pl
 
 from finscale.config.baselines import LINEAR_BASELINE
 from finscale.evaluation.bootstrap import Metric
+from finscale.judging.decision import the
 from finscale.report.figure import Figure, FigureAxis, FigureBand, FigurePanel, Mark, Points, Rule
 from finscale.report.figures.common import run_marks, seed_hover, size_axis, sized, title
 from finscale.report.numbers import interval, number, percent
@@ -48,8 +49,13 @@ def _sentence(findings: Findings, over: str) -> str:
     metric = findings.skill(over)
     if metric is None:
         return ""
-    seen = "is seen" if metric.low > 0 else "is negative" if metric.high < 0 else "is not seen"
-    return f"Skill over {title(over)} {seen}: {interval(metric, sign=True)} {findings.loss.unit}."
+    claims, unit = findings.claims, findings.loss.unit
+    standing = claims.standing(over)
+    if standing in ("failed", "unfounded", "moved"):
+        return claims.sentence(over)
+    seen = {"seen": "is seen", "worse": "is negative"}.get(standing, "is not seen")
+    worse = f" The network is worse than {the(over)}." if standing == "worse" else ""
+    return f"Skill over {title(over)} {seen}: {interval(metric, sign=True)} {unit}.{worse}"
 
 
 def _by_size(findings: Findings, over: str) -> FigurePanel:
@@ -79,7 +85,8 @@ def _by_size(findings: Findings, over: str) -> FigurePanel:
 
 def _panel(findings: Findings, over: str, x: FigureAxis, *marks: Mark) -> FigurePanel:
     y = FigureAxis(f"skill ({findings.loss.unit} per decision)")
-    return FigurePanel(f"over the {title(over)} baseline", x, y, marks)
+    failed = ", which failed" if over in findings.claims.failed else ""
+    return FigurePanel(f"over the {title(over)} baseline{failed}", x, y, marks)
 
 
 def years(findings: Findings) -> Figure | None:
@@ -128,7 +135,11 @@ def _grouped(
     panels = tuple(
         _by_label(findings, rows.filter(pl.col("over") == over), over, x_title) for over in overs
     )
-    answer = " ".join(_count(rows.filter(pl.col("over") == over), over, group) for over in overs)
+    answer = " ".join(
+        _count(rows.filter(pl.col("over") == over), over, group)
+        for over in overs
+        if over not in findings.claims.failed
+    )
     return Figure(name, question, answer, caption, panels)
 
 

@@ -10,7 +10,7 @@ from finscale.report.figures.common import heading
 from finscale.report.numbers import fixed, interval, number, percent
 from finscale.report.table import Column, Row, Table, count, estimate, make_table, text
 from finscale.scaling.measure import Measure
-from finscale.study.family_results import FamilyComparison
+from finscale.study.family_results import FamilyComparison, FamilyResult
 
 
 def tables(found: FamilyComparison, loss: Measure) -> tuple[Table, ...]:
@@ -35,7 +35,7 @@ def families(found: FamilyComparison, loss: Measure) -> Table:
                 "gain": gain.value if gain else None,
                 "gain_low": gain.low if gain else None,
                 "gain_high": gain.high if gain else None,
-                **(_beyond(one.beyond_best) if lined else {}),
+                **(_beyond(one) if lined else {}),
                 "sentence": one.verdict.sentence if one.verdict else one.no_verdict,
             }
         )
@@ -64,7 +64,9 @@ def _gain(row: Row, name: str) -> str:
     return interval(Metric(row[name], row[f"{name}_low"], row[f"{name}_high"]), sign=True)
 
 
-def _beyond(gain: Metric | None) -> dict[str, float | None]:
+def _beyond(one: FamilyResult) -> dict[str, float | None]:
+    # nothing is said beyond a linear model that failed
+    gain = None if one.beyond is not None and one.beyond.failed else one.beyond_best
     return {
         "beyond_linear": gain.value if gain else None,
         "beyond_linear_low": gain.low if gain else None,

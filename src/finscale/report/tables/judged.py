@@ -68,6 +68,38 @@ def trading(findings: Findings) -> tuple[Table, ...]:
     return (make_table("trading", "After costs, over the test days", rows, columns),)
 
 
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def monthly(findings: Findings) -> tuple[Table, ...]:
+    """Return monthly returns as a heat map, a row a year; nothing where nothing was traded."""
+    trading = findings.trading
+    if trading is None:
+        return ()
+    found = trading.monthly()
+    largest = max(float(found["value"].abs().max() or 0.0), 1e-12)  # type: ignore[arg-type]
+    rows = []
+    for (year,), part in found.group_by("year", maintain_order=True):
+        row: dict[str, float | int | None] = dict.fromkeys(_MONTHS)
+        row |= {_MONTHS[month - 1]: value for _, month, value in part.iter_rows()}
+        whole = float((part["value"] + 1).product()) - 1
+        rows.append({"year_label": str(year), **row, "year": whole})
+
+    def month(name: str) -> Column:
+        return Column(
+            name,
+            lambda row: "" if row[name] is None else percent(row[name], sign=True),
+            tint=lambda row: None if row[name] is None else row[name] / largest,
+        )
+
+    columns = (
+        text("year", "year_label"),
+        *map(month, _MONTHS),
+        value("whole year", "year", form=lambda v: "" if v is None else percent(v, sign=True)),
+    )
+    return (make_table("monthly", "Monthly returns, after costs", rows, columns),)
+
+
 def controls(findings: Findings) -> Table | None:
     """List what each control had to show and what it showed."""
     if not findings.controls:

@@ -13,7 +13,7 @@ from finscale.study.findings.findings import Findings
 def runs(findings: Findings) -> Table:
     """List every run: what it was, what it scored, what it cost."""
     table, target = findings.runs, findings.target
-    score, name = target.first, target.words.title
+    score, name, own = target.first, target.words.title, findings.loss.digits
     overs = [b.name for b in findings.baselines if f"skill_{b.name}" in table.columns]
     columns = [
         text("run", "run_id"),
@@ -30,8 +30,11 @@ def runs(findings: Findings) -> Table:
         columns.append(estimate("AUC", "auc", prefix="auc_"))
     if "r2_oos" in table.columns:
         columns.append(estimate("R²", "r2_oos", prefix="r2_oos_"))
+    # rounding at a linear start is no gain to be told in ten digits
     columns += [
-        estimate(f"skill over {title(o)}", f"skill_{o}", sign=True, prefix=f"skill_{o}_")
+        estimate(
+            f"skill over {title(o)}", f"skill_{o}", sign=True, prefix=f"skill_{o}_", digits=own
+        )
         for o in overs
     ]
     if "collapsed" in table.columns:

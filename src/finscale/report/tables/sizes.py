@@ -50,7 +50,7 @@ def sizes(findings: Findings) -> Table:
             ),
         ),
         *(
-            estimate(f"skill over {title(o)}", f"{o}_value", sign=True, prefix=f"{o}_")
+            estimate(f"skill over {_marked(findings, o)}", f"{o}_value", sign=True, prefix=f"{o}_")
             for o in overs
         ),
         *([Column(f"beyond the linear model{_unit(measure)}", _beyond(beyond))] if beyond else ()),
@@ -65,34 +65,47 @@ def _unit(measure: Measure) -> str:
 def _beyond(beyond: BeyondLinear) -> Callable[[Row], str]:
     def cell(row: Row) -> str:
         gain = beyond.at(row["size"])
+        if beyond.failed:
+            return "failed"
         return "–" if gain is None else interval(gain, sign=True)
 
     return cell
 
 
 def seeds(findings: Findings) -> Table:
-    """List every dot of the scaling figure, each with a link to its run."""
+    """List every dot of the scaling figure, each with links to its runs: one a fold."""
     measure = findings.measure
+    folds = f", mean of {n} folds" if (n := len(findings.study.run_folds)) > 1 else ""
     columns = (
         text(AXES[findings.axis].title, "label"),
         *([text("at", "level")] if len(findings.study.axes) > 1 else []),
         count("seed", "seed"),
-        Column(heading(measure), lambda row: fixed(row["value"], measure.digits)),
-        Column("validation loss", lambda row: fixed(row["validation_loss"], findings.loss.digits)),
-        text("run", "run_id"),
+        Column(f"{heading(measure)}{folds}", lambda row: fixed(row["value"], measure.digits)),
+        Column(
+            f"validation loss{folds}",
+            lambda row: fixed(row["validation_loss"], findings.loss.digits),
+        ),
+        text("runs, one a fold" if folds else "run", "run_ids"),
     )
     return Table("seeds", "Every seed", findings.seeds, columns)
 
 
 def baselines(findings: Findings) -> Table:
     """List the outcome of each baseline."""
-    rows = [{"baseline": b.name, "run_id": b.run_id, **asdict(b.value)} for b in findings.baselines]
+    rows = [
+        {"baseline": b.name, "run_ids": " ".join(b.run_ids or (b.run_id,)), **asdict(b.value)}
+        for b in findings.baselines
+    ]
     columns = (
-        Column("baseline", lambda row: title(row["baseline"]), numeric=False),
+        Column("baseline", lambda row: _marked(findings, row["baseline"]), numeric=False),
         estimate(heading(findings.measure), digits=findings.measure.digits),
-        text("run", "run_id"),
+        text("runs, one a fold" if len(findings.study.run_folds) > 1 else "run", "run_ids"),
     )
     return make_table("baselines", "Models without scale, on the same days", rows, columns)
+
+
+def _marked(findings: Findings, baseline: str) -> str:
+    return title(baseline) + (" (failed)" if baseline in findings.claims.failed else "")
 
 
 def reach(findings: Findings) -> Table:

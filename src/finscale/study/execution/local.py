@@ -98,8 +98,20 @@ class LocalExecutor:
                 left -= event.kind in ("done", "failed")
                 yield event
         finally:
-            for lane in lanes:
-                lane.stop()
+            _stop(lanes)
+
+
+def _stop(lanes: Sequence[_Lane]) -> None:
+    """End every worker: all are asked first, then waited for. Ctrl-C meanwhile ends them hard."""
+    for lane in lanes:
+        lane.ask_to_stop()
+    try:
+        for lane in lanes:
+            lane.wait()
+    except KeyboardInterrupt:
+        for lane in lanes:
+            lane.kill()
+        raise
 
 
 def start_worker(threads: int) -> subprocess.Popen[str]:
@@ -165,11 +177,21 @@ class _Lane(threading.Thread):
         self._process: subprocess.Popen[str] | None = None
         self._stopped = threading.Event()
 
-    def stop(self) -> None:
-        """End the worker; a run at work stays resumable."""
+    def ask_to_stop(self) -> None:
+        """Ask the worker to end: a training finishes its step and writes a resume point."""
         self._stopped.set()
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
+
+    def wait(self) -> None:
+        """Wait until the worker has ended."""
+        if self._process is not None:
+            self._process.wait()
+
+    def kill(self) -> None:
+        """End the worker at once; a run at work goes on from its last resume point."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
             self._process.wait()
 
     def run(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -14,6 +14,7 @@ from finscale.evaluation.bootstrap import Metric, mean_interval
 from finscale.evaluation.calibration import calibration_error, reliability_diagram
 from finscale.evaluation.evaluation import evaluate
 from finscale.evaluation.predictions import Predictions
+from finscale.judging.claims import Known, failed_of, known_by_baselines
 from finscale.judging.gather import bars_of, market_of
 from finscale.scaling import Verdict
 from finscale.study.analysis import loss_covariance
@@ -38,6 +39,7 @@ from finscale.study.findings.tested import (
     gather,
     median_by_validation,
     same_windows,
+    seed_ensemble,
     validation_loss,
 )
 from finscale.study.findings.trading import MODEL, Trading, trade
@@ -74,6 +76,7 @@ def find(study: Study) -> Findings:
     best = min(groups, key=lambda group: validation_loss(group, against))
     chosen = median_by_validation(best)
     baselines = same_windows(all_baselines, chosen)
+    known = known_by_baselines(baselines, level=1 - level)
     luck = seed_luck(loss_covariance(config, completed), level) if verdict else {}
     skills = pl.concat(
         skill_by_size(group, same_windows(all_baselines, group[0]), luck, level=level)
@@ -83,7 +86,8 @@ def find(study: Study) -> Findings:
     symbols = chosen.test["symbol"].unique().to_list()
     market = market_of(bars_of(study.runs[chosen.runs[0]], study.data), symbols)
     num_trials = families.num_series if families else len(networks)
-    trading = trade(chosen, baselines, market, costs=costs_of(config), num_trials=num_trials)
+    traded = seed_ensemble(best)
+    trading = trade(traded, baselines, market, costs=costs_of(config), num_trials=num_trials)
     beyond = study.beyond_linear(family=lead)
     is_event = chosen.target.is_event
     dates, target, logit = chosen.arrays("test")
@@ -104,7 +108,7 @@ def find(study: Study) -> Findings:
         along={str(size): v for size, v in study.verdicts().items()} if verdict else {},
         curve=fitted_curve(verdict, reach=1.0 if other_questions else REACH) if verdict else None,
         seeds=_seeds(config, study.data, completed, networks, all_baselines),
-        baselines=_baselines(study, networks, baselines),
+        baselines=_baselines(study, networks, baselines, known),
         skills=skills,
         chosen=chosen,
         groups=skill_by_group(best, baselines, volatility_known(market), level=level),
@@ -116,7 +120,7 @@ def find(study: Study) -> Findings:
         sweep=facts.sweep(chosen) if is_event else pl.DataFrame(),
         learning=facts.learning(networks, study.runs, axis),
         trading=trading,
-        reaches=_reaches(verdict, skills, chosen, trading, level=level),
+        reaches=_reaches(verdict, skills, chosen, trading, failed=failed_of(known), level=level),
         cost=tenfold_cost(_judged(study, table, lead), axis),
         certificate=facts.certificate(study, chosen),
         controls=tuple(control_outcomes(study)),
@@ -197,6 +201,7 @@ def _seeds(
             "label": AXES[axis].words(network.budget[axis]),
             "seed": network.seed,
             "run_id": network.runs[0],
+            "run_ids": " ".join(network.runs),
             "validation_loss": network.validation_loss,
             **{
                 f"skill_{name}": float((other.losses_N - network.losses_N).mean())
@@ -218,7 +223,10 @@ def _level(network: Predictions, axis: str) -> dict[str, str | float]:
 
 
 def _baselines(
-    study: Study, networks: Sequence[Predictions], baselines: Mapping[str, Predictions]
+    study: Study,
+    networks: Sequence[Predictions],
+    baselines: Mapping[str, Predictions],
+    known: Mapping[str, Known],
 ) -> tuple[BaselineFinding, ...]:
     """Return the outcome of each baseline, on the symbols that every size is judged on."""
     config, outcome = study.config, outcome_of(study.config)
@@ -234,7 +242,11 @@ def _baselines(
             overlap=baseline.horizon,
             level=1 - config.level,
         )
-        found.append(BaselineFinding(baseline.name, run.id, value))
+        found.append(
+            BaselineFinding(
+                baseline.name, run.id, value, known.get(baseline.name), tuple(baseline.runs)
+            )
+        )
     return tuple(found)
 
 
@@ -244,12 +256,15 @@ def _reaches(
     chosen: Predictions,
     trading: Trading,
     *,
+    failed: Collection[str],
     level: float,
 ) -> tuple[Reach, ...]:
     unit = chosen.target.words.unit
     found = [gain_reach(verdict)] if verdict else []
     own = skills.filter(*(pl.col(axis) == size for axis, size in chosen.sizes.items()))
     for row in own.iter_rows(named=True):
+        if row["over"] in failed:
+            continue  # no yardstick
         metric = Metric(row["value"], row["low"], row["high"])
         over = row["over"].replace("_", " ")
         found.append(skill_reach(over, metric, level=level, unit=unit))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -15,6 +16,7 @@ from finscale.evaluation.calibration import CalibrationError
 from finscale.evaluation.evaluation import Evaluation
 from finscale.evaluation.predictions import Predictions
 from finscale.evaluation.targets import Target
+from finscale.judging.claims import Claims, Known
 from finscale.study.analysis import is_relative
 from finscale.study.axes import AXES
 from finscale.study.beyond import BeyondLinear
@@ -38,6 +40,8 @@ class BaselineFinding:
     name: str
     run_id: str
     value: Metric
+    knows: Known | None = None  #: Beyond the base rate; None for that itself
+    run_ids: tuple[str, ...] = ()  #: One a fold
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,35 @@ class Findings:
         if self.axis in ("parameters", "compute"):
             return format_count(size)
         return f"{size:,.0f} {AXES[self.axis].unit}"
+
+    @cached_property
+    def claims(self) -> Claims:
+        """What the chosen size may be said to know beyond each baseline."""
+        gains = {one.name: self.skill(one.name) for one in self.baselines}
+        rates = None
+        if self.chosen.train_means and self.base_rate is not None:
+            rates = float(self.chosen.training_mean.mean()), self.base_rate.value
+        return Claims(
+            {name: gain for name, gain in gains.items() if gain is not None},
+            self.num_days,
+            self.loss.unit,
+            {one.name: one.knows for one in self.baselines if one.knows is not None},
+            self.evaluation.metric("auc") if self.target.is_event else None,
+            rates,
+        )
+
+    def is_worse(self, size: float) -> bool:
+        """Whether a size is seen to lose more than the best plain model; studies of losses alone.
+
+        Of a second axis, at the chosen series' size.
+        """
+        others = {a: s for a, s in self.chosen.sizes.items() if a != self.axis}
+        rows = self.skills.filter(
+            (pl.col(self.axis) / size - 1).abs() < 0.01,
+            *(pl.col(axis) == own for axis, own in others.items()),
+            over=self.claims.best_baseline,
+        )
+        return self.study.outcome == "loss" and any(rows["high"] < 0)
 
     def skill(self, over: str) -> Metric | None:
         """Return the chosen size's skill over a baseline, if the study has that baseline."""

@@ -15,6 +15,7 @@ from finscale.evaluation.evaluation import TERCILES
 from finscale.evaluation.market import Market
 from finscale.evaluation.predictions import Predictions
 from finscale.evaluation.scores import weighted_mean
+from finscale.judging.claims import settled
 from finscale.study.findings.curve import with_seed_luck
 
 
@@ -52,6 +53,7 @@ def skill_by_size(
             overlap=group[0].horizon,
             level=1 - level,
         )
+        metric = settled(metric, float(baseline.losses_N.mean()))
         metric = with_seed_luck(metric, luck, next(iter(group[0].sizes.values())))
         rows.append({**group[0].sizes, "over": name, "seeds": len(group), **vars(metric)})
     return pl.DataFrame(rows, infer_schema_length=None)

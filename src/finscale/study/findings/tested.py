@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
+
+import polars as pl
 
 from finscale.evaluation.predictions import Predictions
 from finscale.judging.gather import model_name, predictions_of
@@ -60,6 +63,22 @@ def median_by_validation(group: Sequence[Predictions]) -> Predictions:
     """Return the seed whose validation loss is the (lower) median: neither lucky nor unlucky."""
     ordered = sorted(group, key=lambda network: network.validation_loss)
     return ordered[(len(ordered) - 1) // 2]
+
+
+def seed_ensemble(group: Sequence[Predictions]) -> Predictions:
+    """Return the mean of a size's seeds as one model: of a probability, the mean of its log-odds.
+
+    All seeds answer the same windows; what tells rows apart is that of the first.
+    """
+    if len(group) == 1:
+        return group[0]
+    keys = [*_WINDOW, "split"]
+    first = group[0].table
+    said = [name for name in first.columns if name not in keys and first[name].dtype.is_float()]
+    stacked = pl.concat([one.table.select(first.columns) for one in group])
+    means = stacked.group_by(keys, maintain_order=True).agg(pl.col(said).mean())
+    table = first.select(pl.exclude(said)).join(means, on=keys, how="left", maintain_order="left")
+    return replace(group[0], table=table.select(first.columns))
 
 
 def validation_loss(group: Sequence[Predictions], against: Sequence[Predictions]) -> float:

@@ -26,13 +26,15 @@ from finscale.evaluation.performance import (
 from finscale.evaluation.predictions import Predictions
 
 #: Names as the report shows them.
-MODEL, BUY_AND_HOLD = "chosen network", "buy and hold"
+MODEL, BUY_AND_HOLD = "mean of the seeds", "buy and hold"
+#: Sessions of the rolling Sharpe ratio: half a year.
+ROLLING = 126
 VOLATILITY_TIMING = "volatility timing"
 
 
 @dataclass(frozen=True)
 class Trading:
-    """Backtests of the chosen run and of what needs no network."""
+    """Backtests of the chosen size, its seeds together, and of what needs no network."""
 
     costs: Costs  #: What trading is taken to cost
     num_trials: int  #: Strategies that the study looked at, for the deflated Sharpe ratio
@@ -52,6 +54,40 @@ class Trading:
             for name, result in self.results.items()
         )
 
+    def monthly(self, name: str = MODEL) -> pl.DataFrame:
+        """Return year, month, return of a strategy: what its days of that month made together."""
+        result = self.results[name]
+        days = pl.DataFrame({"date": result.dates, "growth": 1 + result.returns})
+        return (
+            days.with_columns(pl.col("date").cast(pl.Date))
+            .group_by(year=pl.col("date").dt.year(), month=pl.col("date").dt.month())
+            .agg(value=pl.col("growth").product() - 1)
+            .sort("year", "month")
+        )
+
+    def course(self, name: str) -> pl.DataFrame:
+        """Return date, drawdown, rolling Sharpe ratio and exposure of a strategy, day by day.
+
+        The drawdown is the fall from the highest value so far, the start included; the Sharpe ratio
+        is a year's, of the last :data:`ROLLING` sessions, null before there are so many; exposure
+        is the share of equity that is invested into the next session.
+        """
+        result = self.results[name]
+        equity_T = np.cumprod(1 + result.returns)
+        drawdown_T = equity_T / np.maximum(np.maximum.accumulate(equity_T), 1.0) - 1
+        frame = pl.DataFrame(
+            {
+                "date": result.dates,
+                "returns": result.returns,
+                "drawdown": drawdown_T,
+                "exposure": result.exposure,
+            }
+        ).with_columns(pl.col("date").cast(pl.Date))
+        mean = pl.col("returns").rolling_mean(ROLLING)
+        deviation = pl.col("returns").rolling_std(ROLLING)
+        sharpe = pl.when(deviation > 1e-12).then(mean / deviation * np.sqrt(result.periods))
+        return frame.with_columns(sharpe=sharpe).drop("returns")
+
 
 def trade(
     chosen: Predictions,
@@ -61,7 +97,7 @@ def trade(
     costs: Costs,
     num_trials: int,
 ) -> Trading:
-    """Backtest the chosen run, the volatility baseline by the same rule, and two without models.
+    """Backtest a model, the volatility baseline by the same rule, and two without models.
 
     See :func:`finscale.evaluation.backtest.follow` for the rule.
     """

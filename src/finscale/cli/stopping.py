@@ -1,0 +1,37 @@
+"""What Ctrl-C says: at once, and before anything has to be waited for."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+FIRST = "stopping: every run finishes its step and is kept; Ctrl-C again stops at once"
+SECOND = "stopping at once: runs go on from their last resume points"
+
+
+@contextmanager
+def announced_stop() -> Iterator[None]:
+    """Answer the first Ctrl-C in a sentence and raise ``KeyboardInterrupt``; so with the second.
+
+    Outside the main thread, where Python delivers no signals, this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received = 0
+
+    def handle(number: int, frame: object) -> None:
+        nonlocal received
+        received += 1
+        sys.stderr.write(f"\n{FIRST if received == 1 else SECOND}\n")
+        sys.stderr.flush()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,93 @@
+"""Config files: of a training, of a study, and of a study's own rehearsal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from finscale.config.base import Section
+from finscale.config.loading import merged, override, read_yaml, validate
+from finscale.config.recipes import config_file, recipes
+from finscale.config.study import StudyConfig
+from finscale.config.written import settings_of, similar_file
+from finscale.errors import ConfigError, nearest
+
+S = TypeVar("S", bound=Section)
+
+
+def load_config(kind: type[S], path: Path | str, settings: Iterable[str] = ()) -> S:
+    """Read a config file, lay ``settings`` over it and validate it.
+
+    Parameters
+    ----------
+    kind : type
+        ``ExperimentConfig`` or ``StudyConfig``.
+    path : path
+        A YAML file, or the name of a recipe that comes with finscale, such as
+        ``threshold_1pct``. A section given as the path of another YAML file, relative to this one,
+        is read from there: ``model: ../model/patchtst_2m.yaml``. One given as a section with a
+        ``base`` takes that file and lays its other settings over it. What finscale wrote itself
+        is read too: a study's ``study.yaml`` and ``registration.json``, a run's ``run.json``.
+    settings : iterable of str
+        Overrides such as ``"training.lr=3e-4"``; the value is read as YAML.
+
+    Raises
+    ------
+    ConfigError
+        For a file that cannot be read or is for another verb, an unknown setting (with the nearest
+        right name), a wrong value or a contradiction.
+    """
+    content = read_settings(kind, path)
+    origins = {setting.split("=", 1)[0].strip() for setting in settings}
+    return validate(kind, override(content, settings), place=str(path), overridden=origins)
+
+
+def read_settings(kind: type[S], path: Path | str) -> dict[str, Any]:
+    """Return the settings of a file that should hold a ``kind``; see :func:`load_config`."""
+    asked, found = Path(path), config_file(path)
+    if found is None:
+        similar = similar_file(asked, kind) or nearest_recipe(asked, kind)
+        hint = f"Did you mean {similar}?" if similar else ""
+        what = "does not exist" if asked.suffix else "is neither a file nor a recipe of finscale"
+        raise ConfigError(f"{path} {what}.", hint=hint)
+    return settings_of(kind, read_yaml(found), found)
+
+
+def nearest_recipe(path: Path, kind: type[Section]) -> str | None:
+    """Return the recipe of this kind whose name is most like a file's."""
+    folders = {"studies"} if kind is StudyConfig else {"daily"}
+    names = [name for name, file in recipes().items() if file.parent.name in folders]
+    return nearest(path.stem, names)
+
+
+def load_study(
+    path: Path | str, settings: Iterable[str] = (), *, quick: bool = False
+) -> StudyConfig:
+    """Read a study file and lay ``settings`` over it.
+
+    Parameters
+    ----------
+    path : path
+        A YAML file; see :func:`finscale.config.load_config`.
+    settings : iterable of str
+        Overrides such as ``"experiment.training.epochs=5"``.
+    quick : bool
+        Lay the file's ``quick`` section over the others first, and call the study ``<name>_quick``.
+
+    Raises
+    ------
+    ConfigError
+        As ``load_config``, and for a quick study of a file that has no ``quick`` section.
+    """
+    content = read_settings(StudyConfig, path)
+    if quick:
+        changes = content.pop("quick", None)
+        if not isinstance(changes, dict) or not changes:
+            raise ConfigError(
+                f"{path} has no quick section.", hint="quick: names the settings of a rehearsal"
+            )
+        content = merged(content, {"name": f"{content.get('name')}_quick", **changes})
+    settings = list(settings)
+    origins = {setting.split("=", 1)[0].strip() for setting in settings}
+    return validate(StudyConfig, override(content, settings), place=str(path), overridden=origins)

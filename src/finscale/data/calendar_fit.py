@@ -1,0 +1,154 @@
+"""Whose sessions are these? Compare the days of a series with the calendars of other exchanges."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from itertools import pairwise
+
+import polars as pl
+
+from finscale.data.bars import PRICES
+from finscale.data.calendar import NONE, sessions
+from finscale.errors import DataError
+
+#: What a series may follow, the more usual first: of calendars that fit alike, the first is named.
+CANDIDATES = (
+    *("XNYS", "XETR", "XLON", "XPAR", "XSWX", "XMIL", "XMAD", "XSTO", "XCSE", "XHEL", "XOSL"),
+    *("XTSE", "XTKS", "XHKG", "XSHG", "XTAI", "XBOM", "XSES", "XASX", "XNZE", "BVMF", "XMEX"),
+    *("XJSE", "XSAU", "XIST", "XWAR", "CMES", "24/5", "24/7", "XTAE", "XKRX"),
+)
+#: Their holidays take a second to work out: tried only where no other fits every day.
+_SLOW = ("XTAE", "XKRX")
+
+# Of two calendars, at least so many days a year are a session of one alone.
+_DIFFERENT_A_YEAR = 2
+# Calendars differ on some ten days a year: five years tell them apart, and are quickly compared.
+_WINDOW = dt.timedelta(days=5 * 366)
+# A hole longer than any holiday says nothing about the exchange.
+_HOLE = dt.timedelta(days=14)
+_LEAST_DAYS = 3
+_LEAST_RATIO = 3
+_MOST_AGAINST = 0.02
+
+
+@dataclass(frozen=True)
+class BetterCalendar:
+    """A calendar that a series follows clearly better than the one it was compared with."""
+
+    name: str
+    alike: tuple[str, ...]
+    """Others that fit exactly as well."""
+    missing: int
+    """Sessions of the first calendar that have no bar, long holes left out."""
+
+    @property
+    def option(self) -> str:
+        """The option that names it, and what fits as well."""
+        also = f" ({', '.join(self.alike[:3])} would fit as well)" if self.alike else ""
+        return f"--calendar {self.name}{also}"
+
+
+def better_calendar(rows: pl.DataFrame, name: str) -> BetterCalendar | None:
+    """Return the calendar whose sessions the rows follow clearly better; None where none does.
+
+    A day speaks against a calendar where it has a bar and no session, or a session and no bar.
+    Another calendar is clearly better if three days or more speak against the given one alone, a
+    bar without a session among them, and at most a third as many, and 2 % of all days, against the
+    other one alone.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        ``date`` (sorted, each once), ``open``, ``high``, ``low`` and ``close``. A row that only
+        repeats the last prices is a filled gap and counts as no bar.
+    name : str
+        The calendar to compare with, not ``none``.
+    """
+    if name == NONE:
+        return None
+    days = rows.filter(~_repeats())["date"].to_list()
+    if not days:
+        return None
+    own, years = _Evidence.of(days, name), (days[-1] - days[0]).days / 365
+    least = max(_LEAST_DAYS, _DIFFERENT_A_YEAR * years)
+    if own is None or not own.foreign or len(own.days) < least:
+        return None
+    recent = [day for day in days if day >= days[-1] - _WINDOW]
+    found: list[tuple[set[dt.date], str]] = []
+    for candidate in CANDIDATES:
+        if candidate in _SLOW and not all(against for against, _ in found):
+            continue
+        evidence = _Evidence.of(recent, candidate)
+        if evidence is not None:
+            found.append((evidence.days, candidate))
+    against, best = min(found, key=lambda fit: len(fit[0]))
+    alike = [other for theirs, other in found if len(theirs) == len(against) and other != best]
+    # what the last years say must hold for all of them: VIX has bars on holidays since 2022 only
+    if best == name or not all(_is_clear(part, name, best) for part in (recent, days)):
+        return None
+    return BetterCalendar(best, tuple(alike), len(own.missing))
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """The days that speak against a calendar."""
+
+    foreign: set[dt.date]
+    """A bar and no session."""
+    missing: set[dt.date]
+    """A session and no bar, outside long holes."""
+
+    @property
+    def days(self) -> set[dt.date]:
+        return self.foreign | self.missing
+
+    @staticmethod
+    def of(days: list[dt.date], name: str) -> _Evidence | None:
+        """Compare sorted days with a calendar; None where it does not cover them."""
+        try:
+            known = set(sessions(name, days[0], days[-1]))
+        except DataError:
+            return None
+        present = set(days)
+        return _Evidence(present - known, (known - present) & _told(days))
+
+
+def _is_clear(days: list[dt.date], name: str, other: str) -> bool:
+    """Tell whether the days speak against a calendar and not against the other."""
+    own, theirs = _Evidence.of(days, name), _Evidence.of(days, other)
+    if own is None or theirs is None:
+        return False
+    # what speaks against both, such as a day that the source lacks, says nothing
+    against, in_favour = len(own.days - theirs.days), len(theirs.days - own.days)
+    fits = in_favour <= 1 + _MOST_AGAINST * len(days)
+    return fits and against >= max(_LEAST_DAYS, _LEAST_RATIO * in_favour)
+
+
+def another_exchange(
+    place: str, name: str, better: BetterCalendar, foreign: pl.DataFrame
+) -> DataError:
+    """Return the question which exchange it is; ``foreign`` are the rows without a session."""
+    lacking = f", and {better.missing:,} of its sessions have no bar" if better.missing else ""
+    bars = "1 bar falls" if foreign.height == 1 else f"{foreign.height:,} bars fall"
+    return DataError(
+        f"{place}: {bars} on days without a session of {name}, such as "
+        f"{foreign['date'][0]:%A %F}{lacking}: the days are those of {better.name}.",
+        hint=f"{better.option}; --calendar {name} leaves those bars out",
+    )
+
+
+def _repeats() -> pl.Expr:
+    """Tell of each row whether it is the one before, or its close in all four prices."""
+    same = pl.all_horizontal(pl.col(price) == pl.col(price).shift() for price in PRICES)
+    flat = pl.all_horizontal(pl.col(price) == pl.col("close").shift() for price in PRICES)
+    return (same | flat).fill_null(False)
+
+
+def _told(days: list[dt.date]) -> set[dt.date]:
+    """Return every day from the first to the last that lies in no long hole."""
+    told = set(days)
+    for before, after in pairwise(days):
+        if after - before <= _HOLE:
+            told.update(before + dt.timedelta(days=n) for n in range(1, (after - before).days))
+    return told

@@ -1,0 +1,47 @@
+"""Fit a run's baseline on its windows: the same numbers each time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from finscale.config import BaselineConfig, ExperimentConfig
+
+if TYPE_CHECKING:
+    from finscale.data import FinancialDataset, Split
+    from finscale.models.baselines import Baseline
+
+
+def fitted_baseline(config: ExperimentConfig, dataset: FinancialDataset, split: Split) -> Baseline:
+    """Return the baseline of a run, fitted on train, its penalty chosen on validation.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+        Whose model is a baseline.
+    dataset : FinancialDataset
+        Its rows.
+    split : Split
+        Of the dataset; test is not read.
+    """
+    from finscale.data import label
+    from finscale.data.frames import relative_names
+    from finscale.models import make_baseline
+    from finscale.models.baselines import TunableBaseline
+
+    model = config.model
+    assert isinstance(model, BaselineConfig)
+    options: dict[str, Any] = dict(model.options)
+    baseline = make_baseline(
+        model.name,
+        task=config.task,
+        context_length=dataset.context_length,
+        features=dataset.features,
+        seed=config.seed,
+        label=label,
+        relative=relative_names(dataset.frame.columns),
+        **options,
+    )
+    baseline.fit(dataset.frame, split.train, dataset.targets(split.train))
+    if isinstance(baseline, TunableBaseline):
+        baseline.tune(dataset.frame, split.validation, dataset.targets(split.validation))
+    return baseline

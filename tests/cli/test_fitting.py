@@ -1,0 +1,59 @@
+"""Another symbol under a recipe's dates: the split fits its bars, and it is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from finscale.cli.fitting import load_fitting
+from finscale.data import DataStore, fetch_bars
+from finscale.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> DataStore:
+    """Bars of two years from 1990 on, far from the recipe's dates."""
+    store = DataStore(tmp_path_factory.mktemp("fitting") / "data")
+    store.add_bars(fetch_bars("synthetic:garch", "MINE", num_days=700))
+    return store
+
+
+def fitted(root, store, *changes):
+    settings = [f"data.root={store.root}", *changes]
+    return load_fitting(root / "configs/daily/threshold_1pct.yaml", settings)
+
+
+def test_the_recipes_own_symbol_keeps_its_dates(root, store):
+    experiment, note = fitted(root, store)
+    assert (experiment.split.method, note) == ("dates", "")
+
+
+def test_other_bars_are_split_by_shares_and_it_is_said(root, store):
+    experiment, note = fitted(root, store, "data.symbols=MINE", "split.embargo=3")
+    assert (experiment.split.method, experiment.split.embargo) == ("shares", 3)
+    assert "do not fit MINE (validation is left without a window)" in note
+    assert "split.method: shares instead" in note
+
+
+def test_a_split_that_was_asked_for_stays(root, store):
+    experiment, note = fitted(
+        root,
+        store,
+        "data.symbols=MINE",
+        "split.train_end=1991-06-28",
+        "split.validation_end=1992-02-28",
+    )
+    assert (experiment.split.method, note) == ("dates", "")
+
+
+def test_a_symbol_that_is_not_there_is_named_with_the_nearest(root, store):
+    with pytest.raises(DataError, match="has no bars of NASDQ") as refused:
+        fitted(root, store, "data.symbols=NASDQ")
+    assert "Did you mean NASDAQ (finscale data download NASDAQ --source bundled)?" in (
+        refused.value.hint
+    )
+    with pytest.raises(DataError) as refused:
+        fitted(root, store, "data.symbols=MIEN")
+    assert refused.value.hint.startswith("Did you mean MINE?")
+    with pytest.raises(DataError) as refused:
+        fitted(root, store, "data.symbols=QQQ")
+    assert refused.value.hint.startswith("Here: MINE. finscale data download QQQ")

@@ -1,0 +1,58 @@
+"""Ctrl-C is answered at once; workers are asked together, and a second one ends them hard."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from finscale.cli.stopping import FIRST, SECOND, announced_stop
+from finscale.study.execution.local import _stop
+from finscale.training.environment import on_signal
+
+
+def test_the_first_is_answered_and_so_is_the_second(capsys) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with announced_stop():
+        for sentence in (FIRST, SECOND):
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+            assert sentence in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_training_says_what_it_waits_for(capsys) -> None:
+    asked: list[str] = []
+    with on_signal(asked.append):
+        os.kill(os.getpid(), signal.SIGINT)
+        assert "finishing this step" in capsys.readouterr().err
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert asked == ["Ctrl-C"]
+
+
+class _FakeLane:
+    def __init__(self, name: str, told: list[str], *, interrupted: bool = False) -> None:
+        self.name, self.told, self.interrupted = name, told, interrupted
+
+    def ask_to_stop(self) -> None:
+        self.told.append(f"ask {self.name}")
+
+    def wait(self) -> None:
+        self.told.append(f"wait {self.name}")
+        if self.interrupted:
+            raise KeyboardInterrupt
+
+    def kill(self) -> None:
+        self.told.append(f"kill {self.name}")
+
+
+def test_all_workers_are_asked_before_one_is_waited_for() -> None:
+    told: list[str] = []
+    _stop([_FakeLane("a", told), _FakeLane("b", told)])  # type: ignore[list-item]
+    assert told == ["ask a", "ask b", "wait a", "wait b"]
+    told.clear()
+    with pytest.raises(KeyboardInterrupt):
+        _stop([_FakeLane("a", told, interrupted=True), _FakeLane("b", told)])  # type: ignore[list-item]
+    assert told == ["ask a", "ask b", "wait a", "kill a", "kill b"]

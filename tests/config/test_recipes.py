@@ -1,0 +1,67 @@
+"""Recipes by name, anywhere; and what a wrong name is told."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import finscale as fs
+from finscale.config import ExperimentConfig, StudyConfig, load_config, load_study
+from finscale.config.recipes import config_file, recipes
+from finscale.errors import ConfigError
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "threshold_1pct",
+        "threshold_1pct.yaml",
+        "daily/threshold_1pct",
+        "configs/daily/threshold_1pct.yaml",
+        Path("configs/daily/threshold_1pct.yaml"),
+    ],
+)
+def test_a_recipe_is_found_from_any_folder(elsewhere, name) -> None:
+    assert config_file(name) == recipes()["threshold_1pct"]
+    assert fs.ExperimentConfig.from_file(name).task.name == "threshold_1pct"
+
+
+def test_a_file_of_that_name_comes_first(elsewhere) -> None:
+    Path("threshold_1pct").write_text("seed: 5\n")
+    assert ExperimentConfig.from_file("threshold_1pct").seed == 5
+
+
+def test_a_study_by_its_name_with_changes(elsewhere) -> None:
+    study = load_study("sp500_parameters", ["seeds=[0, 1]"], quick=True)
+    assert study.name == "sp500_parameters_quick"
+    assert study.seeds == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("treshold_1pct", "threshold_1pct"),
+        ("configs/daily/treshold_1pct.yaml", "threshold_1pct"),
+        ("elsewhere/daily/threshold_1pct.yaml", "threshold_1pct"),
+        ("sp500_parameter", "sp500_parameters"),
+    ],
+)
+def test_the_nearest_recipe_is_named(elsewhere, name, hint) -> None:
+    kind = StudyConfig if "sp500" in name else ExperimentConfig
+    with pytest.raises(ConfigError) as caught:
+        load_config(kind, name)
+    assert hint in caught.value.hint
+
+
+def test_every_file_is_a_recipe_with_a_name_of_its_own() -> None:
+    folder = Path(os.path.commonpath([str(path) for path in recipes().values()]))
+    files = sorted(folder.rglob("*.yaml"))
+    assert sorted(recipes().values()) == files
