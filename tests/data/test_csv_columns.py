@@ -795,3 +795,25 @@ def test_where_names_the_rows_of_any_symbol(read):
         days,
     )
     assert read(content, "MINE", where="instrument=SPY").frame["close"].to_list() == CLOSES
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("binance", lambda k, d: [_epoch(d), *_bar(k), _epoch(d) + 86_399_999, 1, 2, 3, 4, 0]),
+        ("mt4", lambda k, d: [f"{d:%Y.%m.%d}", "00:00", *_bar(k)]),
+        (
+            "lean",
+            lambda k, d: [
+                f"{d:%Y%m%d} 00:00",
+                *(round(float(x) * 10_000) for x in _bar(k)[:4]),
+                _bar(k)[4],
+            ],
+        ),
+    ],
+)
+def test_headerless_files_are_imported_and_announced(read, name, row):
+    bars = read(_table("x", row).partition("\n")[2])
+    assert (bars.frame["date"].to_list(), bars.frame["close"].to_list()) == (DAYS, CLOSES)
+    assert bars.frame["volume"][0] == 1000
+    assert bars.provenance["format"].startswith(f"{name}: ")
