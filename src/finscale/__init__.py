@@ -25,6 +25,7 @@ _HOMES = {
     "TrackingManager": "finscale.training",
     "Trainer": "finscale.training",
     "from_loaders": "finscale.training",
+    "import_frame": "finscale.data",
     "RunStore": "finscale.runs",
     "Law": "finscale.scaling",
     "fit_law": "finscale.scaling",

@@ -26,7 +26,6 @@ _STUDIES: dict[str, dict] = {
     },
     "blocks": {"axes": {"rows": [1, 2]}, "experiment": {"split": {"method": "chunks"}}},
     "two axes": {"axes": {"context_length": [20, 40], "parameters": ["3k", "5k"]}, "seeds": 2},
-    "tiers": {"axes": {"tier": ["a20", "a50"]}},
     "compute": {"axes": {"compute": ["3e10", "1e11"]}, "tuning": "sweep"},
     "architectures": {
         "axes": {"parameters": ["3k", "5k"]},

@@ -164,7 +164,7 @@ def test_open_forms_come_back_or_are_refused(form, first, steps, every_day):
     ("form", "first", "last"),
     [
         ("%m/%d/%y", "1962-01-02", "1974-12-31"),
-        ("%d-%b-%y", "1928-01-03", "2026-11-27"),
+        ("%d-%b-%y", "1988-01-04", "2026-11-27"),
         ("%y%m%d", "1999-06-01", "2001-06-01"),
         ("%y/%m/%d", "1970-01-02", "1971-01-04"),
     ],
@@ -192,6 +192,15 @@ def test_the_unit_of_unix_times_is_found_over_all_rows(unit):
     for first in ("1955-01-03", "1969-11-03", "1970-01-02", "1999-06-01"):
         days = [day.item() for day in np.busday_offset(first, np.arange(200))]
         assert _read([_seconds(unit)(day) for day in days])[0] == days
+
+
+@pytest.mark.parametrize("units", [(1, 10**3), (10**3, 10**6), (10**6, 10**9)])
+def test_files_joined_from_two_units(units):
+    """Binance's files are in milliseconds until 2024 and in microseconds from 2025 on."""
+    days = [day.item() for day in np.arange("2024-10-01", "2025-03-31", dtype="datetime64[D]")]
+    cells = [_seconds(units[day.year > 2024])(day) for day in days]
+    assert _read(cells)[0] == days
+    assert _read(cells[::-1])[0] == days[::-1]
 
 
 @pytest.mark.parametrize(
@@ -255,6 +264,9 @@ def test_unix_times_without_their_last_digits_are_refused(write):
         (["2024-01", "2024-02"], "'2024-01' names a month and no day"),
         (["2024Q1", "2024Q2"], "names a quarter and no day"),
         (["Jan 2024", "Feb 2024"], "names a month and no day"),
+        (["Jan 20", "Feb 20"], "'Jan 20' lacks a day or a year: these are no daily bars"),
+        (["202401", "202402", "202403"], "'202401' names a month and no day"),
+        (["1999", "2000", "2001"], "'1999' names a year and no day"),
         (["2024-W01", "2024-W02"], "names a week and no day"),
         (["2/1/2567", "3/1/2567", "15/1/2567"], "the Buddhist calendar, 2024"),
         (["01/02/2024", "01/03/2024"], "month first or day first"),
@@ -269,6 +281,11 @@ def test_what_is_refused(cells, message):
 def test_a_form_that_does_not_fit_is_named():
     with pytest.raises(DataError, match="does not have the form --date-format %d"):
         _read(["2024-01-02"], date_format="%d.%m.%Y")
+    with pytest.raises(DataError, match="'DD/MM/YYYY' is no form of dates") as caught:
+        _read(["02/01/2024"], date_format="DD/MM/YYYY")
+    assert "%d/%m/%Y" in caught.value.hint
+    with pytest.raises(DataError, match="'exel' is no form of dates"):
+        _read(["45293"], date_format="exel")
     with pytest.raises(DataError, match="'2024-01-02' is not a number"):
         _read(["2024-01-02"], date_format="excel")
 

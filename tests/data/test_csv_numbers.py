@@ -1,8 +1,11 @@
 """Numbers in the forms that vendors and spreadsheets write."""
 
+import contextlib
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from finscale.data.sources.csv_marks import decimal_comma
 from finscale.data.sources.csv_values import number_digits, parse_numbers
@@ -59,7 +62,7 @@ def test_no_value(cell):
         ("１，２３４．５", 1234.5),
         ('="12.5"', 12.5),
         ("=“12”", 12.0),
-        ("'12.5", 12.5),
+        ("'12.5'", 12.5),
         ("1.2E+03", 1200.0),
         ("1,2E+03", 1200.0),
         (".5", 0.5),
@@ -106,6 +109,8 @@ def test_suffixes(cell, value):
     ("cells", "message"),
     [
         (["12abc"], "'12abc' is not a number"),
+        (['"18,69'], "is not a number"),  # a quoted cell that is cut off
+        (["'18"], "is not a number"),
         (["12 34"], "'12 34' is not a number"),
         (["(12"], "is not a number"),
         (["12.3.4,5,6"], "is not a number"),
@@ -134,3 +139,40 @@ def test_swiss_thousands_are_no_fractions():
 def test_the_digits_alone():
     assert number_digits("CHF 1’234.50-") == "1'234.50"
     assert number_digits("n/a") == ""
+
+
+def _indian(number):
+    whole, _, decimals = f"{number:.2f}".partition(".")
+    head, tail = whole[:-3], whole[-3:]
+    pairs = [head[max(i - 2, 0) : i] for i in range(len(head), 0, -2)][::-1]
+    return ",".join([*pairs, tail]) + f".{decimals}"
+
+
+_STYLES = {
+    "plain": lambda x: f"{x:.2f}",
+    "long": lambda x: repr(x),
+    "English": lambda x: f"{x:,.2f}",
+    "German": lambda x: f"{x:,.2f}".translate(str.maketrans(",.", ".,")),
+    "German bare": lambda x: f"{x:.2f}".replace(".", ","),
+    "Swiss": lambda x: f"{x:,.2f}".replace(",", "’"),
+    "French": lambda x: f"{x:,.2f}".translate(str.maketrans(",.", "\u202f,")) + " €",
+    "Polish": lambda x: f"{x:,.2f}".translate(str.maketrans(",.", "\u00a0,")) + " zł",
+    "Indian": lambda x: f"₹{_indian(x)}",
+    "dollars": lambda x: f"$ {x:,.2f}",
+    "full width": lambda x: f"{x:,.2f}".translate({c: c + 0xFEE0 for c in range(0x2C, 0x3A)}),
+    "thousands only": lambda x: f"{x:,.0f}",
+    "three decimals": lambda x: f"{x:.3f}".replace(".", ","),
+}
+
+
+@pytest.mark.parametrize("style", _STYLES)
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0.5, 3e6), st.lists(st.floats(0.97, 1.03), max_size=12))
+def test_prices_in_every_style_come_back_or_are_refused(style, first, changes):
+    prices = [first]
+    for change in changes:
+        prices.append(prices[-1] * change)
+    digits = {"long": None, "thousands only": 0, "three decimals": 3}.get(style, 2)
+    expected = [price if digits is None else float(f"{price:.{digits}f}") for price in prices]
+    with contextlib.suppress(DataError):
+        assert _read([_STYLES[style](price) for price in prices]) == pytest.approx(expected)

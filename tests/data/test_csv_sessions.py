@@ -58,13 +58,21 @@ def test_stamps_on_the_day_itself(clock, calendar):
         ("17:00:00-06:00", "none"),
         ("23:00:00Z", "XASX"),
         ("15:00:00Z", "XTKS"),  # midnight in Tokyo
-        ("23:00:00Z", "XNYS"),  # the default calendar is another exchange's
     ],
 )
 def test_stamps_of_the_evening_before(clock, calendar):
     dates, notes = _read(_stamps(WEEKDAYS, clock, evening_before=True), calendar)
     assert dates == WEEKDAYS
     assert notes["sessions"]
+
+
+@pytest.mark.parametrize("clock", ["22:00:00Z", "18:00:00-05:00", "17:00"])
+def test_evenings_of_an_exchange_that_is_closed_by_then(clock):
+    """The default calendar is New York's stock exchange; these bars are of FX or futures."""
+    cells = _stamps(WEEKDAYS, clock, evening_before=True)
+    with pytest.raises(DataError, match="when XNYS is closed: they are of another exchange"):
+        _read(cells, "XNYS")
+    assert _read(cells, "XNYS", session_of="open")[0] == WEEKDAYS
 
 
 def test_clocks_that_change_in_march():

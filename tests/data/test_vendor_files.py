@@ -386,6 +386,7 @@ def test_two_hundred_vendor_files(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_two_thousand_vendor_files(tmp_path):
     counts = _counts(range(1000, 3000), tmp_path)
     assert counts["read"] > 800, counts

@@ -47,11 +47,14 @@ def test_bt_optix(bars_of):
 
 
 def test_quandl_chris(bars_of):
+    # oil futures trade on days on which New York's exchange does not
+    with pytest.raises(DataError, match="the days are those of CMES"):
+        bars_of("quandl_chris.csv", "CL", **RAW)
     bars = bars_of("quandl_chris.csv", "CL", calendar="CMES", **RAW)
     assert (bars.frame["close"][0], bars.frame["close"][-1]) == (78.37, 93.83)
     assert "the close is Settle" in bars.provenance["format"]
     assert bars.provenance["not read"] == "Last, Change, Previous Day Open Interest"
-    last = bars_of("quandl_chris.csv", "CL", calendar="CMES", columns="close=Last", **RAW)
+    last = bars_of("quandl_chris.csv", "CL", columns="close=Last", calendar="CMES", **RAW)
     assert last.frame["close"][0] == 78.62
 
 

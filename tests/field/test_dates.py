@@ -74,6 +74,13 @@ def test_bars_of_sydney(bars_of, calendar):
     assert set(dates.dt.weekday()) == {1, 2, 3, 4, 5}
 
 
+@pytest.mark.parametrize("name", ["oanda_EURUSD.csv", "tv_ASX.csv"])
+def test_evenings_on_the_default_calendar_are_another_exchanges(bars_of, name):
+    with pytest.raises(DataError, match="when XNYS is closed") as caught:
+        bars_of(name, "BHP", adjustment="split", now=NOW)
+    assert "--calendar" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -118,6 +118,12 @@ def test_what_is_in_the_file_counts_and_not_its_name(read, tmp_path):
     _same(read((tmp_path / "x.arrow").read_bytes()))
 
 
+def test_what_was_left_out_is_noted(read):
+    table = read(FRAME.to_csv(index=False) + "Source: W&B\n1000,0")
+    assert [note.partition(":")[0] for note in table.notes] == ["line 7", "line 8"]
+    assert "cut off" in table.notes[1]
+
+
 def test_days_sort_as_dates(read):
     days = ["2024-01-09", "2024-01-10"] * 2
     frame = pd.DataFrame({"parameters": [10, 10, 20, 20], "day": days, "loss": [4, 3, 2, 1.5]})

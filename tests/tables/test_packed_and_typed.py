@@ -127,6 +127,9 @@ CELLS = [list(HEADER), *FRAME.astype(object).itertuples(index=False, name=None)]
         pytest.param(_zip(**{"x.parquet": _written(lambda f: FRAME.to_parquet(f))}), id="zipped"),
         pytest.param(FRAME.to_json(orient="records", date_format="iso"), id="JSON records"),
         pytest.param(FRAME.to_json(orient="records", date_format="iso", indent=2), id="indented"),
+        pytest.param(
+            json.dumps(FRAME.to_json(orient="records", date_format="iso")), id="JSON in JSON"
+        ),
         pytest.param(FRAME.to_json(orient="records", lines=True, date_format="iso"), id="lines"),
         pytest.param(FRAME.to_json(orient="columns", date_format="iso"), id="JSON columns"),
         pytest.param(FRAME.to_json(orient="index", date_format="iso"), id="JSON index"),
@@ -234,6 +237,25 @@ def test_columns_of_two_levels_and_an_index_of_two(read):
     assert table.headers == (("Date", "symbol", *HEADER[1:]),)
     unnamed = FRAME.set_index("Date").rename_axis(None)
     assert read(_written(lambda f: unnamed.to_parquet(f))).headers == (("", *HEADER[1:]),)
+
+
+def test_merged_names_above_tickers_in_a_workbook(read):
+    wide = FRAME.set_index("Date")
+    both = pd.concat({"DIA": wide + 1, "SPY": wide}, axis=1).swaplevel(axis=1)
+    both = both[[(name, ticker) for name in HEADER[1:] for ticker in ("DIA", "SPY")]]
+    table = read(_written(lambda f: both.to_excel(f)))
+    assert table.headers[0][1:] == tuple(name for name in HEADER[1:] for _ in "12")
+    assert table.headers[1][1:] == ("DIA", "SPY") * 5
+    assert tuple((row[0], *row[2::2]) for row in table.rows) == ROWS
+
+
+def test_columns_that_only_polars_writes(read):
+    frame = pl.from_pandas(FRAME).with_columns(
+        ticker=pl.lit("SPY").cast(pl.Categorical),
+        board=pl.lit("A").cast(pl.Enum(["A"])),
+        lot=pl.struct(size=pl.lit(1)),
+    )
+    assert read(_written(frame.write_ipc)).rows[0] == (*ROWS[0], "SPY", "A", '{"size": 1}')
 
 
 def test_a_workbook_with_dates_errors_and_formulas_of_text(read):

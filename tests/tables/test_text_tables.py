@@ -66,6 +66,10 @@ def _aligned(text, gap):
         pytest.param(
             "\n".join(f'"{line}"' for line in PLAIN.strip().split("\n")), id="quotes around lines"
         ),
+        pytest.param(
+            "\n".join(f'"{line}"' for line in _wrapped(PLAIN, "'").split("\n")),
+            id="quotes around quotes",
+        ),
         pytest.param(PLAIN.replace("\n", ",\n"), id="a delimiter behind every line"),
         pytest.param(BODY.replace("\n", ",\n").join([HEAD + "\n", ""]), id="behind rows only"),
         pytest.param(PLAIN.replace(",", " "), id="single blanks"),
@@ -83,7 +87,7 @@ def _aligned(text, gap):
         ),
         pytest.param(PLAIN.replace("2024", "'2024"), id="an apostrophe before dates"),
         pytest.param("#" + PLAIN, id="the header is a comment"),
-        pytest.param("# made by x\n// 2\n" + PLAIN + "# the end, 3\n", id="comments"),
+        pytest.param(PLAIN.replace("\n", "\n# 1, 2\n") + "// the end, 3\n", id="comments"),
         pytest.param(BODY + HEAD + "\n", id="sorted as text: the header is last"),
     ],
 )
@@ -102,6 +106,7 @@ def test_it_is_the_same_table(read, content):
         "Prices as of 2024-01-05, USD\n" * 3,
         "==========\n",
         "1,2,3\n",
+        "# Symbol: SPY\n# Rows: 1, 2, 3, 4, 5, 6\n",
     ],
 )
 def test_lines_above_the_header_are_no_rows_and_are_said(read, above):

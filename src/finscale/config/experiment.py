@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -51,9 +52,9 @@ class ExperimentConfig(Section):
         >>> config.training.epochs
         3
         """
-        from finscale.config.files import load_config  # which knows what a study is
-
-        return load_config(cls, path, settings)
+        # a floor up: which files are a study's has to be known there
+        read: Self = import_module("finscale.config.files").load_config(cls, path, settings)
+        return read
 
     def identity(self) -> dict[str, Any]:
         """Return what a run's identity is hashed from: its science, by the marks of the fields.

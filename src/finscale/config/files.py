@@ -49,7 +49,8 @@ def read_settings(kind: type[S], path: Path | str) -> dict[str, Any]:
     if found is None:
         similar = similar_file(asked, kind) or nearest_recipe(asked, kind)
         hint = f"Did you mean {similar}?" if similar else ""
-        what = "does not exist" if asked.suffix else "is neither a file nor a recipe of finscale"
+        alone = len(asked.parts) == 1 and not asked.suffix
+        what = "is neither a file nor a recipe of finscale" if alone else "does not exist"
         raise ConfigError(f"{path} {what}.", hint=hint)
     return settings_of(kind, read_yaml(found), found)
 

@@ -16,6 +16,7 @@ _HOMES = {
     "Mismatch": ".manifest",
     "SOURCES": ".sources",
     "fetch_bars": ".sources",
+    "import_frame": ".importing",
     "resample": ".timescales",
     "Labels": ".targets",
     "label": ".targets",

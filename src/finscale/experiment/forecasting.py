@@ -104,7 +104,8 @@ def forecast(
     last : int, optional
         How many of each symbol's newest rows; all when absent.
     calibration : str
-        See :func:`finscale.evaluation.calibrators.fit_calibrator`; ``none`` leaves logits alone.
+        ``platt``, ``temperature``, ``beta`` or ``isotonic``, fitted on validation; ``none`` leaves
+        logits alone.
     confidence : float
         Of sets and intervals.
     now : datetime, optional

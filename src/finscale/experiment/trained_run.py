@@ -215,9 +215,9 @@ class TrainedRun(Run):
         Parameters
         ----------
         frame : polars.DataFrame or pandas.DataFrame, optional
-            Adjusted daily bars: date, open, high, low, close, volume (see
-            :func:`finscale.experiment.new_bars.new_bars_from_frame`). The newest bars of the
-            store when neither a frame nor a file is given.
+            Daily bars: date (a column, or pandas' index), open, high, low, close, volume, adjusted
+            as in training; an ``adj_close`` adjusts the others, a ``symbol`` tells several apart.
+            The newest bars of the store when neither a frame nor a file is given.
         symbol : str
             Whose bars; the run's own symbols when empty.
         file : path, optional
@@ -246,7 +246,7 @@ class TrainedRun(Run):
         return forecast([self], bars, last=last, calibration=calibration, confidence=confidence)
 
     def to_onnx(self, path: Path | str | None = None) -> Path:
-        """Write the network as ONNX, checked against torch; see :mod:`.onnx_export`."""
+        """Write the network as ONNX, checked against torch, and return the file."""
         from finscale.experiment.onnx_export import export_onnx
 
         return export_onnx(self, path).path

@@ -120,7 +120,7 @@ def read_table(
         that are not positive, one size only, or runs that were not scored on the same days.
     """
     axes = (x,) if isinstance(x, str) else tuple(x)
-    frame, place = _frame(source, (*axes, y), (seed, fold, day))
+    frame, place, notes = _frame(source, (*axes, y), (seed, fold, day))
     for column in (*axes, y):
         if column not in frame.columns:
             raise DataError(
@@ -129,7 +129,6 @@ def read_table(
     frame = _numbers(frame, (*axes, y), place)
     _check_sizes(frame, axes, place)
     _check_losses(frame, y, place, signed=signed)
-    notes: list[str] = []
     cells = [column for column in (fold, day) if column in frame.columns]
     if seed not in frame.columns:
         frame = frame.with_columns(pl.int_range(pl.len()).over([*axes, *cells]).alias(seed))
@@ -156,15 +155,18 @@ def read_table(
     return LawTable(axes, y, x_nd, losses_nST, fold_T.astype(np.int64), day in cells, tuple(notes))
 
 
-def _frame(source: Any, wanted: Sequence[str], optional: Sequence[str]) -> tuple[pl.DataFrame, str]:
+def _frame(
+    source: Any, wanted: Sequence[str], optional: Sequence[str]
+) -> tuple[pl.DataFrame, str, list[str]]:
     if isinstance(source, pl.DataFrame):
-        return source, "the table"
+        return source, "the table", []
     if isinstance(source, Mapping):
-        return pl.DataFrame(dict(source)), "the table"
+        return pl.DataFrame(dict(source)), "the table", []
     if isinstance(source, str | Path):
-        return read_file(Path(source), wanted, optional), str(source)
+        frame, notes = read_file(Path(source), wanted, optional)
+        return frame, str(source), notes
     if type(source).__module__.startswith("pandas"):
-        return pl.from_pandas(source), "the table"
+        return pl.from_pandas(source), "the table", []
     raise DataError(
         f"a {type(source).__name__} is not a table.",
         hint="give a CSV, JSON, parquet or Excel file, a polars or pandas DataFrame, or a dict of "

@@ -21,8 +21,12 @@ _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
 _GROUPS = ("params", "metrics", "config", "summary", "tags", "attributes", "hparams")
 
 
-def read_file(path: Path, wanted: Sequence[str], optional: Sequence[str] = ()) -> pl.DataFrame:
-    """Return a file of results as a frame with numbers and dates where all cells are some.
+def read_file(
+    path: Path, wanted: Sequence[str], optional: Sequence[str] = ()
+) -> tuple[pl.DataFrame, list[str]]:
+    """Return a file of results as a frame, and what was left out on reading it.
+
+    Columns are numbers or dates where all their cells are.
 
     ``wanted`` and ``optional`` are columns that are looked for; one that stands under a group
     (``metrics.loss`` of MLflow, ``summary.loss`` of W&B) is renamed.
@@ -45,9 +49,10 @@ def read_file(path: Path, wanted: Sequence[str], optional: Sequence[str] = ()) -
     own = {name: _meant(name, list(columns)) for name in names}
     renamed = {found: name for name, found in own.items() if found is not None}
     comma = _decimal_comma(table, {n: columns[own[n]] for n in wanted if own[n]})  # type: ignore[index]
-    return pl.DataFrame(
+    frame = pl.DataFrame(
         {renamed.get(name, name): _typed(cells, comma) for name, cells in columns.items()}
     )
+    return frame, [f"line {line}: {reason}" for line, reason in table.left_out]
 
 
 def _num_wanted(names: Sequence[str], wanted: Sequence[str]) -> int:

@@ -40,6 +40,7 @@ def columnar_table(content: Content) -> CellTable:
 
     try:
         table = _read(kind, content.data)
+        names, columns = _columns(table)
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(
@@ -48,7 +49,6 @@ def columnar_table(content: Content) -> CellTable:
         ) from None
     if not table.num_rows or not table.num_columns:
         raise DataError(f"{content.place} has no rows.")
-    names, columns = _columns(table)
     if len(names) == 1:
         raise DataError(
             f"{content.place} has one column: {names[0]!r}.",
@@ -59,7 +59,7 @@ def columnar_table(content: Content) -> CellTable:
         headers=with_levels(names),
         rows=tuple(zip(*columns, strict=True)),
         lines=tuple(range(1, table.num_rows + 1)),
-        delimiter="",
+        delimiter=" ",
         sha256=content.sha256,
     )
 
@@ -103,9 +103,6 @@ def _texts(column: pa.ChunkedArray) -> list[str]:
     import pyarrow as pa
 
     kind = column.type
-    if pa.types.is_dictionary(kind):
-        column = column.cast(kind.value_type)
-        kind = column.type
     if pa.types.is_float32(kind) or pa.types.is_float16(kind):
         # the shortest number that single precision holds for it: 472.55, not 472.54998779296875
         return [

@@ -26,6 +26,7 @@ from finscale.tables.vendor_words import refusal, said_in_json
 _SYMBOL = re.compile(r"(?i)(\d+\. )?(symbol|ticker)|dataset_code|instrument|security|code")
 # Longer lists are columns, not what stands in a cell.
 _MOST_IN_CELL = 2
+_BEGINNING = 10_000
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class _Found:
 
 def is_json(text: str) -> bool:
     """Tell whether a text begins like JSON, and not like a line of names in brackets."""
-    if re.match(r"\s*(\{|\[\s*[\[{\]])", text):
+    text = text[:_BEGINNING]
+    if re.match(r"\s*(\{|\[\s*[\[{\]]|\"[\[{]+\\\")", text):
         return True
     if not text.lstrip().startswith("["):
         return False
@@ -88,14 +90,14 @@ def json_table(text: str, content: Content, recognise: Recogniser | None) -> Cel
     left_out = ((cut, "the file is cut off in this record: left out"),) if cut else ()
     if not best.names:
         records = tuple(zip(best.lines, best.rows, strict=True))
-        table = table_of(Grid(records, ""), place, content.sha256, recognise)
+        table = table_of(Grid(records, " "), place, content.sha256, recognise)
         return replace(table, left_out=(*table.left_out, *left_out))
     return CellTable(
         place=place,
         headers=with_levels(best.names),
         rows=best.rows,
         lines=best.lines,
-        delimiter="",
+        delimiter=" ",
         sha256=content.sha256,
         left_out=left_out,
     )
@@ -130,6 +132,9 @@ def _documents(text: str, place: str) -> tuple[list[Any], list[int], int]:
                 f"column {error.colno}.",
                 hint="write it again with a program's JSON export",
             ) from None
+        if isinstance(document, str) and is_json(document):
+            document = _documents(document, place)[0]  # JSON that was written as JSON again
+            document = document[0] if len(document) == 1 else document
         found.append(document)
         lines.append(line)
         line += text.count("\n", match.end(), end)

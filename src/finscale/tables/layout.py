@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from finscale.errors import DataError
 from finscale.tables.table import (
@@ -89,6 +89,7 @@ def table_of(grid: Grid, place: str, sha256: str, recognise: Recogniser | None) 
     rows, above_cut = _without_footers(rows, wide, grid.delimiter)
     if not rows:
         raise DataError(f"{place} has a header and one row, which is cut off.")
+    found = _with_merged_names(found)
     headers, rows = _same_width([cells for _, cells in found.headers], rows, found.names, place)
     about = list(grid.about)
     if found.above:
@@ -107,6 +108,24 @@ def table_of(grid: Grid, place: str, sha256: str, recognise: Recogniser | None) 
         left_out=tuple(sorted([*left_out, *footers, *cut, *above_cut])),
         about=tuple(about),
     )
+
+
+def _with_merged_names(found: _Found) -> _Found:
+    """Repeat names over the columns that a merged cell of a workbook spans, as pandas writes it.
+
+    That is so where the line below the names, of tickers, is filled throughout.
+    """
+    lines = [cells for _, cells in found.headers]
+    at = lines.index(found.names) if found.names in lines else len(lines)
+    below = lines[at + 1] if at + 1 < len(lines) else ()
+    if len(below) != len(found.names) or not all(below[1:]) or all(found.names[1:]):
+        return found
+    names: list[str] = []
+    for name in found.names:
+        names.append(name or (names[-1] if len(names) > 1 else ""))
+    line = found.headers[at][0]
+    headers = (*found.headers[:at], (line, tuple(names)), *found.headers[at + 1 :])
+    return replace(found, headers=headers, names=tuple(names))
 
 
 def _usual_width(records: Sequence[Record]) -> int:

@@ -39,7 +39,7 @@ class CellTable:
     lines: tuple[int, ...]
     """Line of each row in the file, or number of the record; the first is 1."""
     delimiter: str
-    """Character between cells; empty where the file has none."""
+    """Character between cells; a blank where the file has none."""
     sha256: str
     """Digest of the whole file."""
     left_out: tuple[tuple[int, str], ...] = ()

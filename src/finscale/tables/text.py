@@ -26,6 +26,7 @@ _INVISIBLE = dict.fromkeys(map(ord, "\ufeff\u200b\u200e\u200f\u2060\x1a"))
 _COMMENT = re.compile(r"\s*(#(?!N/A|NAME|REF|VALUE|NUM|DIV|NULL)|//)")
 _RULE = re.compile(r"[-+=|:_\s*]*[-=]{2}[-+=|:_\s*]*")
 _BLANKS = " "
+_ONE_CELL = re.compile(r'"(?=[^"]*[,;|\t])(?:[^"]|"")*"')
 _TIME = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?([+-]\d{2}:?\d{2}|Z)?")
 
 
@@ -112,30 +113,43 @@ def grid_of(text: str, place: str, recognise: Recogniser | None) -> Grid:
     if stated:
         lines[0] = ""
     comments = [i for i, line in enumerate(lines) if _COMMENT.match(line)]
+    raw = lines
     lines, header = _uncommented(lines, comments, recognise)
-    if comments and (dropped := [i for i in comments if i != header]):
-        about.append(("comments", _listed([(i + 1, text.split("\n")[i]) for i in dropped])))
+    first = next((i for i, line in enumerate(lines) if line.strip()), len(lines))
+    # above the table a comment may say whose bars they are; below its top it is skipped
+    titles = [(i + 1, (raw[i].strip(),)) for i in comments if i < first and i != header]
+    if dropped := [i for i in comments if i >= first and i != header]:
+        about.append(("comments", _listed([(i + 1, raw[i]) for i in dropped])))
     lines = ["" if _RULE.fullmatch(line) else line for line in lines]
+    lines = _unwrapped(lines)
     sample = [line for line in lines if line.strip()][:_SAMPLE]
     delimiter = stated[1] if stated else _delimiter(sample, recognise)
     if delimiter == _BLANKS and not any('"' in line for line in sample):
-        return Grid(tuple(_aligned(lines, recognise)), "", tuple(about))
+        return Grid((*titles, *_aligned(lines, recognise)), _BLANKS, tuple(about))
     quote = _quote(sample, delimiter)
     if quote in "“”":
         lines = [line.replace("“", '"').replace("”", '"') for line in lines]
         quote = '"'
     records, unclosed = _records(lines, delimiter, quote, place)
-    wrapped = [cells[0] for _, cells in records if len(cells) == 1]
-    if (
-        len(wrapped) > 0.9 * len(records)
-        and sum(delimiter in c for c in wrapped) > len(wrapped) / 2
-    ):
-        # every line is one quoted cell: what a spreadsheet makes of CSV opened with another comma
-        again = [""] * len(lines)
-        for line, cells in records:
-            again[line - 1] = delimiter.join(cells)
-        records, unclosed = _records(again, delimiter, quote, place)
-    return Grid(tuple(records), delimiter, tuple(about), unclosed)
+    return Grid((*titles, *records), delimiter, tuple(about), unclosed)
+
+
+def _unwrapped(lines: list[str]) -> list[str]:
+    """Return lines without the quotes around them, where most lines are one quoted cell.
+
+    That is what a spreadsheet makes of CSV when it expects another delimiter.
+    """
+    wrapped = [_is_wrapped(line) for line in lines]
+    if sum(wrapped) <= sum(bool(line.strip()) for line in lines) / 2:
+        return lines
+    return [
+        line.strip()[1:-1].replace('""', '"') if is_wrapped else line
+        for line, is_wrapped in zip(lines, wrapped, strict=True)
+    ]
+
+
+def _is_wrapped(line: str) -> bool:
+    return line[:1] == '"' and _ONE_CELL.fullmatch(line.strip()) is not None
 
 
 def _uncommented(

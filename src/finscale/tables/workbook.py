@@ -46,7 +46,7 @@ def workbook_grid(
         ) from None
     name = _chosen(sheets, place, sheet, symbol, recognise)
     about = (("sheet", name),) if len(sheets) > 1 else ()
-    return Grid(tuple(sheets[name]), "", about)
+    return Grid(tuple(sheets[name]), " ", about)
 
 
 def _records(rows: list[list[Any]]) -> list[Record]:

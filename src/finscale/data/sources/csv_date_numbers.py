@@ -92,6 +92,11 @@ FORMS: Mapping[str, NumberForm] = {
     "sas": NumberForm("days from 1960", _days("1960-01-01")),
     "mjd": NumberForm("modified Julian days", _days("1858-11-17")),
 }
+#: For messages about dates without a day.
+DAILY_ONLY = (
+    "import daily bars: finscale makes weekly and monthly ones of them (features build --timescale "
+    "monthly)"
+)
 # Taken only when asked for: they would be mistaken for Excel's days.
 _RARE = ("mjd",)
 
@@ -146,7 +151,9 @@ def read_numbers(
             )
         _refuse_lost_digits(cells, lines, found, place)
         return found, form
-    numbers = _in_one_unit(numbers)
+    mixed = _in_several_units(numbers, last)
+    if mixed is not None:
+        return mixed, "s"
     readings: dict[str, list[dt.datetime]] = {}
     for name in FORMS:
         found = _read(numbers, name, last, century, asked=False) if name not in _RARE else None
@@ -165,6 +172,13 @@ def read_numbers(
             f"{place}: the column of dates counts rows ({cells[0]}, {cells[1]}, …).",
             hint="name the column of dates, or add one to the file",
         )
+    period = _period(numbers, last)
+    if period and (period == "year" or not readings or len(set(numbers)) > 12):
+        raise DataError(
+            f"{place} row {lines[0]}: {cells[0]!r} names a {period} and no day: these are no daily "
+            "bars.",
+            hint=DAILY_ONLY,
+        )
     if not readings:
         raise DataError(_no_form(cells, lines, place), hint=_known_forms())
     kept = plausible({name: [m.date() for m in found] for name, found in readings.items()}, last)
@@ -180,16 +194,23 @@ def read_numbers(
     return readings[name], name
 
 
-def _in_one_unit(numbers: list[Decimal]) -> list[Decimal]:
-    """Return Unix times as seconds where files of several units were joined.
+def _in_several_units(numbers: Sequence[Decimal], last: dt.date) -> list[dt.datetime] | None:
+    """Return the moments of files joined from some in one unit and some in another, or None.
 
-    Binance writes milliseconds up to 2024 and microseconds from 2025 on. Since 2001 seconds have 10
-    digits, milliseconds 13, microseconds 16 and nanoseconds 19.
+    Binance went from milliseconds to microseconds in 2025. Numbers a thousand times apart are in
+    one unit only where some are close to 1970; then their sizes put others out of range.
     """
-    digits = [len(str(int(abs(number)))) for number in numbers]
-    if len(set(digits)) < 2 or not {*digits} <= {10, 13, 16, 19}:
-        return numbers
-    return [number.scaleb(10 - count) for number, count in zip(numbers, digits, strict=True)]
+    if min(numbers) < 10**9 or max(numbers) < 500 * min(numbers):
+        return None
+    sizes = ((10**11, 1), (10**14, 10**3), (10**17, 10**6), (10**20, 10**9))
+    found = []
+    for number in numbers:
+        unit = next((per_second for largest, per_second in sizes if number < largest), None)
+        if unit is None:
+            return None
+        found.append(_epoch(unit)(number))
+    in_range = min(found) >= _EARLIEST and max(found).date() <= last
+    return found if in_range and _has_daily_steps(sorted(found)) else None
 
 
 def _sure(readings: Mapping[str, list[dt.datetime]]) -> str | None:
@@ -239,13 +260,27 @@ def _with_century(
     return dates
 
 
+def _period(numbers: Sequence[Decimal], last: dt.date) -> str:
+    """Return ``month`` for 202401, 202402 …, ``year`` for 1999, 2000 …, else an empty string."""
+    years = [number // 100 if number > 9999 else number for number in numbers]
+    if any(
+        n != int(n) or not _EARLIEST.year <= y <= last.year
+        for n, y in zip(numbers, years, strict=True)
+    ):
+        return ""
+    if max(numbers) > 9999:
+        return "month" if all(1 <= number % 100 <= 12 for number in numbers) else ""
+    steps = {abs(b - a) for a, b in itertools.pairwise(numbers)}
+    return "year" if steps == {Decimal(1)} else ""
+
+
 def _convincing(dates: Sequence[dt.date]) -> bool:
     """Tell whether day counts that fit one form only can be trusted to be dates."""
     steps = {(b - a).days for a, b in itertools.pairwise(dates)}
-    in_order = all(step > 0 for step in steps) or all(step < 0 for step in steps)
+    in_order = all(step >= 0 for step in steps) or all(step <= 0 for step in steps)
     weekdays = weekend_share(dates) <= WEEKEND_SHARE
-    every_day = bool(steps) and steps <= {1, -1}
-    return in_order and (weekdays or every_day) and len(dates) > 1
+    every_day = steps <= {0, 1, -1}
+    return in_order and (weekdays or every_day) and not steps <= {0}
 
 
 def _refuse_lost_digits(

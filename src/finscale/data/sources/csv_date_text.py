@@ -11,7 +11,8 @@ from finscale.data.sources.csv_date_words import month_and_weekday
 
 UTC = dt.timedelta(0)
 _DASHES = str.maketrans("\u2010\u2011\u2012\u2013\u2014\u2212\u2019\u00b4`", "------'''")
-_EXCEL = re.compile(r"^=?\s*[\"'\u201c\u201d\u201e\u00ab]+(.*?)[\"'\u201c\u201d\u00bb]*$")
+# ="2024-01-02"; a leading apostrophe alone is how a spreadsheet marks text
+_QUOTED = re.compile(r"=?\s*(?:[\"\u201c\u201d\u201e]+(.*?)[\"\u201c\u201d]+|'+(.*?)'*)")
 _KANJI = str.maketrans(dict.fromkeys("年月日년월일", "-"))
 _EAST_WEEKDAY = re.compile(
     r"(?:星期|周|週)([一二三四五六日天])|([月火水木金土日])曜日?|([월화수목금토일])요일"
@@ -40,7 +41,7 @@ _PERIOD = re.compile(r"(?:\d{4}[-/. ]?[QqMm]\d{1,2}|[QqMm]\d[-/. ]?\d{4})")
 
 
 class NoDayError(ValueError):
-    """A cell names a month, a quarter or a week, and no day."""
+    """A cell names a month, a quarter or a week, and no day; the message says so."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ def normal(cell: str) -> str:
     if not cell.isascii():
         cell = unicodedata.normalize("NFKC", cell).translate(_DASHES)
     cell = " ".join(cell.split())
-    match = _EXCEL.match(cell)
-    return match[1].strip() if match else cell
+    match = _QUOTED.fullmatch(cell)
+    return (match[1] or match[2] or "").strip() if match else cell
 
 
 def take_apart(cell: str) -> DateParts:
@@ -84,11 +85,12 @@ def take_apart(cell: str) -> DateParts:
     week = _ISO_WEEK.fullmatch(text)
     if week:
         if week[3] is None:
-            raise NoDayError("a week")
+            raise NoDayError("names a week and no day")
         exact = dt.date.fromisocalendar(int(week[1]), int(week[2]), int(week[3]))
         return DateParts((), exact=exact, time=time, offset=offset)
     if _PERIOD.fullmatch(text):
-        raise NoDayError("a quarter" if "q" in text.casefold() else "a month")
+        what = "quarter" if "q" in text.casefold() else "month"
+        raise NoDayError(f"names a {what} and no day")
     east = _EAST_WEEKDAY.search(text)
     weekday = None
     if east:
@@ -121,7 +123,9 @@ def _check_count(numbers: tuple[str, ...], month: int | None, cell: str) -> None
     lengths = [len(number) for number in numbers]
     years = lengths.count(4)
     if (month and lengths == [4]) or (not month and sorted(lengths) in ([1, 4], [2, 4])):
-        raise NoDayError("a month")
+        raise NoDayError("names a month and no day")
+    if month and lengths in ([1], [2]):
+        raise NoDayError("lacks a day or a year")
     fits = (
         (month is not None and len(lengths) == 2 and max(lengths) <= 4 and 3 not in lengths)
         or (month is None and len(lengths) == 3 and max(lengths) <= 4 and 3 not in lengths)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from finscale.data import calendar
 from finscale.data.sources.csv_date_column import date_error, in_best_order
-from finscale.data.sources.csv_date_numbers import FORMS, as_numbers, read_numbers
+from finscale.data.sources.csv_date_numbers import DAILY_ONLY, FORMS, as_numbers, read_numbers
 from finscale.data.sources.csv_date_order import in_order, is_open
 from finscale.data.sources.csv_date_text import DateParts, NoDayError, normal, take_apart
 from finscale.data.sources.csv_sessions import (
@@ -43,6 +43,13 @@ class DateWishes:
 
     def __post_init__(self) -> None:
         check_session_of(self.session_of)
+        form = self.date_format
+        if form is not None and "%" not in form and form not in FORMS:
+            raise DataError(
+                f"{form!r} is no form of dates.",
+                hint=f"write it as {_with_percents(form)}, or name what numbers count: "
+                + ", ".join(name for name in FORMS if "%" not in name),
+            )
         if self.century is not None and self.century not in (1800, 1900, 2000):
             raise DataError(
                 f"{self.century} is not a century.", hint="--century 1900 reads 62 as 1962"
@@ -52,6 +59,15 @@ class DateWishes:
     def last(self) -> dt.date:
         """The last date that a bar can have: east of UTC it may already be tomorrow."""
         return self.now.date() + _DAY
+
+
+def _with_percents(form: str) -> str:
+    """Return the ``strptime`` format that DD/MM/YYYY means, or an example."""
+    found = form.casefold()
+    for letters, directive in (("yyyy", "%Y"), ("yy", "%y"), ("mmm", "%b"), ("mm", "%m")):
+        found = found.replace(letters, directive)
+    found = found.replace("dd", "%d")
+    return found if "%" in found and not re.search(r"(?<!%)[A-Za-z]", found) else "%d/%m/%Y"
 
 
 def parse_dates(
@@ -204,10 +220,8 @@ def _from_text(
                 known[cell] = take_apart(cell)
         except NoDayError as error:
             raise DataError(
-                f"{place} row {lines[i]}: {cells[i]!r} names {error} and no day: these are no "
-                "daily bars.",
-                hint="import daily bars: finscale makes weekly and monthly ones of them "
-                "(features build --timescale monthly)",
+                f"{place} row {lines[i]}: {cells[i]!r} {error}: these are no daily bars.",
+                hint=DAILY_ONLY,
             ) from None
         except (ValueError, OverflowError):
             raise date_error(cells[i], lines[i], place, first=not i) from None

@@ -104,6 +104,14 @@ def session_dates(
     evening = late[0] >= (_EVENING_UTC if clock == "UTC" else _EVENING)
     following = _evening_before(moments, trading)
     if following and not fits:
+        if evening and not _may_open_in_the_evening(calendar_name):
+            raise DataError(
+                f"{place}: bars are stamped {when} on Sundays to Thursdays, such as "
+                f"{moments[0]:%A %F %H:%M}, when {calendar_name} is closed: they are of another "
+                "exchange.",
+                hint="name its calendar, such as --calendar us_futures, XASX or 24/5 (FX), or "
+                "--calendar none: each bar is then dated by the day that follows",
+            )
         if evening:
             return following, f"stamped the evening before ({when}): dated by the day that follows"
         raise DataError(
@@ -177,6 +185,15 @@ def _trading_weekdays(calendar_name: str, dates: Sequence[dt.date]) -> set[int]:
     except DataError:
         return weekdays  # whoever needs the sessions themselves says what is wrong
     return {day.weekday() for day in found} or weekdays
+
+
+def _may_open_in_the_evening(calendar_name: str) -> bool:
+    """Tell whether a session can open on the day before: futures and FX, or no calendar."""
+    import exchange_calendars
+
+    if calendar.timezone(calendar_name) == ZoneInfo("UTC"):
+        return True
+    return bool(exchange_calendars.get_calendar(calendar_name).open_offset < 0)
 
 
 def _fits(dates: Sequence[dt.date], trading: set[int]) -> bool:

@@ -17,7 +17,7 @@ _NO_VALUE = (
 )
 _DASHES = str.maketrans("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-------")
 _APOSTROPHES = str.maketrans("\u2018\u2019\u00b4`\u02bc\u2032", "''''''")
-_EXCEL = re.compile(r"^=?\s*[\"\u201c\u201d\u201e]+(.*?)[\"\u201c\u201d]*$")
+_QUOTED = re.compile(r"=?\s*(?:\"+|[\u201c\u201d\u201e]+|'+)(.*?)(?:\"+|[\u201c\u201d]+|'+)")
 #: What a suffix multiplies by.
 _SUFFIXES = {
     **dict.fromkeys(("k", "tsd", "tys", "тыс", "千"), 1e3),
@@ -73,9 +73,8 @@ def plain_number(cell: str) -> str:
             str(unicodedata.decimal(c)) if c.isdecimal() else c for c in cell.translate(_DASHES)
         )
     cell = " ".join(cell.split()).casefold()
-    match = _EXCEL.match(cell)
-    cell = match[1].strip() if match else cell
-    return cell[1:] if cell.startswith("'") else cell
+    match = _QUOTED.fullmatch(cell)
+    return match[1].strip() if match else cell
 
 
 def number_digits(cell: str) -> str:
