@@ -47,6 +47,7 @@ def read(tmp_path):
     [
         "Datum;Eröffnung;Hoch;Tief;Schluss;Volumen",
         "Datum;Erster;Hoch;Tief;Schlusskurs;Stuecke",
+        "Datum;Erster;Hoch;Tief;Schlusskurs;Volumen",
         "Date;Ouv.;Plus haut;Plus bas;Dernier;Vol.",
         "Date;Ouverture;Haut;Bas;Clôture;Volume",
         "Fecha;Apertura;Máximo;Mínimo;Último;Vol.",
@@ -730,4 +731,89 @@ def test_a_format_that_does_not_fit_is_refused(read):
         "date,open,high,low,close,volume",
         lambda k, d: [d, *(round(float(x) * 10_000) for x in _bar(k)[:4]), 5],
     )
-    assert read(whole, format="lean").frame["close"].to_list() == pytest.approx(CLOSES)
+    assert read(whole, format="lean").frame["close"].to_list() == CLOSES
+
+
+def test_a_column_with_the_symbols_own_name_beside_bars_is_a_question(read):
+    content = _table("date,open,high,low,close,volume,VIX", lambda k, d: [d, *_bar(k), 15.2])
+    assert read(content, "SPY").provenance["not read"] == "VIX"
+    with pytest.raises(DataError, match="has a column 'VIX' beside open") as caught:
+        read(content, "VIX")
+    assert "--columns VIX=" in caught.value.hint
+    assert len(read(content, "VIX", columns="VIX=")) == 10
+
+
+def test_holes_in_one_key_do_not_matter_where_another_names_the_symbol(read):
+    days = [day for day in DAYS for _ in range(2)]
+    content = _table(
+        "date,instrument,isin,ticker,open,high,low,close,volume",
+        lambda k, d: [
+            d,
+            "" if k in (3, 8) else ("X1", "X2")[k % 2],
+            "" if k in (5, 7) else ("US1", "US2")[k % 2],
+            ("XOM", "SPY")[k % 2],
+            *_bar(k // 2, (30.0, 100.0)[k % 2]),
+        ],
+        days,
+    )
+    assert read(content).frame["close"].to_list() == CLOSES
+    with pytest.raises(DataError, match="has no instrument, and the file holds 2"):
+        read(content, "AAPL")
+    assert len(read(content, "AAPL", where="ticker=SPY", columns="instrument=,isin=")) == 10
+
+
+def test_a_row_that_stands_twice_does_not_hide_the_key_of_a_panel(read):
+    days = [*(day for day in DAYS for _ in range(2)), DAYS[-1]]
+    content = _table(
+        "date,thing,open,high,low,close,volume",
+        lambda k, d: [d, ("XOM", "SPY")[min(k, 19) % 2], *_bar(min(k, 19) // 2)],
+        days,
+    )
+    bars = read(content)
+    assert bars.frame["close"].to_list() == CLOSES
+    with pytest.raises(DataError, match=r"which differ in 'thing' \(SPY, XOM\)"):
+        read(content, "AAPL")
+
+
+def test_tickers_that_come_back_are_not_joined(read):
+    days = [dt.date(2023, 9, 1) + dt.timedelta(days=n) for n in range(30)]
+    content = _table(
+        "date,thing,open,high,low,close,volume",
+        lambda k, d: [d, ("TWTR", "ARM", "TWTR")[k // 10], *_bar(k)],
+        days,
+    )
+    with pytest.raises(DataError, match="one after another"):
+        read(content, calendar="none")
+    assert len(read(content, "TWTR", calendar="none")) == 20
+
+
+def test_where_names_the_rows_of_any_symbol(read):
+    days = [day for day in DAYS for _ in range(2)]
+    content = _table(
+        "date,instrument,open,high,low,close,volume",
+        lambda k, d: [d, ("XOM", "SPY")[k % 2], *_bar(k // 2, (30.0, 100.0)[k % 2])],
+        days,
+    )
+    assert read(content, "MINE", where="instrument=SPY").frame["close"].to_list() == CLOSES
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("binance", lambda k, d: [_epoch(d), *_bar(k), _epoch(d) + 86_399_999, 1, 2, 3, 4, 0]),
+        ("mt4", lambda k, d: [f"{d:%Y.%m.%d}", "00:00", *_bar(k)]),
+        (
+            "lean",
+            lambda k, d: [
+                f"{d:%Y%m%d} 00:00",
+                *(round(float(x) * 10_000) for x in _bar(k)[:4]),
+                _bar(k)[4],
+            ],
+        ),
+    ],
+)
+def test_headerless_files_are_imported_and_announced(read, name, row):
+    bars = read(_table("x", row).partition("\n")[2])
+    assert (bars.frame["date"].to_list(), bars.frame["close"].to_list()) == (DAYS, CLOSES)
+    assert bars.frame["volume"][0] == 1000
+    assert bars.provenance["format"].startswith(f"{name}: ")

@@ -42,6 +42,8 @@ def test_bt_optix(bars_of):
     bars = bars_of("bt_optix.csv", "SPY", **RAW)
     assert bars.provenance["not read"] == "OpenInterest (0 throughout), Optix_Close, VIX"
     assert bars.frame["close"][0] == 99.54
+    with pytest.raises(DataError, match="has a column 'VIX' beside open, high, low and close"):
+        bars_of("bt_optix.csv", "VIX", **RAW)
 
 
 def test_quandl_chris(bars_of):

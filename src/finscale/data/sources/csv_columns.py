@@ -17,7 +17,7 @@ from finscale.data.sources.csv_rows import (
 )
 from finscale.data.sources.csv_sheet import Sheet, make_sheet, parts_of
 from finscale.data.sources.csv_table import CsvTable
-from finscale.data.sources.csv_tickers import refuse_others, same_ticker
+from finscale.data.sources.csv_tickers import quoted, refuse_others, same_ticker
 from finscale.data.sources.csv_words import bare
 from finscale.errors import DataError
 
@@ -77,6 +77,8 @@ def find_columns(
     if ticker and ticker.upper() != symbol:
         notes["ticker"] = f"{ticker} in the file"
     index = {"date": dates, **pick_columns(sheet, groups, stated, alone, form, choices)}
+    if not ticker:
+        _refuse_namesake(sheet, {*index.values(), *alone}, symbol)
     unread = _unread(sheet, {*filtered, *used, *keys, *index.values()}, own)
     if unread:
         notes["not read"] = unread
@@ -121,6 +123,18 @@ def _check_ticker(sheet: Sheet, found: str, symbol: str, choices: Choices) -> st
             hint="leave --ticker away, or say which column names it: --columns symbol=NAME",
         )
     return found
+
+
+def _refuse_namesake(sheet: Sheet, known: Collection[int], symbol: str) -> None:
+    """Raise if a column beside the bars has the symbol's very name: VIX beside bars of SPY."""
+    for i, name in enumerate(sheet.names):
+        if name == symbol and len(name) > 1 and i not in known and not is_empty(sheet, i):
+            raise DataError(
+                f"{sheet.place} has a column {name!r} beside open, high, low and close, so these "
+                f"are hardly the bars of {name}.",
+                hint=f"name the symbol that they are of, or, if they are {name}'s all the same: "
+                f"--columns {quoted(name)}=",
+            )
 
 
 def _unread(sheet: Sheet, read: Collection[int], own: str) -> str:

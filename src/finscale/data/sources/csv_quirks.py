@@ -53,10 +53,12 @@ def interpret(
         if not broken.is_empty():
             raise DataError(
                 f"{place} row {broken['line'][0]}: prices have decimals, so they are not "
-                f"multiplied by {1 / form.scale:g} as {form.about} are (--format {form.name}).",
+                f"multiplied by {1 / form.scale:,.0f} as {form.about} are (--format {form.name}).",
                 hint="leave --format away",
             )
-        frame = frame.with_columns(pl.col(prices) * form.scale)
+        # numpy divides; polars multiplies by the inverse, and 100.52 gets a tail of decimals
+        exact = [pl.Series(p, frame[p].to_numpy() / round(1 / form.scale)) for p in prices]
+        frame = frame.with_columns(exact).with_columns(pl.col(prices).fill_nan(None))
     elif _are_ten_thousandths(frame, columns):
         notes["scale"] = (
             "prices look like the ten-thousandths of Lean and were taken as they are; "

@@ -21,6 +21,7 @@ _EVENT = re.compile(r"(dividend|(stock )?splits?|distribution|capital gains?)$",
 _OFTEN = 2
 _LONGEST_NAME = 6
 _BLOCK = 5
+_MOSTLY = 0.9
 # What follows from the date: 2024-01, FY23, 2024Q1, Jan, Monday.
 _CALENDAR = re.compile(
     r"((fy|q|h|w|m)?\s?\d{1,4}([\s/_-]?(q|h|w|m|fy)?\d{1,4})?"
@@ -102,7 +103,7 @@ def choose_rows(
     """
     total = len(sheet.rows)
     wanted = choices.ticker or symbol
-    ticker, column, merged, refusal = _by_named_column(sheet, stated, wanted, dates)
+    ticker, column, merged, refusal = _by_named_column(sheet, stated, wanted, dates, used)
     read = set() if column is None else {column}
     without = "symbol" in stated and stated["symbol"] is None
     free = [
@@ -121,7 +122,11 @@ def choose_rows(
 
 
 def _by_named_column(
-    sheet: Sheet, stated: Mapping[str, int | None], wanted: str, dates: int
+    sheet: Sheet,
+    stated: Mapping[str, int | None],
+    wanted: str,
+    dates: int,
+    used: Collection[int],
 ) -> tuple[str, int | None, bool, DataError | None]:
     """Keep the rows that a column named like a symbol's gives to the one wanted.
 
@@ -136,21 +141,26 @@ def _by_named_column(
     else:
         named = [(i, each.field, each.weak) for i, each in sheet.named("symbol", "id")]
         candidates = sorted(named, key=lambda one: (one[2], one[1] == "id"))
-    filled = []
+    filled, refusal = [], None
     for i, field, weak in candidates:
         cells = sheet.column(i)
-        if any(cells) and i != dates:
+        if i == dates or i in used or not any(cells):
+            continue
+        try:
             filled.append((i, field, weak, *_fill(sheet, i, cells)))
+        except DataError as error:
+            # holes do not matter if another column names the symbol
+            if field == "symbol" and not weak:
+                refusal = refusal or error
     for i, _, _, cells, merged in filled:
         ticker = spelled(cells, wanted, place=sheet.place)
         if ticker is not None:
             _keep(sheet, i, cells, ticker)
             return ticker, i, merged, None
     for i, field, weak, cells, _ in filled:
-        known = sorted(set(cells))
         if field == "symbol" and _are_tickers(sheet, dates, i, cells, weak=weak):
-            return "", None, False, refuse_others(known, wanted, place=sheet.place)
-    return "", None, False, None
+            refusal = refusal or refuse_others(sorted(set(cells)), wanted, place=sheet.place)
+    return "", None, False, refusal
 
 
 def _are_tickers(
@@ -274,13 +284,16 @@ def _tells_apart(sheet: Sheet, dates: int, column: int) -> bool:
     repeated = [values for values in rows_of.values() if len(values) > 1]
     if len(repeated) < max(1, len(rows_of) // 20):
         return False
-    return all(len(set(values)) == len(values) for values in repeated)
+    different = sum(len(set(values)) == len(values) for values in repeated)
+    return different >= _MOSTLY * len(repeated)
 
 
 def _blocks(cells: Sequence[str]) -> bool:
-    """Tell whether each value stands in one run of rows, one after another."""
+    """Tell whether each value stands in one run of rows, or tickers stand in long runs."""
     runs = [value for value, _ in groupby(cells)]
-    return len(runs) == len(set(runs)) > 1
+    values = set(runs)
+    long = len(runs) <= len(cells) / _BLOCK and all(map(looks_like_ticker, values))
+    return len(values) > 1 and (len(runs) == len(values) or long)
 
 
 def _which(sheet: Sheet, dates: int, column: int, wanted: str, ticker: str) -> DataError:

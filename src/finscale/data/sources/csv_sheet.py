@@ -191,14 +191,14 @@ def _title(table: CsvTable, names: Sequence[str]) -> str:
 
     ``Security,SPY US Equity``, ``# Symbol: SPY``, ``Apple Inc. (AAPL)``, or nothing but ``SPY``.
     """
-    for cells in table.headers:
-        filled = [cell for cell in cells if cell]
-        if cells == tuple(names) or not 0 < len(filled) <= 2:
+    lines = [[cell for cell in cells if cell] for cells in table.headers if cells != tuple(names)]
+    for filled in lines:
+        if not 0 < len(filled) <= 2:
             continue
         key, value = filled if len(filled) > 1 else _title_parts(filled[0])
         if means(key.strip(" #:="), "symbol") and _TICKER_LIKE.fullmatch(value):
             return value
-        if not key and len(filled) == 1 and not means(value, "title") and not means(value, "unit"):
+        if not key and not means(value, "title", "unit"):
             return value
     return ""
 

@@ -12,6 +12,7 @@ from finscale.errors import DataError
 
 #: Two names of one exchange.
 _SAME_EXCHANGE = {"SH": "SS", "XETRA": "DE", "XLON": "L"}
+_DESCRIPTION = re.compile(r"( [A-Z]{2})? (equity|index|curncy|comdty)$", re.IGNORECASE)
 _SHOWN = 8
 
 
@@ -39,7 +40,7 @@ def _forms(ticker: str) -> tuple[str, str]:
     # NASDAQ:AAPL, BINANCE:BTCUSDT
     plain = plain.rpartition(":")[2]
     # SPY US Equity, 7203 JT Equity, SPX Index
-    plain = re.sub(r"( [A-Z]{2})? (EQUITY|INDEX|CURNCY|COMDTY)$", "", plain)
+    plain = _DESCRIPTION.sub("", plain)
     plain = plain.lstrip("^$.#/")
     # NQ=F, EURUSD=X, ES1!
     plain = re.sub(r"(=[FX]|\d!)$", "", plain)
@@ -104,9 +105,10 @@ def refuse_others(tickers: Sequence[str], symbol: str, *, place: str) -> DataErr
     """Return the error for a file that holds only other symbols."""
     known = sorted(set(tickers) - {""})
     if len(known) == 1:
+        own = _DESCRIPTION.sub("", known[0])
         return DataError(
             f"{place} holds {known[0]}, not {symbol}.",
-            hint=f"--symbol {quoted(known[0])} imports it under its own name; "
+            hint=f"--symbol {quoted(own)} imports it under its own name; "
             f"--ticker {quoted(known[0])} says that it is {symbol}",
         )
     return DataError(
