@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from finscale.cli.evaluate_tables import _conclusion
 from finscale.config import BaselineConfig, ExperimentConfig
 from finscale.evaluation.bootstrap import Metric
 from finscale.evaluation.predictions import Predictions
@@ -186,3 +187,13 @@ def test_on_coin_tosses_hardly_anything_is_seen_over_a_noisy_logistic() -> None:
         seen += made.standing("logistic") == "seen"
     assert by_interval >= 5
     assert seen <= 1
+
+
+@pytest.mark.parametrize(("p_value", "doubted"), [(0.066, True), (0.01, False)])
+def test_the_interval_decides_and_another_test_that_doubts_it_is_quoted(p_value, doubted) -> None:
+    line = {"name": "logistic", "smallest": 0.012, "p_value": p_value}
+    said = _conclusion(line, claims(), "nats")
+    assert said.startswith("Skill over logistic is seen with 1,005 test days.")
+    assert ("would leave it open (p = 0.066)" in said) == doubted
+    # what is not claimed needs no second opinion
+    assert "would leave it open" not in _conclusion(line, claims(logistic=OPEN), "nats")
