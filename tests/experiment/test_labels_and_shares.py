@@ -126,3 +126,29 @@ def test_a_list_is_asked_for_where_a_name_is_given():
             place="x.yaml",
         )
     assert BaselineConfig(name="logistic").name == "logistic"
+
+
+def test_a_fold_without_the_event_has_its_place_among_others_that_have_it():
+    import numpy as np
+
+    from finscale.data.splits import Split
+    from finscale.experiment.labels import label_fault
+
+    class Windows:
+        task = ExperimentConfig().task
+
+        def targets(self, ends):
+            return np.array([0.0, 1.0, 0.0, 0.0, 1.0, 0.0], dtype=np.float32)[ends]
+
+    def split(test: list[int], fold: int) -> Split:
+        parts = np.array([0, 1]), np.array([2]), np.array(test)
+        return Split(*parts, fold, 0, 0, 0, ((), (), ()))
+
+    calm, wild = split([2, 3], 0), split([4, 5], 1)
+    assert label_fault(Windows(), calm, [calm, wild]) is None
+    alone = label_fault(Windows(), calm, [calm])
+    assert alone is not None
+    assert "none of the 2 windows of test has a positive label" in alone.message
+    both = label_fault(Windows(), calm, [calm, split([3], 1)])
+    assert both is not None
+    assert "of the test parts of all 2 folds" in both.message

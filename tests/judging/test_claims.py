@@ -8,13 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from finscale.cli.evaluate_tables import _conclusion
 from finscale.config import BaselineConfig, ExperimentConfig
 from finscale.evaluation.bootstrap import Metric
 from finscale.evaluation.predictions import Predictions
 from finscale.evaluation.targets import TARGETS
 from finscale.judging.claims import Claims, Known, known_by_baselines, lost_to_base_rate
 from finscale.judging.decision import decide_run, mend, which
-from finscale.judging.scoring import Scorecard
+from finscale.judging.scoring import Scorecard, skill
 
 UP, DOWN, OPEN = Metric(0.02, 0.01, 0.03), Metric(-0.02, -0.03, -0.01), Metric(0.0, -0.01, 0.01)
 NONE = Metric(0.0, 0.0, 0.0)
@@ -40,8 +41,13 @@ def claims(
         (claims(), "logistic", "seen", "Skill over logistic is seen with 1,005 test days."),
         (claims(logistic=OPEN), "logistic", "none", "No skill over logistic is seen"),
         (claims(volatility=DOWN), "volatility", "worse", "Worse than volatility: the difference"),
-        # an interval that touches nothing but zero says nothing
-        (claims(logistic=NONE), "logistic", "none", "No skill over logistic"),
+        # a network that stayed at its linear start
+        (
+            claims(logistic=NONE),
+            "logistic",
+            "none",
+            "The same as logistic: nothing is added to it.",
+        ),
         (
             claims(knows=DOWN),
             "logistic",
@@ -162,3 +168,32 @@ def test_numbers_are_held_against_their_training_mean() -> None:
     target_N = rng.normal(size=400)
     wild = made_predictions(50 * rng.normal(size=400), target_N, target=TARGETS["regression"])
     assert list(lost_to_base_rate({"logistic": wild})) == ["logistic"]
+
+
+def test_on_coin_tosses_hardly_anything_is_seen_over_a_noisy_logistic() -> None:
+    """20 walks: a forecast that says next to nothing beats an overfitted logistic most days."""
+    by_interval = seen = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        target_N = (rng.random(400) < 0.5).astype(float)
+        base = made_predictions(np.zeros(400), target_N)
+        logistic = made_predictions(rng.normal(0, 0.35, 400), target_N)
+        quiet = made_predictions(rng.normal(0, 0.05, 400), target_N)
+        gains = {"base_rate": skill(quiet, base), "logistic": skill(quiet, logistic)}
+        known = known_by_baselines({"base_rate": base, "logistic": logistic, "quiet": quiet})
+        auc = RANKS if known["quiet"].ranks else GUESSES
+        made = Claims(gains, 400, known=known, auc=auc)
+        by_interval += gains["logistic"].low > 0
+        seen += made.standing("logistic") == "seen"
+    assert by_interval >= 5
+    assert seen <= 1
+
+
+@pytest.mark.parametrize(("p_value", "doubted"), [(0.066, True), (0.01, False)])
+def test_the_interval_decides_and_another_test_that_doubts_it_is_quoted(p_value, doubted) -> None:
+    line = {"name": "logistic", "smallest": 0.012, "p_value": p_value}
+    said = _conclusion(line, claims(), "nats")
+    assert said.startswith("Skill over logistic is seen with 1,005 test days.")
+    assert ("would leave it open (p = 0.066)" in said) == doubted
+    # what is not claimed needs no second opinion
+    assert "would leave it open" not in _conclusion(line, claims(logistic=OPEN), "nats")

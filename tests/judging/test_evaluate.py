@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
 import os
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
@@ -11,7 +12,9 @@ from multiprocessing import get_context
 import numpy as np
 import polars as pl
 import pytest
+from rich.console import Console
 
+from finscale.cli.evaluate_tables import print_judgement
 from finscale.config import BaselineConfig, ExperimentConfig, SplitConfig, TaskConfig, load_config
 from finscale.config.baselines import DEFAULT_BASELINES
 from finscale.data import DataStore
@@ -32,6 +35,7 @@ from finscale.judging.judge import (
 )
 from finscale.judging.scoring import scorecard
 from finscale.judging.tables import Options
+from finscale.models.baselines.linear import TunedLinear
 from finscale.runs import RunStore
 
 FAST = Options(num_replicates=100)
@@ -327,3 +331,31 @@ def test_predictions_that_lost_windows_are_refused(world):
     finally:
         table.write_parquet(path)
     assert np.isfinite(table["logit"].to_numpy()).all()
+
+
+def test_a_logistic_that_fails_is_marked_wherever_it_is_shown(world, tmp_path, monkeypatch):
+    """It is sure of everything on days after 2014, as where a column separated the classes."""
+    run, _, data = world
+    candidate = run("volatility_ranges")
+    store = RunStore(tmp_path / "runs")
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(
+        TunedLinear, "predict", lambda self, frame, ends: rng.choice([-9.0, 9.0], len(ends))
+    )
+    card = scorecard(candidate, store, data=data)
+    assert list(card.claims.failed) == ["logistic"]
+    assert "skill over logistic (failed)" in dict(card.rows())
+    assert "The logistic baseline failed: it loses" in " ".join(card.sentences())
+    assert "Skill over volatility is seen" in " ".join(card.sentences())
+    judged = judge((candidate,), store, data=data, options=FAST)
+    assert {name: judged.claims.standing(name) for name in judged.claims.gains} == {
+        "base_rate": "seen",
+        "volatility": "seen",
+        "logistic": "failed",
+    }
+    content = json.loads(write_judgement(judged, tmp_path).read_text())
+    assert content["claims"]["logistic"] == "failed"
+    page = io.StringIO()
+    print_judgement(judged, Console(file=page, width=120), quiet=True)
+    assert "logistic (failed)" in page.getvalue()
+    assert "Skill over logistic is seen" not in page.getvalue()

@@ -33,7 +33,11 @@ def train(
         str | None, typer.Option(help="Parameter count to meet: 250k, 2M, 20M or any number.")
     ] = None,
     symbol: Annotated[
-        str | None, typer.Option(help="Another symbol, once imported or downloaded: SPY.")
+        str | None,
+        typer.Option(
+            help="Another symbol, once imported or downloaded: SPY. Where the file's dates do not "
+            "fit its bars, they are split by shares of the history."
+        ),
     ] = None,
     task: Annotated[
         str | None, typer.Option(help="Another question: threshold_1pct, direction …")
@@ -104,8 +108,14 @@ def train(
 
 
 def _announce(prepared: Prepared, terminal: Console) -> None:
-    """Say what was decided, and where it came from, before anything is trained."""
-    from finscale.experiment.announce import announcement
+    """Say what was decided, and where it came from, before anything is trained.
 
+    One fold is judged alone here: its own test days must differ in outcome.
+    """
+    from finscale.experiment.announce import announcement
+    from finscale.experiment.labels import label_fault
+
+    if fault := label_fault(prepared.dataset, prepared.split, [prepared.split]):
+        raise fault
     for name, text in announcement(prepared):
         terminal.print(f"[bold]{name:<10}[/bold]{text}", soft_wrap=True)
