@@ -90,3 +90,21 @@ def test_the_question_names_the_way_out(tmp_path):
     named = _import(tmp_path, days, calendar="XNYS")
     assert len(named) < len(days)
     assert all("XLON fits these bars better" in repair.reason for repair in named.repairs)
+
+
+def test_what_trades_every_day_is_told_so(tmp_path):
+    days = _sessions("24/7", "2023-01-02", "2023-06-30")
+    with pytest.raises(DataError, match="the days are those of 24/7") as caught:
+        _import(tmp_path, days)
+    assert "--calendar none accepts every day" in caught.value.hint
+    # that would leave out a third of the bars
+    assert "XNYS" not in caught.value.hint
+    with pytest.raises(DataError, match="56 of 180 bars, such as Monday"):
+        _import(tmp_path, days, calendar="XNYS")
+
+
+@pytest.mark.parametrize("step", [7, 30])
+def test_weekly_and_monthly_bars_follow_no_exchange(step):
+    first = dt.date(2015, 1, 2)
+    days = [first + dt.timedelta(days=step * number) for number in range(200)]
+    assert better_calendar(_rows(days), "XNYS") is None

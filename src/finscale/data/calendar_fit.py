@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 
 import polars as pl
 
@@ -27,6 +28,8 @@ _DIFFERENT_A_YEAR = 2
 _WINDOW = dt.timedelta(days=5 * 366)
 # A hole longer than any holiday says nothing about the exchange.
 _HOLE = dt.timedelta(days=14)
+# Daily bars are at most so far apart as a rule, even of what seldom trades.
+_DAILY = dt.timedelta(days=3)
 _LEAST_DAYS = 3
 _LEAST_RATIO = 3
 _MOST_AGAINST = 0.02
@@ -45,6 +48,8 @@ class BetterCalendar:
     @property
     def option(self) -> str:
         """The option that names it, and what fits as well."""
+        if self.name == "24/7":
+            return "--calendar 24/7 lists missing days as gaps, --calendar none accepts every day"
         also = f" ({', '.join(self.alike[:3])} would fit as well)" if self.alike else ""
         return f"--calendar {self.name}{also}"
 
@@ -68,7 +73,8 @@ def better_calendar(rows: pl.DataFrame, name: str) -> BetterCalendar | None:
     if name == NONE:
         return None
     days = rows.filter(~_repeats())["date"].to_list()
-    if not days:
+    # weekly and monthly bars, or a handful of days, follow no calendar of days
+    if len(days) < 2 or median(after - before for before, after in pairwise(days)) > _DAILY:
         return None
     own, years = _Evidence.of(days, name), (days[-1] - days[0]).days / 365
     least = max(_LEAST_DAYS, _DIFFERENT_A_YEAR * years)
@@ -126,15 +132,19 @@ def _is_clear(days: list[dt.date], name: str, other: str) -> bool:
 
 
 def another_exchange(
-    place: str, name: str, better: BetterCalendar, foreign: pl.DataFrame
+    place: str, name: str, better: BetterCalendar, foreign: pl.DataFrame, *, few: bool
 ) -> DataError:
-    """Return the question which exchange it is; ``foreign`` are the rows without a session."""
+    """Return the question which exchange it is.
+
+    ``foreign`` are the rows without a session; if they are ``few``, the calendar can be insisted
+    on.
+    """
     lacking = f", and {better.missing:,} of its sessions have no bar" if better.missing else ""
     bars = "1 bar falls" if foreign.height == 1 else f"{foreign.height:,} bars fall"
     return DataError(
         f"{place}: {bars} on days without a session of {name}, such as "
         f"{foreign['date'][0]:%A %F}{lacking}: the days are those of {better.name}.",
-        hint=f"{better.option}; --calendar {name} leaves those bars out",
+        hint=better.option + (f"; --calendar {name} leaves those bars out" if few else ""),
     )
 
 

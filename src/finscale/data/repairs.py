@@ -174,15 +174,21 @@ def _drop_foreign_days(rows: pl.DataFrame, context: Context) -> Mended:
         return rows, []
     better = better_calendar(rows, context.calendar)
     if better is not None and context.ask_calendar:
-        raise another_exchange(context.place, context.calendar, better, rows.filter(foreign))
+        few = len(days) <= _MOST_NAMED * rows.height
+        raise another_exchange(
+            context.place, context.calendar, better, rows.filter(foreign), few=few
+        )
     # a calendar that the user named is believed further
     most = _MOST_FOREIGN_DAYS if context.ask_calendar else _MOST_NAMED
     if len(days) > max(most * rows.height, 3):
-        named = better.option if better else "name the exchange's calendar, such as --calendar XLON"
+        unknown = (
+            "name the exchange's calendar, such as --calendar XLON, or --calendar none for what "
+            "trades every day"
+        )
         raise DataError(
             f"{context.place}: {len(days):,} of {rows.height:,} bars, such as {days[0]:%A %F}, "
             f"fall on days without a session of {context.calendar}.",
-            hint=f"{named}, or --calendar none for what trades every day",
+            hint=better.option if better else unknown,
         )
     other = f" ({better.name} fits these bars better)" if better else ""
     reason = f"no session of {context.calendar} on this {{day}}: row left out{other}"
