@@ -108,3 +108,26 @@ def test_weekly_and_monthly_bars_follow_no_exchange(step):
     first = dt.date(2015, 1, 2)
     days = [first + dt.timedelta(days=step * number) for number in range(200)]
     assert better_calendar(_rows(days), "XNYS") is None
+
+
+@pytest.mark.parametrize(
+    ("closed", "fits"), [([(1, 1), (12, 25)], "24/5"), ([(1, 1), (12, 25), (4, 7)], "CMES")]
+)
+def test_currencies_and_metals_on_new_yorks_holidays(closed, fits):
+    # closed at New Year and Christmas; metals on Good Friday too
+    days = [day for day in _sessions("24/5", "2023-01-02") if (day.month, day.day) not in closed]
+    assert better_calendar(_rows(days), "XNYS").name == fits
+
+
+def test_new_york_with_flaws_is_never_taken_for_another_exchange():
+    draw = random.Random(3)
+    sessions, weekdays = _sessions("XNYS", "2015-01-02"), _sessions("24/5", "2015-01-02")
+    holidays = sorted(set(weekdays) - set(sessions))
+    for _ in range(30):
+        count = draw.choice([40, 120, 250, 800, 2200])
+        start = draw.randrange(len(sessions) - count)
+        lost = draw.choice([0, 0.01, 0.05])
+        days = {day for day in sessions[start : start + count] if draw.random() >= lost}
+        inside = [day for day in holidays if min(days) < day < max(days)]
+        days |= set(draw.sample(inside, min(len(inside), 2)))
+        assert better_calendar(_rows(sorted(days)), "XNYS") is None

@@ -112,7 +112,8 @@ def _mend_offsets() -> None:
     from exchange_calendars.pandas_extensions.offsets import CompositeCustomBusinessDay
     from pandas.tseries.offsets import BaseOffset
 
-    CompositeCustomBusinessDay._get_daily_offset_mask = _are_sessions
+    if "_get_daily_offset_mask" not in vars(CompositeCustomBusinessDay):
+        CompositeCustomBusinessDay._get_daily_offset_mask = _are_sessions
     if hasattr(BaseOffset, "_apply"):  # before pandas 3.1
         return
     for offset in _offsets_of_the_library(BaseOffset):
