@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import os
@@ -169,6 +170,24 @@ def test_names_are_read_and_never_taken_for_patterns(folder):
     table.write_parquet(folder / "law*.parquet")
     for name in ("law [1].csv", "law*.parquet"):
         assert read_table(folder / name, x="parameters").y_n.tolist() == [0.5, 0.4, 0.35]
+
+
+READERS = {"read_parquet", "scan_parquet", "read_csv", "scan_csv", "scan_ipc", "scan_ndjson"} | {
+    "read_parquet_schema"
+}
+
+
+def test_polars_never_expands_a_path(root):
+    """A folder may be called ``proj [v2]``; to polars that is a pattern unless it is told."""
+    patterns = []
+    for path in (root / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                call = ast.unparse(node)
+                of_polars = call.startswith("pl.") and node.func.attr in READERS
+                if of_polars and "glob=False" not in call and "BytesIO" not in call:
+                    patterns.append(f"{path.name}: {call}")
+    assert not patterns
 
 
 def test_brackets_of_a_name_are_printed():

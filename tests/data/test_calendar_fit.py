@@ -90,3 +90,44 @@ def test_the_question_names_the_way_out(tmp_path):
     named = _import(tmp_path, days, calendar="XNYS")
     assert len(named) < len(days)
     assert all("XLON fits these bars better" in repair.reason for repair in named.repairs)
+
+
+def test_what_trades_every_day_is_told_so(tmp_path):
+    days = _sessions("24/7", "2023-01-02", "2023-06-30")
+    with pytest.raises(DataError, match="the days are those of 24/7") as caught:
+        _import(tmp_path, days)
+    assert "--calendar none accepts every day" in caught.value.hint
+    # that would leave out a third of the bars
+    assert "XNYS" not in caught.value.hint
+    with pytest.raises(DataError, match="56 of 180 bars, such as Monday"):
+        _import(tmp_path, days, calendar="XNYS")
+
+
+@pytest.mark.parametrize("step", [7, 30])
+def test_weekly_and_monthly_bars_follow_no_exchange(step):
+    first = dt.date(2015, 1, 2)
+    days = [first + dt.timedelta(days=step * number) for number in range(200)]
+    assert better_calendar(_rows(days), "XNYS") is None
+
+
+@pytest.mark.parametrize(
+    ("closed", "fits"), [([(1, 1), (12, 25)], "24/5"), ([(1, 1), (12, 25), (4, 7)], "CMES")]
+)
+def test_currencies_and_metals_on_new_yorks_holidays(closed, fits):
+    # closed at New Year and Christmas; metals on Good Friday too
+    days = [day for day in _sessions("24/5", "2023-01-02") if (day.month, day.day) not in closed]
+    assert better_calendar(_rows(days), "XNYS").name == fits
+
+
+def test_new_york_with_flaws_is_never_taken_for_another_exchange():
+    draw = random.Random(3)
+    sessions, weekdays = _sessions("XNYS", "2015-01-02"), _sessions("24/5", "2015-01-02")
+    holidays = sorted(set(weekdays) - set(sessions))
+    for _ in range(30):
+        count = draw.choice([40, 120, 250, 800, 2200])
+        start = draw.randrange(len(sessions) - count)
+        lost = draw.choice([0, 0.01, 0.05])
+        days = {day for day in sessions[start : start + count] if draw.random() >= lost}
+        inside = [day for day in holidays if min(days) < day < max(days)]
+        days |= set(draw.sample(inside, min(len(inside), 2)))
+        assert better_calendar(_rows(sorted(days)), "XNYS") is None

@@ -44,7 +44,8 @@ def main() -> None:
         drop_output()
         raise SystemExit(SIGPIPE_STATUS) from None
     except EOFError:
-        say_error(FinscaleError("there is a question, and standard input has ended."))
+        question = "there is a question, and standard input has ended."
+        say_error(FinscaleError(question, hint="an option answers it: see --help"))
         raise SystemExit(1) from None
     except OSError as error:
         say_error(FinscaleError(_in_words(error)))

@@ -57,15 +57,14 @@ def sessions(name: str, first: dt.date, last: dt.date) -> list[dt.date]:
     least, most = exchanges.bounds(_name(name))
     if first < least:
         raise DataError(
-            f"calendar {name} begins on {least}, and there are bars from {first}.",
+            f"calendar {name} begins on {least}, after {first}.",
             hint=f"--drop {first}:{least - _DAY} leaves the earlier bars out, --calendar none "
             "accepts every day",
         )
     if last > most:
         version = exchanges.library().__version__
         raise DataError(
-            f"calendar {name} of exchange_calendars {version} ends on {most}, and there are bars "
-            f"to {last}.",
+            f"calendar {name} of exchange_calendars {version} ends on {most}, before {last}.",
             hint=f"update exchange_calendars; or --drop {most + _DAY}:{last} leaves the later bars "
             "out, --calendar none accepts every day",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 
 import polars as pl
 
@@ -27,6 +28,11 @@ _DIFFERENT_A_YEAR = 2
 _WINDOW = dt.timedelta(days=5 * 366)
 # A hole longer than any holiday says nothing about the exchange.
 _HOLE = dt.timedelta(days=14)
+# Daily bars are at most so far apart as a rule, even of what seldom trades.
+_DAILY = dt.timedelta(days=3)
+#: Share of bars that may fall on days without a session. With more, the calendar must be wrong.
+_MOST_UNNAMED, _MOST_NAMED, _FEW = 0.05, 0.1, 3
+
 _LEAST_DAYS = 3
 _LEAST_RATIO = 3
 _MOST_AGAINST = 0.02
@@ -45,8 +51,55 @@ class BetterCalendar:
     @property
     def option(self) -> str:
         """The option that names it, and what fits as well."""
+        if self.name == "24/7":
+            return "--calendar 24/7 lists missing days as gaps, --calendar none accepts every day"
         also = f" ({', '.join(self.alike[:3])} would fit as well)" if self.alike else ""
         return f"--calendar {self.name}{also}"
+
+
+def check_foreign_days(
+    rows: pl.DataFrame, foreign: pl.DataFrame, name: str, *, place: str, ask: bool
+) -> str:
+    """Return what to add to the note on each row that falls on a day without a session.
+
+    Parameters
+    ----------
+    rows, foreign : polars.DataFrame
+        All rows, as :func:`better_calendar` takes them, and those without a session.
+    name : str
+        The calendar.
+    place : str
+        The file or the address, for messages.
+    ask : bool
+        Whether nobody has named the calendar: then a better one is a question.
+
+    Raises
+    ------
+    DataError
+        If another calendar has to be asked about, or so many rows have no session that the
+        calendar must be wrong.
+    """
+    better, day = better_calendar(rows, name), foreign["date"][0]
+    many = foreign.height > max(_MOST_NAMED * rows.height, _FEW)
+    if better is not None and ask:
+        lacking = f", and {better.missing:,} of its sessions have no bar" if better.missing else ""
+        bars = "1 bar falls" if foreign.height == 1 else f"{foreign.height:,} bars fall"
+        raise DataError(
+            f"{place}: {bars} on days without a session of {name}, such as {day:%A %F}{lacking}: "
+            f"the days are those of {better.name}.",
+            hint=better.option + ("" if many else f"; --calendar {name} leaves those bars out"),
+        )
+    # a calendar that was named is believed further
+    if many or (ask and foreign.height > max(_MOST_UNNAMED * rows.height, _FEW)):
+        raise DataError(
+            f"{place}: {foreign.height:,} of {rows.height:,} bars, such as {day:%A %F}, fall on "
+            f"days without a session of {name}.",
+            hint=better.option
+            if better
+            else "name the exchange's calendar, such as --calendar XLON, or --calendar none for "
+            "what trades every day",
+        )
+    return f" ({better.name} fits these bars better)" if better else ""
 
 
 def better_calendar(rows: pl.DataFrame, name: str) -> BetterCalendar | None:
@@ -68,7 +121,8 @@ def better_calendar(rows: pl.DataFrame, name: str) -> BetterCalendar | None:
     if name == NONE:
         return None
     days = rows.filter(~_repeats())["date"].to_list()
-    if not days:
+    # weekly and monthly bars, or a handful of days, follow no calendar of days
+    if len(days) < 2 or median(after - before for before, after in pairwise(days)) > _DAILY:
         return None
     own, years = _Evidence.of(days, name), (days[-1] - days[0]).days / 365
     least = max(_LEAST_DAYS, _DIFFERENT_A_YEAR * years)
@@ -123,19 +177,6 @@ def _is_clear(days: list[dt.date], name: str, other: str) -> bool:
     against, in_favour = len(own.days - theirs.days), len(theirs.days - own.days)
     fits = in_favour <= 1 + _MOST_AGAINST * len(days)
     return fits and against >= max(_LEAST_DAYS, _LEAST_RATIO * in_favour)
-
-
-def another_exchange(
-    place: str, name: str, better: BetterCalendar, foreign: pl.DataFrame
-) -> DataError:
-    """Return the question which exchange it is; ``foreign`` are the rows without a session."""
-    lacking = f", and {better.missing:,} of its sessions have no bar" if better.missing else ""
-    bars = "1 bar falls" if foreign.height == 1 else f"{foreign.height:,} bars fall"
-    return DataError(
-        f"{place}: {bars} on days without a session of {name}, such as "
-        f"{foreign['date'][0]:%A %F}{lacking}: the days are those of {better.name}.",
-        hint=f"{better.option}; --calendar {name} leaves those bars out",
-    )
 
 
 def _repeats() -> pl.Expr:

@@ -112,13 +112,15 @@ def _mend_offsets() -> None:
     from exchange_calendars.pandas_extensions.offsets import CompositeCustomBusinessDay
     from pandas.tseries.offsets import BaseOffset
 
-    CompositeCustomBusinessDay._get_daily_offset_mask = _are_sessions
-    if hasattr(BaseOffset, "_apply"):  # before pandas 3.1
-        return
-    for offset in _offsets_of_the_library(BaseOffset):
-        # _apply of the one with weekmasks calls pandas' own _apply, which is gone
-        new = _step if offset is CompositeCustomBusinessDay else offset._apply
-        offset._add_datetime = new
+    if "_get_daily_offset_mask" not in vars(CompositeCustomBusinessDay):
+        CompositeCustomBusinessDay._get_daily_offset_mask = _are_sessions
+    before = hasattr(BaseOffset, "_apply")  # pandas 3.0 or earlier
+    if not before:
+        for offset in _offsets_of_the_library(BaseOffset):
+            offset._add_datetime = offset._apply
+    # its own way from day to day needs pandas' _apply, and in one piece from 1990 it goes past a
+    # session of Moscow's: Sunday, 2009-01-11
+    setattr(CompositeCustomBusinessDay, "_apply" if before else "_add_datetime", _step)
 
 
 def _offsets_of_the_library(base: type) -> Iterator[Any]:

@@ -10,7 +10,7 @@ import polars as pl
 
 from finscale.data import calendar
 from finscale.data.bars import PRICES, Repair
-from finscale.data.calendar_fit import another_exchange, better_calendar
+from finscale.data.calendar_fit import check_foreign_days
 from finscale.data.cells import mend_cells
 from finscale.data.cut_off import drop_cut_off
 from finscale.data.fill import fill_from_close
@@ -20,11 +20,8 @@ from finscale.data.mending import drop as _drop
 from finscale.data.signs import refuse_negative
 from finscale.errors import DataError
 
-#: Share of rows that may contradict themselves or fall on days without a session. With more, the
-#: columns or the calendar must be wrong, not the rows.
+#: Share of rows that may contradict themselves. With more, the columns must be wrong, not the rows.
 _MOST_CONTRADICTIONS = 0.5
-_MOST_FOREIGN_DAYS = 0.05
-_MOST_NAMED = 0.1
 _FEW_ROWS = 20
 
 # A close this far outside low … high (log units) contradicts them: neither is to be believed.
@@ -166,22 +163,12 @@ def _drop_foreign_days(rows: pl.DataFrame, context: Context) -> Mended:
         return rows, []
     known = calendar.sessions(context.calendar, rows["date"][0], rows["date"][-1])
     foreign = ~pl.col("date").is_in(pl.Series(known, dtype=pl.Date).implode())
-    days = rows.filter(foreign)["date"]
+    days = rows.filter(foreign)
     if days.is_empty():
         return rows, []
-    better = better_calendar(rows, context.calendar)
-    if better is not None and context.ask_calendar:
-        raise another_exchange(context.place, context.calendar, better, rows.filter(foreign))
-    # a calendar that the user named is believed further
-    most = _MOST_FOREIGN_DAYS if context.ask_calendar else _MOST_NAMED
-    if len(days) > max(most * rows.height, 3):
-        named = better.option if better else "name the exchange's calendar, such as --calendar XLON"
-        raise DataError(
-            f"{context.place}: {len(days):,} of {rows.height:,} bars, such as {days[0]:%A %F}, "
-            f"fall on days without a session of {context.calendar}.",
-            hint=f"{named}, or --calendar none for what trades every day",
-        )
-    other = f" ({better.name} fits these bars better)" if better else ""
+    other = check_foreign_days(
+        rows, days, context.calendar, place=context.place, ask=context.ask_calendar
+    )
     reason = f"no session of {context.calendar} on this {{day}}: row left out{other}"
     return _drop(rows, foreign, lambda row: reason.format(day=f"{row['date']:%A}"))
 
