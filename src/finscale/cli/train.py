@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -67,7 +68,7 @@ def train(
         experiment,
         runs=RunStore(runs),
         callbacks=[] if silent else [ProgressBar(terminal)],
-        announce=lambda prepared: _announce(prepared, terminal),
+        announce=lambda prepared: _announce(prepared, terminal, runs),
     )
     card = scorecard(run, RunStore(runs), data=DataStore(experiment.data.root))
     if as_json:
@@ -84,9 +85,12 @@ def train(
     say(str(run.folder) if quiet else f"run       {run.folder}   {next_verbs}")
 
 
-def _announce(prepared: Prepared, terminal: Console) -> None:
+def _announce(prepared: Prepared, terminal: Console, runs: Path) -> None:
     """Say what was decided, and where it came from, before anything is trained."""
     from finscale.experiment.announce import announcement
+    from finscale.runs.folder import begun_at
 
     for name, text in announcement(prepared):
         terminal.print(f"[bold]{name:<10}[/bold]{text}", soft_wrap=True)
+    if where := begun_at(runs, prepared.run_id):
+        terminal.print(f"[bold]{'goes on':<10}[/bold]{where}: it was stopped there", soft_wrap=True)
