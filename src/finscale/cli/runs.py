@@ -196,7 +196,8 @@ def show_run(
     """Show one run: scores first, then config, data, counts, training, environment."""
     from finscale.config import format_count
     from finscale.judging.gather import model_name, predictions_of
-    from finscale.judging.scoring import card_rows, known_skills, test_scores
+    from finscale.judging.scoring import test_scores
+    from finscale.judging.shown import card_rows, known_skills
     from finscale.runs import RunStore
     from finscale.runs.garbage import studies_of_runs
 

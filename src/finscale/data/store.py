@@ -19,7 +19,7 @@ from finscale.data.manifest import (
     Mismatch,
 )
 from finscale.data.parquet import EncodedFrame, encode_frame
-from finscale.errors import DataError, nearest
+from finscale.errors import DataError, did_you_mean
 
 
 class FrameFacts(TypedDict):
@@ -98,19 +98,11 @@ class DataStore:
         symbol = normal_symbol(symbol)
         if not self.has_bars(symbol):
             known = self.symbols()
-            from finscale.data.sources import SOURCES
-
-            # bars that ship with a package need no network
-            bundled = "bundled" in SOURCES and SOURCES["bundled"].serves(symbol)
-            source = " --source bundled" if bundled else ""
             hint = (
-                f"finscale data download {symbol}{source}, or "
-                f"finscale data import FILE --symbol {symbol}"
+                f"finscale data download {symbol}, or finscale data import FILE --symbol {symbol}"
             )
-            if match := nearest(symbol, known):
-                hint = f"Did you mean {match}? Or {hint}"
-            elif known:
-                hint = f"{hint}. There are bars of {', '.join(sorted(known)[:6])}"
+            if known:
+                hint = f"{did_you_mean(symbol, known)} Or {hint}"
             raise DataError(f"{self.raw.folder} has no bars of {symbol}.", hint=hint)
         return self.raw.get(bars_id(symbol), version)
 

@@ -15,10 +15,9 @@ from finscale.evaluation.bootstrap import Metric, Resampler, paired_difference_i
 from finscale.evaluation.operating import OperatingRule, operating_points
 from finscale.evaluation.predictions import Predictions, aligned
 from finscale.evaluation.scores import Classified, collapsed, measure, probabilities
-from finscale.evaluation.targets import TARGETS, Target, outputs
+from finscale.evaluation.targets import TARGETS, outputs
 from finscale.judging.gather import predictions_of
 from finscale.runs import Run, RunStore
-from finscale.runs.index import summaries
 from finscale.scaling.digits import fixed, signed
 
 
@@ -30,18 +29,6 @@ def _with_interval(metric: Metric, *, sign: bool = False) -> str:
 #: A network that stayed at its linear start differs from the baseline by the rounding of fp32: a
 #: difference below this share of the loss is none.
 _ROUNDING = 1e-6
-
-
-def card_rows(
-    target: Target, scores: Mapping[str, Metric], skills: Mapping[str, Metric]
-) -> list[tuple[str, str]]:
-    """Return (name, value) lines of the scores that a target's card shows, and of skills."""
-    lines = [(target.scores[name].title, _with_interval(scores[name])) for name in target.card]
-    for name, gain in skills.items():
-        # squares of returns are too small for four decimals
-        text = _with_interval(gain, sign=True) if target.is_event else signed(gain)
-        lines.append((f"skill over {name.replace('_', ' ')}", text))
-    return lines
 
 
 @dataclass(frozen=True)
@@ -85,7 +72,14 @@ class Scorecard:
 
     def rows(self) -> list[tuple[str, str]]:
         """Return (name, value) lines for a terminal."""
-        lines = card_rows(TARGETS[self.target], self.scores, self.skills)
+        target = TARGETS[self.target]
+        lines = [
+            (target.scores[name].title, _with_interval(self.scores[name])) for name in target.card
+        ]
+        for name, gain in self.skills.items():
+            # squares of returns are too small for four decimals
+            text = _with_interval(gain, sign=True) if target.is_event else signed(gain)
+            lines.append((f"skill over {name.replace('_', ' ')}", text))
         if self.operating_point:
             form = "{precision:.2f} / {recall:.2f} at p ≥ {threshold:.2f} (chosen on validation)"
             lines.append(("precision / recall", form.format(**self.operating_point)))
@@ -155,22 +149,6 @@ def scorecard(run: Run, runs: RunStore, *, data: DataStore | None = None) -> Sco
         beyond_linear=None if linear is None else skills[LINEAR_BASELINE],
         linear_loss=None if linear is None else float(linear.losses_N.mean()),
     )
-
-
-def known_skills(run: Run, runs: RunStore) -> dict[str, Metric]:
-    """Return what a run gains over the usual baselines that are in the store already."""
-    own, windows = predictions_of([run]), {"data", "task", "split"}
-    asked = run.config.model_dump(include=windows)
-    found: dict[str, Metric] = {}
-    for row in summaries(runs):
-        if row["model"] not in DEFAULT_BASELINES or row["id"] == run.id:
-            continue
-        other = runs[row["id"]]
-        if other.config.model_dump(include=windows) == asked:
-            reference = predictions_of([other], beside=run.config)
-            loss = float(reference.losses_N.mean())
-            found[row["model"]] = _settled(skill(own, reference), loss)
-    return {name: found[name] for name in DEFAULT_BASELINES if name in found}
 
 
 def _settled(gain: Metric, loss: float) -> Metric:
