@@ -59,7 +59,7 @@ def status(
     """
     from finscale.config import load_study
     from finscale.runs import RunStore
-    from finscale.runs.folder import begun_at
+    from finscale.runs.begun import begun_at
     from finscale.study.execution.failures import Failures
     from finscale.study.registration import Registration
     from finscale.study.roster import roster

@@ -88,7 +88,7 @@ def train(
 def _announce(prepared: Prepared, terminal: Console, runs: Path) -> None:
     """Say what was decided, and where it came from, before anything is trained."""
     from finscale.experiment.announce import announcement
-    from finscale.runs.folder import begun_at
+    from finscale.runs.begun import begun_at
 
     for name, text in announcement(prepared):
         terminal.print(f"[bold]{name:<10}[/bold]{text}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What ``finscale runs show`` says of a run's scores: those of its own, and what is known beside."""
+"""What ``finscale runs show`` says of scores: a run's own, and what is known beside."""
 
 from __future__ import annotations
 
