@@ -64,6 +64,21 @@ def test_no_word_is_broken(width) -> None:
     assert all(len(one) <= width for one in lines)
 
 
+@pytest.mark.parametrize("width", [58, 60, 70, 200])
+def test_heads_are_broken_between_words_too(width) -> None:
+    columns = ("model", "runs", "log loss", "over runs", "AUC", "vs base rate", "vs volatility")
+    rows = [("volatility", "2", ".3021", ".172–.432", ".659", "+.1125", "+.0000")]
+    whole = ("model", "over runs")
+    table = plain_table(
+        columns, rows, left=("model",), whole=whole, width=width, padding=(0, 1, 0, 0)
+    )
+    terminal = Console(width=width, file=StringIO())
+    terminal.print(table)
+    said = terminal.file.getvalue().split()
+    assert said.count("volatility") == 2
+    assert "+.0000" in said
+
+
 def test_a_path_longer_than_the_terminal_can_still_be_pasted() -> None:
     path = "studies/" + "x" * 60 + "/report.html"
     assert wrapped(f"report    {path}", 40).split() == ["report", path]

@@ -10,7 +10,7 @@ import sys
 import polars as pl
 import pytest
 
-from finscale.data import Bars, DataStore, fetch_bars
+from finscale.data import Bars, DataStore
 from finscale.data.bars import conform
 from finscale.data.store import dataset_id
 from finscale.errors import DataError
@@ -191,18 +191,3 @@ except FinscaleError as error:
         "SPY.parquet",
         "manifest.json",
     ]
-
-
-def test_the_way_to_missing_bars_names_their_source(tmp_path) -> None:
-    store = DataStore(tmp_path)
-    store.add_bars(fetch_bars("bundled", "SP500"))
-
-    def hint(symbol: str) -> str:
-        with pytest.raises(DataError, match=f"has no bars of {symbol}") as refused:
-            store.bars_entry(symbol)
-        return refused.value.hint
-
-    assert "finscale data download NASDAQ --source bundled, or" in hint("NASDAQ")
-    assert "Known" not in hint("NASDAQ")
-    assert hint("SP50").startswith("Did you mean SP500? Or finscale data download SP50, or")
-    assert "--source bundled" not in hint("SPY")

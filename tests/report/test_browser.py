@@ -17,6 +17,7 @@ FIGURES = {
     "learning": 2,
     "spread": 2,
     "trading": 1,
+    "tearsheet": 3,
 }
 
 

@@ -297,6 +297,7 @@ def test_without_a_verdict_the_report_still_says_what_is_known(regression: Findi
         "regimes",
         "learning",
         "trading",
+        "tearsheet",
     }
     assert "squared return" in render_markdown(page)
     # two folds are one series of days

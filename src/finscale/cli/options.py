@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -232,6 +232,7 @@ def plain_table(
             break
         gone.append(name)
     kept = [place for place, name in enumerate(names) if name not in gone]
+    widths = _widths([least[names[place]] for place in kept], names, lines, kept, room, beside)
     caption = f"left out for want of width: {', '.join(n for n in names if n in gone)}"
     table = Table(
         box=None,
@@ -241,17 +242,38 @@ def plain_table(
         caption=caption if gone else None,
         caption_justify="left",
     )
-    for place in kept:
+    for place, own in zip(kept, widths, strict=True):
         name = names[place]
-        table.add_column(
-            name,
-            justify="left" if name in left else "right",
-            no_wrap=name in whole,
-            min_width=least[name],
-        )
+        justify: Literal["left", "right"] = "left" if name in left else "right"
+        table.add_column(name, justify=justify, no_wrap=name in whole, width=own)
     for line in lines:
         table.add_row(*(line[place] for place in kept))
     return table
+
+
+def _widths(
+    least: Sequence[int],
+    names: Sequence[str],
+    lines: Sequence[Sequence[str]],
+    kept: Sequence[int],
+    room: int,
+    beside: int,
+) -> list[int]:
+    """Return the width of each column: as much as it could use, where there is room for that.
+
+    Left alone, rich takes from the widest column first, and breaks its words.
+    """
+    wanted = [max(_least(row[place], whole=True) for row in (names, *lines)) for place in kept]
+    widths = list(least)
+    spare = room - sum(widths) - beside * len(widths)
+    while spare > 0 and widths != wanted:
+        # the narrowest of those that could use more
+        narrow = min(
+            (at for at, width in enumerate(widths) if width < wanted[at]), key=widths.__getitem__
+        )
+        widths[narrow] += 1
+        spare -= 1
+    return widths
 
 
 def _least(cell: str, *, whole: bool) -> int:

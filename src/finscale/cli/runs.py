@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,6 +19,9 @@ from finscale.cli.options import (
     say,
 )
 from finscale.errors import FinscaleError, did_you_mean
+
+if TYPE_CHECKING:
+    from finscale.runs import Run
 
 STUDIES = Path("studies")
 #: Order → the row's entry.
@@ -73,12 +76,11 @@ def list_runs(
     read from the run's predictions; that is recorded, as every reading of a test part is.
     """
     from finscale.config import parse_count
-    from finscale.judging.gather import test_loss
     from finscale.runs import RunStore
     from finscale.runs.garbage import studies_of_runs
     from finscale.runs.index import summaries
 
-    every = summaries(RunStore(runs), test_loss=test_loss)
+    every = summaries(RunStore(runs), test_loss=_test_loss)
     owners = studies_of_runs(studies)
     for row in every:
         row["studies"] = owners.get(row["id"], [])
@@ -131,6 +133,13 @@ def list_runs(
             drop=("seconds", "data", "validation", "task", "fold", "seed", "study", "size"),
         )
     )
+
+
+def _test_loss(run: Run) -> float | None:
+    # most are known: what reads predictions is loaded for those that are not
+    from finscale.judging.gather import test_loss
+
+    return test_loss(run)
 
 
 _COLUMNS = (
@@ -187,7 +196,8 @@ def show_run(
     """Show one run: scores first, then config, data, counts, training, environment."""
     from finscale.config import format_count
     from finscale.judging.gather import model_name, predictions_of
-    from finscale.judging.scoring import card_rows, known_skills, test_scores
+    from finscale.judging.scoring import card_rows, test_scores
+    from finscale.judging.shown import known_skills
     from finscale.runs import RunStore
     from finscale.runs.garbage import studies_of_runs
 

@@ -110,7 +110,7 @@ def run_study(
 
 def _begun(study: Study, missing: Sequence[Planned]) -> list[str]:
     """Say where the runs go on that were stopped before their end."""
-    from finscale.runs.folder import begun_at
+    from finscale.runs.begun import begun_at
 
     found = [(one, begun_at(study.runs.folder, one.run_id)) for one in missing]
     begun = [f"goes on    {one.cell.label}: {where}" for one, where in found if where]

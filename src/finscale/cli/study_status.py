@@ -59,7 +59,7 @@ def status(
     """
     from finscale.config import load_study
     from finscale.runs import RunStore
-    from finscale.runs.folder import begun_at
+    from finscale.runs.begun import begun_at
     from finscale.study.execution.failures import Failures
     from finscale.study.registration import Registration
     from finscale.study.roster import roster
@@ -116,7 +116,8 @@ def status(
     for change in registration.changes():
         say(f"changed since it was registered: {change}")
     if not all(row["done"] for row in rows):
-        say(f"next      finscale study run {config}{' --quick' if quick else ''}")
+        words = [*(f"--set '{one}'" for one in settings or ()), *(["--quick"] if quick else [])]
+        say(" ".join([f"next      finscale study run {config}", *words]))
 
 
 def _groups(members: Iterable[RosterRun], rows: list[dict[str, Any]]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -86,7 +87,7 @@ def train(
         experiment,
         runs=RunStore(runs),
         callbacks=[] if silent else [ProgressBar(terminal)],
-        announce=lambda prepared: _announce(prepared, terminal),
+        announce=lambda prepared: _announce(prepared, terminal, runs),
     )
     card = scorecard(run, RunStore(runs), data=DataStore(experiment.data.root))
     decision = decide_run(card, run.config)
@@ -107,15 +108,18 @@ def train(
     say(str(run.folder) if quiet else f"run       {run.folder}   {next_verbs}")
 
 
-def _announce(prepared: Prepared, terminal: Console) -> None:
+def _announce(prepared: Prepared, terminal: Console, runs: Path) -> None:
     """Say what was decided, and where it came from, before anything is trained.
 
     One fold is judged alone here: its own test days must differ in outcome.
     """
     from finscale.experiment.announce import announcement
     from finscale.experiment.labels import label_fault
+    from finscale.runs.begun import begun_at
 
     if fault := label_fault(prepared.dataset, prepared.split, [prepared.split]):
         raise fault
     for name, text in announcement(prepared):
         terminal.print(f"[bold]{name:<10}[/bold]{text}", soft_wrap=True)
+    if where := begun_at(runs, prepared.run_id):
+        terminal.print(f"[bold]{'goes on':<10}[/bold]{where}: it was stopped there", soft_wrap=True)

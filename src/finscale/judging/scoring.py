@@ -20,7 +20,6 @@ from finscale.evaluation.targets import TARGETS, Target, outputs
 from finscale.judging.claims import ROUNDING, Claims, Known, failure, known_by_baselines, settled
 from finscale.judging.gather import predictions_of
 from finscale.runs import Run, RunStore
-from finscale.runs.index import summaries
 from finscale.scaling.digits import fixed, signed
 
 
@@ -203,22 +202,6 @@ def rates_of(predictions: Predictions) -> tuple[float, float] | None:
         return None
     test_N = predictions.arrays("test")[1]
     return float(predictions.training_mean.mean()), float(test_N.mean())
-
-
-def known_skills(run: Run, runs: RunStore) -> dict[str, Metric]:
-    """Return what a run gains over the usual baselines that are in the store already."""
-    own, windows = predictions_of([run]), {"data", "task", "split"}
-    asked = run.config.model_dump(include=windows)
-    found: dict[str, Metric] = {}
-    for row in summaries(runs):
-        if row["model"] not in DEFAULT_BASELINES or row["id"] == run.id:
-            continue
-        other = runs[row["id"]]
-        if other.config.model_dump(include=windows) == asked:
-            reference = predictions_of([other], beside=run.config)
-            loss = float(reference.losses_N.mean())
-            found[row["model"]] = settled(skill(own, reference), loss)
-    return {name: found[name] for name in DEFAULT_BASELINES if name in found}
 
 
 def baseline_run(run: Run, name: str, runs: RunStore, *, data: DataStore | None = None) -> Run:

@@ -134,17 +134,19 @@ def _fit(findings: Findings) -> list[Mark]:
     if beyond.sum() > 1:
         rest = curve.x[beyond].tolist(), curve.value[beyond].tolist()
         marks.append(Line("carried on to ×10", *rest, "model", dash="dash"))
-        marks += _tenfold(findings, float(curve.value[measured][-1]))
+        marks += _tenfold(findings)
     null = f"null: no effect of size {fixed(curve.null, findings.measure.digits)}"
     return [*marks, Rule(null, curve.null, "null", "dot")]
 
 
-def _tenfold(findings: Findings, here: float) -> list[Mark]:
+def _tenfold(findings: Findings) -> list[Mark]:
     """Draw what ten times the largest size would bring, with the interval of the first screen."""
     verdict, curve, measure = findings.verdict, findings.curve, findings.measure
     if verdict is None or curve is None or curve.x[-1] < REACH * curve.size_G[-1] * 0.999:
         return []
     change = measure.change(verdict.next_tenfold)
+    # the dot stands on the carried-on curve, which ends where the change leads
+    here = float(curve.value[-1]) - change.value
     says = (
         f"{sized(findings, float(curve.x[-1]))}, not run\n"
         f"×10 would bring {measure.amount(interval(verdict.next_tenfold, sign=True))}"

@@ -90,7 +90,7 @@ def tearsheet(findings: Findings) -> Figure | None:
     panels = (
         _course(courses, "drawdown", "drawdown: fall from the highest value so far"),
         _course(courses, "sharpe", f"Sharpe ratio of the last {ROLLING} sessions, a year"),
-        _course({MODEL: courses[MODEL]}, "exposure", "share of equity invested"),
+        _course(courses, "exposure", "share of equity invested"),
     )
     own, hold = (trading.measured[name] for name in (MODEL, BUY_AND_HOLD))
     invested = float(trading.results[MODEL].exposure.mean())
