@@ -20,7 +20,7 @@ from finscale.data.manifest import (
     Mismatch,
 )
 from finscale.data.parquet import EncodedFrame, encode_frame
-from finscale.errors import DataError
+from finscale.errors import DataError, nearest
 
 
 class FrameFacts(TypedDict):
