@@ -432,7 +432,7 @@ PARQUET = _written(lambda f: FRAME.to_parquet(f))
         (gzip.compress(PLAIN.encode())[:-20], "is packed and cannot be unpacked"),
         (_zip(**{"a.csv": PLAIN})[:-30], "is packed and cannot be unpacked"),
         (lzma.compress(PLAIN.encode())[:-20], "is packed and cannot be unpacked"),
-        (gzip.compress(b""), "is empty"),
+        (gzip.compress(b"", mtime=0), "is empty"),
         (_zip(), "an archive without a data file"),
         (PARQUET[:-40], "is a parquet file that cannot be read"),
         (PARQUET[:200] + PARQUET[300:], "is a parquet file that cannot be read"),
