@@ -156,3 +156,17 @@ def test_every_fifth_session_is_weekly_whatever_its_weekday(read):
     rows = [f"{day},{','.join(map(str, BARS[k % 20]))}" for k, day in enumerate(days)]
     with pytest.raises(DataError, match="weekly bars"):
         read("\n".join(["Date,Open,High,Low,Close,Volume", *rows]))
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        lambda d: f"{d.year - 1911}/{d:%m/%d}",
+        lambda d: f"民國{d.year - 1911}年{d.month}月{d.day}日",
+        lambda d: f"R{d.year - 2018}.{d.month}.{d.day}",
+        lambda d: f"令和{d.year - 2018}年{d.month}月{d.day}日",
+        lambda d: str(d).translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")),
+    ],
+)
+def test_years_of_other_calendars_and_digits_of_other_scripts(read, date):
+    _is_whole(read(_text("Date,Open,High,Low,Close,Volume", lambda d, b: (date(d), *b))))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from finscale.data import calendar
 from finscale.data.sources.csv_date_column import date_error, in_best_order
+from finscale.data.sources.csv_date_eras import in_common_years
 from finscale.data.sources.csv_date_numbers import DAILY_ONLY, FORMS, as_numbers, read_numbers
 from finscale.data.sources.csv_date_order import in_order, is_open
 from finscale.data.sources.csv_date_text import DateParts, NoDayError, normal, take_apart
@@ -93,6 +94,9 @@ def parse_dates(
     """
     plain = [normal(cell) for cell in cells]
     notes: dict[str, str] = {}
+    era = ""
+    if wishes.date_format is None:
+        plain, era = in_common_years(plain)
     if wishes.date_format is None and all(_PLAIN_ISO.fullmatch(cell) for cell in plain):
         stamps = [Stamp(moment) for moment in _iso(plain, cells, lines, place)]
     elif all(_JSON_DATE.fullmatch(cell) for cell in plain):
@@ -113,6 +117,8 @@ def parse_dates(
     dates, note = session_dates(
         stamps, place=place, calendar_name=wishes.calendar, session_of=wishes.session_of
     )
+    if era:
+        notes = {**notes, "dates": era}
     return dates, {**notes, **({"sessions": note} if note else {})}
 
 
