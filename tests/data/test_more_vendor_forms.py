@@ -170,3 +170,52 @@ def test_every_fifth_session_is_weekly_whatever_its_weekday(read):
 )
 def test_years_of_other_calendars_and_digits_of_other_scripts(read, date):
     _is_whole(read(_text("Date,Open,High,Low,Close,Volume", lambda d, b: (date(d), *b))))
+
+
+def test_a_leap_day_of_the_buddhist_calendar_is_named_as_such(read):
+    # 2567 has no 29 February in the common calendar
+    rows = [f"{d}/2/2567,100,101,99,100,1000" for d in (26, 27, 28, 29)]
+    with pytest.raises(DataError, match="Buddhist calendar, 2024"):
+        read("\n".join(["Date,Open,High,Low,Close,Volume", *rows]))
+
+
+def test_a_row_for_each_field_of_a_bar_is_named_with_the_way_out(read):
+    fields = ("Open", "High", "Low", "Close", "Volume")
+    rows = [
+        f"{day},{field},{value}"
+        for day, bar in zip(DAYS, BARS, strict=True)
+        for field, value in zip(fields, bar, strict=True)
+    ]
+    with pytest.raises(DataError, match="a row for each field of a bar") as error:
+        read("\n".join(["Date,variable,value", *rows]))
+    assert "pivot" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("start", "what"),
+    [
+        (b"<stata_dta><header>", "a Stata file"),
+        (b"\x72\x02\x01\x00", "a Stata file"),
+        (b"\0" * 12 + b"\xc2\xea\x81\x60", "a SAS data set"),
+        (b"MATLAB 5.0 MAT-file", "a Matlab file"),
+    ],
+)
+def test_files_of_statistics_programs_are_named(tmp_path, start, what):
+    file = tmp_path / "bars.bin"
+    file.write_bytes(start + bytes(200))
+    with pytest.raises(DataError, match=what):
+        fetch_bars("csv", "SPY", file=file)
+
+
+def test_a_fund_with_empty_open_high_and_low_has_a_way_in(read):
+    text = _text("Date,Open,High,Low,Close,Volume", lambda d, b: (d, "", "", "", b[3], ""))
+    with pytest.raises(DataError, match="the column 'Open' is empty") as error:
+        read(text, symbol="FUND")
+    columns = re.search(r"funds: --columns (\S+)", str(error.value))[1]
+    frame = read(text, symbol="FUND", columns=columns).frame
+    assert frame["open"].to_list() == frame["close"].to_list() == [bar[3] for bar in BARS]
+
+
+@pytest.mark.parametrize("name", ["Lots", "No. of Contracts"])
+def test_contracts_and_lots_are_the_volume_of_a_future(read, name):
+    _is_whole(read(_text(f"Date,Open,High,Low,Close,{name}")))

@@ -27,6 +27,7 @@ _PLAIN_ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
 _JSON_DATE = re.compile(r"\\?/Date\((-?\d+)([+-]\d{4})?\)\\?/")
 _DAY = dt.timedelta(days=1)
 _BUDDHIST = 543
+_YEAR = re.compile(r"(?<!\d)2\d{3}(?=[-/. ]|$)(?!\.\d*$)")
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,9 @@ def parse_dates(
     plain = [normal(cell) for cell in cells]
     notes: dict[str, str] = {}
     era = ""
+    years = [int(match[0]) for cell in plain if (match := _YEAR.search(cell))]
+    if len(years) == len(plain):
+        _refuse_buddhist(min(years), place, wishes)
     if wishes.date_format is None:
         plain, era = in_common_years(plain)
     if wishes.date_format is None and all(_PLAIN_ISO.fullmatch(cell) for cell in plain):
@@ -108,18 +112,21 @@ def parse_dates(
     else:
         stamps, notes = _from_text(plain, cells, lines, place, wishes)
     refuse_intraday(stamps, place)
-    year = min(stamp.local.year for stamp in stamps)
-    if year > wishes.last.year + _BUDDHIST - 200:
-        raise DataError(
-            f"{place}: the year {year} is that of the Buddhist calendar, {year - _BUDDHIST}.",
-            hint=f"write the years of the common calendar: {year} less {_BUDDHIST}",
-        )
+    _refuse_buddhist(min(stamp.local.year for stamp in stamps), place, wishes)
     dates, note = session_dates(
         stamps, place=place, calendar_name=wishes.calendar, session_of=wishes.session_of
     )
     if era:
         notes = {**notes, "dates": era}
     return dates, {**notes, **({"sessions": note} if note else {})}
+
+
+def _refuse_buddhist(year: int, place: str, wishes: DateWishes) -> None:
+    if year > wishes.last.year + _BUDDHIST - 200:
+        raise DataError(
+            f"{place}: the year {year} is that of the Buddhist calendar, {year - _BUDDHIST}.",
+            hint=f"write the years of the common calendar: {year} less {_BUDDHIST}",
+        )
 
 
 def _iso(

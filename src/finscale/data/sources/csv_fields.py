@@ -101,6 +101,9 @@ def pick_columns(
         field: [(i, weak) for i, weak in candidates if i not in given]
         for field, candidates in groups.items()
     }
+    if not free.get("close"):
+        # open=Close,high=Close,low=Close of a fund: the close stays the close
+        free["close"] = [one for one in groups.get("close", ()) if one[0] not in alone]
     index = {field: i for field, i in stated.items() if i is not None}
     for field in (*PRICES, *OPTIONAL):
         if field not in stated:
@@ -208,7 +211,16 @@ def _unknown_volume(sheet: Sheet, known: Collection[int], index: Mapping[str, in
 
 
 def _missing(sheet: Sheet, missing: Sequence[str], groups: Groups) -> DataError:
-    empty = [i for i, _ in groups.get(missing[0], ())]
+    empty = [i for i, _ in groups.get(missing[0], ()) if is_empty(sheet, i, zeros=False)]
+    close = [i for i, _ in groups.get("close", ()) if not is_empty(sheet, i, zeros=True)]
+    if empty and close and "close" not in missing:
+        name = sheet.names[close[0]]
+        every = ",".join(f"{field}={name}" for field in missing)
+        return DataError(
+            f"{sheet.place}: the column {sheet.names[empty[0]]!r} is empty.",
+            hint=f"bars need {', '.join(missing)}; if other columns hold them: --columns "
+            f"{missing[0]}=NAME; index levels and funds: --columns {quoted(every)}",
+        )
     if empty:
         return DataError(
             f"{sheet.place}: the column {sheet.names[empty[0]]!r} is empty.",
