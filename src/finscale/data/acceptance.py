@@ -50,6 +50,8 @@ class Wishes:
     calendar."""
     strict: bool = False
     """Refuse rows that need a repair instead of repairing them."""
+    said_by: str = "the user"
+    """Who says what has been done to the prices, for the summary: the user, or a column."""
     now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
     """The present, with a zone: a session that is not over has no bar yet."""
 
@@ -116,8 +118,10 @@ def accept(
     )
     if wishes.real_moves:
         provenance["real moves"] = ", ".join(str(day) for day in wishes.real_moves)
+    who = f"declared by {wishes.said_by}"
+    said = {name: note.replace("declared by the user", who) for name, note in settled.notes.items()}
     notes = {
-        **settled.notes,
+        **said,
         "left out": left_out_in_words(found, num_rows),
         "unusual": unusual_prices(settled.rows),
         **jumps_in_words(settled.rows, "adj_close"),

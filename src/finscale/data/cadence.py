@@ -129,6 +129,10 @@ _EVERY: dict[Cadence, str] = {
 def _is_regular(name: Cadence, days: Sequence[dt.date]) -> bool:
     """Tell whether bars stand where a slower cadence puts them."""
     if name in ("weekly", "fortnightly"):
+        steps = np.diff(np.array(days, "datetime64[D]")).astype(int)
+        least, most = _STEPS[name]
+        if len(days) > _LONG_RUN and ((steps >= least) & (steps <= most)).mean() >= _MOST:
+            return True  # every fifth session, whichever its weekday
         weekdays = Counter(day.weekday() for day in days)
         return weekdays.most_common(1)[0][1] >= _SAME_DAY * len(days)
     months = {(day.year, day.month) for day in days}

@@ -182,7 +182,11 @@ def _numbers(frame: pl.DataFrame, columns: Sequence[str], place: str) -> pl.Data
             values = frame[column].cast(pl.String)
             wrong = values.filter(values.cast(pl.Float64, strict=False).is_null())
             example = repr(wrong[0]) if len(wrong) else "text"
-            raise DataError(f"{place}: column {column!r} holds {example}, which is not a number.")
+            raise DataError(
+                f"{place}: column {column!r} holds {example}, which is not a number.",
+                hint="write plain numbers (1000, not 1k), and leave out the rows of runs that "
+                "have none",
+            )
     return frame.with_columns(pl.col(column).cast(pl.Float64) for column in columns)
 
 

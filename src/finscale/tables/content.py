@@ -35,6 +35,13 @@ _FOREIGN = (
     (b"7z\xbc\xaf", "a 7-Zip archive", "unpack it first"),
     (b"\x80\x04\x95", "a Python pickle", "pandas.read_pickle(FILE).to_parquet(NEW)"),
     (b"\x80\x05\x95", "a Python pickle", "pandas.read_pickle(FILE).to_parquet(NEW)"),
+    (b"<stata_dta>", "a Stata file", "pandas.read_stata(FILE).to_parquet(NEW)"),
+    (b"\x71\x02\x01", "a Stata file", "pandas.read_stata(FILE).to_parquet(NEW)"),
+    (b"\x72\x02\x01", "a Stata file", "pandas.read_stata(FILE).to_parquet(NEW)"),
+    (b"\x73\x02\x01", "a Stata file", "pandas.read_stata(FILE).to_parquet(NEW)"),
+    (b"\0" * 12 + b"\xc2\xea", "a SAS data set", "pandas.read_sas(FILE).to_parquet(NEW)"),
+    (b"HEADER RECORD***", "a SAS transport file", "pandas.read_sas(FILE).to_parquet(NEW)"),
+    (b"MATLAB 5.0 MAT", "a Matlab file", "writetable(T, 'bars.csv') in Matlab"),
     (b"\x89PNG", "a picture", "export the data themselves"),
     (b"\xff\xd8\xff", "a picture", "export the data themselves"),
 )

@@ -32,6 +32,11 @@ _UNIT = re.compile(
     r"([ /]?(share|day|contract))?[\])>]?"
 )
 _TICKER_LABEL = re.compile(r"(?i)(ticker|symbol|security|instrument|price|name|code)s?:?")
+# MSFT, Ticker: MSFT or Microsoft (MSFT) by itself on a line.
+_TICKER_LINE = re.compile(
+    r"(?:#?\s*(?i:ticker|symbol|security)s?\s*[:=;,\t]?\s*)?\^?[A-Z][A-Z0-9.=^-]{0,9}( US Equity)?"
+    r"|.*\([A-Z][A-Z0-9.:]{0,11}\)"
+)
 _FOOTER = re.compile(
     r"(?i)(grand )?totals?\b|sum\b|average|avg\b|mean\b|median|min(imum)?\b|max(imum)?\b|count\b"
     r"|std\b|sources?\b|quelle|copyright|©|\(c\)|data (provided|source|from|by|delayed)|provided by"
@@ -221,6 +226,7 @@ def _without_repeats(
     for line, cells in found.rows:
         folded = _folded(cells) if cells[0].casefold() in firsts else ()
         if names and folded == names:
+            _refuse_next_title(rows, line, place)
             # what stands below the first file's rows and above the second's header
             rows, lines_between = _without_footers(rows, width, delimiter)
             left_out += lines_between
@@ -236,6 +242,19 @@ def _without_repeats(
         else:
             rows.append((line, cells))
     return rows, left_out
+
+
+def _refuse_next_title(rows: Sequence[Record], line: int, place: str) -> None:
+    """Raise if another ticker stands right above a repeated header: another symbol's table."""
+    if not rows or num_values(rows[-1][1]):
+        return
+    title = " ".join(_filled(rows[-1][1]))
+    if len(_filled(rows[-1][1])) <= 2 and _TICKER_LINE.fullmatch(title):
+        raise DataError(
+            f"{place} holds several tables, one below the other: {title!r} in line {rows[-1][0]}, "
+            f"and the header again in line {line}.",
+            hint="cut the file into its tables, and import each under its own symbol",
+        )
 
 
 def _is_text(cells: Cells) -> bool:

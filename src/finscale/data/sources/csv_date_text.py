@@ -66,6 +66,8 @@ def normal(cell: str) -> str:
     """Return a cell with plain digits, blanks and dashes, and without quotes around it."""
     if not cell.isascii():
         cell = unicodedata.normalize("NFKC", cell).translate(_DASHES)
+        # ٢٠٢٤, २०२४: digits of other scripts
+        cell = "".join(str(unicodedata.decimal(char, char)) for char in cell)
     cell = " ".join(cell.split())
     match = _QUOTED.fullmatch(cell)
     return (match[1] or match[2] or "").strip() if match else cell

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from finscale.data import calendar
 from finscale.data.sources.csv_date_column import date_error, in_best_order
+from finscale.data.sources.csv_date_eras import in_common_years
 from finscale.data.sources.csv_date_numbers import DAILY_ONLY, FORMS, as_numbers, read_numbers
 from finscale.data.sources.csv_date_order import in_order, is_open
 from finscale.data.sources.csv_date_text import DateParts, NoDayError, normal, take_apart
@@ -26,6 +27,7 @@ _PLAIN_ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
 _JSON_DATE = re.compile(r"\\?/Date\((-?\d+)([+-]\d{4})?\)\\?/")
 _DAY = dt.timedelta(days=1)
 _BUDDHIST = 543
+_YEAR = re.compile(r"(?<!\d)2\d{3}(?=[-/. ]|$)(?!\.\d*$)")
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,12 @@ def parse_dates(
     """
     plain = [normal(cell) for cell in cells]
     notes: dict[str, str] = {}
+    era = ""
+    years = [int(match[0]) for cell in plain if (match := _YEAR.search(cell))]
+    if len(years) == len(plain):
+        _refuse_buddhist(min(years), place, wishes)
+    if wishes.date_format is None:
+        plain, era = in_common_years(plain)
     if wishes.date_format is None and all(_PLAIN_ISO.fullmatch(cell) for cell in plain):
         stamps = [Stamp(moment) for moment in _iso(plain, cells, lines, place)]
     elif all(_JSON_DATE.fullmatch(cell) for cell in plain):
@@ -104,16 +112,21 @@ def parse_dates(
     else:
         stamps, notes = _from_text(plain, cells, lines, place, wishes)
     refuse_intraday(stamps, place)
-    year = min(stamp.local.year for stamp in stamps)
+    _refuse_buddhist(min(stamp.local.year for stamp in stamps), place, wishes)
+    dates, note = session_dates(
+        stamps, place=place, calendar_name=wishes.calendar, session_of=wishes.session_of
+    )
+    if era:
+        notes = {**notes, "dates": era}
+    return dates, {**notes, **({"sessions": note} if note else {})}
+
+
+def _refuse_buddhist(year: int, place: str, wishes: DateWishes) -> None:
     if year > wishes.last.year + _BUDDHIST - 200:
         raise DataError(
             f"{place}: the year {year} is that of the Buddhist calendar, {year - _BUDDHIST}.",
             hint=f"write the years of the common calendar: {year} less {_BUDDHIST}",
         )
-    dates, note = session_dates(
-        stamps, place=place, calendar_name=wishes.calendar, session_of=wishes.session_of
-    )
-    return dates, {**notes, **({"sessions": note} if note else {})}
 
 
 def _iso(

@@ -20,6 +20,12 @@ _POSITIVE = ("adj_close", "price_factor")
 # Columns that are left alone where they hold words.
 _EVENTS = ("dividends", "splits", "price_factor")
 _RATIO = re.compile(r"[$€£]?\d*[.,]?\d+([:/]\d+)?")
+# Parts of a volume's name, and of names that count something else.
+_VOLUME = re.compile(r"volum|wolum|vol$|^vol|qty|qnt|quantit|shares|量|売買高|出来高|股数|股數")
+_NO_VOLUME = re.compile(
+    r"volat|ma$|^ma|avg|average|mean|deliv|pct|chg|change|ratio|outst|float|rel|prev|tick|bid|ask"
+    r"|buy|sell|adj|quote|usd|eur|value|turnover|short|imbal|profile|osc|量比|均量"
+)
 _ZERO = re.compile(r"0+([.,]0*)?")
 
 #: Field → its columns, each with whether its name is a weak one.
@@ -95,6 +101,9 @@ def pick_columns(
         field: [(i, weak) for i, weak in candidates if i not in given]
         for field, candidates in groups.items()
     }
+    if not free.get("close"):
+        # open=Close,high=Close,low=Close of a fund: the close stays the close
+        free["close"] = [one for one in groups.get("close", ()) if one[0] not in alone]
     index = {field: i for field, i in stated.items() if i is not None}
     for field in (*PRICES, *OPTIONAL):
         if field not in stated:
@@ -108,6 +117,7 @@ def pick_columns(
         raise _missing(sheet, missing, groups)
     if "volume" not in stated:
         _tick_volume(sheet, index, free.get("tick_volume", ()), form, choices)
+        _unknown_volume(sheet, {*index.values(), *given}, index)
     return {field: index[field] for field in (*PRICES, *OPTIONAL) if field in index}
 
 
@@ -185,8 +195,32 @@ def _tick_volume(
     )
 
 
+def _unknown_volume(sheet: Sheet, known: Collection[int], index: Mapping[str, int]) -> None:
+    """Ask about a column that is named nearly like a volume, where no other is the volume."""
+    if "volume" in index:
+        return
+    for i, name in enumerate(sheet.names):
+        plain = bare(name)
+        counts = _VOLUME.search(plain) and not _NO_VOLUME.search(plain)
+        if i in known or sheet.tickers[i] or not counts or is_empty(sheet, i, zeros=True):
+            continue
+        raise DataError(
+            f"{sheet.place} has no column that is surely the volume, and {name!r} could be it.",
+            hint=f"--columns {quoted(f'volume={name}')} takes it, --columns volume= goes without",
+        )
+
+
 def _missing(sheet: Sheet, missing: Sequence[str], groups: Groups) -> DataError:
-    empty = [i for i, _ in groups.get(missing[0], ())]
+    empty = [i for i, _ in groups.get(missing[0], ()) if is_empty(sheet, i, zeros=False)]
+    close = [i for i, _ in groups.get("close", ()) if not is_empty(sheet, i, zeros=True)]
+    if empty and close and "close" not in missing:
+        name = sheet.names[close[0]]
+        every = ",".join(f"{field}={name}" for field in missing)
+        return DataError(
+            f"{sheet.place}: the column {sheet.names[empty[0]]!r} is empty.",
+            hint=f"bars need {', '.join(missing)}; if other columns hold them: --columns "
+            f"{missing[0]}=NAME; index levels and funds: --columns {quoted(every)}",
+        )
     if empty:
         return DataError(
             f"{sheet.place}: the column {sheet.names[empty[0]]!r} is empty.",

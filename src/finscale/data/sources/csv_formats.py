@@ -10,10 +10,10 @@ from functools import cache
 from importlib.resources import files
 
 from finscale.data.sources.csv_choices import Choices
-from finscale.data.sources.csv_table import CsvTable
+from finscale.data.sources.csv_table import CsvTable, looks_like_date
 from finscale.data.sources.csv_words import bare
 from finscale.errors import DataError, did_you_mean
-from finscale.tables.table import shown
+from finscale.tables.table import looks_like_number, shown
 
 _LOOKED_AT = 200
 
@@ -90,17 +90,37 @@ def find_format(table: CsvTable, choices: Choices) -> tuple[VendorFormat, tuple[
             f"{len(found.names)}."
             if found.names
             else f"{table.place} has no header line, which {found.about} has.",
-            hint=_by_number(width),
+            hint=_by_number(table),
         )
     raise DataError(
         f"{table.place} has no header line: it begins with "
         f"{shown(table.rows[0], table.delimiter)}.",
-        hint=f"add one, such as date,open,high,low,close,volume, or {_by_number(width)}",
+        hint=f"add one, such as date,open,high,low,close,volume, or {_by_number(table)}",
     )
 
 
-def _by_number(width: int) -> str:
-    return f"name its {width} columns by number: --columns date=1,open=2,high=3,low=4,close=5"
+def _by_number(table: CsvTable) -> str:
+    """Return how to name the columns: the date where dates stand, high and low as they compare."""
+    row, width = table.rows[0], len(table.rows[0])
+    dates = next((i for i, cell in enumerate(row) if looks_like_date(cell)), 0)
+    numbers = [i for i in range(dates + 1, width) if looks_like_number(row[i])][:4]
+    order = _order(table, numbers) if len(numbers) == 4 else None
+    numbers = order or [dates + 1 + k for k in range(4)]
+    fields = ("date", "open", "high", "low", "close")
+    named = ",".join(f"{f}={i + 1}" for f, i in zip(fields, (dates, *numbers), strict=True))
+    return f"name its {width} columns by number, such as --columns {named}"
+
+
+def _order(table: CsvTable, columns: Sequence[int]) -> list[int] | None:
+    """Return four columns of prices as open, high, low, close; None if no order fits all rows."""
+    try:
+        prices = [[float(row[i]) for i in columns] for row in table.rows[:_LOOKED_AT]]
+    except (ValueError, IndexError):
+        return None
+    for k in ((0, 1, 2, 3), (0, 2, 3, 1), (2, 1, 0, 3), (3, 1, 2, 0)):
+        if all(r[k[2]] <= min(r) and max(r) <= r[k[1]] for r in prices):
+            return [columns[i] for i in k]
+    return None
 
 
 def _by_header(table: CsvTable, known: Mapping[str, VendorFormat]) -> VendorFormat | None:

@@ -18,6 +18,13 @@ from finscale.errors import DataError
 # Rows without an adjusted close that are left out one by one; with more, it is the user's decision.
 _FEW = 3
 _FEW_SHARE = 0.01
+#: Units of volume behind its name. A lot (手) is 100 shares in China.
+_UNITS = {
+    r"[(\[（_ ](?:in )?('?(?:1[,.]?)?000'?s?|thousands?|k|千株|千股|千)[)\]）]?$": 1_000,
+    r"[(\[（_ ](?:in )?(millions?|mln|mn|mio\.?|百万股?|百万株)[)\]）]?$": 1_000_000,
+    r"[(\[（](万股?|萬股?)[)\]）]$": 10_000,
+    r"[(\[（](手)[)\]）]$": 100,
+}
 # Lean with a header line: whole numbers, nearly all of them whole cents in ten-thousandths.
 _LEAN_DATE = re.compile(r"\d{8} \d\d:\d\d")
 _CENT = 100
@@ -64,9 +71,16 @@ def interpret(
             "prices look like the ten-thousandths of Lean and were taken as they are; "
             "--format lean divides them by 10,000"
         )
+    if "volume" in frame.columns:
+        times, unit = _volume_unit(columns.names.get("volume", ""))
+        if times > 1:
+            frame = frame.with_columns(pl.col("volume") * times)
+            notes["volume"] = f"in {unit} in the file, multiplied by {times:,}"
     if "price_factor" in frame.columns:
-        frame, about = _divided(frame, columns)
+        frame, constant, about = _divided(frame, columns)
         notes |= about
+        if constant and "adj_close" not in frame.columns and wishes.adjustment is None:
+            wishes = replace(wishes, adjustment="raw", said_by="the file")
     asked = wishes.leave_out_bad_rows or wishes.fill_from_close
     if "adj_close" in frame.columns and not asked:
         kept = frame
@@ -77,9 +91,18 @@ def interpret(
         shown, listed = _shown_splits(frame)
         notes |= listed
         if shown and not wishes.splits and wishes.adjustment in (None, "raw"):
-            wishes = replace(wishes, splits=shown)
+            wishes = replace(wishes, splits=shown, said_by="the file")
         frame = frame.drop("splits")
     return frame, wishes, notes
+
+
+def _volume_unit(name: str) -> tuple[int, str]:
+    """Return how many shares a volume's unit is, and the unit: Volume (000s), 成交量(手)."""
+    for pattern, times in _UNITS.items():
+        found = re.search(pattern, name, re.IGNORECASE)
+        if found:
+            return times, found[1]
+    return 1, ""
 
 
 def _are_ten_thousandths(frame: pl.DataFrame, columns: Columns) -> bool:
@@ -91,19 +114,23 @@ def _are_ten_thousandths(frame: pl.DataFrame, columns: Columns) -> bool:
     return bool((price % 1 == 0).all()) and whole_cents > _MOSTLY * len(price)
 
 
-def _divided(frame: pl.DataFrame, columns: Columns) -> tuple[pl.DataFrame, dict[str, str]]:
-    """Use a cumulative factor (CRSP's CFACPR): adjusted for splits is the price over it."""
+def _divided(frame: pl.DataFrame, columns: Columns) -> tuple[pl.DataFrame, bool, dict[str, str]]:
+    """Use a cumulative factor (CRSP's CFACPR): adjusted for splits is the price over it.
+
+    Returned are the rows, whether the factor is the same on all of them, and what was done.
+    """
     factor, name = pl.col("price_factor"), columns.names["price_factor"]
     known = frame["price_factor"].drop_nulls()
     frame_without = frame.drop("price_factor")
-    if "adj_close" in frame.columns or known.n_unique() <= 1:
-        return frame_without, {}
+    if known.n_unique() == 1:
+        said = f"raw prices: {name} is {known[0]:g} throughout, so there is no split among them"
+        return frame_without, known.len() == frame.height, {"factor": said}
+    if "adj_close" in frame.columns or known.is_empty():
+        return frame_without, False, {}
     divided = pl.when(factor > 0).then(pl.col("close") / factor)
     # "splits": see Bars.adjusted_to
-    return frame.with_columns(adj_close=divided).drop("price_factor"), {
-        "adj_close": "splits",
-        "adjusted by": f"close / {name}: splits, not dividends",
-    }
+    about = {"adj_close": "splits", "adjusted by": f"close / {name}: splits, not dividends"}
+    return frame.with_columns(adj_close=divided).drop("price_factor"), False, about
 
 
 def _refuse_partly_adjusted(frame: pl.DataFrame, columns: Columns, place: str) -> None:

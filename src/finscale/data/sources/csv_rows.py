@@ -20,6 +20,8 @@ _EVENT = re.compile(r"(dividend|(stock )?splits?|distribution|capital gains?)$",
 # A key's values come again and again: each on this many dates at least, on average.
 _OFTEN = 2
 _LONGEST_NAME = 6
+# Of open, high, low, close and volume: with these, rows are fields, not instruments.
+_FIELDS = 4
 _BLOCK = 5
 _MOSTLY = 0.9
 # What follows from the date: 2024-01, FY23, 2024Q1, Jan, Monday.
@@ -299,6 +301,13 @@ def _blocks(cells: Sequence[str]) -> bool:
 def _which(sheet: Sheet, dates: int, column: int, wanted: str, ticker: str) -> DataError:
     day, count = Counter(row[dates] for row in sheet.rows).most_common(1)[0]
     name, values = sheet.names[column], sorted(set(sheet.column(column)))
+    if sum(means(value, "open", "high", "low", "close", "volume") for value in values) >= _FIELDS:
+        return DataError(
+            f"{sheet.place} has a row for each field of a bar: {name!r} holds {some(values)}.",
+            hint=f"make columns of them first, such as with pandas: df.pivot(index="
+            f"{sheet.names[dates]!r}, columns={name!r}, values=…).to_csv(NEW); of several symbols "
+            "keep one",
+        )
     where = quoted(f"{name}={values[0]}")
     start = f"{sheet.place} has {count} rows for {day}, which differ in {name!r} ({some(values)})"
     if ticker:

@@ -21,6 +21,8 @@ _TICKER_LIKE = re.compile(
 )
 # 7203 is a ticker; the 1 of "1. open" is none.
 _NUMBERED = re.compile(r"\d{3}")
+# Volume (000s) is no volume of the ticker 000.
+_THOUSANDS = re.compile(r"\((in )?'?(1[,.]?)?000'?s?\)", re.IGNORECASE)
 _TITLE = re.compile(r"[#\s]*([^:=]{2,20}?)\s*[:=]\s*(\S.*)")
 
 
@@ -107,6 +109,7 @@ def parts_of(name: str, symbol: str) -> tuple[str, tuple[Meaning, ...]]:
     ``Close_SPY``, ``SPY Close``, ``7203.T_Close``, ``('Close', 'SPY')``: headers flattened by
     pandas, and ``SPY.Close``, as R has them.
     """
+    name = _THOUSANDS.sub("", name).strip()
     whole = meanings(name)
     if _NUMBERED.search(name) and len(bare(name)) == 1:
         whole = ()  # 6758.T above a column is no t for time
@@ -226,5 +229,5 @@ def need(sheet: Sheet, missing: Sequence[str]) -> DataError:
     return DataError(
         f"{sheet.place} has no column for {', '.join(missing)}; it has {have}.",
         hint="bars need date, open, high, low, close (and, if known, adj close and volume); "
-        f"name columns yourself: --columns {missing[0]}=NAME",
+        f"name columns yourself: --columns {','.join(f'{field}=NAME' for field in missing)}",
     )

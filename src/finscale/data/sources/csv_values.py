@@ -69,6 +69,7 @@ def plain_number(cell: str) -> str:
     if not cell.isascii():
         # looked at first: NFKC makes a blank and an accent of an acute accent
         cell = unicodedata.normalize("NFKC", cell.translate(_APOSTROPHES))
+        cell = "".join(str(unicodedata.decimal(char, char)) for char in cell)
         cell = "".join(
             str(unicodedata.decimal(c)) if c.isdecimal() else c for c in cell.translate(_DASHES)
         )

@@ -12,6 +12,11 @@ from importlib.resources import files
 # Letters that Unicode does not take apart into a plain one and a mark.
 _PLAIN = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae"})
 _BRACKETS = re.compile(r"\(.*?\)|（.*?）|\[.*?\]")
+# Around a close's name: the close adjusted.
+_ADJUSTED_WORDS = re.compile(
+    r"adj(usted|ustment)?|bereinigt(er)?|ajust(ee?|ado|ada)|aggiustat[ao]|rettificat[ao]|skorygowan[ey]"
+    r"|justerad|justeret|調整[後値]*|调整后?|[前后後]?复权|수정"
+)
 _ADJUSTED = re.compile(r"\w\s*[(\[（](adj|bereinigt|skoryg|复权|ajust)", re.IGNORECASE)
 
 
@@ -51,16 +56,26 @@ def words() -> dict[str, tuple[Meaning, ...]]:
     return {name: tuple(meanings.values()) for name, meanings in found.items()}
 
 
+def _known(name: str) -> tuple[Meaning, ...]:
+    """Return all that the table says of a name; of a close with ``adjusted`` around it too."""
+    plain = bare(name)
+    if plain in words():
+        return words()[plain]
+    rest, adjusted = _ADJUSTED_WORDS.subn("", plain, count=1)
+    close = words().get(rest, ()) if adjusted else ()
+    if any(each.field == "close" and not each.weak for each in close):
+        return (Meaning("adj_close"),)
+    return ()
+
+
 def meanings(name: str) -> tuple[Meaning, ...]:
     """Return all that a name can mean as a column."""
-    known = words().get(bare(name), ())
-    return tuple(each for each in known if each.field not in ("qualifier", "unit", "title"))
+    return tuple(each for each in _known(name) if each.field not in ("qualifier", "unit", "title"))
 
 
 def meaning(name: str, *fields: str) -> Meaning | None:
     """Return what a name means; only one of ``fields`` if any are given."""
-    known = words().get(bare(name), ())
-    return next((each for each in known if not fields or each.field in fields), None)
+    return next((each for each in _known(name) if not fields or each.field in fields), None)
 
 
 def means(name: str, *fields: str) -> bool:

@@ -54,7 +54,10 @@ def _parquet(frame: Any) -> bytes:
             columns = [column if isinstance(column, str) else str(column) for column in frame]
             frame.set_axis(columns, axis=1).to_parquet(buffer)
         else:
-            raise DataError(f"a pandas or polars frame is needed, not {type(frame).__name__}.")
+            raise DataError(
+                f"a pandas or polars frame is needed, not {type(frame).__name__}.",
+                hint="polars: .collect() a LazyFrame; else pandas.DataFrame(DATA), or to_pandas()",
+            )
     except (pl.exceptions.PolarsError, ValueError, TypeError, OSError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise DataError(f"{_PLACE} cannot be read: {reason}.") from error

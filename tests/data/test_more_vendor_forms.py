@@ -1,0 +1,221 @@
+"""Forms that vendors write: more languages, near-volumes, stacked tables, hints that work."""
+
+import datetime as dt
+import re
+
+import pytest
+
+from finscale.data import fetch_bars
+from finscale.data.calendar import sessions
+from finscale.errors import DataError
+
+NOW = dt.datetime(2026, 1, 10, tzinfo=dt.UTC)
+DAYS = sessions("XNYS", dt.date(2024, 1, 2), dt.date(2024, 2, 15))
+
+
+def _bar(k):
+    close = 100.0 + 0.37 * k
+    return (close - 0.11, close + 0.52, close - 0.63, close, 100_000 + 700 * k)
+
+
+BARS = [tuple(round(x, 2) for x in _bar(k)) for k in range(len(DAYS))]
+
+
+@pytest.fixture
+def read(tmp_path):
+    def fetch(text, symbol="SPY", name="bars.csv", **options):
+        file = tmp_path / name
+        file.write_text(text, encoding="utf-8")
+        options = {"adjustment": "split", "now": NOW, "calendar": "XNYS", **options}
+        return fetch_bars("csv", symbol, file=file, **options)
+
+    return fetch
+
+
+def _text(header, row=lambda day, bar: (day, *bar), sep=","):
+    lines = [sep.join(map(str, row(day, bar))) for day, bar in zip(DAYS, BARS, strict=True)]
+    return "\n".join([*([header] if header else []), *lines]) + "\n"
+
+
+def _is_whole(bars, volume=True):
+    frame = bars.frame
+    assert frame["date"].to_list() == list(DAYS)
+    width = 5 if volume else 4
+    columns = ("open", "high", "low", "close", "volume")[:width]
+    assert frame.select(columns).rows() == [tuple(map(float, bar[:width])) for bar in BARS]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Datum,Öppen,Högst,Lägst,Senaste,Vol.",
+        "Dato,Åben,Høj,Lav,Seneste,Vol.",
+        "Dato,Åpning,Høy,Lav,Siste,Volum",
+        "Päivämäärä,Avaus,Ylin,Alin,Viimeisin,Määrä",
+        "Datum,Otevření,Maximum,Minimum,Závěr,Objem",
+        "日付け,始値,高値,安値,終値,出来高",
+        "日付,始値,高値,安値,終値,売買高(株)",
+        "日期,開市,高,低,收市,成交量",
+        "Ngày,Mở,Cao,Thấp,Lần cuối,KL",
+        "Tanggal,Pembukaan,Tertinggi,Terendah,Terakhir,Vol.",
+        "Ημερομηνία,Άνοιγμα,Υψηλό,Χαμηλό,Τελευταία,Όγκος",
+        "TIMESTAMP,OPEN,HIGH,LOW,CLOSE,TOTTRDQTY",
+        "TradDt,OpnPric,HghPric,LwPric,ClsPric,TtlTradgVol",
+        "DATA,PREABE,PREMAX,PREMIN,PREULT,QUATOT",
+        "date,ouv,haut,bas,clot,vol",
+        "Index,SPY.Open,SPY.High,SPY.Low,SPY.Close,SPY.Volume",
+        "time,mid.o,mid.h,mid.l,mid.c,volume",
+    ],
+)
+def test_header_words_of_more_languages_and_vendors(read, header):
+    _is_whole(read(_text(header)))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["AdjustmentClose", "終値調整", "Adj. Schlusskurs", "调整收盘价", "Clôture ajustée", "adj_c"],
+)
+def test_a_close_with_adjusted_around_it_is_the_adjusted_close(read, name):
+    bars = read(_text(f"Date,Open,High,Low,Close,Volume,{name}", lambda d, b: (d, *b, b[3] / 2)))
+    assert bars.frame["adj_close"].to_list() == [bar[3] / 2 for bar in BARS]
+
+
+@pytest.mark.parametrize("name", ["Trd_Qty_X", "session_volume_lit", "当日成交总量"])
+def test_a_column_that_could_be_the_volume_is_a_question(read, name):
+    text = _text(f"Date,Open,High,Low,Close,{name}")
+    with pytest.raises(DataError, match="could be it") as error:
+        read(text)
+    assert f"--columns volume={name}" in str(error.value).replace("'", "")
+    _is_whole(read(text, columns=f"volume={name}"))
+    assert read(text, columns="volume=").frame["volume"].sum() == 0
+
+
+@pytest.mark.parametrize("name", ["Volume MA", "volatility", "Deliverable Qty", "Volume USD"])
+def test_what_only_sounds_like_volume_is_no_question(read, name):
+    assert read(_text(f"Date,Open,High,Low,Close,{name}")).frame["volume"].sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "times"),
+    [("Volume (000s)", 1000), ("Volume (in thousands)", 1000), ("成交量(手)", 100), ("Volume", 1)],
+)
+def test_the_unit_of_a_volume_counts(read, name, times):
+    bars = read(_text(f"Date,Open,High,Low,Close,{name}"))
+    assert bars.frame["volume"].to_list() == [times * bar[4] for bar in BARS]
+    assert ("volume" in bars.provenance) == (times > 1)
+
+
+@pytest.mark.parametrize("title", ["MSFT", "Ticker: MSFT", "Microsoft (MSFT)", "Symbol,MSFT"])
+def test_tables_of_two_symbols_one_below_the_other_are_not_joined(read, title):
+    header, *lines = _text("Date,Open,High,Low,Close,Volume").splitlines()
+    half = len(lines) // 2
+    text = "\n".join([header, *lines[:half], title, header, *lines[half:]]) + "\n"
+    with pytest.raises(DataError, match="several tables, one below the other"):
+        read(text)
+
+
+def test_a_footer_before_a_repeated_header_is_still_left_out(read):
+    header, *lines = _text("Date,Open,High,Low,Close,Volume").splitlines()
+    text = "\n".join([header, *lines[:9], "Source: Example Ltd.", header, *lines[9:]]) + "\n"
+    _is_whole(read(text))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        lambda d, b: ("BHP", d, *b),
+        lambda d, b: (d, b[0], b[3], b[1], b[2], b[4]),
+        lambda d, b: (d, b[2], b[1], b[0], b[3], b[4]),
+        lambda d, b: (f"{d:%d/%m/%Y}", *b),
+    ],
+)
+def test_the_hint_for_a_file_without_header_names_the_right_columns(read, row):
+    text = _text("", row)
+    with pytest.raises(DataError, match="no header line") as error:
+        read(text)
+    columns = re.search(r"--columns (\S+)", str(error.value))[1]
+    _is_whole(read(text, columns=columns), volume=False)
+
+
+def test_a_missing_column_is_named_with_all_others_in_the_hint(read):
+    with pytest.raises(DataError, match="open=NAME,high=NAME,low=NAME,close=NAME"):
+        read(_text("Date,A1x,B1x,C1x,D1x,Volume"))
+
+
+def test_a_factor_that_never_changes_says_that_prices_are_raw(read):
+    header = "date,BIDLO,ASKHI,PRC,VOL,CFACPR,OPENPRC"
+    text = _text(header, lambda d, b: (d, b[2], b[1], b[3], b[4], 1, b[0]))
+    bars = read(text, adjustment=None)
+    _is_whole(bars)
+    assert bars.adjustment == "raw"
+    assert bars.provenance["adjustment"] == "declared by the file"
+
+
+def test_every_fifth_session_is_weekly_whatever_its_weekday(read):
+    days = sessions("XNYS", dt.date(2021, 1, 4), dt.date(2024, 12, 31))[::5]
+    rows = [f"{day},{','.join(map(str, BARS[k % 20]))}" for k, day in enumerate(days)]
+    with pytest.raises(DataError, match="weekly bars"):
+        read("\n".join(["Date,Open,High,Low,Close,Volume", *rows]))
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        lambda d: f"{d.year - 1911}/{d:%m/%d}",
+        lambda d: f"民國{d.year - 1911}年{d.month}月{d.day}日",
+        lambda d: f"R{d.year - 2018}.{d.month}.{d.day}",
+        lambda d: f"令和{d.year - 2018}年{d.month}月{d.day}日",
+        lambda d: str(d).translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")),
+    ],
+)
+def test_years_of_other_calendars_and_digits_of_other_scripts(read, date):
+    _is_whole(read(_text("Date,Open,High,Low,Close,Volume", lambda d, b: (date(d), *b))))
+
+
+def test_a_leap_day_of_the_buddhist_calendar_is_named_as_such(read):
+    # 2567 has no 29 February in the common calendar
+    rows = [f"{d}/2/2567,100,101,99,100,1000" for d in (26, 27, 28, 29)]
+    with pytest.raises(DataError, match="Buddhist calendar, 2024"):
+        read("\n".join(["Date,Open,High,Low,Close,Volume", *rows]))
+
+
+def test_a_row_for_each_field_of_a_bar_is_named_with_the_way_out(read):
+    fields = ("Open", "High", "Low", "Close", "Volume")
+    rows = [
+        f"{day},{field},{value}"
+        for day, bar in zip(DAYS, BARS, strict=True)
+        for field, value in zip(fields, bar, strict=True)
+    ]
+    with pytest.raises(DataError, match="a row for each field of a bar") as error:
+        read("\n".join(["Date,variable,value", *rows]))
+    assert "pivot" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("start", "what"),
+    [
+        (b"<stata_dta><header>", "a Stata file"),
+        (b"\x72\x02\x01\x00", "a Stata file"),
+        (b"\0" * 12 + b"\xc2\xea\x81\x60", "a SAS data set"),
+        (b"MATLAB 5.0 MAT-file", "a Matlab file"),
+    ],
+)
+def test_files_of_statistics_programs_are_named(tmp_path, start, what):
+    file = tmp_path / "bars.bin"
+    file.write_bytes(start + bytes(200))
+    with pytest.raises(DataError, match=what):
+        fetch_bars("csv", "SPY", file=file)
+
+
+def test_a_fund_with_empty_open_high_and_low_has_a_way_in(read):
+    text = _text("Date,Open,High,Low,Close,Volume", lambda d, b: (d, "", "", "", b[3], ""))
+    with pytest.raises(DataError, match="the column 'Open' is empty") as error:
+        read(text, symbol="FUND")
+    columns = re.search(r"funds: --columns (\S+)", str(error.value))[1]
+    frame = read(text, symbol="FUND", columns=columns).frame
+    assert frame["open"].to_list() == frame["close"].to_list() == [bar[3] for bar in BARS]
+
+
+@pytest.mark.parametrize("name", ["Lots", "No. of Contracts"])
+def test_contracts_and_lots_are_the_volume_of_a_future(read, name):
+    _is_whole(read(_text(f"Date,Open,High,Low,Close,{name}")))
