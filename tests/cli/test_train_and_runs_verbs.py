@@ -58,11 +58,14 @@ def test_train_announces_trains_and_scores(trained) -> None:
 
 def test_train_ends_with_what_the_network_adds_to_the_linear_model(trained) -> None:
     _, _, result = trained
-    *_, line, run = result.output.rstrip().splitlines()
+    lines = result.output.rstrip().splitlines()
+    line = next(line for line in lines if line.startswith("beyond the linear model"))
     # two epochs of three thousand weights move little from the logistic that they start from
     interval = r"[+−]\.0\d+ nats a window \[−\.0\d+, \+\.0\d+\]"
     assert re.fullmatch(rf"beyond the linear model  {interval}: no difference seen", line)
-    assert run.startswith("run       ")
+    # what follows from it, in words, then where the run lies
+    assert any(line.startswith("decision  ") for line in lines)
+    assert lines[-1].startswith("run       ")
 
 
 def test_train_again_shows_the_same_run_as_json(trained) -> None:

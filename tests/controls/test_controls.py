@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -137,18 +138,23 @@ def test_figure_and_json(quick: ControlsReport, tmp_path: Path):
 def test_a_missed_bound_is_said_even_where_chance_explains_it(quick: ControlsReport, capsys):
     from finscale.cli.controls import _show
 
-    _show(quick)
+    # so few worlds may miss a bound by luck: here none has
+    first, *others = (
+        replace(one, checks=tuple(replace(check, passed=True) for check in one.checks))
+        for one in quick.results
+    )
+    met = replace(quick, results=(first, *others))
+    _show(met)
     assert "every figure met" in capsys.readouterr().out
-    first, *others = quick.results
     check, *rest = first.checks
     missed = replace(check, passed=False, excused=True)
-    report = replace(quick, results=(replace(first, checks=(missed, *rest)), *others))
+    report = replace(met, results=(replace(first, checks=(missed, *rest)), *others))
     assert report.passed
     _show(report)
     said = capsys.readouterr().out
     assert "every figure met" not in said
     assert "1 of " in said
-    assert "figure missed (~), within chance" in said
+    assert "figure missed (~), by no more than chance" in said
     assert f"~ {check.measure}" in said
 
 
@@ -161,7 +167,7 @@ def test_terminal(tmp_path: Path):
         controls_app, [*arguments, "--out", str(out), "--figure", str(figure)]
     )
     assert shown.exit_code == 0, shown.output
-    assert "every figure met · 4 worlds a control" in shown.output
+    assert re.search(r"(every figure met|by no more than chance.*) · 4 worlds", shown.output)
     assert read_json(out)["num_replicates"] == 4
     assert figure.exists()
     as_json = CliRunner().invoke(controls_app, [*arguments, "--json"])

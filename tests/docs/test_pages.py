@@ -22,7 +22,8 @@ SHOWN += ["docs/scaling-laws.md", "docs/zoo.md", "README.md"]
 
 def _blocks(page: str, language: str) -> list[str]:
     text = (ROOT / page).read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```(\S*)[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [inside for kind, inside in blocks if re.fullmatch(language, kind)]
 
 
 def _commands(page: str) -> list[list[str]]:
