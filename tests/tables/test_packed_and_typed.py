@@ -100,9 +100,10 @@ CELLS = [list(HEADER), *FRAME.astype(object).itertuples(index=False, name=None)]
 @pytest.mark.parametrize(
     "content",
     [
-        pytest.param(gzip.compress(PLAIN.encode()), id="gzip"),
+        pytest.param(gzip.compress(PLAIN.encode(), mtime=0), id="gzip"),
         pytest.param(
-            gzip.compress(HEADER[0].encode()) + gzip.compress(PLAIN[4:].encode()), id="two members"
+            gzip.compress(HEADER[0].encode(), mtime=0) + gzip.compress(PLAIN[4:].encode(), mtime=0),
+            id="two members",
         ),
         pytest.param(bz2.compress(PLAIN.encode()), id="bzip2"),
         pytest.param(lzma.compress(PLAIN.encode()), id="xz"),
@@ -111,7 +112,9 @@ CELLS = [list(HEADER), *FRAME.astype(object).itertuples(index=False, name=None)]
         pytest.param(
             _zip(**{"a/x.csv": PLAIN, "README": "x", "__MACOSX/._x": "x"}), id="zip of a Mac"
         ),
-        pytest.param(_zip(**{"SPY.csv.gz": gzip.compress(PLAIN.encode())}), id="gzip in zip"),
+        pytest.param(
+            _zip(**{"SPY.csv.gz": gzip.compress(PLAIN.encode(), mtime=0)}), id="gzip in zip"
+        ),
         pytest.param(_tar(**{"SPY.csv": PLAIN}), id="tar.gz"),
         pytest.param(_written(lambda f: FRAME.to_parquet(f)), id="parquet of pandas"),
         pytest.param(_written(lambda f: FRAME.set_index("Date").to_parquet(f)), id="indexed"),
@@ -429,10 +432,10 @@ PARQUET = _written(lambda f: FRAME.to_parquet(f))
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (gzip.compress(PLAIN.encode())[:-20], "is packed and cannot be unpacked"),
+        (gzip.compress(PLAIN.encode(), mtime=0)[:-20], "is packed and cannot be unpacked"),
         (_zip(**{"a.csv": PLAIN})[:-30], "is packed and cannot be unpacked"),
         (lzma.compress(PLAIN.encode())[:-20], "is packed and cannot be unpacked"),
-        (gzip.compress(b""), "is empty"),
+        (gzip.compress(b"", mtime=0), "is empty"),
         (_zip(), "an archive without a data file"),
         (PARQUET[:-40], "is a parquet file that cannot be read"),
         (PARQUET[:200] + PARQUET[300:], "is a parquet file that cannot be read"),
