@@ -78,13 +78,13 @@ def runs_at_size(
             f"study {folder.name} has no finished runs: {path} is not there.",
             hint="`finscale study run` on its file computes them",
         )
-    table = pl.read_parquet(path).filter(pl.col("role") == "network")
+    table = pl.read_parquet(path, glob=False).filter(pl.col("role") == "network")
     table = _of_architecture(table, architecture, folder.name)
     for axis in (name for name in table.columns if name.startswith(_SIZE)):
         table = _of_size(table, axis, sizes, folder.name)
     for size in sizes:
         if not any(_is(value, size) for value in _sizes(table)):
-            known = {_shown(v) for v in _sizes(pl.read_parquet(path))}
+            known = {_shown(v) for v in _sizes(pl.read_parquet(path, glob=False))}
             raise ConfigError(
                 f"{size} is no size of {folder.name}.", hint=did_you_mean(size, known)
             )
