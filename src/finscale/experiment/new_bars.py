@@ -213,14 +213,24 @@ def _cast(table: pl.DataFrame) -> pl.DataFrame:
     for name, kind in kinds.items():
         if name in table.columns:
             try:
-                table = table.with_columns(pl.col(name).cast(kind))
+                table = table.with_columns(_as(name, kind, table.schema[name]))
             except pl.exceptions.PolarsError as error:
+                form = ", every cell as 2024-01-31" if name == "date" else ""
                 raise DataError(
                     f"the frame's column {name} is {table.schema[name]} and cannot be read as "
-                    f"{kind.__name__}.",
-                    hint="a file of bars as they come is read by `finscale predict RUN --file`",
+                    f"{kind.__name__}{form}.",
+                    hint="fs.import_frame(frame, symbol) reads bars as they come; then "
+                    "predict(symbol=…)",
                 ) from error
     return table
+
+
+def _as(name: str, kind: type[pl.DataType], now: pl.DataType) -> pl.Expr:
+    """Return a column as what it is; dates that are text, as pandas leaves a CSV's, are ISO's."""
+    column = pl.col(name)
+    if kind is pl.Date and now == pl.String:
+        return column.str.strip_chars().str.slice(0, 10).str.to_date("%Y-%m-%d", strict=True)
+    return column.cast(kind)
 
 
 def _usual(name: str) -> str:
