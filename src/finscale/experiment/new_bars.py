@@ -195,6 +195,7 @@ def _polars(frame: Any) -> pl.DataFrame:
             f"bars come as a polars or pandas frame, not as {type(frame).__name__}.",
             hint="a file goes to `finscale predict RUN --file`, a symbol to predict(symbol=…)",
         )
+    frame = _of_one_ticker(frame)
     named = [str(name).lower() for name in (*frame.columns, *frame.index.names)]
     dated = any(name in ("date", "datetime") for name in map(str.lower, map(str, frame.columns)))
     if not dated and (frame.index.names == [None] or any(n in ("date", "datetime") for n in named)):
@@ -204,6 +205,23 @@ def _polars(frame: Any) -> pl.DataFrame:
     zoned = [name for name, kind in table.schema.items() if isinstance(kind, pl.Datetime)]
     table = table.with_columns(pl.col(name).dt.replace_time_zone(None) for name in zoned)
     return table
+
+
+def _of_one_ticker(frame: Any) -> Any:
+    """Return a pandas frame whose columns are pairs, as yfinance has them, with names alone."""
+    if frame.columns.nlevels == 1:
+        return frame
+    levels = [frame.columns.get_level_values(level) for level in range(frame.columns.nlevels)]
+    names = next((one for one in levels if "close" in {_usual(name) for name in one}), levels[0])
+    others = {name for one in levels if one is not names for name in one if name}
+    if len(others) != 1:
+        some = ", ".join(sorted(map(str, others))[:5])
+        raise DataError(
+            f"the frame's columns are of several tickers: {some}.",
+            hint="give it one at a time: frame.xs('SPY', axis=1, level='Ticker')",
+        )
+    frame = frame.set_axis(names, axis=1)
+    return frame if "symbol" in names else frame.assign(symbol=others.pop())
 
 
 def _cast(table: pl.DataFrame) -> pl.DataFrame:
