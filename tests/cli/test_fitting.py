@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from finscale.cli.fitting import load_fitting
+from finscale.config import ExperimentConfig
 from finscale.data import DataStore, fetch_bars
 from finscale.errors import DataError
 
@@ -57,3 +60,17 @@ def test_a_symbol_that_is_not_there_is_named_with_the_nearest(root, store):
     with pytest.raises(DataError) as refused:
         fitted(root, store, "data.symbols=QQQ")
     assert refused.value.hint.startswith("Here: MINE. finscale data download QQQ")
+
+
+def test_a_recipe_by_name_and_a_runs_own_file_are_read_as_training_reads_them(
+    tmp_path, monkeypatch, store
+):
+    monkeypatch.chdir(tmp_path)
+    settings = [f"data.root={store.root}", "data.symbols=MINE"]
+    experiment, note = load_fitting("threshold_1pct", settings)
+    assert experiment.split.method == "shares"
+    assert note.startswith("note      the dates of threshold_1pct do not fit MINE")
+    config = ExperimentConfig.from_file("threshold_1pct", [*settings, "split.method=dates"])
+    run = {"id": "0" * 16, "config": config.model_dump(mode="json")}
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    assert load_fitting(tmp_path / "run.json", []) == (config, "")

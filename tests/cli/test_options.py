@@ -4,7 +4,9 @@ from io import StringIO
 
 import pytest
 from rich.console import Console
+from typer.main import get_command
 
+from finscale.cli.app import app
 from finscale.cli.options import plain_table, with_options, wrapped
 from finscale.config import ExperimentConfig, load_config
 from finscale.errors import ConfigError
@@ -82,3 +84,21 @@ def test_heads_are_broken_between_words_too(width) -> None:
 def test_a_path_longer_than_the_terminal_can_still_be_pasted() -> None:
     path = "studies/" + "x" * 60 + "/report.html"
     assert wrapped(f"report    {path}", 40).split() == ["report", path]
+
+
+def _verbs(command):
+    yield command
+    for below in getattr(command, "commands", {}).values():
+        yield from _verbs(below)
+
+
+def test_help_is_written_for_a_terminal_and_speaks_of_recipes_by_name():
+    verbs = list(_verbs(get_command(app)))
+    assert len(verbs) > 30
+    for verb in verbs:
+        text = "".join(filter(None, (verb.help, verb.epilog)))
+        assert "``" not in text, verb.name
+        # within a paragraph lines end where the terminal's do
+        assert "\n" not in text.replace("\n\n", ""), verb.name
+        # configs/ is a folder of the checkout, which an installed package does not have
+        assert "configs/" not in text, verb.name

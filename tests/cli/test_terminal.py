@@ -197,3 +197,10 @@ def test_brackets_of_a_name_are_printed():
     terminal.print(plain_table(["name"], [["proj [v2]"]], left=["name"]))
     assert " ".join(output.getvalue().split()) == "run proj [v2]/[a] [b] name proj [v2]"
     assert isinstance(console(), Terminal)
+
+
+def test_python_m_finscale_is_finscale(folder):
+    said = subprocess.run(
+        [sys.executable, "-m", "finscale", "--version"], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.startswith("finscale ")

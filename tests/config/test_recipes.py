@@ -65,3 +65,21 @@ def test_every_file_is_a_recipe_with_a_name_of_its_own() -> None:
     folder = Path(os.path.commonpath([str(path) for path in recipes().values()]))
     files = sorted(folder.rglob("*.yaml"))
     assert sorted(recipes().values()) == files
+
+
+def test_a_study_is_built_on_a_recipe_by_name(elsewhere) -> None:
+    text = "experiment: {{base: {}, training: {{epochs: 2}}}}\naxes: {{parameters: [3k, 5k]}}\n"
+    text = f"name: x\n{text}"
+    Path("x.yaml").write_text(text.format("threshold_1pct"))
+    experiment = load_study("x.yaml").experiment
+    assert (experiment.task.name, experiment.training.epochs) == ("threshold_1pct", 2)
+    Path("x.yaml").write_text(text.format("treshold_1pct"))
+    with pytest.raises(ConfigError, match="neither a file nor a recipe") as caught:
+        load_study("x.yaml")
+    assert caught.value.hint == "Did you mean threshold_1pct?"
+
+
+def test_a_recipe_for_another_verb_is_named_as_it_was_typed(elsewhere) -> None:
+    with pytest.raises(ConfigError, match=r"^sp500_parameters is a study") as caught:
+        load_config(ExperimentConfig, "sp500_parameters")
+    assert caught.value.hint.endswith("finscale study run sp500_parameters")

@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from safetensors import safe_open
@@ -143,6 +144,22 @@ def test_a_frame_of_polars_and_of_pandas_says_the_same_as_the_store(desk, run) -
     named = bars.to_pandas().drop(columns="symbol").rename(columns=str.title)
     assert run.predict(named, last=5).table.equals(stored)
     assert run.predict(named.set_index("Date"), last=5).table.equals(stored)
+    # pandas leaves the dates of a CSV as text
+    text = named.assign(Date=named["Date"].astype(str))
+    assert run.predict(text, last=5).table.equals(stored)
+    assert run.predict(text.assign(Date=text["Date"] + " 00:00:00"), last=5).table.equals(stored)
+
+
+def test_a_frame_of_yfinance_has_its_ticker_above_or_below_the_names(desk, run) -> None:
+    bars = desk.bars.adjusted()
+    stored, symbol = run.predict(last=5).table, bars["symbol"][0]
+    plain = bars.drop("symbol").to_pandas().rename(columns=str.title).set_index("Date")
+    for pairs in ([(name, symbol) for name in plain], [(symbol, name) for name in plain]):
+        frame = plain.set_axis(pd.MultiIndex.from_tuples(pairs), axis=1)
+        assert run.predict(frame, last=5).table.equals(stored)
+    two = pd.concat({"AAA": plain, "BBB": plain}, axis=1)
+    with pytest.raises(DataError, match="are of several tickers: AAA, BBB"):
+        run.predict(two)
 
 
 def test_a_frame_with_an_adjusted_close_is_adjusted_by_it(desk, run) -> None:
@@ -186,6 +203,10 @@ def test_the_model_is_in_eval_mode_and_leaves_the_generator_alone(run) -> None:
         (
             lambda bars: bars.with_columns(close=pl.lit("much")),
             "close is String and cannot be read",
+        ),
+        (
+            lambda bars: bars.with_columns(pl.col("date").dt.strftime("%d.%m.%Y")),
+            "date is String and cannot be read as Date, every cell as 2024-01-31",
         ),
         (lambda bars: bars.to_dicts(), "polars or pandas frame, not as list"),
     ],

@@ -168,6 +168,17 @@ def test_an_unsound_study_decides_nothing() -> None:
 
 
 def test_without_a_verdict_the_model_to_use_is_still_said() -> None:
-    use, pay = decide(replace(BEHIND, verdict="", no_verdict="one seed a size tells nothing."))
+    silent = replace(BEHIND, verdict="", no_verdict="one seed a size tells nothing.")
+    use, pay = decide(silent)
     assert use == USE_LOGISTIC
     assert pay == "Whether size pays is not known: one seed a size tells nothing."
+    *_, then = decide(replace(silent, num_seeds=1))
+    assert then.startswith("Next: seeds: 5 in a study file of another name")
+    *_, then = decide(replace(silent, num_seeds=1, num_missing=3))
+    assert then == "Next: the same finscale study run, which computes the 3 runs that are missing."
+
+
+def test_a_network_beside_the_base_rate_alone_is_used_with_a_caution() -> None:
+    alone = Claims({"base_rate": UP}, 1005, "nats", {}, RANKS)
+    use, *_ = decide(replace(AHEAD, claims=alone, beyond=None))
+    assert use.endswith("base rate. No other plain model stands beside it: add the logistic first.")

@@ -288,7 +288,11 @@ def test_without_a_verdict_the_report_still_says_what_is_known(regression: Findi
     assert regression.verdict is None
     page = make_page(regression, "plan")
     assert page.verdict == "NO VERDICT"
-    assert page.plain == "The study is not finished."
+    # no run is missing, so that it would be wrong to call it unfinished
+    assert not regression.missing
+    assert page.plain == "This study is too small to tell whether size pays."
+    begun = make_page(replace(regression, missing=("parameters9000-seed1",)), "plan")
+    assert begun.plain == "The study is not finished."
     assert page.question == "What does more parameters bring?"
     assert {figure.name for figure in page.figures} == {
         "scaling",

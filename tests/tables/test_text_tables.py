@@ -332,3 +332,17 @@ def test_time_behind_the_date_in_aligned_text(read):
     table = read("\n".join(" ".join(line.split()) for line in text))
     assert table.headers == (HEADER,)
     assert table.rows[0] == ("2024-01-02 00:00:00", *ROWS[0][1:])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: small\ndata: {root: data, tier: a20}\naxes: {parameters: [3k, 5k]}\n",
+        "Dear all,\nfind the prices, the volumes and the rest below.\nRegards, Jo\n",
+    ],
+)
+def test_what_is_no_table_is_not_called_a_header(read, text):
+    with pytest.raises(DataError, match="holds no table: no line in it names a known column"):
+        read(text)
+    with pytest.raises(DataError, match="has a header and no rows"):
+        read(HEAD + "\n")

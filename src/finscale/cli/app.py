@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from typing import Annotated, Any
 
@@ -46,8 +47,8 @@ app = typer.Typer(
     cls=_Verbs,
     name="finscale",
     help="Measure whether scale pays on financial time series.",
-    epilog="First steps: finscale study run configs/studies/sp500_parameters.yaml --quick, or "
-    "finscale train configs/daily/threshold_1pct.yaml --budget 250k",
+    epilog="First steps: finscale study run sp500_parameters --quick, or "
+    "finscale train threshold_1pct --budget 250k",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -94,3 +95,16 @@ app.add_typer(controls_app, name="controls", rich_help_panel="Scale")
 app.add_typer(data_app, name="data", rich_help_panel="Data")
 app.add_typer(features_app, name="features", rich_help_panel="Data")
 app.command(rich_help_panel="Data")(verify)
+
+
+def _join_lines(verbs: typer.Typer) -> None:
+    """Leave where a line of help ends to the terminal: typer keeps the source's own line ends."""
+    for verb in verbs.registered_commands:
+        paragraphs = (verb.help or inspect.getdoc(verb.callback) or "").split("\n\n")
+        verb.help = "\n\n".join(text.replace("\n", " ") for text in paragraphs)
+    for group in verbs.registered_groups:
+        if group.typer_instance is not None:
+            _join_lines(group.typer_instance)
+
+
+_join_lines(app)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def find_batch_size(
     config: Annotated[
         str, typer.Argument(help="The recipe whose data and shapes count.")
-    ] = "configs/daily/threshold_1pct.yaml",
+    ] = "threshold_1pct",
     budget: Annotated[
         str | None, typer.Option(help="Parameter count: 250k, 2M, 20M or any number.")
     ] = None,

@@ -40,7 +40,7 @@ def run(
 ) -> None:
     """Run controls; exits with status 1 when an acceptance figure is missed.
 
-    The quick selection takes under a minute, ``--full`` up to half an hour on two cores.
+    The quick selection takes under a minute, --full up to half an hour on two cores.
     """
     from finscale.controls import draw_figure, run_controls
     from finscale.controls.suite import FULL, QUICK, QUICK_CONTROLS

@@ -24,11 +24,11 @@ def load_fitting(
     empty where nothing was done.
     """
     from finscale.config import DataConfig, ExperimentConfig, load_config
-    from finscale.config.loading import read_yaml
+    from finscale.config.files import read_settings
     from finscale.experiment.preparation import fitted_split
 
     experiment = load_config(ExperimentConfig, path, changes)
-    data = read_yaml(path).get("data")
+    data = read_settings(ExperimentConfig, path).get("data")
     written = data.get("symbols", "") if isinstance(data, dict) else ""
     own = (written,) if isinstance(written, str) else tuple(written)
     same = experiment.data.symbols == (own if written else DataConfig().symbols)

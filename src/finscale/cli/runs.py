@@ -70,7 +70,7 @@ def list_runs(
     studies: Annotated[Path, typer.Option(help="Folder that holds the studies.")] = STUDIES,
     as_json: AsJson = False,
 ) -> None:
-    """List finished runs, the newest last; ``--json`` lists all of them.
+    """List finished runs, the newest last; --json lists all of them.
 
     Controls are marked: their labels are not the market's. A test loss that is not known yet is
     read from the run's predictions; that is recorded, as every reading of a test part is.

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _SHOWN = 4
 
 study_app = typer.Typer(
-    help="Run a scaling study from one file, such as configs/studies/sp500_parameters.yaml.",
+    help="Run a scaling study from one file, or a recipe such as sp500_parameters.",
     no_args_is_help=True,
 )
 
@@ -61,7 +61,7 @@ def run_study(
 
     Stop it at any time: the same command goes on where it was.
 
-    finscale study run configs/studies/sp500_parameters.yaml --quick
+    finscale study run sp500_parameters --quick
     """
     from finscale.cli.stopping import announced_stop
     from finscale.cli.study_progress import StudyProgress

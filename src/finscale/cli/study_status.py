@@ -55,7 +55,7 @@ def status(
 ) -> None:
     """Say which runs of the study are there, which are missing and which failed.
 
-    finscale study status configs/studies/sp500_parameters.yaml
+    finscale study status sp500_parameters
     """
     from finscale.config import load_study
     from finscale.runs import RunStore

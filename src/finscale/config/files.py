@@ -52,7 +52,7 @@ def read_settings(kind: type[S], path: Path | str) -> dict[str, Any]:
         alone = len(asked.parts) == 1 and not asked.suffix
         what = "is neither a file nor a recipe of finscale" if alone else "does not exist"
         raise ConfigError(f"{path} {what}.", hint=hint)
-    return settings_of(kind, read_yaml(found), found)
+    return settings_of(kind, read_yaml(found), asked)
 
 
 def nearest_recipe(path: Path, kind: type[Section]) -> str | None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from finscale.config.base import Section, sections_in
 from finscale.config.model import NetworkConfig, handed_over, model_section
+from finscale.config.recipes import config_file, recipes
 from finscale.errors import ConfigError, did_you_mean
 
 S = TypeVar("S", bound=Section)
@@ -113,8 +114,22 @@ def _include(value: Any, path: Path, chain: tuple[Path, ...]) -> Any:
         return read_yaml((path.parent / value).resolve(), chain)
     if isinstance(value, dict) and "base" in value:
         changes = {key: part for key, part in value.items() if key != "base"}
-        return merged(_include(value["base"], path, chain), changes)
+        return merged(_base(value["base"], path, chain), changes)
     return value
+
+
+def _base(base: Any, path: Path, chain: tuple[Path, ...]) -> Any:
+    """Return the settings that a ``base`` names: a file beside this one, or else a recipe."""
+    if isinstance(base, str) and not (path.parent / base).exists():
+        recipe = config_file(base)
+        if recipe is not None:
+            return read_yaml(recipe, chain)
+        if not base.endswith((".yaml", ".yml")):
+            raise ConfigError(
+                f"{path} has base: {base}, which is neither a file nor a recipe of finscale.",
+                hint=did_you_mean(base, recipes()),
+            )
+    return _include(base, path, chain)
 
 
 def merged(below: Any, above: Any) -> Any:

@@ -71,7 +71,8 @@ def _training(prepared: Prepared) -> str:
     training = prepared.config.training
     rate = training.learning_rate
     assert isinstance(rate, float)
+    epochs = f"{training.epochs} epoch{'' if training.epochs == 1 else 's'}"
     return (
         f"{training.precision} · batch {training.batch_size} · learning rate {rate:.2g} · "
-        f"at most {training.epochs} epochs · seed {prepared.config.seed}"
+        f"at most {epochs} · seed {prepared.config.seed}"
     )

@@ -195,6 +195,7 @@ def _polars(frame: Any) -> pl.DataFrame:
             f"bars come as a polars or pandas frame, not as {type(frame).__name__}.",
             hint="a file goes to `finscale predict RUN --file`, a symbol to predict(symbol=…)",
         )
+    frame = _of_one_ticker(frame)
     named = [str(name).lower() for name in (*frame.columns, *frame.index.names)]
     dated = any(name in ("date", "datetime") for name in map(str.lower, map(str, frame.columns)))
     if not dated and (frame.index.names == [None] or any(n in ("date", "datetime") for n in named)):
@@ -206,6 +207,23 @@ def _polars(frame: Any) -> pl.DataFrame:
     return table
 
 
+def _of_one_ticker(frame: Any) -> Any:
+    """Return a pandas frame whose columns are pairs, as yfinance has them, with names alone."""
+    if frame.columns.nlevels == 1:
+        return frame
+    levels = [frame.columns.get_level_values(level) for level in range(frame.columns.nlevels)]
+    names = next((one for one in levels if "close" in {_usual(name) for name in one}), levels[0])
+    others = {name for one in levels if one is not names for name in one if name}
+    if len(others) != 1:
+        some = ", ".join(sorted(map(str, others))[:5])
+        raise DataError(
+            f"the frame's columns are of several tickers: {some}.",
+            hint="give it one at a time: frame.xs('SPY', axis=1, level='Ticker')",
+        )
+    frame = frame.set_axis(names, axis=1)
+    return frame if "symbol" in names else frame.assign(symbol=others.pop())
+
+
 def _cast(table: pl.DataFrame) -> pl.DataFrame:
     """Return the columns that are read as what they are: a date, a name, numbers."""
     kinds: dict[str, type[pl.DataType]] = {"date": pl.Date, "symbol": pl.String}
@@ -213,14 +231,24 @@ def _cast(table: pl.DataFrame) -> pl.DataFrame:
     for name, kind in kinds.items():
         if name in table.columns:
             try:
-                table = table.with_columns(pl.col(name).cast(kind))
+                table = table.with_columns(_as(name, kind, table.schema[name]))
             except pl.exceptions.PolarsError as error:
+                form = ", every cell as 2024-01-31" if name == "date" else ""
                 raise DataError(
                     f"the frame's column {name} is {table.schema[name]} and cannot be read as "
-                    f"{kind.__name__}.",
-                    hint="a file of bars as they come is read by `finscale predict RUN --file`",
+                    f"{kind.__name__}{form}.",
+                    hint="fs.import_frame(frame, symbol) reads bars as they come; then "
+                    "predict(symbol=…)",
                 ) from error
     return table
+
+
+def _as(name: str, kind: type[pl.DataType], now: pl.DataType) -> pl.Expr:
+    """Return a column as what it is; dates that are text, as pandas leaves a CSV's, are ISO's."""
+    column = pl.col(name)
+    if kind is pl.Date and now == pl.String:
+        return column.str.strip_chars().str.slice(0, 10).str.to_date("%Y-%m-%d", strict=True)
+    return column.cast(kind)
 
 
 def _usual(name: str) -> str:

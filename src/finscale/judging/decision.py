@@ -47,7 +47,9 @@ def which(claims: Claims, network: str) -> str:
     if standing == "seen":
         less = f"it loses {interval(gain)} {unit} less than {the(best)}"
         known = "" if best == BASE_RATE else ", the best of the plain models"
-        return f"Use {network}: {less}{known}."
+        alone = set(claims.gains) == {BASE_RATE}
+        also = " No other plain model stands beside it: add the logistic first." if alone else ""
+        return f"Use {network}: {less}{known}.{also}"
     if best == BASE_RATE:
         return (
             "Use none of these models: nothing here is seen to know more than the base rate, which "

@@ -60,6 +60,8 @@ class Situation:
         Architecture → its verdict, where several are compared.
     no_verdict : str
         Why there is no verdict, as a sentence.
+    num_missing : int
+        Planned runs that are not there.
     unsound : str
         Why no number here is to be trusted; empty where none is known.
     """
@@ -82,6 +84,7 @@ class Situation:
     seconds: float = 0.0
     families: Mapping[str, str] = field(default_factory=dict)
     no_verdict: str = ""
+    num_missing: int = 0
     unsound: str = ""
 
     @property
@@ -104,8 +107,22 @@ def decide(situation: Situation) -> tuple[str, ...]:
         return (f"Decide nothing by this study: {situation.unsound}.",)
     use = which(situation.claims, situation.network)
     if not situation.verdict:
-        return use, f"Whether size pays is not known: {situation.no_verdict}"
+        unknown = f"Whether size pays is not known: {situation.no_verdict}"
+        return tuple(filter(None, (use, unknown, _first(situation))))
     return use, _pay(situation), _next(situation)
+
+
+def _first(on: Situation) -> str:
+    """Return what a study without a verdict needs; empty where its reason says all there is."""
+    if on.num_missing:
+        runs = "the run that is" if on.num_missing == 1 else f"the {on.num_missing} runs that are"
+        return f"Next: the same finscale study run, which computes {runs} missing."
+    if on.num_seeds == 1:
+        return (
+            "Next: seeds: 5 in a study file of another name; finscale study plan FILE says first "
+            "what that costs."
+        )
+    return ""
 
 
 def _pay(on: Situation) -> str:
@@ -254,6 +271,7 @@ def situation(findings: Findings) -> Situation:
         seconds=float(seconds),
         families=names,
         no_verdict=findings.no_verdict or findings.not_compared,
+        num_missing=len(findings.missing),
         unsound=_unsound(findings),
     )
 

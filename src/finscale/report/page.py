@@ -18,6 +18,7 @@ IN_PLAIN_WORDS = {
     "NO-LAW": "Size makes no difference worth having.",
     "INDETERMINATE": "This study cannot tell whether size pays.",
     "": "The study is not finished.",
+    "too small": "This study is too small to tell whether size pays.",
 }
 #: Colour role of each verdict.
 TONES = {"LAW": "good", "TURNS": "warn", "INVERSE": "bad", "NO-LAW": "null"}
@@ -61,5 +62,6 @@ def _said(findings: Findings) -> tuple[str, str, str]:
         return name, answer(found) + whose, sentence(found)
     name = verdict.name if verdict else ""
     said = verdict.sentence.removeprefix(f"{name}: ") if verdict else findings.no_verdict
-    plain = f"{IN_PLAIN_WORDS[name]} {beyond}." if beyond else IN_PLAIN_WORDS[name]
+    plain = IN_PLAIN_WORDS[name or ("" if findings.missing else "too small")]
+    plain = f"{plain} {beyond}." if beyond else plain
     return name, plain, capital(said)

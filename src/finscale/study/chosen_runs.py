@@ -74,9 +74,10 @@ def runs_at_size(
     """
     path = folder / "results.parquet"
     if not path.is_file():
+        file = folder.name if folder.is_dir() else "FILE"
         raise FinscaleError(
-            f"study {folder.name} has no finished runs: {path} is not there.",
-            hint="`finscale study run` on its file computes them",
+            f"study {folder.name} has no table of its runs yet: {path} is not there.",
+            hint=f"finscale study run {file} computes what is missing and writes it",
         )
     table = pl.read_parquet(path, glob=False).filter(pl.col("role") == "network")
     table = _of_architecture(table, architecture, folder.name)

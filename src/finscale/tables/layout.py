@@ -88,6 +88,11 @@ def table_of(grid: Grid, place: str, sha256: str, recognise: Recogniser | None) 
     wide = len(found.names) or width
     rows, left_out = _without_repeats(found, wide, grid.delimiter, place, recognise)
     rows, footers = _without_footers(rows, wide, grid.delimiter)
+    if not rows and recognise is not None and _first_names(records, recognise) is None:
+        raise DataError(
+            f"{place} holds no table: no line in it names a known column, and none is a row of "
+            "numbers."
+        )
     if not rows:
         raise DataError(f"{place} has a header and no rows.")
     rows, cut = _without_cut(rows, wide, grid.unclosed)
