@@ -143,6 +143,8 @@ class FinancialDataset:
         does. ``options`` are those of ``from_frames``: context_length, task, features, inputs.
         """
         several = frames if isinstance(frames, list | tuple) else [frames]
+        if isinstance(options.get("task"), str):
+            options["task"] = TaskConfig(name=options["task"])
         return cls.from_frames([polars_frame(one, symbol) for one in several], **options)
 
     @classmethod
