@@ -3,9 +3,9 @@
 They must come from a pandas that exchange_calendars was written for, so from an environment of
 their own::
 
-    python3 -m venv /tmp/pandas2
-    /tmp/pandas2/bin/pip install "pandas<3" exchange_calendars==4.13.2
-    /tmp/pandas2/bin/python tests/data/count_sessions.py > tests/data/session_counts.json
+    python3 -m venv pandas2
+    pandas2/bin/pip install "pandas<3" exchange_calendars==4.13.2
+    pandas2/bin/python tests/data/count_sessions.py > tests/data/session_counts.json
 
 Each year is built alone. In one piece from 1990, pandas 2 leaves out 2009-01-11, a Sunday on which
 Moscow had a session.

@@ -7,6 +7,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
+from finscale.config.baselines import LINEAR_BASELINE
 from finscale.evaluation.bootstrap import Metric
 from finscale.judging.claims import Known
 from finscale.report.markdown import render_markdown
@@ -41,7 +42,19 @@ def worse(findings: Findings) -> Findings:
         low=moved.then(-0.03).otherwise(pl.col("low")),
         high=moved.then(-0.01).otherwise(pl.col("high")),
     )
-    return replace(findings, skills=skills)
+    assert findings.beyond is not None
+    gains = tuple(Metric(-0.02, -0.03, -0.01) for _ in findings.beyond.gains)
+    return replace(findings, skills=skills, beyond=replace(findings.beyond, gains=gains))
+
+
+def test_a_size_is_worse_by_the_interval_that_holds_for_all_sizes(worse: Findings) -> None:
+    """One rule for the card and the chart: each size alone would be worse here."""
+    assert worse.claims.best_baseline == LINEAR_BASELINE
+    assert worse.beyond is not None
+    assert all(map(worse.is_worse, worse.beyond.sizes))
+    gains = tuple(Metric(-0.02, -0.045, 0.005) for _ in worse.beyond.gains)
+    together = replace(worse, beyond=replace(worse.beyond, gains=gains))
+    assert not any(map(together.is_worse, worse.beyond.sizes))
 
 
 def test_no_skill_is_said_over_a_failed_baseline(failed: Findings) -> None:

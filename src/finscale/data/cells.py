@@ -28,7 +28,7 @@ _UNUSUAL = 2.5
 # prices agree on the unit, this near to the closes beside it.
 _NEAR, _NEAR_ROW = 1.1, 1.25
 # Decimal points slip by up to three places, and units differ by as much; what is further out of
-# scale (a placeholder such as 0.01) is no price at all.
+# scale (0.01 where a vendor has no price) is no price at all.
 _MOST_PLACES = 3
 # More rows than this share do not slip: the file mixes two units.
 _MOST_SLIPS = 0.02

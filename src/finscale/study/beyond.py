@@ -61,6 +61,11 @@ class BeyondLinear:
         """The sizes that beat the linear model, by place; none where that model failed."""
         return [place for place, gain in enumerate(self.gains) if gain.low > 0 and not self.failed]
 
+    def is_worse(self, size: float) -> bool:
+        """Whether the network of a size is seen to lose to the linear model, all sizes at once."""
+        gain = self.at(size)
+        return gain is not None and gain.high < 0 and not self.failed
+
     @property
     def headline(self) -> str:
         """What came out, in a few words."""

@@ -129,8 +129,7 @@ def _curve(
 
 def _is_worse(one: FamilyResult, size: FamilySize) -> bool:
     """Tell whether a size is seen to be worse than the linear model."""
-    gain = one.beyond.at(size.x) if one.beyond and not one.beyond.failed else None
-    return gain is not None and gain.high < 0
+    return one.beyond is not None and one.beyond.is_worse(size.x)
 
 
 def _labels(found: FamilyComparison, limits: tuple[float, float]) -> tuple[EdgeLabel, ...]:

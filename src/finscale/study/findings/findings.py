@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from finscale.config import StudyConfig, format_count
+from finscale.config.baselines import LINEAR_BASELINE
 from finscale.evaluation.bootstrap import Metric
 from finscale.evaluation.calibration import CalibrationError
 from finscale.evaluation.evaluation import Evaluation
@@ -162,13 +163,17 @@ class Findings:
     def is_worse(self, size: float) -> bool:
         """Whether a size is seen to lose more than the best plain model; studies of losses alone.
 
-        Of a second axis, at the chosen series' size.
+        Of a second axis, at the chosen series' size. Against the linear model the intervals hold
+        for all sizes at once, as everywhere else on the page.
         """
+        best = self.claims.best_baseline
+        if best == LINEAR_BASELINE and self.beyond is not None and len(self.study.axes) == 1:
+            return self.study.outcome == "loss" and self.beyond.is_worse(size)
         others = {a: s for a, s in self.chosen.sizes.items() if a != self.axis}
         rows = self.skills.filter(
             (pl.col(self.axis) / size - 1).abs() < 0.01,
             *(pl.col(axis) == own for axis, own in others.items()),
-            over=self.claims.best_baseline,
+            over=best,
         )
         return self.study.outcome == "loss" and any(rows["high"] < 0)
 
