@@ -140,6 +140,9 @@ def test_a_file_says_the_same_as_the_store(run_id) -> None:
     for one, other in zip(stored["rows"], found["rows"], strict=True):
         assert one["probability"] == pytest.approx(other["probability"], abs=1e-6)
     assert found["data"][0]["file"] == "bars.csv"
+    assert "nobody said whose bars these are" in " ".join(found["warnings"])
+    named = ["predict", run_id, "--json", "--file", "bars.csv", "--adjustment=split", "--symbol"]
+    assert "nobody said" not in say(*named, "SP500")
     bad = pl.read_csv("bars.csv").with_columns(date=pl.lit("soon"))
     bad.write_csv("bad.csv")
     assert "bad.csv" in refused("predict", run_id, "--file", "bad.csv")

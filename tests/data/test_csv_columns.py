@@ -7,8 +7,8 @@ import pytest
 from finscale.data import fetch_bars
 from finscale.data.sources.csv_choices import choices_from
 from finscale.data.sources.csv_columns import find_columns
-from finscale.data.sources.csv_table import CsvTable
 from finscale.errors import DataError
+from finscale.tables import CellTable
 
 DAYS = [dt.date(2024, 1, d) for d in (2, 3, 4, 5, 8, 9, 10, 11, 12, 16)]
 NOW = dt.datetime(2024, 2, 1, tzinfo=dt.UTC)
@@ -536,7 +536,7 @@ def test_crsp_prices(read):
 def _headerless(text, separator=","):
     rows = tuple(tuple(line.split(separator)) for line in text.split())
     lines = tuple(range(1, len(rows) + 1))
-    return CsvTable("x.csv", (), rows, lines, separator, "")
+    return CellTable("x.csv", (), rows, lines, separator, "")
 
 
 def _epoch(day):

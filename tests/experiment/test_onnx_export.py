@@ -78,8 +78,8 @@ def test_so_is_every_kind_of_input_and_output(desk, tmp_path, settings, inputs) 
 
 def test_the_file_says_what_it_is(desk, tmp_path) -> None:
     run = desk("model.kind=dlinear")
-    made = export_onnx(run, tmp_path / "model.onnx")
-    stored = onnx.load(str(made.path))
+    path = run.to_onnx(tmp_path / "model.onnx")
+    stored = onnx.load(str(path))
     (within,) = [one.value for one in stored.metadata_props if one.key == "finscale"]
     about = json.loads(within)
     assert about["run"] == run.id

@@ -135,6 +135,11 @@ def _other(run: TrainedRun, bars: NewBars) -> list[str]:
             f"the run was trained on {', '.join(config.data.symbols)}, not on {bars.symbol}: what "
             "its validation says of calibration and coverage need not hold."
         )
+    if bars.is_assumed:
+        found.append(
+            f"nobody said whose bars these are: they are taken for {bars.symbol}'s, the run's own "
+            "(--symbol, or symbol=, says otherwise)."
+        )
     trained = (own or entries)[0]["adjustment"]
     if bars.adjustment and trained and bars.adjustment != trained:
         found.append(

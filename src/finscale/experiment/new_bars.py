@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,8 @@ class NewBars:
         The exchange's; ``none`` where that is not known.
     ready : bool
         Whether the frame holds features already.
+    is_assumed : bool
+        Whether nobody said whose bars they are, so that they are taken for the run's own.
     """
 
     symbol: str
@@ -50,6 +52,7 @@ class NewBars:
     adjustment: str = ""
     calendar: str = calendar.NONE
     ready: bool = False
+    is_assumed: bool = False
 
     def rows(self, tier: str, timescale: str) -> pl.DataFrame:
         """Return the rows of a dataset of these bars: bars, features, relative columns."""
@@ -311,11 +314,14 @@ def new_bars_of(
         raise DataError("a frame and a file were given.", hint="give one of the two")
     if frame is not None:
         has_symbol = any(_usual(name) == "symbol" for name in getattr(frame, "columns", ()))
-        return new_bars_from_frame(frame, symbol or ("" if has_symbol else alone))
+        found = new_bars_from_frame(frame, symbol or ("" if has_symbol else alone))
+        assumed = not (symbol or has_symbol)
+        return [replace(one, is_assumed=assumed) for one in found]
     if file is not None:
         if not alone:
             raise DataError(
                 f"the run knows {len(own)} symbols.", hint="--symbol says whose bars the file has"
             )
-        return [new_bars_from_file(file, alone, **options)]
+        bars = new_bars_from_file(file, alone, **options)
+        return [replace(bars, is_assumed=not symbol)]
     return [registered_new_bars(name, run, data) for name in ([symbol] if symbol else own)]

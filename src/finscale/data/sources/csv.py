@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from finscale.data.acceptance import accept, wishes_from
-from finscale.data.bars import PRICES, Bars
+from finscale.data.bars import PRICES, Bars, Repair
 from finscale.data.sources.base import Source, register
 from finscale.data.sources.csv_choices import choices_from
 from finscale.data.sources.csv_columns import find_columns
@@ -19,7 +19,6 @@ from finscale.data.sources.csv_header import num_fields
 from finscale.data.sources.csv_marks import decimal_comma
 from finscale.data.sources.csv_quirks import interpret
 from finscale.data.sources.csv_sessions import SessionOf
-from finscale.data.sources.csv_table import reading_repairs
 from finscale.data.sources.csv_values import parse_numbers
 from finscale.errors import DataError
 from finscale.tables import CellTable, read_table
@@ -147,7 +146,7 @@ def bars_in(
         source=source,
         place=place,
         provenance={**provenance, **found.notes, **date_notes, **about},
-        repairs=reading_repairs(table),
+        repairs=[Repair(line, None, reason) for line, reason in table.left_out],
         last_line=max(table.lines, default=None),
     )
 

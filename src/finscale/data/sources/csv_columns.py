@@ -16,10 +16,10 @@ from finscale.data.sources.csv_rows import (
     leave_out_events,
 )
 from finscale.data.sources.csv_sheet import Sheet, make_sheet, parts_of
-from finscale.data.sources.csv_table import CsvTable
 from finscale.data.sources.csv_tickers import quoted, refuse_others, same_ticker
 from finscale.data.sources.csv_words import bare
 from finscale.errors import DataError
+from finscale.tables import CellTable
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Columns:
 
 
 def find_columns(
-    table: CsvTable,
+    table: CellTable,
     symbol: str,
     choices: Choices | None = None,
     dates_of: DatesOf | None = None,

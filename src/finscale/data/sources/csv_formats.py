@@ -10,10 +10,10 @@ from functools import cache
 from importlib.resources import files
 
 from finscale.data.sources.csv_choices import Choices
-from finscale.data.sources.csv_table import CsvTable, looks_like_date
 from finscale.data.sources.csv_words import bare
 from finscale.errors import DataError, did_you_mean
-from finscale.tables.table import looks_like_number, shown
+from finscale.tables import CellTable
+from finscale.tables.table import looks_like_date, looks_like_number, shown
 
 _LOOKED_AT = 200
 
@@ -59,7 +59,7 @@ def format_names() -> tuple[str, ...]:
     return tuple(_patterns_and_formats()[1])
 
 
-def find_format(table: CsvTable, choices: Choices) -> tuple[VendorFormat, tuple[str, ...] | None]:
+def find_format(table: CellTable, choices: Choices) -> tuple[VendorFormat, tuple[str, ...] | None]:
     """Return the format named or recognised, and the columns' names if no line holds them.
 
     Raises
@@ -99,7 +99,7 @@ def find_format(table: CsvTable, choices: Choices) -> tuple[VendorFormat, tuple[
     )
 
 
-def _by_number(table: CsvTable) -> str:
+def _by_number(table: CellTable) -> str:
     """Return how to name the columns: the date where dates stand, high and low as they compare."""
     row, width = table.rows[0], len(table.rows[0])
     dates = next((i for i, cell in enumerate(row) if looks_like_date(cell)), 0)
@@ -111,7 +111,7 @@ def _by_number(table: CsvTable) -> str:
     return f"name its {width} columns by number, such as --columns {named}"
 
 
-def _order(table: CsvTable, columns: Sequence[int]) -> list[int] | None:
+def _order(table: CellTable, columns: Sequence[int]) -> list[int] | None:
     """Return four columns of prices as open, high, low, close; None if no order fits all rows."""
     try:
         prices = [[float(row[i]) for i in columns] for row in table.rows[:_LOOKED_AT]]
@@ -123,7 +123,7 @@ def _order(table: CsvTable, columns: Sequence[int]) -> list[int] | None:
     return None
 
 
-def _by_header(table: CsvTable, known: Mapping[str, VendorFormat]) -> VendorFormat | None:
+def _by_header(table: CellTable, known: Mapping[str, VendorFormat]) -> VendorFormat | None:
     for cells in table.headers:
         here = {bare(cell) for cell in cells}
         for each in known.values():
@@ -132,7 +132,7 @@ def _by_header(table: CsvTable, known: Mapping[str, VendorFormat]) -> VendorForm
     return None
 
 
-def _by_cells(table: CsvTable, known: Mapping[str, VendorFormat]) -> VendorFormat | None:
+def _by_cells(table: CellTable, known: Mapping[str, VendorFormat]) -> VendorFormat | None:
     patterns = _patterns_and_formats()[0]
     rows = table.rows[:_LOOKED_AT]
     for each in known.values():

@@ -10,9 +10,9 @@ from contextlib import suppress
 from itertools import combinations
 
 from finscale.data.sources.csv_sheet import Sheet, need
-from finscale.data.sources.csv_table import looks_like_date
 from finscale.data.sources.csv_tickers import quoted
 from finscale.errors import DataError
+from finscale.tables.table import looks_like_date
 
 #: Cells and their lines → dates.
 DatesOf = Callable[[Sequence[str], Sequence[int]], list[dt.date]]

@@ -9,10 +9,10 @@ from itertools import groupby
 
 from finscale.data.sources.csv_choices import Choices, position
 from finscale.data.sources.csv_sheet import NO_VALUE, Sheet, looks_like_ticker
-from finscale.data.sources.csv_table import looks_like_date
 from finscale.data.sources.csv_tickers import quoted, refuse_others, some, spelled, upper
 from finscale.data.sources.csv_words import means
 from finscale.errors import DataError
+from finscale.tables.table import looks_like_date
 
 _NUMBER = re.compile(r"[-+]?[\d.,\s]*\d[\d.,]*\s*[KMBkmb%]?")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?( ?[AP]M)?", re.IGNORECASE)

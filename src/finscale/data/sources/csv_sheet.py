@@ -7,10 +7,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from finscale.data.sources.csv_choices import Choices
-from finscale.data.sources.csv_table import CsvTable
 from finscale.data.sources.csv_tickers import same_ticker
 from finscale.data.sources.csv_words import Meaning, bare, meaning, meanings, means
 from finscale.errors import DataError
+from finscale.tables import CellTable
 
 #: What stands for no value, in small letters.
 NO_VALUE = frozenset(("", "null", "nan", "none", "na", "n/a", "#n/a", "-", "--", ".", "nat"))
@@ -75,7 +75,7 @@ class Sheet:
 
 
 def make_sheet(
-    table: CsvTable, names: Sequence[str] | None, symbol: str, choices: Choices
+    table: CellTable, names: Sequence[str] | None, symbol: str, choices: Choices
 ) -> Sheet:
     """Return a table with names and tickers; ``names`` are given where no line holds them."""
     header = tuple(names) if names else _names(table, symbol, choices)
@@ -91,7 +91,7 @@ def make_sheet(
     return Sheet(table.place, header, tickers, found, [*table.rows], [*table.lines], title)
 
 
-def _names(table: CsvTable, symbol: str, choices: Choices) -> tuple[str, ...]:
+def _names(table: CellTable, symbol: str, choices: Choices) -> tuple[str, ...]:
     """Return the header line that names most columns; the last of those that name none."""
     wanted = {bare(column) for column in choices.columns.values() if column}
 
@@ -154,7 +154,7 @@ def _could_be(ticker: str) -> bool:
 
 
 def _tickers(
-    table: CsvTable,
+    table: CellTable,
     names: Sequence[str],
     known_as: Sequence[tuple[Meaning, ...]],
     symbol: str,
@@ -189,7 +189,7 @@ def _are_units(cells: Collection[str], symbol: str) -> bool:
     )
 
 
-def _title(table: CsvTable, names: Sequence[str]) -> str:
+def _title(table: CellTable, names: Sequence[str]) -> str:
     """Return the ticker that a line above the header names.
 
     ``Security,SPY US Equity``, ``# Symbol: SPY``, ``Apple Inc. (AAPL)``, or nothing but ``SPY``.
