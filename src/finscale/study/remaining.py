@@ -26,8 +26,9 @@ from finscale.study.speed import same_speed
 if TYPE_CHECKING:
     from finscale.study.execution.local import Event, Job
 
-#: Seconds of a step beside its arithmetic, and FLOP a second of one thread: a CPU's, by order.
-_STEP_SECONDS, _THREAD_FLOPS = 6e-3, 1e10
+#: Seconds of a step beside its arithmetic, and FLOP a second of one thread: a CPU's, by order. The
+#: default study takes 10 minutes on two cores where this says 19, before any speed is measured.
+_STEP_SECONDS, _THREAD_FLOPS = 2e-3, 4e10
 #: Of a baseline's fit; of a run beside its training; of a worker before its first run.
 BASELINE_SECONDS, RUN_SECONDS, START_SECONDS = 1.0, 0.5, 4.0
 
