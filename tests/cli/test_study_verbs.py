@@ -46,6 +46,13 @@ def desk(root, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture
+def small(desk, monkeypatch) -> None:
+    """Have the small study run, whichever test comes first; run again it computes nothing."""
+    monkeypatch.chdir(desk)
+    say("study", "run", "small.yaml")
+
+
 @pytest.fixture(autouse=True)
 def _at_the_desk(desk, monkeypatch) -> None:
     monkeypatch.chdir(desk)
@@ -60,7 +67,7 @@ def test_before_anything_is_spent() -> None:
     plan = json.loads(say("study", "plan", "small.yaml", "--quick", "--json"))
     assert plan["runs"] == 2
     assert plan["sizes"][0]["seconds"] > 0
-    assert "0 of 5 runs are there" in say("study", "status", "small.yaml")
+    assert "0 of 5 runs are there" in say("study", "status", "small.yaml", "--runs", "none")
 
 
 def test_run_status_report_export_and_diff() -> None:
@@ -98,6 +105,7 @@ def test_run_status_report_export_and_diff() -> None:
     assert len(pl.read_csv("tables/small_runs.csv")) == 3
 
 
+@pytest.mark.usefixtures("small")
 def test_a_name_that_is_no_study_is_answered_with_the_nearest() -> None:
     with pytest.raises(FinscaleError, match="smal is no file or recipe, and no study") as refused:
         say("study", "status", "smal")
@@ -107,6 +115,7 @@ def test_a_name_that_is_no_study_is_answered_with_the_nearest() -> None:
     assert "study list" in refused.value.hint
 
 
+@pytest.mark.usefixtures("small")
 def test_asking_how_far_a_study_is_reads_no_data(monkeypatch) -> None:
     before = say("study", "status", "small.yaml", "--each")
 
@@ -217,6 +226,7 @@ def test_a_sweep_is_told() -> None:
     assert "tuned" in say("study", "report", *words)
 
 
+@pytest.mark.usefixtures("small")
 def test_a_changed_plan_asks_for_an_amendment() -> None:
     with pytest.raises(FinscaleError, match=r"sesoi: 0\.005 → 0\.01"):
         say("study", "run", "small.yaml", "--set", "sesoi=0.01")
@@ -227,12 +237,17 @@ def test_a_changed_plan_asks_for_an_amendment() -> None:
     assert [len(a["changes"]) for a in record["amendments"]] == [1, 1]
 
 
-def test_a_failed_run_is_recorded_and_the_study_goes_on() -> None:
-    # a rate at which the loss is not a number
+def run_to_nan() -> list[str]:
+    """Run a study at a rate at which the loss is not a number; return its words."""
     words = ["study", "run", "small.yaml", "--set", "name=broken", "--set", "controls=[]"]
     words += ["--set", "experiment.training.lr=1e30", "--set", "tuning=fixed"]
     words += ["--set", "experiment.training.clip_norm=1e30", "--set", "axes.parameters=[3k]"]
     say(*words, code=1)
+    return words
+
+
+def test_a_failed_run_is_recorded_and_the_study_goes_on() -> None:
+    words = run_to_nan()
     failures = json.loads(Path("studies/broken/failures.json").read_text())
     (failure,) = failures.values()
     assert "Traceback" in failure["traceback"]
@@ -241,7 +256,14 @@ def test_a_failed_run_is_recorded_and_the_study_goes_on() -> None:
     assert "✗" in status
 
 
-def test_runs_are_listed_compared_and_cleared() -> None:
+@pytest.mark.usefixtures("small")
+def test_runs_are_listed_compared_and_cleared(desk, tmp_path, monkeypatch) -> None:
+    # in a copy: other tests keep their runs
+    for name in ("runs", "studies", "data"):
+        shutil.copytree(desk / name, tmp_path / name)
+    shutil.copy(desk / "small.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    run_to_nan()
     rows = json.loads(say("runs", "list", "--json"))
     networks = [row["id"] for row in rows if row["model"] == "patchtst"]
     output = say("runs", "compare", networks[0], networks[1])
