@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from finscale.cli.app import app
 from finscale.config import StudyConfig, load_study
+from finscale.config.baselines import DEFAULT_BASELINES
 from finscale.errors import FinscaleError
 
 runner = CliRunner()
@@ -393,5 +394,5 @@ def test_the_default_study_is_what_the_project_promises(root) -> None:
     assert len(sizes) >= 6
     assert (sizes[0], sizes[-1]) == (5_000, 2_000_000)
     assert len(study.seeds) == 5
-    assert study.baselines == ("base_rate", "volatility", "logistic")
+    assert study.baselines == DEFAULT_BASELINES
     assert study.controls.kinds == ("permuted_labels", "planted_signal")

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from finscale.cli.app import app
+from finscale.config.baselines import DEFAULT_BASELINES
 from finscale.errors import FinscaleError
 
 runner = CliRunner()
@@ -53,7 +54,7 @@ def test_train_announces_trains_and_scores(trained) -> None:
         "finscale evaluate",
     ):
         assert words in result.output
-    assert len(list((folder / "runs").glob("*/run.json"))) == 4  # the run and three baselines
+    assert len(list((folder / "runs").glob("*/run.json"))) == 1 + len(DEFAULT_BASELINES)
 
 
 def test_train_ends_with_what_the_network_adds_to_the_linear_model(trained) -> None:
@@ -95,7 +96,7 @@ def test_runs_list_and_show(trained) -> None:
     folder, _, _ = trained
     runs = f"--runs={folder / 'runs'}"
     listed = json.loads(runner.invoke(app, ["runs", "list", runs, "--json"]).output)
-    assert {row["model"] for row in listed} == {"patchtst", "base_rate", "volatility", "logistic"}
+    assert {row["model"] for row in listed} == {"patchtst", *DEFAULT_BASELINES}
     assert "patchtst" in runner.invoke(app, ["runs", "list", runs]).output
     run = next(row for row in listed if row["model"] == "patchtst")
     shown = runner.invoke(app, ["runs", "show", run["id"][:6], runs]).output

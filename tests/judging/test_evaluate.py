@@ -351,7 +351,9 @@ def test_a_logistic_that_fails_is_marked_wherever_it_is_shown(world, tmp_path, m
     assert {name: judged.claims.standing(name) for name in judged.claims.gains} == {
         "base_rate": "seen",
         "volatility": "seen",
+        "volatility_ranges": "none",
         "logistic": "failed",
+        "lightgbm": "none",
     }
     content = json.loads(write_judgement(judged, tmp_path).read_text())
     assert content["claims"]["logistic"] == "failed"

@@ -9,7 +9,7 @@ import pytest
 
 FIGURES = {
     "scaling": 1,
-    "skill": 3,
+    "skill": 5,
     "years": 3,
     "regimes": 3,
     "calibration": 1,
@@ -83,7 +83,7 @@ def test_a_click_leads_to_the_row_of_the_run(seen: dict[str, Any]) -> None:
     assert click["row"] == f"run-{click['run']}"
     assert click["focused"]
     assert click["seen"]
-    assert click["rows"] == 11
+    assert click["rows"] == 13
 
 
 def test_a_word_is_explained_to_the_keyboard(seen: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ import pytest
 from finscale.errors import FinscaleError
 from finscale.report import write_report
 from finscale.report.figure import Rule
+from finscale.report.figures.common import title
 from finscale.report.figures.scaling import scaling
 from finscale.report.html import render_html
 from finscale.report.markdown import render_markdown
@@ -112,7 +113,7 @@ def test_tables_hold_the_runs_raw_numbers(report: Path, findings: Findings) -> N
 
 def test_numbers_in_the_report_are_the_runs(findings: Findings, study: Study) -> None:
     assert findings.num_days == 1005
-    assert {b.name for b in findings.baselines} == {"base_rate", "volatility", "logistic"}
+    assert {b.name for b in findings.baselines} == set(findings.study.baselines)
     volatility = next(b for b in findings.baselines if b.name == "volatility")
     assert volatility.value.value == pytest.approx(0.3705, abs=5e-4)
     losses = findings.seeds.group_by("size").agg(pl.col("value").mean()).sort("size")["value"]
@@ -172,7 +173,7 @@ def test_every_size_is_held_against_the_linear_model(
     assert stored["beyond_linear"]["headline"] == beyond.headline
     assert [one["value"] for one in stored["beyond_linear"]["sizes"]] == pytest.approx(values)
     printed = {row["model"]: row["beyond linear (nats)"] for row in study.summary()}
-    assert printed.pop("logistic") == printed.pop("volatility") == printed.pop("base_rate") == "–"
+    assert {printed.pop(name) for name in findings.study.baselines} == {"–"}
     assert [cell.split(" [")[0] for cell in printed.values()] == [
         signed(gain, 4).split(" [")[0] for gain in beyond.gains
     ]
@@ -191,7 +192,7 @@ def test_baselines_are_named_at_their_lines(findings: Findings) -> None:
     rules = [mark for mark in panel.marks if isinstance(mark, Rule) and mark.label]
     named = [rule.label.rsplit(" ", 1)[0] for rule in rules]
     edges = [words.split(" baseline ")[0] for words in (*panel.above, *panel.below)]
-    assert sorted([*named, *edges]) == ["base rate", "logistic", "volatility"]
+    assert sorted([*named, *edges]) == sorted(title(b.name) for b in findings.baselines)
     low, high = panel.y.limits or (0.0, 0.0)
     middles = sorted(rule.label_y for rule in rules)
     assert all(later - first > 0.05 * (high - low) for first, later in pairwise(middles))

@@ -16,7 +16,13 @@ from finscale.scaling.digits import number
 from finscale.scaling.measure import negated
 from finscale.scaling.sentences import interval
 
-_TITLES = {"base_rate": "the base rate", "logistic": "the logistic", "volatility": "volatility"}
+_TITLES = {
+    "base_rate": "the base rate",
+    "lightgbm": "LightGBM",
+    "logistic": "the logistic",
+    "volatility": "volatility",
+    "volatility_ranges": "volatility with ranges",
+}
 
 
 def the(name: str) -> str:

@@ -15,6 +15,7 @@ _COLORS = {
     "other": ("#8a5a00", "#e5b35a"),
     "third": ("#1a7f4b", "#5ed39a"),
     "fourth": ("#8a3ab9", "#cf9bf0"),
+    "fifth": ("#b0306a", "#ff9ec7"),
     "null": ("#6b7480", "#98a2ae"),
     "good": ("#1a7f4b", "#5ed39a"),
     "bad": ("#b3261e", "#ff8a80"),
@@ -48,7 +49,7 @@ LIGHT = {role: light for role, (light, _) in _COLORS.items()}
 DARK = {role: dark for role, (_, dark) in _COLORS.items()}
 
 #: Baselines in the order in which they take a role.
-BASELINE_ROLES = ("other", "third", "fourth", "null")
+BASELINE_ROLES = ("other", "third", "fourth", "fifth", "null")
 
 
 def ramp(index: int, count: int) -> str:

@@ -208,9 +208,17 @@ def test_mistakes_get_one_sentence(monkeypatch):
     assert error.value.hint == "Did you mean trees?"
     with pytest.raises(FinscaleError, match="volatility has no option 'x'"):
         make_baseline("volatility", **job, x=3)
-    for package in ("lightgbm", "catboost"):
-        monkeypatch.setitem(sys.modules, package, None)
-        assert not BASELINES[package].is_installed
-        with pytest.raises(FinscaleError, match=f"{package} is not installed") as error:
-            make_baseline(package, **job)
-        assert error.value.hint == "pip install 'finscale[boosting]' brings it"
+    monkeypatch.setitem(sys.modules, "catboost", None)
+    assert not BASELINES["catboost"].is_installed
+    with pytest.raises(FinscaleError, match="catboost is not installed") as error:
+        make_baseline("catboost", **job)
+    assert error.value.hint == "pip install 'finscale[boosting]' brings it"
+
+
+def test_a_library_that_cannot_be_loaded_is_said_with_the_way_out(monkeypatch, tmp_path):
+    (tmp_path / "lightgbm.py").write_text("raise OSError('Library not loaded: libomp.dylib')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "lightgbm", raising=False)
+    with pytest.raises(FinscaleError, match=r"cannot be loaded \(Library not loaded") as error:
+        make_baseline("lightgbm", task=TaskConfig(), context_length=8, features=())
+    assert "brew install libomp" in error.value.hint

@@ -60,13 +60,10 @@ for _name, _kind in {
     "momentum": BaselineKind(momentum.momentum, "logistic on past returns over volatility"),
     "logistic": BaselineKind(tabular.logistic, "logistic on the last row, penalty by validation"),
     "random_forest": BaselineKind(trees.random_forest, "random forest on the last row"),
-    "lightgbm": BaselineKind(
-        trees.lightgbm, "LightGBM on the last row, rounds by validation", package="lightgbm"
-    ),
+    "lightgbm": BaselineKind(trees.lightgbm, "LightGBM on the last row, rounds by validation"),
     "lightgbm_summary": BaselineKind(
         partial(trees.lightgbm, view="summary"),
         "LightGBM on a summary of the window, rounds by validation",
-        package="lightgbm",
     ),
     "catboost": BaselineKind(
         trees.catboost, "CatBoost on the last row, rounds by validation", package="catboost"

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from finscale.errors import missing_extra
+from finscale.errors import FinscaleError, missing_extra
 from finscale.models.baselines.baseline import Floats, Ints, Setting, rate_logit
 from finscale.models.baselines.linear_fit import mean_loss
 from finscale.models.baselines.views import View, design
@@ -133,12 +133,16 @@ def lightgbm(
     Raises
     ------
     FinscaleError
-        If lightgbm is not installed.
+        If LightGBM's library cannot be loaded, as on a Mac without OpenMP.
     """
     try:
         from lightgbm import LGBMClassifier, LGBMRegressor
-    except ImportError:
-        raise missing_extra("lightgbm", "boosting") from None
+    except OSError as error:
+        raise FinscaleError(
+            f"LightGBM is installed, but its library cannot be loaded ({error}).",
+            hint="on macOS, brew install libomp brings what it needs; or name other baselines: "
+            "--baseline, and `baselines` of a study",
+        ) from None
     model = (LGBMClassifier if setting.classifies else LGBMRegressor)(
         n_estimators=rounds,
         num_leaves=leaves,
