@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from finscale.errors import DataError
+from finscale.features.declared import PARTS
 from finscale.features.feature import INPUTS, Array, Feature
 from finscale.features.tiers import FEATURES, tier_features
 
@@ -67,21 +68,37 @@ def compute_columns(
 ) -> Iterator[tuple[str, Array]]:
     """Yield each feature's name and values [T], computed from float64 arrays ``columns[name]`` [T].
 
-    One at a time: what is copied away at once leaves its memory, still warm, to the next.
+    One at a time: what is copied away at once leaves its memory, still warm, to the next. Parts are
+    computed once and kept until the last feature is there.
     """
-    num_rows = len(columns["close"])
-    blocks: dict[int, dict[str, Array]] = {}
+    values = _Values(columns)
     for feature in features:
+        yield feature.name, values.compute(feature)
+
+
+class _Values:
+    """Columns of bars and what was made of them, by name."""
+
+    def __init__(self, columns: Mapping[str, Array]) -> None:
+        self.known = dict(columns)
+        self.num_rows = len(columns["close"])
+        self.blocks: dict[int, dict[str, Array]] = {}
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self.known:
+            self.known[name] = self.compute(PARTS[name] if name in PARTS else FEATURES[name])
+        return self.known[name]
+
+    def compute(self, feature: Feature) -> Array:
+        """Return a feature's values [T]."""
         if feature.sessions == 1:
-            inputs = [columns[name] for name in feature.inputs]
-            yield feature.name, feature.compute(*inputs, **feature.parameters)
-            continue
-        merged = blocks.setdefault(feature.sessions, {})
+            return feature.compute(*(self[name] for name in feature.inputs), **feature.parameters)
+        merged = self.blocks.setdefault(feature.sessions, {})
         for name in feature.inputs:
             if name not in merged:
-                merged[name] = finished_blocks(columns[name], name, feature.sessions)
+                merged[name] = finished_blocks(self[name], name, feature.sessions)
         values = feature.compute(*(merged[name] for name in feature.inputs), **feature.parameters)
-        yield feature.name, seen_from_rows(values, feature.sessions, num_rows)
+        return seen_from_rows(values, feature.sessions, self.num_rows)
 
 
 def finished_blocks(values: Array, column: str, sessions: int) -> Array:
@@ -125,7 +142,8 @@ def bar_arrays(frame: pl.DataFrame) -> dict[str, Array]:
         )
     if not frame["date"].is_sorted():
         raise DataError("The bars are not in order of date.", hint="frame.sort('date')")
-    arrays = {}
+    # days since 1970, for features of the calendar
+    arrays = {"date": frame["date"].cast(pl.Date).to_physical().to_numpy().astype(np.float64)}
     for name in INPUTS:
         if frame[name].dtype != pl.Float64:
             raise DataError(f"Column {name} is {frame[name].dtype}, not Float64.")

@@ -23,7 +23,9 @@ class Feature:
     name: str
     """Column name."""
     inputs: tuple[str, ...]
-    """Columns that ``compute`` takes, in order, out of :data:`INPUTS`; adjusted prices."""
+    """What ``compute`` takes, in order: columns out of :data:`INPUTS` (adjusted prices), ``date``
+    (days since 1970), or other features and parts (``finscale.features.declared.PARTS``) by name,
+    which the engine computes once however many ask for them."""
     compute: Callable[..., Array]
     """``compute(*inputs, **parameters)``: float64 arrays [T] in, one float64 array [T] out, NaN
     before the first value. The value at t depends on bars ≤ t only; the suite proves it."""
@@ -43,6 +45,10 @@ class Feature:
     """Whether the value depends on every bar before (exponential smoothing, a running total). Its
     start is then TA-Lib's: unstable period 0, so that the first value comes as early as it can
     and what was there before the data begins fades with the smoothing."""
+    family: str = ""
+    """Which family of ``finscale.features.declared.FAMILIES`` it belongs to."""
+    words: str = ""
+    """The formula in words."""
 
     def describe_parameters(self) -> str:
         """Return the parameters on one line: ``timeperiod 14 · 5-session bars``."""

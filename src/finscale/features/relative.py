@@ -16,6 +16,7 @@ rel_ + a feature's name         as the feature's ``Feature.seen`` says
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import polars as pl
 
@@ -157,6 +158,10 @@ def relative_feature(feature: Feature) -> Feature:
         If the feature does not say how it is seen, or names no view.
     """
     view = VIEWS[feature.seen]
+    if feature.seen == "bounded":
+        return replace(
+            feature, name=RELATIVE + feature.name, source=f"{feature.name}, {view.words}"
+        )
 
     def compute(*inputs: Array) -> Array:
         bars = dict(zip(INPUTS, inputs, strict=True))

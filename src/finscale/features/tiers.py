@@ -6,11 +6,15 @@ low, close and volume, a20 makes 25 channels. Prices are adjusted, so a split is
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+
 from finscale.config.names import TIER_NAMES
 from finscale.data.frames import KEYS, RELATIVE
 from finscale.errors import FinscaleError
+from finscale.features.declared import FAMILIES, PARTS
+from finscale.features.declared.classic import A20 as A20_FEATURES
+from finscale.features.declared.family import Family
 from finscale.features.feature import INPUTS, Feature
-from finscale.features.indicators import bollinger_percent_b, rolling_vwap, talib_function
 from finscale.features.views import VIEWS
 from finscale.registry import Registry
 
@@ -24,12 +28,15 @@ def _check(name: str, feature: Feature) -> None:
             hint=f"declare Feature(…, seen=…), one of: {views}",
         )
     VIEWS[feature.seen]  # an unknown one is refused, the nearest named
-    if name.startswith(RELATIVE) or name in (*KEYS, *INPUTS, "volatility"):
+    if name.startswith(RELATIVE) or name in (*KEYS, *INPUTS, "volatility", *PARTS):
         raise FinscaleError(
             f"a feature cannot be called {name}: a column of every dataset is.",
             hint=f"choose another name; {RELATIVE}… are the relative columns",
         )
 
+
+#: How many features the tiers have.
+TIER_SIZES = (20, 50, 100, 200, 500, 1000, 2000)
 
 FEATURES: Registry[Feature] = Registry("feature", added=_check)
 TIERS: Registry[tuple[str, ...]] = Registry("tier", added=TIER_NAMES.add)
@@ -46,146 +53,31 @@ def tier_features(tier: str) -> tuple[Feature, ...]:
     return tuple(FEATURES[name] for name in TIERS[tier])
 
 
-def _talib(
-    name: str,
-    function: str,
-    inputs: str,
-    lookback: int,
-    source: str = "",
-    *,
-    seen: str,
-    sessions: int = 1,
-    recursive: bool = True,
-    **parameters: int,
-) -> Feature:
-    """Declare the first output of a function of TA-Lib, with ``lookback`` in its own bars."""
-    return Feature(
-        name=name if sessions == 1 else f"{name}_{sessions}d",
-        inputs=tuple(inputs.split()),
-        compute=talib_function(function),
-        parameters=parameters,
-        # the row of the last session of that bar, both counted from 0
-        lookback=sessions * lookback + sessions - 1,
-        source=f"TA-Lib {function}{source}",
-        seen=seen,
-        sessions=sessions,
-        recursive=recursive,
-    )
+def _by_deficit(families: Mapping[str, Family], first: Sequence[Feature]) -> Iterator[Feature]:
+    """Yield every feature once: ``first``, then always of the family that is shortest of its share.
 
-
-def _dema(period: int) -> Feature:
-    # an exponential mean of an exponential mean
-    lookback, source = 2 * (period - 1), "; Mulloy 1994"
-    return _talib(
-        f"dema_{period}", "DEMA", "close", lookback, source, seen="price", timeperiod=period
-    )
-
-
-def _sma(period: int) -> Feature:
-    name, lookback = f"sma_{period}", period - 1
-    return _talib(name, "SMA", "close", lookback, seen="price", recursive=False, timeperiod=period)
-
-
-def _rsi(period: int, *, sessions: int = 1) -> Feature:
-    name, source = f"rsi_{period}", "; Wilder 1978"
-    return _talib(
-        name, "RSI", "close", period, source, seen="bounded", sessions=sessions, timeperiod=period
-    )
-
-
-def _stochrsi_k(*, sessions: int = 1) -> Feature:
-    """Declare %K of StochRSI: the RSI's place in its own range over the last ``fastk_period`` bars.
-
-    The values are TA-Lib's ``fastk`` with its default periods. ``fastd_period`` does not enter %K,
-    it only delays the first row by ``fastd_period − 1`` bars.
+    A family's share is that of all features, so tiers of any size have equal shares.
     """
-    rsi, fast_k, fast_d = 14, 5, 3
-    return _talib(
-        "stochrsi_k",
-        "STOCHRSI",
-        "close",
-        rsi + (fast_k - 1) + (fast_d - 1),
-        ", fastk; Chande & Kroll 1994",
-        seen="bounded",
-        sessions=sessions,
-        timeperiod=rsi,
-        fastk_period=fast_k,
-        fastd_period=fast_d,
-    )
+    waiting = {
+        name: [f for f in family.features.values() if f not in first]
+        for name, family in families.items()
+    }
+    sizes = {name: len(family.features) for name, family in families.items()}
+    taken = {name: size - len(waiting[name]) for name, size in sizes.items()}
+    yield from first
+    total = sum(sizes.values())
+    for count in range(len(first) + 1, total + 1):
+        short = max(
+            (name for name in waiting if waiting[name]),
+            key=lambda name: sizes[name] / total * count - taken[name],
+        )
+        taken[short] += 1
+        yield waiting[short].pop(0)
 
 
-def _atr(period: int) -> Feature:
-    name, source = f"atr_{period}", "; Wilder 1978"
-    return _talib(
-        name, "ATR", "high low close", period, source, seen="volatility", timeperiod=period
-    )
-
-
-def _adx(period: int) -> Feature:
-    name, lookback = f"adx_{period}", 2 * period - 1
-    return _talib(
-        name,
-        "ADX",
-        "high low close",
-        lookback,
-        "; Wilder 1978",
-        seen="bounded",
-        timeperiod=period,
-    )
-
-
-_MACD = _talib(
-    "macd_12_26_9",
-    "MACD",
-    "close",
-    (26 - 1) + (9 - 1),  # TA-Lib begins the line where its signal exists
-    ", line; Appel 1979",
-    seen="spread",
-    fastperiod=12,
-    slowperiod=26,
-    signalperiod=9,
-)
-_ADOSC = _talib(
-    "adosc_3_10",
-    "ADOSC",
-    "high low close volume",
-    10 - 1,
-    "; Chaikin 1982",
-    seen="pressure",
-    fastperiod=3,
-    slowperiod=10,
-)
-_PERCENT_B = Feature(
-    name="bollinger_b_20",
-    inputs=("close",),
-    compute=bollinger_percent_b,
-    parameters={"timeperiod": 20, "deviations": 2.0},
-    lookback=20 - 1,
-    source="TA-Lib BBANDS; Bollinger 2002",
-    seen="bounded",
-)
-_VWAP = Feature(
-    name="vwap_20",
-    inputs=("high", "low", "close", "volume"),
-    compute=rolling_vwap,
-    parameters={"window": 20},
-    lookback=20 - 1,
-    source="mean of (high + low + close) / 3 weighted by volume",
-    seen="price",
-)
-_A20 = (
-    *(_dema(period) for period in (9, 10, 20, 25, 90)),
-    *(_sma(period) for period in (12, 50, 100, 200)),
-    _rsi(14),
-    _rsi(14, sessions=5),
-    _stochrsi_k(),
-    _stochrsi_k(sessions=5),
-    _MACD,
-    _talib("obv", "OBV", "close volume", 0, "; Granville 1963", seen="flow"),
-    _ADOSC,
-    _atr(14),
-    _adx(14),
-    _PERCENT_B,
-    _VWAP,
-)
-A20 = TIERS.add("a20", tuple(FEATURES.add(feature.name, feature).name for feature in _A20))
+for _feature in _by_deficit(FAMILIES, A20_FEATURES):
+    FEATURES.add(_feature.name, _feature)
+A20 = TIERS.add("a20", tuple(FEATURES)[:20])
+for _size in TIER_SIZES[1:]:
+    if _size <= len(FEATURES):
+        TIERS.add(f"a{_size}", tuple(FEATURES)[:_size])
