@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from finscale.features.declared import trend
+from finscale.features.declared import momentum, trend
 from finscale.features.declared.family import Family
 from finscale.features.declared.parts import COMMON
 from finscale.features.feature import Feature
 
-_FAMILIES = (trend.FAMILY,)
+_FAMILIES = (trend.FAMILY, momentum.FAMILY)
 #: Family by name.
 FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for family in _FAMILIES})
 
