@@ -9,12 +9,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from finscale.features.declared import momentum, trend
+from finscale.features.declared import (
+    candles,
+    entropy,
+    momentum,
+    operators,
+    ranges,
+    risk,
+    statistics,
+    trend,
+    volatility,
+    volume,
+)
 from finscale.features.declared.family import Family
 from finscale.features.declared.parts import COMMON
 from finscale.features.feature import Feature
 
-_FAMILIES = (trend.FAMILY, momentum.FAMILY)
+_FAMILIES = (
+    trend.FAMILY,
+    momentum.FAMILY,
+    volatility.FAMILY,
+    volume.FAMILY,
+    ranges.FAMILY,
+    candles.FAMILY,
+    operators.FAMILY,
+    risk.FAMILY,
+    statistics.FAMILY,
+    entropy.FAMILY,
+)
 #: Family by name.
 FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for family in _FAMILIES})
 

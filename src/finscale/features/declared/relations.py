@@ -77,7 +77,8 @@ def signed_run(values: Array, *, most: int) -> Array:
 
 def percentile(values: Array, *, rows: int) -> Array:
     """Return the share of the last ``rows`` values below the present one; equal ones count half."""
-    series = pl.Series(values).fill_nan(None)
+    # what differs by rounding alone is equal
+    series = pl.Series(np.round(values, 12)).fill_nan(None)
     ranked = series.to_frame("x").select(pl.col("x").rolling_rank(rows, method="average"))
     return (ranked.to_series().cast(pl.Float64).fill_null(np.nan).to_numpy() - 0.5) / rows
 
