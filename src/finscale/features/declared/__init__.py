@@ -11,12 +11,15 @@ from types import MappingProxyType
 
 from finscale.features.declared import (
     candles,
+    dates,
     entropy,
     momentum,
     operators,
     ranges,
+    regime,
     risk,
     statistics,
+    timescale,
     trend,
     volatility,
     volume,
@@ -36,6 +39,9 @@ _FAMILIES = (
     risk.FAMILY,
     statistics.FAMILY,
     entropy.FAMILY,
+    timescale.FAMILY,
+    regime.FAMILY,
+    dates.FAMILY,
 )
 #: Family by name.
 FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for family in _FAMILIES})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -83,6 +84,7 @@ class Family:
         extra: int = 0,
         seen: str = "bounded",
         recursive: bool = False,
+        sessions: int = 1,
         **parameters: Any,
     ) -> None:
         """Declare a feature.
@@ -103,13 +105,16 @@ class Family:
             A view of ``finscale.features.VIEWS``; "bounded" for what has no unit.
         recursive : bool
             Whether the value depends on every bar before.
+        sessions : int
+            Sessions in a bar; above 1 inputs are columns of bars, and ``extra`` counts its own bars.
         **parameters
             Keyword arguments of ``compute``.
         """
         self._check(name)
         made = self._made(name, inputs, compute, extra, recursive, parameters)
-        self.features[name] = Feature(
-            **{**vars(made), "seen": seen, "source": source, "words": words}
+        lookback = sessions * made.lookback + sessions - 1
+        self.features[name] = replace(
+            made, seen=seen, source=source, words=words, lookback=lookback, sessions=sessions
         )
 
     def _made(
