@@ -14,7 +14,7 @@ TaskKind = Literal["classification", "regression"]
 #: How initial weights, multipliers and rates follow from a network's sizes.
 Parametrisation = Literal["mup", "standard"]
 
-TIER_NAMES = Names("tier", ("a20",))
+TIER_NAMES = Names("tier", ("a20", "a50", "a100", "a200", "a500", "a1000", "a2000"))
 LOSS_NAMES = Names(
     "loss",
     ("cross_entropy", "focal", "label_smoothing", "soft_auc", "mse", "huber", "quantile"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -156,7 +157,13 @@ def prove_all(
             f"the future of a series of {bars.height} bars cannot be changed after rows {rows}.",
             hint=f"give cuts from 0 to {bars.height - 2}",
         )
-    trials = [_Trial(name, as_function(feature)[0], bars) for name, feature in features.items()]
+    functions = _together(features)
+    first = {name: _values(compute, bars, name) for name, compute in functions.items()}
+    again = bars.clone()
+    for name, compute in functions.items():
+        if _first_difference(first[name], _values(compute, again, name)) is not None:
+            raise DataError(f"{name} gives different values for the same bars.", hint="seed it")
+    trials = [_Trial(name, functions[name], bars, value_R) for name, value_R in first.items()]
     for cut, change, changed_bars in _changed_futures(bars, rows, rng):
         for trial in trials:
             trial.compare(cut, change, changed_bars)
@@ -170,14 +177,15 @@ class _Trial:
     """One feature while the future is changed under it."""
 
     def __init__(
-        self, name: str, compute: Callable[[pl.DataFrame], Any], bars: pl.DataFrame
+        self,
+        name: str,
+        compute: Callable[[pl.DataFrame], Any],
+        bars: pl.DataFrame,
+        value_R: Array,
     ) -> None:
-        self.name, self.compute, self.bars = name, compute, bars
+        self.name, self.compute, self.bars, self.value_R = name, compute, bars, value_R
         self.num_compared = 0
         self.leak: Leak | None = None
-        self.value_R = _values(compute, bars, name)
-        if _first_difference(self.value_R, _values(compute, bars, name)) is not None:
-            raise DataError(f"{name} gives different values for the same bars.", hint="seed it")
 
     def compare(self, cut: int, change: str, changed_bars: pl.DataFrame) -> None:
         """Compare the values up to ``cut``; after the first leak there is nothing left to find."""
@@ -190,6 +198,38 @@ class _Trial:
         if row is not None:
             before, after = float(self.value_R[row]), float(changed_R[row])
             self.leak = Leak(cut, change, row, self.bars["date"][row], before, after)
+
+
+class _Declared:
+    """Declared features computed at one go, so that what they share is computed once."""
+
+    def __init__(self, features: Mapping[str, Feature]) -> None:
+        self.features = features
+        self.bars: pl.DataFrame | None = None
+
+    def values(self, bars: pl.DataFrame, *, name: str) -> pl.Series:
+        """Return one feature's values; bars seen last are not computed again."""
+        if bars is not self.bars:
+            self.frame = compute_features(bars, list(self.features.values()))
+            self.bars = bars
+        return self.frame[self.features[name].name]
+
+
+def _together(
+    features: Mapping[str, Computation],
+) -> dict[str, Callable[[pl.DataFrame], Any]]:
+    """Return each feature's function of bars; declared ones are computed together."""
+    found = {
+        name: declared_feature(feature) if isinstance(feature, str) else feature
+        for name, feature in features.items()
+    }
+    declared = _Declared({n: f for n, f in found.items() if isinstance(f, Feature)})
+    return {
+        name: partial(declared.values, name=name)
+        if isinstance(feature, Feature)
+        else as_function(feature)[0]
+        for name, feature in found.items()
+    }
 
 
 def as_function(

@@ -90,7 +90,9 @@ class _Values:
         return self.known[name]
 
     def compute(self, feature: Feature) -> Array:
-        """Return a feature's values [T]."""
+        """Return a feature's values [T]; too few rows for one have none."""
+        if self.num_rows <= feature.lookback:
+            return np.full(self.num_rows, np.nan)
         if feature.sessions == 1:
             return feature.compute(*(self[name] for name in feature.inputs), **feature.parameters)
         merged = self.blocks.setdefault(feature.sessions, {})

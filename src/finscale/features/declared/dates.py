@@ -32,18 +32,22 @@ def _month(date: Array) -> Array:
 
 def _day(date: Array) -> Array:
     days = _days(date)
-    return (days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.float64)
+    return np.asarray(
+        (days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.float64)
+    )
 
 
 def _length(date: Array) -> Array:
     month = _days(date).astype("datetime64[M]")
     first, following = (m.astype("datetime64[D]") for m in (month, month + 1))
-    return (following - first).astype(np.float64)
+    return np.asarray((following - first).astype(np.float64))
 
 
 def _day_of_year(date: Array) -> Array:
     days = _days(date)
-    return (days - days.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.float64)
+    return np.asarray(
+        (days - days.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.float64)
+    )
 
 
 def _year(date: Array) -> Array:

@@ -19,7 +19,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from finscale.features.declared.family import Family, by_priority
 from finscale.features.declared.parts import COMMON
-from finscale.features.declared.windows import rolled
+from finscale.features.declared.windows import dot, rolled
 from finscale.features.feature import Array
 
 #: In the order in which tiers take them in.
@@ -32,7 +32,7 @@ def _of_counts(count_nK: Array, most: float) -> Array:
     """Return the entropy of each row's counts over the largest possible, 0 to 1."""
     share_nK = count_nK / count_nK.sum(axis=1, keepdims=True)
     logs = np.log(share_nK, out=np.zeros_like(share_nK), where=share_nK > 0)
-    return -(share_nK * logs).sum(axis=1) / most
+    return np.asarray(-(share_nK * logs).sum(axis=1) / most)
 
 
 def _counted(code_nm: Array, num_codes: int) -> Array:
@@ -115,12 +115,12 @@ def _katz(w: Array) -> Array:
     reach = np.abs(path - path[:, :1]).max(axis=1)
     steps = math.log10(w.shape[1] - 1)
     ratio = np.divide(reach, walked, out=np.ones_like(reach), where=walked > 1e-12)
-    return np.clip(steps / (steps + np.log10(np.maximum(ratio, 1e-6))), 0.0, 10.0)
+    return np.asarray(np.clip(steps / (steps + np.log10(np.maximum(ratio, 1e-6))), 0.0, 10.0))
 
 
 def _slope(x_k: Array, y_nk: Array) -> Array:
     away = x_k - x_k.mean()
-    return y_nk @ away / float((away**2).sum())
+    return dot(y_nk, away) / float((away**2).sum())
 
 
 def _higuchi(w: Array) -> Array:
@@ -135,8 +135,8 @@ def _higuchi(w: Array) -> Array:
 
 def _mobility(w: Array) -> Array:
     spread = w.std(axis=1)
-    return np.divide(
-        np.diff(w, axis=1).std(axis=1), spread, out=np.zeros(len(w)), where=spread > 1e-9
+    return np.asarray(
+        np.divide(np.diff(w, axis=1).std(axis=1), spread, out=np.zeros(len(w)), where=spread > 1e-9)
     )
 
 
@@ -170,7 +170,7 @@ def _fluctuation(w: Array) -> Array:
         count = size // box
         parts = path[:, size - count * box :].reshape(len(w), count, box)
         time = np.arange(box) - (box - 1) / 2
-        slope = parts @ time / float((time**2).sum())
+        slope = dot(parts, time) / float((time**2).sum())
         rest = parts - parts.mean(axis=2, keepdims=True) - slope[:, :, None] * time
         logs.append(np.log(np.maximum(np.sqrt((rest**2).mean(axis=(1, 2))), 1e-12)))
     return _slope(np.log(np.array(boxes, dtype=np.float64)), np.stack(logs, axis=1))
@@ -180,7 +180,7 @@ def _distinct(w: Array) -> Array:
     """Return the share of distinct words of five signs among all that fit in the window."""
     up = sliding_window_view((w > 0).astype(np.int64), 5, axis=1)
     code = (up * 2 ** np.arange(5)).sum(axis=2)
-    return (_counted(code, 32) > 0).sum(axis=1) / min(32, code.shape[1])
+    return np.asarray((_counted(code, 32) > 0).sum(axis=1) / min(32, code.shape[1]))
 
 
 def _coarse(w: Array) -> Array:

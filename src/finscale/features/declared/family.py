@@ -106,7 +106,7 @@ class Family:
         recursive : bool
             Whether the value depends on every bar before.
         sessions : int
-            Sessions in a bar; above 1 inputs are columns of bars, and ``extra`` counts its own bars.
+            Sessions in a bar; above 1, inputs are columns of bars and ``extra`` counts slow ones.
         **parameters
             Keyword arguments of ``compute``.
         """

@@ -23,7 +23,7 @@ FAMILY.take(MOMENTUM)
 def _rate_of_change(close: Array, *, timeperiod: int) -> Array:
     """Return the log return over a period over its usual size, √period × 1 %."""
     past = relations.lag(close, timeperiod)
-    return relations.gap(close, past) / (0.01 * np.sqrt(timeperiod))
+    return np.asarray(relations.gap(close, past) / (0.01 * np.sqrt(timeperiod)))
 
 
 def _directional(high: Array, low: Array, close: Array, *, timeperiod: int) -> Array:

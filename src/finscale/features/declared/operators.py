@@ -16,6 +16,7 @@ from finscale.features.declared import relations
 from finscale.features.declared.family import Family, by_priority
 from finscale.features.declared.parts import COMMON
 from finscale.features.declared.relations import lag, share, window_mean, window_std
+from finscale.features.declared.windows import dot
 from finscale.features.feature import Array
 from finscale.features.indicators import window_sum
 
@@ -39,7 +40,7 @@ def _regressed(values: Array, rows: int) -> tuple[Array, Array, Array]:
     """Return slope, R² and last residual of each window's regression on time; R² of a line is 0."""
     time = np.arange(rows) - (rows - 1) / 2
     spread = float((time**2).sum())
-    slope = _rolled(values, rows, lambda w: w @ time / spread)
+    slope = _rolled(values, rows, lambda w: dot(w, time) / spread)
     deviation = window_std(values, rows)
     explained = share(slope**2 * spread / rows, deviation**2)
     residual = values - window_mean(values, rows) - slope * time[-1]
@@ -109,9 +110,9 @@ _OPERATORS: dict[str, tuple[str, str, Callable[..., Array], int]] = {
     "rsv": (
         "place of the close in the range",
         "close high low",
-        lambda c, h, l, n: share(
-            c - _rolled(l, n, lambda w: w.min(axis=1)),
-            _rolled(h, n, lambda w: w.max(axis=1)) - _rolled(l, n, lambda w: w.min(axis=1)),
+        lambda c, h, lo, n: share(
+            c - _rolled(lo, n, lambda w: w.min(axis=1)),
+            _rolled(h, n, lambda w: w.max(axis=1)) - _rolled(lo, n, lambda w: w.min(axis=1)),
             undefined=0.5,
         ),
         0,
@@ -157,7 +158,7 @@ _OPERATORS: dict[str, tuple[str, str, Callable[..., Array], int]] = {
     "min": (
         "log of the low over the close",
         "close low",
-        lambda c, l, n: _extreme(c, l, n, np.min),
+        lambda c, lo, n: _extreme(c, lo, n, np.min),
         0,
     ),
     "resi": (
@@ -197,11 +198,11 @@ _OPERATORS: dict[str, tuple[str, str, Callable[..., Array], int]] = {
         0,
     ),
     "imax": ("place of the high in the window", "high", lambda h, n: _ago(h, n, np.argmax), 0),
-    "imin": ("place of the low in the window", "low", lambda l, n: _ago(l, n, np.argmin), 0),
+    "imin": ("place of the low in the window", "low", lambda lo, n: _ago(lo, n, np.argmin), 0),
     "imxd": (
         "place of the high less that of the low",
         "high low",
-        lambda h, l, n: _ago(h, n, np.argmax) - _ago(l, n, np.argmin),
+        lambda h, lo, n: _ago(h, n, np.argmax) - _ago(lo, n, np.argmin),
         0,
     ),
     "wvma": (
@@ -249,20 +250,20 @@ def _operate(*bars: Array, rows: int, measure: str) -> Array:
 
 _OHLC = "open high low close"
 _SHAPES: dict[str, tuple[str, Callable[[Array, Array, Array, Array], Array]]] = {
-    "kmid": ("log of the close over the open", lambda o, h, l, c: np.log(c / o)),
-    "klen": ("log of the high over the low", lambda o, h, l, c: np.log(h / l)),
-    "kmid2": ("body over range", lambda o, h, l, c: share(c - o, h - l)),
-    "kup": ("log upper shadow", lambda o, h, l, c: np.log(h / np.maximum(o, c))),
-    "kup2": ("upper shadow over range", lambda o, h, l, c: share(h - np.maximum(o, c), h - l)),
-    "klow": ("log lower shadow", lambda o, h, l, c: np.log(np.minimum(o, c) / l)),
-    "klow2": ("lower shadow over range", lambda o, h, l, c: share(np.minimum(o, c) - l, h - l)),
+    "kmid": ("log of the close over the open", lambda o, h, lo, c: np.log(c / o)),
+    "klen": ("log of the high over the low", lambda o, h, lo, c: np.log(h / lo)),
+    "kmid2": ("body over range", lambda o, h, lo, c: share(c - o, h - lo)),
+    "kup": ("log upper shadow", lambda o, h, lo, c: np.log(h / np.maximum(o, c))),
+    "kup2": ("upper shadow over range", lambda o, h, lo, c: share(h - np.maximum(o, c), h - lo)),
+    "klow": ("log lower shadow", lambda o, h, lo, c: np.log(np.minimum(o, c) / lo)),
+    "klow2": ("lower shadow over range", lambda o, h, lo, c: share(np.minimum(o, c) - lo, h - lo)),
     "ksft": (
         "twice the close less high and low, over the open",
-        lambda o, h, l, c: (2 * c - h - l) / o,
+        lambda o, h, lo, c: (2 * c - h - lo) / o,
     ),
     "ksft2": (
         "twice the close less high and low, over range",
-        lambda o, h, l, c: share(2 * c - h - l, h - l),
+        lambda o, h, lo, c: share(2 * c - h - lo, h - lo),
     ),
 }
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
 from finscale.features.declared import relations
 from finscale.features.declared.family import Family, by_priority
 from finscale.features.declared.parts import COMMON
-from finscale.features.declared.windows import rolled
+from finscale.features.declared.windows import dot, rolled
 from finscale.features.feature import Array
 from finscale.features.indicators import window_sum
 
@@ -42,7 +43,7 @@ def _above(close: Array) -> Array:
 def _ordered(close: Array) -> Array:
     """Return how many neighbouring means stand as in a rise, less those as in a fall: −1 to 1."""
     means = _ladder(close)
-    signs = [np.sign(np.round(a - b, 9)) for a, b in zip(means, means[1:], strict=False)]
+    signs = [np.sign(np.round(a - b, 9)) for a, b in pairwise(means)]
     return np.asarray(np.mean(signs, axis=0))
 
 
@@ -52,10 +53,10 @@ def _directed(log_close: Array, *, rows: int) -> Array:
     spread = float((time**2).sum())
 
     def of_windows(w: Array) -> Array:
-        slope, variance = w @ time / spread, w.var(axis=1)
+        slope, variance = dot(w, time) / spread, w.var(axis=1)
         fit = slope**2 * spread / w.shape[1]
         share = np.divide(fit, variance, out=np.zeros(len(w)), where=variance > 1e-18)
-        return np.sign(slope) * np.clip(share, 0.0, 1.0)
+        return np.asarray(np.sign(slope) * np.clip(share, 0.0, 1.0))
 
     return rolled(log_close, rows, of_windows)
 
@@ -65,7 +66,7 @@ def _chop(high: Array, low: Array, true_range: Array, *, rows: int) -> Array:
     way = window_sum(true_range, rows)
     reach = rolled(high, rows, lambda w: w.max(axis=1)) - rolled(low, rows, lambda w: w.min(axis=1))
     ratio = relations.share(way, reach, undefined=1.0)
-    return np.clip(np.log(np.maximum(ratio, 1.0)) / np.log(rows), 0.0, 1.0)
+    return np.asarray(np.clip(np.log(np.maximum(ratio, 1.0)) / np.log(rows), 0.0, 1.0))
 
 
 def _time_above(close: Array, *, rows: int) -> Array:

@@ -23,7 +23,7 @@ FAMILY = Family("risk", COMMON)
 
 
 def _windows(values: Array, rows: int) -> Array:
-    """Return the last ``rows`` values at each row from ``rows`` − 1 on, ``[T − rows + 1, rows]``."""
+    """Return the last ``rows`` values at each row from ``rows`` − 1 on."""
     return sliding_window_view(values, rows)
 
 
@@ -96,7 +96,7 @@ def _now(w: Array) -> Array:
 
 
 def _ulcer(w: Array) -> Array:
-    return np.sqrt((_fallen(w) ** 2).mean(axis=1))
+    return np.asarray(np.sqrt((_fallen(w) ** 2).mean(axis=1)))
 
 
 def _calmar(w: Array) -> Array:

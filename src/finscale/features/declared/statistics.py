@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from finscale.features.declared.family import Family, by_priority
 from finscale.features.declared.parts import COMMON
-from finscale.features.declared.windows import rolled
+from finscale.features.declared.windows import dot, rolled
 from finscale.features.feature import Array
 
 #: In the order in which tiers take them in.
@@ -24,7 +25,7 @@ FAMILY = Family("statistics", COMMON)
 def _standard(w: Array) -> Array:
     """Return windows less their mean over their deviation; one without spread is 0."""
     away, spread = w - w.mean(axis=1, keepdims=True), w.std(axis=1, keepdims=True)
-    return np.divide(away, spread, out=np.zeros_like(w), where=spread > 1e-9)
+    return np.asarray(np.divide(away, spread, out=np.zeros_like(w), where=spread > 1e-9))
 
 
 def _autocorrelation(lag: int) -> Callable[[Array], Array]:
@@ -64,20 +65,20 @@ def _c3(w: Array) -> Array:
 
 
 def _cid(w: Array) -> Array:
-    return np.sqrt((np.diff(_standard(w), axis=1) ** 2).mean(axis=1))
+    return np.asarray(np.sqrt((np.diff(_standard(w), axis=1) ** 2).mean(axis=1)))
 
 
 def _mean_change(w: Array) -> Array:
     return np.asarray(np.abs(np.diff(_standard(w), axis=1)).mean(axis=1))
 
 
-def _longest(w: Array) -> Array:
+def _longest(w: NDArray[np.bool_]) -> Array:
     """Return the longest run of True in each row, over the row's length."""
     run, longest = np.zeros(len(w)), np.zeros(len(w))
     for column in w.T:
         run = (run + 1) * column
         longest = np.maximum(longest, run)
-    return longest / w.shape[1]
+    return np.asarray(longest / w.shape[1])
 
 
 def _strike_above(w: Array) -> Array:
@@ -113,7 +114,7 @@ def _median_gap(w: Array) -> Array:
 def _trend(w: Array) -> Array:
     """Return the correlation of returns with time."""
     time = np.arange(w.shape[1]) - (w.shape[1] - 1) / 2
-    return np.asarray(_standard(w) @ time / w.shape[1] / time.std())
+    return np.asarray(dot(_standard(w), time) / w.shape[1] / time.std())
 
 
 def _size_trend(w: Array) -> Array:
@@ -125,24 +126,24 @@ def _early_energy(w: Array) -> Array:
     squares = w**2
     total = squares.sum(axis=1)
     first = squares[:, : w.shape[1] // 2].sum(axis=1)
-    return np.divide(first, total, out=np.full(len(w), 0.5), where=total > 1e-18)
+    return np.asarray(np.divide(first, total, out=np.full(len(w), 0.5), where=total > 1e-18))
 
 
 def _dominant(w: Array) -> Array:
     """Return the frequency with the most power, over the highest one."""
     power = np.abs(np.fft.rfft(_standard(w), axis=1))[:, 1:]
-    return (np.round(power, 9).argmax(axis=1) + 1) / power.shape[1]
+    return np.asarray((np.round(power, 9).argmax(axis=1) + 1) / power.shape[1])
 
 
 def _largest_share(w: Array) -> Array:
     size = np.abs(w)
     total = size.sum(axis=1)
-    return np.divide(size.max(axis=1), total, out=np.zeros(len(w)), where=total > 1e-9)
+    return np.asarray(np.divide(size.max(axis=1), total, out=np.zeros(len(w)), where=total > 1e-9))
 
 
 def _distinct_extreme(w: Array) -> Array:
     """Return where in the window the largest move was, 0 at its start and 1 at its end."""
-    return np.abs(w).argmax(axis=1) / (w.shape[1] - 1)
+    return np.asarray(np.abs(w).argmax(axis=1) / (w.shape[1] - 1))
 
 
 def _partial(w: Array) -> Array:

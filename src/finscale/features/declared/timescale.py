@@ -13,7 +13,7 @@ import numpy as np
 from finscale.features.declared import relations
 from finscale.features.declared.family import Family, by_priority
 from finscale.features.declared.volatility import _log_root
-from finscale.features.declared.windows import rolled
+from finscale.features.declared.windows import dot, rolled
 from finscale.features.feature import Array
 from finscale.features.views import log_return
 
@@ -65,7 +65,7 @@ def _fallen(close: Array, *, rows: int) -> Array:
 
 def _slope(close: Array, *, rows: int) -> Array:
     time = np.arange(rows) - (rows - 1) / 2
-    return rolled(np.log(close), rows, lambda w: w @ time / float((time**2).sum()))
+    return rolled(np.log(close), rows, lambda w: dot(w, time) / float((time**2).sum()))
 
 
 def _range(high: Array, low: Array, *, rows: int) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from finscale.features.indicators import talib_function
 #: In the order in which tiers take periods in: middle ones, then to both sides.
 PERIODS = (20, 50, 10, 100, 5, 200, 30, 75, 15, 150)
 #: Kind → words and source, rows before the first value as a function of the period, recursive.
-_KINDS = {
+_KINDS: dict[str, tuple[str, str, Callable[[int], int], bool]] = {
     "ema": ("exponential mean", "TA-Lib EMA", lambda p: p - 1, True),
     "sma": ("mean", "TA-Lib SMA", lambda p: p - 1, False),
     "kama": ("adaptive mean", "TA-Lib KAMA; Kaufman 1995", lambda p: p, True),

@@ -53,7 +53,7 @@ def _square(returns: Array) -> Array:
 
 
 def _parkinson(high: Array, low: Array) -> Array:
-    return np.log(high / low) ** 2 / (4 * np.log(2))
+    return np.asarray(np.log(high / low) ** 2 / (4 * np.log(2)))
 
 
 def _garman_klass(open_: Array, high: Array, low: Array, close: Array) -> Array:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from finscale.features.feature import Array
 
@@ -44,3 +46,12 @@ def rolled(values: Array, rows: int, of_windows: Callable[[Array], Array]) -> Ar
             found[whole] = np.where(np.isfinite(made), made, 0.0)
         result[rows - 1 + start : rows - 1 + start + len(block)] = found
     return result
+
+
+def dot(windows: Array, weights: NDArray[np.floating[Any]]) -> Array:
+    """Return each window's sum weighted along its last axis.
+
+    A matrix product would do, but BLAS adds up the last rows of a matrix in another order than the
+    rest, so that a value would hang, in its last bit, on how many bars follow it.
+    """
+    return np.asarray((windows * weights).sum(axis=-1))
