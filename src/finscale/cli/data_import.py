@@ -125,6 +125,13 @@ def import_file(
         str | None,
         typer.Option("--ticker", help="The file's own name for the symbol, where it has another."),
     ] = None,
+    decimal: Annotated[
+        str | None,
+        typer.Option(
+            "--decimal",
+            help="The decimal mark where no number tells: point, or comma (41.431 is 41431).",
+        ),
+    ] = None,
     strict: Strict = False,
     data_root: Root = Path("data"),
     as_json: AsJson = False,
@@ -146,6 +153,7 @@ def import_file(
         "session_of": session_of,
         "cadence": cadence,
         **{"columns": columns, "format": format, "where": where, "ticker": ticker},
+        "decimal": decimal,
         "leave_out_bad_rows": leave_out_bad_rows,
         "fill_from_close": fill_from_close,
         "strict": strict,

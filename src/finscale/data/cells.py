@@ -158,8 +158,8 @@ def _refusal(
     more = f", and {len(lost) - 1:,} more rows like it" if len(lost) > 1 else ""
     mixed = ": two units in one file" if cell.mended and len(lost) > 1 else ""
     return DataError(
-        f"{context.place}: {cell.column} {cell.value:,g} on {at(row)} is {times_in_words(cell.times)} the "
-        f"prices of that day and of those beside it{more}{mixed}. Nothing was imported.",
+        f"{context.place}: {cell.column} {cell.value:,g} on {at(row)} is "
+        f"{times_in_words(cell.times)} the prices of that day and of those beside it{more}{mixed}. Nothing was imported.",
         hint=f"mend the file, `--drop {day}:{day}` to leave the day out, --leave-out-bad-rows to "
         f"leave out every such row, or `--real-move {day}` if it was traded",
     )

@@ -118,8 +118,8 @@ def _refusal(rows: pl.DataFrame, by_row: dict[int, OffScale], context: Context) 
     away = f", {ranges:,.0f} times a usual day's range away" if ranges < 1e4 else ""
     more = f", and {len(by_row) - 1:,} more rows like it" if len(by_row) > 1 else ""
     return DataError(
-        f"{context.place}: {cell.column} {cell.value:,g} on {at(row)} is {times_in_words(cell.times)} "
-        f"the other prices of that day and the closes beside it{away}, and the volume does not "
+        f"{context.place}: {cell.column} {cell.value:,g} on {at(row)} is "
+        f"{times_in_words(cell.times)} the other prices of that day and the closes beside it{away}, and the volume does not "
         f"explain it{more}. Nothing was imported.",
         hint=f"`--real-move {day}` if it was traded; else mend the file, `--drop {day}:{day}` to "
         "leave the day out, or --leave-out-bad-rows to leave out every such row",

@@ -16,9 +16,9 @@ from finscale.data.sources.csv_choices import choices_from
 from finscale.data.sources.csv_columns import find_columns
 from finscale.data.sources.csv_dates import DateWishes, parse_dates
 from finscale.data.sources.csv_header import num_fields
-from finscale.data.sources.csv_marks import decimal_comma
 from finscale.data.sources.csv_quirks import interpret
 from finscale.data.sources.csv_sessions import SessionOf
+from finscale.data.sources.csv_thousands import read_marks
 from finscale.data.sources.csv_values import parse_numbers
 from finscale.errors import DataError
 from finscale.tables import CellTable, read_table
@@ -81,6 +81,7 @@ def bars_in(
     format: str | None = None,
     where: str | Sequence[str] | Mapping[str, str] | None = None,
     ticker: str | None = None,
+    decimal: str | None = None,
     **options: Any,
 ) -> Bars:
     """Return the bars of ``symbol`` in a table of strings.
@@ -109,6 +110,8 @@ def bars_in(
         Column → the value that rows must have in it: ``BOARDID=TQBR``.
     ticker : str, optional
         The table's own name for the symbol, where it is no obvious spelling of it.
+    decimal : {"point", "comma"}, optional
+        The decimal mark, where no number tells: a comma reads 41.431 as 41431.
     **options
         See :class:`finscale.data.acceptance.Wishes`.
 
@@ -125,7 +128,9 @@ def bars_in(
     found = find_columns(table, symbol, choices, lambda *column: dates_of(*column)[0])
     cells, lines = found.cells, found.lines
     numbers = {name: cells[name] for name in cells if name in _NUMBERS}
-    with_comma = decimal_comma(numbers, lines, delimiter=table.delimiter, place=place)
+    with_comma, number_notes = read_marks(
+        numbers, lines, table, cells["date"], symbol=symbol, stated=decimal
+    )
     dates, date_notes = dates_of(cells["date"], lines)
     frame = pl.DataFrame(
         [
@@ -145,7 +150,7 @@ def bars_in(
         wishes,
         source=source,
         place=place,
-        provenance={**provenance, **found.notes, **date_notes, **about},
+        provenance={**provenance, **found.notes, **number_notes, **date_notes, **about},
         repairs=[Repair(line, None, reason) for line, reason in table.left_out],
         last_line=max(table.lines, default=None),
     )
