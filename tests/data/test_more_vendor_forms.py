@@ -123,18 +123,55 @@ def test_a_footer_before_a_repeated_header_is_still_left_out(read):
 @pytest.mark.parametrize(
     "row",
     [
-        lambda d, b: ("BHP", d, *b),
+        lambda d, b: (d, *b),
+        lambda d, b: (d, *b[:4]),
+        lambda d, b: (f"{d:%d.%m.%Y}", *b),
+        lambda d, b: (f"{d:%Y%m%d}", *b, 0),
         lambda d, b: (d, b[0], b[3], b[1], b[2], b[4]),
+        lambda d, b: (d, b[3], b[0], b[1], b[2], b[4]),
         lambda d, b: (d, b[2], b[1], b[0], b[3], b[4]),
-        lambda d, b: (f"{d:%d/%m/%Y}", *b),
+        lambda d, b: ("SPY", d, *b),
     ],
 )
-def test_the_hint_for_a_file_without_header_names_the_right_columns(read, row):
-    text = _text("", row)
+@pytest.mark.parametrize("sep", [",", ";", "\t"])
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_columns_without_a_header_line_are_proven_by_their_numbers(read, row, sep, newest_first):
+    lines = _text("", row, sep).splitlines()
+    bars = read("\n".join(lines[:: -1 if newest_first else 1]))
+    _is_whole(bars, volume=bars.frame["volume"].sum() > 0)
+    assert bars.provenance["format"].startswith("no header line: by their numbers, ")
+
+
+def test_decimal_commas_without_a_header_line(read):
+    text = _text("", lambda d, b: (d, *(str(x).replace(".", ",") for x in b[:4]), b[4]), ";")
+    _is_whole(read(text))
+
+
+def test_another_symbol_without_a_header_line_is_refused(read):
+    with pytest.raises(DataError, match="holds BHP, not SPY"):
+        read(_text("", lambda d, b: ("BHP", d, *b)))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        lambda d, b: (d, *b[:4], b[3] / 2, b[4]),
+        lambda d, b: (d, b[0], b[1], b[2], b[0], b[4]),
+        lambda d, b: (d, *b[:4], b[3]),
+        lambda d, b: (d, *b, "x"),
+    ],
+)
+def test_columns_that_the_numbers_do_not_prove_are_asked_about(read, row):
+    with pytest.raises(DataError, match="no header line"):
+        read(_text("", row))
+
+
+def test_the_hint_for_a_file_without_header_names_the_right_columns(read):
+    text = "\n".join(_text("").splitlines()[:8])
     with pytest.raises(DataError, match="no header line") as error:
         read(text)
     columns = re.search(r"--columns (\S+)", str(error.value))[1]
-    _is_whole(read(text, columns=columns), volume=False)
+    assert read(text, columns=columns).frame["close"].to_list() == [bar[3] for bar in BARS[:8]]
 
 
 def test_a_missing_column_is_named_with_all_others_in_the_hint(read):

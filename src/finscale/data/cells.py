@@ -159,7 +159,8 @@ def _refusal(
     mixed = ": two units in one file" if cell.mended and len(lost) > 1 else ""
     return DataError(
         f"{context.place}: {cell.column} {cell.value:,g} on {at(row)} is "
-        f"{times_in_words(cell.times)} the prices of that day and of those beside it{more}{mixed}. Nothing was imported.",
+        f"{times_in_words(cell.times)} the prices of that day and of those beside "
+        f"it{more}{mixed}. Nothing was imported.",
         hint=f"mend the file, `--drop {day}:{day}` to leave the day out, --leave-out-bad-rows to "
         f"leave out every such row, or `--real-move {day}` if it was traded",
     )

@@ -46,7 +46,8 @@ def find_spikes(rows: pl.DataFrame) -> tuple[list[OffScale], list[OffScale]]:
     found = off_scale(rows, far_T)
     # a day whose prices all lie elsewhere is a jump and the way back, which are looked at as such
     num_far = Counter(cell.row for cell in found)
-    asked, explained = [], []
+    asked: list[OffScale] = []
+    explained: list[OffScale] = []
     for cell in found:
         if num_far[cell.row] == len(PRICES):
             continue
@@ -110,6 +111,11 @@ def _volume_over_usual(rows: pl.DataFrame) -> Floats:
     return times.to_series().cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
+def _volume(rows: pl.DataFrame) -> str:
+    known = "volume" in rows.columns and bool((rows["volume"] > 0).any())
+    return "the volume does not explain it" if known else "no volume explains it"
+
+
 def _refusal(rows: pl.DataFrame, by_row: dict[int, OffScale], context: Context) -> DataError:
     at_row, cell = next(iter(by_row.items()))
     row = rows.row(at_row, named=True)
@@ -119,8 +125,8 @@ def _refusal(rows: pl.DataFrame, by_row: dict[int, OffScale], context: Context) 
     more = f", and {len(by_row) - 1:,} more rows like it" if len(by_row) > 1 else ""
     return DataError(
         f"{context.place}: {cell.column} {cell.value:,g} on {at(row)} is "
-        f"{times_in_words(cell.times)} the other prices of that day and the closes beside it{away}, and the volume does not "
-        f"explain it{more}. Nothing was imported.",
+        f"{times_in_words(cell.times)} the other prices of that day and the closes beside "
+        f"it{away}, and {_volume(rows)}{more}. Nothing was imported.",
         hint=f"`--real-move {day}` if it was traded; else mend the file, `--drop {day}:{day}` to "
         "leave the day out, or --leave-out-bad-rows to leave out every such row",
     )

@@ -55,7 +55,7 @@ def find_columns(
         If a column is missing, several could be meant, or the file holds only other symbols.
     """
     choices = choices or Choices()
-    form, names = find_format(table, choices)
+    form, names = find_format(table, choices, dates_of)
     sheet = make_sheet(table, names, symbol, choices)
     stated = _stated(sheet, form, choices)
     alone = left_alone(choices, sheet.names, sheet.place)
