@@ -63,6 +63,17 @@ def _is_whole(bars, volume=True):
         "TradDt,OpnPric,HghPric,LwPric,ClsPric,TtlTradgVol",
         "DATA,PREABE,PREMAX,PREMIN,PREULT,QUATOT",
         "date,ouv,haut,bas,clot,vol",
+        "Fecha,Abrir,Alto,Bajo,Cierre,Volumen",
+        "Fecha,Precio de apertura,Precio máximo,Precio mínimo,Precio de cierre,Cantidad",
+        "Data,Apri,Alto,Basso,Chiudi*,Volume",
+        "Data,Abrir,Alta,Baixa,Fechamento*,Quantidade",
+        "Datum,Startkoers,Hoogste koers,Laagste koers,Sluitkoers,Aantal",
+        "Tarih,Açılış fiyatı,En yüksek fiyat,En düşük fiyat,Kapanış fiyatı,İşlem miktarı",
+        "Дата торгов,Открытие,Наибольшая,Наименьшая,Закрытие,Объем торгов",
+        "거래일자,오픈,최고가,최저가,마감가,거래량(주)",
+        "日付,寄付,高値,安値,終値*,売買株数",
+        "Datum,Öffnen,Höchster,Tiefster,Schluss,Volumen",
+        "Date,Cours d'ouverture,Cours le plus haut,Plus bas du jour,Cours de clôture,Titres échangés",
         "Index,SPY.Open,SPY.High,SPY.Low,SPY.Close,SPY.Volume",
         "time,mid.o,mid.h,mid.l,mid.c,volume",
     ],
@@ -78,6 +89,67 @@ def test_header_words_of_more_languages_and_vendors(read, header):
 def test_a_close_with_adjusted_around_it_is_the_adjusted_close(read, name):
     bars = read(_text(f"Date,Open,High,Low,Close,Volume,{name}", lambda d, b: (d, *b, b[3] / 2)))
     assert bars.frame["adj_close"].to_list() == [bar[3] / 2 for bar in BARS]
+
+
+@pytest.mark.parametrize(
+    ("close", "adjusted"),
+    [
+        (
+            "Clôture Cours de clôture ajusté en fonction des fractionnements.",
+            "Clôture ajustée Cours de clôture ajusté en fonction des dividendes.",
+        ),
+        (
+            "Cierre Precio de cierre ajustado por splits.",
+            "Cierre ajustado Precio de cierre ajustado por splits y dividendos.",
+        ),
+        (
+            "Chiusura Prezzo di chiusura rettificato per frazionamenti azionari.",
+            "Chiusura rettificata Prezzo di chiusura rettificato per frazionamenti e dividendi.",
+        ),
+        (
+            "Schluss Schlusskurs um Aktiensplits bereinigt.",
+            "Adj. Schluss Um Splits und Dividenden bereinigter Schlusskurs.",
+        ),
+        ("Slot*", "Aangepaste slotkoers**"),
+        ("Kapanış", "Düzeltilmiş kapanış"),
+        ("Закрытие", "Скорр. закрытие"),
+        ("Clôture*", "Clôture ajustée* **"),
+    ],
+)
+def test_closes_whose_header_explains_them(read, close, adjusted):
+    header = f"Date,Open,High,Low,{close},{adjusted},Volume"
+    bars = read(_text(header, lambda d, b: (d, *b[:4], b[3] / 2, b[4])))
+    _is_whole(bars)
+    assert bars.frame["adj_close"].to_list() == [bar[3] / 2 for bar in BARS]
+
+
+@pytest.mark.parametrize(
+    "unit", ["Stk.", "Stück", "shares", "titres", "títulos", "szt.", "adet", "шт.", "株", "주"]
+)
+def test_counts_with_their_unit(read, unit):
+    def row(day, bar):
+        prices = (f"{x:.2f}".replace(".", ",") for x in bar[:4])
+        return (f"{day:%d.%m.%Y}", *prices, f"{bar[4]:,} {unit}".replace(",", "."))
+
+    _is_whole(read(_text("Datum;Erster;Hoch;Tief;Schlusskurs;Stücke", row, ";")))
+    with pytest.raises(DataError, match="is not a number"):
+        read(_text("Date,Open,High,Low,Close", lambda d, b: (d, f"{b[0]} {unit}", *b[1:4])))
+
+
+@pytest.mark.parametrize("code", ["@SPY", "U:SPY"])
+def test_datastream(read, code):
+    rows = [
+        f"Start,{DAYS[0]},,,,",
+        "Name,SPY - OPENING PRICE,SPY - PRICE HIGH,SPY - PRICE LOW,SPY,SPY - TURNOVER BY VOLUME",
+        f"Code,{code}(PO),{code}(PH),{code}(PL),{code}(P),{code}(VO)",
+        "CURRENCY,U$,U$,U$,U$,",
+    ]
+    body = _text("", lambda d, b: (f"{d.month}/{d.day}/{d.year}", *b[:4], b[4] / 1000))
+    bars = read("\n".join([*rows, body]))
+    _is_whole(bars)
+    assert bars.provenance["volume"].endswith("multiplied by 1,000")
+    with pytest.raises(DataError, match=f"holds {code}, not QQQ"):
+        read("\n".join([*rows, body]), symbol="QQQ")
 
 
 @pytest.mark.parametrize("name", ["Trd_Qty_X", "session_volume_lit", "当日成交总量"])

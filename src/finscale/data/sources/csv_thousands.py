@@ -14,7 +14,7 @@ from importlib.resources import files
 
 from finscale.data.sources.csv_marks import decimal_comma, kind_of, marks_found, stays_near
 from finscale.data.sources.csv_tickers import upper
-from finscale.data.sources.csv_values import number_digits, plain_number
+from finscale.data.sources.csv_values import count_digits, number_digits
 from finscale.data.sources.csv_words import bare
 from finscale.errors import DataError, did_you_mean
 from finscale.tables import CellTable
@@ -136,9 +136,9 @@ def _why_thousands(
 
 def _by_volume(volume: Sequence[str]) -> str | None:
     """Tell by the volume, which counts: 523.100 beside 950, or 523100."""
-    counts = {plain_number(cell) for cell in volume} - {"0"}
+    counts = {count_digits(cell) for cell in volume} - {"0", ""}
     pointed = {cell for cell in counts if _COUNT_IN_THOUSANDS.fullmatch(cell)}
-    if pointed and all(_SMALL_COUNT.fullmatch(cell) for cell in counts - pointed if cell):
+    if pointed and all(_SMALL_COUNT.fullmatch(cell) for cell in counts - pointed):
         return f"the volume is written so too, {min(pointed)}"
     if not pointed and any(_WHOLE_COUNT.fullmatch(cell) for cell in counts):
         return ""  # thousands have no points here
