@@ -73,7 +73,7 @@ def _is_whole(bars, volume=True):
         "거래일자,오픈,최고가,최저가,마감가,거래량(주)",
         "日付,寄付,高値,安値,終値*,売買株数",
         "Datum,Öffnen,Höchster,Tiefster,Schluss,Volumen",
-        "Date,Cours d'ouverture,Cours le plus haut,Plus bas du jour,Cours de clôture,Titres échangés",
+        "Date,Cours d'ouverture,Cours max,Plus bas du jour,Cours de clôture,Titres échangés",
         "Index,SPY.Open,SPY.High,SPY.Low,SPY.Close,SPY.Volume",
         "time,mid.o,mid.h,mid.l,mid.c,volume",
     ],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from finscale.errors import DataError
+from finscale.errors import DataError, did_you_mean, nearest
 from finscale.tables.content import Content
 from finscale.tables.table import Cells, CellTable
 
@@ -33,12 +33,12 @@ def is_cotahist(text: str) -> bool:
 
 
 def cotahist_table(text: str, content: Content, symbol: str) -> CellTable:
-    """Return the bars of ``symbol`` on the cash market, or of all instruments if it has none.
+    """Return the bars of ``symbol``, those of the cash market if it has any.
 
     Raises
     ------
     DataError
-        If a line is cut off or holds letters where numbers belong.
+        If the symbol has no bars, a line is cut off or holds letters where numbers belong.
     """
     wanted = symbol.upper().removesuffix(".SA")
     every = [
@@ -49,12 +49,20 @@ def cotahist_table(text: str, content: Content, symbol: str) -> CellTable:
     if not every:
         raise DataError(f"{content.place} is a COTAHIST file without bars (lines that begin 01).")
     mine = [(line, row) for line, row in every if row[12:24].strip() == wanted]
+    if not mine:
+        known = sorted({row[12:24].strip() for _, row in every})
+        some = ", ".join(known[:8]) + (" …" if len(known) > 8 else "")
+        raise DataError(
+            f"{content.place} holds {len(known):,} symbols ({some}), and {symbol} is none of them.",
+            hint=did_you_mean(wanted, known)
+            if nearest(wanted, known)
+            else "--ticker names the file's own name for the symbol, such as PETR4",
+        )
     cash = [(line, row) for line, row in mine if row[24:27] == _CASH_MARKET]
-    kept = cash or mine or every
+    kept = cash or mine
     about = [("format", "COTAHIST of B3: prices are hundredths and were divided by 100")]
-    if mine:
-        market = " on the cash market (TPMERC 010)" if cash else ""
-        about.append(("rows", f"{len(kept):,} of {len(every):,}: {wanted}{market}"))
+    market = " on the cash market (TPMERC 010)" if cash else ""
+    about.append(("rows", f"{len(kept):,} of {len(every):,}: {wanted}{market}"))
     last = next((row for row in reversed(text.split("\n")) if row.strip()), "")
     if not last.startswith(_TRAILER):
         about.append(("end", "the file has no last line (99): it may be cut off"))

@@ -62,7 +62,7 @@ def fetch(
     table = read_table(
         Path(file),
         recognise=partial(num_fields, symbol=symbol),
-        symbol=symbol,
+        symbol=options.get("ticker") or symbol,
         sheet=sheet,
         member=member,
     )
