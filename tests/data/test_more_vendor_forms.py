@@ -203,12 +203,16 @@ def test_a_footer_before_a_repeated_header_is_still_left_out(read):
         lambda d, b: (d, b[3], b[0], b[1], b[2], b[4]),
         lambda d, b: (d, b[2], b[1], b[0], b[3], b[4]),
         lambda d, b: ("SPY", d, *b),
+        lambda d, b: (DAYS.index(d), d, *b),
+        lambda d, b: (d, "16:00", *b),
     ],
 )
 @pytest.mark.parametrize("sep", [",", ";", "\t"])
 @pytest.mark.parametrize("newest_first", [False, True])
 def test_columns_without_a_header_line_are_proven_by_their_numbers(read, row, sep, newest_first):
     lines = _text("", row, sep).splitlines()
+    if newest_first and lines[0].startswith("0"):
+        return  # numbers of rows rise
     bars = read("\n".join(lines[:: -1 if newest_first else 1]))
     _is_whole(bars, volume=bars.frame["volume"].sum() > 0)
     assert bars.provenance["format"].startswith("no header line: by their numbers, ")

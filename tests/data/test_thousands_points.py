@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+from importlib.util import find_spec
 
+import polars as pl
 import pytest
 
 from finscale.data import fetch_bars
@@ -117,3 +120,24 @@ def test_what_the_user_says_may_not_contradict_the_file(read):
         read((*ENGLISH, "Adj Close"), **extra)
     with pytest.raises(DataError, match="is no decimal mark"):
         read(ENGLISH, decimal="dot")
+
+
+def test_numbers_of_a_typed_file_are_numbers(tmp_path):
+    frame = pl.DataFrame(BARS, schema=["Open", "High", "Low", "Close"], orient="row")
+    numbers = frame.select(pl.lit(pl.Series("Date", DAYS)), pl.all() / 1000)
+    numbers.write_parquet(tmp_path / "bars.parquet")
+    numbers.with_columns(pl.col("Date").cast(str)).write_ndjson(tmp_path / "bars.jsonl")
+    numbers.write_excel(tmp_path / "bars.xlsx") if find_spec("xlsxwriter") else None
+    for file in sorted(tmp_path.iterdir()):
+        options = {"adjustment": "split", "now": NOW, "calendar": "XNYS"}
+        assert _closes(fetch_bars("csv", "BTC", file=file, **options)) == DECIMAL
+
+
+def test_texts_in_json_are_texts(tmp_path):
+    rows = [
+        dict(zip(ENGLISH, (str(day), *map(_german, bar)), strict=True))
+        for day, bar in zip(DAYS, BARS, strict=True)
+    ]
+    (tmp_path / "bars.json").write_text(json.dumps(rows))
+    with pytest.raises(DataError, match="may stand between thousands"):
+        fetch_bars("csv", "BTC", file=tmp_path / "bars.json", adjustment="split", now=NOW)

@@ -8,6 +8,7 @@ before: the market has moved through a whole day less. The volume counts what no
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise, permutations
 
@@ -31,13 +32,14 @@ _NEARER = 0.85
 # A volume differs from every price by more than this factor on most rows.
 _FAR, _MOSTLY = 3.0, 0.9
 _PRICES = 4
+_CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
 
 
 def proven_names(table: CellTable, dates_of: Dates | None) -> tuple[str, ...] | None:
     """Return the names of a table's columns, or None where its numbers do not prove them.
 
     Known are files of a date and four prices in any order, with a volume behind them, and with a
-    ticker, a time of day or columns of noughts beside them.
+    ticker or numbers of rows, a time of day or columns of noughts beside them.
     """
     rows = table.rows
     if len(rows) < _FEWEST_ROWS or dates_of is None:
@@ -49,12 +51,16 @@ def proven_names(table: CellTable, dates_of: Dates | None) -> tuple[str, ...] | 
         return None
     names = [""] * len(columns)
     names[dated[0]] = "date"
-    if dated[0] == 1:
+    if dated[0] == 1 and not _are_row_numbers(columns[0]):
         if not all(looks_like_ticker(cell) for cell in set(columns[0])):
             return None
         names[0] = "symbol"
-    numbers = [i for i in range(dated[0] + 1, len(columns)) if _are_numbers(columns[i])]
-    if len(numbers) < len(columns) - dated[0] - 1:
+    first = dated[0] + 1
+    if first < len(columns) and all(map(_CLOCK.fullmatch, columns[first])):
+        names[first] = "time"
+        first += 1
+    numbers = [i for i in range(first, len(columns)) if _are_numbers(columns[i])]
+    if len(numbers) < len(columns) - first:
         return None
     step = _step(columns[dated[0]], table.lines, dates_of)
     values = {i: _values(columns[i]) for i in numbers}
@@ -72,6 +78,10 @@ def proven_names(table: CellTable, dates_of: Dates | None) -> tuple[str, ...] | 
             return None
         names[rest[0]] = "volume"
     return tuple(names)
+
+
+def _are_row_numbers(cells: Sequence[str]) -> bool:
+    return any(list(cells) == [str(i + k) for i in range(len(cells))] for k in (0, 1))
 
 
 def _are_numbers(cells: Sequence[str]) -> bool:

@@ -105,7 +105,10 @@ def kind_of(number: str, name: str) -> str | None:
         if exponent and num_points:
             return "point"
         # a number of shares has no decimals
-        return None if name == "volume" else "unsure" if num_commas else "points"
+        # and what is kept beside the bars says nothing about prices
+        if name == "volume" or name.startswith("series:"):
+            return None
+        return "unsure" if num_commas else "points"
     if not re.fullmatch(r"\d*[.,]\d*", number):
         return None
     return "comma" if num_commas else "point"

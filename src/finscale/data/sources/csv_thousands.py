@@ -77,9 +77,14 @@ def read_marks(
     if stated is not None:
         return _as_stated(stated, found, place), {}
     comma = decimal_comma(cells, lines, delimiter=table.delimiter, place=place, found=found)
-    # a typed file, whose delimiter is a blank, holds numbers, not marks
-    if comma or "points" not in found or {"point", "unsure"} & set(found) or table.delimiter == " ":
+    if comma or "points" not in found or {"point", "unsure"} & set(found):
         return comma, {}
+    # workbooks and JSON hold numbers; only text keeps a nought at the end: 41.430
+    typed = table.delimiter == " " and not any(
+        cell.endswith("0") and "." in cell for column in cells.values() for cell in column
+    )
+    if typed or table.typed:
+        return False, {}
     cell, line = found["points"]
     why = _why_thousands(cells, lines, table, dates, symbol)
     if why is None:
