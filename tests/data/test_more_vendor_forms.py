@@ -148,6 +148,8 @@ def test_datastream(read, code):
     bars = read("\n".join([*rows, body]))
     _is_whole(bars)
     assert bars.provenance["volume"].endswith("multiplied by 1,000")
+    named = "\n".join([rows[1].replace("SPY,", "SPY - CLOSE,"), body])
+    assert read(named).frame["close"].to_list() == [bar[3] for bar in BARS]
     with pytest.raises(DataError, match=f"holds {code}, not QQQ"):
         read("\n".join([*rows, body]), symbol="QQQ")
 
@@ -218,6 +220,17 @@ def test_columns_without_a_header_line_are_proven_by_their_numbers(read, row, se
     assert bars.provenance["format"].startswith("no header line: by their numbers, ")
 
 
+def test_an_adjusted_close_without_a_header_line(read):
+    def row(day, bar):
+        factor = 0.97 if day.month == 1 else 1
+        return (day, *bar[:4], round(bar[3] * factor, 2), bar[4])
+
+    bars = read(_text("", row), adjustment=None)
+    _is_whole(bars)
+    assert bars.frame["adj_close"][0] == round(0.97 * BARS[0][3], 2)
+    assert bars.adjusted_to == "split+dividend"
+
+
 def test_decimal_commas_without_a_header_line(read):
     text = _text("", lambda d, b: (d, *(str(x).replace(".", ",") for x in b[:4]), b[4]), ";")
     _is_whole(read(text))
@@ -231,7 +244,8 @@ def test_another_symbol_without_a_header_line_is_refused(read):
 @pytest.mark.parametrize(
     "row",
     [
-        lambda d, b: (d, *b[:4], b[3] / 2, b[4]),
+        lambda d, b: (d, *b[:4], b[3] * (1 + d.day / 100), b[4]),
+        lambda d, b: (d, *b[:4], 2 * b[4], b[4]),
         lambda d, b: (d, b[0], b[1], b[2], b[0], b[4]),
         lambda d, b: (d, *b[:4], b[3]),
         lambda d, b: (d, *b, "x"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from finscale.errors import DataError
@@ -48,14 +49,10 @@ def as_keywords(text: str) -> str:
     """
     for option, (keyword, form) in _LISTS.items():
         run = re.compile(rf"--{option} {form}(?: --{option} {form})*")
-        text = run.sub(lambda match, o=option, k=keyword: _listed(match[0], o, k), text)  # type: ignore[misc]
+        text = run.sub(partial(_listed, option=option, keyword=keyword), text)
     for option, form in _WORDS.items():
         keyword = option.replace("-", "_")
-        text = re.sub(
-            rf"--{option} ({form})",
-            lambda match, k=keyword: f"{k}={_quoted(match[1])}",
-            text,  # type: ignore[misc]
-        )
+        text = re.sub(rf"--{option} ({form})", partial(_with_value, keyword=keyword), text)
     for option in _FLAGS:
         text = re.sub(rf"--{option}\b", f"{option.replace('-', '_')}=True", text)
     for option in (*_WORDS, *_NO_VALUE):
@@ -100,8 +97,12 @@ def _day(value: Any) -> Any:
         raise DataError(f"{value!r} is not a date.", hint='write it as "2026-06-03"') from None
 
 
-def _listed(text: str, option: str, keyword: str) -> str:
-    values = [part.strip() for part in text.split(f"--{option} ") if part.strip()]
+def _with_value(match: re.Match[str], *, keyword: str) -> str:
+    return f"{keyword}={_quoted(match[1])}"
+
+
+def _listed(match: re.Match[str], *, option: str, keyword: str) -> str:
+    values = [part.strip() for part in match[0].split(f"--{option} ") if part.strip()]
     if option == "real-move":
         written = [f'"{value}"' for value in values]
     else:

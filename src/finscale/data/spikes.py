@@ -107,7 +107,9 @@ def _volume_over_usual(rows: pl.DataFrame) -> Floats:
     if "volume" not in rows.columns:
         return np.full(rows.height, np.nan)
     usual = pl.col("volume").shift(1).rolling_median(_DAYS, min_samples=5)
-    times = rows.select(pl.when(usual > 0).then(pl.col("volume") / usual))
+    # any trade is heavy where there usually is none
+    seldom = pl.when((usual == 0) & (pl.col("volume") > 0)).then(pl.lit(float("inf")))
+    times = rows.select(pl.when(usual > 0).then(pl.col("volume") / usual).otherwise(seldom))
     return times.to_series().cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 

@@ -92,8 +92,8 @@ def finished_blocks(values: Array, column: str, sessions: int) -> Array:
     """
     num_blocks = len(values) // sessions
     # of a kept series, the last value that is known
-    merge = _MERGE.get(column, _MERGE["close"])
-    merged: Array = merge(values[: num_blocks * sessions].reshape(num_blocks, sessions))
+    known = column if column in _MERGE else "close"
+    merged: Array = _MERGE[known](values[: num_blocks * sessions].reshape(num_blocks, sessions))
     return merged
 
 
@@ -140,5 +140,5 @@ def bar_arrays(frame: pl.DataFrame) -> dict[str, Array]:
                 hint="repair the bars first: an indicator would carry the hole on to later rows",
             )
     # kept series begin when they begin
-    series = frame.select(pl.col(series_columns(frame)).cast(pl.Float64))
+    series: pl.DataFrame = frame.select(pl.col(series_columns(frame)).cast(pl.Float64))
     return arrays | {name: series[name].to_numpy() for name in series.columns}

@@ -32,13 +32,16 @@ _NEARER = 0.85
 # A volume differs from every price by more than this factor on most rows.
 _FAR, _MOSTLY = 3.0, 0.9
 _PRICES = 4
+# Adjusted closes are rounded to cents, as closes are.
+_CENT = 0.01
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
 
 
 def proven_names(table: CellTable, dates_of: Dates | None) -> tuple[str, ...] | None:
     """Return the names of a table's columns, or None where its numbers do not prove them.
 
-    Known are files of a date and four prices in any order, with a volume behind them, and with a
+    Known are files of a date and four prices in any order, with a volume and an adjusted close
+    behind them, and with a
     ticker or numbers of rows, a time of day or columns of noughts beside them.
     """
     rows = table.rows
@@ -66,17 +69,20 @@ def proven_names(table: CellTable, dates_of: Dates | None) -> tuple[str, ...] | 
     values = {i: _values(columns[i]) for i in numbers}
     used = [i for i in numbers if np.nanmax(np.abs(values[i]), initial=0.0) > 0]
     prices, rest = used[:_PRICES], used[_PRICES:]
-    if step is None or len(prices) < _PRICES or len(rest) > 1:
+    if step is None or len(prices) < _PRICES or len(rest) > 2:
         return None
     order = _order([values[i] for i in prices], step)
     if order is None:
         return None
     for field, k in zip(("open", "high", "low", "close"), order, strict=True):
         names[prices[k]] = field
-    if rest:
-        if not _counts(values[rest[0]], values[prices[order[1]]], values[prices[order[2]]]):
-            return None
-        names[rest[0]] = "volume"
+    _, high, low, close = (values[prices[k]] for k in order)
+    counts = [i for i in rest if _counts(values[i], high, low)]
+    adjusted = [i for i in rest if i not in counts and _is_adjusted(values[i], close, step)]
+    if len(counts) > 1 or len(counts) + len(adjusted) < len(rest) or (adjusted and not counts):
+        return None
+    for i in rest:
+        names[i] = "volume" if i in counts else "adj close"
     return tuple(names)
 
 
@@ -149,3 +155,15 @@ def _counts(value_T: Floats, high_T: Floats, low_T: Floats) -> bool:
         return False
     far = (value_T > _FAR * high_T) | (value_T < low_T / _FAR)
     return bool(far[known].mean() >= _MOSTLY)
+
+
+def _is_adjusted(value_T: Floats, close_T: Floats, step: int) -> bool:
+    """Tell whether prices are the closes times a factor that only rises and ends at 1."""
+    known = np.isfinite(value_T) & np.isfinite(close_T) & (value_T > 0)
+    if not known.all():
+        return False
+    factor_T = (value_T / close_T)[::step]
+    rounding = _CENT / float(value_T.min())
+    newest = len(value_T) < _LOOKED_AT or step < 0
+    ends = not newest or abs(factor_T[-1] - 1) <= rounding
+    return bool(ends and factor_T.max() <= 1 + rounding and np.diff(factor_T).min() >= -rounding)

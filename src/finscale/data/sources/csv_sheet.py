@@ -11,6 +11,7 @@ from finscale.data.sources.csv_tickers import same_ticker
 from finscale.data.sources.csv_words import Meaning, bare, meaning, meanings, means
 from finscale.errors import DataError
 from finscale.tables import CellTable
+from finscale.tables.table import looks_like_date
 
 #: What stands for no value, in small letters.
 NO_VALUE = frozenset(("", "null", "nan", "none", "na", "n/a", "#n/a", "-", "--", ".", "nat"))
@@ -91,6 +92,10 @@ def make_sheet(
         # in such a file the first column holds dates, whatever its header says
         if not above[0]:
             found = ((Meaning("date"),), *found[1:])
+    undated = not any(each.field in ("date", "year") for one in found for each in one)
+    if undated and any(tickers) and all(looks_like_date(row[0]) for row in table.rows):
+        # Datastream has dates under "Name"
+        found = ((Meaning("date"),), *found[1:])
     title = "" if any(tickers) else _title(table, header)
     return Sheet(table.place, header, tickers, found, [*table.rows], [*table.lines], title)
 
