@@ -132,7 +132,7 @@ class TestCells:
     def test_wild_days_are_no_spikes_and_flat_ones_no_measure(self):
         # days with a range of 8 % as a matter of course, and a low of 1.45 times it one day
         rows = _rows().with_columns(high=pl.col("close") * 1.04, low=pl.col("close") * 0.96)
-        assert _accept(_change(rows, 150, high=CLOSE[150] * 1.45)).repairs == ()
+        assert _accept(_change(rows, 150, high=CLOSE[150] * 1.4)).repairs == ()
         # levels without a range, in a year in which they move by up to a fifth
         flat = np.round(20 * np.exp(np.cumsum(np.random.default_rng(1).normal(0, 0.06, 300))), 2)
         still = _rows(flat, open=flat, high=flat, low=flat).drop("volume")
