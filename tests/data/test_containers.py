@@ -104,6 +104,23 @@ def test_a_web_page_with_the_table(read, page):
     assert "web page" in bars.provenance["table"]
 
 
+def test_a_page_to_log_in_is_no_table(read):
+    page = "<html><body><table><tr><td>User</td><td>Password</td></tr></table></body></html>"
+    with pytest.raises(DataError, match="a web page, and none of its tables holds the data"):
+        read(page)
+
+
+def test_a_page_of_whole_german_prices_is_asked_about(read):
+    rows = [
+        (day, *(f"{41_000 + round(10 * x):,}".replace(",", ".") for x in bar[:4]))
+        for day, bar in zip(DAYS, BARS, strict=True)
+    ]
+    page = _page(rows).replace("<td>Volume</td>", "")
+    with pytest.raises(DataError, match="may stand between thousands"):
+        read(page)
+    assert read(page, decimal="comma").frame["close"][0] == 42_000
+
+
 def test_a_web_page_with_german_numbers(read):
     rows = [
         (

@@ -8,11 +8,13 @@ from xml.etree import ElementTree
 
 from finscale.errors import DataError
 from finscale.tables.content import Content
-from finscale.tables.table import Recogniser, Record
+from finscale.tables.table import Recogniser, Record, num_values
 from finscale.tables.text import Grid
 from finscale.tables.workbook import choose_sheet
 
 _SPREADSHEET = "urn:schemas-microsoft-com:office:spreadsheet"
+# Dates and numbers in a row of bars.
+_FEWEST_VALUES = 3
 _MIDNIGHT = re.compile(r"(\d{4}-\d{2}-\d{2})T00:00:00(\.0+)?")
 
 
@@ -91,6 +93,13 @@ def page_grid(text: str, content: Content, recognise: Recogniser | None) -> Grid
         return (max(map(recognise, table)) if recognise else 0, len(table))
 
     best = max(tables, key=rank)
+    has_rows = any(num_values(cells) >= _FEWEST_VALUES for cells in best)
+    if recognise is not None and not rank(best)[0] and not has_rows:
+        raise DataError(
+            f"{content.place} is a web page, and none of its tables holds the data.",
+            hint="the download may have needed a login or hit a limit: open the address in a "
+            "browser",
+        )
     records = tuple((line, cells) for line, cells in enumerate(best, start=1) if any(cells))
     many = f"the one of {len(tables)} that names the columns, " if len(tables) > 1 else ""
     about = (("table", f"{many}row numbers count its rows in the web page"),)
