@@ -144,3 +144,20 @@ def test_texts_in_json_are_texts(tmp_path):
     (tmp_path / "bars.json").write_text(json.dumps(rows))
     with pytest.raises(DataError, match="may stand between thousands"):
         fetch_bars("csv", "BTC", file=tmp_path / "bars.json", adjustment="split", now=NOW)
+
+
+@pytest.mark.parametrize(("prices", "volume"), [("{:.2f}", "523.{:03}"), ("{:.2f}", "41.{:03}")])
+def test_a_volume_of_three_decimals_beside_other_prices_is_said(tmp_path, prices, volume):
+    lines = ["Date;Open;High;Low;Close;Volume"]
+    for k, (day, bar) in enumerate(zip(DAYS, BARS, strict=True)):
+        numbers = [prices.format(price / 300) for price in bar]
+        lines.append(";".join([str(day), *numbers, volume.format(100 + k)]))
+    options = {"adjustment": "split", "now": NOW, "calendar": "XNYS"}
+    for comma in (False, True):
+        text = "\n".join(lines)
+        (tmp_path / "bars.csv").write_text(text.replace(".", ",") if comma else text)
+        bars = fetch_bars("csv", "ABC", file=tmp_path / "bars.csv", **options)
+        assert "read as decimals" in bars.provenance["volume digits"]
+    (tmp_path / "bars.csv").write_text("\n".join(lines).replace("100\n", "1000\n"))
+    bars = fetch_bars("csv", "ABC", file=tmp_path / "bars.csv", **options)
+    assert "volume digits" not in bars.provenance

@@ -26,6 +26,8 @@ _WHOLE_COUNT = re.compile(r"\d{4,}")
 _COUNT_IN_THOUSANDS = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 _SMALL_COUNT = re.compile(r"\d{1,3}")
 _LOOKED_AT = 500
+# Volumes by which three digits behind each mark are no chance.
+_FEWEST_COUNTS = 10
 _MOSTLY = 0.9
 # Currencies of which less than a thousand are given for any other large one.
 _SMALL_RATES = frozenset(
@@ -78,7 +80,8 @@ def read_marks(
         return _as_stated(stated, found, place), {}
     comma = decimal_comma(cells, lines, delimiter=table.delimiter, place=place, found=found)
     if comma or "points" not in found or {"point", "unsure"} & set(found):
-        return comma, {}
+        said = "" if table.typed else _doubtful_volume(cells.get("volume", ()), comma)
+        return comma, {"volume digits": said} if said else {}
     # workbooks and JSON hold numbers; only text keeps a nought at the end: 41.430
     typed = table.delimiter == " " and not any(
         cell.endswith("0") and "." in cell for column in cells.values() for cell in column
@@ -148,6 +151,22 @@ def _by_volume(volume: Sequence[str]) -> str | None:
     if not pointed and any(_WHOLE_COUNT.fullmatch(cell) for cell in counts):
         return ""  # thousands have no points here
     return None
+
+
+def _doubtful_volume(volume: Sequence[str], comma: bool) -> str:
+    """Say that a volume has three digits behind its decimal mark wherever it has any."""
+    mark = "," if comma else "."
+    counts = {count_digits(cell) for cell in volume} - {"0", ""}
+    marked = {cell for cell in counts if mark in cell}
+    thousands = re.compile(rf"[1-9]\d{{0,2}}\{mark}\d{{3}}")
+    if len(marked) < _FEWEST_COUNTS or not all(map(thousands.fullmatch, marked)):
+        return ""
+    if not all(_SMALL_COUNT.fullmatch(cell) for cell in counts - marked):
+        return ""
+    return (
+        f"three digits behind the {'comma' if comma else 'point'} in all of it ({min(marked)}), "
+        "read as decimals, as the prices are written; if it counts thousands, take these marks out"
+    )
 
 
 def _elsewhere(table: CellTable, dates: Sequence[str]) -> str | None:
