@@ -129,6 +129,17 @@ class TestCells:
         assert bars.frame["low"][150] == rows["low"][150]
         assert "heavy trade explains it" in bars.provenance["far prices"]
 
+    def test_a_tick_or_two_is_no_spike(self):
+        still = np.full(300, 3.0)
+        rows = _rows(still, open=still, high=still, low=still)
+        assert _accept(_change(rows, 150, high=4.0)).repairs == ()
+        with pytest.raises(DataError, match="high 30 on"):
+            _accept(
+                _change(
+                    _rows(still * 5, open=still * 5, high=still * 5, low=still * 5), 150, high=30.0
+                )
+            )
+
     def test_wild_days_are_no_spikes_and_flat_ones_no_measure(self):
         # days with a range of 8 % as a matter of course, and a low of 1.45 times it one day
         rows = _rows().with_columns(high=pl.col("close") * 1.04, low=pl.col("close") * 0.96)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from finscale.data.bars import PRICES
 from finscale.data.cells import OffScale, off_scale, times_in_words
 from finscale.data.mending import Context, Mended, at, drop
+from finscale.data.ticks import FEW_TICKS, tick_size
 from finscale.errors import DataError
 
 Floats = NDArray[np.float64]
@@ -46,10 +47,14 @@ def find_spikes(rows: pl.DataFrame) -> tuple[list[OffScale], list[OffScale]]:
     found = off_scale(rows, far_T)
     # a day whose prices all lie elsewhere is a jump and the way back, which are looked at as such
     num_far = Counter(cell.row for cell in found)
+    tick = tick_size(rows.select(PRICES).to_numpy().ravel())
     asked: list[OffScale] = []
     explained: list[OffScale] = []
     for cell in found:
         if num_far[cell.row] == len(PRICES):
+            continue
+        # from 3 to 4 where prices are whole numbers
+        if abs(cell.value - cell.value / cell.times) <= (FEW_TICKS + 0.1) * tick:
             continue
         heavy = times_T[cell.row] >= _EXPLAINING_VOLUME
         near = abs(np.log(cell.times)) < np.log(_MOST_EXPLAINED)
