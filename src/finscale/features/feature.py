@@ -23,7 +23,8 @@ class Feature:
     name: str
     """Column name."""
     inputs: tuple[str, ...]
-    """Columns that ``compute`` takes, in order, out of :data:`INPUTS`; adjusted prices."""
+    """Columns that ``compute`` takes, in order, out of :data:`INPUTS`; adjusted prices. A series
+    that is kept with the bars is ``series:NAME`` (``Bars.with_series``)."""
     compute: Callable[..., Array]
     """``compute(*inputs, **parameters)``: float64 arrays [T] in, one float64 array [T] out, NaN
     before the first value. The value at t depends on bars ≤ t only; the suite proves it."""
