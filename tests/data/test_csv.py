@@ -223,7 +223,7 @@ def test_commas_that_could_mean_either_are_asked_about(read):
     rows = ["1,101 1,103 1,100 1,102 900", "1,101 1,103 1,100 1,102 900"]
     with pytest.raises(DataError, match=r"bars.csv row 2: '1,101' \(open\) could be") as caught:
         read(_marks(rows))
-    assert "leave the thousands separators out" in caught.value.hint
+    assert "--decimal point reads thousands" in caught.value.hint
     # between commas, decimal commas would be strange
     assert read(_marks(rows, ",")).frame["close"][0] == 1102
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 
 import finscale as fs
+from finscale.data.keywords import as_keywords
 from finscale.data.store import DataStore
 from finscale.errors import DataError
 
@@ -75,3 +78,85 @@ def test_what_holds_no_bars_is_refused(frame, words, store) -> None:
     with pytest.raises(DataError, match=words):
         fs.import_frame(frame, "SPY", store=store)
     assert not store.has_bars("SPY")
+
+
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.drop(columns="Adj Close").reset_index()
+
+
+def _spike(frame: pd.DataFrame, column: str, times: float) -> pd.DataFrame:
+    spoilt = frame.copy()
+    spoilt.loc[spoilt.index[30], column] *= times
+    return spoilt
+
+
+def _split(frame: pd.DataFrame) -> pd.DataFrame:
+    spoilt = frame.copy()
+    prices = ["Open", "High", "Low", "Close"]
+    spoilt.loc[spoilt.index[30] :, prices] /= 4
+    return spoilt
+
+
+@pytest.mark.parametrize(
+    ("frame", "options"),
+    [
+        (_named(yahoo()), {}),
+        (_named(yahoo()).rename(columns={"Open": "A1", "High": "B1"}), {}),
+        (_named(yahoo()).assign(Settle=1.0), {}),
+        (_spike(_named(yahoo()), "High", 1.5), {"adjustment": "split"}),
+        (_split(_named(yahoo())), {"adjustment": "raw"}),
+        (_named(yahoo()).assign(Open=0.0), {"adjustment": "split"}),
+        (_named(yahoo()).assign(Volume=0, TickVolume=5), {"adjustment": "split"}),
+        (_named(yahoo()).rename(columns={"Volume": "Trd_Qty_X"}), {"adjustment": "split"}),
+        (yahoo(), {"format": "nobody"}),
+        (yahoo(), {"calendar": "XTKS"}),
+        (yahoo(), {"where": "Volume=x"}),
+    ],
+)
+def test_what_python_is_told_is_python(frame, options, store) -> None:
+    with pytest.raises(DataError) as error:
+        fs.import_frame(frame, "SPY", store=store, **options)
+    assert "--" not in str(error.value)
+
+
+def test_the_way_out_that_is_named_works(store) -> None:
+    frame = _spike(_named(yahoo()), "High", 1.5)
+    with pytest.raises(DataError) as error:
+        fs.import_frame(frame, "SPY", store=store, adjustment="split")
+    written = re.search(r"`(real_moves=\[[^`]*\])`", error.value.hint)[1]
+    options = eval(f"dict({written})")
+    entry = fs.import_frame(frame, "SPY", store=store, adjustment="split", **options)
+    assert entry.rows == len(frame)
+    split = _split(_named(yahoo()))
+    with pytest.raises(DataError) as error:
+        fs.import_frame(split, "SPY", store=store, adjustment="raw")
+    written = re.search(r"`(splits=\[[^`]*\])`", error.value.hint)[1]
+    options = eval(f"dict({written})")
+    assert fs.import_frame(split, "QQQ", store=store, **options).rows == len(split)
+    with pytest.raises(DataError, match="'soon' is not a date"):
+        fs.import_frame(split, "QQQ", store=store, real_moves=["soon"])
+
+
+@pytest.mark.parametrize(
+    ("said", "python"),
+    [
+        ("--columns 'open=Px Open' (a", 'columns="open=Px Open" (a'),
+        ("name it: --columns close=Settle, or", 'name it: columns="close=Settle", or'),
+        ("--columns volume= goes without", 'columns="volume=" goes without'),
+        ("`--drop 2024-01-02:2024-01-05` to", '`drop=[("2024-01-02", "2024-01-05")]` to'),
+        ("--split 2023-03-15:4:3; look", 'splits=[("2023-03-15", 4 / 3)]; look'),
+        (
+            "say so: --adjustment split+dividend (most)",
+            'say so: adjustment="split+dividend" (most)',
+        ),
+        ("--calendar none accepts", 'calendar="none" accepts'),
+        ("--date-format %d/%m/%Y", 'date_format="%d/%m/%Y"'),
+        ("--century 1900 reads", "century=1900 reads"),
+        ("leave --format away", "leave format= away"),
+        ("--ticker 'SPY US' says", 'ticker="SPY US" says'),
+        ("and --strict was given", "and strict=True was given"),
+        ("no option here", "no option here"),
+    ],
+)
+def test_options_become_keywords(said, python) -> None:
+    assert as_keywords(said) == python

@@ -63,6 +63,17 @@ def _is_whole(bars, volume=True):
         "TradDt,OpnPric,HghPric,LwPric,ClsPric,TtlTradgVol",
         "DATA,PREABE,PREMAX,PREMIN,PREULT,QUATOT",
         "date,ouv,haut,bas,clot,vol",
+        "Fecha,Abrir,Alto,Bajo,Cierre,Volumen",
+        "Fecha,Precio de apertura,Precio máximo,Precio mínimo,Precio de cierre,Cantidad",
+        "Data,Apri,Alto,Basso,Chiudi*,Volume",
+        "Data,Abrir,Alta,Baixa,Fechamento*,Quantidade",
+        "Datum,Startkoers,Hoogste koers,Laagste koers,Sluitkoers,Aantal",
+        "Tarih,Açılış fiyatı,En yüksek fiyat,En düşük fiyat,Kapanış fiyatı,İşlem miktarı",
+        "Дата торгов,Открытие,Наибольшая,Наименьшая,Закрытие,Объем торгов",
+        "거래일자,오픈,최고가,최저가,마감가,거래량(주)",
+        "日付,寄付,高値,安値,終値*,売買株数",
+        "Datum,Öffnen,Höchster,Tiefster,Schluss,Volumen",
+        "Date,Cours d'ouverture,Cours max,Plus bas du jour,Cours de clôture,Titres échangés",
         "Index,SPY.Open,SPY.High,SPY.Low,SPY.Close,SPY.Volume",
         "time,mid.o,mid.h,mid.l,mid.c,volume",
     ],
@@ -78,6 +89,69 @@ def test_header_words_of_more_languages_and_vendors(read, header):
 def test_a_close_with_adjusted_around_it_is_the_adjusted_close(read, name):
     bars = read(_text(f"Date,Open,High,Low,Close,Volume,{name}", lambda d, b: (d, *b, b[3] / 2)))
     assert bars.frame["adj_close"].to_list() == [bar[3] / 2 for bar in BARS]
+
+
+@pytest.mark.parametrize(
+    ("close", "adjusted"),
+    [
+        (
+            "Clôture Cours de clôture ajusté en fonction des fractionnements.",
+            "Clôture ajustée Cours de clôture ajusté en fonction des dividendes.",
+        ),
+        (
+            "Cierre Precio de cierre ajustado por splits.",
+            "Cierre ajustado Precio de cierre ajustado por splits y dividendos.",
+        ),
+        (
+            "Chiusura Prezzo di chiusura rettificato per frazionamenti azionari.",
+            "Chiusura rettificata Prezzo di chiusura rettificato per frazionamenti e dividendi.",
+        ),
+        (
+            "Schluss Schlusskurs um Aktiensplits bereinigt.",
+            "Adj. Schluss Um Splits und Dividenden bereinigter Schlusskurs.",
+        ),
+        ("Slot*", "Aangepaste slotkoers**"),
+        ("Kapanış", "Düzeltilmiş kapanış"),
+        ("Закрытие", "Скорр. закрытие"),
+        ("Clôture*", "Clôture ajustée* **"),
+    ],
+)
+def test_closes_whose_header_explains_them(read, close, adjusted):
+    header = f"Date,Open,High,Low,{close},{adjusted},Volume"
+    bars = read(_text(header, lambda d, b: (d, *b[:4], b[3] / 2, b[4])))
+    _is_whole(bars)
+    assert bars.frame["adj_close"].to_list() == [bar[3] / 2 for bar in BARS]
+
+
+@pytest.mark.parametrize(
+    "unit", ["Stk.", "Stück", "shares", "titres", "títulos", "szt.", "adet", "шт.", "株", "주"]
+)
+def test_counts_with_their_unit(read, unit):
+    def row(day, bar):
+        prices = (f"{x:.2f}".replace(".", ",") for x in bar[:4])
+        return (f"{day:%d.%m.%Y}", *prices, f"{bar[4]:,} {unit}".replace(",", "."))
+
+    _is_whole(read(_text("Datum;Erster;Hoch;Tief;Schlusskurs;Stücke", row, ";")))
+    with pytest.raises(DataError, match="is not a number"):
+        read(_text("Date,Open,High,Low,Close", lambda d, b: (d, f"{b[0]} {unit}", *b[1:4])))
+
+
+@pytest.mark.parametrize("code", ["@SPY", "U:SPY"])
+def test_datastream(read, code):
+    rows = [
+        f"Start,{DAYS[0]},,,,",
+        "Name,SPY - OPENING PRICE,SPY - PRICE HIGH,SPY - PRICE LOW,SPY,SPY - TURNOVER BY VOLUME",
+        f"Code,{code}(PO),{code}(PH),{code}(PL),{code}(P),{code}(VO)",
+        "CURRENCY,U$,U$,U$,U$,",
+    ]
+    body = _text("", lambda d, b: (f"{d.month}/{d.day}/{d.year}", *b[:4], b[4] / 1000))
+    bars = read("\n".join([*rows, body]))
+    _is_whole(bars)
+    assert bars.provenance["volume"].endswith("multiplied by 1,000")
+    named = "\n".join([rows[1].replace("SPY,", "SPY - CLOSE,"), body])
+    assert read(named).frame["close"].to_list() == [bar[3] for bar in BARS]
+    with pytest.raises(DataError, match=f"holds {code}, not QQQ"):
+        read("\n".join([*rows, body]), symbol="QQQ")
 
 
 @pytest.mark.parametrize("name", ["Trd_Qty_X", "session_volume_lit", "当日成交总量"])
@@ -123,18 +197,71 @@ def test_a_footer_before_a_repeated_header_is_still_left_out(read):
 @pytest.mark.parametrize(
     "row",
     [
-        lambda d, b: ("BHP", d, *b),
+        lambda d, b: (d, *b),
+        lambda d, b: (d, *b[:4]),
+        lambda d, b: (f"{d:%d.%m.%Y}", *b),
+        lambda d, b: (f"{d:%Y%m%d}", *b, 0),
         lambda d, b: (d, b[0], b[3], b[1], b[2], b[4]),
+        lambda d, b: (d, b[3], b[0], b[1], b[2], b[4]),
         lambda d, b: (d, b[2], b[1], b[0], b[3], b[4]),
-        lambda d, b: (f"{d:%d/%m/%Y}", *b),
+        lambda d, b: ("SPY", d, *b),
+        lambda d, b: (DAYS.index(d), d, *b),
+        lambda d, b: (d, "16:00", *b),
     ],
 )
-def test_the_hint_for_a_file_without_header_names_the_right_columns(read, row):
-    text = _text("", row)
+@pytest.mark.parametrize("sep", [",", ";", "\t"])
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_columns_without_a_header_line_are_proven_by_their_numbers(read, row, sep, newest_first):
+    lines = _text("", row, sep).splitlines()
+    if newest_first and lines[0].startswith("0"):
+        return  # numbers of rows rise
+    bars = read("\n".join(lines[:: -1 if newest_first else 1]))
+    _is_whole(bars, volume=bars.frame["volume"].sum() > 0)
+    assert bars.provenance["format"].startswith("no header line: by their numbers, ")
+
+
+def test_an_adjusted_close_without_a_header_line(read):
+    def row(day, bar):
+        factor = 0.97 if day.month == 1 else 1
+        return (day, *bar[:4], round(bar[3] * factor, 2), bar[4])
+
+    bars = read(_text("", row), adjustment=None)
+    _is_whole(bars)
+    assert bars.frame["adj_close"][0] == round(0.97 * BARS[0][3], 2)
+    assert bars.adjusted_to == "split+dividend"
+
+
+def test_decimal_commas_without_a_header_line(read):
+    text = _text("", lambda d, b: (d, *(str(x).replace(".", ",") for x in b[:4]), b[4]), ";")
+    _is_whole(read(text))
+
+
+def test_another_symbol_without_a_header_line_is_refused(read):
+    with pytest.raises(DataError, match="holds BHP, not SPY"):
+        read(_text("", lambda d, b: ("BHP", d, *b)))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        lambda d, b: (d, *b[:4], b[3] * (1 + d.day / 100), b[4]),
+        lambda d, b: (d, *b[:4], 2 * b[4], b[4]),
+        lambda d, b: (d, b[0], b[1], b[2], b[0], b[4]),
+        lambda d, b: (d, *b[:4], b[3]),
+        lambda d, b: (d, *b, "x"),
+    ],
+)
+def test_columns_that_the_numbers_do_not_prove_are_asked_about(read, row):
+    with pytest.raises(DataError, match="no header line"):
+        read(_text("", row))
+
+
+def test_the_hint_for_a_file_without_header_names_the_right_columns(read):
+    text = "\n".join(_text("").splitlines()[:8])
     with pytest.raises(DataError, match="no header line") as error:
         read(text)
     columns = re.search(r"--columns (\S+)", str(error.value))[1]
-    _is_whole(read(text, columns=columns), volume=False)
+    assert read(text, columns=columns).frame["close"].to_list() == [bar[3] for bar in BARS[:8]]
 
 
 def test_a_missing_column_is_named_with_all_others_in_the_hint(read):

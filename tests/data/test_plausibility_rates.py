@@ -77,6 +77,10 @@ def _defects(rows, rng):
         column = str(rng.choice(PRICES))
         yield "price of another unit", _times(rows, position == at, [column], times), day
         yield "day of another unit", _times(rows, position == at, PRICES, times), day
+    usual = float((rows["high"] / rows["low"]).log().median())
+    if usual < np.log(1.5) / 10:
+        yield "high of 1.5 times", _times(rows, position == at, ["high"], 1.5), day
+        yield "low of .6 times", _times(rows, position == at, ["low"], 0.6), day
     text = f"{rows['close'][-1]:.2f}"
     for length in range(1, len(text) - 2):
         cut = float(text[:length])
@@ -104,5 +108,5 @@ def test_rates(number):
     rates = {name: float(np.mean(found)) for name, found in seen.items()}
     print(f"clean {np.mean(clean):.4f} of {len(clean)}", rates)
     assert np.mean(clean) >= 0.99
-    assert len(rates) == 4
+    assert len(rates) == 6
     assert min(rates.values()) >= 0.95, rates

@@ -96,10 +96,58 @@ class TestCells:
         assert _accept(rows, real_moves=[day]).frame["high"][150] == 655.0
         assert len(_accept(rows, drop=[(day, day)])) == 299
 
-    def test_a_strange_high_that_may_be_real_is_kept_and_said(self):
-        bars = _accept(_change(_rows(), 150, high=CLOSE[150] * 3))
+    def test_a_strange_high_that_is_real_is_kept_and_said(self):
+        bars = _accept(_change(_rows(), 150, high=CLOSE[150] * 3), real_moves=[DAYS[150]])
         assert bars.repairs == ()
         assert bars.provenance["unusual"].startswith(f"{DAYS[150]} high ")
+
+    @pytest.mark.parametrize(
+        ("column", "times"),
+        [("high", 1.5), ("high", 1.25), ("high", 3), ("low", 0.6), ("low", 0.8)],
+    )
+    @pytest.mark.parametrize("row", [0, 1, 150, 299])
+    def test_a_high_or_low_many_ranges_from_all_else_is_asked_about(self, column, times, row):
+        rows = _rows()
+        rows = _change(rows, row, **{column: rows[column][row] * times})
+        said = rf"{column} .* on {DAYS[row]} .* the other prices of that day .* usual day's range"
+        with pytest.raises(DataError, match=said) as caught:
+            _accept(rows)
+        assert f"`--real-move {DAYS[row]}`" in caught.value.hint
+        real = _accept(rows, real_moves=[DAYS[row]])
+        assert real.frame[column][row] == rows[column][row]
+        assert len(_accept(rows, leave_out_bad_rows=True)) == 299
+        assert len(_accept(rows, drop=[(DAYS[row], DAYS[row])])) == 299
+
+    def test_an_open_and_high_of_another_day(self):
+        rows = _change(_rows(), 150, open=CLOSE[150] * 1.4, high=CLOSE[150] * 1.4)
+        with pytest.raises(DataError, match=r"is 1\.4\d* times the other prices"):
+            _accept(rows)
+
+    def test_heavy_trade_explains_a_far_low(self):
+        rows = _change(_rows(), 150, low=CLOSE[150] * 0.65, volume=4e6)
+        bars = _accept(rows)
+        assert bars.frame["low"][150] == rows["low"][150]
+        assert "heavy trade explains it" in bars.provenance["far prices"]
+
+    def test_a_tick_or_two_is_no_spike(self):
+        still = np.full(300, 3.0)
+        rows = _rows(still, open=still, high=still, low=still)
+        assert _accept(_change(rows, 150, high=4.0)).repairs == ()
+        with pytest.raises(DataError, match="high 30 on"):
+            _accept(
+                _change(
+                    _rows(still * 5, open=still * 5, high=still * 5, low=still * 5), 150, high=30.0
+                )
+            )
+
+    def test_wild_days_are_no_spikes_and_flat_ones_no_measure(self):
+        # days with a range of 8 % as a matter of course, and a low of 1.45 times it one day
+        rows = _rows().with_columns(high=pl.col("close") * 1.04, low=pl.col("close") * 0.96)
+        assert _accept(_change(rows, 150, high=CLOSE[150] * 1.4)).repairs == ()
+        # levels without a range, in a year in which they move by up to a fifth
+        flat = np.round(20 * np.exp(np.cumsum(np.random.default_rng(1).normal(0, 0.06, 300))), 2)
+        still = _rows(flat, open=flat, high=flat, low=flat).drop("volume")
+        assert _accept(still).repairs == ()
 
     def test_a_fall_that_stays_is_no_slip(self):
         close = np.where(np.arange(300) >= 150, 0.1, 1) * CLOSE

@@ -125,6 +125,22 @@ def import_file(
         str | None,
         typer.Option("--ticker", help="The file's own name for the symbol, where it has another."),
     ] = None,
+    decimal: Annotated[
+        str | None,
+        typer.Option(
+            "--decimal",
+            help="The decimal mark where no number tells: point, or comma (41.431 is 41431).",
+        ),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keep",
+            metavar="NAME,…",
+            help="Further columns of numbers to keep with the bars as series: sentiment,oi. "
+            "May be repeated.",
+        ),
+    ] = None,
     strict: Strict = False,
     data_root: Root = Path("data"),
     as_json: AsJson = False,
@@ -146,6 +162,7 @@ def import_file(
         "session_of": session_of,
         "cadence": cadence,
         **{"columns": columns, "format": format, "where": where, "ticker": ticker},
+        **{"decimal": decimal, "keep": keep},
         "leave_out_bad_rows": leave_out_bad_rows,
         "fill_from_close": fill_from_close,
         "strict": strict,

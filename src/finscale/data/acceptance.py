@@ -18,6 +18,7 @@ from finscale.data.jumps import jumps_in_words
 from finscale.data.losses import left_out_in_words, num_left_out, stale_in_words
 from finscale.data.mending import Context
 from finscale.data.repairs import mend
+from finscale.data.spikes import spikes_in_words
 from finscale.data.ticks import ticks_in_words
 from finscale.errors import DataError, did_you_mean
 
@@ -124,6 +125,7 @@ def accept(
         **said,
         "left out": left_out_in_words(found, num_rows),
         "unusual": unusual_prices(settled.rows),
+        "far prices": spikes_in_words(settled.rows),
         **jumps_in_words(settled.rows, "adj_close"),
         "tick": ticks_in_words(settled.rows["close"].to_numpy()),
         "rounding": rounding_in_words(settled.rows),

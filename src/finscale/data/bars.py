@@ -29,6 +29,9 @@ SCHEMA: dict[str, type[pl.DataType]] = {
     **dict.fromkeys((*PRICES, "adj_close", "volume"), pl.Float64),
 }
 
+#: What the name of a kept series begins with, behind the columns of :data:`SCHEMA`.
+SERIES = "series:"
+
 # As exchanges and vendors write them: BRK/B, M&M.NS, ES1!, NYSE:IBM, .DJI, $SPX, EUR/USD.
 _SYMBOL = re.compile(r"[A-Z0-9^.$/#][A-Z0-9^=._\-/&!:+$#~']*")
 _AS_IT_IS = re.compile(r"[A-Z0-9^=._-]")
@@ -63,7 +66,8 @@ class Bars:
     frame: pl.DataFrame
     """Columns of :data:`SCHEMA`, one row a session, in date order. ``open`` … ``close`` are the
     source's prices; ``adj_close`` is the close adjusted as far as the source knows how. Volume
-    is in shares (0 where the source has none)."""
+    is in shares (0 where the source has none). Behind them stand the columns of the source that
+    the user keeps (``--keep``), ``series:NAME``, Float64, null where the source has no value."""
     adjustment: Adjustment
     """What has been done to ``open`` … ``close``."""
     source: str
@@ -77,9 +81,10 @@ class Bars:
     one old. Only ``raw`` prices have any."""
 
     def __post_init__(self) -> None:
-        if dict(self.frame.schema) != SCHEMA:
+        schema = {**SCHEMA, **dict.fromkeys(series_columns(self.frame), pl.Float64)}
+        if dict(self.frame.schema) != schema:
             raise DataError(
-                f"bars of {self.symbol} have columns {dict(self.frame.schema)}, not {SCHEMA}."
+                f"bars of {self.symbol} have columns {dict(self.frame.schema)}, not {schema}."
             )
         if self.frame.is_empty():
             raise DataError(f"{self.symbol} has no bars.")
@@ -127,6 +132,42 @@ class Bars:
             pl.col("adj_close").alias("close"),
             pl.col("volume") * shares,
         )
+
+    @property
+    def series_names(self) -> tuple[str, ...]:
+        """Names of the columns that were kept with the bars."""
+        return tuple(name.removeprefix(SERIES) for name in series_columns(self.frame))
+
+    def with_series(self, *, lag: int = 0) -> pl.DataFrame:
+        """Return the adjusted bars and the kept series; each row knows the past only.
+
+        Parameters
+        ----------
+        lag : int
+            Sessions after the one that a value is dated with until it is known: 0 if it is known
+            at that session's close, 1 if it is published before the next one's.
+
+        Returns
+        -------
+        polars.DataFrame
+            As :meth:`adjusted`, and one Float64 column ``series:NAME`` for each: the last value
+            known at that row; NaN before the first.
+
+        Raises
+        ------
+        DataError
+            If ``lag`` is below zero: such values are not known yet.
+
+        Examples
+        --------
+        A feature names such a column among its inputs: ``Feature("oi_change",
+        ("series:oi",), …)``, computed by ``compute_features(bars.with_series(lag=1), […])``.
+        """
+        if lag < 0:
+            raise DataError(f"a lag of {lag} sessions would show the future.", hint="0 or more")
+        kept = series_columns(self.frame)
+        known = self.frame.select(pl.col(kept).shift(lag).forward_fill().fill_null(float("nan")))
+        return self.adjusted().hstack(known)
 
     def same_content(self, other: Bars) -> bool:
         """Tell whether both hold the same prices, with the same meaning and calendar."""
@@ -186,8 +227,13 @@ def file_name(symbol: str) -> str:
     )
 
 
+def series_columns(frame: pl.DataFrame) -> list[str]:
+    """Return the columns of kept series, in order."""
+    return [name for name in frame.columns if name.startswith(SERIES)]
+
+
 def conform(symbol: str, frame: pl.DataFrame) -> pl.DataFrame:
-    """Return ``frame`` with exactly the columns of :data:`SCHEMA`, in order.
+    """Return ``frame`` with exactly the columns of :data:`SCHEMA`, in order, and kept series.
 
     A missing adjusted close is the close; a missing volume is 0.
     """
@@ -195,7 +241,10 @@ def conform(symbol: str, frame: pl.DataFrame) -> pl.DataFrame:
         symbol=pl.lit(symbol),
         adj_close="adj_close" if "adj_close" in frame.columns else "close",
         volume="volume" if "volume" in frame.columns else 0.0,
-    ).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
+    ).select(
+        *(pl.col(name).cast(kind) for name, kind in SCHEMA.items()),
+        *(pl.col(name).cast(pl.Float64) for name in series_columns(frame)),
+    )
 
 
 def write_bars(bars: Bars, path: Path) -> None:

@@ -51,13 +51,14 @@ class OffScale:
     """The price divided by a power of ten, where that brings it back among the others."""
 
     def __str__(self) -> str:
-        return f"{self.column} {self.value:,g} is {_times(self.times)} the prices around it"
+        return f"{self.column} {self.value:,g} is {times_in_words(self.times)} the prices around it"
 
 
-def off_scale(rows: pl.DataFrame, far: float = _FAR) -> list[OffScale]:
+def off_scale(rows: pl.DataFrame, far: float | Floats = _FAR) -> list[OffScale]:
     """Return the prices that no chain links with the closes before and after.
 
-    ``rows`` are in date order with positive ``open``, ``high``, ``low`` and ``close``.
+    ``rows`` are in date order with positive ``open``, ``high``, ``low`` and ``close``; ``far`` is
+    how many times two prices of one link differ at most, for all rows or for each.
     """
     price_TP = rows.select(PRICES).to_numpy()
     if len(price_TP) < 2:
@@ -69,10 +70,11 @@ def off_scale(rows: pl.DataFrame, far: float = _FAR) -> list[OffScale]:
     linked_TM = np.isfinite(member_TM)
     linked_TM[:, 2:] = False
     tick = coarse_tick(close_T)
+    link_T1 = np.log(np.broadcast_to(np.asarray(far, dtype=np.float64), len(price_TP)))[:, None]
     for _ in PRICES:  # a chain has at most four links
         for column in range(2, 6):
             one_T1 = member_TM[:, [column]]
-            near_TM = np.abs(np.log(one_T1 / member_TM)) < np.log(far)
+            near_TM = np.abs(np.log(one_T1 / member_TM)) < link_T1
             near_TM |= few_ticks(one_T1, member_TM, tick)
             linked_TM[:, column] |= (near_TM & linked_TM).any(axis=1)
     # a whole row without a day on both sides may as well be the first or last at another level
@@ -156,12 +158,14 @@ def _refusal(
     more = f", and {len(lost) - 1:,} more rows like it" if len(lost) > 1 else ""
     mixed = ": two units in one file" if cell.mended and len(lost) > 1 else ""
     return DataError(
-        f"{context.place}: {cell.column} {cell.value:,g} on {at(row)} is {_times(cell.times)} the "
-        f"prices of that day and of those beside it{more}{mixed}. Nothing was imported.",
+        f"{context.place}: {cell.column} {cell.value:,g} on {at(row)} is "
+        f"{times_in_words(cell.times)} the prices of that day and of those beside "
+        f"it{more}{mixed}. Nothing was imported.",
         hint=f"mend the file, `--drop {day}:{day}` to leave the day out, --leave-out-bad-rows to "
         f"leave out every such row, or `--real-move {day}` if it was traded",
     )
 
 
-def _times(times: float) -> str:
+def times_in_words(times: float) -> str:
+    """Return how many times the prices around it a price is: ``1.5 times``, ``1/1.67 of``."""
     return f"{times:,.3g} times" if times > 1 else f"1/{1 / times:,.3g} of"

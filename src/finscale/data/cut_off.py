@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from finscale.data import calendar
-from finscale.data.bars import Repair
+from finscale.data.bars import Repair, series_columns
 from finscale.data.mending import Context, Mended
 from finscale.data.ticks import tick_size
 
@@ -24,7 +24,8 @@ def drop_cut_off(rows: pl.DataFrame, context: Context) -> Mended:
 
     ``rows`` have their columns in the file's order; a source without lines has no last line.
     """
-    numbers = [name for name in rows.columns if name not in ("line", "date")]
+    kept = series_columns(rows)  # these may end early
+    numbers = [name for name in rows.columns if name not in ("line", "date", *kept)]
     if rows.height <= _FEW_ROWS or rows["line"].null_count() or not numbers:
         return rows, []
     last = rows["line"].arg_max()

@@ -28,8 +28,10 @@ def import_frame(
     store : DataStore, optional
         Where bars are kept; ``data/`` when absent.
     **options
-        Those of ``finscale data import``: adjustment, splits, drop, real_moves, calendar, strict,
-        date_format.
+        Those of ``finscale data import`` as keywords, which messages name: adjustment, splits,
+        drop, real_moves (days as dates or as ``"2024-01-02"``), columns, where, ticker, format,
+        decimal, keep, calendar, cadence, date_format, century, session_of, leave_out_bad_rows,
+        fill_from_close, strict.
 
     Returns
     -------

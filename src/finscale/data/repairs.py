@@ -18,6 +18,7 @@ from finscale.data.losses import UNFINISHED, empty_hint, refuse_losses
 from finscale.data.mending import Context, Mended, at, listed
 from finscale.data.mending import drop as _drop
 from finscale.data.signs import refuse_negative
+from finscale.data.spikes import refuse_spikes
 from finscale.errors import DataError
 
 #: Share of rows that may contradict themselves. With more, the columns must be wrong, not the rows.
@@ -244,6 +245,7 @@ RULES = (
     _mend_volume,
     mend_cells,
     _mend_ranges,
+    refuse_spikes,
 )
 
 

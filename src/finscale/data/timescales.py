@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from finscale.data.bars import series_columns
 from finscale.errors import DataError
 from finscale.registry import Registry
 
@@ -89,7 +90,8 @@ def resample(frame: pl.DataFrame, timescale: str) -> pl.DataFrame:
     [(datetime.date(2024, 1, 12), 3.0)]
     """
     columns = [name for name in frame.columns if name != "date"]
-    unknown = [name for name in columns if name not in _AGGREGATES]
+    rules = {**_AGGREGATES, **{name: pl.col(name).last() for name in series_columns(frame)}}
+    unknown = [name for name in columns if name not in rules]
     if unknown:
         raise DataError(
             f"column {unknown[0]} has no meaning on slower bars.",
@@ -100,7 +102,7 @@ def resample(frame: pl.DataFrame, timescale: str) -> pl.DataFrame:
         frame.with_columns(pl.Series("_bar", bar_R))
         .filter(pl.col("_bar") >= 0)
         .group_by("_bar", maintain_order=True)
-        .agg(pl.col("date").last(), *(_AGGREGATES[name] for name in columns))
+        .agg(pl.col("date").last(), *(rules[name] for name in columns))
         .select(frame.columns)
     )
 

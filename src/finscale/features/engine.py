@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 import polars as pl
 
+from finscale.data.bars import series_columns
 from finscale.errors import DataError
 from finscale.features.declared import PARTS
 from finscale.features.feature import INPUTS, Array, Feature
@@ -109,7 +110,9 @@ def finished_blocks(values: Array, column: str, sessions: int) -> Array:
     Blocks are counted from the first row; rows after the last whole block belong to none.
     """
     num_blocks = len(values) // sessions
-    merged: Array = _MERGE[column](values[: num_blocks * sessions].reshape(num_blocks, sessions))
+    # of a kept series, the last value that is known
+    known = column if column in _MERGE else "close"
+    merged: Array = _MERGE[known](values[: num_blocks * sessions].reshape(num_blocks, sessions))
     return merged
 
 
@@ -156,4 +159,6 @@ def bar_arrays(frame: pl.DataFrame) -> dict[str, Array]:
                 f"Column {name} has no value on {frame['date'][int(hole_R.argmax())]}.",
                 hint="repair the bars first: an indicator would carry the hole on to later rows",
             )
-    return arrays
+    # kept series begin when they begin
+    series: pl.DataFrame = frame.select(pl.col(series_columns(frame)).cast(pl.Float64))
+    return arrays | {name: series[name].to_numpy() for name in series.columns}

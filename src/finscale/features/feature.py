@@ -24,8 +24,9 @@ class Feature:
     """Column name."""
     inputs: tuple[str, ...]
     """What ``compute`` takes, in order: columns out of :data:`INPUTS` (adjusted prices), ``date``
-    (days since 1970), or other features and parts (``finscale.features.declared.PARTS``) by name,
-    which the engine computes once however many ask for them."""
+    (days since 1970), a series kept with the bars (``series:NAME``, ``Bars.with_series``), or other
+    features and parts (``finscale.features.declared.PARTS``) by name, which the engine computes
+    once however many ask for them."""
     compute: Callable[..., Array]
     """``compute(*inputs, **parameters)``: float64 arrays [T] in, one float64 array [T] out, NaN
     before the first value. The value at t depends on bars ≤ t only; the suite proves it."""

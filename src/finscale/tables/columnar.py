@@ -61,6 +61,7 @@ def columnar_table(content: Content) -> CellTable:
         lines=tuple(range(1, table.num_rows + 1)),
         delimiter=" ",
         sha256=content.sha256,
+        typed=True,
     )
 
 

@@ -19,11 +19,12 @@ from finscale.errors import DataError, did_you_mean
 
 _LFS = b"version https://git-lfs.github.com/spec/"
 _GZIP, _BZ2, _XZ, _ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd"
+#: First bytes of Excel's workbooks before .xlsx, and of encrypted ones.
+OLD_WORKBOOK = b"\xd0\xcf\x11\xe0"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 #: First bytes of what is read neither as a table nor as text, its name, and the way out.
 _FOREIGN = (
     (b"%PDF", "a PDF", "copy the table into a spreadsheet and save it as CSV"),
-    (b"\xd0\xcf\x11\xe0", "an old or encrypted Excel workbook", "save it as .xlsx or CSV"),
     (b"{\\rtf", "a rich text document", "save it as plain text"),
     (b"SQLite format 3", "an SQLite database", "export the table as CSV"),
     (b"\x89HDF", "an HDF5 file", "pandas.read_hdf(FILE).to_parquet(NEW)"),
@@ -103,7 +104,9 @@ def read_content(path: Path, *, member: str | None = None, symbol: str = "") -> 
 
 
 def is_workbook(data: bytes) -> bool:
-    """Tell whether bytes are an Excel or OpenDocument workbook."""
+    """Tell whether bytes are an Excel (.xlsx, .xls) or OpenDocument workbook."""
+    if data.startswith(OLD_WORKBOOK):
+        return True
     if not data.startswith(_ZIP):
         return False
     try:

@@ -9,11 +9,13 @@ from pathlib import Path
 from finscale.errors import DataError
 from finscale.tables.columnar import columnar_table, is_columnar
 from finscale.tables.content import Content, is_workbook, read_content
+from finscale.tables.cotahist import cotahist_table, is_cotahist
 from finscale.tables.json_text import is_json, json_table
 from finscale.tables.layout import table_of
 from finscale.tables.table import CellTable, Recogniser, num_values
 from finscale.tables.text import decoded, grid_of
 from finscale.tables.vendor_words import refusal, said_in_text
+from finscale.tables.web_table import is_spreadsheet_xml, page_grid, spreadsheet_grid
 from finscale.tables.workbook import workbook_grid
 
 _WEB_PAGE = re.compile(r"<(!doctype|html|head|body|table|div|meta)", re.IGNORECASE)
@@ -32,7 +34,8 @@ def read_table(
     """Read a file into a :class:`CellTable`.
 
     Delimited and space-aligned text in any usual encoding, JSON and JSON lines, parquet, Feather,
-    Arrow and Excel are read, plain or packed with gzip, bzip2, xz, zstd, zip or tar.
+    Arrow, Excel (its XML and old formats too), tables of web pages and B3's COTAHIST are read,
+    plain or packed with gzip, bzip2, xz, zstd, zip or tar.
 
     Parameters
     ----------
@@ -65,11 +68,16 @@ def _table(
     if is_workbook(content.data):
         grid = workbook_grid(content, sheet=sheet, symbol=symbol, recognise=recognise)
         return table_of(grid, place, content.sha256, recognise)
-    if sheet is not None:
-        raise DataError(f"{place} is no workbook, so it has no sheets.", hint="leave --sheet away")
     if is_columnar(content.data):
+        _refuse_sheet(sheet, place)
         return columnar_table(content)
     text = decoded(content.data, place, recognise)
+    if is_spreadsheet_xml(text):
+        grid = spreadsheet_grid(text, content, sheet=sheet, symbol=symbol, recognise=recognise)
+        return table_of(grid, place, content.sha256, recognise)
+    _refuse_sheet(sheet, place)
+    if is_cotahist(text):
+        return cotahist_table(text, content, symbol)
     if is_json(text):
         return json_table(text, content, recognise)
     if text.lstrip().startswith("<?xml"):
@@ -78,10 +86,7 @@ def _table(
             hint="open it in a spreadsheet program and save it as CSV or .xlsx",
         )
     if _WEB_PAGE.match(text.lstrip()) and "<table" in text.lower():
-        raise DataError(
-            f"{place} is a web page with a table, as some programs write it for Excel.",
-            hint="open it in a spreadsheet program and save it as CSV or .xlsx",
-        )
+        return table_of(page_grid(text, content, recognise), place, content.sha256, recognise)
     if _WEB_PAGE.match(text.lstrip()):
         raise DataError(
             f"{place} is a web page, not a table.",
@@ -99,3 +104,8 @@ def _table(
         if not has_bars:
             raise refusal(place, said)
     return table
+
+
+def _refuse_sheet(sheet: str | None, place: str) -> None:
+    if sheet is not None:
+        raise DataError(f"{place} is no workbook, so it has no sheets.", hint="leave --sheet away")

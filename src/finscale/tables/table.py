@@ -42,6 +42,8 @@ class CellTable:
     """Character between cells; a blank where the file has none."""
     sha256: str
     """Digest of the whole file."""
+    typed: bool = False
+    """Whether the file holds numbers rather than their digits."""
     left_out: tuple[tuple[int, str], ...] = ()
     """Lines among or below the rows that were left out, and why."""
     about: tuple[tuple[str, str], ...] = ()

@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 from finscale.errors import DataError, did_you_mean
-from finscale.tables.content import Content
+from finscale.tables.content import OLD_WORKBOOK, Content
 from finscale.tables.table import Recogniser, Record
 from finscale.tables.text import Grid
 from finscale.tables.values import cell_text
@@ -40,11 +40,18 @@ def workbook_grid(
         }
     except (CalamineError, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if content.data.startswith(OLD_WORKBOOK):
+            raise DataError(
+                f"{place} is an old Excel workbook (.xls), or an encrypted one, that cannot be "
+                f"read: {reason.rstrip('.')}.",
+                hint="open it in a spreadsheet program and save it as .xlsx or CSV, without a "
+                "password",
+            ) from None
         raise DataError(
             f"{place} is a workbook that cannot be read: {reason.rstrip('.')}.",
             hint="open it in a spreadsheet program and save it again, as .xlsx or CSV",
         ) from None
-    name = _chosen(sheets, place, sheet, symbol, recognise)
+    name = choose_sheet(sheets, place, sheet, symbol, recognise)
     about = (("sheet", name),) if len(sheets) > 1 else ()
     return Grid(tuple(sheets[name]), " ", about)
 
@@ -68,13 +75,14 @@ def _text(value: Any) -> str:
     return cell_text(value)
 
 
-def _chosen(
+def choose_sheet(
     sheets: dict[str, list[Record]],
     place: str,
     sheet: str | None,
     symbol: str,
     recognise: Recogniser | None,
 ) -> str:
+    """Return the name of the sheet that holds the table; see :func:`workbook_grid`."""
     if sheet is not None:
         if sheet in sheets:
             return sheet

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,16 @@ from typing import Any
 import polars as pl
 
 from finscale.data.acceptance import accept, wishes_from
-from finscale.data.bars import PRICES, Bars, Repair
+from finscale.data.bars import PRICES, SERIES, Bars, Repair
 from finscale.data.sources.base import Source, register
 from finscale.data.sources.csv_choices import choices_from
 from finscale.data.sources.csv_columns import find_columns
 from finscale.data.sources.csv_dates import DateWishes, parse_dates
 from finscale.data.sources.csv_header import num_fields
-from finscale.data.sources.csv_marks import decimal_comma
+from finscale.data.sources.csv_keep import names_to_keep
 from finscale.data.sources.csv_quirks import interpret
 from finscale.data.sources.csv_sessions import SessionOf
+from finscale.data.sources.csv_thousands import read_marks
 from finscale.data.sources.csv_values import parse_numbers
 from finscale.errors import DataError
 from finscale.tables import CellTable, read_table
@@ -62,7 +64,7 @@ def fetch(
     table = read_table(
         Path(file),
         recognise=partial(num_fields, symbol=symbol),
-        symbol=symbol,
+        symbol=options.get("ticker") or symbol,
         sheet=sheet,
         member=member,
     )
@@ -81,6 +83,8 @@ def bars_in(
     format: str | None = None,
     where: str | Sequence[str] | Mapping[str, str] | None = None,
     ticker: str | None = None,
+    decimal: str | None = None,
+    keep: str | Sequence[str] | None = None,
     **options: Any,
 ) -> Bars:
     """Return the bars of ``symbol`` in a table of strings.
@@ -109,6 +113,10 @@ def bars_in(
         Column → the value that rows must have in it: ``BOARDID=TQBR``.
     ticker : str, optional
         The table's own name for the symbol, where it is no obvious spelling of it.
+    decimal : {"point", "comma"}, optional
+        The decimal mark, where no number tells: a comma reads 41.431 as 41431.
+    keep : str or sequence of str, optional
+        Columns of numbers to keep with the bars as ``series:NAME``: ``"sentiment,oi"``.
     **options
         See :class:`finscale.data.acceptance.Wishes`.
 
@@ -119,13 +127,15 @@ def bars_in(
     """
     wishes = wishes_from(options, source)
     place = table.place
-    choices = choices_from(columns, format, where, ticker)
+    choices = replace(choices_from(columns, format, where, ticker), keep=names_to_keep(keep))
     said = DateWishes(date_format, century, session_of, wishes.calendar, wishes.now)
     dates_of = partial(parse_dates, place=place, wishes=said)
     found = find_columns(table, symbol, choices, lambda *column: dates_of(*column)[0])
     cells, lines = found.cells, found.lines
-    numbers = {name: cells[name] for name in cells if name in _NUMBERS}
-    with_comma = decimal_comma(numbers, lines, delimiter=table.delimiter, place=place)
+    numbers = {name: cells[name] for name in cells if name in _NUMBERS or name.startswith(SERIES)}
+    with_comma, number_notes = read_marks(
+        numbers, lines, table, cells["date"], symbol=symbol, stated=decimal
+    )
     dates, date_notes = dates_of(cells["date"], lines)
     frame = pl.DataFrame(
         [
@@ -145,7 +155,7 @@ def bars_in(
         wishes,
         source=source,
         place=place,
-        provenance={**provenance, **found.notes, **date_notes, **about},
+        provenance={**provenance, **found.notes, **number_notes, **date_notes, **about},
         repairs=[Repair(line, None, reason) for line, reason in table.left_out],
         last_line=max(table.lines, default=None),
     )

@@ -34,6 +34,8 @@ class Choices:
     """Column → the value that rows to be read have in it."""
     ticker: str | None = None
     """The file's own name for the symbol."""
+    keep: Sequence[str] = ()
+    """Columns that are no fields and are kept as series."""
 
 
 def choices_from(

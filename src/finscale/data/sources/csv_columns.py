@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from finscale.data.bars import SERIES
 from finscale.data.sources.csv_choices import FIELDS, Choices, chosen, left_alone, position
 from finscale.data.sources.csv_fields import group_columns, is_empty, pick_columns, split_ratio
 from finscale.data.sources.csv_formats import VendorFormat, find_format
+from finscale.data.sources.csv_keep import check_kept, kept_columns
 from finscale.data.sources.csv_moments import DatesOf, find_dates
 from finscale.data.sources.csv_rows import (
     choose_rows,
@@ -55,7 +57,7 @@ def find_columns(
         If a column is missing, several could be meant, or the file holds only other symbols.
     """
     choices = choices or Choices()
-    form, names = find_format(table, choices)
+    form, names = find_format(table, choices, dates_of)
     sheet = make_sheet(table, names, symbol, choices)
     stated = _stated(sheet, form, choices)
     alone = left_alone(choices, sheet.names, sheet.place)
@@ -68,7 +70,8 @@ def find_columns(
     notes |= leave_out_events(sheet, values)
     dates, used = find_dates(sheet, stated, own, dates_of)
     fields = {i for field, i in stated.items() if i is not None and field != "symbol"}
-    taken = filtered | used | values | fields | alone
+    kept = kept_columns(sheet, choices.keep)
+    taken = filtered | used | values | fields | alone | {*kept.values()}
     if own:
         notes |= keep_own_rows(sheet, [*values, *(i for i in used if sheet.tickers[i])], own)
     in_rows, keys, about = choose_rows(sheet, dates, taken, stated, symbol, choices)
@@ -77,6 +80,10 @@ def find_columns(
     if ticker and ticker.upper() != symbol:
         notes["ticker"] = f"{ticker} in the file"
     index = {"date": dates, **pick_columns(sheet, groups, stated, alone, form, choices)}
+    check_kept(sheet, kept, index)
+    index |= kept
+    if kept:
+        notes["kept"] = f"{', '.join(n.removeprefix(SERIES) for n in kept)}, as series"
     if not ticker:
         _refuse_namesake(sheet, {*index.values(), *alone}, symbol)
     unread = _unread(sheet, {*filtered, *used, *keys, *index.values()}, own)

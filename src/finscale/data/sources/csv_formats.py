@@ -10,6 +10,7 @@ from functools import cache
 from importlib.resources import files
 
 from finscale.data.sources.csv_choices import Choices
+from finscale.data.sources.csv_headerless import Dates, proven_names
 from finscale.data.sources.csv_words import bare
 from finscale.errors import DataError, did_you_mean
 from finscale.tables import CellTable
@@ -59,8 +60,12 @@ def format_names() -> tuple[str, ...]:
     return tuple(_patterns_and_formats()[1])
 
 
-def find_format(table: CellTable, choices: Choices) -> tuple[VendorFormat, tuple[str, ...] | None]:
+def find_format(
+    table: CellTable, choices: Choices, dates_of: Dates | None = None
+) -> tuple[VendorFormat, tuple[str, ...] | None]:
     """Return the format named or recognised, and the columns' names if no line holds them.
+
+    ``dates_of`` reads dates, to prove by the numbers what the columns are.
 
     Raises
     ------
@@ -84,6 +89,10 @@ def find_format(table: CellTable, choices: Choices) -> tuple[VendorFormat, tuple
         return found, tuple(found.names[:width])
     if choices.columns:
         return found or VendorFormat(), ("",) * width
+    proven = None if found else proven_names(table, dates_of)
+    if proven:
+        listed = ", ".join(name for name in proven if name)
+        return VendorFormat(name="no header line", about=f"by their numbers, {listed}"), proven
     if found:
         raise DataError(
             f"{table.place} has {width} columns and no header line; {found.about} have "

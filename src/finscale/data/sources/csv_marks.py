@@ -19,8 +19,35 @@ _PRICES = ("open", "high", "low", "close")
 _FAR = 3.0
 
 
+def marks_found(
+    cells: Mapping[str, Sequence[str]], lines: Sequence[int]
+) -> dict[str, tuple[str, int]]:
+    """Return the first cell of each kind of mark, quoted with its column, and its line.
+
+    Kinds are ``comma`` and ``point``, the mark that must be decimal; ``unsure`` for a comma and
+    ``points`` for a point before exactly three digits.
+    """
+    first: dict[str, tuple[str, int]] = {}
+    for name, column in cells.items():
+        text = pl.Series(name, column, dtype=pl.String)
+        plain = text.str.contains(_PLAIN_POINT)
+        if plain.any() and "point" not in first:
+            row = plain.arg_true()[0]
+            first["point"] = (f"{column[row]!r} ({name})", lines[row])
+        for row in (text.str.contains(r"[.,]") & ~plain).arg_true().to_list():
+            kind = kind_of(number_digits(column[row]), name)
+            if kind and kind not in first:
+                first[kind] = (f"{column[row]!r} ({name})", lines[row])
+    return first
+
+
 def decimal_comma(
-    cells: Mapping[str, Sequence[str]], lines: Sequence[int], *, delimiter: str, place: str
+    cells: Mapping[str, Sequence[str]],
+    lines: Sequence[int],
+    *,
+    delimiter: str,
+    place: str,
+    found: Mapping[str, tuple[str, int]] | None = None,
 ) -> bool:
     """Tell whether the numbers of a file are written 1.234,56 rather than 1,234.56.
 
@@ -31,24 +58,15 @@ def decimal_comma(
        prices of a day and of neighbouring days close together is taken, if the other does not.
 
     ``cells`` are the columns of numbers, the prices among them, and ``lines`` each cell's line in
-    the file. A comma between cells makes decimal commas unlikely.
+    the file. A comma between cells makes decimal commas unlikely. ``found`` is what
+    :func:`marks_found` has returned.
 
     Raises
     ------
     DataError
         If the file mixes both forms, or nothing tells which one it uses.
     """
-    first: dict[str, tuple[str, int]] = {}
-    for name, column in cells.items():
-        text = pl.Series(name, column, dtype=pl.String)
-        plain = text.str.contains(_PLAIN_POINT)
-        if plain.any() and "point" not in first:
-            row = plain.arg_true()[0]
-            first["point"] = (f"{column[row]!r} ({name})", lines[row])
-        for row in (text.str.contains(r"[.,]") & ~plain).arg_true().to_list():
-            kind = _kind(number_digits(column[row]), name)
-            if kind and kind not in first:
-                first[kind] = (f"{column[row]!r} ({name})", lines[row])
+    first = marks_found(cells, lines) if found is None else found
     if "comma" in first and "point" in first:
         (a, line_a), (b, line_b) = first["comma"], first["point"]
         raise DataError(
@@ -57,7 +75,7 @@ def decimal_comma(
         )
     if "comma" in first or "point" in first or "unsure" not in first:
         return "comma" in first
-    near = {form: _are_near(cells, lines, place, form) for form in (False, True)}
+    near = {form: stays_near(cells, lines, place, form) for form in (False, True)}
     if near[False] != near[True]:
         return near[True]
     if delimiter == ",":
@@ -66,14 +84,13 @@ def decimal_comma(
     raise DataError(
         f"{place} row {line}: {cell} could be a number of thousands or have a decimal comma, and "
         "no other number of the file tells which.",
-        hint="leave the thousands separators out of the file (1234), or write a decimal comma with "
-        "any but three digits behind it (1,2340)",
+        hint="say it: --decimal point reads thousands, --decimal comma reads decimals",
     )
 
 
-def _kind(number: str, name: str) -> str | None:
-    """Return the mark that must be decimal (``comma``, ``point``), ``unsure``, or None."""
-    number = number.partition("e")[0]
+def kind_of(number: str, name: str) -> str | None:
+    """Return the mark that must be decimal (``comma``, ``point``), what is unsure, or None."""
+    number, exponent, _ = number.partition("e")
     num_commas, num_points = number.count(","), number.count(".")
     if re.search("[' ]", number) and num_commas + num_points == 1:
         # other marks stand between the thousands
@@ -85,15 +102,19 @@ def _kind(number: str, name: str) -> str | None:
     if num_points > 1 or 0 <= number.find(".") < number.find(","):
         return "comma"
     if re.fullmatch(rf"{_GROUP}[.,]\d{{3}}", number):
-        # a number of shares has no decimals, and a point is a decimal one unless something else
-        # in the file says otherwise
-        return "unsure" if num_commas and name != "volume" else None
+        if exponent and num_points:
+            return "point"
+        # a number of shares has no decimals
+        # and what is kept beside the bars says nothing about prices
+        if name == "volume" or name.startswith("series:"):
+            return None
+        return "unsure" if num_commas else "points"
     if not re.fullmatch(r"\d*[.,]\d*", number):
         return None
     return "comma" if num_commas else "point"
 
 
-def _are_near(
+def stays_near(
     cells: Mapping[str, Sequence[str]], lines: Sequence[int], place: str, form: bool
 ) -> bool:
     """Tell whether prices read in one form lie near those of the same day and the next."""

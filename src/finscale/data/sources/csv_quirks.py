@@ -24,6 +24,7 @@ _UNITS = {
     r"[(\[（_ ](?:in )?(millions?|mln|mn|mio\.?|百万股?|百万株)[)\]）]?$": 1_000_000,
     r"[(\[（](万股?|萬股?)[)\]）]$": 10_000,
     r"[(\[（](手)[)\]）]$": 100,
+    r"\((U?VO)\)(~.*)?$": 1_000,  # Datastream counts thousands
 }
 # Lean with a header line: whole numbers, nearly all of them whole cents in ten-thousandths.
 _LEAN_DATE = re.compile(r"\d{8} \d\d:\d\d")
@@ -101,7 +102,7 @@ def _volume_unit(name: str) -> tuple[int, str]:
     for pattern, times in _UNITS.items():
         found = re.search(pattern, name, re.IGNORECASE)
         if found:
-            return times, found[1]
+            return times, "thousands, as Datastream has it," if "VO" in found[1] else found[1]
     return 1, ""
 
 

@@ -11,6 +11,7 @@ from finscale.data.sources.csv_tickers import same_ticker
 from finscale.data.sources.csv_words import Meaning, bare, meaning, meanings, means
 from finscale.errors import DataError
 from finscale.tables import CellTable
+from finscale.tables.table import looks_like_date
 
 #: What stands for no value, in small letters.
 NO_VALUE = frozenset(("", "null", "nan", "none", "na", "n/a", "#n/a", "-", "--", ".", "nat"))
@@ -23,6 +24,9 @@ _TICKER_LIKE = re.compile(
 _NUMBERED = re.compile(r"\d{3}")
 # Volume (000s) is no volume of the ticker 000.
 _THOUSANDS = re.compile(r"\((in )?'?(1[,.]?)?000'?s?\)", re.IGNORECASE)
+# Datastream's codes: @AAPL(PO) is the open of @AAPL, @AAPL(VO) its volume in thousands.
+_DATASTREAM = re.compile(r"((?:\w{1,3}:)?@?[\w.&$]+)\((P|UP|PO|UPO|PH|UPH|PL|UPL|VO|UVO)\)(~.*)?")
+_DATATYPES = {"P": "close", "PO": "open", "PH": "high", "PL": "low", "VO": "volume"}
 _TITLE = re.compile(r"[#\s]*([^:=]{2,20}?)\s*[:=]\s*(\S.*)")
 
 
@@ -81,12 +85,17 @@ def make_sheet(
     header = tuple(names) if names else _names(table, symbol, choices)
     wanted = choices.ticker or symbol
     tickers, found = zip(*(parts_of(name, wanted) for name in header), strict=True)
-    above = _tickers(table, header, found, wanted)
+    coded = any(map(_DATASTREAM.fullmatch, header))
+    above = [*tickers] if coded else _tickers(table, header, found, wanted)
     if any(above):
         tickers = tuple(above)
         # in such a file the first column holds dates, whatever its header says
         if not above[0]:
             found = ((Meaning("date"),), *found[1:])
+    undated = not any(each.field in ("date", "year") for one in found for each in one)
+    if undated and any(tickers) and all(looks_like_date(row[0]) for row in table.rows):
+        # Datastream has dates under "Name"
+        found = ((Meaning("date"),), *found[1:])
     title = "" if any(tickers) else _title(table, header)
     return Sheet(table.place, header, tickers, found, [*table.rows], [*table.lines], title)
 
@@ -109,6 +118,9 @@ def parts_of(name: str, symbol: str) -> tuple[str, tuple[Meaning, ...]]:
     ``Close_SPY``, ``SPY Close``, ``7203.T_Close``, ``('Close', 'SPY')``: headers flattened by
     pandas, and ``SPY.Close``, as R has them.
     """
+    code = _DATASTREAM.fullmatch(name.strip())
+    if code:
+        return code[1], (Meaning(_DATATYPES[code[2].removeprefix("U")]),)
     name = _THOUSANDS.sub("", name).strip()
     whole = meanings(name)
     if _NUMBERED.search(name) and len(bare(name)) == 1:

@@ -41,7 +41,7 @@ def _forms(ticker: str) -> tuple[str, str]:
     plain = plain.rpartition(":")[2]
     # SPY US Equity, 7203 JT Equity, SPX Index
     plain = _DESCRIPTION.sub("", plain)
-    plain = plain.lstrip("^$.#/")
+    plain = plain.lstrip("^$.#/@")
     # NQ=F, EURUSD=X, ES1!
     plain = re.sub(r"(=[FX]|\d!)$", "", plain)
     market = re.fullmatch(r"(SH|SZ|BJ)\.?(\d{6})", plain)

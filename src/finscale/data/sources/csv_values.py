@@ -41,6 +41,23 @@ _CODES = (
     *("lkr", "btc", "eth", "usdt", "zł", "zl", "kr", "kč", "ft", "fr", "rs", "tl", "p", "元", "円"),
     *("원", "圆", "руб", "pts", "pt"),
 )
+# What stands behind a count: 69.761.949 Stk.
+_COUNTED = (
+    *("stk", "stück", "stücke", "stuecke", "aktien", "shares", "share", "shs", "sh", "titres"),
+    *(
+        "actions",
+        "acciones",
+        "títulos",
+        "titulos",
+        "azioni",
+        "titoli",
+        "ações",
+        "acoes",
+        "aandelen",
+    ),
+    *("stuks", "akcji", "szt", "adet", "hisse", "шт", "акций", "ks", "kpl", "aktier", "pcs", "pc"),
+    *("db", "株", "股", "주", "contracts", "kontrakte"),
+)
 _CURRENCY = (
     rf"(?:[a-z]{{0,3}}[{re.escape(_SYMBOLS)}]|(?:{'|'.join(sorted(_CODES, key=len)[::-1])})\.?)"
 )
@@ -51,6 +68,7 @@ _FORM = re.compile(
     rf"(?P<sign>[-+])?\s*(?P<outer>{_CURRENCY})?\s*(?P<open>\()?\s*(?P<before>{_CURRENCY})?\s*"
     r"(?P<inner>[-+])?\s*"
     rf"(?P<digits>{_DIGITS})\s*(?:(?P<suffix>{_SUFFIX})\.?)?\s*(?P<after>{_CURRENCY})?\s*"
+    rf"(?:(?P<counted>{'|'.join(sorted(_COUNTED, key=len)[::-1])})\.?)?\s*"
     r"(?P<percent>%)?\s*(?P<minus>-)?\s*(?P<close>\))?"
 )
 # 110-16, 110'16, 110'165, 110-16+, 452'4: bonds in 32nds, grain in 8ths
@@ -88,6 +106,18 @@ def number_digits(cell: str) -> str:
     """
     match = _FORM.fullmatch(plain_number(cell))
     return match["digits"] if match else ""
+
+
+def count_digits(cell: str) -> str:
+    """Return the digits of a whole count with their marks, without ``Stk.``; nothing for 0.67 M.
+
+    Examples
+    --------
+    >>> count_digits("69.761.949 Stk."), count_digits("0.67 M"), count_digits("950")
+    ('69.761.949', '', '950')
+    """
+    match = _FORM.fullmatch(plain_number(cell))
+    return match["digits"] if match and not match["suffix"] else ""
 
 
 def parse_numbers(
@@ -164,6 +194,8 @@ def _value(
         return None
     match = _FORM.fullmatch(text)
     if match is None or bool(match["open"]) != bool(match["close"]):
+        raise _no_number(cell, text, lines[row], column, place)
+    if match["counted"] and column != "volume":
         raise _no_number(cell, text, lines[row], column, place)
     digits = match["digits"]
     if ("'" in digits or " " in digits) and not _GROUPED.fullmatch(digits):

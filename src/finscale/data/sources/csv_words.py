@@ -15,8 +15,15 @@ _BRACKETS = re.compile(r"\(.*?\)|（.*?）|\[.*?\]")
 # Around a close's name: the close adjusted.
 _ADJUSTED_WORDS = re.compile(
     r"adj(usted|ustment)?|bereinigt(er)?|ajust(ee?|ado|ada)|aggiustat[ao]|rettificat[ao]|skorygowan[ey]"
-    r"|justerad|justeret|調整[後値]*|调整后?|[前后後]?复权|수정"
+    r"|justerad|justeret|justert|aangepaste?|duzeltilmis|скоррект[а-я]*|скорр|調整[後値]*|调整后?|[前后後]?复权|수정"
 )
+# Yahoo's page explains in the header: "Clôture Cours de clôture ajusté en fonction des …".
+_EXPLAINED = re.compile(
+    r"split|fraction|frazion|dividend|adjust|ajust|bereinigt|rettific|aggiust|aangepast|düzelt"
+    r"|skoryg|разделен|дроблен|分割|拆",
+    re.IGNORECASE,
+)
+_FEWEST_WORDS = 4
 _ADJUSTED = re.compile(r"\w\s*[(\[（](adj|bereinigt|skoryg|复权|ajust)", re.IGNORECASE)
 
 
@@ -65,6 +72,18 @@ def _known(name: str) -> tuple[Meaning, ...]:
     close = words().get(rest, ()) if adjusted else ()
     if any(each.field == "close" and not each.weak for each in close):
         return (Meaning("adj_close"),)
+    return _explained(name)
+
+
+def _explained(name: str) -> tuple[Meaning, ...]:
+    """Return what the first words of a close's name mean, where an explanation follows them."""
+    parts = name.split()
+    if len(parts) < _FEWEST_WORDS or not _EXPLAINED.search(name):
+        return ()
+    for length in range(min(3, len(parts) - 2), 0, -1):
+        found = _known(" ".join(parts[:length]))
+        if any(each.field in ("close", "adj_close") for each in found):
+            return found
     return ()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from finscale.data.bars import Bars
+from finscale.data.keywords import in_python, with_dates
 from finscale.data.sources.base import Source, register
 from finscale.data.sources.csv import bars_in
 from finscale.errors import DataError
@@ -28,7 +29,7 @@ def fetch(symbol: str, *, frame: Any = None, **options: Any) -> Bars:
     frame : pandas.DataFrame or polars.DataFrame
         With dates in a column or in the index.
     **options
-        Those of :func:`finscale.data.sources.csv.bars_in`.
+        Those of :func:`finscale.data.sources.csv.bars_in`; days may be texts.
 
     Raises
     ------
@@ -37,8 +38,13 @@ def fetch(symbol: str, *, frame: Any = None, **options: Any) -> Bars:
     """
     data = _parquet(frame)
     digest = hashlib.sha256(data).hexdigest()
-    table = columnar_table(Content(data=data, place=_PLACE, name=_PLACE, sha256=digest))
-    return bars_in(table, symbol, source="frame", **options)
+    try:
+        table = columnar_table(Content(data=data, place=_PLACE, name=_PLACE, sha256=digest))
+        return bars_in(table, symbol, source="frame", **with_dates(options))
+    except DataError as error:
+        # the same object: what it is (AdjustmentNeededError) stays
+        in_python(error)
+        raise
 
 
 def _parquet(frame: Any) -> bytes:
