@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from itertools import pairwise
 
 import numpy as np
@@ -43,30 +42,48 @@ def test_every_feature_says_what_it_is():
     assert not set(PARTS) & set(FEATURES)
 
 
-def _flat(num_rows: int) -> pl.DataFrame:
-    days = [dt.date(2010, 1, 1) + dt.timedelta(day) for day in range(num_rows)]
-    prices = dict.fromkeys(("open", "high", "low", "close"), pl.Series([20.0] * num_rows))
-    return pl.DataFrame({"date": days} | prices | {"volume": pl.Series([0.0] * num_rows)})
+_PRICES = pl.col("open", "high", "low", "close")
+_ROW = pl.int_range(pl.len())
 
 
-def _crashed(bars: pl.DataFrame) -> pl.DataFrame:
-    factor = pl.Series(np.where(np.arange(bars.height) > 900, 1e-3, 1.0))
-    return bars.with_columns(pl.col("open", "high", "low", "close") * factor)
+def _halted(bars: pl.DataFrame) -> pl.DataFrame:
+    row = pl.min_horizontal(_ROW, 900)
+    volume = pl.when(_ROW < 900).then(pl.col("volume")).otherwise(0.0)
+    return bars.with_columns(_PRICES.gather(row), volume=volume)
 
 
-@pytest.mark.parametrize("world", ["real", "random", "flat", "crashed"])
-def test_from_its_lookback_on_every_feature_is_finite(world, sp500, make_bars):
-    bars = {
-        "real": lambda: sp500[:1300],
-        "random": lambda: make_bars(1300),
-        "flat": lambda: _flat(1300),
-        "crashed": lambda: _crashed(make_bars(1300, seed=1)),
-    }[world]()
-    table = compute_features(bars, NAMES)
+#: Series that a formula might not have thought of, made of random bars.
+_WORLDS = {
+    "as it is": lambda bars: bars,
+    "nothing moves": lambda bars: bars.with_columns(_PRICES * 0 + 3.3, volume=pl.lit(0.0)),
+    "halted": _halted,
+    "a new price every seventh bar": lambda bars: bars.with_columns(_PRICES.gather(_ROW // 7 * 7)),
+    "crashed to a ten-thousandth": lambda bars: bars.with_columns(
+        _PRICES * pl.when(_ROW < 900).then(1.0).otherwise(1e-4)
+    ),
+}
+
+
+def _from_lookback_on_finite(table: pl.DataFrame) -> None:
     for name in NAMES:
         finite_R = np.isfinite(table[name].to_numpy())
         assert int(finite_R.argmax()) == FEATURES[name].lookback, name
         assert finite_R[FEATURES[name].lookback :].all(), name
+
+
+def test_on_real_bars_every_feature_is_finite_from_its_lookback_on(sp500):
+    _from_lookback_on_finite(compute_features(sp500[:1300], NAMES))
+
+
+@pytest.mark.parametrize("world", _WORLDS)
+def test_every_feature_is_finite_and_knows_no_unit(world, make_bars):
+    bars = _WORLDS[world](make_bars(1100))
+    table = compute_features(bars, NAMES)
+    _from_lookback_on_finite(table)
+    scaled = compute_features(bars.with_columns(_PRICES * 10, pl.col("volume") * 7), NAMES[20:])
+    for name in NAMES[20:]:
+        value_R, scaled_R = table[name].to_numpy(), scaled[name].to_numpy()
+        np.testing.assert_allclose(scaled_R, value_R, rtol=1e-6, atol=1e-6, err_msg=name)
 
 
 def test_no_feature_sees_the_future(make_bars):
@@ -82,15 +99,6 @@ def test_a_feature_that_does_is_caught_among_the_others(make_bars):
     features = {"tomorrow": family.features["tomorrow"], "rsi_14": FEATURES["rsi_14"]}
     reports = prove_all(features, make_bars(300), cuts=[200])
     assert [report.causal for report in reports] == [False, True]
-
-
-def test_what_has_no_unit_is_the_same_for_prices_times_ten(make_bars):
-    bars = make_bars(1000, seed=2)
-    scaled = bars.with_columns(pl.col("open", "high", "low", "close") * 10, pl.col("volume") * 7)
-    before, after = (compute_features(each, NAMES[20:]) for each in (bars, scaled))
-    for name in NAMES[20:]:
-        value_R, scaled_R = before[name].to_numpy(), after[name].to_numpy()
-        np.testing.assert_allclose(scaled_R, value_R, rtol=1e-6, atol=1e-6, err_msg=name)
 
 
 def test_a_memory_of_all_bars_is_declared(make_bars):

@@ -8,7 +8,7 @@ import pytest
 
 from finscale.config.names import TIER_NAMES
 from finscale.errors import FinscaleError
-from finscale.features import TIERS, compute_features, prove_causality, tier_features
+from finscale.features import FEATURES, TIERS, compute_features, prove_causality, tier_features
 from finscale.features.feature import INPUTS
 
 #: Those of larger tiers are proven together, in test_catalogue.py.

@@ -42,7 +42,8 @@ def _regressed(values: Array, rows: int) -> tuple[Array, Array, Array]:
     spread = float((time**2).sum())
     slope = _rolled(values, rows, lambda w: dot(w, time) / spread)
     deviation = window_std(values, rows)
-    explained = share(slope**2 * spread / rows, deviation**2)
+    varies = np.where(deviation > 1e-9 * np.abs(values), deviation**2, 0 * deviation)
+    explained = share(slope**2 * spread / rows, varies)
     residual = values - window_mean(values, rows) - slope * time[-1]
     return slope, np.clip(explained, 0.0, 1.0), residual
 

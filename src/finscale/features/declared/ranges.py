@@ -59,9 +59,9 @@ def _squeeze(high: Array, low: Array, *, rows: int) -> Array:
     return relations.ratio(near, far)
 
 
-def _band(close: Array, *, rows: int) -> Array:
-    """Return the close's z-score of its window, over 2: Bollinger's band is ± 1."""
-    return relations.zscore(close, rows=rows) / 2
+def _band(log_close: Array, *, rows: int) -> Array:
+    """Return the log close's z-score in its window, over 2: Bollinger's band is ± 1."""
+    return relations.zscore(log_close, rows=rows) / 2
 
 
 def _band_width(close: Array, *, rows: int) -> Array:
@@ -120,7 +120,14 @@ _MEASURES: dict[str, _Measure] = {
         False,
         False,
     ),
-    "band": ("Bollinger's band position", lambda w: "close", _band, lambda w: w - 1, True, False),
+    "band": (
+        "Bollinger's band position",
+        lambda w: "log_close",
+        _band,
+        lambda w: w - 1,
+        True,
+        False,
+    ),
     "above_bottom": (
         "log of the close over the low",
         lambda w: f"close {_channel(w).split()[1]}",

@@ -30,20 +30,31 @@ def _settled(values: Array, rows: int) -> Array:
     return values
 
 
+def _indexed(close: Array) -> Array:
+    """Return the close over the first one, to twelve decimals.
+
+    A cycle measured where nothing moves is that of rounding errors; so they are the same whatever
+    the unit of prices is.
+    """
+    return np.round(close / close[0], 12)
+
+
 def _ladder(close: Array) -> list[Array]:
     return [relations.window_mean(close, period) for period in _LADDER]
 
 
 def _above(close: Array) -> Array:
     means = _ladder(close)
-    share = np.mean([np.sign(close - mean) for mean in means], axis=0)
+    share = np.mean(
+        [np.sign(relations.settled(relations.gap(close, mean))) for mean in means], axis=0
+    )
     return np.asarray(share)
 
 
 def _ordered(close: Array) -> Array:
     """Return how many neighbouring means stand as in a rise, less those as in a fall: −1 to 1."""
     means = _ladder(close)
-    signs = [np.sign(np.round(a - b, 9)) for a, b in pairwise(means)]
+    signs = [np.sign(relations.settled(relations.gap(a, b))) for a, b in pairwise(means)]
     return np.asarray(np.mean(signs, axis=0))
 
 
@@ -71,7 +82,8 @@ def _chop(high: Array, low: Array, true_range: Array, *, rows: int) -> Array:
 
 def _time_above(close: Array, *, rows: int) -> Array:
     """Return the share of bars whose close lay above the mean of their 50 bars."""
-    above = np.sign(close - relations.window_mean(close, 50))
+    mean = relations.window_mean(close, 50)
+    above = np.sign(relations.settled(relations.gap(close, mean)))
     return np.asarray(relations.window_mean(above, rows))
 
 
@@ -110,7 +122,7 @@ def _from_bottom(close: Array, *, rows: int) -> Array:
 def _cycle(close: Array, *, function: str, output: int, rows: int, scale: float) -> Array:
     import talib
 
-    found = getattr(talib, function)(close)
+    found = getattr(talib, function)(_indexed(close))
     return _settled((found[output] if output >= 0 else found) / scale, rows)
 
 
@@ -118,7 +130,7 @@ def _adaptive(close: Array) -> Array:
     """Return the log of MAMA over FAMA (Ehlers 2001)."""
     import talib
 
-    fast, slow = talib.MAMA(close, 0.5, 0.05)
+    fast, slow = talib.MAMA(_indexed(close), 0.5, 0.05)
     return _settled(relations.gap(np.asarray(fast), np.asarray(slow)), 32)
 
 

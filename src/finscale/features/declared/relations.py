@@ -24,6 +24,11 @@ LEAST = 1e-6
 FAR = 100.0
 
 
+def settled(values: Array) -> Array:
+    """Return values to nine decimals: what differs by rounding alone is equal, in rank and sign."""
+    return np.round(values, 9)
+
+
 def lag(values: Array, rows: int) -> Array:
     """Return the values of ``rows`` rows earlier, NaN before there are any."""
     result = np.full_like(values, np.nan)
@@ -66,7 +71,7 @@ def signed_run(values: Array, *, most: int) -> Array:
 
     Rows are counted from the first value on; zero counts as its own sign.
     """
-    sign = np.sign(values)
+    sign = np.sign(settled(values))
     known = ~np.isnan(sign)
     turned = np.ones(len(values), dtype=bool)
     turned[1:] = sign[1:] != sign[:-1]
@@ -77,8 +82,7 @@ def signed_run(values: Array, *, most: int) -> Array:
 
 def percentile(values: Array, *, rows: int) -> Array:
     """Return the share of the last ``rows`` values below the present one; equal ones count half."""
-    # what differs by rounding alone is equal
-    series = pl.Series(np.round(values, 12)).fill_nan(None)
+    series = pl.Series(settled(values)).fill_nan(None)
     ranked = series.to_frame("x").select(pl.col("x").rolling_rank(rows, method="average"))
     return (ranked.to_series().cast(pl.Float64).fill_null(np.nan).to_numpy() - 0.5) / rows
 
@@ -98,10 +102,11 @@ def window_std(values: Array, rows: int) -> Array:
 
 def zscore(values: Array, *, rows: int) -> Array:
     """Return how many deviations a value lies above its mean of the last ``rows``, within ± 100."""
-    away = values - window_mean(values, rows)
-    spread = window_std(values, rows)
-    # below rounding there is no spread
-    floor = 1e-12 * np.maximum(np.abs(window_mean(values, rows)), 1e-12)
+    values = settled(values)
+    mean, spread = window_mean(values, rows), window_std(values, rows)
+    away = values - mean
+    # a millionth of the level is no spread
+    floor = 1e-6 * np.maximum(np.abs(mean), 1e-3)
     result = np.where(np.isnan(spread), np.nan, 0.0)
     np.divide(away, spread, out=result, where=spread > floor)
     return np.clip(result, -FAR, FAR)

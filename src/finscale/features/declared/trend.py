@@ -49,7 +49,7 @@ def _mean(kind: str, period: int) -> str:
 
 
 def _run(close: Array, level: Array, *, most: int) -> Array:
-    return relations.signed_run(close - level, most=most)
+    return relations.signed_run(relations.gap(close, level), most=most)
 
 
 def _acceleration(close: Array, level: Array, *, rows: int) -> Array:
