@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from finscale.calling import spoken
 from finscale.config.base import Section
-from finscale.config.loading import merged, override, read_yaml, validate
+from finscale.config.loading import each_setting, merged, override, read_yaml, validate
 from finscale.config.recipes import config_file, recipes
 from finscale.config.study import StudyConfig
 from finscale.config.written import settings_of, similar_file
 from finscale.errors import ConfigError, nearest
 
 S = TypeVar("S", bound=Section)
+Settings = Iterable[str] | Mapping[str, Any]
 
 
-def load_config(kind: type[S], path: Path | str, settings: Iterable[str] = ()) -> S:
+@spoken('load_config(ExperimentConfig, "threshold_1pct")')
+def load_config(kind: type[S], path: Path | str, settings: Settings = ()) -> S:
     """Read a config file, lay ``settings`` over it and validate it.
 
     Parameters
@@ -30,7 +33,8 @@ def load_config(kind: type[S], path: Path | str, settings: Iterable[str] = ()) -
         ``base`` takes that file and lays its other settings over it. What finscale wrote itself
         is read too: a study's ``study.yaml`` and ``registration.json``, a run's ``run.json``.
     settings : iterable of str
-        Overrides such as ``"training.lr=3e-4"``; the value is read as YAML.
+        Overrides such as ``"training.lr=3e-4"``; the value is read as YAML. One alone, and a dict
+        of name and value, are understood too.
 
     Raises
     ------
@@ -38,7 +42,7 @@ def load_config(kind: type[S], path: Path | str, settings: Iterable[str] = ()) -
         For a file that cannot be read or is for another verb, an unknown setting (with the nearest
         right name), a wrong value or a contradiction.
     """
-    content = read_settings(kind, path)
+    content, settings = read_settings(kind, path), each_setting(settings)
     origins = {setting.split("=", 1)[0].strip() for setting in settings}
     return validate(kind, override(content, settings), place=str(path), overridden=origins)
 
@@ -62,9 +66,7 @@ def nearest_recipe(path: Path, kind: type[Section]) -> str | None:
     return nearest(path.stem, names)
 
 
-def load_study(
-    path: Path | str, settings: Iterable[str] = (), *, quick: bool = False
-) -> StudyConfig:
+def load_study(path: Path | str, settings: Settings = (), *, quick: bool = False) -> StudyConfig:
     """Read a study file and lay ``settings`` over it.
 
     Parameters
@@ -89,6 +91,6 @@ def load_study(
                 f"{path} has no quick section.", hint="quick: names the settings of a rehearsal"
             )
         content = merged(content, {"name": f"{content.get('name')}_quick", **changes})
-    settings = list(settings)
+    settings = each_setting(settings)
     origins = {setting.split("=", 1)[0].strip() for setting in settings}
     return validate(StudyConfig, override(content, settings), place=str(path), overridden=origins)
