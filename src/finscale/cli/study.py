@@ -101,9 +101,10 @@ def run_study(
     if failures:
         say(f"tracebacks: {study.failures.path}", console(stderr=True))
     if any(not planned.cell.is_baseline for planned, _ in study.completed()):
-        _show(study, as_json=as_json, terminal=terminal)
-        if quiet and not as_json:
-            say(_conclusion(study))
+        with _stopped_report(study):
+            _show(study, as_json=as_json, terminal=terminal)
+            if quiet and not as_json:
+                say(_conclusion(study))
     if failures:
         raise typer.Exit(1)
 
@@ -143,7 +144,22 @@ def report(
     finscale study report sp500_parameters
     """
     study = open_study(config, settings, runs, studies, data_root, quick=quick)
-    _show(study, as_json=as_json, terminal=console(quiet=as_json), paper=paper)
+    with _stopped_report(study):
+        _show(study, as_json=as_json, terminal=console(quiet=as_json), paper=paper)
+
+
+@contextmanager
+def _stopped_report(study: Study) -> Iterator[None]:
+    """Answer Ctrl-C at once while a report is made; say what is kept and where it goes on."""
+    from finscale.cli.stopping import WRITING, announced_stop
+
+    try:
+        with announced_stop(WRITING, WRITING):
+            yield
+    except KeyboardInterrupt:
+        terminal, again = console(stderr=True), f"finscale study report {study.config.name}"
+        say(f"stopped while the report was written; every run is kept: {again} makes it", terminal)
+        raise typer.Exit(130) from None
 
 
 def _show(study: Study, *, as_json: bool, terminal: Console, paper: bool = False) -> None:
