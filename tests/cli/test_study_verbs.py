@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -227,6 +229,25 @@ def test_a_sweep_is_told() -> None:
     output = say("study", "run", *words)
     assert "tuned     parameters3000: learning rate" in output
     assert "tuned" in say("study", "report", *words)
+
+
+_LISTING = """
+import sys
+from typer.testing import CliRunner
+from finscale.cli.app import app
+for words in (["--help"], ["study", "status", "--help"], ["study", "list"], ["runs", "list"],
+              ["study", "status", "small"]):
+    assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == 0, words
+    heavy = {"torch", "matplotlib", "scipy", "pandas", "polars", "numpy", "arch"} & set(sys.modules)
+    assert not heavy, (words, heavy)
+"""
+
+
+@pytest.mark.usefixtures("small")
+def test_what_only_lists_loads_nothing_heavy() -> None:
+    say("runs", "list")  # reads the test losses that nobody knew yet
+    done = subprocess.run([sys.executable, "-c", _LISTING], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.usefixtures("small")

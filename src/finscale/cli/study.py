@@ -68,12 +68,16 @@ def run_study(
     from finscale.study import LocalExecutor
     from finscale.study.planned import split_cautions
     from finscale.study.remaining import SPEEDS, TimeLeft, in_words
+    from finscale.study.roster import roster
 
     terminal = console(quiet=quiet or as_json)
     study = open_study(config, settings, runs, studies, data_root, quick=quick)
     study.registration.register(amend=amend)
     with console(quiet=quiet or as_json, stderr=True).status("reading the data"):
         missing = study.missing()
+        # remembered, so that `study status` beside it takes no time
+        root = study.config.experiment.data.root
+        roster(study.config, study.folder, root, lambda: study)
     terminal.print(f"[bold]{study.config.name}[/bold]  {study.config.question}", soft_wrap=True)
     left = TimeLeft(missing, workers=workers, remembered=studies / SPEEDS)
     about = f" · about {in_words(left.seconds())} here" if missing else ""
@@ -95,6 +99,7 @@ def run_study(
         raise typer.Exit(130) from None
     finally:
         left.remember()
+        roster(study.config, study.folder, root, lambda: study)
     for label, reason in failures.items():
         first = reason.strip().splitlines()[0]
         say(f"failed: {label}: {first}", console(stderr=True))

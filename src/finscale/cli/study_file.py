@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from finscale.cli.options import with_options
-from finscale.config import StudyConfig
-from finscale.config.files import nearest_recipe
-from finscale.config.recipes import config_file
 from finscale.errors import FinscaleError, nearest
 
 if TYPE_CHECKING:
@@ -49,6 +46,11 @@ def find_study(given: Path, studies: Path, *, quick: bool = False) -> tuple[Path
     FinscaleError
         If a name is no study's.
     """
+    # not at the top: the settings of every network take longer to load than help does to print
+    from finscale.config import StudyConfig
+    from finscale.config.files import nearest_recipe
+    from finscale.config.recipes import config_file
+
     if given.is_dir() and (given / REGISTERED).is_file():
         return given / REGISTERED, False
     if given.exists() or given.suffix or len(given.parts) != 1:
@@ -87,9 +89,9 @@ def open_study(
     quick: bool = False,
 ) -> Study:
     """Return the study of a file or name with the command line's changes applied."""
+    path, quick = find_study(given, studies, quick=quick)
     from finscale.runs import RunStore
     from finscale.study import Study
 
-    path, quick = find_study(given, studies, quick=quick)
     changes = with_options(settings, data_root=("experiment.data.root", data_root))
     return Study.from_file(path, changes, quick=quick, studies=studies, runs=RunStore(runs))
