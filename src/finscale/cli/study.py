@@ -36,6 +36,8 @@ _SHOWN = 4
 
 study_app = typer.Typer(
     help="Run a scaling study from one file, or a recipe such as sp500_parameters.",
+    epilog="In this order: finscale study new my_study · study plan my_study.yaml · study run "
+    "my_study.yaml · study status my_study · study report my_study",
     no_args_is_help=True,
 )
 
@@ -60,8 +62,6 @@ def run_study(
     """Compute every run of the study that is missing, then show what size brings.
 
     Stop it at any time: the same command goes on where it was.
-
-    finscale study run sp500_parameters --quick
     """
     from finscale.cli.stopping import announced_stop
     from finscale.cli.study_progress import StudyProgress
@@ -144,10 +144,7 @@ def report(
     data_root: DataRoot = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make the table, the figures and the report again from the finished runs.
-
-    finscale study report sp500_parameters
-    """
+    """Make the table, the figures and the report again from the finished runs."""
     study = open_study(config, settings, runs, studies, data_root, quick=quick)
     with _stopped_report(study):
         _show(study, as_json=as_json, terminal=console(quiet=as_json), paper=paper)

@@ -79,8 +79,6 @@ def new(
 
     The split is one that fits the bars. What cannot end in a verdict (two sizes, one seed, too
     short a history) is refused at once.
-
-    finscale study new spy_parameters --axis parameters --symbols SPY --task threshold_1pct
     """
     from finscale.config.names import TASK_NAMES
     from finscale.data import SOURCES, DataStore

@@ -15,6 +15,8 @@ from finscale.config.written import settings_of, similar_file
 from finscale.errors import ConfigError, nearest
 
 S = TypeVar("S", bound=Section)
+#: What bars and tables of runs come in.
+_TABLES = {".csv", ".tsv", ".parquet", ".feather", ".arrow", ".xlsx", ".gz", ".zip"}
 Settings = Iterable[str] | Mapping[str, Any]
 
 
@@ -51,12 +53,40 @@ def read_settings(kind: type[S], path: Path | str) -> dict[str, Any]:
     """Return the settings of a file that should hold a ``kind``; see :func:`load_config`."""
     asked, found = Path(path), config_file(path)
     if found is None:
+        beside = asked.with_suffix(".yaml")
+        if not asked.suffix and beside.is_file():
+            settings_of(kind, read_yaml(beside), beside)  # one for another verb says so
         similar = similar_file(asked, kind) or nearest_recipe(asked, kind)
         hint = f"Did you mean {similar}?" if similar else ""
         alone = len(asked.parts) == 1 and not asked.suffix
         what = "is neither a file nor a recipe of finscale" if alone else "does not exist"
         raise ConfigError(f"{path} {what}.", hint=hint)
-    return settings_of(kind, read_yaml(found), asked)
+    return settings_of(kind, read_yaml(_file_in(found)), asked)
+
+
+def _file_in(path: Path) -> Path:
+    """Return the file that is meant, of a run's or a study's folder the one that says what it is.
+
+    Raises
+    ------
+    ConfigError
+        If it is another folder, or a table.
+    """
+    if path.is_dir():
+        for name in ("run.json", "study.yaml"):
+            if (path / name).is_file():
+                return path / name
+        raise ConfigError(
+            f"{path} is a folder, and holds no run or study.",
+            hint="a YAML file is needed, or the name of a recipe: " + ", ".join(recipes()),
+        )
+    if path.suffix.lower() in _TABLES:
+        raise ConfigError(
+            f"{path} is a table, not a file of settings.",
+            hint=f"bars are brought in by finscale data import {path} --symbol NAME, a table of "
+            f"runs is read by finscale law fit {path}",
+        )
+    return path
 
 
 def nearest_recipe(path: Path, kind: type[Section]) -> str | None:

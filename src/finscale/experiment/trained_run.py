@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from finscale.calling import spoken
 from finscale.config import BaselineConfig
-from finscale.errors import FinscaleError, FinscaleWarning, nearest
+from finscale.errors import FinscaleError, FinscaleWarning
 from finscale.experiment.baseline_fit import fitted_baseline
 from finscale.experiment.model_inputs import (
     ModelInputs,
@@ -292,10 +292,4 @@ def load_run(
     named, run = Path(run), str(run)
     if (named / "run.json").is_file():
         return TrainedRun(named, root)
-    try:
-        return TrainedRun(store.find(run).folder, root)
-    except FinscaleError as error:
-        near = nearest(run, {one[: len(run)] for one in store.ids()})
-        if near is None or near == run:
-            raise
-        raise FinscaleError(error.message, hint=f"Did you mean {near}? {error.hint}") from None
+    return TrainedRun(store.find(run).folder, root)
