@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import typer
 from typer.testing import CliRunner
 
+import finscale as fs
 from finscale.cli.app import app
 from finscale.cli.examples import EXAMPLES
 from finscale.errors import FinscaleError
@@ -47,7 +50,7 @@ def test_an_example_can_be_typed(name: str) -> None:
 def test_study_verbs_show_a_study_in_the_same_words() -> None:
     for name in ("run", "plan", "status", "report", "export"):
         told = RUNNER.invoke(app, ["study", name, "--help"], env={"COLUMNS": "200"}).output
-        assert "[OPTIONS] STUDY" in told
+        assert "[OPTIONS] {STUDY}" in told
         assert "my_study" in told.partition("Options")[0]
         assert "sp500_parameters" in told
     assert "sp500" not in RUNNER.invoke(app, ["train", "--help"], env={"COLUMNS": "200"}).output
@@ -100,3 +103,23 @@ def test_a_file_of_another_verb_is_recognised(desk: Path, words: str, said: str,
     assert said in refused.value.message
     assert hint in refused.value.hint
     assert "unlike" not in refused.value.hint
+
+
+@pytest.mark.parametrize("columns", [60, 80, 110])
+def test_tables_and_charts_fit_a_narrow_terminal(
+    columns: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    close = 100 + np.arange(300.0) % 7
+    sessions = pd.bdate_range("2020-01-01", periods=300)
+    bars = {"open": close, "high": close + 1, "low": close - 1, "close": close, "volume": 1e6}
+    frame = pd.DataFrame({"date": sessions, **bars})
+    fs.import_frame(frame, "MINE", adjustment="split+dividend", calendar="none")
+    chart = RUNNER.invoke(app, ["data", "show", "MINE"], catch_exceptions=False).output
+    drawn = [line for line in chart.splitlines() if "┤" in line]
+    assert len(drawn) == 10
+    assert all(len(line) <= columns and "⠀" in line + "⠀" for line in drawn)
+    for words in ("data list", "features list", "model list", "model show 2M"):
+        told = RUNNER.invoke(app, words.split(), catch_exceptions=False).output
+        assert max(map(len, told.splitlines()[:20])) <= columns, words
