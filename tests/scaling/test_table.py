@@ -120,3 +120,17 @@ def test_bad_sources_are_named(tmp_path):
     (tmp_path / "header.csv").write_text("parameters,loss\n")
     with pytest.raises(DataError, match="a header and no rows"):
         read_table(tmp_path / "header.csv", x="parameters")
+
+
+def test_baselines_of_a_study_s_table_are_left_out_and_said() -> None:
+    columns = {
+        "role": ["baseline", "network", "network", "network"],
+        "parameters": [None, 1000, 2000, 4000],
+        "loss": [0.7, 0.6, 0.5, 0.4],
+    }
+    read = read_table(columns, x="parameters", y="loss")
+    assert len(read.x_nd) == 3
+    assert "1 rows are baselines" in " ".join(read.notes)
+    # a network without a size is a fault, not a baseline
+    with pytest.raises(DataError, match="sizes must be positive"):
+        read_table({**columns, "role": ["network"] * 4}, x="parameters", y="loss")

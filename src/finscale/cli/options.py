@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 ConfigFile = Annotated[
     Path,
     typer.Argument(
-        help="A YAML file, or the name of a recipe that comes with finscale: threshold_1pct, "
-        "sp500_parameters …"
+        metavar="CONFIG",
+        help="A training's YAML file, such as configs/daily/threshold_1pct.yaml, or the name of a "
+        "recipe that comes with finscale: threshold_1pct.",
     ),
 ]
 Settings = Annotated[

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from finscale.calling import spoken
 from finscale.errors import FinscaleError
 from finscale.scaling import law_plot, law_text
 from finscale.scaling.estimates import estimates_of
@@ -44,6 +45,7 @@ class Law(LawNumbers):
         return law_text.one_line(self)
 
 
+@spoken('fit_law("runs.csv", x="parameters", y="loss")')
 def fit_law(
     table: Any,
     x: str | Sequence[str] = "parameters",

@@ -15,6 +15,9 @@ from finscale.errors import DataError, FinscaleError, did_you_mean
 from finscale.scaling.forms.base import Array
 from finscale.scaling.table_file import read_file
 
+#: What a row of a study's own ``results.csv`` is: network or baseline.
+_ROLE = "role"
+
 
 @dataclass(frozen=True)
 class LawTable:
@@ -120,7 +123,8 @@ def read_table(
         that are not positive, one size only, or runs that were not scored on the same days.
     """
     axes = (x,) if isinstance(x, str) else tuple(x)
-    frame, place, notes = _frame(source, (*axes, y), (seed, fold, day))
+    frame, place, notes = _frame(source, (*axes, y), (seed, fold, day, _ROLE))
+    frame = _without_baselines(frame, notes)
     for column in (*axes, y):
         if column not in frame.columns:
             raise DataError(
@@ -153,6 +157,16 @@ def read_table(
     losses_nST[at_n, runs["_seed"].to_numpy()] = np.stack(runs[y].to_list())
     x_nd = np.asarray(sizes.to_numpy(), dtype=np.float64)
     return LawTable(axes, y, x_nd, losses_nST, fold_T.astype(np.int64), day in cells, tuple(notes))
+
+
+def _without_baselines(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    """Leave out the rows of a study's table that are baselines: they have no size."""
+    if _ROLE not in frame.columns:
+        return frame
+    kept = frame.filter(pl.col(_ROLE).cast(pl.String).fill_null("") != "baseline")
+    if left_out := len(frame) - len(kept):
+        notes.append(f"{left_out} rows are baselines, which have no size: left out")
+    return kept
 
 
 def _frame(
