@@ -108,14 +108,15 @@ def _question(frame: pl.DataFrame, column: str, axes: Sequence[str], place: str)
     size = mixed.filter(pl.col(column) > 1).row(0, named=True)
     at = ", ".join(f"{axis} = {size[axis]:g}" for axis in axes)
     name = f"'{column}'" if " " in column else column
-    one = f"'{column}={values[0]}'" if " " in f"{column}{values[0]}" else f"{column}={values[0]}"
+    usual = frame[column].drop_nulls().mode(maintain_order=True)[0]
+    one = f"'{column}={usual}'" if " " in f"{column}{usual}" else f"{column}={usual}"
     first = ""
     if of_kind([column], STEPS):
         first = f"--last {name} keeps the last row of each run; "
     return DataError(
         f"{place}: rows of one size ({at}) differ in column {column!r} ({len(values)} values: "
         f"{some}{more}), and nothing says what it is.",
-        hint=f"{first}--seed {name}: independent repeats; --day {name}: decision days; "
+        hint=f"say it: {first}--seed {name}: independent repeats; --day {name}: decision days; "
         f"--fold {name}: folds or data sets that every size meets; --average {name}: averaged over "
         f"first; --where {one}: this one alone; --ignore {name}: it tells nothing (Python: "
         "seed=, day=, fold=, average=, where=, ignore=)",

@@ -52,7 +52,7 @@ def column_roles(
 
     def announce(column: str | None, role: str, usual: str) -> None:
         if column is not None and column != usual:
-            notes.append(f"column {column!r} is read as {role} (--{usual} says another)")
+            notes.append(f"column {column!r} is read as {role} (--{usual} names another)")
 
     seed = choice.seed
     if seed is None and (seed := seed_column(frame, free, place)) is not None:
