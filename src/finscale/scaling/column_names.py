@@ -51,6 +51,7 @@ _GROUPS = frozenset(
 
 def plain(name: str) -> str:
     """Return a name without its groups, in small letters: ``config.Random-Seed``: random_seed."""
+    name = name.removesuffix(".value")
     return re.sub(r"[-\s]+", "_", re.split(r"[./]", name)[-1].strip().casefold())
 
 
@@ -65,12 +66,13 @@ def candidates(name: str, names: Collection[str]) -> list[str]:
 
     It is the one of that name; else those whose name ends in it after a point or slash
     (``params`` means ``config.params``), directly under a tracker's group first; else those that
-    differ in capitals only.
+    differ in capitals only. W&B writes ``config.params.value``.
     """
     if name in names:
         return [name]
-    ending = [n for n in names if n.endswith((f".{name}", f"/{name}"))]
-    direct = [n for n in ending if n[: -len(name) - 1].casefold() in _GROUPS]
+    bare = {n: n.removesuffix(".value") for n in names}
+    ending = [n for n in names if bare[n].endswith((f".{name}", f"/{name}"))]
+    direct = [n for n in ending if bare[n][: -len(name) - 1].casefold() in _GROUPS]
     folded = [n for n in names if n.strip().casefold() == name.strip().casefold()]
     return direct or ending or folded
 

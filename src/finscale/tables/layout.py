@@ -287,7 +287,7 @@ def _without_footers(
         line, cells = rows[-1]
         filled = _filled(cells)
         is_text = width >= 3 and not any(
-            looks_like_date(cell) or looks_like_number(cell) or cell[:1].isdigit()
+            looks_like_date(cell) or looks_like_number(cell) or cell[:1].isdigit() or cell[:1] == "{"
             for cell in (filled if len(filled) > 1 else filled[:1])
         )
         if not is_text and not (begins_with_value and _FOOTER.match(filled[0])):
