@@ -54,8 +54,8 @@ def column_roles(
         if column is not None and column != usual:
             notes.append(f"column {column!r} is read as {role} (--{usual} names another)")
 
-    seed = choice.seed
-    if seed is None and (seed := seed_column(frame, free, place)) is not None:
+    rows, seed = choice.seed == ROWS, None if choice.seed == ROWS else choice.seed
+    if seed is None and not rows and (seed := seed_column(frame, free, place)) is not None:
         announce(seed, "seeds", "seed")
     fold = choice.fold
     if fold is None and (fold := _fold(frame, free, place)) is not None:
@@ -66,7 +66,7 @@ def column_roles(
         notes += note
         announce(day, "decision days", "day")
     cells = [column for column in (fold, day) if column is not None]
-    if seed is None and (seed := _run(frame, axes, cells, free)) is not None:
+    if seed is None and not rows and (seed := _run(frame, axes, cells, free)) is not None:
         num = frame.select(*axes, seed).unique().height - frame.select(axes).unique().height
         if num:  # some size has several runs
             announce(seed, "runs: those of one size are its seeds", "seed")
@@ -80,7 +80,7 @@ def column_roles(
                     f"column {column!r}: its {frame[column].n_unique()} values are averaged within "
                     "each day, for the day is the unit of evidence"
                 )
-    return ColumnRoles(seed if seed != ROWS else None, fold, day, average, tuple(notes))
+    return ColumnRoles(seed, fold, day, average, tuple(notes))
 
 
 def _fold(frame: pl.DataFrame, free: Sequence[str], place: str) -> str | None:
