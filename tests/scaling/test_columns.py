@@ -248,7 +248,7 @@ def test_a_studys_own_table_is_read_without_its_baselines():
     for axis in ("parameters", "x_parameters"):
         table = read_table(pl.concat([baseline, networks]), x=axis)
         assert table.seeds_n.tolist() == [5] * 7
-        assert table.notes == ("1 rows of baselines (role = baseline) are left out",)
+        assert table.notes == ("rows of baselines (role = baseline) are left out: 1",)
 
 
 @pytest.mark.parametrize(

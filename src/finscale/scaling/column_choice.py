@@ -109,7 +109,7 @@ def kept_rows(
         baselines = pl.col("role") == "baseline"
         if num := frame.filter(baselines).height:
             frame = frame.filter(~baselines)
-            notes.append(f"{num} rows of baselines (role = baseline) are left out")
+            notes.append(f"rows of baselines (role = baseline) are left out: {num}")
     for condition in where:
         match = re.fullmatch(r"\s*([^=!]+?)\s*(!?=)=?\s*(.*?)\s*", condition)
         if match is None:
