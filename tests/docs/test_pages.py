@@ -126,11 +126,11 @@ def test_the_page_of_the_law_prints_what_it_shows(tmp_path, monkeypatch):
     from finscale.cli.app import app
 
     page = "docs/howto/law-from-table.md"
-    file, prediction = _blocks(page, "python")
+    file, daily, prediction = _blocks(page, "python")
     commands, printed = _commands(page), [b for b in _blocks(page, "") if b.strip()]
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    exec(file, names)
+    exec(file + daily, names)
     for command, block in zip(commands, printed, strict=False):
         result = CliRunner().invoke(app, command)
         said = f"error: {result.exception}" if result.exception else result.stdout
