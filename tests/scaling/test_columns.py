@@ -97,6 +97,7 @@ def test_a_column_that_tells_rows_apart_is_a_question(seeds, column, values):
     table = runs(**({} if seeds is None else {"seed": seeds}), **{column: values})
     with pytest.raises(DataError, match=f"differ in column '{column}'") as error:
         read(table)
+    assert "say it: " in error.value.hint
     for way_out in ("seed", "day", "fold", "average", "ignore"):
         assert f"--{way_out} {column}" in error.value.hint
     answered = read(table, ignore=column)
@@ -117,6 +118,24 @@ def test_a_column_that_tells_rows_apart_is_a_question(seeds, column, values):
 )
 def test_results_bookkeeping_and_other_names_are_no_question(column):
     assert read(runs(seed=SEEDS, **column)).notes == ()
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        {"config.lr": np.geomspace(1e-4, 1e-2, 35)},
+        {"weight_decay": np.geomspace(1e-4, 1e-2, 35)},
+        {"params.layers": [1, 2, 2, 1, 3] * 7},
+        {"patience": np.random.default_rng(0).integers(1, 4, 35)},
+    ],
+)
+def test_settings_of_named_runs_that_vary_are_a_question(column):
+    table = runs(Name=[f"run {i}" for i in range(35)], **column)
+    with pytest.raises(DataError, match="and nothing says what it is"):
+        read(table)
+    (name,) = column
+    results = {f"summary.{name}": table.pop(name)}
+    assert read(table | results).seeds_n.tolist() == [5] * 7
 
 
 def test_what_depends_on_the_day_alone_is_no_question():
@@ -196,8 +215,9 @@ def test_the_last_step_of_each_run_is_read():
     with pytest.raises(DataError, match="differ in column '_step'") as error:
         read(table)
     assert "--last _step" in error.value.hint
-    with pytest.raises(DataError, match="run = r0 has 4 losses") as error:
-        read({**table, "_step": np.random.default_rng(0).permutation(140)})
+    steps = np.random.default_rng(0).permutation(140)
+    with pytest.raises(DataError, match="seed = 0 has 4 losses") as error:
+        read({**table, "seed": np.repeat(SEEDS, 4), "_step": steps})
     assert "--last _step" in error.value.hint
     last = read(table, last="_step")
     assert sorted(last.losses_nST[0, :, 0]) == sorted(table["loss"][3:20:4])

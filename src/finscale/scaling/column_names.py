@@ -40,7 +40,15 @@ OUTCOMES = frozenset(
     _listed(
         "loss acc accuracy auc auroc epoch epochs time seconds minutes hours runtime duration "
         "flops error mse mae rmse nll perplexity r2 ic sharpe return score f1 precision recall "
-        "memory gradient grad norm low high std stderr se"
+        "memory gradient grad norm low high std stderr se step steps iteration iterations"
+    )
+)
+#: What is usually set and not measured.
+SETTINGS = frozenset(
+    _listed(
+        "lr learning_rate weight_decay wd dropout momentum batch_size optimizer optimiser schedule "
+        "scheduler warmup arch architecture model model_type family depth width num_layers "
+        "n_layers num_heads n_heads horizon lookback context context_length"
     )
 )
 # W&B, MLflow and pandas write settings and figures under these
@@ -59,6 +67,21 @@ def words(name: str) -> frozenset[str]:
     """Return the words of a name: ``rocAuc_test`` has roc, auc and test."""
     split = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return frozenset(re.findall(r"[a-z²]+\d*|\d+", split.casefold()))
+
+
+def is_setting(name: str) -> bool:
+    """Tell whether a column holds what a run was given: by its group or its usual name."""
+    return plain(name) in SETTINGS or bool(_above(name) & {"config", "params", "hparams"})
+
+
+def is_result(name: str) -> bool:
+    """Tell whether a column stands in a tracker's group of results."""
+    return bool(_above(name) & {"metrics", "summary", "summary_metrics"})
+
+
+def _above(name: str) -> frozenset[str]:
+    """Return the groups that a column stands in."""
+    return frozenset(name.casefold().split(".")[:-1])
 
 
 def candidates(name: str, names: Collection[str]) -> list[str]:

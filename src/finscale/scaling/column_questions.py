@@ -13,6 +13,8 @@ from finscale.scaling.column_names import (
     OUTCOMES,
     SERIES,
     STEPS,
+    is_result,
+    is_setting,
     of_kind,
     plain,
     words,
@@ -49,7 +51,7 @@ def check_columns(
     if is_study_table(frame):  # its columns are known: settings, sizes and scores
         free = [c for c in free if c == "family" or c.startswith("size_")]
     for column in free:
-        if plain(column) in BOOKKEEPING or not varies(frame, column, axes):
+        if plain(column) in BOOKKEEPING or is_result(column) or not varies(frame, column, axes):
             continue
         if _tells_rows_apart(frame, column, axes, roles):
             raise _question(frame, column, axes, place)
@@ -71,11 +73,13 @@ def _tells_rows_apart(
             return False  # another name of the seed
         if pairs == num_seeds and 1 < num_values < num_seeds and recurs(frame, column, axes):
             return True  # some seeds have one value, the others another
-    elif of_kind([column], STEPS) and not explained:
+    if of_kind([column], STEPS) and not explained and (roles.seed is None or roles.seed_is_run):
         return True
     if of_kind([column], SERIES) and recurs(frame, column, axes):
         return not explained or not kind.is_float()
     if kind.is_numeric():
+        if is_setting(column):
+            return True
         if kind.is_float() and num_values > _MOSTLY_UNIQUE * frame.height:
             return False
         if words(column) & OUTCOMES or not recurs(frame, column, axes):
@@ -84,7 +88,9 @@ def _tells_rows_apart(
             return True
         pairs = frame.select(*axes, column).n_unique()
         share = pairs / (frame.select(axes).n_unique() * num_values)
-        return roles.seed is None and not explained and share >= _CROSSED
+        # the name of a run does not say how it differs from the others of its size
+        unknown = roles.seed_is_run or (roles.seed is None and not explained)
+        return unknown and share >= _CROSSED
     if kind.is_temporal():
         return recurs(frame, column, axes)
     if kind == pl.List:

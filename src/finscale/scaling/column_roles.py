@@ -16,13 +16,17 @@ _PARTS = words("train training val valid validation dev test testing eval holdou
 
 @dataclass(frozen=True)
 class ColumnRoles:
-    """Columns by what they are; ``seed`` is None where no column tells runs apart."""
+    """Columns by what they are; ``seed`` is None where no column tells runs apart.
+
+    ``seed_is_run`` says that it holds the names of runs.
+    """
 
     seed: str | None
     fold: str | None
     day: str | None
     average: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    seed_is_run: bool = False
 
     @property
     def cells(self) -> list[str]:
@@ -66,7 +70,9 @@ def column_roles(
         notes += note
         announce(day, "decision days", "day")
     cells = [column for column in (fold, day) if column is not None]
+    seed_is_run = False
     if seed is None and not rows and (seed := _run(frame, axes, cells, free)) is not None:
+        seed_is_run = True
         num = frame.select(*axes, seed).unique().height - frame.select(axes).unique().height
         if num:  # some size has several runs
             announce(seed, "runs: those of one size are its seeds", "seed")
@@ -80,7 +86,7 @@ def column_roles(
                     f"column {column!r}: its {frame[column].n_unique()} values are averaged within "
                     "each day, for the day is the unit of evidence"
                 )
-    return ColumnRoles(seed, fold, day, average, tuple(notes))
+    return ColumnRoles(seed, fold, day, average, tuple(notes), seed_is_run)
 
 
 def _fold(frame: pl.DataFrame, free: Sequence[str], place: str) -> str | None:

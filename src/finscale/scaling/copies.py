@@ -40,13 +40,13 @@ def without_duplicates(
         If there are some and ``drop`` is None.
     """
     content = [c for c in frame.columns if c != ROW and plain(c) not in _COUNTERS]
-    repeated = ~frame.select(pl.struct(content).is_first_distinct()).to_series()
-    if not repeated.any():
+    rows = frame.group_by(content, maintain_order=True).agg(pl.col(ROW).alias("_rows"))["_rows"]
+    rows = rows.filter(rows.list.len() > 1)
+    if rows.is_empty():
         return frame, []
-    again = frame.filter(repeated)
-    first = frame.join(again.head(1), on=content, nulls_equal=True, how="semi")[ROW][0]
-    pair = f"rows {first} and {again[ROW][0]}"
-    num = again.height
+    first, second = rows[0][:2]
+    again = sorted(rows.list.slice(1).explode().to_list())
+    pair, num = f"rows {first} and {second}", len(again)
     if drop is None:
         others = f" ({num} such rows in all)" if num > 1 else ""
         raise DataError(
@@ -56,12 +56,9 @@ def without_duplicates(
         )
     if not drop:
         return frame, [f"{num} rows that repeat another are kept, the first {pair}"]
-    return frame.filter(~repeated), [f"{num} rows that repeat another are dropped: {_some(again)}"]
-
-
-def _some(frame: pl.DataFrame) -> str:
-    rows = frame[ROW].to_list()
-    return ", ".join(map(str, rows[:8])) + (" …" if len(rows) > 8 else "")
+    some = ", ".join(map(str, again[:8])) + (" …" if num > 8 else "")
+    kept = frame.filter(~pl.col(ROW).is_in(again))
+    return kept, [f"{num} rows that repeat another are dropped: {some}"]
 
 
 @dataclass(frozen=True)
