@@ -19,6 +19,7 @@ from finscale.cli.export import export
 from finscale.cli.features import features_app
 from finscale.cli.law import law_app
 from finscale.cli.law_decide import decide
+from finscale.cli.law_isoflop import isoflop
 from finscale.cli.law_power import power
 from finscale.cli.model import model_app
 from finscale.cli.plan import plan
@@ -77,6 +78,7 @@ def _root(
     load_plugins()
 
 
+law_app.command()(isoflop)
 law_app.command()(decide)
 law_app.command()(power)
 

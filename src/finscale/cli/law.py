@@ -84,7 +84,9 @@ def fit(
             "forms": compare_forms(read, loss=loss, signed=signed, horizon=horizon)
         }
         if len(read.axes) == 2 and not signed:
-            comparisons["approaches"] = compare_approaches(read, num_replicates=replicates)
+            comparisons["approaches"] = compare_approaches(
+                read, loss=loss, horizon=horizon, num_replicates=replicates
+            )
         content |= {name: found.to_dict() for name, found in comparisons.items()}
         texts += [found.summary() for found in comparisons.values()]
     if plot is not None:

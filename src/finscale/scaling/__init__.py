@@ -22,6 +22,8 @@ _HOMES = {
     "fit_batch": "finscale.scaling.batch",
     "compare_forms": "finscale.scaling.form_comparison",
     "compare_approaches": "finscale.scaling.approaches",
+    "IsoFlop": "finscale.scaling.isoflop",
+    "fit_isoflop": "finscale.scaling.isoflop",
     "Fit": "finscale.scaling.fit",
     "fit_form": "finscale.scaling.fit",
     "Problem": "finscale.scaling.problem",

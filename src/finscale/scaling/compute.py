@@ -115,7 +115,9 @@ def with_compute(
     return replace(table, axes=axes, x_nd=x_nd), Compute(log_c_n, words, factor)
 
 
-def levels_of(log_c_n: Array, log_n: Array, tolerance: float = TOLERANCE) -> list[NDArray[np.int64]]:
+def levels_of(
+    log_c_n: Array, log_n: Array, tolerance: float = TOLERANCE
+) -> list[NDArray[np.int64]]:
     """Return the points of each level of compute, in order of compute.
 
     The point with most others within ``tolerance`` per cent starts a level and takes them; repeat

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from finscale.errors import FinscaleError
 from finscale.scaling.compute import TOLERANCE, Compute, levels_of, with_compute
 from finscale.scaling.forms.base import Array
-from finscale.scaling.intervals import Interval
+from finscale.scaling.intervals import Interval, percentile_interval
 from finscale.scaling.isoflop_draws import Draws, drawn_losses
 from finscale.scaling.problem import Problem, problem_of
 from finscale.scaling.table import LawTable, read_table
@@ -53,7 +53,9 @@ class IsoLevel:
 class Growth:
     """A power of compute: ``size = scale · compute^exponent``, with its bootstrap ``[R]``.
 
-    The interval is NaN where there is nothing to redraw.
+    Redraws are as they came; for intervals their distance from the estimate is multiplied by
+    ``stretch``, for few degrees of freedom and for scatter beyond the noise of runs. The interval
+    is NaN where there is nothing to redraw.
     """
 
     exponent: float
@@ -61,6 +63,7 @@ class Growth:
     log_scale: float
     exponents_R: Array
     log_scales_R: Array
+    stretch: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -85,11 +88,12 @@ class IsoFlop:
     tolerance: float
     window: float
     level: float
+    draws: Draws
     reason: str = ""
 
     @property
     def exponent(self) -> float:
-        """a of N_opt ∝ C^a."""
+        """A of N_opt ∝ C^a."""
         return self.size.exponent
 
     @property
@@ -112,6 +116,28 @@ class IsoFlop:
         from finscale.scaling.isoflop_text import summary
 
         return summary(self)
+
+    @property
+    def sentence(self) -> str:
+        """Return the exponent in one sentence."""
+        from finscale.scaling.isoflop_text import sentence
+
+        return sentence(self)
+
+    def splits(self, computes: Sequence[float]) -> list[dict[str, Any]]:
+        """Return the best size and data at each compute with intervals, for JSON.
+
+        ``beyond`` is by how much a compute exceeds the largest level's, at least 1.
+        """
+        from finscale.scaling.isoflop_text import splits
+
+        return splits(self, computes)
+
+    def splits_text(self, computes: Sequence[float]) -> str:
+        """Return the same as text."""
+        from finscale.scaling.isoflop_text import splits_text
+
+        return splits_text(self, computes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; None where a number is not known."""
@@ -226,11 +252,13 @@ def isoflop_of(
     runs_n = table.seeds_n
     groups = levels_of(compute.log_c_n, log_n, tolerance)
     alone = int(runs_n.sum() - sum(runs_n[members].sum() for members in groups))
-    dropped, notes = [], list(table.notes)
+    dropped: list[tuple[int, str]] = []
+    notes = list(table.notes)
     if alone:
         why = f"at no level: fewer than 4 sizes within {tolerance:g} % of one compute"
         dropped.append((alone, why))
-    kept, moved = [], problem
+    kept: list[tuple[NDArray[np.int64], Valleys]] = []
+    moved = problem
     for correcting in (False, True):
         y_n = problem.y_n
         if correcting:
@@ -284,6 +312,7 @@ def isoflop_of(
         tolerance,
         window,
         level,
+        draws,
         reason,
     )
 
@@ -325,16 +354,17 @@ def levelled(
     return moved
 
 
-def line(log_c_m: Array, log_n_Rm: Array) -> tuple[Array, Array, Array]:
+def line(log_c: Array, log_n_Rm: Array) -> tuple[Array, Array, Array]:
     """Return slope and intercept ``[R]`` of log N by log C, and the residuals ``[R, m]``.
 
-    Levels that are NaN drop out of a replicate; below three levels it is NaN.
+    ``log_c`` is ``[m]`` or ``[R, m]``. Levels whose log N is NaN drop out of a replicate; below
+    three levels it is NaN.
     """
     known_Rm = ~np.isnan(log_n_Rm)
     num_R = np.maximum(known_Rm.sum(axis=1), 1)
-    c_R = (known_Rm * log_c_m).sum(axis=1) / num_R
+    c_R = (known_Rm * log_c).sum(axis=1) / num_R
     n_R = np.where(known_Rm, log_n_Rm, 0.0).sum(axis=1) / num_R
-    c_Rm = known_Rm * (log_c_m - c_R[:, None])
+    c_Rm = known_Rm * (log_c - c_R[:, None])
     n_Rm = np.where(known_Rm, log_n_Rm - n_R[:, None], 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         slope_R = (c_Rm * n_Rm).sum(axis=1) / (c_Rm**2).sum(axis=1)
@@ -371,17 +401,9 @@ def _growths(
     growths = []
     for values_Rm in (size_Rm, data_Rm):
         slope_R, start_R, _ = line(log_c_m, values_Rm)
-        # the line moves about the middle of the levels
-        middle = log_c_m.mean()
-        slopes = slope_R[0] + widen * draws.stretch(level) * (slope_R[1:] - slope_R[0])
-        heights_R = start_R + slope_R * middle
-        heights = heights_R[0] + widen * draws.stretch(level) * (heights_R[1:] - heights_R[0])
-        interval = draws.interval(slopes, level)
-        growths.append(
-            Growth(
-                float(slope_R[0]), interval, float(start_R[0]), slopes, heights - slopes * middle
-            )
-        )
+        slope, start, stretch = float(slope_R[0]), float(start_R[0]), widen * draws.stretch(level)
+        interval = percentile_interval(slope + stretch * (slope_R[1:] - slope), level)
+        growths.append(Growth(slope, interval, start, slope_R[1:], start_R[1:], stretch))
     return growths[0], growths[1], tuple(words)
 
 
@@ -430,7 +452,7 @@ def _level(table: LawTable, own: _Bottoms, draws: Draws, level: float) -> IsoLev
     inside = own.found.weights_Rn[0] > 0
     away = np.abs(np.log(table.x_nd[own.members, 0]) - size_R[0])[inside].max()
     redrawn = size_R[0] + draws.stretch(level) * (size_R[1:] - size_R[0])
-    low, high = draws.interval(redrawn, level)
+    low, high = percentile_interval(redrawn, level)
     return IsoLevel(
         float(np.exp(own.log_c)),
         float(np.exp(size_R[0])),
@@ -444,11 +466,12 @@ def _level(table: LawTable, own: _Bottoms, draws: Draws, level: float) -> IsoLev
 
 
 def _at(growth: Growth, log_c_m: Array, level: float) -> tuple[Array, Array, Array]:
-    value = np.exp(growth.log_scale + growth.exponent * log_c_m)
+    best_m = growth.log_scale + growth.exponent * log_c_m
     if not len(growth.exponents_R) or np.isnan(growth.interval).any():
         unknown = np.full(len(log_c_m), np.nan)
-        return value, unknown, unknown
+        return np.exp(best_m), unknown, unknown
     lines_Rm = growth.log_scales_R[:, None] + growth.exponents_R[:, None] * log_c_m
     tail = (1 - level) / 2
-    low, high = np.exp(np.nanquantile(lines_Rm, [tail, 1 - tail], axis=0))
-    return value, low, high
+    away = growth.stretch * (lines_Rm - best_m)
+    low, high = np.exp(best_m + np.nanquantile(away, [tail, 1 - tail], axis=0))
+    return np.exp(best_m), low, high

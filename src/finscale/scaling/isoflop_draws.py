@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
 from finscale.scaling.forms.base import Array
-from finscale.scaling.intervals import Interval, percentile_interval
 from finscale.scaling.problem import Problem
 from finscale.scaling.resample import resample, scheme_of
 from finscale.scaling.table import LawTable
@@ -33,10 +32,6 @@ class Draws:
             return 1.0
         return float(stdtrit(self.freedom, 0.5 + level / 2) / ndtri(0.5 + level / 2))
 
-    def interval(self, replicates_R: Array, level: float) -> Interval:
-        """Return the central interval of replicates that are stretched already."""
-        return percentile_interval(replicates_R, level)
-
 
 def drawn_losses(table: LawTable, problem: Problem, kept: Kept, num: int, seed: int) -> Draws:
     """Redraw the losses of a table whose levels have these valleys.
@@ -49,7 +44,9 @@ def drawn_losses(table: LawTable, problem: Problem, kept: Kept, num: int, seed: 
     scheme = scheme_of(table)
     pool, freedom = _residuals(problem, kept)
     seeds = float((table.seeds_n - 1).sum())
-    if scheme not in ("points", "residuals") and (table.losses_nST.shape[-1] > 1 or seeds > freedom):
+    if scheme not in ("points", "residuals") and (
+        table.losses_nST.shape[-1] > 1 or seeds > freedom
+    ):
         redrawn = resample(table, num_replicates=num, seed=seed)
         moved = problem.y_n - table.y_n
         only_days = scheme in ("days", "folds")

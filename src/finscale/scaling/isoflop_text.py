@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,11 +66,67 @@ def summary(found: IsoFlop) -> str:
         for name, axis, growth in (("a", size, found.size), ("b", data, found.data)):
             scale = np.exp(growth.log_scale)
             told = f"{growth.exponent:.3f} {interval(growth.interval)}"
-            lines += row(name, f"{told}   best {axis} = {scale:.3g} · compute^{growth.exponent:.3f}")
+            lines += row(
+                name, f"{told}   best {axis} = {scale:.3g} · compute^{growth.exponent:.3f}"
+            )
         lines += row("bootstrap", f"{len(found.size.exponents_R):,} redraws of {found.scheme}")
     for note in found.notes:
         lines += row("note", note)
     return "\n".join(lines)
+
+
+def sentence(found: IsoFlop) -> str:
+    """Return what ``IsoFlop.sentence`` says."""
+    size, _ = found.table.axes
+    if found.reason:
+        return f"No exponent: {found.reason}."
+    told = f"{found.exponent:.3f} {interval(found.interval)}"
+    return f"The best {size} grows as compute^{told}, by {len(found.levels)} levels of compute."
+
+
+def splits(found: IsoFlop, computes: Sequence[float]) -> list[dict[str, Any]]:
+    """Return what ``IsoFlop.splits`` says."""
+    largest = max((one.compute for one in found.levels), default=float("nan"))
+    told = []
+    for compute, *ends in zip(
+        computes, *found.optimum(computes), *found.optimal_data(computes), strict=True
+    ):
+        size, low, high, data, data_low, data_high = map(float, ends)
+        told.append(
+            {
+                "compute": compute,
+                "size": size,
+                "size_interval": [low, high],
+                "data": data,
+                "data_interval": [data_low, data_high],
+                "beyond": max(1.0, compute / largest),
+            }
+        )
+    return [null_for_nan(one) for one in told]
+
+
+def splits_text(found: IsoFlop, computes: Sequence[float]) -> str:
+    """Return what ``IsoFlop.splits_text`` says."""
+    if found.reason:
+        return f"No split can be told: {found.reason}."
+    size, data = found.table.axes
+    lines = []
+    for one in splits(found, computes):
+        parts = []
+        for axis, key in ((size, "size"), (data, "data")):
+            ends = one[f"{key}_interval"]
+            known = None not in ends
+            told = f" [{count(ends[0])}, {count(ends[1])}]" if known else ""
+            parts.append(f"{axis} {count(one[key])}{told}")
+        far = f"; {extrapolated(one['beyond'])}" if one["beyond"] > 1 else ""
+        lines += row(f"at {one['compute']:.3g}", f"{', '.join(parts)}{far}")
+    return "\n".join(lines)
+
+
+def extrapolated(factor: float) -> str:
+    """Return in words how far beyond the data a number lies."""
+    word = "an extrapolation" if factor <= 10 else "a far extrapolation"
+    return f"{word}, {factor:.3g} × beyond the largest fitted"
 
 
 def as_dict(found: IsoFlop) -> dict[str, Any]:
