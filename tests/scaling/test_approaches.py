@@ -24,7 +24,7 @@ def test_three_approaches_find_the_exponent(isoflops, pair):
 @pytest.mark.parametrize("loss", ["least_squares", "huber"])
 def test_the_loss_asked_for_is_used_by_all(isoflops, loss):
     """One run in ten blew up: least squares follows it in the parabolas as in the surface."""
-    a, table = isoflops(levels=6, sizes=9, noise=1e-4)
+    a, table = isoflops(levels=5, sizes=17, noise=1e-4)
     table["loss"][3::11] *= 1.02
     three = compare_approaches(table, x=("N", "D"), loss=loss, num_replicates=40)
     assert three.loss == loss
@@ -36,18 +36,18 @@ def test_the_loss_asked_for_is_used_by_all(isoflops, loss):
 def test_agreement_is_asked_of_the_difference(isoflops):
     """Errors that both share cancel: overlapping intervals can be apart, and here they are not."""
     apart = 0
-    for seed in range(12):
+    for seed in range(8):
         _, table = isoflops(noise=0.003, drift=0.1, seed=seed)
         three = compare_approaches(table, x=("N", "D"), loss="least_squares", num_replicates=100)
         apart += len(three.disagree)
         widths = {(d.first, d.second): np.ptp(d.interval) for d in three.differences}
         assert widths["isoflop", "parametric"] < 0.5 * widths["envelope", "isoflop"]
-    assert apart <= 2
+    assert apart <= 1
 
 
 def test_a_wrong_surface_is_found_out(isoflops):
     """N and D multiply each other's effect: the surface's exponent is another than the minima's."""
-    a, table = isoflops(0.2, 0.6, levels=6, sizes=9, drift=0.15)
+    _, table = isoflops(0.2, 0.6, levels=6, sizes=9, drift=0.15)
     log_n = np.log(table["N"]) - np.log(table["N"]).mean()
     log_c = np.log(table["C"]) - np.log(table["C"]).mean()
     rng = np.random.default_rng(0)

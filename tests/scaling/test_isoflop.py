@@ -31,7 +31,7 @@ def test_the_order_of_five_studies_is_found_within_intervals(isoflops):
     found = []
     for seed, pair in enumerate(LOPSIDED.values()):
         a, table = isoflops(*pair, levels=6, sizes=9, drift=0.15, noise=0.003, seed=seed)
-        study = fit_isoflop(table, x=("N", "D"), num_replicates=200)
+        study = fit_isoflop(table, x=("N", "D"), num_replicates=100)
         assert study.interval[0] <= a <= study.interval[1]
         assert study.interval[1] - study.interval[0] < 0.09
         found.append(study.exponent)
@@ -40,18 +40,18 @@ def test_the_order_of_five_studies_is_found_within_intervals(isoflops):
 
 def test_intervals_cover(isoflops):
     held = [0, 0]
-    for seed in range(40):
+    for seed in range(20):
         a, table = isoflops(noise=0.006, drift=0.1, seed=seed)
         study = fit_isoflop(table, x=("N", "D"), num_replicates=100)
         held[0] += study.interval[0] <= a <= study.interval[1]
         _, low, high = study.optimum(1e22)
         exact = (0.34 / 0.28) ** (1 / 0.62) * (1e22 / 6) ** a
         held[1] += low[0] <= exact <= high[0]
-    assert min(held) >= 34  # 38 of 40 expected
+    assert min(held) >= 16  # 19 of 20 expected
 
 
 def test_data_grow_with_what_compute_is_left(isoflops):
-    a, table = isoflops()
+    _, table = isoflops()
     study = fit_isoflop(table, x=("N", "D"), num_replicates=40)
     assert study.data.exponent == pytest.approx(1 - study.exponent, abs=1e-9)
     size, data = study.optimum([1e20])[0][0], study.optimal_data([1e20])[0][0]
@@ -60,7 +60,7 @@ def test_data_grow_with_what_compute_is_left(isoflops):
 
 
 def test_compute_is_a_column_or_a_named_formula(isoflops):
-    a, table = isoflops()
+    _, table = isoflops()
     by_formula = fit_isoflop(table, x=("N", "D"), num_replicates=40)
     assert "6·N·D" in by_formula.compute.words
     assert "--compute-formula say otherwise" in by_formula.compute.words
@@ -96,8 +96,8 @@ def test_runs_of_near_equal_compute_are_one_level():
     ]
     assert levels_of(log_c, log_n, 1) == []
     # runs with compute everywhere are no chain that becomes one level
-    chain = np.log(np.geomspace(1, 100, 60))
-    widths = [np.ptp(chain[level]) for level in levels_of(chain, np.arange(60.0), 10)]
+    chain = np.log(np.geomspace(1, 100, 200))
+    widths = [np.ptp(chain[level]) for level in levels_of(chain, np.arange(200.0), 10)]
     assert max(widths) <= 2 * np.log(1.1) + 1e-8
 
 

@@ -19,8 +19,10 @@ from finscale.cli.options import (
     print_json,
     say,
 )
+from finscale.cli.table_options import reads_table
 
 
+@reads_table
 def isoflop(
     table: Annotated[
         Path, typer.Argument(help="CSV, JSON, parquet or Excel: sizes, compute or data, losses.")
@@ -66,14 +68,13 @@ def isoflop(
     loss: Annotated[
         str, typer.Option(help="huber, least_squares, gls; `auto`: gls where days are given.")
     ] = "auto",
-    seed: Annotated[str, typer.Option(help="Column that tells seeds apart.")] = "seed",
-    fold: Annotated[str, typer.Option(help="Column of folds.")] = "fold",
-    day: Annotated[str, typer.Option(help="Column of decision days.")] = "day",
     signed: Signed = False,
     horizon: Ahead = 1,
     replicates: Replicates = 1000,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    *,
+    columns: dict[str, Any],
 ) -> None:
     """Find the best size at each compute and the power of compute by which it grows."""
     from finscale.errors import FinscaleError
@@ -82,12 +83,12 @@ def isoflop(
     from finscale.scaling.sizes import parse_size
     from finscale.scaling.table import read_table
 
-    if compare and signed:
+    axes = [*x, compute] if compute and compute not in x else x
+    read = read_table(table, x=axes, y=y, signed=signed, **columns)
+    if compare and read.signed:
         raise FinscaleError(
             "the three approaches need positive losses.", hint="leave out --compare or --signed"
         )
-    axes = [*x, compute] if compute and compute not in x else x
-    read = read_table(table, x=axes, y=y, signed=signed, seed=seed, fold=fold, day=day)
     settings: dict[str, Any] = {
         "compute": compute,
         "formula": formula,
@@ -99,7 +100,7 @@ def isoflop(
         "level": level,
     }
     computes = [parse_size(text) for text in at or ()]
-    found = fit_isoflop(read, signed=signed, **settings)
+    found = fit_isoflop(read, **settings)
     content: dict[str, Any] = {"isoflop": found.to_dict()}
     texts = [found.summary()]
     if computes:

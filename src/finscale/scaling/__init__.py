@@ -22,7 +22,7 @@ _HOMES = {
     "fit_batch": "finscale.scaling.batch",
     "compare_forms": "finscale.scaling.form_comparison",
     "compare_approaches": "finscale.scaling.approaches",
-    "IsoFlop": "finscale.scaling.isoflop",
+    "IsoFlop": "finscale.scaling.isoflop_result",
     "fit_isoflop": "finscale.scaling.isoflop",
     "Fit": "finscale.scaling.fit",
     "fit_form": "finscale.scaling.fit",

@@ -22,8 +22,9 @@ from finscale.scaling.compute import TOLERANCE, Compute, levels_of, with_compute
 from finscale.scaling.forms import FORMS
 from finscale.scaling.forms.base import Array
 from finscale.scaling.intervals import Interval, percentile_interval
-from finscale.scaling.isoflop import FEWEST_LEVELS, IsoFlop, isoflop_of, line
+from finscale.scaling.isoflop import FEWEST_LEVELS, isoflop_of, line
 from finscale.scaling.isoflop_draws import Draws
+from finscale.scaling.isoflop_result import IsoFlop
 from finscale.scaling.problem import Problem, problem_of
 from finscale.scaling.resample import scheme_of
 from finscale.scaling.table import LawTable, read_table
@@ -184,7 +185,7 @@ def compare_approaches(
     num_replicates, level, random_seed
         Of the bootstrap: days and seeds where the table has them, else runs.
     **columns
-        Of :func:`read_table`: ``seed``, ``fold``, ``day``.
+        As in :func:`read_table`.
 
     Raises
     ------

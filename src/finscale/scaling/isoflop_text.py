@@ -13,7 +13,7 @@ from finscale.files import null_for_nan
 from finscale.scaling.law_text import interval, number
 
 if TYPE_CHECKING:
-    from finscale.scaling.isoflop import Growth, IsoFlop
+    from finscale.scaling.isoflop_result import Growth, IsoFlop
 
 _WIDTH = 100
 _LABEL = 12
@@ -45,17 +45,17 @@ def summary(found: IsoFlop) -> str:
         lines += row("dropped", f"{num} run{'s' if num > 1 else ''} {why}")
     level = f"{found.level:.0%}"
     if found.levels:
-        best = f"best {size}"[:20]
+        best = f"best {size}"[:18]
         lines += [
             "",
-            f"{'':<{_LABEL}} {'compute':>9} {best:>20}   {level + ' interval':<20} "
+            f"{'':<{_LABEL}} {'compute':>9} {best:>18}   {level + ' interval':<20} "
             f"{'best ' + data:>14} {'loss':>9} {'runs used':>10}",
         ]
         for one in found.levels:
             ends = " ".join(count(end) for end in one.interval)
             told = f"[{ends.replace(' ', ', ')}]" if np.isfinite(one.interval).all() else "–"
             lines.append(
-                f"{'':<{_LABEL}} {one.compute:>9.3g} {count(one.size):>20}   {told:<20} "
+                f"{'':<{_LABEL}} {one.compute:>9.3g} {count(one.size):>18}   {told:<20} "
                 f"{count(one.data):>14} {number(one.loss):>9} "
                 f"{f'{one.num_inside} of {one.num_runs}':>10}"
             )
@@ -81,7 +81,7 @@ def sentence(found: IsoFlop) -> str:
     if found.reason:
         return f"No exponent: {found.reason}."
     told = f"{found.exponent:.3f} {interval(found.interval)}"
-    return f"The best {size} grows as compute^{told}, by {len(found.levels)} levels of compute."
+    return f"Best {size} ∝ compute^{told}, by the bottoms at {len(found.levels)} levels of compute."
 
 
 def splits(found: IsoFlop, computes: Sequence[float]) -> list[dict[str, Any]]:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from finscale.errors import FinscaleError, did_you_mean
+from finscale.scaling.counts import size_number
 from finscale.scaling.forms.base import Array
-
-_UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
-_SIZE = re.compile(r"([0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?\s*([kmbgt]?)", re.IGNORECASE)
 
 
 def parse_size(text: str) -> float:
@@ -28,15 +25,13 @@ def parse_size(text: str) -> float:
     >>> parse_size("2M"), parse_size("1e9"), parse_size(".5")
     (2000000.0, 1000000000.0, 0.5)
     """
-    match = _SIZE.fullmatch(text.strip())
-    if match:
-        digits = match[1].replace("_", "") + (match[2] or "")
-        value = float(digits) * _UNITS[match[3].lower()]
-        if value > 0 and math.isfinite(value):
-            return value
-    raise FinscaleError(
-        f"{text.strip()!r} is not a size.", hint="write 250k, 2M, 1.5B, 1e9 or a plain number"
-    )
+    try:
+        value = size_number(text)
+    except ValueError as error:
+        raise FinscaleError(f"{error}.") from None
+    if not (value > 0 and math.isfinite(value)):
+        raise FinscaleError(f"{text.strip()!r} is no positive size.", hint="write 2M, 1.5B or 1e9")
+    return value
 
 
 def parse_sizes(
