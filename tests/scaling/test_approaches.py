@@ -21,16 +21,18 @@ def test_three_approaches_find_the_exponent(isoflops, pair):
     assert len(three.isoflop.optima_m2) == 5
 
 
-@pytest.mark.parametrize("loss", ["least_squares", "huber"])
-def test_the_loss_asked_for_is_used_by_all(isoflops, loss):
-    """One run in ten blew up: least squares follows it in the parabolas as in the surface."""
+def test_the_loss_asked_for_is_used_by_all(isoflops):
+    """One run in eleven blew up: least squares follows it, in the parabolas as in the surface."""
     a, table = isoflops(levels=5, sizes=17, noise=1e-4)
     table["loss"][3::11] *= 1.02
-    three = compare_approaches(table, x=("N", "D"), loss=loss, num_replicates=40)
-    assert three.loss == loss
-    errors = [abs(one.exponent - a) for one in (three.isoflop, three.parametric)]
-    assert max(errors) < 0.01 if loss == "huber" else min(errors) > 0.01
-    assert f"loss by {loss}" in three.summary()
+    errors = {}
+    for loss in ("least_squares", "huber"):
+        three = compare_approaches(table, x=("N", "D"), loss=loss, num_replicates=40)
+        assert three.loss == loss
+        assert f"loss by {loss}" in three.summary()
+        errors[loss] = [abs(one.exponent - a) for one in (three.isoflop, three.parametric)]
+    assert max(errors["huber"]) < 0.005
+    assert np.all(np.greater(errors["least_squares"], errors["huber"]))
 
 
 def test_agreement_is_asked_of_the_difference(isoflops):

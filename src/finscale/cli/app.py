@@ -21,6 +21,7 @@ from finscale.cli.law import law_app
 from finscale.cli.law_decide import decide
 from finscale.cli.law_isoflop import isoflop
 from finscale.cli.law_power import power
+from finscale.cli.law_predict import predict as predict_law
 from finscale.cli.model import model_app
 from finscale.cli.plan import plan
 from finscale.cli.predict import predict
@@ -78,6 +79,7 @@ def _root(
     load_plugins()
 
 
+law_app.command("predict")(predict_law)
 law_app.command()(isoflop)
 law_app.command()(decide)
 law_app.command()(power)

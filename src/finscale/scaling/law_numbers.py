@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,16 +15,9 @@ from finscale.scaling.fit import Fit
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.intervals import Estimate
+from finscale.scaling.prediction import Prediction, with_new_run
 from finscale.scaling.profile import Region
 from finscale.scaling.table import LawTable
-
-
-class Prediction(NamedTuple):
-    """A law's loss at some sizes, with an interval for the curve (not for a single new run)."""
-
-    mean: Array
-    low: Array
-    high: Array
 
 
 @dataclass(frozen=True)
@@ -115,22 +108,32 @@ class LawNumbers:
     def _region(self) -> Region | None:
         return region_of(self.fit, self.level)
 
-    def predict(self, x: ArrayLike) -> Prediction:
-        """Return the loss at sizes x, with the interval of the curve.
+    def predict(self, x: ArrayLike, level: float | None = None) -> Prediction:
+        """Return the loss at sizes x, with intervals of the curve and of one new run.
 
-        The interval is of the same kind as those of :class:`Estimate`: by profile likelihood where
-        the loss and the form allow it, else from the bootstrap.
+        The interval of the curve is of the same kind as those of :class:`Estimate`: by profile
+        likelihood where the loss and the form allow it, else from the bootstrap.
 
         Parameters
         ----------
         x : array, ``[m]`` or ``[m, d]``
             Sizes in the units of the table.
+        level : float, optional
+            Coverage of both intervals; the law's own by default.
 
         Returns
         -------
         Prediction
-            ``mean, low, high``, each ``[m]``; NaN throughout when the law is not identified.
+            ``mean, low, high`` and ``run_low, run_high``, each ``[m]``; NaN throughout when the law
+            is not identified.
         """
+        if level is not None and level != self.level:
+            return replace(self, level=level).predict(x)
+        curve, kept = self._curve(x), self.table.rows(~self.heldout_n)
+        return with_new_run(curve, self.form.columns(x), kept, self.fit, self.level)
+
+    def _curve(self, x: ArrayLike) -> Prediction:
+        """Return the loss at sizes x with the interval of the curve."""
         x_nd = self.form.columns(x)
         if not self.identified:
             unknown = np.full(len(x_nd), np.nan)
