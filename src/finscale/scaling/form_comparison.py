@@ -128,7 +128,7 @@ def compare_forms(
     problem = problem_of(table, loss, horizon=horizon, signed=signed)
     heldout_n = table.largest(holdout)
     scores = []
-    for name, form, axes in _candidates(forms, table, signed):
+    for name, form, axes in candidates(forms, table, signed):
         own = replace(problem, x_nd=problem.x_nd[:, axes])
         fit = fit_form(form, own)
         error = _heldout_error(form, own, heldout_n) if holdout else float("nan")
@@ -147,7 +147,7 @@ def compare_forms(
     return FormComparison(weighted, problem.loss, tuple(sizes.tolist()))
 
 
-def _candidates(
+def candidates(
     forms: Sequence[str | Form] | None, table: LawTable, signed: bool
 ) -> list[tuple[str, Form, list[int]]]:
     """Return (label, form, columns of x) for every form that suits the table."""
