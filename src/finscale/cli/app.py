@@ -22,6 +22,7 @@ from finscale.cli.law_decide import decide
 from finscale.cli.law_isoflop import isoflop
 from finscale.cli.law_power import power
 from finscale.cli.law_predict import predict as predict_law
+from finscale.cli.law_score import score
 from finscale.cli.model import model_app
 from finscale.cli.plan import plan
 from finscale.cli.predict import predict
@@ -80,6 +81,7 @@ def _root(
 
 
 law_app.command("predict")(predict_law)
+law_app.command()(score)
 law_app.command()(isoflop)
 law_app.command()(decide)
 law_app.command()(power)
