@@ -18,6 +18,7 @@ from finscale.cli.evaluate import evaluate
 from finscale.cli.export import export
 from finscale.cli.features import features_app
 from finscale.cli.law import law_app
+from finscale.cli.law_curve import curve
 from finscale.cli.law_decide import decide
 from finscale.cli.law_isoflop import isoflop
 from finscale.cli.law_power import power
@@ -82,6 +83,7 @@ def _root(
 
 law_app.command("predict")(predict_law)
 law_app.command()(score)
+law_app.command()(curve)
 law_app.command()(isoflop)
 law_app.command()(decide)
 law_app.command()(power)

@@ -27,6 +27,8 @@ _HOMES = {
     "Extrapolation": "finscale.scaling.extrapolation",
     "score_extrapolation": "finscale.scaling.extrapolation",
     "Prediction": "finscale.scaling.prediction",
+    "LearningCurves": "finscale.scaling.learning_curve",
+    "fit_curves": "finscale.scaling.learning_curve",
     "Fit": "finscale.scaling.fit",
     "fit_form": "finscale.scaling.fit",
     "Problem": "finscale.scaling.problem",
