@@ -20,14 +20,40 @@ from finscale.cli.options import (
 )
 from finscale.cli.table_options import reads_table
 
+#: Shown below the verbs: a question and the command that answers it.
+_FIRST_STEPS = """\
+A table has one row a run: sizes and a loss, perhaps seeds, days or folds.
+What a column was taken for is said; sizes may be written 5k or 1.5B.
+
+which form, which exponent, how sure
+   law fit runs.csv --x params --compare
+best split of parameters and data by a surface
+   law fit runs.csv --x params --x tokens
+loss of sizes not run: of the curve, and of one new run
+   law predict runs.csv --x params --at 1B --at 7B --level .9
+   law predict runs.csv --x params --x tokens --at params=1B,tokens=20B
+fitted to the small sizes: how far off at the large ones, every form
+   law score runs.csv --x params
+best size ∝ compute^a, by parabolas at each compute
+   law isoflop runs.csv --x params --compute flops --at 1e22
+   law isoflop runs.csv --x params --x tokens --compute-formula 6ND
+loss along the steps of runs, whose rows are no runs
+   law curve steps.csv --along step --group run
+
+All that read a table: --where COLUMN=VALUE reads some rows, --json is for
+programs, -q prints one line, --help says the rest."""
+
 law_app = typer.Typer(
-    help="Fit scaling laws to any table, and ask what a study could see.", no_args_is_help=True
+    help="Fit scaling laws to any table: which form, how far it reaches, what may be claimed.",
+    epilog=_FIRST_STEPS,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
 )
 
 
 @law_app.callback()
 def _root() -> None:
-    """Fit scaling laws to any table, and ask what a study could see."""
+    """Fit scaling laws to any table: which form, how far it reaches, what may be claimed."""
 
 
 @law_app.command()

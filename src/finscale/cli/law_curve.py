@@ -32,6 +32,13 @@ def curve(
     skip: Annotated[
         str | None, typer.Option(help="Leave out the steps up to here (the warm-up): 2k.")
     ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=VALUE",
+            help="Read these rows alone; != for all but these. May be repeated.",
+        ),
+    ] = None,
     signed: Signed = False,
     level: Annotated[
         float, typer.Option(callback=between(0.5, 1), help="Coverage of the intervals.")
@@ -56,6 +63,7 @@ def curve(
         group=group,
         form=form,
         skip=parse_size(skip) if skip else 0.0,
+        where=where or (),
         signed=signed,
         num_replicates=replicates,
         level=level,

@@ -8,7 +8,7 @@ runs, each run is one number.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from scipy.special import stdtrit
 
 from finscale.errors import DataError, FinscaleError
 from finscale.files import null_for_nan
-from finscale.scaling.column_choice import ROW
+from finscale.scaling.column_choice import ROW, kept_rows
 from finscale.scaling.column_names import column_meant
 from finscale.scaling.fit import Fit, fit_form
 from finscale.scaling.forms import FORMS, Form
@@ -121,6 +121,7 @@ def fit_curves(
     group: str | None = None,
     form: str | Form = "power_floor",
     skip: float = 0.0,
+    where: str | Sequence[str] = (),
     signed: bool = False,
     num_replicates: int = 500,
     level: float = 0.95,
@@ -142,6 +143,8 @@ def fit_curves(
         A form of one axis.
     skip : float
         Steps up to here are left out: a warm-up follows no law.
+    where : str or sequence of str
+        Rows to read: ``COLUMN=VALUE`` or ``COLUMN!=VALUE``.
     signed : bool
         Losses may be zero or negative.
     num_replicates, level, random_seed
@@ -172,7 +175,8 @@ def fit_curves(
             hint="power_floor, power, broken_power …",
         )
     form = form.relaxed(form.floor) if signed and form.floor else form
-    frame, place, notes = _rows(table, along, y, group)
+    where = (where,) if isinstance(where, str) else tuple(where)
+    frame, place, notes = _rows(table, along, y, group, where)
     frame, said = _usable(frame, along, y, group, place, skip=skip, signed=signed)
     notes += said
     curves = []
@@ -199,7 +203,9 @@ def fit_curves(
     return LearningCurves(tuple(curves), along, y, mean, interval, level, tuple(notes))
 
 
-def _rows(table: Any, along: str, y: str, group: str | None) -> tuple[pl.DataFrame, str, list[str]]:
+def _rows(
+    table: Any, along: str, y: str, group: str | None, where: Sequence[str]
+) -> tuple[pl.DataFrame, str, list[str]]:
     """Return the columns that matter under the names that were asked for."""
     wanted = [along, y, *([group] if group else [])]
     notes: list[str] = []
@@ -211,12 +217,12 @@ def _rows(table: Any, along: str, y: str, group: str | None) -> tuple[pl.DataFra
         frame = pl.DataFrame(table)
     else:
         frame = pl.from_pandas(table)
-    frame = unnested(frame)
+    frame, left_out = kept_rows(unnested(frame).with_row_index(ROW, 1), where, place)
     meant = {name: column_meant(name, frame.columns, place) for name in wanted}
     if len(set(meant.values())) < len(wanted):
         raise DataError(f"{place}: {', '.join(wanted)} name one column twice.")
-    frame = frame.select(pl.col(column).alias(name) for name, column in meant.items())
-    return frame.with_row_index(ROW, 1), place, notes
+    frame = frame.select(ROW, *(pl.col(column).alias(name) for name, column in meant.items()))
+    return frame, place, [*notes, *left_out]
 
 
 def _usable(
@@ -251,10 +257,11 @@ def _usable(
     keys = [along, *([group] if group else [])]
     twice = kept.filter(pl.struct(keys).is_duplicated())
     if len(twice):
-        whose = f" of {group} {twice[group][0]}" if group else ""
+        same = twice.filter(pl.struct(keys) == twice.select(pl.struct(keys)).item(0, 0))
+        whose = f" of {group} {same[group][0]}" if group else ""
         raise DataError(
-            f"{place}: {along} {twice[along][0]:g}{whose} stands in rows "
-            f"{' and '.join(str(row) for row in twice[ROW].sort()[:2])}: are these two runs?",
+            f"{place}: {along} {same[along][0]:g}{whose} stands in rows {same[ROW][0]} and "
+            f"{same[ROW][1]}: are these two runs?",
             hint="--group COLUMN tells runs apart",
         )
     return kept, notes

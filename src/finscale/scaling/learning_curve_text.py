@@ -21,20 +21,20 @@ def summary(found: LearningCurves) -> str:
         *row("law", f"{form.name}: {form.equation}, x = {found.along}"),
         *row("fitted", f"{found.loss} along {found.along} of {len(found.curves)} runs"),
         "",
-        f"{'run':<24} {'rows':>9} {name:>9}   {level + ' of this run':<20} {'floor':>9}   "
-        "correlation of errors",
+        f"{'run':<22} {'rows':>9} {name:>9}   {level + ' of this run':<20} {'floor':>9}   "
+        "errors correlate",
     ]
     for one in found.curves:
-        label = one.name if len(one.name) <= 24 else one.name[:23] + "…"
+        label = one.name if len(one.name) <= 22 else one.name[:21] + "…"
         if not one.fit.identified:
-            lines.append(f"{label:<24} {one.num_rows:>9,} {'–':>9}   {one.fit.reason}"[:100])
+            lines.append(f"{label:<22} {one.num_rows:>9,} {'–':>9}   {one.fit.reason}"[:100])
             continue
         params = one.fit.params
         floor = number(params[form.floor]) if form.floor else "–"
         own = one.errors
         errors = f"{own.correlation:.2f}, worth {own.num_effective:.0f} rows" if own else "–"
         lines.append(
-            f"{label:<24} {one.num_rows:>9,} {number(one.exponent):>9}   "
+            f"{label:<22} {one.num_rows:>9,} {number(one.exponent):>9}   "
             f"{interval(one.intervals.get(name)):<20} {floor:>9}   {errors}"
         )
     lines.append("")
