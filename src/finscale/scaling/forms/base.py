@@ -74,6 +74,8 @@ class Form:
         ``theta -> x`` of the valley; NaN where the curve has none.
     units : tuple of int
         For each axis, the axis whose geometric mean it is divided by; empty means its own.
+    at_most : tuple of (int, int)
+        Pairs of axes: the first may nowhere exceed the second.
     exponent : str
         The parameter that answers "how fast"; empty where there is none.
     floor : str
@@ -95,6 +97,7 @@ class Form:
     internalise: Callable[[Array, Array], Array] = field(default=_same, repr=False)
     turning: Callable[[Array], Array] | None = field(default=None, repr=False)
     units: tuple[int, ...] = ()
+    at_most: tuple[tuple[int, int], ...] = ()
     exponent: str = ""
     floor: str = ""
     trend: str = "falling"
@@ -151,6 +154,18 @@ class Form:
                 f"got {x_nd.shape[1]}.",
                 hint="name the columns of the size axes, one for each",
             )
+        for part, whole in self.at_most:
+            # a product of two columns may differ from its parts by rounding
+            over_n = np.flatnonzero(x_nd[:, part] > x_nd[:, whole] * (1 + 1e-9))
+            if len(over_n):
+                at, names = over_n[0], (self.axes[part], self.axes[whole])
+                raise FinscaleError(
+                    f"{self.name} takes {names[0]} for a part of {names[1]}, and {names[0]} = "
+                    f"{x_nd[at, part]:g} is more than {names[1]} = {x_nd[at, whole]:g} "
+                    f"({len(over_n)} of {len(x_nd)} sizes).",
+                    hint=f"the axes of {self.name} are {', '.join(self.axes)}, in this order; name "
+                    "the columns so, or choose a form for what the third one is",
+                )
         return x_nd
 
     def reference_sizes(self, x_nd: Array) -> Array:
