@@ -24,6 +24,8 @@ def pinned(form: Form, name: str, value: float) -> Form:
     """Return the form with one non-linear parameter held at an (internal) value."""
     at = form.index(name) - len(form.linear)
 
+    offset, by_offset = form.offset, form.offset_gradient
+
     def insert(q: Array) -> Array:
         return np.insert(q, at, value, axis=-1)
 
@@ -33,6 +35,10 @@ def pinned(form: Form, name: str, value: float) -> Form:
         basis=lambda x_nd, q: form.basis(x_nd, insert(q)),
         basis_gradient=lambda x_nd, q: np.delete(form.basis_gradient(x_nd, insert(q)), at, axis=-1),
         grid=lambda x_nd: tuple(g for i, g in enumerate(form.grid(x_nd)) if i != at),
+        offset=None if offset is None else lambda x_nd, q: offset(x_nd, insert(q)),
+        offset_gradient=None
+        if by_offset is None
+        else lambda x_nd, q: np.delete(by_offset(x_nd, insert(q)), at, axis=-1),
         publish=lambda theta, x0_d: theta,
         internalise=lambda theta, x0_d: theta,
     )

@@ -108,7 +108,7 @@ KAPLAN = Form(
     ),
     basis=_kaplan_basis,
     basis_gradient=_kaplan_gradient,
-    grid=lambda x_nd: (*(np.geomspace(0.02, 3.0, 12),) * 2, np.linspace(-6.0, 6.0, 13)),
+    grid=lambda x_nd: (*(np.geomspace(0.02, 3.0, 24),) * 2, np.linspace(-6.0, 6.0, 13)),
     publish=_kaplan_publish,
     internalise=_kaplan_internalise,
     exponent="alpha",
@@ -161,7 +161,7 @@ ROUTED = Form(
     basis=_routed_basis,
     basis_gradient=_routed_gradient,
     grid=lambda x_nd: (
-        np.geomspace(0.02, 2.0, 12),
+        np.geomspace(0.02, 2.0, 20),
         np.concatenate([-np.geomspace(0.03, 1.0, 4)[::-1], [0.0], np.geomspace(0.03, 1.0, 6)]),
         np.linspace(-0.2, 0.2, 9),
     ),

@@ -14,8 +14,8 @@ _LOG_COST = float(np.log(6.0))
 
 
 def _by_sizes(x_nd: Array) -> tuple[Array, Array]:
-    """Return ln(C/M) and ln(C·M), less ln 6, of N and D: C/M = 6N², C·M = 6D²."""
-    return 2.0 * np.log(x_nd[:, 0]), 2.0 * np.log(x_nd[:, 1])
+    """Return ln(C/M) and ln(C·M) of N and D: C/M = 6N², C·M = 6D²."""
+    return _LOG_COST + 2.0 * np.log(x_nd[:, 0]), _LOG_COST + 2.0 * np.log(x_nd[:, 1])
 
 
 def _by_compute(x_nd: Array) -> tuple[Array, Array]:
@@ -29,7 +29,6 @@ def _overtraining(
     axes: tuple[str, ...],
     equation: str,
     logs: Callable[[Array], tuple[Array, Array]],
-    log_factor: float,
 ) -> Form:
     """Return E + a·(C/M)^-eta + b·(C·M)^-eta for sizes whose logarithms ``logs`` gives."""
 
@@ -44,9 +43,9 @@ def _overtraining(
         return out
 
     def shifted(theta: Array, x0_d: Array, sign: float) -> Array:
-        out = theta.copy()
-        for column, log in enumerate(logs(x0_d[None]), start=1):
-            out[..., column] *= np.exp(sign * theta[..., 3] * (log[0] + log_factor))
+        out, one = theta.copy(), logs(np.ones((1, 2)))
+        for column, log in enumerate(logs(x0_d[None])):
+            out[..., column + 1] *= np.exp(sign * theta[..., 3] * (log - one[column])[0])
         return out
 
     return Form(
@@ -76,7 +75,6 @@ OVERTRAINING = _overtraining(
     ("N", "D"),
     "L = E + (a·M^eta + b·M^-eta)·C^-eta,  C = 6·N·D,  M = D/N",
     _by_sizes,
-    _LOG_COST,
 )
 
 OVERTRAINING_COMPUTE = _overtraining(
@@ -84,5 +82,4 @@ OVERTRAINING_COMPUTE = _overtraining(
     ("C", "M"),
     "L = E + (a·M^eta + b·M^-eta)·C^-eta",
     _by_compute,
-    0.0,
 )
