@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from finscale.cli.options import Ahead, AsJson, Level, Losses, Quiet, between, console, print_json
+from finscale.cli.options import (
+    Ahead,
+    AsJson,
+    Level,
+    Losses,
+    Quiet,
+    Signed,
+    between,
+    console,
+    print_json,
+    say,
+)
+from finscale.cli.table_options import reads_table
 
 
+@reads_table
 def decide(
-    table: Annotated[Path, typer.Argument(help="CSV or parquet: sizes, losses, seeds, days.")],
+    table: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV, JSON, parquet or Excel, exports of trackers: sizes, losses, seeds, days."
+        ),
+    ],
     sesoi: Annotated[
         float,
         typer.Option(
@@ -22,22 +40,24 @@ def decide(
     y: Losses = "loss",
     level: Level = 0.05,
     horizon: Ahead = 1,
-    unit: Annotated[str, typer.Option(help="Of the losses.")] = "nats",
+    signed: Signed = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    *,
+    columns: dict[str, Any],
 ) -> None:
     """Decide what can be claimed from a table of runs, or what would settle an open question."""
     from finscale.scaling.digits import number
     from finscale.scaling.sentences import interval, p_text
-    from finscale.scaling.verdict import Measure
+    from finscale.scaling.table import read_table
     from finscale.scaling.verdict import decide as judge
 
-    measure = Measure(unit=unit)
+    read = read_table(table, x=axis, y=y, signed=signed, **columns)
     verdict = judge(
-        table, sesoi=sesoi, axis=axis, loss=y, level=level, horizon=horizon, measure=measure
+        read, sesoi=sesoi, axis=axis, loss=y, level=level, horizon=horizon, measure=read.measure
     )
     if as_json:
-        print_json(verdict.to_dict())
+        print_json({**verdict.to_dict(), "notes": list(read.notes)})
         return
     terminal = console()
     terminal.print(verdict.sentence)
@@ -49,9 +69,11 @@ def decide(
         f"turns {p_text(verdict.p_turns)} · within ±{number(sesoi)} {p_text(verdict.p_equivalent)}"
     )
     terminal.print(
-        f"whole gain {interval(verdict.gain)} {unit} · next tenfold "
+        f"whole gain {read.measure.amount(interval(verdict.gain))} · next tenfold "
         f"{interval(verdict.next_tenfold)} · largest size missed by {number(law)} "
         f"(constant: {number(constant)})"
     )
     if verdict.up_to_best is not None:
         terminal.print(f"up to there  {verdict.up_to_best.sentence}")
+    for note in read.notes:
+        say(f"note         {note}", terminal)
