@@ -11,13 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from finscale.scaling import law_plot, law_text
 from finscale.scaling.axes import form_for, with_axes_checked
-from finscale.scaling.estimates import estimates_of
+from finscale.scaling.estimates import estimates_of, unidentified_estimates
 from finscale.scaling.fit import Fit, fit_form
 from finscale.scaling.forms import Form
-from finscale.scaling.intervals import Estimate
 from finscale.scaling.law_numbers import LawNumbers
 from finscale.scaling.problem import problem_of
-from finscale.scaling.quantities import quantities_of
 from finscale.scaling.resample import left_out, resample
 from finscale.scaling.table import LawTable, read_table
 
@@ -144,6 +142,7 @@ def fit_law(
         fitted_n=form.predict(problem.x_nd, fit.theta_p),
         leverage_n=fit.diagnostics.leverage_n,
         covariance_nn=known,
+        **spread_of(fit),
     )
     batch = problem.batch(form, draws.y_Rn, draws.weights_Rn)
     left = None if known is not None else left_out(kept)
@@ -153,16 +152,27 @@ def fit_law(
     )
 
 
+def spread_of(fit: Fit) -> dict[str, float]:
+    """Return from how many degrees of freedom a fit's error is told, and its widening.
+
+    A misfit is larger than the error by F, and is told from its own degrees of freedom.
+    """
+    problem, tested = fit.problem, fit.lack_of_fit
+    if problem.error == "misfit" and tested is not None:
+        return {"degrees": tested.degrees[0], "widening": float(np.sqrt(tested.statistic))}
+    if problem.loss == "gls":
+        return {"degrees": problem.covariance_degrees}
+    seeds = problem.seeds
+    left_over = max(problem.num_points - fit.form.num_parameters, 1)
+    return {"degrees": float(left_over if seeds is None else seeds.degrees)}
+
+
 def _form(form: str | Form, table: LawTable, signed: bool) -> Form:
     form = form_for(form, table) if isinstance(form, str) else form
     return form.relaxed(form.floor) if signed and form.floor else form
 
 
 def _unidentified_law(table: LawTable, fit: Fit, heldout_n: NDArray[np.bool_], level: float) -> Law:
-    unknown = (float("nan"), float("nan"))
-    estimates = {
-        q.name: Estimate(q.name, q.meaning, float("nan"), unknown, unknown)
-        for q in quantities_of(fit.form, fit.problem.x_nd, table.axes)
-    }
+    estimates = unidentified_estimates(fit, table.axes, level)
     nothing = np.full((0, fit.form.num_parameters), np.nan)
     return Law(table, fit, estimates, nothing, "nothing", None, heldout_n, level)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from finscale.files import null_for_nan
+from finscale.scaling.estimates import region_of
 from finscale.scaling.fit import Fit
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.intervals import Estimate
+from finscale.scaling.profile import Region
 from finscale.scaling.table import LawTable
 
 
@@ -70,6 +73,8 @@ class LawNumbers:
         Sizes that were kept out of the fit.
     level : float
         Of every interval.
+    chosen : str
+        How the form was chosen, in a sentence; empty where it was named.
     """
 
     table: LawTable
@@ -80,6 +85,7 @@ class LawNumbers:
     block_length: float | None
     heldout_n: NDArray[np.bool_]
     level: float
+    chosen: str = ""
 
     @property
     def form(self) -> Form:
@@ -105,8 +111,15 @@ class LawNumbers:
         """Return an estimate by name: a parameter, ``"gain_x10"``, ``"a"``."""
         return self.estimates[name]
 
+    @cached_property
+    def _region(self) -> Region | None:
+        return region_of(self.fit, self.level)
+
     def predict(self, x: ArrayLike) -> Prediction:
         """Return the loss at sizes x, with the interval of the curve.
+
+        The interval is of the same kind as those of :class:`Estimate`: by profile likelihood where
+        the loss and the form allow it, else from the bootstrap.
 
         Parameters
         ----------
@@ -123,6 +136,10 @@ class LawNumbers:
             unknown = np.full(len(x_nd), np.nan)
             return Prediction(unknown, unknown, unknown)
         mean = self.form.predict(x_nd, self.fit.theta_p)
+        if self._region is not None:
+            x0_d = self.form.reference_sizes(self.fit.problem.x_nd)
+            basis_GnK = self.form.basis(x_nd / x0_d, self._region.grid_GQ)
+            return Prediction(mean, *self._region.combination(basis_GnK))
         curves_Rn = self.form.predict(x_nd, self.replicates_Rp)
         tail = (1 - self.level) / 2
         low, high = np.nanquantile(curves_Rn, [tail, 1 - tail], axis=0)
@@ -163,5 +180,6 @@ class LawNumbers:
             },
             "estimates": {name: e.to_dict() for name, e in self.estimates.items()},
             "heldout": [held.to_dict() for held in self.heldout],
+            "chosen": self.chosen,
             "notes": list(self.table.notes),
         }

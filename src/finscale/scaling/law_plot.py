@@ -75,7 +75,7 @@ def _curve(law: LawNumbers, ax: Axes) -> None:
     mean, low, high = law.predict(x_m)
     fitted, label, name = x_m <= size_n[~out].max(), law.form.equation, law.form.exponent
     if name:
-        label += f",  {name} = {number(law[name].value)} {interval(law[name].percentile)}"
+        label += f",  {name} = {number(law[name].value)} {interval(law[name].interval)}"
     ax.fill_between(x_m, low, high, color=CURVE, alpha=0.14, lw=0, zorder=1)
     ax.plot(x_m[fitted], mean[fitted], color=CURVE, lw=2, zorder=3, label=label)
     ax.plot(x_m[~fitted], mean[~fitted], color=CURVE, lw=1.6, ls=(0, (4, 2)), zorder=3)
@@ -103,7 +103,7 @@ def _surface(law: LawNumbers, ax: Axes) -> None:
         mean, low, high = law.predict(frontier(law, volume_m))
         ax.fill_between(volume_m, low, high, color=CURVE, alpha=0.16, lw=0, zorder=1)
         a = law["a"]
-        power = f"{number(a.value)} {interval(a.percentile)}"
+        power = f"{number(a.value)} {interval(a.interval)}"
         label = f"best split: {table.axes[0]} ∝ compute^{power}"
         ax.plot(volume_m, mean, color=CURVE, lw=2, zorder=2, label=label)
 

@@ -36,9 +36,9 @@ _GRID = 600
 class Gain:
     """What ten times one axis would bring, from ``start``, the largest size measured.
 
-    The loss saved; time and price of training the grown model, None where they do not follow from
-    the axis; and the smallest gain that the test set can see with 80 % power, None where its noise
-    is unknown.
+    The loss saved, as `law fit` says it for the same table; time and price of training the grown
+    model, None where they do not follow from the axis; the smallest gain that the test set can see
+    with 80 % power, None where its noise is unknown; and the form of the law that says so.
     """
 
     axis: str
@@ -47,6 +47,7 @@ class Gain:
     seconds: float | None
     price: float | None
     detectable: float | None
+    form: str = ""
 
     @property
     def clears(self) -> bool | None:
@@ -112,7 +113,7 @@ class Plan:
                 cost = f", {_duration(gain.seconds)}{self._money(gain.price or 0.0)}"
             lines.append(
                 f"×10       {gain.axis} from {size(gain.start)}, the largest measured: "
-                f"loss falls by {interval(gain.gain)}{cost}; {_visibility(gain)}"
+                f"loss falls by {interval(gain.gain)}{_under(gain)}{cost}; {_visibility(gain)}"
             )
         return "\n".join(lines)
 
@@ -121,6 +122,10 @@ class Plan:
 
     def _money(self, price: float) -> str:
         return f", {self.cost.currency}{price:,.2f}" if self.cost.price_per_hour else ""
+
+
+def _under(gain: Gain) -> str:
+    return f" under {gain.form}, as `law fit` says" if gain.form else ""
 
 
 def _visibility(gain: Gain) -> str:
@@ -192,9 +197,11 @@ def plan(
     gains = [_gain_of(sizes, axis, cost, detectable) for axis in moving]
     for name, other in (also or {}).items():
         estimate = other.estimates["gain_x10"]
-        gain = Metric(estimate.value, *estimate.percentile)
+        gain = Metric(estimate.value, *estimate.interval)
         top = float(other.table.x_nd[:, 0].max())
-        gains.append(Gain(name, top, gain, None, None, _detectable(other, test_days, noise)))
+        gains.append(
+            Gain(name, top, gain, None, None, _detectable(other, test_days, noise), other.form.name)
+        )
     return Plan(
         num_parameters=percentile_metric(best, best_R, law.level),
         num_samples=percentile_metric(data, data_R, law.level),
@@ -261,10 +268,11 @@ def _gain_of(sizes: _Sizes, axis: int, cost: CostModel, detectable: float | None
     return Gain(
         axis=law.table.axes[axis],
         start=float(largest_d[axis]),
-        gain=Metric(estimate.value, *estimate.percentile),
+        gain=Metric(estimate.value, *estimate.interval),
         seconds=seconds,
         price=seconds / 3600 * cost.price_per_hour,
         detectable=detectable,
+        form=law.form.name,
     )
 
 

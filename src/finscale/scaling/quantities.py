@@ -18,7 +18,8 @@ class Quantity:
 
     ``of`` maps parameters ``[R, p]`` to ``[R]``. Where the number is linear given the exponents,
     ``weights`` gives the combination of linear coefficients (units x/x0, ``q_GQ -> a_GK``); where
-    it depends on the exponents alone, ``of_q`` gives it.
+    it depends on the exponents alone, ``of_q`` gives it; ``exponent`` is its place where it is one
+    of them.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Quantity:
     of: Callable[[Array], Array]
     weights: Callable[[Array], Array] | None = None
     of_q: Callable[[Array], Array] | None = None
+    exponent: int | None = None
 
 
 def quantities_of(form: Form, x_nd: Array, axes: tuple[str, ...]) -> list[Quantity]:
@@ -33,7 +35,7 @@ def quantities_of(form: Form, x_nd: Array, axes: tuple[str, ...]) -> list[Quanti
 
     Gains start at the largest fitted size of each axis; ``axes`` are names for the words.
     """
-    found = [_parameter(form, i) for i in range(form.num_parameters)]
+    found = [_parameter(form, i, x_nd) for i in range(form.num_parameters)]
     num_moving = 2 if form.name in ("hoffmann", "data_constrained") else 1
     if form.trend != "flat":
         found += [_gain(form, x_nd, axis, axes[axis]) for axis in range(num_moving)]
@@ -53,16 +55,24 @@ def quantities_of(form: Form, x_nd: Array, axes: tuple[str, ...]) -> list[Quanti
     return found
 
 
-def _parameter(form: Form, at: int) -> Quantity:
+def _parameter(form: Form, at: int, x_nd: Array) -> Quantity:
     parameter, num_linear = form.parameters[at], len(form.linear)
-    # the floor is the coefficient of the constant column, the first of every form
-    is_floor, column = parameter.name == form.floor, np.eye(num_linear)[:1]
+    x0_d = form.reference_sizes(x_nd)
+
+    def weights(q: Array) -> Array:
+        # given the exponents a published coefficient is linear in the fitter's own
+        own = np.broadcast_to(np.eye(num_linear), (len(q), num_linear, num_linear))
+        q = np.broadcast_to(q[:, None], (len(q), num_linear, q.shape[-1]))
+        return np.asarray(form.publish(np.concatenate([own, q], axis=-1), x0_d)[..., at])
+
+    is_linear = at < num_linear
     return Quantity(
         parameter.name,
         parameter.meaning,
         lambda theta: theta[:, at],
-        weights=(lambda q: np.repeat(column, len(q), axis=0)) if is_floor else None,
-        of_q=(lambda q: q[:, at - num_linear]) if at >= num_linear else None,
+        weights=weights if is_linear else None,
+        of_q=None if is_linear else (lambda q: q[:, at - num_linear]),
+        exponent=None if is_linear else at - num_linear,
     )
 
 

@@ -59,6 +59,8 @@ def resample(
     fitted_n: Array | None = None,
     leverage_n: Array | None = None,
     covariance_nn: Array | None = None,
+    degrees: float = np.inf,
+    widening: float = 1.0,
 ) -> FitReplicates:
     """Draw replicates of the losses by size.
 
@@ -70,6 +72,10 @@ def resample(
         Needed by the residual scheme: the curve, and each point's leverage.
     covariance_nn : array, ``[n, n]``, optional
         A known covariance: replicates are drawn from it around the curve.
+    degrees, widening : float
+        Degrees of freedom from which the spread of seeds, or of residuals, is told: each replicate
+        draws that spread too, so that its losses follow Student's t and not the normal law. And by
+        what all errors are multiplied, where a misfit is larger than they explain.
 
     References
     ----------
@@ -80,8 +86,11 @@ def resample(
     if covariance_nn is not None and fitted_n is not None:
         normal = rng.standard_normal((num_replicates, len(fitted_n)))
         noise = normal @ np.linalg.cholesky(covariance_nn).T
-        return FitReplicates(fitted_n + noise, None, "parametric")
+        return FitReplicates(fitted_n + widening * noise, None, "parametric")
     scheme = scheme_of(table)
+    spread_R1 = np.ones((num_replicates, 1))
+    if np.isfinite(degrees):
+        spread_R1 *= np.sqrt(degrees / rng.chisquare(degrees, size=(num_replicates, 1)))
     if scheme == "points":
         n = table.num_sizes
         counts = rng.multinomial(n, np.full(n, 1.0 / n), size=num_replicates)
@@ -92,7 +101,7 @@ def resample(
         scaled = (table.y_n - fitted_n) / np.sqrt(np.maximum(1.0 - leverage_n, 0.05))
         scaled = scaled - scaled.mean()
         drawn = rng.integers(0, len(scaled), size=(num_replicates, len(scaled)))
-        return FitReplicates(fitted_n + scaled[drawn], None, scheme)
+        return FitReplicates(fitted_n + spread_R1 * scaled[drawn], None, scheme)
     y_Rn = np.broadcast_to(table.y_n, (num_replicates, table.num_sizes))
     if scheme != "seeds":
         daily_nT = np.nanmean(table.losses_nST, axis=1)
@@ -104,7 +113,8 @@ def resample(
         weights = cell_weights(table.fold_T, block_length, num_replicates, seed)
         y_Rn = weights @ daily_nT.T / weights.sum(axis=-1, keepdims=True)
     if table.seeds_n.max() > 1:
-        y_Rn = y_Rn + seed_replicates(table, num_replicates, rng)
+        y_Rn = y_Rn + spread_R1 * seed_replicates(table, num_replicates, rng)
+    y_Rn = table.y_n + widening * (y_Rn - table.y_n)
     return FitReplicates(y_Rn, None, scheme, block_length if table.has_days else None)
 
 
