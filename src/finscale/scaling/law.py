@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,11 @@ from finscale.scaling.axes import form_for, with_axes_checked
 from finscale.scaling.estimates import estimates_of, unidentified_estimates
 from finscale.scaling.fit import Fit, fit_form
 from finscale.scaling.forms import Form
+from finscale.scaling.forms.fixed import fixed
+from finscale.scaling.grouped import num_groups, run_replicates, without_each_run
 from finscale.scaling.law_numbers import LawNumbers
 from finscale.scaling.problem import problem_of
-from finscale.scaling.resample import left_out, resample
+from finscale.scaling.resample import FitReplicates, left_out, resample
 from finscale.scaling.table import LawTable, read_table
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ def fit_law(
     num_replicates: int = 2000,
     level: float = 0.95,
     random_seed: int = 0,
+    fix: Mapping[str, float | str] | None = None,
     **reading: Any,
 ) -> Law:
     r"""Fit a scaling law to a table of runs, with bootstrap intervals.
@@ -77,7 +80,7 @@ def fit_law(
     form : str or Form
         A name of ``FORMS``; ``"auto"``: a power with a floor, Hoffmann's surface for two axes. A
         form of three axes is named.
-    loss : {"auto", "least_squares", "gls", "huber"}
+    loss : {"auto", "least_squares", "log_least_squares", "gls", "huber"}
         What is minimised. ``"auto"``: GLS with the covariance across sizes where daily losses or a
         ``covariance`` are given, else Huber for surfaces (as the literature has it) and least
         squares for one axis: at financial signal sizes Huber's 1e-3 is as large as the signal.
@@ -95,6 +98,9 @@ def fit_law(
         Mean block of days; Politis and White's choice by default.
     num_replicates, level, random_seed
         Of the bootstrap.
+    fix : mapping of str to float or str, optional
+        Parameters to hold at a number or tied to another: ``{"E": 0, "alpha": "beta"}``; see
+        :func:`finscale.scaling.forms.fixed.fixed`. They are not estimated and count in nothing.
     **reading
         What else :func:`read_table` is told: ``higher_is_better``, ``average``, ``where`` …
 
@@ -121,7 +127,7 @@ def fit_law(
     if not isinstance(table, LawTable):
         table = read_table(table, x=x, y=y, seed=seed, fold=fold, day=day, signed=signed, **reading)
     signed = signed or table.signed
-    form = _form(form, table, signed)
+    form = fixed(_form(form, table, signed), fix or {})
     table = with_axes_checked(table, form)
     heldout_n = table.largest(holdout)
     kept = table.rows(~heldout_n)
@@ -130,25 +136,45 @@ def fit_law(
         known = known[np.ix_(~heldout_n, ~heldout_n)]
     problem = problem_of(kept, loss, covariance=known, horizon=horizon, signed=signed)
     fit = fit_form(form, problem, level=level)
-    if len(kept.axes) == 1 and (kept.seeds_n.max() == 1):
+    if known is None and kept.errors_nS is not None:
+        known = problem.covariance_nn
+    fit = replace(fit, flags=(*fit.flags, *_of_one_run(kept)))
+    if len(kept.axes) == 1 and kept.seeds_n.max() == 1 and num_groups(kept) != 1:
         fit = replace(fit, flags=(*fit.flags, "one seed a size: luck of the seed is not seen"))
     if not fit.identified:
         return _unidentified_law(table, fit, heldout_n, level)
-    draws = resample(
-        kept,
-        num_replicates=num_replicates,
-        seed=random_seed,
-        block_length=block_length,
-        fitted_n=form.predict(problem.x_nd, fit.theta_p),
-        leverage_n=fit.diagnostics.leverage_n,
-        covariance_nn=known,
-        **spread_of(fit),
-    )
+    left: FitReplicates | None
+    if problem.group_n is not None:
+        draws = run_replicates(kept, form, problem, fit.theta_p, num_replicates, random_seed)
+        left = without_each_run(kept)
+    else:
+        draws = resample(
+            kept,
+            num_replicates=num_replicates,
+            seed=random_seed,
+            block_length=block_length,
+            fitted_n=form.predict(problem.x_nd, fit.theta_p),
+            leverage_n=fit.diagnostics.leverage_n,
+            covariance_nn=known,
+            weights_n=problem.weights_n,
+            is_relative=problem.loss == "log_least_squares",
+            **spread_of(fit),
+        )
+        left = None if known is not None else left_out(kept)
     batch = problem.batch(form, draws.y_Rn, draws.weights_Rn)
-    left = None if known is not None else left_out(kept)
     estimates = estimates_of(fit, batch, left, table.axes, level)
     return Law(
         table, fit, estimates, batch.params_Rp, draws.scheme, draws.block_length, heldout_n, level
+    )
+
+
+def _of_one_run(table: LawTable) -> tuple[str, ...]:
+    """Return the caveat of a learning curve: rows that are all checkpoints of one run."""
+    if num_groups(table) != 1:
+        return ()
+    return (
+        "all rows are checkpoints of one run: the curve and its intervals describe that run, and "
+        "say nothing of how another would go",
     )
 
 

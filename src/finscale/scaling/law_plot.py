@@ -102,9 +102,10 @@ def _surface(law: LawNumbers, ax: Axes) -> None:
         volume_m = np.geomspace(volume_n.min(), volume_n.max() * 10, 200)
         mean, low, high = law.predict(frontier(law, volume_m))
         ax.fill_between(volume_m, low, high, color=CURVE, alpha=0.16, lw=0, zorder=1)
-        a = law["a"]
-        power = f"{number(a.value)} {interval(a.interval)}"
-        label = f"best split: {table.axes[0]} ∝ compute^{power}"
+        label = f"best split of {table.axes[0]} and {table.axes[1]}"
+        if "a" in law.estimates:
+            power = f"{number(law['a'].value)} {interval(law['a'].interval)}"
+            label = f"best split: {table.axes[0]} ∝ compute^{power}"
         ax.plot(volume_m, mean, color=CURVE, lw=2, zorder=2, label=label)
 
 
@@ -114,7 +115,7 @@ def frontier(law: LawNumbers, volume_m: Array) -> Array:
     :math:`N = (\alpha A / \beta B)^{1/(\alpha+\beta)} (ND)^{\beta/(\alpha+\beta)}` (Hoffmann et al.
     2022, equation 4).
     """
-    p = law.params
+    p = {name: float(value) for name, value in law.form.named(law.fit.theta_p).items()}
     total = p["alpha"] + p["beta"]
     scale = (p["alpha"] * p["A"] / (p["beta"] * p["B"])) ** (1 / total)
     size_m = scale * volume_m ** (p["beta"] / total)

@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from finscale.errors import FinscaleError
 from finscale.scaling.forms.base import Array, Form, Parameter
+from finscale.scaling.forms.held import Held, read_held
 
-#: ``0.34``, ``beta``, ``-c0``, ``2*beta``.
-_TIE = re.compile(r"\s*(-?)\s*(?:([0-9.]+(?:[eE][-+]?\d+)?)\s*[*·]\s*)?([^\s*·\d.-][^\s*·]*)\s*")
 _SEED = 20_26
 _PROBES = 4
-
-
-@dataclass(frozen=True)
-class _Held:
-    """What is held of a form: numbers and ties, by places in theta; and the places left free."""
-
-    numbers: dict[int, float]
-    ties: dict[int, tuple[int, float]]
-    free: list[int]
-
-    def complete(self, theta: Array, num: int) -> Array:
-        """Return all parameters, in the order of the whole form, from the free ones."""
-        out = np.empty((*theta.shape[:-1], num))
-        out[..., self.free] = theta
-        for at, number in self.numbers.items():
-            out[..., at] = number
-        for at, (other, factor) in self.ties.items():
-            out[..., at] = factor * out[..., other]
-        return out
 
 
 def fixed(form: Form, values: Mapping[str, float | str]) -> Form:
@@ -66,7 +45,7 @@ def fixed(form: Form, values: Mapping[str, float | str]) -> Form:
     """
     if not values:
         return form
-    held = _held(form, values)
+    held = read_held(form, values)
     num_linear, num = len(form.linear), form.num_parameters
     place_q = _held_internally(form, held)
     _check_range(form, held, place_q)
@@ -164,7 +143,7 @@ def _words(value: float | str) -> str:
     return str(value).strip() if isinstance(value, str) else f"{value:g}"
 
 
-def _narrowed(form: Form, held: _Held, at: int) -> Parameter:
+def _narrowed(form: Form, held: Held, at: int) -> Parameter:
     """Return a free parameter, its range such that those tied to it stay in theirs."""
     parameter = form.parameters[at]
     for tied, (other, factor) in held.ties.items():
@@ -183,7 +162,7 @@ def _inside(axis: Array, parameter: Parameter) -> Array:
     return kept if len(kept) else np.array([(parameter.lower + parameter.upper) / 2])
 
 
-def _still_free(form: Form, held: _Held, name: str) -> str:
+def _still_free(form: Form, held: Held, name: str) -> str:
     """Return the free parameter that has a role; empty where a number does."""
     if not name:
         return ""
@@ -192,70 +171,7 @@ def _still_free(form: Form, held: _Held, name: str) -> str:
     return form.names[at] if at in held.free else ""
 
 
-def _held(form: Form, values: Mapping[str, float | str]) -> _Held:
-    numbers: dict[int, float] = {}
-    ties: dict[int, tuple[int, float]] = {}
-    for name, value in values.items():
-        at, read = form.index(name), _read(form, name, value)
-        if isinstance(read, float):
-            numbers[at] = read
-        else:
-            ties[at] = read
-    # a tie to a parameter that is itself held is followed to its end
-    for at in list(ties):
-        other, factor, seen = *ties[at], {at}
-        while other in ties and other not in seen:
-            seen.add(other)
-            other, factor = ties[other][0], factor * ties[other][1]
-        if other in seen:
-            raise FinscaleError(
-                f"{form.names[at]} is tied to itself ({_pairs(values)}).",
-                hint="leave the parameter that the others follow free, or give it a number",
-            )
-        if (at < len(form.linear)) != (other < len(form.linear)):
-            raise FinscaleError(
-                f"{form.names[at]} and {form.names[other]} of {form.name} are not of one kind: one "
-                "multiplies a power, the other is inside it.",
-                hint=f"tie exponents to exponents: {form.equation}",
-            )
-        if other in numbers:
-            numbers[at] = factor * numbers[other]
-            del ties[at]
-        else:
-            ties[at] = other, factor
-    free = [at for at in range(form.num_parameters) if at not in numbers and at not in ties]
-    if not free:
-        raise FinscaleError(
-            f"every parameter of {form.name} is held, and nothing is left to fit.",
-            hint="leave one free",
-        )
-    return _Held(numbers, ties, free)
-
-
-def _pairs(values: Mapping[str, float | str]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in values.items())
-
-
-def _read(form: Form, name: str, value: float | str) -> float | tuple[int, float]:
-    try:
-        number = float(value)
-    except ValueError:
-        pass
-    else:
-        if not np.isfinite(number):
-            raise FinscaleError(f"{name} = {value} is not a number.", hint=f"say {name}=0.34")
-        return number
-    found = _TIE.fullmatch(str(value))
-    if found is None:
-        raise FinscaleError(
-            f"{name} = {value!r} is neither a number nor a parameter of {form.name}.",
-            hint=f"say {name}=0.34 or {name}=2*{form.names[-1]}; it has {', '.join(form.names)}",
-        )
-    sign, factor, other = found.groups()
-    return form.index(other), (-1.0 if sign else 1.0) * float(factor or 1.0)
-
-
-def _probes(form: Form, held: _Held) -> Array:
+def _probes(form: Form, held: Held) -> Array:
     """Return published parameters that are all different, with what is held, ``[probes, p]``."""
     rng = np.random.default_rng(_SEED)
     theta = rng.uniform(0.3, 0.9, (_PROBES, form.num_parameters))
@@ -296,14 +212,14 @@ def _row(form: Form, at: int, x0_d: Array, *, is_zero: bool = False) -> Array | 
     return rows[0]
 
 
-def _internal(form: Form, held: _Held, at: int, x0_d: Array) -> float | None:
+def _internal(form: Form, held: Held, at: int, x0_d: Array) -> float | None:
     """Return the internal value of a held exponent, if it depends on nothing that is free."""
     with np.errstate(all="ignore"):
         values = form.internalise(_probes(form, held), x0_d)[:, at]
     return float(values[0]) if np.allclose(values, values[0], rtol=1e-9) else None
 
 
-def _is_free_of_units(form: Form, held: _Held) -> bool:
+def _is_free_of_units(form: Form, held: Held) -> bool:
     """Return whether what is held means the same in any units of size.
 
     Where it does not (A, but not alpha), sizes are fitted as they are.
@@ -326,7 +242,7 @@ def _is_free_of_units(form: Form, held: _Held) -> bool:
     return True
 
 
-def _linear_part(form: Form, held: _Held) -> tuple[Array, Array]:
+def _linear_part(form: Form, held: Held) -> tuple[Array, Array]:
     """Return all linear parameters as ``offset_K + mix_KF @ free ones``, in the fitter's units."""
     num_linear = len(form.linear)
     kept = [at for at in held.free if at < num_linear]
@@ -352,7 +268,7 @@ def _linear_part(form: Form, held: _Held) -> tuple[Array, Array]:
     return offset_K, mix_KF
 
 
-def _held_internally(form: Form, held: _Held) -> dict[int, float]:
+def _held_internally(form: Form, held: Held) -> dict[int, float]:
     """Return the held exponents as the fitter has them."""
     found = {}
     for at in held.numbers:
@@ -369,7 +285,7 @@ def _held_internally(form: Form, held: _Held) -> dict[int, float]:
     return found
 
 
-def _check_range(form: Form, held: _Held, internal: Mapping[int, float]) -> None:
+def _check_range(form: Form, held: Held, internal: Mapping[int, float]) -> None:
     for at, number in held.numbers.items():
         parameter, value = form.parameters[at], internal.get(at, number)
         if not parameter.lower <= value <= parameter.upper:
