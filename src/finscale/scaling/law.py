@@ -13,6 +13,8 @@ from finscale.errors import FinscaleError
 from finscale.scaling import law_plot, law_text
 from finscale.scaling.estimates import estimates_of, unidentified_estimates
 from finscale.scaling.fit import Fit, fit_form
+from finscale.scaling.form_choice import choose_form
+from finscale.scaling.form_comparison import USUAL
 from finscale.scaling.forms import FORMS, Form
 from finscale.scaling.law_numbers import LawNumbers
 from finscale.scaling.problem import problem_of
@@ -74,7 +76,9 @@ def fit_law(
     y : str
         Loss column.
     form : str or Form
-        A name of ``FORMS``; ``"auto"``: a power with a floor, Hoffmann's surface for two axes.
+        A name of ``FORMS``; ``"auto"``: Hoffmann's surface for two axes; for one a power with a
+        floor, unless the table rejects it and another form is far better by AICc and at the
+        largest size (:mod:`finscale.scaling.form_choice`).
     loss : {"auto", "least_squares", "gls", "huber"}
         What is minimised. ``"auto"``: GLS with the covariance across sizes where daily losses or a
         ``covariance`` are given, else Huber for surfaces (as the literature has it) and least
@@ -116,34 +120,37 @@ def fit_law(
     """
     if not isinstance(table, LawTable):
         table = read_table(table, x=x, y=y, seed=seed, fold=fold, day=day, signed=signed)
-    form = _form(form, table, signed)
+    chosen, named = "", None if form == "auto" and len(table.axes) == 1 else form
     heldout_n = table.largest(holdout)
     kept = table.rows(~heldout_n)
     known = None if covariance is None else np.asarray(covariance, dtype=np.float64)
     if known is not None:
         known = known[np.ix_(~heldout_n, ~heldout_n)]
     problem = problem_of(kept, loss, covariance=known, horizon=horizon, signed=signed)
-    fit = fit_form(form, problem, level=level)
+    if named is None:
+        choice = choose_form(problem, signed=signed, level=level)
+        fit, chosen = choice.fit, choice.sentence
+    else:
+        fit = fit_form(_form(named, table, signed), problem, level=level)
     if len(kept.axes) == 1 and (kept.seeds_n.max() == 1):
         fit = replace(fit, flags=(*fit.flags, "one seed a size: luck of the seed is not seen"))
     if not fit.identified:
-        return _unidentified_law(table, fit, heldout_n, level)
+        return _unidentified_law(table, fit, heldout_n, level, chosen)
     draws = resample(
         kept,
         num_replicates=num_replicates,
         seed=random_seed,
         block_length=block_length,
-        fitted_n=form.predict(problem.x_nd, fit.theta_p),
+        fitted_n=fit.form.predict(problem.x_nd, fit.theta_p),
         leverage_n=fit.diagnostics.leverage_n,
         covariance_nn=known,
         **spread_of(fit),
     )
-    batch = problem.batch(form, draws.y_Rn, draws.weights_Rn)
+    batch = problem.batch(fit.form, draws.y_Rn, draws.weights_Rn)
     left = None if known is not None else left_out(kept)
     estimates = estimates_of(fit, batch, left, table.axes, level)
-    return Law(
-        table, fit, estimates, batch.params_Rp, draws.scheme, draws.block_length, heldout_n, level
-    )
+    drawn = batch.params_Rp, draws.scheme, draws.block_length
+    return Law(table, fit, estimates, *drawn, heldout_n, level, chosen)
 
 
 def spread_of(fit: Fit) -> dict[str, float]:
@@ -163,17 +170,18 @@ def spread_of(fit: Fit) -> dict[str, float]:
 
 def _form(form: str | Form, table: LawTable, signed: bool) -> Form:
     if isinstance(form, str):
-        auto = {1: "power_floor", 2: "hoffmann", 3: "data_constrained"}
-        if form == "auto" and len(table.axes) not in auto:
+        if form == "auto" and len(table.axes) not in USUAL:
             raise FinscaleError(
                 f"no form has {len(table.axes)} size axes.", hint="name at most three"
             )
-        form = FORMS[auto[len(table.axes)] if form == "auto" else form]
+        form = FORMS[USUAL[len(table.axes)] if form == "auto" else form]
     form.columns(table.x_nd)
     return form.relaxed(form.floor) if signed and form.floor else form
 
 
-def _unidentified_law(table: LawTable, fit: Fit, heldout_n: NDArray[np.bool_], level: float) -> Law:
+def _unidentified_law(
+    table: LawTable, fit: Fit, heldout_n: NDArray[np.bool_], level: float, chosen: str
+) -> Law:
     estimates = unidentified_estimates(fit, table.axes, level)
     nothing = np.full((0, fit.form.num_parameters), np.nan)
-    return Law(table, fit, estimates, nothing, "nothing", None, heldout_n, level)
+    return Law(table, fit, estimates, nothing, "nothing", None, heldout_n, level, chosen)
