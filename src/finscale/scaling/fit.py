@@ -247,6 +247,12 @@ def _flags(
     for i in np.flatnonzero(leverage_n > HIGH_LEVERAGE):
         size = " × ".join(f"{value:.4g}" for value in problem.x_nd[i])
         flags.append(f"the point at {size} is fitted by itself (leverage {leverage_n[i]:.2f})")
+    left_over = problem.num_points - form.num_parameters
+    if problem.loss == "least_squares" and problem.error == "points" and left_over == 1:
+        flags.append(
+            "the size of the error is told from 1 degree of freedom: points that happen to lie on "
+            "the curve look precise"
+        )
     if form.floor in diagnostics.at_bound:
         flags.append("the floor rests on 0: power without a floor fits as well")
     return tuple(flags)

@@ -33,7 +33,12 @@ def num_groups(table: LawTable) -> int:
 
 
 def run_replicates(
-    table: LawTable, form: Form, problem: Problem, theta_p: Array, num_replicates: int, seed: int
+    table: LawTable,
+    form: Form,
+    problem: Problem,
+    theta_p: Array,
+    num_replicates: int,
+    seed: int | tuple[int, ...],
 ) -> FitReplicates:
     """Draw replicates of the mean loss of each size around a fitted curve, by runs.
 

@@ -55,6 +55,7 @@ def resample(
     *,
     num_replicates: int,
     seed: int = 0,
+    curve: int = 0,
     block_length: float | None = None,
     fitted_n: Array | None = None,
     leverage_n: Array | None = None,
@@ -68,6 +69,8 @@ def resample(
 
     Parameters
     ----------
+    curve : int
+        Which of several curves this is: with one ``seed`` they share days and nothing else.
     block_length : float, optional
         Mean block of days; by default Politis and White's choice for the loss differences.
     fitted_n, leverage_n : array, ``[n]``
@@ -88,7 +91,7 @@ def resample(
     Politis and Romano (1994), stationary bootstrap; Rao and Wu (1988), rescaling for few draws;
     Davison and Hinkley (1997), section 6.2, for residuals divided by sqrt(1 - leverage).
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, curve] if curve else seed)
     if covariance_nn is not None and fitted_n is not None:
         normal = rng.standard_normal((num_replicates, len(fitted_n)))
         noise = normal @ np.linalg.cholesky(covariance_nn).T
