@@ -59,6 +59,8 @@ class LawTable:
         The first row of each size in the table, from 1; empty where there is no table.
     weights_nS, errors_nS : array, ``[n, S]``, optional
         How much each run counts, or the standard error of its loss; NaN where there is none.
+    cells : polars.Series, optional
+        Fold and day of each cell; None where there are none.
     groups_nS : array of int, ``[n, S]``, optional
         Which run each loss is a checkpoint of; -1 where there is none.
     """
@@ -76,6 +78,7 @@ class LawTable:
     weights_nS: Array | None = None
     errors_nS: Array | None = None
     groups_nS: NDArray[np.int64] | None = None
+    cells: pl.Series | None = None
 
     @property
     def runs_nS(self) -> Array:
@@ -209,7 +212,7 @@ def read_table(
         stderr,
     )
     wanted = (*_names(x), y)
-    frame, place, notes = _frame(source, wanted, sheet, member)
+    frame, place, notes = frame_of(source, wanted, sheet, member)
     axes = _names(x)
     meant = {name: column_meant(name, frame.columns, place) for name in wanted}
     if len(set(meant.values())) < len(wanted):
@@ -256,9 +259,10 @@ def _turned(measure: Measure) -> str:
     return f"{measure.title}: higher is better; fitted as {measure.fitted}{way_out}"
 
 
-def _frame(
-    source: Any, wanted: Sequence[str], sheet: str | None, member: str | None
+def frame_of(
+    source: Any, wanted: Sequence[str], sheet: str | None = None, member: str | None = None
 ) -> tuple[pl.DataFrame, str, list[str]]:
+    """Return a table as a frame, what it is called, and what was left out on reading it."""
     if isinstance(source, str | Path):
         frame, notes = read_file(Path(source), wanted, sheet=sheet, member=member)
         return frame, str(source), notes
@@ -297,4 +301,5 @@ def _arrays(cells: TableCells) -> tuple[LawTable, list[str]]:
     has_days = roles.day is not None
     table = LawTable(axes, y, x_nd, losses_nST, fold_T.astype(np.int64), has_days, row_n=rows_n)
     own = run_arrays(runs, cells.choice, at_n, losses_nST.shape[:2])
-    return replace(table, **own._asdict()), notes
+    told = runs["_cells"][0] if "_cells" in runs.columns else None
+    return replace(table, cells=told, **own._asdict()), notes
