@@ -184,7 +184,9 @@ class TableCells:
 
     def _without_copies(self, runs: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
         """Settle runs of one size whose losses agree more than chance explains."""
-        if self.choice.drop_duplicates is False:
+        said = self.choice.weights or self.choice.stderr
+        # runs of unequal error: the precise ones lie closer than the spread of all explains
+        if self.choice.drop_duplicates is False or (said and runs[said].n_unique() > 1):
             return runs, []
         at_R = runs.select(pl.struct(self.axes).rle_id()).to_series().to_numpy()
         pairs = copied_runs(at_R, np.stack(runs[self.y].to_list()))
