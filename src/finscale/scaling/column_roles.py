@@ -57,6 +57,8 @@ def column_roles(
     seed = choice.seed
     if seed is None and (seed := seed_column(frame, free, place)) is not None:
         announce(seed, "seeds", "seed")
+    if seed is None and choice.group is not None:
+        seed = choice.group
     fold = choice.fold
     if fold is None and (fold := _fold(frame, free, place)) is not None:
         announce(fold, "folds", "fold")

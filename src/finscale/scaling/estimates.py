@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from finscale.scaling.batch import BatchFit
@@ -59,10 +61,22 @@ def unidentified_estimates(fit: Fit, axes: tuple[str, ...], level: float) -> dic
 
 
 def region_of(fit: Fit, level: float) -> Region | None:
-    """Return the confidence set of a fit by a quadratic loss; None where it is not scanned."""
-    if fit.problem.loss == "huber" or len(fit.form.nonlinear) > _MOST_SCANNED:
+    """Return the confidence set of a fit by a quadratic loss; None where it is not scanned.
+
+    Squares of ln L are those of relative errors near the fit. Checkpoints of one run have no
+    likelihood of their own: they are redrawn.
+    """
+    problem, objective = fit.problem, fit.objective
+    if problem.loss == "huber" or len(fit.form.nonlinear) > _MOST_SCANNED:
         return None
-    region = confidence_region(fit.form, fit.problem, fit.objective, level)
+    if problem.group_n is not None:
+        return None
+    if problem.loss == "log_least_squares":
+        fitted_n = fit.form.predict(problem.x_nd, fit.theta_p)
+        weights_n = problem.weights_n / fitted_n**2
+        problem = replace(problem, loss="least_squares", weights_n=weights_n)
+        objective = float(problem.batch(fit.form).objective_R[0])
+    region = confidence_region(fit.form, problem, objective, level)
     return region if region.known else None
 
 
@@ -94,6 +108,8 @@ def _profile(quantity: Quantity, fit: Fit, region: Region | None, level: float) 
     form, problem = fit.form, fit.problem
     if region is not None:
         return _inside(quantity, region)
+    if problem.group_n is not None:
+        return None
     internal = form.internalise(fit.theta_p, form.reference_sizes(problem.x_nd))
     if quantity.name in {p.name for p in form.nonlinear} and len(form.nonlinear) < 3:
         at = float(internal[form.index(quantity.name)])
@@ -111,5 +127,6 @@ def _inside(quantity: Quantity, region: Region) -> Interval | None:
         return (-np.inf if below else low), (np.inf if above else high)
     if quantity.weights is None:
         return None
-    low_M, high_M = region.combination(quantity.weights(region.grid_GQ)[:, None])
+    shift_G1 = None if quantity.shift is None else quantity.shift(region.grid_GQ)[:, None]
+    low_M, high_M = region.combination(quantity.weights(region.grid_GQ)[:, None], shift_G1)
     return float(low_M[0]), float(high_M[0])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from finscale.files import null_for_nan
+from finscale.scaling.effective import effective_points
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.misfit import LackOfFit, lack_of_fit
@@ -144,6 +145,14 @@ def fit_form(form: Form, problem: Problem, *, level: float = 0.95) -> Fit:
     theta_p, fitted_n = batch.params_Rp[0], batch.fitted_Rn[0]
     objective = float(batch.objective_R[0])
     at_bound = tuple(name for name, at in zip(form.names, batch.at_bound_Rp[0], strict=True) if at)
+    if problem.group_n is not None:
+        error_n = (
+            np.log(problem.y_n / fitted_n) * fitted_n
+            if problem.is_logarithmic
+            else (problem.y_n - fitted_n)
+        )
+        worth = effective_points(problem.group_n, problem.whitened(error_n, fitted_n))
+        problem = replace(problem, observations=worth)
     tested = lack_of_fit(form, problem, objective, at_bound)
     if tested is not None and tested.rejected:
         problem = replace(problem, error="misfit")
@@ -161,8 +170,11 @@ def _hopeless(form: Form, problem: Problem) -> str:
     """Return why no fit is possible; empty if one is."""
     num_sizes = len(np.unique(problem.x_nd, axis=0))
     wanted = form.num_parameters + 1
+    if form.held and (problem.pooled[1] or problem.loss == "gls"):
+        # where the error is known apart from the curve, as many points as numbers will do
+        wanted = form.num_parameters
     if form.trend != "flat":
-        wanted = max(wanted, FEWEST_SIZES)
+        wanted = wanted if form.held else max(wanted, FEWEST_SIZES)
         low, high = problem.y_n.min(), problem.y_n.max()
         if high - low <= 1e-12 * max(abs(low), abs(high)):
             return "every loss is the same: there is nothing that size explains"
@@ -235,6 +247,12 @@ def _flags(
     for i in np.flatnonzero(leverage_n > HIGH_LEVERAGE):
         size = " × ".join(f"{value:.4g}" for value in problem.x_nd[i])
         flags.append(f"the point at {size} is fitted by itself (leverage {leverage_n[i]:.2f})")
+    left_over = problem.num_points - form.num_parameters
+    if problem.loss == "least_squares" and problem.error == "points" and left_over == 1:
+        flags.append(
+            "the size of the error is told from 1 degree of freedom: points that happen to lie on "
+            "the curve look precise"
+        )
     if form.floor in diagnostics.at_bound:
         flags.append("the floor rests on 0: power without a floor fits as well")
     return tuple(flags)

@@ -142,7 +142,9 @@ class LawNumbers:
         if self._region is not None:
             x0_d = self.form.reference_sizes(self.fit.problem.x_nd)
             basis_GnK = self.form.basis(x_nd / x0_d, self._region.grid_GQ)
-            return Prediction(mean, *self._region.combination(basis_GnK))
+            own = self.form.offset
+            offset_Gn = None if own is None else own(x_nd / x0_d, self._region.grid_GQ)
+            return Prediction(mean, *self._region.combination(basis_GnK, offset_Gn))
         curves_Rn = self.form.predict(x_nd, self.replicates_Rp)
         tail = (1 - self.level) / 2
         low, high = np.nanquantile(curves_Rn, [tail, 1 - tail], axis=0)

@@ -24,6 +24,7 @@ from finscale.scaling.table import LawTable
 #: Loss functions: what is added up over points.
 LOSSES = {
     "least_squares": "squares of L - fitted, weighted by seeds",
+    "log_least_squares": "squares of ln L - ln fitted, weighted by seeds",
     "gls": "Mahalanobis distance with the covariance across sizes",
     "huber": "Huber (1e-3) of ln L - ln fitted",
 }
@@ -72,6 +73,10 @@ class Problem:
     covariance_degrees, day_degrees : float
         Degrees of freedom of an estimated covariance, and of the part of it that comes from days;
         infinite for a known one.
+    group_n : array of int, ``[n]``, optional
+        Which run each point is a checkpoint of, where runs have several.
+    observations : float, optional
+        How many independent points those are worth (:mod:`finscale.scaling.effective`).
     """
 
     x_nd: Array
@@ -83,6 +88,8 @@ class Problem:
     error: str = "points"
     covariance_degrees: float = np.inf
     day_degrees: float = np.inf
+    group_n: NDArray[np.int64] | None = None
+    observations: float | None = None
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
@@ -96,16 +103,21 @@ class Problem:
         return int(np.count_nonzero(self.weights_n))
 
     @property
+    def is_logarithmic(self) -> bool:
+        """Whether the loss function compares logarithms of losses."""
+        return self.loss in ("huber", "log_least_squares")
+
+    @property
     def pooled(self) -> tuple[float, int]:
         """Squares and degrees of freedom of seeds that count as error beside the points'."""
-        if self.error != "seeds" or self.seeds is None or self.loss != "least_squares":
+        if self.error != "seeds" or self.seeds is None or "least" not in self.loss:
             return 0.0, 0
         return self.seeds.squares, self.seeds.degrees
 
     @property
-    def num_observations(self) -> int:
+    def num_observations(self) -> float:
         """Points; with the seeds' degrees of freedom where these count: the number of runs."""
-        return self.num_points + self.pooled[1]
+        return (self.observations or self.num_points) + self.pooled[1]
 
     def batch(
         self, form: Form, y_Rn: Array | None = None, multiples_Rn: Array | None = None
@@ -131,6 +143,7 @@ class Problem:
         if self.loss == "huber":
             error_n = np.abs(np.log(fitted_n) - np.log(self.y_n))
             scale_n = scale_n * np.sqrt(np.minimum(1.0, DELTA / np.maximum(error_n, DELTA)))
+        if self.is_logarithmic:
             scale_n = scale_n / fitted_n
         return np.asarray(values_n_ * scale_n.reshape(-1, *[1] * (values_n_.ndim - 1)))
 
@@ -144,6 +157,8 @@ class Problem:
             weights_n=self.weights_n[keep],
             covariance_nn=None if covariance is None else covariance[np.ix_(keep, keep)],
             seeds=self.seeds and SeedError(self.seeds.squares_n[keep], self.seeds.degrees_n[keep]),
+            group_n=None if self.group_n is None else self.group_n[keep],
+            observations=None,
         )
 
     def deviance(self, objective: Array | float) -> Array:
@@ -158,7 +173,8 @@ class Problem:
             return objective
         n = self.num_observations
         # Rounding leaves about 1e-30 of an exact fit: less is no evidence.
-        least = 1e-30 * max(float(np.sum(self.y_n**2)), 1e-300)
+        whole = float(len(self.y_n)) if "log" in self.loss else float(np.sum(self.y_n**2))
+        least = 1e-30 * max(whole, 1e-300)
         factor = 2.0 if self.loss == "huber" else 1.0
         squares = np.maximum(objective + self.pooled[0], least)
         return np.asarray(factor * n * np.log(squares / n))
@@ -173,7 +189,7 @@ class Problem:
         squares, degrees = self.pooled
         if self.loss == "gls" and self.error != "misfit":
             return _quantile(self.covariance_degrees, level) ** 2
-        freedom = max(self.num_points - num_parameters, 1) + degrees
+        freedom = max((self.observations or self.num_points) - num_parameters, 1) + degrees
         factor = 2.0 if self.loss == "huber" else 1.0
         share = _quantile(freedom, level) ** 2 / freedom / factor
         return (objective + squares) * share
@@ -203,15 +219,17 @@ def problem_of(
     ``loss``, ``covariance``, ``horizon`` and ``signed`` are as in :func:`fit_law`.
     """
     daily = table.has_days and table.losses_nST.shape[-1] > 1
+    covariance = _known_covariance(table, loss) if covariance is None else covariance
     if loss == "auto":
         surface = len(table.axes) > 1 and not signed
-        known = daily or covariance is not None
+        known = (daily and table.weights_nS is None) or covariance is not None
         loss = "gls" if known else "huber" if surface else "least_squares"
-    if loss == "huber" and signed:
+    if loss in ("huber", "log_least_squares") and signed:
         raise FinscaleError(
-            "huber works on ln L; signed losses have none.", hint="use least_squares or gls"
+            f"{loss} works on ln L; signed losses have none.", hint="use least_squares or gls"
         )
-    weights_n = table.seeds_n.astype(np.float64)
+    weights_n = point_weights(table, loss)
+    group_n = _groups(table, loss)
     if loss == "gls":
         every, day = np.inf, np.inf
         if covariance is None:
@@ -219,15 +237,93 @@ def problem_of(
         _check_invertible(covariance)
         problem = Problem(table.x_nd, table.y_n, loss, weights_n, covariance)
         return replace(problem, covariance_degrees=every, day_degrees=day)
-    seeds = _seed_error(table)
+    seeds = None if group_n is not None else _seed_error(table)
+    if seeds is not None and loss == "log_least_squares":
+        seeds = SeedError(seeds.squares_n / table.y_n**2, seeds.degrees_n)
     # Days or folds that all runs share are an error which seeds do not show.
     error = "seeds" if seeds is not None and table.losses_nST.shape[-1] == 1 else "points"
-    return Problem(table.x_nd, table.y_n, loss, weights_n, seeds=seeds, error=error)
+    own = Problem(table.x_nd, table.y_n, loss, weights_n, seeds=seeds, error=error)
+    return replace(own, group_n=group_n)
+
+
+def point_weights(table: LawTable, loss: str) -> Array:
+    """Return the weight of each point, ``[n]``: its runs, each 1 on average.
+
+    Standard errors weigh by 1/s²; where logarithms are compared by (L/s)².
+    """
+    if table.errors_nS is not None and loss != "gls":
+        weights_n = 1.0 / mean_variances(table)
+        if loss in ("huber", "log_least_squares"):
+            weights_n = weights_n * table.y_n**2
+        return np.asarray(weights_n * table.seeds_n.sum() / weights_n.sum())
+    if table.weights_nS is None or loss == "gls":
+        return table.seeds_n.astype(np.float64)
+    return np.asarray(np.nansum(table.weights_nS, axis=-1) / np.nanmean(table.weights_nS))
+
+
+def mean_variances(table: LawTable) -> Array:
+    """Return the variance of each size's mean, ``[n]``, from its runs' standard errors.
+
+    Runs of one size may differ by more than their own errors explain: what is left of the pooled
+    variance of seeds (method of moments, DerSimonian and Laird 1986) is added to every run's.
+    """
+    assert table.errors_nS is not None
+    own_n = np.nansum(table.errors_nS**2, axis=-1) / table.seeds_n
+    degrees_n = table.seeds_n - 1
+    between = 0.0
+    if degrees_n.sum():
+        squares = float(np.nansum((table.runs_nS - table.y_n[:, None]) ** 2))
+        between = max((squares - float(np.sum(degrees_n * own_n))) / float(degrees_n.sum()), 0.0)
+    return np.asarray((own_n + between) / table.seeds_n)
+
+
+def _known_covariance(table: LawTable, loss: str) -> Array | None:
+    """Return the covariance that standard errors tell; None where none are given."""
+    if table.errors_nS is None:
+        return None
+    if table.losses_nST.shape[-1] > 1:
+        raise FinscaleError(
+            "the spread over days or folds already tells the error of each loss, and standard "
+            "errors tell another.",
+            hint="give the table without --stderr, or average the days: --average COLUMN",
+        )
+    return np.diag(mean_variances(table)) if loss in ("auto", "gls") else None
+
+
+def _groups(table: LawTable, loss: str) -> NDArray[np.int64] | None:
+    """Return the run of each point; None where each is of a run of its own, or all of one."""
+    if loss == "gls" and table.weights_nS is not None:
+        raise FinscaleError(
+            "gls weighs points by their covariance, and weights say something else.",
+            hint="weights go with --loss least_squares, log_least_squares or huber",
+        )
+    if table.groups_nS is None:
+        return None
+    if table.losses_nST.shape[-1] > 1:
+        raise FinscaleError(
+            "runs are redrawn as wholes, and so are days; a table of checkpoints has one of both.",
+            hint="leave --group away, or average the days: --average COLUMN",
+        )
+    if loss == "gls":
+        raise FinscaleError(
+            "checkpoints of one run move together, which gls by standard errors or seeds does not "
+            "know.",
+            hint="--group goes with --loss least_squares, log_least_squares or huber",
+        )
+    group_n = table.groups_nS[
+        np.arange(len(table.groups_nS)), (table.groups_nS >= 0).argmax(axis=1)
+    ]
+    num = len(np.unique(table.groups_nS[table.groups_nS >= 0]))
+    # a run of each point leaves nothing to tie together, one run nothing to compare
+    return None if num in (1, int(table.seeds_n.sum())) else group_n
 
 
 def _seed_error(table: LawTable) -> SeedError | None:
     degrees_n = table.seeds_n - 1
-    squares_n = np.nansum((table.runs_nS - table.y_n[:, None]) ** 2, axis=-1)
+    squares_nS = (table.runs_nS - table.y_n[:, None]) ** 2
+    if table.weights_nS is not None:
+        squares_nS = squares_nS * table.weights_nS / np.nanmean(table.weights_nS)
+    squares_n = np.nansum(squares_nS, axis=-1)
     return SeedError(squares_n, degrees_n) if degrees_n.sum() else None
 
 

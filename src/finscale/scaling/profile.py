@@ -25,6 +25,8 @@ def pinned(form: Form, name: str, value: float) -> Form:
     """Return the form with one non-linear parameter held at an (internal) value."""
     at = form.index(name) - len(form.linear)
 
+    offset, by_offset = form.offset, form.offset_gradient
+
     def insert(q: Array) -> Array:
         return np.insert(q, at, value, axis=-1)
 
@@ -34,6 +36,10 @@ def pinned(form: Form, name: str, value: float) -> Form:
         basis=lambda x_nd, q: form.basis(x_nd, insert(q)),
         basis_gradient=lambda x_nd, q: np.delete(form.basis_gradient(x_nd, insert(q)), at, axis=-1),
         grid=lambda x_nd: tuple(g for i, g in enumerate(form.grid(x_nd)) if i != at),
+        offset=None if offset is None else lambda x_nd, q: offset(x_nd, insert(q)),
+        offset_gradient=None
+        if by_offset is None
+        else lambda x_nd, q: np.delete(by_offset(x_nd, insert(q)), at, axis=-1),
         publish=lambda theta, x0_d: theta,
         internalise=lambda theta, x0_d: theta,
     )
@@ -119,10 +125,11 @@ class Region:
         numbers = value(self.grid_GQ)
         return float(numbers.min()), float(numbers.max())
 
-    def combination(self, a_GMK: Array) -> tuple[Array, Array]:
+    def combination(self, a_GMK: Array, shift_GM: Array | None = None) -> tuple[Array, Array]:
         """Return the extremes of M combinations of the linear coefficients, ``[M]`` each.
 
         Signs of the coefficients bound them where all of a combination's weights agree in sign.
+        ``shift_GM`` is added: a part of the loss that no coefficient multiplies.
         """
         num = a_GMK.shape[1]
         if not self.known:
@@ -133,14 +140,15 @@ class Region:
         room_GM = self.room_G[:, None] * np.sum(a_GMK * spread, axis=-1)
         half_GM = np.sqrt(np.maximum(room_GM, 0.0))
         centre_GM = np.sum(a_GMK * self.c_GK[:, None], axis=-1)
-        low_M = np.min(centre_GM - half_GM, axis=0)
-        high_M = np.max(centre_GM + half_GM, axis=0)
+        low_GM, high_GM = centre_GM - half_GM, centre_GM + half_GM
         fixed_M = (a_GMK[..., self.free_K] == 0).all(axis=(0, 2))
         signed_GMK = a_GMK[..., ~self.free_K]
         positive_M = fixed_M & (signed_GMK >= 0).all(axis=(0, 2))
         negative_M = fixed_M & (signed_GMK <= 0).all(axis=(0, 2))
-        low_M = np.where(positive_M, np.maximum(low_M, 0.0), low_M)
-        return low_M, np.where(negative_M, np.minimum(high_M, 0.0), high_M)
+        low_GM = np.where(positive_M, np.maximum(low_GM, 0.0), low_GM)
+        high_GM = np.where(negative_M, np.minimum(high_GM, 0.0), high_GM)
+        shift = np.zeros(1) if shift_GM is None else shift_GM
+        return np.min(low_GM + shift, axis=0), np.max(high_GM + shift, axis=0)
 
 
 def confidence_region(form: Form, problem: Problem, objective: float, level: float) -> Region:
