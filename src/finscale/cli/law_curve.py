@@ -51,12 +51,12 @@ def curve(
     from finscale.errors import FinscaleError, did_you_mean
     from finscale.scaling.forms import FORMS
     from finscale.scaling.law_text import interval, number
-    from finscale.scaling.learning_curve import fit_curves
+    from finscale.scaling.learning_curve import fit_learning_curves
     from finscale.scaling.sizes import parse_size
 
     if form not in FORMS:
         raise FinscaleError(f"there is no form {form!r}.", hint=did_you_mean(form, FORMS))
-    found = fit_curves(
+    found = fit_learning_curves(
         table,
         along,
         y,

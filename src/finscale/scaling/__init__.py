@@ -28,7 +28,7 @@ _HOMES = {
     "score_extrapolation": "finscale.scaling.extrapolation",
     "Prediction": "finscale.scaling.prediction",
     "LearningCurves": "finscale.scaling.learning_curve",
-    "fit_curves": "finscale.scaling.learning_curve",
+    "fit_learning_curves": "finscale.scaling.learning_curve",
     "Fit": "finscale.scaling.fit",
     "fit_form": "finscale.scaling.fit",
     "Problem": "finscale.scaling.problem",

@@ -260,19 +260,20 @@ def _interval(fit: Fit, x_md: Array, mean_m: Array, level: float) -> tuple[Array
     region = region_of(fit, level)
     x0_d = fit.form.reference_sizes(fit.problem.x_nd)
     if region is not None:
-        return region.combination(fit.form.basis(x_md / x0_d, region.grid_GQ))
+        own, scaled_md = fit.form.offset, x_md / x0_d
+        offset_Gm = None if own is None else own(scaled_md, region.grid_GQ)
+        return region.combination(fit.form.basis(scaled_md, region.grid_GQ), offset_Gm)
     problem, form = fit.problem, fit.form
     internal_p = form.internalise(fit.theta_p, x0_d)
     fitted_n = form.predict(problem.x_nd, fit.theta_p)
     slope_np = form.jacobian(problem.x_nd / x0_d, internal_p)
-    if problem.loss == "huber":
-        # relative errors, all of one size: Huber's own weights say nothing of their spread
-        left_over = max(problem.num_points - form.num_parameters, 1)
+    left_over = max(problem.num_points - form.num_parameters, 1)
+    if problem.is_logarithmic:
+        # errors of one size, all relative: Huber's own weights say nothing of their spread
         squares = float(np.sum((np.log(fitted_n) - np.log(problem.y_n)) ** 2))
         slope_np, variance = slope_np / fitted_n[:, None], squares / left_over
     else:
         slope_np = problem.whitened(slope_np, fitted_n)
-        left_over = max(problem.num_points - form.num_parameters, 1)
         variance = 1.0 if problem.loss == "gls" else fit.objective / left_over
     ahead_mp = form.jacobian(x_md / x0_d, internal_p) @ np.linalg.pinv(slope_np)
     reach_m = stdtrit(left_over, 0.5 + level / 2) * np.sqrt(variance * (ahead_mp**2).sum(axis=1))

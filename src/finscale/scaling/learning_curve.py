@@ -25,6 +25,7 @@ from finscale.scaling.fit import Fit, fit_form
 from finscale.scaling.forms import FORMS, Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.intervals import Interval, percentile_interval
+from finscale.scaling.learning_curve_text import CAVEAT, summary
 from finscale.scaling.problem import Problem
 from finscale.scaling.serial import SerialErrors, serial_errors
 from finscale.scaling.table_file import read_file
@@ -38,12 +39,6 @@ from finscale.scaling.table_values import (
 
 #: Longer runs are averaged to so many points, evenly spaced in the logarithm of the steps.
 MOST_POINTS = 200
-#: What every learning curve needs to be read with.
-CAVEAT = (
-    "rows of one run are one training, not many: a run's interval redraws its errors as correlated "
-    "as they are, and holds for this run; over runs, runs are counted. A point on the way is no "
-    "finished run, whose learning rate has come down"
-)
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,7 @@ class LearningCurve:
 
 @dataclass(frozen=True)
 class LearningCurves:
-    """The curves of all runs; made by :func:`fit_curves`.
+    """The curves of all runs; made by :func:`fit_learning_curves`.
 
     ``mean`` and ``interval`` are of the exponent over runs, by Student's t with a run as one
     number; the interval is NaN for one run.
@@ -86,8 +81,6 @@ class LearningCurves:
 
     def summary(self) -> str:
         """Return runs, exponents and the caveat, as text."""
-        from finscale.scaling.learning_curve_text import summary
-
         return summary(self)
 
     def to_dict(self) -> dict[str, Any]:
@@ -113,7 +106,7 @@ class LearningCurves:
         return {key: null_for_nan(value) for key, value in content.items()}
 
 
-def fit_curves(
+def fit_learning_curves(
     table: Any,
     along: str = "step",
     y: str = "loss",
@@ -164,7 +157,7 @@ def fit_curves(
     >>> import numpy as np
     >>> step = np.geomspace(100, 1e5, 60)
     >>> noise = 0.001 * np.random.default_rng(0).standard_normal(60)
-    >>> found = fit_curves({"step": step, "loss": 0.5 + 3 * step**-0.3 + noise})
+    >>> found = fit_learning_curves({"step": step, "loss": 0.5 + 3 * step**-0.3 + noise})
     >>> round(found.mean, 1)
     0.3
     """

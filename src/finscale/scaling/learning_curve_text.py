@@ -11,10 +11,16 @@ if TYPE_CHECKING:
     from finscale.scaling.learning_curve import LearningCurves
 
 
+#: What every learning curve needs to be read with.
+CAVEAT = (
+    "rows of one run are one training, not many: a run's interval redraws its errors as correlated "
+    "as they are, and holds for this run; over runs, runs are counted. A point on the way is no "
+    "finished run, whose learning rate has come down"
+)
+
+
 def summary(found: LearningCurves) -> str:
     """Return what ``LearningCurves.summary`` says."""
-    from finscale.scaling.learning_curve import CAVEAT
-
     form, level = found.curves[0].fit.form, f"{found.level:.0%}"
     name = form.exponent
     lines = [

@@ -90,37 +90,55 @@ def run_noise(x_md: Array, mean_m: Array, table: LawTable, fit: Fit) -> RunNoise
 
     From seeds, where sizes have several; along one axis their variance may follow a trend, which is
     not carried beyond the sizes fitted. Else from the distances of runs from the curve. A form that
-    does not fit is as far off at new sizes as at the old ones.
+    does not fit is as far off at new sizes as at the old ones. Errors are relative where the law
+    was fitted to logarithms.
     """
     problem, num = fit.problem, len(x_md)
-    left_over = problem.num_points - fit.form.num_parameters
-    degrees_n = table.seeds_n - 1
-    about_curve = float(fit.objective / left_over) if left_over > 0 else np.nan
-    if degrees_n.sum():
-        squares_n = np.nansum((table.runs_nS - table.y_n[:, None]) ** 2, axis=-1)
-        variance_m = np.full(num, squares_n.sum() / degrees_n.sum())
-        freedom_m = np.full(num, float(degrees_n.sum()))
-        words = f"seeds, {degrees_n.sum()} degrees of freedom"
-        if len(table.axes) == 1:
-            sample_n = squares_n / np.maximum(degrees_n, 1)
-            own_n, freedom_n = (a[0] for a in seed_variances(sample_n[None], degrees_n))
-            log_n, log_m = np.log(table.x_nd[:, 0]), np.log(x_md[:, 0])
-            variance_m = np.interp(log_m, log_n, own_n)
-            freedom_m = np.interp(log_m, log_n, freedom_n)
-        if problem.error == "misfit" and problem.loss == "least_squares":
+    unit_m = mean_m if problem.is_logarithmic else np.ones(num)
+    about_curve, left_over = _about_curve(fit)
+    if (table.seeds_n > 1).any() and problem.group_n is None:
+        variance_m, freedom_m = _seeds(x_md, table, relative=problem.is_logarithmic)
+        words = f"seeds, {int((table.seeds_n - 1).sum())} degrees of freedom"
+        if problem.error == "misfit" and problem.loss != "gls":
             variance_m = np.maximum(variance_m, about_curve)
-            freedom_m = np.full(num, float(left_over))
+            freedom_m = np.full(num, left_over)
             words = "distances from a curve that does not fit"
-        return RunNoise(np.sqrt(variance_m), freedom_m, words)
+        return RunNoise(unit_m * np.sqrt(variance_m), freedom_m, words)
     unknown = np.full(num, np.nan)
     if problem.loss == "gls":
         return RunNoise(unknown, np.ones(num), "not told: one seed a size")
-    if left_over < 1:
+    if not left_over > 0:
         return RunNoise(unknown, np.ones(num), "not told: no run is left over for noise")
-    freedom_m = np.full(num, float(left_over))
     words = f"distances of {problem.num_points} runs from the curve"
+    if problem.group_n is not None:
+        words = f"distances of {int(left_over) + 1} runs' checkpoints from the curve"
+    return RunNoise(unit_m * np.sqrt(about_curve), np.full(num, left_over), words)
+
+
+def _about_curve(fit: Fit) -> tuple[float, float]:
+    """Return the variance of runs about the curve, and its degrees of freedom; NaN if none."""
+    problem = fit.problem
+    left_over = float(problem.num_points - fit.form.num_parameters)
+    if left_over <= 0:
+        return float("nan"), 0.0
+    squares = fit.objective
     if problem.loss == "huber":
         fitted_n = fit.form.predict(problem.x_nd, fit.theta_p)
         squares = float(np.sum((np.log(fitted_n) - np.log(problem.y_n)) ** 2))
-        return RunNoise(mean_m * np.sqrt(squares / left_over), freedom_m, f"{words}, in ln L")
-    return RunNoise(np.full(num, np.sqrt(about_curve)), freedom_m, words)
+    # checkpoints of a run are far off together: so many runs are so many distances
+    freedom = left_over if problem.group_n is None else len(np.unique(problem.group_n)) - 1.0
+    return squares / left_over, freedom
+
+
+def _seeds(x_md: Array, table: LawTable, *, relative: bool) -> tuple[Array, Array]:
+    """Return the variance over seeds at new sizes, and its degrees of freedom, ``[m]`` each."""
+    degrees_n = table.seeds_n - 1
+    squares_n = np.nansum((table.runs_nS - table.y_n[:, None]) ** 2, axis=-1)
+    squares_n = squares_n / table.y_n**2 if relative else squares_n
+    if len(table.axes) > 1:
+        total = float(degrees_n.sum())
+        return np.full(len(x_md), squares_n.sum() / total), np.full(len(x_md), total)
+    sample_n = squares_n / np.maximum(degrees_n, 1)
+    variance_n, freedom_n = (a[0] for a in seed_variances(sample_n[None], degrees_n))
+    log_n, log_m = np.log(table.x_nd[:, 0]), np.log(x_md[:, 0])
+    return np.interp(log_m, log_n, variance_n), np.interp(log_m, log_n, freedom_n)
