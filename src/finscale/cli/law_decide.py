@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,11 @@ from finscale.cli.options import (
     say,
 )
 from finscale.cli.table_options import reads_table
+from finscale.errors import FinscaleError
+
+if TYPE_CHECKING:
+    from finscale.scaling.table import LawTable
+    from finscale.scaling.verdict import Verdict
 
 
 @reads_table
@@ -41,6 +46,13 @@ def decide(
     level: Level = 0.05,
     horizon: Ahead = 1,
     signed: Signed = False,
+    by: Annotated[
+        str | None,
+        typer.Option(help="Column that tells several curves apart: judge each and compare them."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="With --by: write a figure of the curves: png, svg or pdf.")
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
     *,
@@ -52,10 +64,35 @@ def decide(
     from finscale.scaling.table import read_table
     from finscale.scaling.verdict import decide as judge
 
+    def judged(read: LawTable) -> Verdict:
+        return judge(
+            read, sesoi=sesoi, axis=axis, loss=y, level=level, horizon=horizon, measure=read.measure
+        )
+
+    if by is not None:
+        from finscale.cli.law_curves import decide_curves
+
+        decide_curves(
+            table,
+            by,
+            judged,
+            axis=axis,
+            y=y,
+            level=level,
+            horizon=horizon,
+            signed=signed,
+            plot=plot,
+            as_json=as_json,
+            quiet=quiet,
+            columns=columns,
+        )
+        return
+    if plot is not None:
+        raise FinscaleError(
+            "--plot draws the curves of --by.", hint="for one curve: finscale law fit … --plot"
+        )
     read = read_table(table, x=axis, y=y, signed=signed, **columns)
-    verdict = judge(
-        read, sesoi=sesoi, axis=axis, loss=y, level=level, horizon=horizon, measure=read.measure
-    )
+    verdict = judged(read)
     if as_json:
         print_json({**verdict.to_dict(), "notes": list(read.notes)})
         return

@@ -71,6 +71,21 @@ def _options(
             rich_help_panel=_PANEL,
         ),
     ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            help="Column that names the run a row is a checkpoint of: runs are redrawn, not rows.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="Column of how much a row counts.", rich_help_panel=_PANEL),
+    ] = None,
+    stderr: Annotated[
+        str | None,
+        typer.Option(help="Column of the losses' standard errors.", rich_help_panel=_PANEL),
+    ] = None,
     higher_is_better: Annotated[
         bool | None,
         typer.Option(

@@ -16,6 +16,9 @@ MEANINGS = {
     "N": "parameters",
     "D": "samples that a training sees, repeats counted",
     "U": "unique samples",
+    "C": "compute",
+    "M": "samples per parameter",
+    "X": "experts or another second size",
 }
 _AUTOMATIC = {1: "power_floor", 2: "hoffmann"}
 
@@ -48,15 +51,14 @@ def _described(form: Form) -> str:
 
 
 def with_axes_checked(table: LawTable, form: Form) -> LawTable:
-    """Return the table with a note on what a form of three axes takes its columns for.
+    """Return the table with a note on what a form takes its columns for, unless it is N and D.
 
     Raises
     ------
     DataError
         If there are more unique samples than samples, naming the row.
     """
-    form.columns(table.x_nd)
-    if {"D", "U"} <= set(form.axes):
+    if len(form.axes) == len(table.axes) and {"D", "U"} <= set(form.axes):
         seen, unique = form.axes.index("D"), form.axes.index("U")
         bad = np.flatnonzero(table.x_nd[:, unique] > table.x_nd[:, seen] * (1 + 1e-9))
         if len(bad):
@@ -70,7 +72,8 @@ def with_axes_checked(table: LawTable, form: Form) -> LawTable:
                 f"samples among those that were seen.",
                 hint=f"it takes {_described(form)}, in this order of --x",
             )
-    if len(form.axes) < 3:
+    form.columns(table.x_nd)
+    if len(form.axes) < 2 or form.axes == ("N", "D"):
         return table
     named = ", ".join(
         f"{column} ({format_count(low)} … {format_count(high)}) as {axis}, "

@@ -39,6 +39,8 @@ class ColumnChoice:
         Of each run the row with the largest value of this column is kept: its last step.
     drop_duplicates : bool, optional
         Whether of copies one is kept (True) or all are (False); None refuses copies.
+    group, weights, stderr : str, optional
+        Columns that name the run a checkpoint is of, weigh a row, or hold its standard error.
     """
 
     seed: str | None = None
@@ -49,11 +51,17 @@ class ColumnChoice:
     where: tuple[str, ...] = ()
     last: str | None = None
     drop_duplicates: bool | None = None
+    group: str | None = None
+    weights: str | None = None
+    stderr: str | None = None
 
     @property
     def named(self) -> tuple[str, ...]:
         """The columns that are named, rows left out."""
-        own = (self.seed, self.day, self.fold, self.last, *self.average)
+        # --seed and --group may both be the column of runs
+        group = None if self.group == self.seed else self.group
+        more = (group, self.weights, self.stderr)
+        own = (self.seed, self.day, self.fold, self.last, *self.average, *more)
         return tuple(name for name in own if name not in (None, ROWS))
 
     def resolved(self, names: Sequence[str], place: str) -> ColumnChoice:
@@ -76,6 +84,9 @@ class ColumnChoice:
             day=full(self.day),
             fold=full(self.fold),
             last=full(self.last),
+            group=full(self.group),
+            weights=full(self.weights),
+            stderr=full(self.stderr),
             average=tuple(str(full(name)) for name in self.average),
             ignore=tuple(column_meant(name, names, place) for name in self.ignore),
         )

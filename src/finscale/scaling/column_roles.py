@@ -61,6 +61,8 @@ def column_roles(
     rows, seed = choice.seed == ROWS, None if choice.seed == ROWS else choice.seed
     if seed is None and not rows and (seed := seed_column(frame, free, place)) is not None:
         announce(seed, "seeds", "seed")
+    if seed is None and choice.group is not None:
+        seed = choice.group
     fold = choice.fold
     if fold is None and (fold := _fold(frame, free, place)) is not None:
         announce(fold, "folds", "fold")

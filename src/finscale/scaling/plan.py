@@ -37,9 +37,9 @@ _GRID = 600
 class Gain:
     """What ten times one axis would bring, from ``start``, the largest size measured.
 
-    The loss saved; time and price of training the grown model, None where they do not follow from
-    the axis; and the smallest gain that the test set can see with 80 % power, None where its noise
-    is unknown.
+    The loss saved, as `law fit` says it for the same table; time and price of training the grown
+    model, None where they do not follow from the axis; the smallest gain that the test set can see
+    with 80 % power, None where its noise is unknown; and the form of the law that says so.
     """
 
     axis: str
@@ -48,6 +48,7 @@ class Gain:
     seconds: float | None
     price: float | None
     detectable: float | None
+    form: str = ""
 
     @property
     def clears(self) -> bool | None:
@@ -118,7 +119,7 @@ class Plan:
             change = f"{title} {moves} by {self.measure.amount(interval(gain.gain))}"
             lines.append(
                 f"×10       {gain.axis} from {size(gain.start)}, the largest measured: "
-                f"{change}{cost}; {_visibility(gain)}"
+                f"{change}{_under(gain)}{cost}; {_visibility(gain)}"
             )
         return "\n".join(lines)
 
@@ -135,6 +136,10 @@ class Plan:
 
     def _money(self, price: float) -> str:
         return f", {self.cost.currency}{price:,.2f}" if self.cost.price_per_hour else ""
+
+
+def _under(gain: Gain) -> str:
+    return f" under {gain.form}, as `law fit` says" if gain.form else ""
 
 
 def _visibility(gain: Gain) -> str:
@@ -206,9 +211,11 @@ def plan(
     gains = [_gain_of(sizes, axis, cost, detectable) for axis in moving]
     for name, other in (also or {}).items():
         estimate = other.estimates["gain_x10"]
-        gain = Metric(estimate.value, *estimate.percentile)
+        gain = Metric(estimate.value, *estimate.interval)
         top = float(other.table.x_nd[:, 0].max())
-        gains.append(Gain(name, top, gain, None, None, _detectable(other, test_days, noise)))
+        gains.append(
+            Gain(name, top, gain, None, None, _detectable(other, test_days, noise), other.form.name)
+        )
     return Plan(
         num_parameters=percentile_metric(best, best_R, law.level),
         num_samples=percentile_metric(data, data_R, law.level),
@@ -276,10 +283,11 @@ def _gain_of(sizes: _Sizes, axis: int, cost: CostModel, detectable: float | None
     return Gain(
         axis=law.table.axes[axis],
         start=float(largest_d[axis]),
-        gain=Metric(estimate.value, *estimate.percentile),
+        gain=Metric(estimate.value, *estimate.interval),
         seconds=seconds,
         price=seconds / 3600 * cost.price_per_hour,
         detectable=detectable,
+        form=law.form.name,
     )
 
 

@@ -10,7 +10,12 @@ from scipy.special import ndtri, stdtrit
 
 from finscale.errors import FinscaleError, did_you_mean
 from finscale.scaling.batch import BatchFit, fit_batch
-from finscale.scaling.covariance import least_bandwidth, long_run_covariance, size_covariance
+from finscale.scaling.covariance import (
+    SizeCovariance,
+    least_bandwidth,
+    long_run_covariance,
+    size_covariance,
+)
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.robust import DELTA
@@ -19,9 +24,28 @@ from finscale.scaling.table import LawTable
 #: Loss functions: what is added up over points.
 LOSSES = {
     "least_squares": "squares of L - fitted, weighted by seeds",
+    "log_least_squares": "squares of ln L - ln fitted, weighted by seeds",
     "gls": "Mahalanobis distance with the covariance across sizes",
     "huber": "Huber (1e-3) of ln L - ln fitted",
 }
+
+
+@dataclass(frozen=True)
+class SeedError:
+    """Squares of seeds about their size's mean, ``[n]``, and their degrees of freedom, ``[n]``."""
+
+    squares_n: Array
+    degrees_n: NDArray[np.int64]
+
+    @property
+    def squares(self) -> float:
+        """Sum of squares over all sizes."""
+        return float(self.squares_n.sum())
+
+    @property
+    def degrees(self) -> int:
+        """Degrees of freedom over all sizes."""
+        return int(self.degrees_n.sum())
 
 
 @dataclass(frozen=True)
@@ -40,6 +64,19 @@ class Problem:
         Weight of each point (its number of seeds).
     covariance_nn : array, ``[n, n]``, optional
         For ``gls``.
+    seeds : SeedError, optional
+        How much seeds of one size differ, where sizes have several.
+    error : {"points", "seeds", "misfit"}
+        What the size of the error is told from, for ``least_squares``: the distances of points from
+        the curve; these and seeds together; or, for ``gls`` too, those distances because the form
+        does not fit (:mod:`finscale.scaling.misfit`).
+    covariance_degrees, day_degrees : float
+        Degrees of freedom of an estimated covariance, and of the part of it that comes from days;
+        infinite for a known one.
+    group_n : array of int, ``[n]``, optional
+        Which run each point is a checkpoint of, where runs have several.
+    observations : float, optional
+        How many independent points those are worth (:mod:`finscale.scaling.effective`).
     """
 
     x_nd: Array
@@ -47,6 +84,12 @@ class Problem:
     loss: str
     weights_n: Array
     covariance_nn: Array | None = None
+    seeds: SeedError | None = None
+    error: str = "points"
+    covariance_degrees: float = np.inf
+    day_degrees: float = np.inf
+    group_n: NDArray[np.int64] | None = None
+    observations: float | None = None
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
@@ -58,6 +101,23 @@ class Problem:
     def num_points(self) -> int:
         """Number of points with a positive weight."""
         return int(np.count_nonzero(self.weights_n))
+
+    @property
+    def is_logarithmic(self) -> bool:
+        """Whether the loss function compares logarithms of losses."""
+        return self.loss in ("huber", "log_least_squares")
+
+    @property
+    def pooled(self) -> tuple[float, int]:
+        """Squares and degrees of freedom of seeds that count as error beside the points'."""
+        if self.error != "seeds" or self.seeds is None or "least" not in self.loss:
+            return 0.0, 0
+        return self.seeds.squares, self.seeds.degrees
+
+    @property
+    def num_observations(self) -> float:
+        """Points; with the seeds' degrees of freedom where these count: the number of runs."""
+        return (self.observations or self.num_points) + self.pooled[1]
 
     def batch(
         self, form: Form, y_Rn: Array | None = None, multiples_Rn: Array | None = None
@@ -83,6 +143,7 @@ class Problem:
         if self.loss == "huber":
             error_n = np.abs(np.log(fitted_n) - np.log(self.y_n))
             scale_n = scale_n * np.sqrt(np.minimum(1.0, DELTA / np.maximum(error_n, DELTA)))
+        if self.is_logarithmic:
             scale_n = scale_n / fitted_n
         return np.asarray(values_n_ * scale_n.reshape(-1, *[1] * (values_n_.ndim - 1)))
 
@@ -95,35 +156,54 @@ class Problem:
             y_n=self.y_n[keep],
             weights_n=self.weights_n[keep],
             covariance_nn=None if covariance is None else covariance[np.ix_(keep, keep)],
+            seeds=self.seeds and SeedError(self.seeds.squares_n[keep], self.seeds.degrees_n[keep]),
+            group_n=None if self.group_n is None else self.group_n[keep],
+            observations=None,
         )
 
     def deviance(self, objective: Array | float) -> Array:
         """Return -2 ln L, up to a constant, of a least objective.
 
-        GLS: the distance itself. Least squares: n·ln(RSS/n), the variance profiled out. Huber: the
-        same of a Laplace law, 2n·ln(objective/n), to which it comes down when errors exceed delta.
+        GLS: the distance itself. Least squares: n·ln(RSS/n), the variance profiled out; where seeds
+        count as error, n is the number of runs and RSS their squares. Huber: the same of a Laplace
+        law, 2n·ln(objective/n), to which it comes down when errors exceed delta.
         """
         objective = np.asarray(objective, dtype=np.float64)
         if self.loss == "gls":
             return objective
-        n = self.num_points
+        n = self.num_observations
         # Rounding leaves about 1e-30 of an exact fit: less is no evidence.
-        least = 1e-30 * max(float(np.sum(self.y_n**2)), 1e-300)
+        whole = float(len(self.y_n)) if "log" in self.loss else float(np.sum(self.y_n**2))
+        least = 1e-30 * max(whole, 1e-300)
         factor = 2.0 if self.loss == "huber" else 1.0
-        return np.asarray(factor * n * np.log(np.maximum(objective, least) / n))
+        squares = np.maximum(objective + self.pooled[0], least)
+        return np.asarray(factor * n * np.log(squares / n))
 
-    def cutoff(self, num_parameters: int, level: float) -> float:
-        """Return by how much the deviance may rise inside a confidence set for one number.
+    def slack(self, objective: float, num_parameters: int, level: float) -> float:
+        """Return by how much the objective may rise inside a confidence set for one number.
 
-        Chi-squared for GLS; for a variance estimated from n - p degrees of freedom the exact
-        F-based value (Bates and Watts 1988, section 6.1).
+        It is t²·s², t the quantile of Student's t and s² the variance of a point of weight 1: known
+        for GLS, else estimated (Bates and Watts 1988, section 6.1). Of Huber's loss it is what
+        raises the deviance by as much.
         """
-        if self.loss == "gls":
-            return float(ndtri(0.5 + level / 2) ** 2)
-        freedom = max(self.num_points - num_parameters, 1)
-        t = float(stdtrit(freedom, 0.5 + level / 2))
+        squares, degrees = self.pooled
+        if self.loss == "gls" and self.error != "misfit":
+            return _quantile(self.covariance_degrees, level) ** 2
+        freedom = max((self.observations or self.num_points) - num_parameters, 1) + degrees
         factor = 2.0 if self.loss == "huber" else 1.0
-        return factor * self.num_points * float(np.log1p(t**2 / freedom / factor))
+        share = _quantile(freedom, level) ** 2 / freedom / factor
+        return (objective + squares) * share
+
+    def cutoff(self, objective: float, num_parameters: int, level: float) -> float:
+        """Return by how much the deviance may rise inside a confidence set for one number."""
+        highest = objective + self.slack(objective, num_parameters, level)
+        return float(self.deviance(highest) - self.deviance(objective))
+
+
+def _quantile(degrees: float, level: float) -> float:
+    """Return the two-sided quantile of Student's t; the normal one for infinite degrees."""
+    tail = 0.5 + level / 2
+    return float(ndtri(tail) if np.isinf(degrees) else stdtrit(degrees, tail))
 
 
 def problem_of(
@@ -139,31 +219,144 @@ def problem_of(
     ``loss``, ``covariance``, ``horizon`` and ``signed`` are as in :func:`fit_law`.
     """
     daily = table.has_days and table.losses_nST.shape[-1] > 1
+    covariance = _known_covariance(table, loss) if covariance is None else covariance
     if loss == "auto":
         surface = len(table.axes) > 1 and not signed
-        known = daily or covariance is not None
+        known = (daily and table.weights_nS is None) or covariance is not None
         loss = "gls" if known else "huber" if surface else "least_squares"
-    if loss == "huber" and signed:
+    if loss in ("huber", "log_least_squares") and signed:
         raise FinscaleError(
-            "huber works on ln L; signed losses have none.", hint="use least_squares or gls"
+            f"{loss} works on ln L; signed losses have none.", hint="use least_squares or gls"
+        )
+    weights_n = point_weights(table, loss)
+    group_n = _groups(table, loss)
+    if loss == "gls":
+        every, day = np.inf, np.inf
+        if covariance is None:
+            covariance, every, day = _covariance(table, horizon)
+        _check_invertible(covariance)
+        problem = Problem(table.x_nd, table.y_n, loss, weights_n, covariance)
+        return replace(problem, covariance_degrees=every, day_degrees=day)
+    seeds = None if group_n is not None else _seed_error(table)
+    if seeds is not None and loss == "log_least_squares":
+        seeds = SeedError(seeds.squares_n / table.y_n**2, seeds.degrees_n)
+    # Days or folds that all runs share are an error which seeds do not show.
+    error = "seeds" if seeds is not None and table.losses_nST.shape[-1] == 1 else "points"
+    own = Problem(table.x_nd, table.y_n, loss, weights_n, seeds=seeds, error=error)
+    return replace(own, group_n=group_n)
+
+
+def point_weights(table: LawTable, loss: str) -> Array:
+    """Return the weight of each point, ``[n]``: its runs, each 1 on average.
+
+    Standard errors weigh by 1/s²; where logarithms are compared by (L/s)².
+    """
+    if table.errors_nS is not None and loss != "gls":
+        weights_n = 1.0 / mean_variances(table)
+        if loss in ("huber", "log_least_squares"):
+            weights_n = weights_n * table.y_n**2
+        return np.asarray(weights_n * table.seeds_n.sum() / weights_n.sum())
+    if table.weights_nS is None or loss == "gls":
+        return table.seeds_n.astype(np.float64)
+    return np.asarray(np.nansum(table.weights_nS, axis=-1) / np.nanmean(table.weights_nS))
+
+
+def mean_variances(table: LawTable) -> Array:
+    """Return the variance of each size's mean, ``[n]``, from its runs' standard errors.
+
+    Runs of one size may differ by more than their own errors explain: what is left of the pooled
+    variance of seeds (method of moments, DerSimonian and Laird 1986) is added to every run's.
+    """
+    assert table.errors_nS is not None
+    own_n = np.nansum(table.errors_nS**2, axis=-1) / table.seeds_n
+    degrees_n = table.seeds_n - 1
+    between = 0.0
+    if degrees_n.sum():
+        squares = float(np.nansum((table.runs_nS - table.y_n[:, None]) ** 2))
+        between = max((squares - float(np.sum(degrees_n * own_n))) / float(degrees_n.sum()), 0.0)
+    return np.asarray((own_n + between) / table.seeds_n)
+
+
+def _known_covariance(table: LawTable, loss: str) -> Array | None:
+    """Return the covariance that standard errors tell; None where none are given."""
+    if table.errors_nS is None:
+        return None
+    if table.losses_nST.shape[-1] > 1:
+        raise FinscaleError(
+            "the spread over days or folds already tells the error of each loss, and standard "
+            "errors tell another.",
+            hint="give the table without --stderr, or average the days: --average COLUMN",
+        )
+    return np.diag(mean_variances(table)) if loss in ("auto", "gls") else None
+
+
+def _groups(table: LawTable, loss: str) -> NDArray[np.int64] | None:
+    """Return the run of each point; None where each is of a run of its own, or all of one."""
+    if loss == "gls" and table.weights_nS is not None:
+        raise FinscaleError(
+            "gls weighs points by their covariance, and weights say something else.",
+            hint="weights go with --loss least_squares, log_least_squares or huber",
+        )
+    if table.groups_nS is None:
+        return None
+    if table.losses_nST.shape[-1] > 1:
+        raise FinscaleError(
+            "runs are redrawn as wholes, and so are days; a table of checkpoints has one of both.",
+            hint="leave --group away, or average the days: --average COLUMN",
         )
     if loss == "gls":
-        covariance = _covariance(table, horizon) if covariance is None else covariance
-        _check_invertible(covariance)
-    weights_n = table.seeds_n.astype(np.float64)
-    return Problem(table.x_nd, table.y_n, loss, weights_n, covariance if loss == "gls" else None)
+        raise FinscaleError(
+            "checkpoints of one run move together, which gls by standard errors or seeds does not "
+            "know.",
+            hint="--group goes with --loss least_squares, log_least_squares or huber",
+        )
+    group_n = table.groups_nS[
+        np.arange(len(table.groups_nS)), (table.groups_nS >= 0).argmax(axis=1)
+    ]
+    num = len(np.unique(table.groups_nS[table.groups_nS >= 0]))
+    # a run of each point leaves nothing to tie together, one run nothing to compare
+    return None if num in (1, int(table.seeds_n.sum())) else group_n
 
 
-def _covariance(table: LawTable, horizon: int) -> Array:
+def _seed_error(table: LawTable) -> SeedError | None:
+    degrees_n = table.seeds_n - 1
+    squares_nS = (table.runs_nS - table.y_n[:, None]) ** 2
+    if table.weights_nS is not None:
+        squares_nS = squares_nS * table.weights_nS / np.nanmean(table.weights_nS)
+    squares_n = np.nansum(squares_nS, axis=-1)
+    return SeedError(squares_n, degrees_n) if degrees_n.sum() else None
+
+
+def _covariance(table: LawTable, horizon: int) -> tuple[Array, float, float]:
+    """Return the covariance of the sizes' means, its degrees of freedom and those of its days."""
     if table.seeds_n.max() > 1:
         losses = table.losses_nST if table.has_days else table.runs_nS
-        return size_covariance(losses, horizon=horizon).matrix_GG
+        found = size_covariance(losses, horizon=horizon)
+        return found.matrix_GG, _degrees(found), found.day_degrees
     if not table.has_days:
         raise FinscaleError(
             "gls needs a covariance across sizes, and the table has neither days nor seeds.",
             hint="add a day or a seed column, pass covariance=, or use least_squares",
         )
-    return long_run_covariance(table.losses_nST[:, 0, :], least_bandwidth(horizon))[0]
+    daily_nT = table.losses_nST[:, 0, :]
+    matrix_nn, bandwidth = long_run_covariance(daily_nT, least_bandwidth(horizon))
+    # the squared area of the Bartlett kernel is 2/3 of its bandwidth
+    degrees = (daily_nT.shape[1] - 1) / max(1.0, 2 * (bandwidth + 1) / 3)
+    return matrix_nn, degrees, degrees
+
+
+def _degrees(found: SizeCovariance) -> float:
+    """Return Satterthwaite's degrees of freedom of the sizes' differences, on average.
+
+    Variances of seeds are pooled over sizes, so that their errors add up instead of averaging out.
+    """
+    num_sizes = len(found.mean_G)
+    centre_GG = np.eye(num_sizes) - 1.0 / num_sizes
+    day = float(np.sum(centre_GG * found.day_GG))
+    seed_G = np.diagonal(centre_GG) * found.seed_variance_G / found.seeds_G
+    error_G = seed_G / np.sqrt(found.seed_degrees_G)
+    spread = day**2 / found.day_degrees + float(error_G.sum()) ** 2
+    return float((day + seed_G.sum()) ** 2 / spread) if spread > 0 else np.inf
 
 
 def _check_invertible(covariance: Array) -> None:

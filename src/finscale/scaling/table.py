@@ -17,6 +17,7 @@ from finscale.scaling.column_names import column_meant
 from finscale.scaling.column_roles import column_roles
 from finscale.scaling.forms.base import Array
 from finscale.scaling.measure import Measure, measure_of_column
+from finscale.scaling.run_columns import RunArrays, checked, run_arrays
 from finscale.scaling.table_cells import TableCells
 from finscale.scaling.table_file import read_file
 from finscale.scaling.table_values import (
@@ -56,6 +57,12 @@ class LawTable:
         Whether losses may be zero or negative.
     row_n : array of int, ``[n]``
         The first row of each size in the table, from 1; empty where there is no table.
+    weights_nS, errors_nS : array, ``[n, S]``, optional
+        How much each run counts, or the standard error of its loss; NaN where there is none.
+    cells : polars.Series, optional
+        Fold and day of each cell; None where there are none.
+    groups_nS : array of int, ``[n, S]``, optional
+        Which run each loss is a checkpoint of; -1 where there is none.
     """
 
     axes: tuple[str, ...]
@@ -68,6 +75,10 @@ class LawTable:
     measure: Measure = _PLAIN
     signed: bool = False
     row_n: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    weights_nS: Array | None = None
+    errors_nS: Array | None = None
+    groups_nS: NDArray[np.int64] | None = None
+    cells: pl.Series | None = None
 
     @property
     def runs_nS(self) -> Array:
@@ -76,8 +87,11 @@ class LawTable:
 
     @property
     def y_n(self) -> Array:
-        """Mean loss of each size over its seeds."""
-        return np.asarray(np.nanmean(self.runs_nS, axis=-1))
+        """Mean loss of each size over its seeds, weighted where weights are given."""
+        if self.weights_nS is None:
+            return np.asarray(np.nanmean(self.runs_nS, axis=-1))
+        total_n = np.nansum(self.weights_nS, axis=-1)
+        return np.asarray(np.nansum(self.weights_nS * self.runs_nS, axis=-1) / total_n)
 
     @property
     def seeds_n(self) -> NDArray[np.int64]:
@@ -92,7 +106,10 @@ class LawTable:
     def rows(self, keep: NDArray[np.bool_]) -> LawTable:
         """Return the table with some of its sizes."""
         row_n = self.row_n[keep] if len(self.row_n) else self.row_n
-        return replace(self, x_nd=self.x_nd[keep], losses_nST=self.losses_nST[keep], row_n=row_n)
+        arrays: dict[str, Any] = {"x_nd": self.x_nd, "losses_nST": self.losses_nST}
+        arrays |= {name: getattr(self, name) for name in RunArrays._fields}
+        given = {name: values[keep] for name, values in arrays.items() if values is not None}
+        return replace(self, row_n=row_n, **given)
 
     def largest(self, count: int) -> NDArray[np.bool_]:
         """Return which rows hold the ``count`` largest sizes of the first axis.
@@ -124,6 +141,9 @@ def read_table(
     where: str | Sequence[str] = (),
     last: str | None = None,
     drop_duplicates: bool | None = None,
+    group: str | None = None,
+    weights: str | None = None,
+    stderr: str | None = None,
     higher_is_better: bool | None = None,
     best: float | None = None,
     unit: str | None = None,
@@ -158,6 +178,10 @@ def read_table(
         Of each run the row with the largest value of this column is read: its last step.
     drop_duplicates : bool, optional
         Whether of rows or runs that stand there twice one is read (True) or all (False).
+    group : str, optional
+        Column that names the run a row is a checkpoint of: rows of one run are not independent.
+    weights, stderr : str, optional
+        Column of how much a row counts, or of the standard error of its loss.
     higher_is_better, best, unit : optional
         What ``y`` is: see :func:`finscale.scaling.measure.measure_of_column`.
     sheet, member : str, optional
@@ -175,10 +199,20 @@ def read_table(
     if isinstance(source, LawTable):
         return source
     choice = ColumnChoice(
-        seed, day, fold, _names(average), _names(ignore), _names(where), last, drop_duplicates
+        seed,
+        day,
+        fold,
+        _names(average),
+        _names(ignore),
+        _names(where),
+        last,
+        drop_duplicates,
+        group,
+        weights,
+        stderr,
     )
     wanted = (*_names(x), y)
-    frame, place, notes = _frame(source, wanted, sheet, member)
+    frame, place, notes = frame_of(source, wanted, sheet, member)
     axes = _names(x)
     meant = {name: column_meant(name, frame.columns, place) for name in wanted}
     if len(set(meant.values())) < len(wanted):
@@ -189,6 +223,7 @@ def read_table(
     if renamed := [f"{n!r} from {c!r}" for n, c in meant.items() if n != c]:
         notes.append(f"read {', '.join(renamed)}")
     frame = losses_as_numbers(sizes_as_numbers(frame, axes, place), y, place)
+    frame, weighed = checked(frame, choice, place)
     check_sizes(frame, axes, place)
     measure = measure_of_column(
         y,
@@ -205,7 +240,7 @@ def read_table(
         notes.append(_turned(measure))
     roles = column_roles(frame, axes, y, choice, place)
     table, said = _arrays(TableCells(frame, axes, y, roles, choice, place))
-    notes += [*left_out, *roles.notes, *said]
+    notes += [*left_out, *weighed, *roles.notes, *said]
     return replace(
         table,
         loss=measure.fitted if measure.higher_is_better else y,
@@ -224,9 +259,10 @@ def _turned(measure: Measure) -> str:
     return f"{measure.title}: higher is better; fitted as {measure.fitted}{way_out}"
 
 
-def _frame(
-    source: Any, wanted: Sequence[str], sheet: str | None, member: str | None
+def frame_of(
+    source: Any, wanted: Sequence[str], sheet: str | None = None, member: str | None = None
 ) -> tuple[pl.DataFrame, str, list[str]]:
+    """Return a table as a frame, what it is called, and what was left out on reading it."""
     if isinstance(source, str | Path):
         frame, notes = read_file(Path(source), wanted, sheet=sheet, member=member)
         return frame, str(source), notes
@@ -264,4 +300,6 @@ def _arrays(cells: TableCells) -> tuple[LawTable, list[str]]:
     rows_n = sizes[ROW].to_numpy().astype(np.int64)
     has_days = roles.day is not None
     table = LawTable(axes, y, x_nd, losses_nST, fold_T.astype(np.int64), has_days, row_n=rows_n)
-    return table, notes
+    own = run_arrays(runs, cells.choice, at_n, losses_nST.shape[:2])
+    told = runs["_cells"][0] if "_cells" in runs.columns else None
+    return replace(table, cells=told, **own._asdict()), notes

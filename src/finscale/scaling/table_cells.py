@@ -14,6 +14,7 @@ from finscale.scaling.column_names import BOOKKEEPING, RUNS, STEPS, of_kind, pla
 from finscale.scaling.column_questions import check_columns
 from finscale.scaling.column_roles import ColumnRoles, recurs
 from finscale.scaling.copies import check_independent, copied_runs, without_duplicates
+from finscale.scaling.run_columns import check_groups, run_means
 
 #: The column that tells the runs of a size apart.
 RUN = "_run"
@@ -67,9 +68,10 @@ class TableCells:
         if not self.averages_rows:
             self._check_single(frame, keys)
         self._check_pairing(frame)
-        mean = [pl.col(self.y).mean(), pl.col(ROW).min()]
+        check_groups(frame, [*self.axes, RUN], self.choice, self.place)
+        mean = [pl.col(self.y).mean(), pl.col(ROW).min(), *run_means(self.choice)]
         frame = frame.group_by([*self.axes, RUN, *cells]).agg(mean).sort([*self.axes, RUN, *cells])
-        lists = [pl.col(self.y), pl.col(ROW).min()]
+        lists = [pl.col(self.y), pl.col(ROW).min(), *run_means(self.choice)]
         lists += [pl.struct(cells).alias("_cells")] if cells else []
         runs = frame.group_by([*self.axes, RUN], maintain_order=True).agg(lists)
         runs, copies = self._without_copies(runs)
@@ -189,7 +191,9 @@ class TableCells:
 
     def _without_copies(self, runs: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
         """Settle runs of one size whose losses agree more than chance explains."""
-        if self.choice.drop_duplicates is False:
+        said = self.choice.weights or self.choice.stderr
+        # runs of unequal error: the precise ones lie closer than the spread of all explains
+        if self.choice.drop_duplicates is False or (said and runs[said].n_unique() > 1):
             return runs, []
         at_R = runs.select(pl.struct(self.axes).rle_id()).to_series().to_numpy()
         pairs = copied_runs(at_R, np.stack(runs[self.y].to_list()))
