@@ -124,6 +124,7 @@ def _question(frame: pl.DataFrame, column: str, axes: Sequence[str], place: str)
         f"{some}{more}), and nothing says what it is.",
         hint=f"say it: {first}--seed {name}: independent repeats; --day {name}: decision days; "
         f"--fold {name}: folds or data sets that every size meets; --average {name}: averaged over "
-        f"first; --where {one}: this one alone; --ignore {name}: it tells nothing (Python: "
+        f"first; --by {name} (of law fit and law decide): curves of their own; --where {one}: this "
+        f"one alone; --ignore {name}: it tells nothing (Python: "
         "seed=, day=, fold=, average=, where=, ignore=)",
     )

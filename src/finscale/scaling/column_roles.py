@@ -78,6 +78,11 @@ def column_roles(
         num = frame.select(*axes, seed).unique().height - frame.select(axes).unique().height
         if num:  # some size has several runs
             announce(seed, "runs: those of one size are its seeds", "seed")
+        if choice.group is None and recurs(frame, seed, axes):
+            notes.append(
+                f"the runs of column {seed!r} have several sizes each; if their rows are "
+                f"checkpoints of one training, say --group {seed}"
+            )
     average = choice.average
     series = [c for c in of_kind(free, SERIES) if c not in (seed, fold, day)]
     if day is not None:
