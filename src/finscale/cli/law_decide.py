@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from finscale.cli.options import Ahead, AsJson, Level, Losses, Quiet, between, console, print_json
+from finscale.cli.options import (
+    Ahead,
+    AsJson,
+    Level,
+    Losses,
+    Quiet,
+    Signed,
+    between,
+    console,
+    print_json,
+)
 
 
 def decide(
@@ -22,6 +32,16 @@ def decide(
     y: Losses = "loss",
     level: Level = 0.05,
     horizon: Ahead = 1,
+    signed: Signed = False,
+    shared_days: Annotated[
+        bool,
+        typer.Option(
+            "--shared-days/--no-shared-days",
+            help="Without losses by day: whether runs of one size may share luck of the test days. "
+            "Say no only where each run was tested on data of its own, or on so many that their "
+            "luck is none.",
+        ),
+    ] = True,
     unit: Annotated[str, typer.Option(help="Of the losses.")] = "nats",
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -34,7 +54,15 @@ def decide(
 
     measure = Measure(unit=unit)
     verdict = judge(
-        table, sesoi=sesoi, axis=axis, loss=y, level=level, horizon=horizon, measure=measure
+        table,
+        sesoi=sesoi,
+        axis=axis,
+        loss=y,
+        signed=signed,
+        shared_days=shared_days,
+        level=level,
+        horizon=horizon,
+        measure=measure,
     )
     if as_json:
         print_json(verdict.to_dict())

@@ -69,7 +69,7 @@ class Swept:
     @property
     def total_B(self) -> Float:
         """Generalised residual sum of squares around the constant, ``[B]``."""
-        return np.einsum("bg,bg->b", self.mean_BG, self.target_BG)
+        return np.asarray(np.einsum("bg,bg->b", self.mean_BG, self.target_BG))
 
     def level(self, fitted_BG: Float) -> Float:
         """Return the best level ``[B]`` of curves known up to it."""

@@ -7,10 +7,21 @@ LAW                     a falling power law beats the constant, its exponent's i
                         and off its bounds, and fitted without the largest size it predicts that
                         size better than the constant does
 INVERSE                 the same with a rising loss
-NO-LAW                  the gain from smallest to largest size lies within ± the smallest effect of
-                        interest (two one-sided tests)
+NO-LAW                  every size lies within ± the smallest effect of interest of every other
+                        (``finscale.scaling.equivalence``)
 INDETERMINATE           none of these; then the verdict says what would settle it
 ======================= ==========================================================================
+
+Means that no curve here describes (lack of fit, p < .001) are neither LAW nor INVERSE nor NO-LAW:
+the verdict names what they look like, a hump, a step, one size that stands out
+(``finscale.scaling.misfit_shape``). A valley counts where it is seen without the size that stands
+out.
+
+Without daily losses nothing is decided beyond the test days at hand: runs of one size share their
+luck, which no difference between seeds shows (TURNS in 19 % of worlds without an effect). The
+verdict is INDETERMINATE then, and says what these days alone show, unless it is stated that runs
+share no such luck (``shared_days=False``: test sets drawn anew for each run, or so large that their
+luck is none).
 
 All tests are likelihood ratios by generalised least squares with the covariance of
 ``finscale.scaling.covariance``; their critical values come from a parametric bootstrap that
@@ -46,6 +57,8 @@ def decide(
     sesoi: float,
     axis: str = "parameters",
     loss: str = "loss",
+    signed: bool = False,
+    shared_days: bool = True,
     level: float = 0.05,
     horizon: int = 1,
     exclusions: Sequence[str] = (),
@@ -61,13 +74,19 @@ def decide(
     losses : array [G, S, T], array [G, S], or a table
         Loss of each size, seed and test day, or its mean over days; a seed that a size lacks is
         NaN. Or a table (data frame, mapping, CSV or parquet file) with the columns ``axis``,
-        ``seed``, ``loss`` and, better, ``day``. Losses may be differences from a baseline.
+        ``seed``, ``loss`` and, better, ``day``. Losses of an array may be differences from a
+        baseline; those of a table only with ``signed``.
     sizes : array [G], optional
         The sizes of an array's rows.
     sesoi : float
         Smallest effect of interest: a smaller gain over the whole range would not be worth having.
     axis, loss : str
         What grows; and the table's column of losses.
+    signed : bool
+        The table's losses are differences, or an outcome, and may be zero or negative.
+    shared_days : bool
+        Whether runs of one size may share luck of the test days. Say no only where each run was
+        tested on data of its own, or on so many that their luck is none.
     level : float
         Significance level.
     horizon : int
@@ -96,7 +115,7 @@ def decide(
     >>> decide(curve[:, None, None] + noise, size, sesoi=0.005).name
     'LAW'
     """
-    losses_GS, size_G = _array_and_sizes(losses, sizes, axis, loss)
+    losses_GS, size_G = _array_and_sizes(losses, sizes, axis, loss, signed=signed)
     if not sesoi > 0:
         raise FinscaleError(f"the smallest effect of interest must be positive, not {sesoi:g}.")
     covariance = size_covariance(losses_GS, horizon=horizon)
@@ -108,18 +127,20 @@ def decide(
         )
     _check_distinct(covariance, size_G, measure)
     grid, num_seeds = tuple(size_G.tolist()), int(covariance.seeds_G.min())
-    statement = Statement(axis, grid, num_seeds, float(sesoi), level, tuple(exclusions), measure)
+    statement = Statement(
+        axis, grid, num_seeds, float(sesoi), level, tuple(exclusions), measure, shared_days
+    )
     return Judge(statement, covariance, num_replicates, seed).verdict(settle=settle)
 
 
 def _array_and_sizes(
-    losses: Any, sizes: ArrayLike | None, axis: str, loss: str
+    losses: Any, sizes: ArrayLike | None, axis: str, loss: str, *, signed: bool
 ) -> tuple[Float, Float]:
     """Return losses and sizes, rising, of an array or a table."""
     if not isinstance(losses, np.ndarray):
         from finscale.scaling.table import read_table
 
-        table = read_table(losses, x=axis, y=loss, signed=True)
+        table = read_table(losses, x=axis, y=loss, signed=signed)
         array = table.losses_nST if table.has_days else table.runs_nS
         return array, table.x_nd[:, 0]
     if sizes is None or np.shape(sizes) != losses.shape[:1]:
