@@ -117,8 +117,8 @@ class Judge:
         reader = ShapeReader(self.axis, said.axis, said.measure, *measured)
         if not decisions.fits_B[0]:
             return reader.of_misfit(int(decisions.alone_B[0]))
-        undecided = VERDICTS[int(decisions.code_B[0])] == "INDETERMINATE"
-        return reader.of_late(self.observed, limits.turn) if undecided else None
+        open_fall = decisions.code_B[0] == VERDICTS.index("INDETERMINATE") and decisions.falls_B[0]
+        return reader.of_late(self.observed, limits.turn) if open_fall and self.falls else None
 
     @cached_property
     def _fine(self) -> MonotoneFit:

@@ -7,7 +7,6 @@ from typing import Any
 
 from finscale.config.quantities import format_count
 from finscale.evaluation.bootstrap import Metric
-from finscale.scaling.covariance import SizeCovariance
 from finscale.scaling.decision import Decisions
 from finscale.scaling.digits import decimals, fixed, number
 from finscale.scaling.measure import negated
@@ -119,7 +118,7 @@ def _claim(
     if name == "NO-LAW":
         return (
             f"NO-LAW: the {measure.gain} {span} is {gain}, and every size lies within "
-            f"±{number(said.sesoi)} of every other, stated as the smallest effect of interest "
+            f"±{number(said.sesoi)} of every other, the smallest effect of interest stated before "
             f"(equivalence {p_text(facts['p_equivalent'])})."
         )
     ending = f" {settles}." if settles else ""
@@ -140,9 +139,12 @@ def reasons(facts: Mapping[str, Any], decisions: Decisions) -> tuple[str, ...]:
     elif max(abs(gain.low), abs(gain.high)) >= said.sesoi:
         found.append(f"a gain beyond {effect} is not excluded")
     else:
-        first, second = _widest(facts["covariance"])
+        first, second, surely = _widest(facts)
         ends = f"{size(said.sizes[first])} and {size(said.sizes[second])} {said.axis}"
-        found.append(f"a difference beyond {effect} between {ends} is not excluded")
+        if surely:
+            found.append(f"{ends} differ by more than {effect[1:]}")
+        else:
+            found.append(f"a difference beyond {effect} between {ends} is not excluded")
     return tuple(found)
 
 
@@ -171,7 +173,13 @@ def _why_no_law(facts: Mapping[str, Any], *, pinned: bool) -> list[str]:
     return found
 
 
-def _widest(covariance: SizeCovariance) -> tuple[int, int]:
-    """Return the two sizes whose means differ most."""
-    low, high = sorted((int(covariance.mean_G.argmin()), int(covariance.mean_G.argmax())))
-    return low, high
+def _widest(facts: Mapping[str, Any]) -> tuple[int, int, bool]:
+    """Return the two sizes whose means differ most, and whether surely by more than the SESOI."""
+    from scipy.stats import t
+
+    covariance, said = facts["covariance"], facts["statement"]
+    mean_G = covariance.mean_G
+    first, second = sorted((int(mean_G.argmin()), int(mean_G.argmax())))
+    value, error, degrees = covariance.difference(first, second)
+    half = error * float(t.ppf(1 - said.level / 2 / len(mean_G) ** 2, degrees))
+    return first, second, abs(value) - half > said.sesoi
