@@ -209,8 +209,8 @@ def stands_alone(
 ) -> NDArray[np.int64]:
     """Return the size without which a curve describes the others, ``[B]``; -1 where none is.
 
-    Of several such sizes it is the one that leaves the others flattest. Fewer than four sizes are
-    described by too many curves once one is left out.
+    Of several such sizes it is one that leaves all others level; where none does, none is named.
+    Fewer than four sizes are described by too many curves once one is left out.
     """
     alone_B, num_sizes = np.full(len(mean_BG), -1, dtype=np.int64), len(axis.sizes)
     rows = np.flatnonzero(asked_B)
@@ -223,7 +223,9 @@ def stands_alone(
         rest = axis.without(index).fit(mean_BG[rows][:, kept], kept_RGG, zoom=True)
         described_R = rest.misfit_B <= misfit
         spread_RG[described_R, index] = rest.around_constant_B[described_R]
-    alone_B[rows] = np.where(np.isinf(spread_RG).all(axis=1), -1, spread_RG.argmin(axis=1))
+    named_R = np.isfinite(spread_RG).sum(axis=1) == 1
+    named_R |= spread_RG.min(axis=1) <= misfit
+    alone_B[rows] = np.where(named_R, spread_RG.argmin(axis=1), -1)
     return alone_B
 
 
@@ -238,24 +240,33 @@ def _turns(
     """Find valleys that beat both monotone curves and whose two sides are seen without a curve.
 
     The loss at the size nearest the bottom must be lower than at both ends (one-sided t tests): a
-    likelihood ratio alone would take a monotone curve that is no power law for a valley. Where one
-    size stands out that every curve misses, a valley must be seen without it.
+    likelihood ratio alone would take a monotone curve that is no power law for a valley. Where no
+    curve describes the sizes that ratio means little: the sides then have to be twice as clear, and
+    to be seen without the one size that stands out.
     """
     fitted_BG = trends.turn.predict(np.asarray(axis.sizes))
     bottom_B = fitted_BG.argmin(axis=1)
     rows = np.arange(len(bottom_B))
     margin_GG = limits.alike.margin_GG
     turns_B = trends.turn_over_monotone_B > limits.turn
-    turns_B &= _valleys(mean_BG, covariance_BGG, margin_GG)[rows, bottom_B]
+    turns_B &= valleys(mean_BG, covariance_BGG, margin_GG)[rows, bottom_B]
+    clear_BG = valleys(mean_BG, covariance_BGG, 2 * margin_GG)
+    turns_B &= (trends.misfit_B <= limits.misfit) | clear_BG.any(axis=1)
     for row in np.flatnonzero(turns_B & (alone_B >= 0)):
-        kept = np.delete(np.arange(len(axis.sizes)), alone_B[row])
-        square = np.ix_(kept, kept)
-        part = mean_BG[row, kept][None], covariance_BGG[row][square][None], margin_GG[square]
-        turns_B[row] = _valleys(*part).any()
+        one = mean_BG[row], covariance_BGG[row], margin_GG
+        turns_B[row] = valley_without(int(alone_B[row]), *one)
     return np.asarray(turns_B)
 
 
-def _valleys(mean_BG: Float, covariance_BGG: Float, margin_GG: Float) -> NDArray[np.bool_]:
+def valley_without(index: int, mean_G: Float, covariance_GG: Float, margin_GG: Float) -> bool:
+    """Tell whether some size surely loses less than both ends once one size is left out."""
+    kept = np.delete(np.arange(len(mean_G)), index)
+    square = np.ix_(kept, kept)
+    found_1G = valleys(mean_G[kept][None], covariance_GG[square][None], margin_GG[square])
+    return bool(found_1G.any())
+
+
+def valleys(mean_BG: Float, covariance_BGG: Float, margin_GG: Float) -> NDArray[np.bool_]:
     """Tell which sizes surely lose less than both ends, ``[B, G]``."""
     lower_BG = np.ones(mean_BG.shape, dtype=np.bool_)
     variance_BG = np.diagonal(covariance_BGG, axis1=1, axis2=2)

@@ -19,12 +19,13 @@ from finscale.scaling.decision import (
     decide_batch,
     redraw,
     thresholds,
+    valley_without,
 )
 from finscale.scaling.digits import number
 from finscale.scaling.intervals import percentile_metric
 from finscale.scaling.measure import negated
 from finscale.scaling.misfit_shape import CurveShape, ShapeReader
-from finscale.scaling.sentences import NO_DAYS, describing, reasons, sentence
+from finscale.scaling.sentences import NO_DAYS, describing, reasons, resting, sentence
 from finscale.scaling.settlement import Settlement, settlement
 from finscale.scaling.trend import FINE_EXPONENTS, Float, MonotoneFit, SizeAxis, Trends, shape
 
@@ -76,6 +77,7 @@ class Judge:
         facts["shape"] = self._shape(limits, decisions)
         facts["alike"] = bool(decisions.equivalent_B[0])
         facts["best_size"] = self._best_size() if shows == "TURNS" else None
+        rests_on = self._rests_on(limits) if shows == "TURNS" else ()
         why: tuple[str, ...] = ()
         settles = None
         if shows == "INDETERMINATE":
@@ -83,7 +85,7 @@ class Judge:
             if settle and grounded and not few and facts["shape"] is None:
                 seen = bool(decisions.falls_B[0] or decisions.rises_B[0])
                 settles = self._settlement(facts["exponent"] if seen else None)
-        text = sentence(shows, facts, why, settles)
+        text = sentence(shows, facts, why, settles) + resting(rests_on, statement.axis)
         if not grounded:
             why, text = (*why, NO_DAYS), describing(text, shows)
         up_to = self._up_to(facts["best_size"]) if facts["best_size"] is not None else None
@@ -117,8 +119,9 @@ class Judge:
         reader = ShapeReader(self.axis, said.axis, said.measure, *measured)
         if not decisions.fits_B[0]:
             return reader.of_misfit(int(decisions.alone_B[0]))
-        open_fall = decisions.code_B[0] == VERDICTS.index("INDETERMINATE") and decisions.falls_B[0]
-        return reader.of_late(self.observed, limits.turn) if open_fall and self.falls else None
+        seen = decisions.falls_B[0] or decisions.rises_B[0]
+        undecided = decisions.code_B[0] == VERDICTS.index("INDETERMINATE")
+        return reader.of_open(self.observed, limits.exponent) if seen and undecided else None
 
     @cached_property
     def _fine(self) -> MonotoneFit:
@@ -202,6 +205,12 @@ class Judge:
     def _best_size(self) -> Metric:
         best, drawn_B = (each.turn.best_size() for each in (self.observed, self.if_turning))
         return percentile_metric(float(best[0]), drawn_B, 1 - self.statement.level)
+
+    def _rests_on(self, limits: Thresholds) -> tuple[float, ...]:
+        """Return the sizes without any one of which no valley is seen."""
+        one = self.mean_1G[0], self.matrix_1GG[0], limits.alike.margin_GG
+        sizes = enumerate(self.statement.sizes)
+        return tuple(size for index, size in sizes if not valley_without(index, *one))
 
     def _held_out(self) -> tuple[float, float]:
         inner = self.axis.without_largest().fit(self.mean_1G[:, :-1], self.matrix_1GG[:, :-1, :-1])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from finscale.config.quantities import format_count
 from finscale.evaluation.bootstrap import Metric
 from finscale.scaling.decision import Decisions
 from finscale.scaling.digits import decimals, fixed, number
+from finscale.scaling.digits import size_text as size
 from finscale.scaling.measure import negated
 from finscale.scaling.settlement import Settlement
 
@@ -32,11 +32,6 @@ def interval(metric: Metric, bounds: tuple[float, float] | None = None) -> str:
         low = f"≤ {low}" if metric.low <= bounds[0] else low
         high = f"≥ {high}" if metric.high >= bounds[1] else high
     return f"{fixed(metric.value, digits)} [{low}, {high}]"
-
-
-def size(value: float) -> str:
-    """Return a size as people write it: ``47k``."""
-    return format_count(value) if value >= 999.5 else f"{value:.3g}"
 
 
 def p_text(p: float) -> str:
@@ -74,6 +69,14 @@ def describing(text: str, shows: str) -> str:
         "Give losses by day, or state that runs share no such luck (--no-shared-days; "
         "shared_days=False)."
     )
+
+
+def resting(sizes: Sequence[float], axis: str) -> str:
+    """Return the sentence that names sizes on which a valley rests; nothing where there is none."""
+    if not sizes:
+        return ""
+    names = " or ".join(map(size, sizes))
+    return f" Without {names} {axis} no valley is seen: were they trained as well as the others?"
 
 
 def _below_sesoi(facts: Mapping[str, Any]) -> bool:
@@ -128,7 +131,7 @@ def _claim(
 def reasons(facts: Mapping[str, Any], decisions: Decisions) -> tuple[str, ...]:
     """Return why a study that reached no other verdict did not."""
     said, shape = facts["statement"], facts["shape"]
-    if decisions.fits_B[0]:
+    if decisions.fits_B[0] or shape.kind == "late":
         found = _why_no_law(facts, pinned=bool(decisions.pinned_B[0]))
     else:
         p = p_text(facts["fits"])
