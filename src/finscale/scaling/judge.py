@@ -213,7 +213,9 @@ class Judge:
         return tuple(size for index, size in sizes if not valley_without(index, *one))
 
     def _held_out(self) -> tuple[float, float]:
-        inner = self.axis.without_largest().fit(self.mean_1G[:, :-1], self.matrix_1GG[:, :-1, :-1])
+        inner = self.axis.without_largest().fit(
+            self.mean_1G[:, :-1], self.matrix_1GG[:, :-1, :-1], zoom=True
+        )
         fit = inner.monotone(falls=self.falls)
         largest, constant = float(self.mean_1G[0, -1]), float(inner.constant_B[0])
         predicted = float(fit.predict(self.size_G[-1:])[0, 0])

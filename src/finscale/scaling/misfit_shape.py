@@ -90,9 +90,7 @@ class ShapeReader:
             return self._end(-1)
         if not falls:
             return None
-        moves = self.measure.moves(better=True)
-        words = f"{self.measure.title} {moves} ever faster with size, which no power law does"
-        return CurveShape("late", (), words)
+        return CurveShape("late", (), "ever faster with size, which no power law with a floor does")
 
     def _end(self, index: int) -> CurveShape:
         mean_G = self.covariance.mean_G
@@ -128,10 +126,7 @@ class ShapeReader:
             return None
         start = float(start_K[best])
         about = f"{size_text(float(f'{start:.1g}'))} {self.title}"
-        words = (
-            f"{self.measure.title} {self.measure.moves(better=True)} late: level at first, it "
-            f"follows a power law only beyond about {about}"
-        )
+        words = f"only late: level at first, it follows a power law only beyond about {about}"
         return CurveShape("late", (start,), words)
 
     def _size(self, index: int) -> str:

@@ -160,15 +160,22 @@ def _array_and_sizes(
 
 
 def _check_distinct(covariance: SizeCovariance, size_G: Float, measure: Measure) -> None:
-    """Refuse two sizes whose runs are the same on every day: their difference has no error."""
+    """Refuse two sizes that differ alike in every run and on every day: by no error at all."""
     own_GG = covariance.matrix_GG
     variance_G = np.diag(own_GG)
     difference_GG = variance_G[:, None] + variance_G - 2 * own_GG
     same = np.argwhere(np.triu(difference_GG <= 1e-12 * variance_G.max(), 1))
-    if len(same):
-        first, second = (f"{size_G[index]:g}" for index in same[0])
+    if not len(same):
+        return
+    first, second = (f"{size_G[index]:g}" for index in same[0])
+    where = "in every run and on every day" if covariance.num_days else "in every run"
+    if np.ptp(covariance.mean_G[same[0]]) == 0:
         raise FinscaleError(
-            f"sizes {first} and {second} have the same {measure.title} in every run and on every "
-            "day.",
+            f"sizes {first} and {second} have the same {measure.title} {where}.",
             hint="is it one run read twice?",
         )
+    raise FinscaleError(
+        f"sizes {first} and {second} differ by exactly the same {where}: how much of it is luck "
+        "cannot be told.",
+        hint="does the seed reach the model? are rows of one run read as several seeds?",
+    )
