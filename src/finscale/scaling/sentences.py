@@ -137,17 +137,16 @@ def reasons(facts: Mapping[str, Any], decisions: Decisions) -> tuple[str, ...]:
         p = p_text(facts["fits"])
         found = [f"no curve tried here describes the {said.measure.many} ({p})", shape.words]
     gain, effect = facts["gain"], f"±{number(said.sesoi)}"
+    first, second, surely = _widest(facts)
+    ends = f"{size(said.sizes[first])} and {size(said.sizes[second])} {said.axis}"
     if facts["alike"]:
         found.append(f"every size lies within {effect} of every other")
+    elif surely:
+        found.append(f"{ends} differ by more than {effect[1:]}")
     elif max(abs(gain.low), abs(gain.high)) >= said.sesoi:
         found.append(f"a gain beyond {effect} is not excluded")
     else:
-        first, second, surely = _widest(facts)
-        ends = f"{size(said.sizes[first])} and {size(said.sizes[second])} {said.axis}"
-        if surely:
-            found.append(f"{ends} differ by more than {effect[1:]}")
-        else:
-            found.append(f"a difference beyond {effect} between {ends} is not excluded")
+        found.append(f"a difference beyond {effect} between {ends} is not excluded")
     return tuple(found)
 
 
