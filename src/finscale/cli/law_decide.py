@@ -46,6 +46,15 @@ def decide(
     level: Level = 0.05,
     horizon: Ahead = 1,
     signed: Signed = False,
+    shared_days: Annotated[
+        bool,
+        typer.Option(
+            "--shared-days/--no-shared-days",
+            help="Without losses by day: whether runs of one size may share luck of the test days. "
+            "Say no only where each run was tested on data of its own, or on so many that their "
+            "luck is none.",
+        ),
+    ] = True,
     by: Annotated[
         str | None,
         typer.Option(help="Column that tells several curves apart: judge each and compare them."),
@@ -66,7 +75,7 @@ def decide(
 
     def judged(read: LawTable) -> Verdict:
         return judge(
-            read, sesoi=sesoi, axis=axis, loss=y, level=level, horizon=horizon, measure=read.measure
+            read, sesoi=sesoi, axis=axis, shared_days=shared_days, level=level, horizon=horizon
         )
 
     if by is not None:
