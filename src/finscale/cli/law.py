@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,9 @@ import typer
 from finscale.cli.options import (
     Ahead,
     AsJson,
+    Drop,
     Losses,
+    OverSeeds,
     Quiet,
     Replicates,
     Signed,
@@ -54,6 +57,8 @@ def fit(
     holdout: Annotated[int, typer.Option(min=0, help="Largest sizes kept out and predicted.")] = 0,
     horizon: Ahead = 1,
     replicates: Replicates = 2000,
+    drop: Drop = None,
+    seeds: OverSeeds = "mean",
     compare: Annotated[
         bool, typer.Option("--compare", help="Rank every form, and three ways for a surface.")
     ] = False,
@@ -63,11 +68,15 @@ def fit(
 ) -> None:
     """Fit a law and print its parameters, their intervals and what is not identified."""
     from finscale.scaling.approaches import compare_approaches
+    from finscale.scaling.dropping import drop_runs, drops_unfinished
     from finscale.scaling.form_comparison import compare_forms
     from finscale.scaling.law import fit_law
     from finscale.scaling.table import read_table
 
-    read = read_table(table, x=x, y=y, signed=signed, seed=seed, fold=fold, day=day)
+    columns = {"seed": seed, "fold": fold, "day": day}
+    unfinished = drops_unfinished(drop or ())
+    read = read_table(table, x=x, y=y, signed=signed, **columns, unfinished=unfinished)
+    read = replace(drop_runs(read, drop or ()), seeds=seeds)
     law = fit_law(
         read,
         form=form,

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from finscale.cli.options import Ahead, AsJson, Level, Losses, Quiet, between, console, print_json
+from finscale.cli.options import (
+    Ahead,
+    AsJson,
+    Drop,
+    Level,
+    Losses,
+    OverSeeds,
+    Quiet,
+    between,
+    console,
+    print_json,
+)
 
 
 def decide(
@@ -23,6 +34,8 @@ def decide(
     level: Level = 0.05,
     horizon: Ahead = 1,
     unit: Annotated[str, typer.Option(help="Of the losses.")] = "nats",
+    drop: Drop = None,
+    seeds: OverSeeds = "mean",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -34,7 +47,15 @@ def decide(
 
     measure = Measure(unit=unit)
     verdict = judge(
-        table, sesoi=sesoi, axis=axis, loss=y, level=level, horizon=horizon, measure=measure
+        table,
+        sesoi=sesoi,
+        axis=axis,
+        loss=y,
+        level=level,
+        horizon=horizon,
+        measure=measure,
+        drop=drop or (),
+        seeds=seeds,
     )
     if as_json:
         print_json(verdict.to_dict())
@@ -53,5 +74,10 @@ def decide(
         f"{interval(verdict.next_tenfold)} · largest size missed by {number(law)} "
         f"(constant: {number(constant)})"
     )
+    if verdict.outlying:
+        terminal.print(
+            "runs that stand apart count here; by a rule stated beforehand they can be left out: "
+            "--drop diverged (the worse ones) or outlying (both), or --seeds median"
+        )
     if verdict.up_to_best is not None:
         terminal.print(f"up to there  {verdict.up_to_best.sentence}")

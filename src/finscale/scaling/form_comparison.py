@@ -101,7 +101,7 @@ def compare_forms(
     holdout: int = 1,
     signed: bool = False,
     horizon: int = 1,
-    **columns: str,
+    **columns: Any,
 ) -> FormComparison:
     """Fit every form and rank them by AICc and by their error at the largest size.
 

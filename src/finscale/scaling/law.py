@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from finscale.errors import FinscaleError
 from finscale.scaling import law_plot, law_text
+from finscale.scaling.dropping import drop_runs, drops_unfinished
 from finscale.scaling.estimates import estimates_of
 from finscale.scaling.fit import Fit, fit_form
 from finscale.scaling.forms import FORMS, Form
@@ -62,6 +63,8 @@ def fit_law(
     num_replicates: int = 2000,
     level: float = 0.95,
     random_seed: int = 0,
+    drop: Sequence[str] = (),
+    seeds: Literal["mean", "median"] = "mean",
 ) -> Law:
     r"""Fit a scaling law to a table of runs, with bootstrap intervals.
 
@@ -95,6 +98,11 @@ def fit_law(
         Mean block of days; Politis and White's choice by default.
     num_replicates, level, random_seed
         Of the bootstrap.
+    drop : sequence of str
+        Rules by which runs are left out, ``"diverged"`` or ``"outlying"``, or single runs as
+        ``SIZE:SEED`` (:func:`drop_runs`).
+    seeds : {"mean", "median"}
+        What a size's loss is: over its seeds. A median is not moved by a run that blew up.
 
     Raises
     ------
@@ -117,7 +125,12 @@ def fit_law(
     0.4
     """
     if not isinstance(table, LawTable):
-        table = read_table(table, x=x, y=y, seed=seed, fold=fold, day=day, signed=signed)
+        unfinished = drops_unfinished(drop)
+        columns = {"seed": seed, "fold": fold, "day": day}
+        table = read_table(table, x=x, y=y, **columns, signed=signed, unfinished=unfinished)
+    table = drop_runs(table, drop)
+    if seeds != "mean":
+        table = replace(table, seeds=seeds)
     form = _form(form, table, signed)
     heldout_n = table.largest(holdout)
     kept = table.rows(~heldout_n)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from finscale.scaling.fit import Fit
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.intervals import Estimate
+from finscale.scaling.outliers import OutlyingRun, outlying_runs
 from finscale.scaling.table import LawTable
 
 
@@ -97,6 +98,11 @@ class LawNumbers:
         return self.fit.reason
 
     @property
+    def outlying(self) -> tuple[OutlyingRun, ...]:
+        """Runs that stand apart from the other seeds of their size."""
+        return outlying_runs(self.table.runs_nS, self.table.x_nd, self.table.labels)
+
+    @property
     def params(self) -> dict[str, float]:
         """Parameters by name; NaN where not identified."""
         return self.fit.params
@@ -163,5 +169,7 @@ class LawNumbers:
             },
             "estimates": {name: e.to_dict() for name, e in self.estimates.items()},
             "heldout": [held.to_dict() for held in self.heldout],
+            "outlying": [asdict(run) for run in self.outlying],
+            "seeds": self.table.seeds,
             "notes": list(self.table.notes),
         }

@@ -157,7 +157,7 @@ def problem_of(
 def _covariance(table: LawTable, horizon: int) -> Array:
     if table.seeds_n.max() > 1:
         losses = table.losses_nST if table.has_days else table.runs_nS
-        return size_covariance(losses, horizon=horizon).matrix_GG
+        return size_covariance(losses, horizon=horizon, seeds=table.seeds).matrix_GG
     if not table.has_days:
         raise FinscaleError(
             "gls needs a covariance across sizes, and the table has neither days nor seeds.",

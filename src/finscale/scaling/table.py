@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from finscale.errors import DataError, FinscaleError, did_you_mean
 from finscale.scaling.forms.base import Array
 from finscale.scaling.table_file import read_file
+
+#: How a note begins that counts runs which are not in the table.
+LEFT_OUT = "left out: "
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,10 @@ class LawTable:
         Whether cells are days (in order of time within their fold).
     notes : tuple of str
         What was done on reading: "6 rows of one size are read as seeds".
+    labels : tuple, ``[n][S]``
+        The seeds of each size as the table names them.
+    seeds : {"mean", "median"}
+        What a size's loss is: over its seeds.
     """
 
     axes: tuple[str, ...]
@@ -45,6 +52,8 @@ class LawTable:
     fold_T: NDArray[np.int64]
     has_days: bool
     notes: tuple[str, ...] = ()
+    labels: tuple[tuple[str, ...], ...] = ()
+    seeds: Literal["mean", "median"] = "mean"
 
     @property
     def runs_nS(self) -> Array:
@@ -53,8 +62,21 @@ class LawTable:
 
     @property
     def y_n(self) -> Array:
-        """Mean loss of each size over its seeds."""
-        return np.asarray(np.nanmean(self.runs_nS, axis=-1))
+        """Loss of each size over its seeds."""
+        return self.over_seeds(self.runs_nS)
+
+    @property
+    def daily_nT(self) -> Array:
+        """Loss of each size and cell over its seeds; its mean over cells is ``y_n``."""
+        if self.seeds == "mean":
+            return np.asarray(np.nanmean(self.losses_nST, axis=1))
+        daily_nT = np.nanmedian(self.losses_nST, axis=1)
+        return np.asarray(daily_nT + (self.y_n - daily_nT.mean(axis=-1))[:, None])
+
+    def over_seeds(self, runs: Array) -> Array:
+        """Return the mean or median of runs over the last axis, whichever the table takes."""
+        average = np.nanmean if self.seeds == "mean" else np.nanmedian
+        return np.asarray(average(runs, axis=-1))
 
     @property
     def seeds_n(self) -> NDArray[np.int64]:
@@ -68,7 +90,8 @@ class LawTable:
 
     def rows(self, keep: NDArray[np.bool_]) -> LawTable:
         """Return the table with some of its sizes."""
-        return replace(self, x_nd=self.x_nd[keep], losses_nST=self.losses_nST[keep])
+        labels = tuple(own for own, kept in zip(self.labels, keep, strict=False) if kept)
+        return replace(self, x_nd=self.x_nd[keep], losses_nST=self.losses_nST[keep], labels=labels)
 
     def largest(self, count: int) -> NDArray[np.bool_]:
         """Return which rows hold the ``count`` largest sizes of the first axis.
@@ -96,6 +119,7 @@ def read_table(
     fold: str = "fold",
     day: str = "day",
     signed: bool = False,
+    unfinished: bool = False,
 ) -> LawTable:
     """Read and check a table of losses.
 
@@ -112,6 +136,8 @@ def read_table(
         Columns used when present. Without a seed column, rows of equal size are its seeds.
     signed : bool
         Losses are differences and may be zero or negative.
+    unfinished : bool
+        Runs with a loss that is missing, NaN or infinite are left out, and the notes count them.
 
     Raises
     ------
@@ -127,6 +153,10 @@ def read_table(
                 f"{place} has no column {column!r}.", hint=did_you_mean(column, frame.columns)
             )
     frame = _numbers(frame, (*axes, y), place)
+    if unfinished:
+        frame = _finished(
+            frame, y, [name for name in (*axes, seed) if name in frame.columns], notes
+        )
     _check_sizes(frame, axes, place)
     _check_losses(frame, y, place, signed=signed)
     cells = [column for column in (fold, day) if column in frame.columns]
@@ -152,7 +182,12 @@ def read_table(
     losses_nST = np.full((len(sizes), runs["_seed"].n_unique(), len(fold_T)), np.nan)
     losses_nST[at_n, runs["_seed"].to_numpy()] = np.stack(runs[y].to_list())
     x_nd = np.asarray(sizes.to_numpy(), dtype=np.float64)
-    return LawTable(axes, y, x_nd, losses_nST, fold_T.astype(np.int64), day in cells, tuple(notes))
+    labels = tuple(
+        tuple(map(str, own)) for own in runs.group_by(axes, maintain_order=True).agg(seed)[seed]
+    )
+    return LawTable(
+        axes, y, x_nd, losses_nST, fold_T.astype(np.int64), day in cells, tuple(notes), labels
+    )
 
 
 def _frame(
@@ -190,6 +225,18 @@ def _numbers(frame: pl.DataFrame, columns: Sequence[str], place: str) -> pl.Data
     return frame.with_columns(pl.col(column).cast(pl.Float64) for column in columns)
 
 
+def _finished(frame: pl.DataFrame, y: str, run: list[str], notes: list[str]) -> pl.DataFrame:
+    """Leave out the runs of which a loss is missing or infinite, and note how many."""
+    finite = pl.col(y).is_finite().fill_null(value=False)
+    kept = frame.filter(finite.all().over(run) if len(run) > 1 else finite)
+    if len(kept) < len(frame):
+        lost = frame.join(kept, on=frame.columns, how="anti", nulls_equal=True)
+        count = lost.select(run).n_unique() if len(run) > 1 else len(frame) - len(kept)
+        noun = "run" if count == 1 else "runs"
+        notes.append(f"{LEFT_OUT}{count} {noun} without a finite loss")
+    return kept
+
+
 def _first_bad(frame: pl.DataFrame, good: pl.Expr) -> int | None:
     """Return the number of the first bad row, counted from 1."""
     bad = frame.select((~good.fill_null(False)).alias("bad"))["bad"].arg_true()
@@ -215,7 +262,8 @@ def _check_losses(frame: pl.DataFrame, y: str, place: str, *, signed: bool) -> N
     if row := _first_bad(frame, pl.col(y).is_finite()):
         raise DataError(
             f"{place}: {y} is {frame[y][row - 1]} in row {row}.",
-            hint="a run that diverged is a result: say how it is counted, or drop the row",
+            hint="a run that diverged is a result: say how it is counted, or leave all such runs "
+            "out by a rule (terminal: --drop diverged)",
         )
     if not signed and (row := _first_bad(frame, pl.col(y) > 0)):
         raise DataError(

@@ -21,7 +21,8 @@ Sharpe ratio) is judged as a loss and reported in its own terms (``finscale.scal
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,6 +30,7 @@ from numpy.typing import ArrayLike
 from finscale.errors import FinscaleError
 from finscale.scaling.claim import Statement, Verdict
 from finscale.scaling.covariance import SizeCovariance, size_covariance
+from finscale.scaling.dropping import drops_unfinished, settle_runs
 from finscale.scaling.judge import Judge
 from finscale.scaling.measure import LOSS, Measure
 from finscale.scaling.trend import Float
@@ -49,6 +51,9 @@ def decide(
     level: float = 0.05,
     horizon: int = 1,
     exclusions: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    seeds: Literal["mean", "median"] = "mean",
+    labels: Sequence[object] = (),
     measure: Measure = LOSS,
     num_replicates: int = NUM_REPLICATES,
     settle: bool = True,
@@ -74,6 +79,13 @@ def decide(
         Bars that a label looks ahead; neighbouring days' losses overlap over ``horizon`` - 1.
     exclusions : sequence of str
         Runs left out by a rule stated before.
+    drop : sequence of str
+        Rules by which runs are left out here, or single runs (:func:`dropped_runs`); the sentence
+        counts them.
+    seeds : {"mean", "median"}
+        What a size's loss is: over its seeds.
+    labels : sequence
+        Names of an array's seeds, for words; their places when empty.
     measure : Measure
         What the losses stand for, for the words and numbers of the verdict; convert an outcome for
         which higher is better with :meth:`Measure.as_loss` first.
@@ -96,10 +108,11 @@ def decide(
     >>> decide(curve[:, None, None] + noise, size, sesoi=0.005).name
     'LAW'
     """
-    losses_GS, size_G = _array_and_sizes(losses, sizes, axis, loss)
+    losses_GS, size_G, seeds_GS, unread = _array_and_sizes(losses, sizes, axis, loss, labels, drop)
+    losses_GS, size_G, seen = settle_runs(losses_GS, size_G, seeds_GS, drop, measure)
     if not sesoi > 0:
         raise FinscaleError(f"the smallest effect of interest must be positive, not {sesoi:g}.")
-    covariance = size_covariance(losses_GS, horizon=horizon)
+    covariance = size_covariance(losses_GS, horizon=horizon, seeds=seeds)
     if np.ptp(covariance.mean_G) == 0 and not covariance.seed_variance_G.any():
         raise FinscaleError(
             f"all {measure.many} are equal: these are the same run over and over.",
@@ -108,20 +121,30 @@ def decide(
         )
     _check_distinct(covariance, size_G, measure)
     grid, num_seeds = tuple(size_G.tolist()), int(covariance.seeds_G.min())
-    statement = Statement(axis, grid, num_seeds, float(sesoi), level, tuple(exclusions), measure)
-    return Judge(statement, covariance, num_replicates, seed).verdict(settle=settle)
+    left_out = (*exclusions, *unread, *seen.left_out)
+    statement = Statement(axis, grid, num_seeds, float(sesoi), level, left_out, measure)
+    judged = Judge(statement, covariance, num_replicates, seed).verdict(settle=settle)
+    said = (judged.sentence, *seen.sentences(left_out, seeds))
+    return replace(judged, sentence=" ".join(said), outlying=seen.outlying)
 
 
 def _array_and_sizes(
-    losses: Any, sizes: ArrayLike | None, axis: str, loss: str
-) -> tuple[Float, Float]:
-    """Return losses and sizes, rising, of an array or a table."""
+    losses: Any,
+    sizes: ArrayLike | None,
+    axis: str,
+    loss: str,
+    labels: Sequence[object],
+    drop: Sequence[str],
+) -> tuple[Float, Float, Sequence[Sequence[object]], tuple[str, ...]]:
+    """Return losses, sizes, rising, names of seeds ``[G][S]``, and runs left out on reading."""
     if not isinstance(losses, np.ndarray):
-        from finscale.scaling.table import read_table
+        from finscale.scaling.table import LEFT_OUT, read_table
 
-        table = read_table(losses, x=axis, y=loss, signed=True)
+        rules = drops_unfinished(drop)
+        table = read_table(losses, x=axis, y=loss, signed=True, unfinished=rules)
         array = table.losses_nST if table.has_days else table.runs_nS
-        return array, table.x_nd[:, 0]
+        lost = (note.partition(LEFT_OUT) for note in table.notes)
+        return array, table.x_nd[:, 0], table.labels, tuple(what for _, said, what in lost if said)
     if sizes is None or np.shape(sizes) != losses.shape[:1]:
         raise FinscaleError(
             f"losses of {losses.shape[0]} sizes need as many sizes.",
@@ -135,7 +158,7 @@ def _array_and_sizes(
             "a verdict needs two sizes or more, positive and each once.",
             hint="runs of one size are its seeds",
         )
-    return losses[order_G], size_G
+    return losses[order_G], size_G, [labels] * len(size_G) if labels else (), ()
 
 
 def _check_distinct(covariance: SizeCovariance, size_G: Float, measure: Measure) -> None:
