@@ -1,4 +1,4 @@
-"""A registered rule leaves out runs that blew up, whole series of folds at a time, and counts them."""
+"""A registered rule leaves out the runs that blew up, all folds of each, and counts them."""
 
 from __future__ import annotations
 

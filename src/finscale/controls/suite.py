@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 import zlib
 from collections.abc import Callable, Sequence
@@ -85,7 +86,8 @@ class ControlsReport:
         content = asdict(self)
         for entry, result in zip(content["results"], self.results, strict=True):
             entry["passed"] = result.passed
-        return {"passed": self.passed, **content}
+        today = dt.datetime.now(dt.UTC).date().isoformat()
+        return {"passed": self.passed, "measured": today, **content}
 
 
 def run_controls(
@@ -146,11 +148,17 @@ def _run(
         kind=control.kind,
         num_replicates=num_replicates,
         rates=rates,
-        exponent=float(np.nanmedian(exponents)) if truth else None,
+        exponent=_middle(exponents) if truth else None,
         truth=truth,
         checks=tuple(_checked(check, rates, num_replicates) for check in control.checks),
         seconds=time.perf_counter() - started,
     )
+
+
+def _middle(exponents: Sequence[float]) -> float | None:
+    """Return the median of what was found; None where every world was refused."""
+    found = [value for value in exponents if not np.isnan(value)]
+    return float(np.median(found)) if found else None
 
 
 def _replicate(name: str, seed: int, number: int) -> tuple[str, float, dict[str, bool]]:
