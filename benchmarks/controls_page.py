@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from performance_page import table
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "controls.md"
@@ -31,6 +29,11 @@ def render(page: str, now: Mapping[str, Any], before: Mapping[str, Any]) -> str:
     """Return the page with its tables renewed."""
     blocks = {"worlds": worlds(now), "before_after": before_after(now, before)}
     return _BLOCK.sub(lambda block: f"{block[1]}\n{blocks[block[2]]}\n{block[3]}", page)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def percent(rate: float) -> str:

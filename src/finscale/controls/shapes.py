@@ -68,8 +68,8 @@ def text(verdict: Verdict) -> str:
     return " ".join((verdict.sentence, *verdict.reasons)).lower()
 
 
-def _says(word: str, verdict: Verdict) -> bool:
-    return word in text(verdict)
+def _says(words: tuple[str, ...], verdict: Verdict) -> bool:
+    return all(word in text(verdict) for word in words)
 
 
 def misfits(verdict: Verdict) -> bool:
@@ -79,24 +79,24 @@ def misfits(verdict: Verdict) -> bool:
 
 _WRONG = tuple(ControlCheck(name, at_most=0.05) for name in ("LAW", "INVERSE", "NO-LAW", "TURNS"))
 
-for _name, _about, _curve, _word in (
+for _name, _about, _curve, _words in (
     (
         "hump",
         "a hump in the loss of 8 smallest effects between equal ends: neither a law nor none",
         _hump,
-        "hump",
+        ("hump",),
     ),
     (
         "step",
         "loss falls by 6 smallest effects between two sizes, and not else",
         _step,
-        "step",
+        ("step",),
     ),
     (
         "one size stands out",
         "flat, but one size of seven is 10 smallest effects worse: trained worse?",
         _odd_size,
-        format_count(SIZES[_ODD]).lower(),
+        ("stands out", format_count(SIZES[_ODD]).lower()),
     ),
 ):
     CONTROLS.add(
@@ -107,7 +107,7 @@ for _name, _about, _curve, _word in (
             kind="shape",
             draw=partial(draw_curve, _curve, _NOISE),
             checks=(*_WRONG, ControlCheck("names the shape", at_least=0.80)),
-            says={"names the shape": partial(_says, _word)},
+            says={"names the shape": partial(_says, _words)},
         ),
     )
 

@@ -7,7 +7,7 @@ import time
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 from finscale.controls import digits, exact, market, noise, runs, shapes
 from finscale.controls.case import CONTROLS, Control, ControlCheck, Losses, Truth
 from finscale.errors import FinscaleError
+from finscale.evaluation.blas import one_blas_thread
 from finscale.scaling.decision import VERDICTS
 from finscale.scaling.trend import FINE_EXPONENTS, SizeAxis
 from finscale.scaling.verdict import Verdict, decide
@@ -118,7 +119,12 @@ def run_controls(
     order = ("null", "shape", "runs", "power", "exact", "digits", "market")
     by_kind = sorted(CONTROLS.values(), key=lambda control: order.index(control.kind))
     chosen = [CONTROLS[name] for name in names] if names else by_kind
-    with ProcessPoolExecutor(workers) if workers > 1 else nullcontext() as pool:
+    with ExitStack() as stack:
+        # two processes whose products take two threads each cost three times the CPU time of one
+        stack.enter_context(one_blas_thread())
+        pool = None
+        if workers > 1:
+            pool = stack.enter_context(ProcessPoolExecutor(workers))
         results = tuple(_run(each, num_replicates, pool, seed, progress) for each in chosen)
     return ControlsReport(results, num_replicates, seed, time.perf_counter() - started)
 
