@@ -144,7 +144,7 @@ def test_a_table_is_read_like_an_array(law: Verdict):
         decide(table, sesoi=0.005)
     assert "signed=True" in str(refused.value.hint)
     # the days' luck takes some of these losses below zero
-    verdict = decide(table, sesoi=0.005, num_replicates=500, signed=True)
+    verdict = decide(table, sesoi=0.005, num_replicates=500, signed=True, unit="nats")
     assert verdict.sentence == law.sentence
 
 

@@ -10,7 +10,9 @@ import typer
 from finscale.cli.options import (
     Ahead,
     AsJson,
+    Drop,
     Losses,
+    OverSeeds,
     Quiet,
     Replicates,
     Signed,
@@ -91,6 +93,8 @@ def fit(
     holdout: Annotated[int, typer.Option(min=0, help="Largest sizes kept out and predicted.")] = 0,
     horizon: Ahead = 1,
     replicates: Replicates = 2000,
+    drop: Drop = None,
+    seeds: OverSeeds = "mean",
     compare: Annotated[
         bool, typer.Option("--compare", help="Rank every form, and three ways for a surface.")
     ] = False,
@@ -114,6 +118,7 @@ def fit(
 ) -> None:
     """Fit a law and print its parameters, their intervals and what is not identified."""
     from finscale.scaling.approaches import compare_approaches
+    from finscale.scaling.dropping import drop_runs, drops_unfinished, with_seeds
     from finscale.scaling.form_comparison import compare_forms
     from finscale.scaling.forms import FORMS
     from finscale.scaling.law import fit_law
@@ -129,6 +134,7 @@ def fit(
                 "--compare ranks forms for one curve, and --by fits several.",
                 hint="compare them one by one: --where COLUMN=VALUE --compare",
             )
+        refuse_dropping(drop, seeds)
         curves = fit_curves(
             table,
             x,
@@ -145,7 +151,9 @@ def fit(
         )
         print_curves(curves, plot=plot, as_json=as_json, quiet=quiet)
         return
-    read = read_table(table, x=x, y=y, signed=signed, **columns)
+    unfinished = drops_unfinished(drop or ())
+    read = read_table(table, x=x, y=y, signed=signed, unfinished=unfinished, **columns)
+    read = with_seeds(drop_runs(read, drop or ()), seeds)
     signed = read.signed
     law = fit_law(
         read,
@@ -182,6 +190,15 @@ def fit(
         print_json(content)
     else:
         say(repr(law) if quiet else "\n\n".join(texts))
+
+
+def refuse_dropping(drop: list[str] | None, seeds: str) -> None:
+    """Refuse rules for runs where several curves are read."""
+    if drop or seeds != "mean":
+        raise FinscaleError(
+            "--drop and --seeds are for one curve, and --by reads several.",
+            hint="read them one by one: --where COLUMN=VALUE --drop …",
+        )
 
 
 def held_parameters(pairs: list[str] | None) -> dict[str, float | str]:

@@ -10,8 +10,10 @@ import typer
 from finscale.cli.options import (
     Ahead,
     AsJson,
+    Drop,
     Level,
     Losses,
+    OverSeeds,
     Quiet,
     Signed,
     between,
@@ -62,6 +64,8 @@ def decide(
     plot: Annotated[
         Path | None, typer.Option(help="With --by: write a figure of the curves: png, svg or pdf.")
     ] = None,
+    drop: Drop = None,
+    seeds: OverSeeds = "mean",
     as_json: AsJson = False,
     quiet: Quiet = False,
     *,
@@ -69,17 +73,28 @@ def decide(
 ) -> None:
     """Decide what can be claimed from a table of runs, or what would settle an open question."""
     from finscale.scaling.digits import number
+    from finscale.scaling.dropping import drops_unfinished
     from finscale.scaling.sentences import interval, p_text
     from finscale.scaling.table import read_table
     from finscale.scaling.verdict import decide as judge
 
     def judged(read: LawTable) -> Verdict:
         return judge(
-            read, sesoi=sesoi, axis=axis, shared_days=shared_days, level=level, horizon=horizon
+            read,
+            sesoi=sesoi,
+            axis=axis,
+            shared_days=shared_days,
+            level=level,
+            horizon=horizon,
+            drop=drop or (),
+            seeds=seeds,
         )
 
     if by is not None:
+        from finscale.cli.law import refuse_dropping
         from finscale.cli.law_curves import decide_curves
+
+        refuse_dropping(drop, seeds)
 
         decide_curves(
             table,
@@ -100,7 +115,8 @@ def decide(
         raise FinscaleError(
             "--plot draws the curves of --by.", hint="for one curve: finscale law fit … --plot"
         )
-    read = read_table(table, x=axis, y=y, signed=signed, **columns)
+    unfinished = drops_unfinished(drop or ())
+    read = read_table(table, x=axis, y=y, signed=signed, unfinished=unfinished, **columns)
     verdict = judged(read)
     if as_json:
         print_json({**verdict.to_dict(), "notes": list(read.notes)})
@@ -119,6 +135,11 @@ def decide(
         f"{interval(verdict.next_tenfold)} · largest size missed by {number(law)} "
         f"(constant: {number(constant)})"
     )
+    if verdict.outlying:
+        terminal.print(
+            "runs that stand apart count here; by a rule stated beforehand they can be left out: "
+            "--drop diverged (the worse ones) or outlying (both), or --seeds median"
+        )
     if verdict.up_to_best is not None:
         terminal.print(f"up to there  {verdict.up_to_best.sentence}")
     for note in read.notes:

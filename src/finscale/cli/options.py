@@ -52,6 +52,18 @@ Signed = Annotated[
     bool, typer.Option("--signed", help="Losses are differences and may be negative.")
 ]
 Ahead = Annotated[int, typer.Option("--horizon", min=1, help="Bars that a label looks ahead.")]
+Drop = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--drop",
+        help="Leave out runs, and count them: `diverged` (far worse than the other seeds of their "
+        "size), `outlying` (far off on either side), or one run as SIZE:SEED.",
+    ),
+]
+OverSeeds = Annotated[
+    Literal["mean", "median"],
+    typer.Option("--seeds", help="What a size counts with: over its seeds."),
+]
 Replicates = Annotated[int, typer.Option("--replicates", min=40, help="Bootstrap replicates.")]
 
 

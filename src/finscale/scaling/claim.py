@@ -13,6 +13,7 @@ from finscale.scaling.covariance import Float, SizeCovariance
 from finscale.scaling.decision import VerdictName
 from finscale.scaling.measure import LOSS, Measure
 from finscale.scaling.misfit_shape import CurveShape
+from finscale.scaling.outliers import OutlyingRun
 from finscale.scaling.settlement import Settlement
 
 
@@ -100,6 +101,8 @@ class Verdict:
         best one.
     covariance : SizeCovariance
         Means by size and their covariance, as losses (:meth:`Measure.as_loss`).
+    outlying : tuple of OutlyingRun
+        Runs that count here and stand apart from the other seeds of their size.
     """
 
     name: VerdictName
@@ -124,6 +127,7 @@ class Verdict:
     settles: Settlement | None
     up_to_best: Verdict | None
     covariance: SizeCovariance
+    outlying: tuple[OutlyingRun, ...] = ()
 
     @property
     def improves(self) -> bool:
@@ -144,9 +148,10 @@ class Verdict:
         content = {
             key: null_for_nan(asdict(value) if isinstance(value, _RECORDS) else value)
             for key, value in vars(self).items()
-            if key not in ("covariance", "up_to_best")
+            if key not in ("covariance", "up_to_best", "outlying")
         }
         content["up_to_best"] = self.up_to_best.to_dict() if self.up_to_best else None
+        content["outlying"] = [asdict(run) for run in self.outlying]
         content["mean"] = self.mean_G.tolist()
         content["covariance"] = covariance.matrix_GG.tolist()
         content["num_days"] = covariance.num_days

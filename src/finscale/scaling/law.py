@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from finscale.scaling import law_plot, law_text
 from finscale.scaling.axes import form_for, with_axes_checked
+from finscale.scaling.dropping import drop_runs, drops_unfinished, with_seeds
 from finscale.scaling.estimates import estimates_of, unidentified_estimates
 from finscale.scaling.fit import Fit, fit_form
 from finscale.scaling.form_choice import choose_form
@@ -64,6 +65,8 @@ def fit_law(
     level: float = 0.95,
     random_seed: int = 0,
     fix: Mapping[str, float | str] | None = None,
+    drop: Sequence[str] = (),
+    seeds: Literal["mean", "median"] = "mean",
     **reading: Any,
 ) -> Law:
     r"""Fit a scaling law to a table of runs, with bootstrap intervals.
@@ -103,6 +106,11 @@ def fit_law(
     fix : mapping of str to float or str, optional
         Parameters to hold at a number or tied to another: ``{"E": 0, "alpha": "beta"}``; see
         :func:`finscale.scaling.forms.fixed.fixed`. They are not estimated and count in nothing.
+    drop : sequence of str
+        Rules by which runs are left out, ``"diverged"`` or ``"outlying"``, or single runs as
+        ``SIZE:SEED`` (:func:`drop_runs`).
+    seeds : {"mean", "median"}
+        What a size's loss is: over its seeds. A median is not moved by a run that blew up.
     **reading
         What else :func:`read_table` is told: ``higher_is_better``, ``average``, ``where`` …
 
@@ -127,7 +135,12 @@ def fit_law(
     0.4
     """
     if not isinstance(table, LawTable):
-        table = read_table(table, x=x, y=y, seed=seed, fold=fold, day=day, signed=signed, **reading)
+        columns: dict[str, Any] = {"seed": seed, "fold": fold, "day": day}
+        unfinished = drops_unfinished(drop)
+        table = read_table(
+            table, x=x, y=y, **columns, signed=signed, unfinished=unfinished, **reading
+        )
+    table = with_seeds(drop_runs(table, drop), seeds)
     signed = signed or table.signed
     is_chosen = form == "auto" and len(table.axes) == 1 and not fix
     named = None if is_chosen else fixed(_form(form, table, signed), fix or {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ from finscale.scaling.fit import Fit
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.intervals import Estimate
+from finscale.scaling.outliers import OutlyingRun, outlying_runs
 from finscale.scaling.prediction import Prediction, with_new_run
 from finscale.scaling.profile import Region
 from finscale.scaling.table import LawTable
@@ -94,6 +95,11 @@ class LawNumbers:
     def reason(self) -> str:
         """Why the law is not identified; empty when it is."""
         return self.fit.reason
+
+    @property
+    def outlying(self) -> tuple[OutlyingRun, ...]:
+        """Runs that stand apart from the other seeds of their size."""
+        return outlying_runs(self.table.runs_nS, self.table.x_nd, self.table.labels)
 
     @property
     def params(self) -> dict[str, float]:
@@ -186,5 +192,7 @@ class LawNumbers:
             "estimates": {name: e.to_dict() for name, e in self.estimates.items()},
             "heldout": [held.to_dict() for held in self.heldout],
             "chosen": self.chosen,
+            "outlying": [asdict(run) for run in self.outlying],
+            "seeds": self.table.seeds,
             "notes": list(self.table.notes),
         }

@@ -9,6 +9,7 @@ import numpy as np
 from finscale.config.quantities import format_count
 from finscale.scaling.intervals import Interval
 from finscale.scaling.law_numbers import LawNumbers
+from finscale.scaling.outliers import outlying_words
 from finscale.scaling.sentences import p_text
 
 _WIDTH = 100
@@ -70,6 +71,9 @@ def summary(law: LawNumbers) -> str:
     untold = law.fit.unidentified.items() if law.identified else ()
     remarks = [("not told", f"{name}: {why}") for name, why in untold]
     remarks += [("beware", flag) for flag in law.fit.flags]
+    if apart := law.outlying:
+        advice = " They count; --drop outlying leaves them out, --seeds median lets none decide."
+        remarks.append(("apart", outlying_words(apart) + advice))
     remarks += [("note", note) for note in law.table.notes]
     return "\n".join([*lines, *(line for remark in remarks for line in _row(*remark))])
 
@@ -99,7 +103,9 @@ def _facts(law: LawNumbers) -> list[str]:
     unit = "days" if kept.has_days else "folds"
     days = f" · {cells:,} {unit}" if cells > 1 else ""
     loss = law.fit.problem.loss
-    points = f"{kept.num_sizes} sizes × {each} seed{'' if each == '1' else 's'}{days} · {spans}"
+    over = ", medians over them" if kept.seeds == "median" else ""
+    noun = "seed" if each == "1" else "seeds"
+    points = f"{kept.num_sizes} sizes × {each} {noun}{over}{days} · {spans}"
     chosen = _row("form", law.chosen) if law.chosen else []
     return [
         *chosen,

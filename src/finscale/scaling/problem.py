@@ -19,6 +19,7 @@ from finscale.scaling.covariance import (
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.robust import DELTA
+from finscale.scaling.seed_median import median_parts
 from finscale.scaling.table import LawTable
 
 #: Loss functions: what is added up over points.
@@ -35,7 +36,7 @@ class SeedError:
     """Squares of seeds about their size's mean, ``[n]``, and their degrees of freedom, ``[n]``."""
 
     squares_n: Array
-    degrees_n: NDArray[np.int64]
+    degrees_n: NDArray[np.int64] | Array
 
     @property
     def squares(self) -> float:
@@ -320,6 +321,11 @@ def _groups(table: LawTable, loss: str) -> NDArray[np.int64] | None:
 
 def _seed_error(table: LawTable) -> SeedError | None:
     degrees_n = table.seeds_n - 1
+    if table.seeds == "median" and degrees_n.sum():
+        # as sure as the robust noise that the covariance of medians rests on
+        _, _, variance_n, total_n = median_parts(table.losses_nST)
+        shares_n = total_n * degrees_n / degrees_n.sum()
+        return SeedError(variance_n * shares_n, shares_n)
     squares_nS = (table.runs_nS - table.y_n[:, None]) ** 2
     if table.weights_nS is not None:
         squares_nS = squares_nS * table.weights_nS / np.nanmean(table.weights_nS)
@@ -331,7 +337,7 @@ def _covariance(table: LawTable, horizon: int) -> tuple[Array, float, float]:
     """Return the covariance of the sizes' means, its degrees of freedom and those of its days."""
     if table.seeds_n.max() > 1:
         losses = table.losses_nST if table.has_days else table.runs_nS
-        found = size_covariance(losses, horizon=horizon)
+        found = size_covariance(losses, horizon=horizon, seeds=table.seeds)
         return found.matrix_GG, _degrees(found), found.day_degrees
     if not table.has_days:
         raise FinscaleError(

@@ -118,7 +118,7 @@ def resample(
         return FitReplicates(fitted_n + moved_Rn, None, scheme)
     y_Rn = np.broadcast_to(table.y_n, (num_replicates, table.num_sizes))
     if scheme != "seeds":
-        daily_nT = np.nanmean(table.losses_nST, axis=1)
+        daily_nT = table.daily_nT
         if not table.has_days:
             block_length = 1.0
         elif not block_length:
@@ -177,11 +177,16 @@ def seed_replicates(table: LawTable, num_replicates: int, rng: np.random.Generat
     many = degrees_n > 0
     deviations = (runs_nS - table.y_n[:, None])[many] / spread_n[many, None]
     deviations = deviations * np.sqrt(seeds_n[many] / degrees_n[many])[:, None]
+    if table.seeds == "median":
+        # deviations from a median are zero for the middle run: differences of two runs are not
+        runs_mS = runs_nS[many] / spread_n[many, None]
+        deviations = (runs_mS[:, :, None] - runs_mS[:, None, :]) / np.sqrt(2)
+        deviations = deviations[:, ~np.eye(runs_mS.shape[1], dtype=bool)]
     pool = deviations[~np.isnan(deviations)]
     out = np.empty((num_replicates, table.num_sizes))
     for size, num_seeds in enumerate(seeds_n):
         drawn = pool[rng.integers(0, len(pool), (num_replicates, num_seeds))]
-        out[:, size] = spread_n[size] * drawn.mean(axis=-1)
+        out[:, size] = spread_n[size] * table.over_seeds(drawn)
     return out
 
 
@@ -216,7 +221,7 @@ def left_out(table: LawTable) -> FitReplicates:
         return FitReplicates(y_n[None], 1.0 - np.eye(table.num_sizes), scheme)
     parts = []
     if scheme != "seeds":
-        daily_nT = np.nanmean(table.losses_nST, axis=1)
+        daily_nT = table.daily_nT
         num_cells = daily_nT.shape[-1]
         for block in np.array_split(np.arange(num_cells), min(num_cells, 20)):
             parts.append(np.delete(daily_nT, block, axis=-1).mean(axis=-1))
@@ -225,9 +230,11 @@ def left_out(table: LawTable) -> FitReplicates:
         for size, seed in zip(*np.nonzero(~np.isnan(runs_nS)), strict=True):
             if table.seeds_n[size] > 1:
                 kept = y_n.copy()
-                own = np.ones_like(runs_nS) if table.weights_nS is None else table.weights_nS
                 others = ~np.isnan(runs_nS[size])
                 others[seed] = False
-                kept[size] = np.average(runs_nS[size, others], weights=own[size, others])
+                kept[size] = table.over_seeds(
+                    runs_nS[size, others],
+                    None if table.weights_nS is None else table.weights_nS[size, others],
+                )
                 parts.append(kept)
     return FitReplicates(np.stack(parts), None, scheme)

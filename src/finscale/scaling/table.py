@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -18,17 +18,21 @@ from finscale.scaling.column_roles import column_roles
 from finscale.scaling.forms.base import Array
 from finscale.scaling.measure import Measure, measure_of_column
 from finscale.scaling.run_columns import RunArrays, checked, run_arrays
-from finscale.scaling.table_cells import TableCells
+from finscale.scaling.table_cells import RUN, TableCells, written
 from finscale.scaling.table_file import read_file
 from finscale.scaling.table_values import (
     check_losses,
     check_sizes,
+    finished,
     losses_as_numbers,
     sizes_as_numbers,
     unnested,
 )
 
 _PLAIN = Measure(unit="")
+
+#: How a note begins that counts runs which are not in the table.
+LEFT_OUT = "left out: "
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,10 @@ class LawTable:
         Fold and day of each cell; None where there are none.
     groups_nS : array of int, ``[n, S]``, optional
         Which run each loss is a checkpoint of; -1 where there is none.
+    labels : tuple, ``[n][S]``
+        The seeds of each size as the table names them.
+    seeds : {"mean", "median"}
+        What a size's loss is: over its seeds.
     """
 
     axes: tuple[str, ...]
@@ -79,6 +87,8 @@ class LawTable:
     errors_nS: Array | None = None
     groups_nS: NDArray[np.int64] | None = None
     cells: pl.Series | None = None
+    labels: tuple[tuple[str, ...], ...] = ()
+    seeds: Literal["mean", "median"] = "mean"
 
     @property
     def runs_nS(self) -> Array:
@@ -87,11 +97,23 @@ class LawTable:
 
     @property
     def y_n(self) -> Array:
-        """Mean loss of each size over its seeds, weighted where weights are given."""
-        if self.weights_nS is None:
-            return np.asarray(np.nanmean(self.runs_nS, axis=-1))
-        total_n = np.nansum(self.weights_nS, axis=-1)
-        return np.asarray(np.nansum(self.weights_nS * self.runs_nS, axis=-1) / total_n)
+        """Loss of each size over its seeds, weighted where weights are given."""
+        return self.over_seeds(self.runs_nS, self.weights_nS)
+
+    @property
+    def daily_nT(self) -> Array:
+        """Loss of each size and cell over its seeds; its mean over cells is ``y_n``."""
+        if self.seeds == "mean":
+            return np.asarray(np.nanmean(self.losses_nST, axis=1))
+        daily_nT = np.nanmedian(self.losses_nST, axis=1)
+        return np.asarray(daily_nT + (self.y_n - daily_nT.mean(axis=-1))[:, None])
+
+    def over_seeds(self, runs: Array, weights: Array | None = None) -> Array:
+        """Return the mean or median of runs over the last axis, whichever the table takes."""
+        if weights is not None:
+            return np.asarray(np.nansum(weights * runs, axis=-1) / np.nansum(weights, axis=-1))
+        average = np.nanmean if self.seeds == "mean" else np.nanmedian
+        return np.asarray(average(runs, axis=-1))
 
     @property
     def seeds_n(self) -> NDArray[np.int64]:
@@ -105,11 +127,12 @@ class LawTable:
 
     def rows(self, keep: NDArray[np.bool_]) -> LawTable:
         """Return the table with some of its sizes."""
+        labels = tuple(own for own, kept in zip(self.labels, keep, strict=False) if kept)
         row_n = self.row_n[keep] if len(self.row_n) else self.row_n
         arrays: dict[str, Any] = {"x_nd": self.x_nd, "losses_nST": self.losses_nST}
         arrays |= {name: getattr(self, name) for name in RunArrays._fields}
         given = {name: values[keep] for name, values in arrays.items() if values is not None}
-        return replace(self, row_n=row_n, **given)
+        return replace(self, row_n=row_n, labels=labels, **given)
 
     def largest(self, count: int) -> NDArray[np.bool_]:
         """Return which rows hold the ``count`` largest sizes of the first axis.
@@ -150,6 +173,7 @@ def read_table(
     sheet: str | None = None,
     member: str | None = None,
     signed: bool = False,
+    unfinished: bool = False,
 ) -> LawTable:
     """Read and check a table of losses.
 
@@ -188,6 +212,8 @@ def read_table(
         The sheet of a workbook, the file in an archive.
     signed : bool
         Losses are differences and may be zero or negative.
+    unfinished : bool
+        Runs with a loss that is missing, NaN or infinite are left out, and the notes count them.
 
     Raises
     ------
@@ -223,6 +249,9 @@ def read_table(
     if renamed := [f"{n!r} from {c!r}" for n, c in meant.items() if n != c]:
         notes.append(f"read {', '.join(renamed)}")
     frame = losses_as_numbers(sizes_as_numbers(frame, axes, place), y, place)
+    if unfinished:
+        frame, lost = finished(frame, y, axes, choice)
+        left_out += [f"{LEFT_OUT}{words}" for words in lost]
     frame, weighed = checked(frame, choice, place)
     check_sizes(frame, axes, place)
     measure = measure_of_column(
@@ -302,4 +331,6 @@ def _arrays(cells: TableCells) -> tuple[LawTable, list[str]]:
     table = LawTable(axes, y, x_nd, losses_nST, fold_T.astype(np.int64), has_days, row_n=rows_n)
     own = run_arrays(runs, cells.choice, at_n, losses_nST.shape[:2])
     told = runs["_cells"][0] if "_cells" in runs.columns else None
-    return replace(table, cells=told, **own._asdict()), notes
+    labels = runs.group_by(axes, maintain_order=True).agg(RUN)[RUN].to_list()
+    named = tuple(tuple(map(written, size)) for size in labels)
+    return replace(table, cells=told, labels=named, **own._asdict()), notes

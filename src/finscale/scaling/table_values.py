@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import polars as pl
 
 from finscale.errors import DataError
-from finscale.scaling.column_choice import ROW
+from finscale.scaling.column_choice import ROW, ColumnChoice
+from finscale.scaling.column_names import RUNS, SEEDS, of_kind
 from finscale.scaling.counts import size_number
 
 
@@ -93,6 +94,22 @@ def check_sizes(frame: pl.DataFrame, axes: Sequence[str], place: str) -> None:
         )
 
 
+def finished(
+    frame: pl.DataFrame, y: str, axes: Sequence[str], choice: ColumnChoice
+) -> tuple[pl.DataFrame, list[str]]:
+    """Leave out the runs of which a loss is missing or infinite; say how many."""
+    seeds = [choice.seed] if choice.seed else of_kind(frame.columns, (*SEEDS, *RUNS))[:1]
+    run = [*axes, *(name for name in seeds if name in frame.columns)]
+    finite = pl.col(y).is_finite().fill_null(value=False)
+    is_named = len(run) > len(axes)
+    kept = frame.filter(finite.all().over(run) if is_named else finite)
+    if len(kept) == len(frame):
+        return frame, []
+    lost = frame.filter(~pl.col(ROW).is_in(kept[ROW].to_list()))
+    count = lost.select(run).n_unique() if is_named else len(lost)
+    return kept, [f"{count} {'run' if count == 1 else 'runs'} without a finite loss"]
+
+
 def check_losses(frame: pl.DataFrame, y: str, place: str, *, signed: bool) -> None:
     """Refuse losses that are not finite, or not positive unless they are differences.
 
@@ -104,8 +121,9 @@ def check_losses(frame: pl.DataFrame, y: str, place: str, *, signed: bool) -> No
     if bad := _first_bad(frame, pl.col(y).is_finite()):
         raise DataError(
             f"{place}: {y} is {bad[y]} in row {bad[ROW]}.",
-            hint="a run that diverged is a result: say how it is counted; --where "
-            f"{y}!= leaves out the rows without a number (Python: where=)",
+            hint="a run that diverged is a result: say how it is counted: --drop "
+            f"diverged leaves such runs out and counts them, --where {y}!= the rows without a "
+            "number (Python: drop=, where=)",
         )
     if not signed and (bad := _first_bad(frame, pl.col(y) > 0)):
         raise DataError(

@@ -32,7 +32,8 @@ Sharpe ratio) is judged as a loss and reported in its own terms (``finscale.scal
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -40,6 +41,7 @@ from numpy.typing import ArrayLike
 from finscale.errors import FinscaleError
 from finscale.scaling.claim import Statement, Verdict
 from finscale.scaling.covariance import SizeCovariance, size_covariance
+from finscale.scaling.dropping import drops_unfinished, settle_runs
 from finscale.scaling.judge import Judge
 from finscale.scaling.measure import LOSS, Measure
 from finscale.scaling.trend import Float
@@ -62,6 +64,9 @@ def decide(
     level: float = 0.05,
     horizon: int = 1,
     exclusions: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    seeds: Literal["mean", "median"] = "mean",
+    labels: Sequence[object] = (),
     measure: Measure | None = None,
     num_replicates: int = NUM_REPLICATES,
     settle: bool = True,
@@ -94,6 +99,13 @@ def decide(
         Bars that a label looks ahead; neighbouring days' losses overlap over ``horizon`` - 1.
     exclusions : sequence of str
         Runs left out by a rule stated before.
+    drop : sequence of str
+        Rules by which runs are left out here, or single runs (:func:`dropped_runs`); the sentence
+        counts them.
+    seeds : {"mean", "median"}
+        What a size's loss is: over its seeds.
+    labels : sequence
+        Names of an array's seeds, for words; their places when empty.
     measure : Measure, optional
         What an array's losses stand for, for the words and numbers of the verdict; convert an
         outcome for which higher is better with :meth:`Measure.as_loss` first. A table's is its own.
@@ -119,17 +131,24 @@ def decide(
     >>> decide(curve[:, None, None] + noise, size, sesoi=0.005).name
     'LAW'
     """
+    unread: tuple[str, ...] = ()
+    seeds_GS: Sequence[Sequence[object]] = ()
     if not isinstance(losses, np.ndarray):
-        from finscale.scaling.table import read_table
+        from finscale.scaling.table import LEFT_OUT, read_table
 
-        table = read_table(losses, x=axis, y=loss, signed=signed, **reading)
+        unfinished = drops_unfinished(drop)
+        table = read_table(losses, x=axis, y=loss, signed=signed, unfinished=unfinished, **reading)
         losses = table.losses_nST if table.has_days else table.runs_nS
-        sizes, measure = table.x_nd[:, 0], measure or table.measure
+        sizes, measure, seeds_GS = table.x_nd[:, 0], measure or table.measure, table.labels
+        lost = (note.partition(LEFT_OUT) for note in table.notes)
+        unread = tuple(what for _, said, what in lost if said)
     measure = measure or LOSS
     losses_GS, size_G = _array_and_sizes(losses, sizes)
+    seeds_GS = [labels] * len(size_G) if labels else seeds_GS
+    losses_GS, size_G, seen = settle_runs(losses_GS, size_G, seeds_GS, drop, measure)
     if not sesoi > 0:
         raise FinscaleError(f"the smallest effect of interest must be positive, not {sesoi:g}.")
-    covariance = size_covariance(losses_GS, horizon=horizon)
+    covariance = size_covariance(losses_GS, horizon=horizon, seeds=seeds)
     if np.ptp(covariance.mean_G) == 0 and not covariance.seed_variance_G.any():
         raise FinscaleError(
             f"all {measure.many} are equal: these are the same run over and over.",
@@ -138,10 +157,13 @@ def decide(
         )
     _check_distinct(covariance, size_G, measure)
     grid, num_seeds = tuple(size_G.tolist()), int(covariance.seeds_G.min())
+    left_out = (*exclusions, *unread, *seen.left_out)
     statement = Statement(
-        axis, grid, num_seeds, float(sesoi), level, tuple(exclusions), measure, shared_days
+        axis, grid, num_seeds, float(sesoi), level, left_out, measure, shared_days
     )
-    return Judge(statement, covariance, num_replicates, seed).verdict(settle=settle)
+    judged = Judge(statement, covariance, num_replicates, seed).verdict(settle=settle)
+    said = (judged.sentence, *seen.sentences(left_out, seeds))
+    return replace(judged, sentence=" ".join(said), outlying=seen.outlying)
 
 
 def _array_and_sizes(losses: Float, sizes: ArrayLike | None) -> tuple[Float, Float]:
