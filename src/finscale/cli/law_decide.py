@@ -15,6 +15,7 @@ from finscale.cli.options import (
     Losses,
     OverSeeds,
     Quiet,
+    Signed,
     between,
     console,
     print_json,
@@ -33,6 +34,16 @@ def decide(
     y: Losses = "loss",
     level: Level = 0.05,
     horizon: Ahead = 1,
+    signed: Signed = False,
+    shared_days: Annotated[
+        bool,
+        typer.Option(
+            "--shared-days/--no-shared-days",
+            help="Without losses by day: whether runs of one size may share luck of the test days. "
+            "Say no only where each run was tested on data of its own, or on so many that their "
+            "luck is none.",
+        ),
+    ] = True,
     unit: Annotated[str, typer.Option(help="Of the losses.")] = "nats",
     drop: Drop = None,
     seeds: OverSeeds = "mean",
@@ -51,6 +62,8 @@ def decide(
         sesoi=sesoi,
         axis=axis,
         loss=y,
+        signed=signed,
+        shared_days=shared_days,
         level=level,
         horizon=horizon,
         measure=measure,

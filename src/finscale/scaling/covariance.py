@@ -121,7 +121,8 @@ def size_covariance(
     ----------
     losses : array [G, S, T] or [G, S]
         Loss of each size, seed and test day (or its mean over days). Several symbols on one day
-        are averaged before. A seed that a size does not have is NaN throughout.
+        are averaged before. A seed that a size does not have is NaN throughout. One day tells
+        nothing of the luck of days: it counts as a mean.
     horizon : int
         Bars that a label looks ahead: labels of neighbouring days overlap over ``horizon`` - 1.
     seeds : {"mean", "median"}
@@ -139,8 +140,8 @@ def size_covariance(
     Studies 61, for its bandwidth.
     """
     loss_GST = np.asarray(losses, dtype=np.float64)
-    daily = loss_GST.ndim == 3
-    loss_GST = loss_GST if daily else loss_GST[:, :, None]
+    loss_GST = loss_GST if loss_GST.ndim == 3 else loss_GST[:, :, None]
+    daily = loss_GST.shape[2] > 1
     present_GS: NDArray[np.bool_] = np.logical_not(np.isnan(loss_GST).all(axis=2))
     if not np.isfinite(loss_GST[present_GS]).all():
         raise FinscaleError("a run has a loss that is NaN or infinite on some day.")

@@ -7,10 +7,21 @@ LAW                     a falling power law beats the constant, its exponent's i
                         and off its bounds, and fitted without the largest size it predicts that
                         size better than the constant does
 INVERSE                 the same with a rising loss
-NO-LAW                  the gain from smallest to largest size lies within ± the smallest effect of
-                        interest (two one-sided tests)
+NO-LAW                  every size lies within ± the smallest effect of interest of every other
+                        (``finscale.scaling.equivalence``)
 INDETERMINATE           none of these; then the verdict says what would settle it
 ======================= ==========================================================================
+
+Means that no curve here describes (lack of fit, p < .001) are neither LAW nor INVERSE nor NO-LAW:
+the verdict names what they look like, a hump, a step, one size that stands out
+(``finscale.scaling.misfit_shape``). A valley counts where it is seen without the size that stands
+out.
+
+Without daily losses nothing is decided beyond the test days at hand: runs of one size share their
+luck, which no difference between seeds shows (TURNS in 19 % of worlds without an effect). The
+verdict is INDETERMINATE then, and says what these days alone show, unless it is stated that runs
+share no such luck (``shared_days=False``: test sets drawn anew for each run, or so large that their
+luck is none).
 
 All tests are likelihood ratios by generalised least squares with the covariance of
 ``finscale.scaling.covariance``; their critical values come from a parametric bootstrap that
@@ -48,6 +59,8 @@ def decide(
     sesoi: float,
     axis: str = "parameters",
     loss: str = "loss",
+    signed: bool = False,
+    shared_days: bool = True,
     level: float = 0.05,
     horizon: int = 1,
     exclusions: Sequence[str] = (),
@@ -66,13 +79,19 @@ def decide(
     losses : array [G, S, T], array [G, S], or a table
         Loss of each size, seed and test day, or its mean over days; a seed that a size lacks is
         NaN. Or a table (data frame, mapping, CSV or parquet file) with the columns ``axis``,
-        ``seed``, ``loss`` and, better, ``day``. Losses may be differences from a baseline.
+        ``seed``, ``loss`` and, better, ``day``. Losses of an array may be differences from a
+        baseline; those of a table only with ``signed``.
     sizes : array [G], optional
         The sizes of an array's rows.
     sesoi : float
         Smallest effect of interest: a smaller gain over the whole range would not be worth having.
     axis, loss : str
         What grows; and the table's column of losses.
+    signed : bool
+        The table's losses are differences, or an outcome, and may be zero or negative.
+    shared_days : bool
+        Whether runs of one size may share luck of the test days. Say no only where each run was
+        tested on data of its own, or on so many that their luck is none.
     level : float
         Significance level.
     horizon : int
@@ -108,7 +127,9 @@ def decide(
     >>> decide(curve[:, None, None] + noise, size, sesoi=0.005).name
     'LAW'
     """
-    losses_GS, size_G, seeds_GS, unread = _array_and_sizes(losses, sizes, axis, loss, labels, drop)
+    losses_GS, size_G, seeds_GS, unread = _array_and_sizes(
+        losses, sizes, axis, loss, labels, drop, signed=signed
+    )
     losses_GS, size_G, seen = settle_runs(losses_GS, size_G, seeds_GS, drop, measure)
     if not sesoi > 0:
         raise FinscaleError(f"the smallest effect of interest must be positive, not {sesoi:g}.")
@@ -122,7 +143,9 @@ def decide(
     _check_distinct(covariance, size_G, measure)
     grid, num_seeds = tuple(size_G.tolist()), int(covariance.seeds_G.min())
     left_out = (*exclusions, *unread, *seen.left_out)
-    statement = Statement(axis, grid, num_seeds, float(sesoi), level, left_out, measure)
+    statement = Statement(
+        axis, grid, num_seeds, float(sesoi), level, left_out, measure, shared_days
+    )
     judged = Judge(statement, covariance, num_replicates, seed).verdict(settle=settle)
     said = (judged.sentence, *seen.sentences(left_out, seeds))
     return replace(judged, sentence=" ".join(said), outlying=seen.outlying)
@@ -135,13 +158,15 @@ def _array_and_sizes(
     loss: str,
     labels: Sequence[object],
     drop: Sequence[str],
+    *,
+    signed: bool,
 ) -> tuple[Float, Float, Sequence[Sequence[object]], tuple[str, ...]]:
     """Return losses, sizes, rising, names of seeds ``[G][S]``, and runs left out on reading."""
     if not isinstance(losses, np.ndarray):
         from finscale.scaling.table import LEFT_OUT, read_table
 
         rules = drops_unfinished(drop)
-        table = read_table(losses, x=axis, y=loss, signed=True, unfinished=rules)
+        table = read_table(losses, x=axis, y=loss, signed=signed, unfinished=rules)
         array = table.losses_nST if table.has_days else table.runs_nS
         lost = (note.partition(LEFT_OUT) for note in table.notes)
         return array, table.x_nd[:, 0], table.labels, tuple(what for _, said, what in lost if said)
@@ -162,15 +187,22 @@ def _array_and_sizes(
 
 
 def _check_distinct(covariance: SizeCovariance, size_G: Float, measure: Measure) -> None:
-    """Refuse two sizes whose runs are the same on every day: their difference has no error."""
+    """Refuse two sizes that differ alike in every run and on every day: by no error at all."""
     own_GG = covariance.matrix_GG
     variance_G = np.diag(own_GG)
     difference_GG = variance_G[:, None] + variance_G - 2 * own_GG
     same = np.argwhere(np.triu(difference_GG <= 1e-12 * variance_G.max(), 1))
-    if len(same):
-        first, second = (f"{size_G[index]:g}" for index in same[0])
+    if not len(same):
+        return
+    first, second = (f"{size_G[index]:g}" for index in same[0])
+    where = "in every run and on every day" if covariance.num_days else "in every run"
+    if np.ptp(covariance.mean_G[same[0]]) == 0:
         raise FinscaleError(
-            f"sizes {first} and {second} have the same {measure.title} in every run and on every "
-            "day.",
+            f"sizes {first} and {second} have the same {measure.title} {where}.",
             hint="is it one run read twice?",
         )
+    raise FinscaleError(
+        f"sizes {first} and {second} differ by exactly the same {where}: how much of it is luck "
+        "cannot be told.",
+        hint="does the seed reach the model? are rows of one run read as several seeds?",
+    )
