@@ -21,6 +21,7 @@ from finscale.cli.options import (
     print_json,
     say,
 )
+from finscale.cli.table_options import reads_table
 
 law_app = typer.Typer(
     help="Fit scaling laws to any table, and ask what a study could see.", no_args_is_help=True
@@ -33,9 +34,13 @@ def _root() -> None:
 
 
 @law_app.command()
+@reads_table
 def fit(
     table: Annotated[
-        Path, typer.Argument(help="CSV, JSON, parquet or Excel: sizes, losses, perhaps seeds.")
+        Path,
+        typer.Argument(
+            help="CSV, JSON, parquet or Excel, exports of trackers: sizes, losses, perhaps seeds."
+        ),
     ],
     x: Annotated[
         list[str],
@@ -45,14 +50,15 @@ def fit(
     ],
     y: Losses = "loss",
     form: Annotated[
-        str, typer.Option(help="Law form; `auto`: power with a floor, Hoffmann's for two axes.")
+        str,
+        typer.Option(
+            help="Law form; `auto`: power with a floor, Hoffmann's for two axes; for three it is "
+            "named."
+        ),
     ] = "auto",
     loss: Annotated[
         str, typer.Option(help="huber, least_squares, gls; `auto`: gls where days are given.")
     ] = "auto",
-    seed: Annotated[str, typer.Option(help="Column that tells seeds apart.")] = "seed",
-    fold: Annotated[str, typer.Option(help="Column of folds.")] = "fold",
-    day: Annotated[str, typer.Option(help="Column of decision days.")] = "day",
     signed: Signed = False,
     holdout: Annotated[int, typer.Option(min=0, help="Largest sizes kept out and predicted.")] = 0,
     horizon: Ahead = 1,
@@ -65,18 +71,21 @@ def fit(
     plot: Annotated[Path | None, typer.Option(help="Write a figure: png, svg or pdf.")] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    *,
+    columns: dict[str, Any],
 ) -> None:
     """Fit a law and print its parameters, their intervals and what is not identified."""
     from finscale.scaling.approaches import compare_approaches
     from finscale.scaling.dropping import drop_runs, drops_unfinished
     from finscale.scaling.form_comparison import compare_forms
+    from finscale.scaling.forms import FORMS
     from finscale.scaling.law import fit_law
     from finscale.scaling.table import read_table
 
-    columns = {"seed": seed, "fold": fold, "day": day}
     unfinished = drops_unfinished(drop or ())
-    read = read_table(table, x=x, y=y, signed=signed, **columns, unfinished=unfinished)
+    read = read_table(table, x=x, y=y, signed=signed, unfinished=unfinished, **columns)
     read = replace(drop_runs(read, drop or ()), seeds=seeds)
+    signed = read.signed
     law = fit_law(
         read,
         form=form,
@@ -89,8 +98,11 @@ def fit(
     content: dict[str, Any] = {"law": law.to_dict()}
     texts = [law.summary()]
     if compare:
+        # a form of three axes is compared if it was named
+        forms = [*(n for n, f in FORMS.items() if len(f.axes) < 3), form]
+        named = forms if len(read.axes) > 2 else None
         comparisons: dict[str, Any] = {
-            "forms": compare_forms(read, loss=loss, signed=signed, horizon=horizon)
+            "forms": compare_forms(read, forms=named, loss=loss, signed=signed, horizon=horizon)
         }
         if len(read.axes) == 2 and not signed:
             comparisons["approaches"] = compare_approaches(read, num_replicates=replicates)

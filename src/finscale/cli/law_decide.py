@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,11 +19,19 @@ from finscale.cli.options import (
     between,
     console,
     print_json,
+    say,
 )
+from finscale.cli.table_options import reads_table
 
 
+@reads_table
 def decide(
-    table: Annotated[Path, typer.Argument(help="CSV or parquet: sizes, losses, seeds, days.")],
+    table: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV, JSON, parquet or Excel, exports of trackers: sizes, losses, seeds, days."
+        ),
+    ],
     sesoi: Annotated[
         float,
         typer.Option(
@@ -44,34 +52,36 @@ def decide(
             "luck is none.",
         ),
     ] = True,
-    unit: Annotated[str, typer.Option(help="Of the losses.")] = "nats",
     drop: Drop = None,
     seeds: OverSeeds = "mean",
     as_json: AsJson = False,
     quiet: Quiet = False,
+    *,
+    columns: dict[str, Any],
 ) -> None:
     """Decide what can be claimed from a table of runs, or what would settle an open question."""
     from finscale.scaling.digits import number
+    from finscale.scaling.dropping import drops_unfinished
     from finscale.scaling.sentences import interval, p_text
-    from finscale.scaling.verdict import Measure
+    from finscale.scaling.table import read_table
     from finscale.scaling.verdict import decide as judge
 
-    measure = Measure(unit=unit)
+    unfinished = drops_unfinished(drop or ())
+    read = read_table(table, x=axis, y=y, signed=signed, unfinished=unfinished, **columns)
     verdict = judge(
-        table,
+        read,
         sesoi=sesoi,
         axis=axis,
         loss=y,
-        signed=signed,
         shared_days=shared_days,
         level=level,
         horizon=horizon,
-        measure=measure,
+        measure=read.measure,
         drop=drop or (),
         seeds=seeds,
     )
     if as_json:
-        print_json(verdict.to_dict())
+        print_json({**verdict.to_dict(), "notes": list(read.notes)})
         return
     terminal = console()
     terminal.print(verdict.sentence)
@@ -83,7 +93,7 @@ def decide(
         f"turns {p_text(verdict.p_turns)} · within ±{number(sesoi)} {p_text(verdict.p_equivalent)}"
     )
     terminal.print(
-        f"whole gain {interval(verdict.gain)} {unit} · next tenfold "
+        f"whole gain {read.measure.amount(interval(verdict.gain))} · next tenfold "
         f"{interval(verdict.next_tenfold)} · largest size missed by {number(law)} "
         f"(constant: {number(constant)})"
     )
@@ -94,3 +104,5 @@ def decide(
         )
     if verdict.up_to_best is not None:
         terminal.print(f"up to there  {verdict.up_to_best.sentence}")
+    for note in read.notes:
+        say(f"note         {note}", terminal)

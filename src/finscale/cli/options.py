@@ -79,6 +79,16 @@ def between(least: float, most: float = math.inf) -> Callable[[float | None], fl
     return check
 
 
+def count(text: str) -> float:
+    """Return a size as it is typed: ``60000``, ``60k``, ``1e9``."""
+    from finscale.scaling.counts import size_number
+
+    try:
+        return size_number(str(text))
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}") from None
+
+
 #: The same range as for a study's own level.
 Level = Annotated[float, typer.Option(callback=between(0, 0.5), help="Significance level.")]
 

@@ -113,8 +113,8 @@ def compare_forms(
     table, x, y, loss, signed, horizon
         As in :func:`fit_law`; ``columns`` names ``seed``, ``fold`` and ``day`` columns.
     forms : sequence of str or Form, optional
-        What to compare; every registered form that suits the axes by default. On a table with
-        several axes forms of one axis are fitted along each.
+        What to compare; every registered form that suits the axes by default, but none of three,
+        which are named. On a table with several axes forms of one axis are fitted along each.
     holdout : int
         How many of the largest sizes (first axis) are held out.
 
@@ -124,6 +124,7 @@ def compare_forms(
     """
     if not isinstance(table, LawTable):
         table = read_table(table, x=x, y=y, signed=signed, **columns)
+    signed = signed or table.signed
     problem = problem_of(table, loss, horizon=horizon, signed=signed)
     heldout_n = table.largest(holdout)
     scores = []
@@ -155,6 +156,8 @@ def _candidates(
     for entry in FORMS.values() if forms is None else forms:
         form = FORMS[entry] if isinstance(entry, str) else entry
         form = form.relaxed(form.floor) if signed and form.floor else form
+        if forms is None and len(form.axes) > 2:
+            continue  # three axes could stand for anything: such a form is named
         if len(form.axes) == num_axes:
             found.append((form.name, form, list(range(num_axes))))
         elif form.trend == "flat":

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from finscale.errors import FinscaleError
 from finscale.scaling import law_plot, law_text
+from finscale.scaling.axes import form_for, with_axes_checked
 from finscale.scaling.dropping import drop_runs, drops_unfinished
 from finscale.scaling.estimates import estimates_of
 from finscale.scaling.fit import Fit, fit_form
-from finscale.scaling.forms import FORMS, Form
+from finscale.scaling.forms import Form
 from finscale.scaling.intervals import Estimate
 from finscale.scaling.law_numbers import LawNumbers
 from finscale.scaling.problem import problem_of
@@ -52,9 +52,9 @@ def fit_law(
     *,
     form: str | Form = "auto",
     loss: str = "auto",
-    seed: str = "seed",
-    fold: str = "fold",
-    day: str = "day",
+    seed: str | None = None,
+    fold: str | None = None,
+    day: str | None = None,
     signed: bool = False,
     covariance: ArrayLike | None = None,
     holdout: int = 0,
@@ -65,6 +65,7 @@ def fit_law(
     random_seed: int = 0,
     drop: Sequence[str] = (),
     seeds: Literal["mean", "median"] = "mean",
+    **reading: Any,
 ) -> Law:
     r"""Fit a scaling law to a table of runs, with bootstrap intervals.
 
@@ -79,13 +80,14 @@ def fit_law(
     y : str
         Loss column.
     form : str or Form
-        A name of ``FORMS``; ``"auto"``: a power with a floor, Hoffmann's surface for two axes.
+        A name of ``FORMS``; ``"auto"``: a power with a floor, Hoffmann's surface for two axes. A
+        form of three axes is named.
     loss : {"auto", "least_squares", "gls", "huber"}
         What is minimised. ``"auto"``: GLS with the covariance across sizes where daily losses or a
         ``covariance`` are given, else Huber for surfaces (as the literature has it) and least
         squares for one axis: at financial signal sizes Huber's 1e-3 is as large as the signal.
-    seed, fold, day : str
-        Columns used when the table has them.
+    seed, fold, day : str, optional
+        Columns of independent runs, folds and decision days, recognised by usual names where None.
     signed : bool
         Losses are differences from a baseline: they, and the floor, may be negative.
     covariance : array, ``[n, n]``, optional
@@ -103,6 +105,8 @@ def fit_law(
         ``SIZE:SEED`` (:func:`drop_runs`).
     seeds : {"mean", "median"}
         What a size's loss is: over its seeds. A median is not moved by a run that blew up.
+    **reading
+        What else :func:`read_table` is told: ``higher_is_better``, ``average``, ``where`` …
 
     Raises
     ------
@@ -125,13 +129,14 @@ def fit_law(
     0.4
     """
     if not isinstance(table, LawTable):
-        unfinished = drops_unfinished(drop)
-        columns = {"seed": seed, "fold": fold, "day": day}
-        table = read_table(table, x=x, y=y, **columns, signed=signed, unfinished=unfinished)
+        reading |= {"seed": seed, "fold": fold, "day": day, "unfinished": drops_unfinished(drop)}
+        table = read_table(table, x=x, y=y, signed=signed, **reading)
     table = drop_runs(table, drop)
     if seeds != "mean":
         table = replace(table, seeds=seeds)
+    signed = signed or table.signed
     form = _form(form, table, signed)
+    table = with_axes_checked(table, form)
     heldout_n = table.largest(holdout)
     kept = table.rows(~heldout_n)
     known = None if covariance is None else np.asarray(covariance, dtype=np.float64)
@@ -161,14 +166,7 @@ def fit_law(
 
 
 def _form(form: str | Form, table: LawTable, signed: bool) -> Form:
-    if isinstance(form, str):
-        auto = {1: "power_floor", 2: "hoffmann", 3: "data_constrained"}
-        if form == "auto" and len(table.axes) not in auto:
-            raise FinscaleError(
-                f"no form has {len(table.axes)} size axes.", hint="name at most three"
-            )
-        form = FORMS[auto[len(table.axes)] if form == "auto" else form]
-    form.columns(table.x_nd)
+    form = form_for(form, table) if isinstance(form, str) else form
     return form.relaxed(form.floor) if signed and form.floor else form
 
 
