@@ -101,13 +101,18 @@ class Fit:
         """Corrected Akaike criterion; infinite when there are too few points for it.
 
         -2 ln L + 2k + 2k(k+1)/(n-k-1) (Hurvich and Tsai 1989), k counting the error's variance
-        where it is estimated. The points are the sizes: seeds say nothing of a curve between them.
+        where it is estimated. The points are the sizes: seeds say nothing of a curve between them;
+        and where these are checkpoints, their runs.
         """
         k = self.form.num_parameters + (self.problem.loss != "gls")
-        n = self.problem.num_points
+        problem = replace(self.problem, error="points")
+        n = problem.num_points
+        if problem.group_n is not None:
+            n = len(np.unique(problem.group_n))
+            problem = replace(problem, observations=float(n))
         if n - k - 1 <= 0:
             return float("inf")
-        deviance = float(replace(self.problem, error="points").deviance(self.objective))
+        deviance = float(problem.deviance(self.objective))
         return deviance + 2 * k + 2 * k * (k + 1) / (n - k - 1)
 
     def to_dict(self) -> dict[str, Any]:
