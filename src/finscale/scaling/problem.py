@@ -72,6 +72,8 @@ class Problem:
     covariance_degrees, day_degrees : float
         Degrees of freedom of an estimated covariance, and of the part of it that comes from days;
         infinite for a known one.
+    day_share : float
+        Share of the days' part in the variance of the sizes' differences.
     """
 
     x_nd: Array
@@ -83,6 +85,7 @@ class Problem:
     error: str = "points"
     covariance_degrees: float = np.inf
     day_degrees: float = np.inf
+    day_share: float = 1.0
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
@@ -172,11 +175,24 @@ class Problem:
         """
         squares, degrees = self.pooled
         if self.loss == "gls" and self.error != "misfit":
-            return _quantile(self.covariance_degrees, level) ** 2
+            t_squared = _quantile(self.covariance_degrees, level) ** 2
+            return t_squared * self._estimated(self.num_points - num_parameters)
         freedom = max(self.num_points - num_parameters, 1) + degrees
         factor = 2.0 if self.loss == "huber" else 1.0
         share = _quantile(freedom, level) ** 2 / freedom / factor
         return (objective + squares) * share
+
+    def _estimated(self, left_over: int) -> float:
+        """Return by what variances grow because a covariance of days is estimated (Rao 1967).
+
+        Its inverse is biased, and the weights made of it are not the best: with v degrees of
+        freedom and r points left over v(v - 1) / ((v - r)(v - r - 1)).
+        """
+        v = self.day_degrees
+        if np.isinf(v) or left_over <= 0:
+            return 1.0
+        rest = max(v - left_over, 2.0)
+        return 1.0 + self.day_share * (v * (v - 1) / (rest * (rest - 1)) - 1.0)
 
     def cutoff(self, objective: float, num_parameters: int, level: float) -> float:
         """Return by how much the deviance may rise inside a confidence set for one number."""
@@ -213,12 +229,12 @@ def problem_of(
         )
     weights_n = table.seeds_n.astype(np.float64)
     if loss == "gls":
-        every, day = np.inf, np.inf
-        if covariance is None:
-            covariance, every, day = _covariance(table, horizon)
-        _check_invertible(covariance)
-        problem = Problem(table.x_nd, table.y_n, loss, weights_n, covariance)
-        return replace(problem, covariance_degrees=every, day_degrees=day)
+        if covariance is not None:
+            _check_invertible(covariance)
+            return Problem(table.x_nd, table.y_n, loss, weights_n, covariance)
+        problem = _estimated_gls(table, horizon)
+        _check_invertible(problem.covariance_nn)
+        return problem
     seeds = _seed_error(table)
     # Days or folds that all runs share are an error which seeds do not show.
     error = "seeds" if seeds is not None and table.losses_nST.shape[-1] == 1 else "points"
@@ -231,12 +247,21 @@ def _seed_error(table: LawTable) -> SeedError | None:
     return SeedError(squares_n, degrees_n) if degrees_n.sum() else None
 
 
-def _covariance(table: LawTable, horizon: int) -> tuple[Array, float, float]:
-    """Return the covariance of the sizes' means, its degrees of freedom and those of its days."""
+def _estimated_gls(table: LawTable, horizon: int) -> Problem:
+    """Return the problem whose covariance of the sizes' means is estimated from the table."""
+    problem = Problem(table.x_nd, table.y_n, "gls", table.seeds_n.astype(np.float64))
     if table.seeds_n.max() > 1:
-        losses = table.losses_nST if table.has_days else table.runs_nS
-        found = size_covariance(losses, horizon=horizon)
-        return found.matrix_GG, _degrees(found), found.day_degrees
+        found = size_covariance(
+            table.losses_nST if table.has_days else table.runs_nS, horizon=horizon
+        )
+        every, share = _degrees(found)
+        return replace(
+            problem,
+            covariance_nn=found.matrix_GG,
+            covariance_degrees=every,
+            day_degrees=found.day_degrees,
+            day_share=share,
+        )
     if not table.has_days:
         raise FinscaleError(
             "gls needs a covariance across sizes, and the table has neither days nor seeds.",
@@ -246,11 +271,13 @@ def _covariance(table: LawTable, horizon: int) -> tuple[Array, float, float]:
     matrix_nn, bandwidth = long_run_covariance(daily_nT, least_bandwidth(horizon))
     # the squared area of the Bartlett kernel is 2/3 of its bandwidth
     degrees = (daily_nT.shape[1] - 1) / max(1.0, 2 * (bandwidth + 1) / 3)
-    return matrix_nn, degrees, degrees
+    return replace(
+        problem, covariance_nn=matrix_nn, covariance_degrees=degrees, day_degrees=degrees
+    )
 
 
-def _degrees(found: SizeCovariance) -> float:
-    """Return Satterthwaite's degrees of freedom of the sizes' differences, on average.
+def _degrees(found: SizeCovariance) -> tuple[float, float]:
+    """Return Satterthwaite's degrees of freedom of the sizes' differences, and the days' share.
 
     Variances of seeds are pooled over sizes, so that their errors add up instead of averaging out.
     """
@@ -259,11 +286,13 @@ def _degrees(found: SizeCovariance) -> float:
     day = float(np.sum(centre_GG * found.day_GG))
     seed_G = np.diagonal(centre_GG) * found.seed_variance_G / found.seeds_G
     error_G = seed_G / np.sqrt(found.seed_degrees_G)
+    total = day + float(seed_G.sum())
     spread = day**2 / found.day_degrees + float(error_G.sum()) ** 2
-    return float((day + seed_G.sum()) ** 2 / spread) if spread > 0 else np.inf
+    return (total**2 / spread, day / total) if spread > 0 else (np.inf, 0.0)
 
 
-def _check_invertible(covariance: Array) -> None:
+def _check_invertible(covariance: Array | None) -> None:
+    assert covariance is not None
     scale = np.sqrt(np.diagonal(covariance))
     if not (scale > 0).all() or np.linalg.cond(covariance / np.outer(scale, scale)) > 1e12:
         raise FinscaleError(
