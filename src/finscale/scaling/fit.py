@@ -102,12 +102,7 @@ class Fit:
         -2 ln L + 2k + 2k(k+1)/(n-k-1) (Hurvich and Tsai 1989), k counting the error's variance
         where it is estimated. The points are the sizes: seeds say nothing of a curve between them.
         """
-        k = self.form.num_parameters + (self.problem.loss != "gls")
-        n = self.problem.num_points
-        if n - k - 1 <= 0:
-            return float("inf")
-        deviance = float(replace(self.problem, error="points").deviance(self.objective))
-        return deviance + 2 * k + 2 * k * (k + 1) / (n - k - 1)
+        return aicc(self.form, self.problem, self.objective)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything that JSON can hold; None where a number is not identified."""
@@ -127,6 +122,16 @@ class Fit:
             },
         }
         return {key: null_for_nan(value) for key, value in content.items()}
+
+
+def aicc(form: Form, problem: Problem, objective: float) -> float:
+    """Return the corrected Akaike criterion of a form's least objective; see :attr:`Fit.aicc`."""
+    k = form.num_parameters + (problem.loss != "gls")
+    n = problem.num_points
+    if n - k - 1 <= 0:
+        return float("inf")
+    deviance = float(replace(problem, error="points").deviance(objective))
+    return deviance + 2 * k + 2 * k * (k + 1) / (n - k - 1)
 
 
 def fit_form(form: Form, problem: Problem, *, level: float = 0.95) -> Fit:
