@@ -11,7 +11,8 @@ from finscale.scaling.batch import fit_batch
 from finscale.scaling.effective import effective_points
 from finscale.scaling.forms import FORMS
 from finscale.scaling.grouped import run_replicates, without_each_run
-from finscale.scaling.problem import mean_variances, point_weights, problem_of
+from finscale.scaling.problem import problem_of
+from finscale.scaling.weighing import mean_variances, point_weights
 
 SIZES = np.geomspace(1e4, 1e7, 7)
 CLEAN = 0.5 + 9 * SIZES**-0.3

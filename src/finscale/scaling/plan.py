@@ -22,6 +22,7 @@ from finscale.scaling.covariance import size_covariance
 from finscale.scaling.digits import number
 from finscale.scaling.intervals import percentile_metric
 from finscale.scaling.law import Law
+from finscale.scaling.measure import negated
 from finscale.scaling.sentences import interval, size
 
 Float = NDArray[np.float64]
@@ -113,7 +114,7 @@ class Plan:
                 cost = f", {_duration(gain.seconds)}{self._money(gain.price or 0.0)}"
             lines.append(
                 f"×10       {gain.axis} from {size(gain.start)}, the largest measured: "
-                f"loss falls by {interval(gain.gain)}{_under(gain)}{cost}; {_visibility(gain)}"
+                f"loss {_moves(gain)}{_under(gain)}{cost}; {_visibility(gain)}"
             )
         return "\n".join(lines)
 
@@ -122,6 +123,12 @@ class Plan:
 
     def _money(self, price: float) -> str:
         return f", {self.cost.currency}{price:,.2f}" if self.cost.price_per_hour else ""
+
+
+def _moves(gain: Gain) -> str:
+    if gain.gain.value < 0:
+        return f"rises by {interval(negated(gain.gain))}"
+    return f"falls by {interval(gain.gain)}"
 
 
 def _under(gain: Gain) -> str:
