@@ -6,7 +6,7 @@ import pytest
 from scipy.optimize import curve_fit, least_squares
 
 from finscale.errors import FinscaleError
-from finscale.scaling import fit_law, read_table
+from finscale.scaling import decide, fit_law, read_table
 from finscale.scaling.batch import fit_batch
 from finscale.scaling.effective import effective_points
 from finscale.scaling.forms import FORMS
@@ -284,3 +284,12 @@ def test_groups_are_refused_where_they_say_nothing():
         fit_law(rows, group="run", loss="gls", covariance=np.eye(48))
     with pytest.raises(FinscaleError, match="run is empty in row 1"):
         fit_law(pl.DataFrame(rows).with_columns(run=pl.lit(None, pl.Int64)), group="run")
+
+
+@pytest.mark.parametrize("option", ["weights", "stderr", "group"])
+def test_a_verdict_does_not_drop_what_it_cannot_use(option):
+    rows = {"parameters": np.repeat(SIZES, 3), "loss": np.repeat(CLEAN, 3), "c": np.arange(21) + 1}
+    rows["loss"] = rows["loss"] + 0.003 * np.random.default_rng(0).standard_normal(21)
+    table = read_table(rows, x="parameters", **{option: "c"})
+    with pytest.raises(FinscaleError, match=f"knows nothing of --{option}"):
+        decide(table, sesoi=0.01)

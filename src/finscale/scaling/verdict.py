@@ -118,8 +118,10 @@ def _array_and_sizes(
     """Return losses and sizes, rising, of an array or a table."""
     if not isinstance(losses, np.ndarray):
         from finscale.scaling.table import read_table
+        from finscale.scaling.weighing import check_plain
 
         table = read_table(losses, x=axis, y=loss, signed=True)
+        check_plain(table)
         array = table.losses_nST if table.has_days else table.runs_nS
         return array, table.x_nd[:, 0]
     if sizes is None or np.shape(sizes) != losses.shape[:1]:

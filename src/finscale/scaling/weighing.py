@@ -80,3 +80,25 @@ def point_groups(table: LawTable, loss: str) -> NDArray[np.int64] | None:
     num = len(np.unique(table.groups_nS[table.groups_nS >= 0]))
     # a run of each point leaves nothing to tie together, one run nothing to compare
     return None if num in (1, int(table.seeds_n.sum())) else group_n
+
+
+def check_plain(table: LawTable) -> None:
+    """Refuse weights, standard errors and checkpoints for a verdict, which rests on days and seeds.
+
+    Raises
+    ------
+    FinscaleError
+        Naming the option.
+    """
+    given = {
+        "--weights": table.weights_nS is not None,
+        "--stderr": table.errors_nS is not None,
+        "--group": table.groups_nS is not None,
+    }
+    for option, is_given in given.items():
+        if is_given:
+            raise FinscaleError(
+                f"a verdict takes its errors from days and seeds, and knows nothing of {option}.",
+                hint=f"finscale law fit … {option} describes the table; for a verdict give one row "
+                "a run (--last COLUMN) or a run and day",
+            )
