@@ -63,8 +63,8 @@ def checked(
         notes.append(f"rows are weighted by {weights!r}")
     if stderr:
         notes.append(
-            f"{stderr!r} holds standard errors; where runs of one size differ by more, what is left "
-            "is added to all of them"
+            f"{stderr!r} holds standard errors; where runs of one size differ by more, the "
+            "rest is added to all of them"
         )
     if group and frame[group].null_count():
         row = frame.filter(pl.col(group).is_null())[ROW][0]
