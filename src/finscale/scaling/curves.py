@@ -286,16 +286,6 @@ def _common_size(laws: Mapping[str, Law]) -> tuple[float, ...]:
     return tuple(np.sqrt(low * high).tolist()) if (low <= high).all() else ()
 
 
-def exponents(form: Form) -> list[str]:
-    """Return the free exponents of a form, the one that answers "how fast" first."""
-    found = [form.exponent] if form.exponent else []
-    for parameter in form.nonlinear:
-        is_one = parameter.meaning.startswith("exponent") and not parameter.nuisance
-        if is_one and parameter.name not in found:
-            found.append(parameter.name)
-    return found
-
-
 def _differences(
     laws: Mapping[str, Law],
     at: tuple[float, ...],
@@ -357,7 +347,7 @@ class _Drawn:
         )
         batch = fit.problem.batch(fit.form, draws.y_Rn, draws.weights_Rn)
         value, deviation_R = {}, {}
-        for name in exponents(law.form):
+        for name in law.form.exponents:
             estimate = law[name]
             if np.isfinite([estimate.value, *estimate.interval]).all():
                 value[name] = estimate.value

@@ -46,10 +46,8 @@ def _quantity(name: str, place: str) -> str:
 
 
 def _laws(curves: Curves, place: str) -> list[str]:
-    from finscale.scaling.curves import exponents
-
     form = next(iter(curves.laws.values())).form
-    names = [*exponents(form), *([form.floor] if form.floor else [])]
+    names = [*form.exponents, *([form.floor] if form.floor else [])]
     rows = [["", "sizes", *names, *([f"loss at {place}"] if place else [])]]
     for name, law in curves.laws.items():
         row = [name, f"{np.count_nonzero(~law.heldout_n)}"]

@@ -101,14 +101,10 @@ class Fit:
         """Corrected Akaike criterion; infinite when there are too few points for it.
 
         -2 ln L + 2k + 2k(k+1)/(n-k-1) (Hurvich and Tsai 1989), k counting the error's variance
-        where it is estimated. The points are the sizes: seeds say nothing of a curve between them.
+        where it is estimated. The points are the sizes: seeds say nothing of a curve between them;
+        and where these are checkpoints, their runs.
         """
-        k = self.form.num_parameters + (self.problem.loss != "gls")
-        n = self.problem.num_points
-        if n - k - 1 <= 0:
-            return float("inf")
-        deviance = float(replace(self.problem, error="points").deviance(self.objective))
-        return deviance + 2 * k + 2 * k * (k + 1) / (n - k - 1)
+        return aicc(self.form, self.problem, self.objective)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything that JSON can hold; None where a number is not identified."""
@@ -128,6 +124,21 @@ class Fit:
             },
         }
         return {key: null_for_nan(value) for key, value in content.items()}
+
+
+def aicc(form: Form, problem: Problem, objective: float) -> float:
+    """Return the corrected Akaike criterion of a form's least objective; see :attr:`Fit.aicc`."""
+    k = form.num_parameters + (problem.loss != "gls")
+    problem = replace(problem, error="points")
+    n = problem.num_points
+    if problem.group_n is not None:
+        # the same for every form, as a comparison of them needs
+        n = len(np.unique(problem.group_n))
+        problem = replace(problem, observations=float(n))
+    if n - k - 1 <= 0:
+        return float("inf")
+    deviance = float(problem.deviance(objective))
+    return deviance + 2 * k + 2 * k * (k + 1) / (n - k - 1)
 
 
 def fit_form(form: Form, problem: Problem, *, level: float = 0.95) -> Fit:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finscale.scaling.fit import Fit, fit_form
-from finscale.scaling.form_comparison import USUAL, FormScore, score_form
+from finscale.scaling.fit import Fit, aicc, fit_form
+from finscale.scaling.form_comparison import USUAL, heldout_error
 from finscale.scaling.forms import FORMS, Form
 from finscale.scaling.problem import Problem
 
@@ -46,35 +46,36 @@ def choose_form(problem: Problem, *, signed: bool, level: float) -> FormChoice:
         As in :func:`finscale.scaling.fit.fit_form`.
     """
 
-    def fitted(name: str) -> Fit:
-        form = FORMS[name]
-        form = form.relaxed(form.floor) if signed and form.floor else form
-        return fit_form(form, problem, level=level)
+    def form(name: str) -> Form:
+        return (
+            FORMS[name].relaxed(FORMS[name].floor) if signed and FORMS[name].floor else FORMS[name]
+        )
 
-    usual = fitted(USUAL[1])
+    usual = fit_form(form(USUAL[1]), problem, level=level)
     name, tested, num_sizes = usual.form.name, usual.lack_of_fit, problem.num_points
     if tested is not None and not tested.rejected:
         return FormChoice(usual, f"{name}, the usual form; the table does not reject it")
     if np.isnan(usual.objective) or problem.y_n.argmin() == problem.x_nd[:, 0].argmin():
         return FormChoice(usual, f"{name}, the usual form")
-    judged = [other for other in OTHERS if _judged(FORMS[other], problem)]
+    judged = [form(other) for other in OTHERS if _judged(form(other), problem)]
     if not judged or not np.isfinite(usual.aicc):
         few = f"{num_sizes} sizes are too few for AICc to judge another"
         return FormChoice(usual, f"{name}, the usual form; {few}")
-    largest_n = problem.x_nd[:, 0] == problem.x_nd[:, 0].max()
-    fits = {other: fitted(other) for other in judged}
-    scores = [score_form(other, fit, largest_n) for other, fit in fits.items()]
-    own, best = score_form(name, usual, largest_n), min(scores, key=lambda score: score.aicc)
-    if not best.aicc + FAR < own.aicc:
+    by_aicc = {
+        each: aicc(each, problem, float(problem.batch(each).objective_R[0])) for each in judged
+    }
+    best = min(by_aicc, key=lambda each: by_aicc[each])
+    lead = usual.aicc - by_aicc[best]
+    if not lead > FAR:
         return FormChoice(usual, f"{name}, the usual form; no other is far better by AICc")
-    against = _against(fits[best.name], best, own)
-    better = f"{best.name} is better by {own.aicc - best.aicc:.3g} in AICc"
-    if against:
+    fit = fit_form(best, problem, level=level)
+    better = f"{best.name} is better by {lead:.3g} in AICc"
+    if against := _against(fit, usual):
         return FormChoice(usual, f"{name}, the usual form; {better}, but {against}")
     return FormChoice(
-        fits[best.name],
-        f"{best.name}: better than {name}, the usual form, by {own.aicc - best.aicc:.3g} in AICc "
-        "and at the largest size, held out",
+        fit,
+        f"{best.name}: better than {name}, the usual form, by {lead:.3g} in AICc and at the "
+        "largest size, held out",
     )
 
 
@@ -83,13 +84,15 @@ def _judged(form: Form, problem: Problem) -> bool:
     return problem.num_points > form.num_parameters + (problem.loss != "gls") + 1
 
 
-def _against(fit: Fit, score: FormScore, usual: FormScore) -> str:
+def _against(fit: Fit, usual: Fit) -> str:
     """Return what speaks against a form of better AICc; empty if nothing does."""
     if not fit.identified:
         return f"not identified: {fit.reason}"
-    if not score.heldout_error < usual.heldout_error:
-        return "no better at the largest size, held out"
     size_n = fit.problem.x_nd[:, 0]
+    largest_n = size_n == size_n.max()
+    own, other = (heldout_error(each.form, each.problem, largest_n) for each in (fit, usual))
+    if not own < other:
+        return "no better at the largest size, held out"
     if fit.form.name == "parabola":
         valley = float(fit.form.turning_point(fit.theta_p))
         if not size_n.min() < valley < size_n.max():

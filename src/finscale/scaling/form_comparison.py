@@ -225,7 +225,7 @@ def score_form(name: str, fit: Fit, heldout_n: NDArray[np.bool_]) -> FormScore:
     aicc = fit.aicc if np.isfinite(fit.objective) else float("inf")
     error = float("nan")
     if heldout_n.any():
-        error = _heldout_error(fit.form, fit.problem, heldout_n)
+        error = heldout_error(fit.form, fit.problem, heldout_n)
     misfit = fit.lack_of_fit.p_value if fit.lack_of_fit else float("nan")
     parameters = fit.form.num_parameters
     return FormScore(name, parameters, aicc, 0.0, error, fit.identified, fit.reason, misfit)
@@ -251,7 +251,8 @@ def candidates(
     return found
 
 
-def _heldout_error(form: Form, problem: Problem, heldout_n: NDArray[np.bool_]) -> float:
+def heldout_error(form: Form, problem: Problem, heldout_n: NDArray[np.bool_]) -> float:
+    """Return the mean absolute error at sizes that the rest predict; NaN if these are too few."""
     kept = problem.subset(~heldout_n)
     if len(np.unique(kept.x_nd, axis=0)) < form.num_parameters:
         return float("nan")

@@ -52,7 +52,7 @@ def one_line(law: LawNumbers) -> str:
 
 def summary(law: LawNumbers) -> str:
     """Return what was fitted to what, estimates with intervals, diagnostics and warnings."""
-    lines = [f"{law.form.name:<{_LABEL}} {law.form.equation}", *_facts(law), ""]
+    lines = [*_row(law.form.name, law.form.equation), *_facts(law), ""]
     if law.identified:
         blocks = f", blocks of {law.block_length:.1f} days on average" if law.block_length else ""
         drawn = f"{len(law.replicates_Rp):,} replicates of {law.scheme}{blocks}"

@@ -23,7 +23,7 @@ from finscale.scaling.digits import number
 from finscale.scaling.digits import size_text as size
 from finscale.scaling.intervals import percentile_metric
 from finscale.scaling.law import Law
-from finscale.scaling.measure import LOSS, Measure
+from finscale.scaling.measure import LOSS, Measure, negated
 from finscale.scaling.sentences import interval
 
 Float = NDArray[np.float64]
@@ -102,7 +102,7 @@ class Plan:
     def summary(self) -> str:
         """Return the plan in sentences."""
         low, high = size(self.num_parameters.low), size(self.num_parameters.high)
-        title, moves = self.measure.title, self.measure.moves(better=True)
+        title = self.measure.title
         lines = [
             f"best      {size(self.num_parameters.value)} parameters [{low}, {high}] on "
             f"{size(self.num_samples.value)} samples: {title} {self._value(self.loss)}, "
@@ -117,10 +117,9 @@ class Plan:
             cost = ""
             if gain.seconds is not None:
                 cost = f", {_duration(gain.seconds)}{self._money(gain.price or 0.0)}"
-            change = f"{title} {moves} by {self.measure.amount(interval(gain.gain))}"
             lines.append(
                 f"×10       {gain.axis} from {size(gain.start)}, the largest measured: "
-                f"{change}{_under(gain)}{cost}; {_visibility(gain)}"
+                f"{title} {self._moves(gain.gain)}{_under(gain)}{cost}; {_visibility(gain)}"
             )
         return "\n".join(lines)
 
@@ -134,6 +133,12 @@ class Plan:
         if self.measure.higher_is_better:
             own = Metric(own.value, own.high, own.low)
         return self.measure.amount(interval(own))
+
+    def _moves(self, gain: Metric) -> str:
+        """Say which way, and how far, the outcome goes for a gain, which may be a loss."""
+        better = gain.value >= 0
+        amount = self.measure.amount(interval(gain if better else negated(gain)))
+        return f"{self.measure.moves(better=better)} by {amount}"
 
     def _money(self, price: float) -> str:
         return f", {self.cost.currency}{price:,.2f}" if self.cost.price_per_hour else ""

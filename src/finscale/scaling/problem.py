@@ -21,6 +21,7 @@ from finscale.scaling.forms.base import Array
 from finscale.scaling.robust import DELTA
 from finscale.scaling.seed_median import median_parts
 from finscale.scaling.table import LawTable
+from finscale.scaling.weighing import known_covariance, point_groups, point_weights
 
 #: Loss functions: what is added up over points.
 LOSSES = {
@@ -78,6 +79,8 @@ class Problem:
         Which run each point is a checkpoint of, where runs have several.
     observations : float, optional
         How many independent points those are worth (:mod:`finscale.scaling.effective`).
+    day_share : float
+        Share of the days' part in the variance of the sizes' differences.
     """
 
     x_nd: Array
@@ -91,6 +94,7 @@ class Problem:
     day_degrees: float = np.inf
     group_n: NDArray[np.int64] | None = None
     observations: float | None = None
+    day_share: float = 1.0
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
@@ -189,11 +193,24 @@ class Problem:
         """
         squares, degrees = self.pooled
         if self.loss == "gls" and self.error != "misfit":
-            return _quantile(self.covariance_degrees, level) ** 2
+            t_squared = _quantile(self.covariance_degrees, level) ** 2
+            return t_squared * self._estimated(self.num_points - num_parameters)
         freedom = max((self.observations or self.num_points) - num_parameters, 1) + degrees
         factor = 2.0 if self.loss == "huber" else 1.0
         share = _quantile(freedom, level) ** 2 / freedom / factor
         return (objective + squares) * share
+
+    def _estimated(self, left_over: int) -> float:
+        """Return by what variances grow because a covariance of days is estimated (Rao 1967).
+
+        Its inverse is biased, and the weights made of it are not the best: with v degrees of
+        freedom and r points left over v(v - 1) / ((v - r)(v - r - 1)).
+        """
+        v = self.day_degrees
+        if np.isinf(v) or left_over <= 0:
+            return 1.0
+        rest = max(v - left_over, 2.0)
+        return 1.0 + self.day_share * (v * (v - 1) / (rest * (rest - 1)) - 1.0)
 
     def cutoff(self, objective: float, num_parameters: int, level: float) -> float:
         """Return by how much the deviance may rise inside a confidence set for one number."""
@@ -220,7 +237,7 @@ def problem_of(
     ``loss``, ``covariance``, ``horizon`` and ``signed`` are as in :func:`fit_law`.
     """
     daily = table.has_days and table.losses_nST.shape[-1] > 1
-    covariance = _known_covariance(table, loss) if covariance is None else covariance
+    covariance = known_covariance(table, loss) if covariance is None else covariance
     if loss == "auto":
         surface = len(table.axes) > 1 and not signed
         known = (daily and table.weights_nS is None) or covariance is not None
@@ -230,14 +247,14 @@ def problem_of(
             f"{loss} works on ln L; signed losses have none.", hint="use least_squares or gls"
         )
     weights_n = point_weights(table, loss)
-    group_n = _groups(table, loss)
+    group_n = point_groups(table, loss)
     if loss == "gls":
-        every, day = np.inf, np.inf
-        if covariance is None:
-            covariance, every, day = _covariance(table, horizon)
-        _check_invertible(covariance)
-        problem = Problem(table.x_nd, table.y_n, loss, weights_n, covariance)
-        return replace(problem, covariance_degrees=every, day_degrees=day)
+        if covariance is not None:
+            _check_invertible(covariance)
+            return Problem(table.x_nd, table.y_n, loss, weights_n, covariance)
+        problem = _estimated_gls(table, horizon)
+        _check_invertible(problem.covariance_nn)
+        return problem
     seeds = None if group_n is not None else _seed_error(table)
     if seeds is not None and loss == "log_least_squares":
         seeds = SeedError(seeds.squares_n / table.y_n**2, seeds.degrees_n)
@@ -245,78 +262,6 @@ def problem_of(
     error = "seeds" if seeds is not None and table.losses_nST.shape[-1] == 1 else "points"
     own = Problem(table.x_nd, table.y_n, loss, weights_n, seeds=seeds, error=error)
     return replace(own, group_n=group_n)
-
-
-def point_weights(table: LawTable, loss: str) -> Array:
-    """Return the weight of each point, ``[n]``: its runs, each 1 on average.
-
-    Standard errors weigh by 1/s²; where logarithms are compared by (L/s)².
-    """
-    if table.errors_nS is not None and loss != "gls":
-        weights_n = 1.0 / mean_variances(table)
-        if loss in ("huber", "log_least_squares"):
-            weights_n = weights_n * table.y_n**2
-        return np.asarray(weights_n * table.seeds_n.sum() / weights_n.sum())
-    if table.weights_nS is None or loss == "gls":
-        return table.seeds_n.astype(np.float64)
-    return np.asarray(np.nansum(table.weights_nS, axis=-1) / np.nanmean(table.weights_nS))
-
-
-def mean_variances(table: LawTable) -> Array:
-    """Return the variance of each size's mean, ``[n]``, from its runs' standard errors.
-
-    Runs of one size may differ by more than their own errors explain: what is left of the pooled
-    variance of seeds (method of moments, DerSimonian and Laird 1986) is added to every run's.
-    """
-    assert table.errors_nS is not None
-    own_n = np.nansum(table.errors_nS**2, axis=-1) / table.seeds_n
-    degrees_n = table.seeds_n - 1
-    between = 0.0
-    if degrees_n.sum():
-        squares = float(np.nansum((table.runs_nS - table.y_n[:, None]) ** 2))
-        between = max((squares - float(np.sum(degrees_n * own_n))) / float(degrees_n.sum()), 0.0)
-    return np.asarray((own_n + between) / table.seeds_n)
-
-
-def _known_covariance(table: LawTable, loss: str) -> Array | None:
-    """Return the covariance that standard errors tell; None where none are given."""
-    if table.errors_nS is None:
-        return None
-    if table.losses_nST.shape[-1] > 1:
-        raise FinscaleError(
-            "the spread over days or folds already tells the error of each loss, and standard "
-            "errors tell another.",
-            hint="give the table without --stderr, or average the days: --average COLUMN",
-        )
-    return np.diag(mean_variances(table)) if loss in ("auto", "gls") else None
-
-
-def _groups(table: LawTable, loss: str) -> NDArray[np.int64] | None:
-    """Return the run of each point; None where each is of a run of its own, or all of one."""
-    if loss == "gls" and table.weights_nS is not None:
-        raise FinscaleError(
-            "gls weighs points by their covariance, and weights say something else.",
-            hint="weights go with --loss least_squares, log_least_squares or huber",
-        )
-    if table.groups_nS is None:
-        return None
-    if table.losses_nST.shape[-1] > 1:
-        raise FinscaleError(
-            "runs are redrawn as wholes, and so are days; a table of checkpoints has one of both.",
-            hint="leave --group away, or average the days: --average COLUMN",
-        )
-    if loss == "gls":
-        raise FinscaleError(
-            "checkpoints of one run move together, which gls by standard errors or seeds does not "
-            "know.",
-            hint="--group goes with --loss least_squares, log_least_squares or huber",
-        )
-    group_n = table.groups_nS[
-        np.arange(len(table.groups_nS)), (table.groups_nS >= 0).argmax(axis=1)
-    ]
-    num = len(np.unique(table.groups_nS[table.groups_nS >= 0]))
-    # a run of each point leaves nothing to tie together, one run nothing to compare
-    return None if num in (1, int(table.seeds_n.sum())) else group_n
 
 
 def _seed_error(table: LawTable) -> SeedError | None:
@@ -333,12 +278,20 @@ def _seed_error(table: LawTable) -> SeedError | None:
     return SeedError(squares_n, degrees_n) if degrees_n.sum() else None
 
 
-def _covariance(table: LawTable, horizon: int) -> tuple[Array, float, float]:
-    """Return the covariance of the sizes' means, its degrees of freedom and those of its days."""
+def _estimated_gls(table: LawTable, horizon: int) -> Problem:
+    """Return the problem whose covariance of the sizes' means is estimated from the table."""
+    problem = Problem(table.x_nd, table.y_n, "gls", table.seeds_n.astype(np.float64))
     if table.seeds_n.max() > 1:
         losses = table.losses_nST if table.has_days else table.runs_nS
         found = size_covariance(losses, horizon=horizon, seeds=table.seeds)
-        return found.matrix_GG, _degrees(found), found.day_degrees
+        every, share = _degrees(found)
+        return replace(
+            problem,
+            covariance_nn=found.matrix_GG,
+            covariance_degrees=every,
+            day_degrees=found.day_degrees,
+            day_share=share,
+        )
     if not table.has_days:
         raise FinscaleError(
             "gls needs a covariance across sizes, and the table has neither days nor seeds.",
@@ -348,11 +301,13 @@ def _covariance(table: LawTable, horizon: int) -> tuple[Array, float, float]:
     matrix_nn, bandwidth = long_run_covariance(daily_nT, least_bandwidth(horizon))
     # the squared area of the Bartlett kernel is 2/3 of its bandwidth
     degrees = (daily_nT.shape[1] - 1) / max(1.0, 2 * (bandwidth + 1) / 3)
-    return matrix_nn, degrees, degrees
+    return replace(
+        problem, covariance_nn=matrix_nn, covariance_degrees=degrees, day_degrees=degrees
+    )
 
 
-def _degrees(found: SizeCovariance) -> float:
-    """Return Satterthwaite's degrees of freedom of the sizes' differences, on average.
+def _degrees(found: SizeCovariance) -> tuple[float, float]:
+    """Return Satterthwaite's degrees of freedom of the sizes' differences, and the days' share.
 
     Variances of seeds are pooled over sizes, so that their errors add up instead of averaging out.
     """
@@ -361,11 +316,13 @@ def _degrees(found: SizeCovariance) -> float:
     day = float(np.sum(centre_GG * found.day_GG))
     seed_G = np.diagonal(centre_GG) * found.seed_variance_G / found.seeds_G
     error_G = seed_G / np.sqrt(found.seed_degrees_G)
+    total = day + float(seed_G.sum())
     spread = day**2 / found.day_degrees + float(error_G.sum()) ** 2
-    return float((day + seed_G.sum()) ** 2 / spread) if spread > 0 else np.inf
+    return (total**2 / spread, day / total) if spread > 0 else (np.inf, 0.0)
 
 
-def _check_invertible(covariance: Array) -> None:
+def _check_invertible(covariance: Array | None) -> None:
+    assert covariance is not None
     scale = np.sqrt(np.diagonal(covariance))
     if not (scale > 0).all() or np.linalg.cond(covariance / np.outer(scale, scale)) > 1e12:
         raise FinscaleError(

@@ -60,11 +60,20 @@ def checked(
         if num := frame.height - kept.height:
             notes.append(f"{num} rows of weight 0 are left out")
         frame = kept
+        notes.append(f"rows are weighted by {weights!r}")
+    if stderr:
+        notes.append(
+            f"{stderr!r} holds standard errors; where runs of one size differ by more, the "
+            "rest is added to all of them"
+        )
     if group and frame[group].null_count():
         row = frame.filter(pl.col(group).is_null())[ROW][0]
         raise DataError(
             f"{place}: {group} is empty in row {row}.", hint="every row belongs to a run"
         )
+    if group:
+        num = frame[group].n_unique()
+        notes.append(f"{frame.height} rows are checkpoints of {num} runs, told by {group!r}")
     return frame, notes
 
 

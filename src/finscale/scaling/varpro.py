@@ -151,12 +151,26 @@ def solve(
         y, metric = y_Rn[rows], precision.take(rows)
         objective_RG, _ = profile(form, x_nd, y, metric, grid_GQ)
         starts = start_points(form, x_nd, objective_RG)
-        tries = [refine(form, x_nd, y, metric, grid_GQ[start]) for start in starts]
+        tries = _refine_from(form, x_nd, y, metric, grid_GQ[starts])
         return best_of([polish(near, rows) for near in tries] if polish else tries)
 
     row_size = max(len(grid_GQ) * len(form.linear) ** 2, len(x_nd) * form.num_parameters)
     parts = [fit(rows) for rows in chunks(len(y_Rn), row_size)]
     return Solution(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+
+def _refine_from(
+    form: Form, x_nd: Array, y_Rn: Array, precision: Precision, q_SRQ: Array
+) -> list[Solution]:
+    """Refine every replicate from each of S starts, all of them side by side."""
+    num_starts, num_rows = q_SRQ.shape[:2]
+    if num_starts == 1:
+        return [refine(form, x_nd, y_Rn, precision, q_SRQ[0])]
+    rows = np.tile(np.arange(num_rows), num_starts)
+    q_RQ = q_SRQ.reshape(num_starts * num_rows, -1)
+    together = refine(form, x_nd, y_Rn[rows], precision.take(rows), q_RQ)
+    parts = (np.split(each, num_starts) for each in together)
+    return [Solution(*each) for each in zip(*parts, strict=True)]
 
 
 def start_points(form: Form, x_nd: Array, objective_RG: Array) -> NDArray[np.int64]:

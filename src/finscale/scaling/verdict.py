@@ -135,9 +135,11 @@ def decide(
     seeds_GS: Sequence[Sequence[object]] = ()
     if not isinstance(losses, np.ndarray):
         from finscale.scaling.table import LEFT_OUT, read_table
+        from finscale.scaling.weighing import check_plain
 
         unfinished = drops_unfinished(drop)
         table = read_table(losses, x=axis, y=loss, signed=signed, unfinished=unfinished, **reading)
+        check_plain(table)
         losses = table.losses_nST if table.has_days else table.runs_nS
         sizes, measure, seeds_GS = table.x_nd[:, 0], measure or table.measure, table.labels
         lost = (note.partition(LEFT_OUT) for note in table.notes)

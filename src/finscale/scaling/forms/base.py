@@ -115,7 +115,7 @@ class Form:
     offset_gradient: Callable[[Array, Array], Array] | None = field(default=None, repr=False)
     whole_names: tuple[str, ...] = ()
     complete: Callable[[Array], Array] | None = field(default=None, repr=False)
-    held: Mapping[str, str] = field(default_factory=dict)
+    held: Mapping[str, str] = field(default_factory=dict, hash=False)
     is_scaled: bool = True
 
     @property
@@ -138,6 +138,16 @@ class Form:
     def num_parameters(self) -> int:
         """Length of theta."""
         return len(self.linear) + len(self.nonlinear)
+
+    @property
+    def exponents(self) -> tuple[str, ...]:
+        """Names of the free exponents, the one that answers "how fast" first."""
+        found = [self.exponent] if self.exponent else []
+        for parameter in self.nonlinear:
+            is_one = parameter.meaning.startswith("exponent") and not parameter.nuisance
+            if is_one and parameter.name not in found:
+                found.append(parameter.name)
+        return tuple(found)
 
     def index(self, name: str) -> int:
         """Return the place of a parameter in theta."""
