@@ -42,7 +42,10 @@ def fit(
     ],
     y: Losses = "loss",
     form: Annotated[
-        str, typer.Option(help="Law form; `auto`: power with a floor, Hoffmann's for two axes.")
+        str,
+        typer.Option(
+            help="Law form; `auto`: power with a floor unless rejected; two axes: hoffmann."
+        ),
     ] = "auto",
     loss: Annotated[
         str, typer.Option(help="huber, least_squares, gls; `auto`: gls where days are given.")
