@@ -14,6 +14,7 @@ among all draws (``all``), where a law that is not identified has open ends. A s
 from __future__ import annotations
 
 import argparse
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -80,23 +81,22 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=100)
     parser.add_argument("--noise", type=float, default=0.01, help="share of the whole fall")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/law_coverage.json")
+    parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()
+    every = [(n, s, exponent) for exponent in EXPONENTS for n in SIZES for s in SEEDS]
+    shared = asked.noise, asked.draws, asked.replicates
     designs = []
     print(f"{'sizes':>5} {'seeds':>5} {'alpha':>5} {'ident.':>6}  {'quoted (percentile, BCa)':>26}")
-    for exponent in EXPONENTS:
-        for num_sizes in SIZES:
-            for num_seeds in SEEDS:
-                found = coverage(
-                    num_sizes, num_seeds, exponent, asked.noise, asked.draws, asked.replicates
-                )
-                designs.append(found)
-                shown = "  ".join(
-                    f"{name} {found[name]['quoted']:.1%} ({found[name]['percentile']:.1%}, "
-                    f"{found[name]['bca']:.1%})"
-                    for name in ("alpha", "E", "gain_x10")
-                )
-                head = f"{num_sizes:>5} {num_seeds:>5} {exponent:>5} {found['identified']:>6.0%}"
-                print(f"{head}  {shown}", flush=True)
+    with ProcessPoolExecutor(asked.workers) as pool:
+        for found in pool.map(coverage, *zip(*(design + shared for design in every), strict=True)):
+            designs.append(found)
+            shown = "  ".join(
+                f"{name} {found[name]['quoted']:.1%} ({found[name]['percentile']:.1%}, "
+                f"{found[name]['bca']:.1%})"
+                for name in ("alpha", "E", "gain_x10")
+            )
+            design = f"{found['sizes']:>5} {found['seeds']:>5} {found['exponent']:>5}"
+            print(f"{design} {found['identified']:>6.0%}  {shown}", flush=True)
     quoted = [found[name]["quoted"] for found in designs for name in ("alpha", "E", "gain_x10")]
     print(f"quoted intervals: {min(quoted):.1%} to {max(quoted):.1%}")
     command = (

@@ -36,35 +36,37 @@ def share(kind, exponent, laws):
 
 @pytest.mark.parametrize(("num_sizes", "num_seeds"), [(4, 1), (5, 2), (7, 3)])
 def test_few_sizes_and_seeds_are_covered(num_sizes, num_seeds):
-    every = tables(num_sizes, num_seeds, 0.3, 60, noise=0.005)
-    laws = [fit_law(each, num_replicates=100) for each in every]
+    every = tables(num_sizes, num_seeds, 0.3, 40, noise=0.005)
+    laws = [fit_law(each, num_replicates=60) for each in every]
     for kind in ("interval", "percentile"):
-        assert share(kind, 0.3, laws) >= 0.87, kind  # 95 % less 3 standard errors of 60 draws
+        assert share(kind, 0.3, laws) >= 0.85, kind  # 95 % less 3 standard errors of 40 draws
     assert all(law["alpha"].default == "profile" for law in laws)
     assert all(law["alpha"].low == law["alpha"].profile[0] for law in laws if law.identified)
 
 
 def test_a_law_that_is_not_identified_still_bounds_its_exponent():
     """Those that come out identified are the lucky ones; all together are covered."""
-    laws = [fit_law(each, num_replicates=20) for each in tables(4, 1, 0.3, 60, noise=0.1)]
+    laws = [fit_law(each, num_replicates=20) for each in tables(4, 1, 0.3, 50, noise=0.1)]
     assert np.mean([law.identified for law in laws]) < 0.5
     held = [law["alpha"].low <= 0.3 <= law["alpha"].high for law in laws]
-    assert np.mean(held) >= 0.87
+    assert np.mean(held) >= 0.86
     untold = next(law for law in laws if not law.identified)
     assert np.isinf(untold["alpha"].interval).any()
     assert untold.to_dict()["estimates"]["alpha"]["interval"].count(None) >= 1
 
 
 def test_seeds_narrow_the_interval_and_predictions_follow():
-    (one,) = tables(5, 5, 0.3, 1)
-    with_seeds = fit_law(one, num_replicates=50)
-    means = LawTable(("N",), "loss", one.x_nd, one.y_n[:, None, None], one.fold_T, False)
-    without = fit_law(means, num_replicates=50)
-    assert with_seeds.params == pytest.approx(without.params, rel=1e-6)
-    assert np.ptp(with_seeds["alpha"].interval) < 0.7 * np.ptp(without["alpha"].interval)
-    at = [1e5, 1e8]
-    widths = [each.predict(at).high - each.predict(at).low for each in (with_seeds, without)]
-    assert (widths[0] < 0.7 * widths[1]).all()
+    ratios = []
+    for one in tables(5, 5, 0.3, 21):
+        means = LawTable(("N",), "loss", one.x_nd, one.y_n[:, None, None], one.fold_T, False)
+        pair = [fit_law(each, num_replicates=5) for each in (one, means)]
+        assert pair[0].params == pytest.approx(pair[1].params, rel=1e-6)
+        widths = [np.ptp(each["alpha"].interval) for each in pair]
+        bands = [each.predict([1e5, 1e8]) for each in pair]
+        widths += [float((band.high - band.low)[1]) for band in bands]
+        ratios.append((widths[0] / widths[1], widths[2] / widths[3]))
+    # Student's t of 22 degrees of freedom against one of 2
+    assert (np.median(ratios, axis=0) < 0.8).all()
 
 
 @pytest.mark.parametrize("name", ["power_rising", "power_floor", "parabola", "power"])
@@ -78,7 +80,7 @@ def test_every_interval_holds_its_own_estimate(name):
     for estimate in law.estimates.values():
         if estimate.profile is not None and estimate.name not in law.fit.unidentified:
             assert estimate.low <= estimate.value <= estimate.high, estimate
-    assert (law["gain_x10"].value < 0) == rising
+    assert not rising or law["gain_x10"].high < 0
     prediction = law.predict([1e4, 1e6, 1e8])
     assert (prediction.low <= prediction.mean).all()
     assert (prediction.mean <= prediction.high).all()

@@ -78,8 +78,8 @@ def fit(
     form: Annotated[
         str,
         typer.Option(
-            help="Law form; `auto`: power with a floor, Hoffmann's for two axes; for three it is "
-            "named."
+            help="Law form; `auto`: power with a floor unless rejected, two axes: hoffmann; for "
+            "three it is named."
         ),
     ] = "auto",
     loss: Annotated[

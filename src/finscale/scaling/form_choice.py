@@ -55,23 +55,25 @@ def choose_form(problem: Problem, *, signed: bool, level: float) -> FormChoice:
     name, tested, num_sizes = usual.form.name, usual.lack_of_fit, problem.num_points
     if tested is not None and not tested.rejected:
         return FormChoice(usual, f"{name}, the usual form; the table does not reject it")
+    kept = f"{name}, the usual form"
+    kept += ", though lack of fit rejects it" if tested is not None else ""
     if np.isnan(usual.objective) or problem.y_n.argmin() == problem.x_nd[:, 0].argmin():
-        return FormChoice(usual, f"{name}, the usual form")
+        return FormChoice(usual, kept)
     judged = [form(other) for other in OTHERS if _judged(form(other), problem)]
     if not judged or not np.isfinite(usual.aicc):
         few = f"{num_sizes} sizes are too few for AICc to judge another"
-        return FormChoice(usual, f"{name}, the usual form; {few}")
+        return FormChoice(usual, f"{kept}; {few}")
     by_aicc = {
         each: aicc(each, problem, float(problem.batch(each).objective_R[0])) for each in judged
     }
     best = min(by_aicc, key=lambda each: by_aicc[each])
     lead = usual.aicc - by_aicc[best]
     if not lead > FAR:
-        return FormChoice(usual, f"{name}, the usual form; no other is far better by AICc")
+        return FormChoice(usual, f"{kept}; no other is far better by AICc")
     fit = fit_form(best, problem, level=level)
     better = f"{best.name} is better by {lead:.3g} in AICc"
     if against := _against(fit, usual):
-        return FormChoice(usual, f"{name}, the usual form; {better}, but {against}")
+        return FormChoice(usual, f"{kept}; {better}, but {against}")
     return FormChoice(
         fit,
         f"{best.name}: better than {name}, the usual form, by {lead:.3g} in AICc and at the "
