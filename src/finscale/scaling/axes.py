@@ -62,9 +62,10 @@ def with_axes_checked(table: LawTable, form: Form) -> LawTable:
         seen, unique = form.axes.index("D"), form.axes.index("U")
         bad = np.flatnonzero(table.x_nd[:, unique] > table.x_nd[:, seen] * (1 + 1e-9))
         if len(bad):
+            bad = bad[np.argsort(table.row_n[bad])] if len(table.row_n) else bad
             x_d = table.x_nd[bad[0]]
             row = f" in row {table.row_n[bad[0]]}" if len(table.row_n) else ""
-            more = f", and at {len(bad) - 1} other sizes" if len(bad) > 1 else ""
+            more = f", as in {len(bad) - 1} rows more" if len(bad) > 1 else ""
             raise DataError(
                 f"{table.axes[unique]} is {x_d[unique]:g}{row}, above {table.axes[seen]} = "
                 f"{x_d[seen]:g}{more}: {form.name} takes {table.axes[unique]} for the unique "

@@ -120,7 +120,7 @@ def kept_rows(
         baselines = pl.col("role") == "baseline"
         if num := frame.filter(baselines).height:
             frame = frame.filter(~baselines)
-            notes.append(f"{num} rows of baselines (role = baseline) are left out")
+            notes.append(f"rows of baselines (role = baseline) are left out: {num}")
     for condition in where:
         match = re.fullmatch(r"\s*([^=!]+?)\s*(!?=)=?\s*(.*?)\s*", condition)
         if match is None:
@@ -141,11 +141,14 @@ def kept_rows(
 
 def _equal(column: pl.Series, value: str) -> pl.Series:
     """Tell which values are the one that is written, as text or as a number."""
+    if value == "":
+        missing = column.is_null() | (column.cast(pl.String).str.strip_chars() == "")
+        return (missing | column.is_nan() if column.dtype.is_float() else missing).fill_null(True)
     same = column.cast(pl.String).str.strip_chars().str.to_lowercase() == value.casefold()
     if column.dtype.is_numeric():
         number = pl.Series([value]).cast(pl.Float64, strict=False)[0]
         same = same | (column.cast(pl.Float64) == number) if number is not None else same
-    return same.fill_null(value == "")
+    return same.fill_null(False)
 
 
 def seed_column(frame: pl.DataFrame, names: Sequence[str], place: str) -> str | None:

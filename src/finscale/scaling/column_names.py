@@ -40,7 +40,15 @@ OUTCOMES = frozenset(
     _listed(
         "loss acc accuracy auc auroc epoch epochs time seconds minutes hours runtime duration "
         "flops error mse mae rmse nll perplexity r2 ic sharpe return score f1 precision recall "
-        "memory gradient grad norm low high std stderr se"
+        "memory gradient grad norm low high std stderr se step steps iteration iterations"
+    )
+)
+#: What is usually set and not measured.
+SETTINGS = frozenset(
+    _listed(
+        "lr learning_rate weight_decay wd dropout momentum batch_size optimizer optimiser schedule "
+        "scheduler warmup arch architecture model model_type family depth width num_layers "
+        "n_layers num_heads n_heads horizon lookback context context_length"
     )
 )
 # W&B, MLflow and pandas write settings and figures under these
@@ -51,6 +59,7 @@ _GROUPS = frozenset(
 
 def plain(name: str) -> str:
     """Return a name without its groups, in small letters: ``config.Random-Seed``: random_seed."""
+    name = name.removesuffix(".value")
     return re.sub(r"[-\s]+", "_", re.split(r"[./]", name)[-1].strip().casefold())
 
 
@@ -60,17 +69,33 @@ def words(name: str) -> frozenset[str]:
     return frozenset(re.findall(r"[a-z²]+\d*|\d+", split.casefold()))
 
 
+def is_setting(name: str) -> bool:
+    """Tell whether a column holds what a run was given: by its group or its usual name."""
+    return plain(name) in SETTINGS or bool(_above(name) & {"config", "params", "hparams"})
+
+
+def is_result(name: str) -> bool:
+    """Tell whether a column stands in a tracker's group of results."""
+    return bool(_above(name) & {"metrics", "summary", "summary_metrics"})
+
+
+def _above(name: str) -> frozenset[str]:
+    """Return the groups that a column stands in."""
+    return frozenset(name.casefold().split(".")[:-1])
+
+
 def candidates(name: str, names: Collection[str]) -> list[str]:
     """Return the columns that a name can mean.
 
     It is the one of that name; else those whose name ends in it after a point or slash
     (``params`` means ``config.params``), directly under a tracker's group first; else those that
-    differ in capitals only.
+    differ in capitals only. W&B writes ``config.params.value``.
     """
     if name in names:
         return [name]
-    ending = [n for n in names if n.endswith((f".{name}", f"/{name}"))]
-    direct = [n for n in ending if n[: -len(name) - 1].casefold() in _GROUPS]
+    bare = {n: n.removesuffix(".value") for n in names}
+    ending = [n for n in names if bare[n].endswith((f".{name}", f"/{name}"))]
+    direct = [n for n in ending if bare[n][: -len(name) - 1].casefold() in _GROUPS]
     folded = [n for n in names if n.strip().casefold() == name.strip().casefold()]
     return direct or ending or folded
 

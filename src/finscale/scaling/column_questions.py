@@ -13,6 +13,8 @@ from finscale.scaling.column_names import (
     OUTCOMES,
     SERIES,
     STEPS,
+    is_result,
+    is_setting,
     of_kind,
     plain,
     words,
@@ -49,7 +51,7 @@ def check_columns(
     if is_study_table(frame):  # its columns are known: settings, sizes and scores
         free = [c for c in free if c == "family" or c.startswith("size_")]
     for column in free:
-        if plain(column) in BOOKKEEPING or not varies(frame, column, axes):
+        if plain(column) in BOOKKEEPING or is_result(column) or not varies(frame, column, axes):
             continue
         if _tells_rows_apart(frame, column, axes, roles):
             raise _question(frame, column, axes, place)
@@ -71,11 +73,13 @@ def _tells_rows_apart(
             return False  # another name of the seed
         if pairs == num_seeds and 1 < num_values < num_seeds and recurs(frame, column, axes):
             return True  # some seeds have one value, the others another
-    elif of_kind([column], STEPS) and not explained:
+    if of_kind([column], STEPS) and not explained and (roles.seed is None or roles.seed_is_run):
         return True
     if of_kind([column], SERIES) and recurs(frame, column, axes):
         return not explained or not kind.is_float()
     if kind.is_numeric():
+        if is_setting(column):
+            return True
         if kind.is_float() and num_values > _MOSTLY_UNIQUE * frame.height:
             return False
         if words(column) & OUTCOMES or not recurs(frame, column, axes):
@@ -84,7 +88,9 @@ def _tells_rows_apart(
             return True
         pairs = frame.select(*axes, column).n_unique()
         share = pairs / (frame.select(axes).n_unique() * num_values)
-        return roles.seed is None and not explained and share >= _CROSSED
+        # the name of a run does not say how it differs from the others of its size
+        unknown = roles.seed_is_run or (roles.seed is None and not explained)
+        return unknown and share >= _CROSSED
     if kind.is_temporal():
         return recurs(frame, column, axes)
     if kind == pl.List:
@@ -108,14 +114,15 @@ def _question(frame: pl.DataFrame, column: str, axes: Sequence[str], place: str)
     size = mixed.filter(pl.col(column) > 1).row(0, named=True)
     at = ", ".join(f"{axis} = {size[axis]:g}" for axis in axes)
     name = f"'{column}'" if " " in column else column
-    one = f"'{column}={values[0]}'" if " " in f"{column}{values[0]}" else f"{column}={values[0]}"
+    usual = frame[column].drop_nulls().mode(maintain_order=True)[0]
+    one = f"'{column}={usual}'" if " " in f"{column}{usual}" else f"{column}={usual}"
     first = ""
     if of_kind([column], STEPS):
         first = f"--last {name} keeps the last row of each run; "
     return DataError(
         f"{place}: rows of one size ({at}) differ in column {column!r} ({len(values)} values: "
         f"{some}{more}), and nothing says what it is.",
-        hint=f"{first}--seed {name}: independent repeats; --day {name}: decision days; "
+        hint=f"say it: {first}--seed {name}: independent repeats; --day {name}: decision days; "
         f"--fold {name}: folds or data sets that every size meets; --average {name}: averaged over "
         f"first; --where {one}: this one alone; --ignore {name}: it tells nothing (Python: "
         "seed=, day=, fold=, average=, where=, ignore=)",

@@ -16,13 +16,17 @@ _PARTS = words("train training val valid validation dev test testing eval holdou
 
 @dataclass(frozen=True)
 class ColumnRoles:
-    """Columns by what they are; ``seed`` is None where no column tells runs apart."""
+    """Columns by what they are; ``seed`` is None where no column tells runs apart.
+
+    ``seed_is_run`` says that it holds the names of runs.
+    """
 
     seed: str | None
     fold: str | None
     day: str | None
     average: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    seed_is_run: bool = False
 
     @property
     def cells(self) -> list[str]:
@@ -52,10 +56,10 @@ def column_roles(
 
     def announce(column: str | None, role: str, usual: str) -> None:
         if column is not None and column != usual:
-            notes.append(f"column {column!r} is read as {role} (--{usual} says another)")
+            notes.append(f"column {column!r} is read as {role} (--{usual} names another)")
 
-    seed = choice.seed
-    if seed is None and (seed := seed_column(frame, free, place)) is not None:
+    rows, seed = choice.seed == ROWS, None if choice.seed == ROWS else choice.seed
+    if seed is None and not rows and (seed := seed_column(frame, free, place)) is not None:
         announce(seed, "seeds", "seed")
     if seed is None and choice.group is not None:
         seed = choice.group
@@ -68,7 +72,9 @@ def column_roles(
         notes += note
         announce(day, "decision days", "day")
     cells = [column for column in (fold, day) if column is not None]
-    if seed is None and (seed := _run(frame, axes, cells, free)) is not None:
+    seed_is_run = False
+    if seed is None and not rows and (seed := _run(frame, axes, cells, free)) is not None:
+        seed_is_run = True
         num = frame.select(*axes, seed).unique().height - frame.select(axes).unique().height
         if num:  # some size has several runs
             announce(seed, "runs: those of one size are its seeds", "seed")
@@ -82,7 +88,7 @@ def column_roles(
                     f"column {column!r}: its {frame[column].n_unique()} values are averaged within "
                     "each day, for the day is the unit of evidence"
                 )
-    return ColumnRoles(seed if seed != ROWS else None, fold, day, average, tuple(notes))
+    return ColumnRoles(seed, fold, day, average, tuple(notes), seed_is_run)
 
 
 def _fold(frame: pl.DataFrame, free: Sequence[str], place: str) -> str | None:

@@ -15,11 +15,13 @@ from finscale.scaling.column_names import plain
 
 #: Columns that number the rows.
 _COUNTERS = frozenset(("", "index", "unnamed:_0", "unnamed_0", "column_1", "row", "number"))
-#: Chance of as many gaps as small between independent runs, below which runs are copies.
+#: Chance of as many small gaps between independent runs, below which runs are copies; small are
+#: those below this share of the loss, five digits, or of the spread of a size's runs.
 _CHANCE = 1e-6
-#: Runs whose losses agree to this share, seven digits, are copies if chance makes that rare …
+_SMALL, _SMALL_SPREAD = 1e-5, 1e-3
+#: Runs whose losses agree to seven digits are copies if chance makes a single such pair rare …
 _SAME, _RARE = 1e-7, 1e-3
-#: … and to this share they are, if nothing else tells the spread of runs.
+#: … and to nine digits they are where nothing tells the spread of runs.
 _EXACT = 1e-9
 #: Chance below which rows of one size are high and low together with those of the others.
 _TOGETHER = 1e-6
@@ -38,13 +40,13 @@ def without_duplicates(
         If there are some and ``drop`` is None.
     """
     content = [c for c in frame.columns if c != ROW and plain(c) not in _COUNTERS]
-    repeated = ~frame.select(pl.struct(content).is_first_distinct()).to_series()
-    if not repeated.any():
+    rows = frame.group_by(content, maintain_order=True).agg(pl.col(ROW).alias("_rows"))["_rows"]
+    rows = rows.filter(rows.list.len() > 1)
+    if rows.is_empty():
         return frame, []
-    again = frame.filter(repeated)
-    first = frame.join(again.head(1), on=content, nulls_equal=True, how="semi")[ROW][0]
-    pair = f"rows {first} and {again[ROW][0]}"
-    num = again.height
+    first, second = rows[0][:2]
+    again = sorted(rows.list.slice(1).explode().to_list())
+    pair, num = f"rows {first} and {second}", len(again)
     if drop is None:
         others = f" ({num} such rows in all)" if num > 1 else ""
         raise DataError(
@@ -54,12 +56,9 @@ def without_duplicates(
         )
     if not drop:
         return frame, [f"{num} rows that repeat another are kept, the first {pair}"]
-    return frame.filter(~repeated), [f"{num} rows that repeat another are dropped: {_some(again)}"]
-
-
-def _some(frame: pl.DataFrame) -> str:
-    rows = frame[ROW].to_list()
-    return ", ".join(map(str, rows[:8])) + (" …" if len(rows) > 8 else "")
+    some = ", ".join(map(str, again[:8])) + (" …" if num > 8 else "")
+    kept = frame.filter(~pl.col(ROW).is_in(again))
+    return kept, [f"{num} rows that repeat another are dropped: {some}"]
 
 
 @dataclass(frozen=True)
@@ -75,10 +74,10 @@ class _Pair:
 def copied_runs(at_R: NDArray[np.int64], losses_RT: Float) -> list[tuple[int, int]]:
     """Return pairs of runs of one size that are closer than chance explains: (one, its copy).
 
-    Under independence the smallest gaps between P pairs of runs with standard deviation s are a
-    Poisson process of rate P / (s √π) near zero. If the j smallest are so small that fewer than j
-    are expected by far, they are copies, rounded or jittered ones too. Gaps below the last digit
-    written count as that digit.
+    The smallest gaps between P pairs of independent runs with standard deviation s are a Poisson
+    process of rate P / (s √π) near zero. If there are so many small ones that fewer are expected by
+    far, they are copies, rounded or computed again. Gaps below the last digit written count as
+    three of that digit.
 
     Parameters
     ----------
@@ -90,26 +89,26 @@ def copied_runs(at_R: NDArray[np.int64], losses_RT: Float) -> list[tuple[int, in
     from scipy.stats import poisson
 
     mean_R = losses_RT.mean(axis=1)
-    digit = _last_digit(losses_RT)
+    digit, scale = _last_digit(losses_RT), float(np.abs(mean_R).mean())
     pairs: list[_Pair] = []
     rate = 0.0
     for size in np.unique(at_R):
         runs = np.flatnonzero(at_R == size)
         runs = runs[np.argsort(mean_R[runs], kind="stable")]
-        own = _neighbours(runs, losses_RT)
-        spread = float(mean_R[runs].std(ddof=1)) if len(runs) > 2 else 0.0
+        spread = _spread(mean_R[runs])
         if spread > 0:
             rate += len(runs) * (len(runs) - 1) / 2 / np.sqrt(np.pi)
         pairs += [
-            _Pair(one, other, gap, max(gap, 3 * digit) / spread if spread else np.inf)
-            for one, other, gap in own
+            _Pair(one, other, gap, max(gap, 3 * digit, 1e-300) / spread if spread else np.inf)
+            for one, other, gap in _neighbours(runs, losses_RT)
         ]
     pairs.sort(key=lambda pair: pair.share)
-    share = np.array([pair.share for pair in pairs])
-    finite = share[np.isfinite(share)]
-    chance = poisson.sf(np.arange(len(finite)), rate * finite)  # of j or more, j from 1
-    close = int(np.argmin(chance)) + 1 if len(finite) and chance.min() < _CHANCE else 0
-    scale = float(np.abs(mean_R).mean())
+    share = np.array(
+        [p.share for p in pairs if p.gap <= _SMALL * scale or p.share <= _SMALL_SPREAD]
+    )
+    share = share[np.isfinite(share)]
+    chance = poisson.sf(np.arange(len(share)), rate * share)  # of j or more, j from 1
+    close = _cut(share, np.flatnonzero(chance < _CHANCE))
     return [
         (pair.kept, pair.copy)
         for j, pair in enumerate(pairs)
@@ -117,6 +116,28 @@ def copied_runs(at_R: NDArray[np.int64], losses_RT: Float) -> list[tuple[int, in
         or (pair.gap <= _SAME * scale and rate * pair.share < _RARE)
         or (pair.gap <= _EXACT * scale and digit < _EXACT * scale)
     ]
+
+
+def _spread(mean_S: Float) -> float:
+    """Return the standard deviation of one size's runs, sorted; of several that of most of them.
+
+    It is what the shortest half of a normal sample says, where there are enough runs: some that
+    diverged do not widen it.
+    """
+    num = len(mean_S)
+    if num < 8:
+        return float(mean_S.std(ddof=1)) if num > 2 else 0.0
+    half = num // 2
+    # half of a normal distribution lies within 1.349 standard deviations
+    return float(np.min(mean_S[half:] - mean_S[: num - half])) / 1.349
+
+
+def _cut(share: Float, rare: NDArray[np.int64]) -> int:
+    """Return how many of the smallest gaps are copies: those below the widest step, if rare."""
+    if not len(rare):
+        return 0
+    above = np.append(share, np.inf)[rare + 1]
+    return int(rare[np.argmax(above / share[rare])]) + 1
 
 
 def _neighbours(runs: NDArray[np.int64], losses_RT: Float) -> list[tuple[int, int, float]]:

@@ -17,7 +17,8 @@ from finscale.scaling.column_names import words
 _UP_TO_ONE = words("accuracy acc auc auroc auprc f1 precision recall r2 r² rsquared")
 _HIGHER = _UP_TO_ONE | words(
     "ic icir ir sharpe sortino calmar return returns pnl profit mcc corr correlation score skill "
-    "likelihood reward hit win information"
+    "likelihood reward hit win wins information spearman pearson kendall bleu rouge ndcg iou "
+    "dice elo wealth utility gain"
 )
 #: Words that say the opposite whatever else a name holds: ``return_mse``, ``neg_sharpe``.
 _LOWER = words(

@@ -22,6 +22,7 @@ from finscale.scaling.covariance import size_covariance
 from finscale.scaling.digits import number
 from finscale.scaling.intervals import percentile_metric
 from finscale.scaling.law import Law
+from finscale.scaling.measure import LOSS, Measure
 from finscale.scaling.sentences import interval, size
 
 Float = NDArray[np.float64]
@@ -75,6 +76,8 @@ class Plan:
         One for each axis.
     cost : CostModel
         What was assumed.
+    measure : Measure
+        What the law is about; ``loss`` and gains are its losses, the words its own values.
     """
 
     num_parameters: Metric
@@ -86,6 +89,7 @@ class Plan:
     beyond: float
     gains: tuple[Gain, ...]
     cost: CostModel
+    measure: Measure = LOSS
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers for JSON."""
@@ -97,9 +101,10 @@ class Plan:
     def summary(self) -> str:
         """Return the plan in sentences."""
         low, high = size(self.num_parameters.low), size(self.num_parameters.high)
+        title, moves = self.measure.title, self.measure.moves(better=True)
         lines = [
             f"best      {size(self.num_parameters.value)} parameters [{low}, {high}] on "
-            f"{size(self.num_samples.value)} samples: loss {interval(self.loss)}, "
+            f"{size(self.num_samples.value)} samples: {title} {self._value(self.loss)}, "
             f"{_duration(self.seconds)}{self._money(self.price)}"
         ]
         if self.limited_by_data:
@@ -111,14 +116,23 @@ class Plan:
             cost = ""
             if gain.seconds is not None:
                 cost = f", {_duration(gain.seconds)}{self._money(gain.price or 0.0)}"
+            change = f"{title} {moves} by {self.measure.amount(interval(gain.gain))}"
             lines.append(
                 f"×10       {gain.axis} from {size(gain.start)}, the largest measured: "
-                f"loss falls by {interval(gain.gain)}{_under(gain)}{cost}; {_visibility(gain)}"
+                f"{change}{_under(gain)}{cost}; {_visibility(gain)}"
             )
         return "\n".join(lines)
 
     def __repr__(self) -> str:
         return self.summary()
+
+    def _value(self, loss: Metric) -> str:
+        """Return a loss as what is measured, with its interval and unit."""
+        shown = self.measure.shown
+        own = Metric(shown(loss.value), shown(loss.low), shown(loss.high))
+        if self.measure.higher_is_better:
+            own = Metric(own.value, own.high, own.low)
+        return self.measure.amount(interval(own))
 
     def _money(self, price: float) -> str:
         return f", {self.cost.currency}{price:,.2f}" if self.cost.price_per_hour else ""
@@ -212,6 +226,7 @@ def plan(
         beyond=best / float(law.table.x_nd[:, 0].max()),
         gains=tuple(gains),
         cost=cost,
+        measure=law.table.measure,
     )
 
 

@@ -236,7 +236,7 @@ def read_table(
     signed = signed or (measure.higher_is_better and not measure.best)
     check_losses(frame, y, place, signed=signed or measure.higher_is_better)
     if measure.higher_is_better:
-        frame = frame.with_columns(measure.best - pl.col(y))
+        frame = frame.with_columns((measure.best - pl.col(y)).alias(y))
         notes.append(_turned(measure))
     roles = column_roles(frame, axes, y, choice, place)
     table, said = _arrays(TableCells(frame, axes, y, roles, choice, place))

@@ -20,6 +20,11 @@ from finscale.scaling.run_columns import check_groups, run_means
 RUN = "_run"
 
 
+def written(value: object) -> str:
+    """Return a size, seed or day as it stands in a table."""
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
 @dataclass(frozen=True)
 class TableCells:
     """The rows of a table while they become one loss a run and cell."""
@@ -109,7 +114,7 @@ class TableCells:
             return frame, []
         if shared:
             bad = frame.filter(pl.col(RUN) == 1).row(0, named=True)
-            at = ", ".join(f"{name} = {bad[name]}" for name in (*self.axes, *shared))
+            at = ", ".join(f"{name} = {written(bad[name])}" for name in (*self.axes, *shared))
             raise DataError(
                 f"{self.place}: several rows have {at} (such as row {bad[ROW]}), and no column "
                 "tells their runs apart.",
@@ -127,7 +132,9 @@ class TableCells:
         if several.is_empty():
             return
         first = several.row(0, named=True)
-        at = ", ".join(f"{self.roles.seed if key == RUN else key} = {first[key]}" for key in keys)
+        at = ", ".join(
+            f"{self.roles.seed if key == RUN else key} = {written(first[key])}" for key in keys
+        )
         losses = ", ".join(f"{value:.6g}" for value in first[self.y][:3])
         rows = ", ".join(map(str, first[ROW][:3]))
         raise DataError(

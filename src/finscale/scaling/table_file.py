@@ -54,9 +54,14 @@ def read_file(
 
 
 def _num_wanted(names: Sequence[str], wanted: Sequence[str]) -> int:
-    """Return how many of the wanted columns a line names, if it names them all."""
+    """Return how many of the wanted columns a line names, if it names them all.
+
+    W&B's API has them inside two columns of dicts.
+    """
     found = sum(bool(candidates(name, names)) for name in wanted)
-    return found if found == len(wanted) else 0
+    if found == len(wanted):
+        return found
+    return int({"config", "summary"} <= {name.strip().casefold() for name in names})
 
 
 def _unfolded(header: Sequence[str], table: CellTable) -> dict[str, list[str]]:
@@ -131,6 +136,7 @@ def _typed(cells: Sequence[str], comma: bool) -> pl.Series:
     """Return a column of numbers or dates where all its cells are some, else of text."""
     text = pl.Series([None if cell.lower() in ("", *NO_VALUE) else cell for cell in cells])
     text = text.cast(pl.String)
+    text, written = text.str.replace(r"\s+#.*$", ""), text  # a comment behind a number
     if comma:
         plain = text.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     else:
@@ -146,4 +152,4 @@ def _typed(cells: Sequence[str], comma: bool) -> pl.Series:
         if number.null_count() == nulls:
             return number
     date = text.str.to_date("%Y-%m-%d", strict=False)
-    return date if date.null_count() == nulls else text
+    return date if date.null_count() == nulls else written

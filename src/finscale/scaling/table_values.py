@@ -104,7 +104,8 @@ def check_losses(frame: pl.DataFrame, y: str, place: str, *, signed: bool) -> No
     if bad := _first_bad(frame, pl.col(y).is_finite()):
         raise DataError(
             f"{place}: {y} is {bad[y]} in row {bad[ROW]}.",
-            hint="a run that diverged is a result: say how it is counted, or drop the row",
+            hint="a run that diverged is a result: say how it is counted; --where "
+            f"{y}!= leaves out the rows without a number (Python: where=)",
         )
     if not signed and (bad := _first_bad(frame, pl.col(y) > 0)):
         raise DataError(

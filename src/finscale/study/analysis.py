@@ -120,6 +120,8 @@ def surface(study: StudyConfig, completed: Completed, data: DataStore | None = N
         horizon=study.experiment.task.horizon,
         # a day's value may lie beyond the best outcome, and a difference has either sign
         signed=measure.higher_is_better or is_relative(study),
+        # networks that no epoch improved are alike; they are runs of their own all the same
+        drop_duplicates=False,
         num_replicates=500,
     )
 
