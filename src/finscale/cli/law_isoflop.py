@@ -66,7 +66,8 @@ def isoflop(
         float, typer.Option(callback=between(0.5, 1), help="Coverage of the intervals.")
     ] = 0.95,
     loss: Annotated[
-        str, typer.Option(help="huber, least_squares, gls; `auto`: gls where days are given.")
+        str,
+        typer.Option(help="huber, log_least_squares, gls; `auto`: least_squares, as published."),
     ] = "auto",
     signed: Signed = False,
     horizon: Ahead = 1,

@@ -73,7 +73,7 @@ def fit_isoflop(
         The parabola is fitted to sizes within this factor of the best one (and at least to the
         nearest five); infinite for all sizes, which is biased where the curve is lopsided.
     loss : str
-        As in :func:`fit_law`; ``"auto"``: least squares, or GLS where there are days.
+        As in :func:`fit_law`; ``"auto"``: least squares.
     signed, horizon, columns
         As in :func:`read_table`.
     num_replicates, level, random_seed
@@ -105,9 +105,8 @@ def fit_isoflop(
     if not window > 1:
         raise FinscaleError(f"a window of {window:g} times the best size holds nothing.")
     table, known = with_compute(table, compute, formula)
+    loss = "least_squares" if loss == "auto" else loss
     problem = problem_of(table, loss, horizon=horizon, signed=signed or table.signed)
-    if loss == "auto" and problem.loss == "huber":
-        problem = replace(problem, loss="least_squares")
     return isoflop_of(
         table,
         known,

@@ -8,9 +8,8 @@ runs, each run is one number.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,13 +27,12 @@ from finscale.scaling.intervals import Interval, percentile_interval
 from finscale.scaling.learning_curve_text import CAVEAT, summary
 from finscale.scaling.problem import Problem
 from finscale.scaling.serial import SerialErrors, serial_errors
-from finscale.scaling.table_file import read_file
+from finscale.scaling.table import frame_of
 from finscale.scaling.table_values import (
     check_losses,
     check_sizes,
     losses_as_numbers,
     sizes_as_numbers,
-    unnested,
 )
 
 #: Longer runs are averaged to so many points, evenly spaced in the logarithm of the steps.
@@ -201,16 +199,8 @@ def _rows(
 ) -> tuple[pl.DataFrame, str, list[str]]:
     """Return the columns that matter under the names that were asked for."""
     wanted = [along, y, *([group] if group else [])]
-    notes: list[str] = []
-    place = "the table"
-    if isinstance(table, str | Path):
-        place = str(table)
-        frame, notes = read_file(Path(table), wanted)
-    elif isinstance(table, Mapping | pl.DataFrame):
-        frame = pl.DataFrame(table)
-    else:
-        frame = pl.from_pandas(table)
-    frame, left_out = kept_rows(unnested(frame).with_row_index(ROW, 1), where, place)
+    frame, place, notes = frame_of(table, wanted)
+    frame, left_out = kept_rows(frame.with_row_index(ROW, 1), where, place)
     meant = {name: column_meant(name, frame.columns, place) for name in wanted}
     if len(set(meant.values())) < len(wanted):
         raise DataError(f"{place}: {', '.join(wanted)} name one column twice.")
