@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from finscale.config.quantities import format_count
 from finscale.evaluation.bootstrap import Metric
 
 MINUS = "−"
@@ -18,11 +17,6 @@ def number(value: float) -> str:
     if "e" in text:
         text = _scientific(value, 2) if abs(value) < 1e-5 else f"{value:.5f}".rstrip("0")
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
-
-
-def size_text(value: float) -> str:
-    """Return a size as people write it: ``47k``."""
-    return format_count(value) if value >= 999.5 else f"{value:.3g}"
 
 
 def decimals(metric: Metric) -> int | None:

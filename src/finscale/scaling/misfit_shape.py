@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 
 from finscale.scaling.covariance import Float, SizeCovariance
-from finscale.scaling.digits import number, size_text
+from finscale.scaling.digits import number
 from finscale.scaling.measure import Measure
+from finscale.scaling.sentences import size
 from finscale.scaling.swept import Swept, shape
 from finscale.scaling.trend import SizeAxis, Trends
 
@@ -125,12 +126,12 @@ class ShapeReader:
         if left_K[best] > self.misfit or -fall_KG[best, 1] > _LEVEL_START:
             return None
         start = float(start_K[best])
-        about = f"{size_text(float(f'{start:.1g}'))} {self.title}"
+        about = f"{size(float(f'{start:.1g}'))} {self.title}"
         words = f"only late: level at first, it follows a power law only beyond about {about}"
         return CurveShape("late", (start,), words)
 
     def _size(self, index: int) -> str:
-        return f"{size_text(self.axis.sizes[index])} {self.title}"
+        return f"{size(self.axis.sizes[index])} {self.title}"
 
     def _one_size(self, alone: int) -> CurveShape | None:
         if alone < 0:
@@ -169,7 +170,7 @@ class ShapeReader:
         words = (
             f"a step: {measure.title} {measure.moves(better=height < 0)} by "
             f"{measure.amount(number(abs(height)))} between "
-            f"{size_text(self.axis.sizes[first])} and {self._size(second)} and is level on both "
+            f"{size(self.axis.sizes[first])} and {self._size(second)} and is level on both "
             "sides"
         )
         return CurveShape("step", self.axis.sizes[first : second + 1], words)

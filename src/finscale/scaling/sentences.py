@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from finscale.config.quantities import format_count
 from finscale.evaluation.bootstrap import Metric
 from finscale.scaling.decision import Decisions
 from finscale.scaling.digits import decimals, fixed, number
-from finscale.scaling.digits import size_text as size
 from finscale.scaling.measure import negated
 from finscale.scaling.settlement import Settlement
 
@@ -32,6 +32,11 @@ def interval(metric: Metric, bounds: tuple[float, float] | None = None) -> str:
         low = f"≤ {low}" if metric.low <= bounds[0] else low
         high = f"≥ {high}" if metric.high >= bounds[1] else high
     return f"{fixed(metric.value, digits)} [{low}, {high}]"
+
+
+def size(value: float) -> str:
+    """Return a size as people write it: ``47k``."""
+    return format_count(value) if value >= 999.5 else f"{value:.3g}"
 
 
 def p_text(p: float) -> str:
