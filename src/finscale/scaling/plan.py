@@ -20,11 +20,10 @@ from finscale.evaluation.bootstrap import Metric
 from finscale.scaling.cost import CostModel
 from finscale.scaling.covariance import size_covariance
 from finscale.scaling.digits import number
-from finscale.scaling.digits import size_text as size
 from finscale.scaling.intervals import percentile_metric
 from finscale.scaling.law import Law
 from finscale.scaling.measure import LOSS, Measure, negated
-from finscale.scaling.sentences import interval
+from finscale.scaling.sentences import interval, size
 
 Float = NDArray[np.float64]
 
