@@ -255,7 +255,9 @@ class _Sizes:
 
     def predict(self, sizes_X2: Float, theta_Rp: Float) -> Float:
         """Return losses ``[R, X]`` of parameters and samples."""
-        unique_X = np.full(len(sizes_X2), self.unique, dtype=np.float64)
+        # a training that sees fewer samples than there are sees each of them once
+        unique_X = np.full(len(sizes_X2), np.inf if self.unique is None else self.unique)
+        unique_X = np.minimum(unique_X, sizes_X2[:, 1])
         return self.law.form.predict(
             np.column_stack([sizes_X2, unique_X])[:, : self.num_axes], theta_Rp
         )
