@@ -62,10 +62,18 @@ def test_days_and_folds_become_cells(daily):
 
 
 def test_symbols_of_one_day_are_averaged_first(daily):
+    single = read_table(daily, x="parameters").losses_nST
     twice = pl.concat([daily, daily.with_columns(pl.col("loss") + 2)])
+    named = twice.with_columns(symbol=pl.Series(np.repeat(["SPY", "QQQ"], len(daily))))
+    table = read_table(named, x="parameters")
+    np.testing.assert_allclose(table.losses_nST, single + 1)
+    assert "column 'symbol': its 2 values are averaged within each day" in table.notes[0]
+    # without a column that names them nobody can tell that they are symbols
+    with pytest.raises(DataError, match=r"day = 3 has 2 losses \(rows 1, 25: 3.1, 5.1\)") as error:
+        read_table(twice, x="parameters")
+    assert "--average rows" in error.value.hint
     np.testing.assert_allclose(
-        read_table(twice, x="parameters").losses_nST,
-        read_table(daily, x="parameters").losses_nST + 1,
+        read_table(twice, x="parameters", average="rows").losses_nST, single + 1
     )
 
 
@@ -96,7 +104,7 @@ def test_two_axes_and_the_largest():
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"loss": ["a", "b", "c", "d", "e"]}, "holds 'a', which is not a number"),
+        ({"loss": ["a", "b", "c", "d", "e"]}, "holds 'a' in row 1, which is not a number"),
         ({"parameters": [1e4, 0, 1e5, 1e6, 1e7]}, "parameters is 0.0 in row 2; sizes must be"),
         ({"loss": [0.5, np.inf, 0.6, 0.4, 0.3]}, "loss is inf in row 2"),
     ],

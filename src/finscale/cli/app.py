@@ -19,8 +19,12 @@ from finscale.cli.examples import EXAMPLES
 from finscale.cli.export import export
 from finscale.cli.features import features_app
 from finscale.cli.law import law_app
+from finscale.cli.law_curve import curve
 from finscale.cli.law_decide import decide
+from finscale.cli.law_isoflop import isoflop
 from finscale.cli.law_power import power
+from finscale.cli.law_predict import predict as predict_law
+from finscale.cli.law_score import score
 from finscale.cli.model import model_app
 from finscale.cli.plan import plan
 from finscale.cli.predict import predict
@@ -78,6 +82,10 @@ def _root(
     load_plugins()
 
 
+law_app.command("predict")(predict_law)
+law_app.command()(score)
+law_app.command()(curve)
+law_app.command()(isoflop)
 law_app.command()(decide)
 law_app.command()(power)
 
