@@ -102,7 +102,8 @@ bench-more: $(VENV)/.bench  ## The rest: kernels, ensembles, waiting threads, gr
 	$(BIN)/python benchmarks/performance_page.py --machine here
 
 controls: $(VENV)/.core  ## Calibrate the instrument: the whole suite of known answers (under 30 minutes)
-	$(BIN)/finscale controls run --full --out docs/figures/controls.json --figure docs/figures/controls.png
+	$(BIN)/finscale controls run --full --out docs/figures/controls.json --figure docs/figures/controls.png; \
+	  missed=$$?; $(BIN)/python benchmarks/controls_page.py; exit $$missed
 
 clean:  ## Remove the environment and caches; data, runs and studies stay
 	rm -rf $(VENV) docs/_build docs/auto_examples docs/reference/_generated docs/reference/api/generated .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis htmlcov .coverage*

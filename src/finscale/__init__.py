@@ -29,6 +29,7 @@ _HOMES = {
     "RunStore": "finscale.runs",
     "Law": "finscale.scaling",
     "fit_law": "finscale.scaling",
+    "fit_curves": "finscale.scaling",
     "compare_forms": "finscale.scaling",
     "compare_approaches": "finscale.scaling",
     "decide": "finscale.scaling",

@@ -36,6 +36,14 @@ class ConfigError(FinscaleError):
     """A setting that does not exist, has the wrong type, or contradicts another."""
 
 
+class SettingError(ConfigError, ValueError):
+    """A mistake in the settings that a config is made of in Python: ``ExperimentConfig(…)``."""
+
+
+class CallError(FinscaleError, TypeError):
+    """A public name called with an argument that it lacks, does not know or cannot use."""
+
+
 class DataError(FinscaleError):
     """Bars, a manifest or a dataset that cannot be trusted or found."""
 

@@ -79,3 +79,56 @@ def test_a_wrong_column_is_one_sentence(table):
     assert result.exit_code == 1
     assert "has no column 'parameter'" in str(result.exception)
     assert "Did you mean parameters?" in str(result.exception)
+
+
+@pytest.fixture
+def sharpe(tmp_path):
+    """Daily values of four runs of each size, whose mean is a Sharpe ratio."""
+    rng = np.random.default_rng(0)
+    size, seed, day = (a.ravel() for a in np.meshgrid(SIZES, range(4), range(60), indexing="ij"))
+    luck = 0.1 * rng.standard_normal(60)[day] + 0.01 * rng.standard_normal(len(size))
+    frame = pl.DataFrame(
+        {"parameters": size, "rng": seed, "date": day, "sharpe": 0.9 - 8 * size**-0.4 + luck}
+    )
+    frame.write_csv(tmp_path / "sharpe.csv")
+    return tmp_path / "sharpe.csv"
+
+
+@pytest.mark.parametrize("verb", [["law", "fit"], ["law", "decide"], ["plan"]])
+def test_every_verb_asks_which_way_is_better_and_announces_columns(sharpe, verb):
+    options = {
+        "fit": ["--x", "parameters", "--replicates", "50"],
+        "decide": ["--sesoi", "0.05", "--unit", "points"],
+        "plan": ["--samples", "60k", "--hours", "1", "--flops", "1e10", "--replicates", "40"],
+    }[verb[-1]]
+    command = [*verb, str(sharpe), "--y", "sharpe", *options]
+    asked = CliRunner().invoke(app, command)
+    assert "say --higher-is-better or --lower-is-better" in str(asked.exception)
+    shown = CliRunner().invoke(app, [*command, "--higher-is-better"])
+    assert shown.exit_code == 0, shown.exception
+    said = " ".join(shown.stdout.split())
+    assert "column 'rng' is read as seeds (--seed names another)" in said
+    assert "column 'date' is read as decision days" in said
+    assert "sharpe: higher is better; fitted as -sharpe" in said
+    if verb[-1] == "decide":
+        assert said.startswith("LAW: sharpe rises from 5k to 5M parameters")
+        assert "points" in said
+        assert "nats" not in said
+    if verb[-1] == "plan":
+        assert "parameters from 5M, the largest measured: sharpe rises by" in said
+
+
+@pytest.mark.parametrize("verb", ["fit", "decide"])
+def test_negative_losses_are_refused_alike(tmp_path, verb):
+    table = {"parameters": SIZES, "seed": 0, "loss": SIZES**-0.3 - 0.05}
+    pl.DataFrame(table).write_csv(tmp_path / "t.csv")
+    options = ["--x", "parameters", *(["--sesoi", "0.01"] if verb == "decide" else [])]
+    result = CliRunner().invoke(app, ["law", verb, str(tmp_path / "t.csv"), *options])
+    assert "a loss is positive" in str(result.exception)
+    assert "--signed" in str(result.exception)
+
+
+def test_sizes_of_a_power_analysis_are_read_as_everywhere():
+    options = ["--days", "200", "--base-rate", "0.2", "--replicates", "1", "--json"]
+    result = CliRunner().invoke(app, ["law", "power", *options, "--sizes", "5k,1e6,2_000_000,7B"])
+    assert result.exit_code == 0, result.exception

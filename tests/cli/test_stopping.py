@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import typer
 
-from finscale.cli.stopping import FIRST, SECOND, announced_stop
+from finscale.cli.stopping import FIRST, SECOND, WRITING, announced_stop
+from finscale.cli.study import _stopped_report
+from finscale.files import atomic_path
 from finscale.study.execution.local import _stop
 from finscale.training.environment import on_signal
 
@@ -56,3 +62,21 @@ def test_all_workers_are_asked_before_one_is_waited_for() -> None:
     with pytest.raises(KeyboardInterrupt):
         _stop([_FakeLane("a", told, interrupted=True), _FakeLane("b", told)])  # type: ignore[list-item]
     assert told == ["ask a", "ask b", "wait a", "kill a", "kill b"]
+
+
+@pytest.mark.parametrize("at", ["figure", "page", "table"])
+def test_a_report_that_is_stopped_says_so_and_leaves_nothing_half(
+    at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study: Any = SimpleNamespace(config=SimpleNamespace(name="mine"))
+    target = tmp_path / f"{at}.html"
+    target.write_text("whole")
+    with pytest.raises(typer.Exit) as stopped, _stopped_report(study), atomic_path(target) as path:
+        path.write_text("hal")
+        os.kill(os.getpid(), signal.SIGINT)
+    assert stopped.value.exit_code == 130
+    said = capsys.readouterr().err
+    assert WRITING in said
+    assert "finscale study report mine" in said
+    assert [one.name for one in tmp_path.iterdir()] == [target.name]
+    assert target.read_text() == "whole"

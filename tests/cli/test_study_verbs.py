@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+import finscale as fs
 from finscale.cli.app import app
 from finscale.config import StudyConfig, load_study
 from finscale.config.baselines import DEFAULT_BASELINES
@@ -227,6 +232,25 @@ def test_a_sweep_is_told() -> None:
     assert "tuned" in say("study", "report", *words)
 
 
+_LISTING = """
+import sys
+from typer.testing import CliRunner
+from finscale.cli.app import app
+for words in (["--help"], ["study", "status", "--help"], ["study", "list"], ["runs", "list"],
+              ["study", "status", "small"]):
+    assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == 0, words
+    heavy = {"torch", "matplotlib", "scipy", "pandas", "polars", "numpy", "arch"} & set(sys.modules)
+    assert not heavy, (words, heavy)
+"""
+
+
+@pytest.mark.usefixtures("small")
+def test_what_only_lists_loads_nothing_heavy() -> None:
+    say("runs", "list")  # reads the test losses that nobody knew yet
+    done = subprocess.run([sys.executable, "-c", _LISTING], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.usefixtures("small")
 def test_a_changed_plan_asks_for_an_amendment() -> None:
     with pytest.raises(FinscaleError, match=r"sesoi: 0\.005 → 0\.01"):
@@ -307,7 +331,7 @@ def test_a_new_study_is_a_study(axis: str) -> None:
     ("words", "message"),
     [
         (["--sizes", "5k,50k"], "2 sizes along axis parameters can show no law"),
-        (["--axis", "assets", "--symbols", "SPY"], "1 size along axis assets"),
+        (["--axis", "assets", "--symbols", "SP500"], "1 size along axis assets"),
         (["--axis", "tier"], "1 size along axis tier"),
         (["--sizes", "5k,6k,7k,8k"], "span ×1.6"),
         (["--seeds", "1"], "1 seed a size"),
@@ -323,19 +347,70 @@ def test_a_new_study_that_cannot_conclude_is_refused(words: list[str], message: 
 
 
 def test_a_new_study_scales_the_symbols_that_it_is_given() -> None:
-    say("study", "new", "many", "--axis", "assets", "--symbols", "A,B,C,D,E,F,G,H")
-    assert load_study("many.yaml").axes["assets"] == (1, 2, 4, 8)
-    say("study", "new", "four", "--axis", "assets", "--symbols", "A,B,C,D")
+    words = ["--axis", "assets", "--source", "synthetic:garch", "--symbols"]
+    say("study", "new", "four", *words, "S000,S001,S002,S003")
     assert load_study("four.yaml").axes["assets"] == (1, 2, 3, 4)
+    assert load_study("four.yaml").experiment.data.source == "synthetic:garch"
     assert load_study("four.yaml", quick=True).name == "four_quick"
+
+
+def _own_bars(symbol: str, days: int) -> None:
+    """Import so many bars of one's own."""
+    luck = np.random.default_rng(3).normal(0.0003, 0.012, days)
+    close = 100 * np.exp(luck.cumsum())
+    sessions = pd.bdate_range("2001-01-01", periods=days)
+    bars = {"open": close, "high": close * 1.01, "low": close * 0.99, "close": close}
+    frame = pd.DataFrame({"date": sessions, **bars, "volume": 1e6 + np.arange(days)})
+    fs.import_frame(frame, symbol, adjustment="split+dividend", calendar="none")
+
+
+@pytest.mark.parametrize(("days", "folds", "block"), [(2400, 3, 252), (760, 2, 80)])
+def test_a_new_study_fits_the_bars_that_there_are(days, folds, block, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _own_bars("ON", days)  # YAML reads a bare ON as true
+    told = say("study", "new", "own.yaml", "--symbols", "on", "--sizes", "3k,6k,12k,24k")
+    assert f"ON {days:,} bars, 2001-01-01" in told
+    study = load_study("own.yaml")
+    assert study.name == "own"
+    assert study.experiment.data.symbols == ("ON",)
+    assert study.experiment.data.source == "frame"
+    split = study.experiment.split
+    assert (split.method, split.folds, split.test_days) == ("walk_forward", folds, block)
+    # what it writes can be planned
+    plan = fs.Study.from_file("own.yaml", {"controls.kinds": [], "seeds": 1}).plan
+    assert len(plan) == folds * (4 + len(study.baselines))
+
+
+def test_a_new_study_that_its_bars_do_not_hold_is_refused(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    _own_bars("MINE", 460)
+    for words, said in (
+        ([], "45 are left to test on"),
+        (["--symbols", "NOPE"], "NOPE has no bars in data"),
+        (["--folds", "3"], "3 folds of the"),
+        (["--axis", "rows"], "too few for axis rows"),
+        (["--symbols", "VIX", "--axis", "rows", "--sizes", "1,2,4,40"], "axis rows"),
+        (["--symbols", "SP500", "--folds", "60"], "60 folds of the"),
+        (["--source", "bundeld"], "'bundeld' is not a source"),
+    ):
+        with pytest.raises(FinscaleError, match=said) as refused:
+            say(
+                "study",
+                "new",
+                "unfit",
+                *(["--symbols", "MINE"] if "SP500" not in words else []),
+                *words,
+            )
+        assert refused.value.hint
+    assert not Path("unfit.yaml").exists()
 
 
 def test_the_page_shows_what_a_new_study_is(root) -> None:
     page = (root / "docs/howto/study-file.md").read_text()
-    command = "study new spy_parameters --axis parameters --symbols SPY --task threshold_1pct"
+    command = "study new index_parameters --axis parameters --symbols SP500 --task threshold_1pct"
     assert f"finscale {command}\n" in page
     assert "parameters: 5k, 17k" in say(*command.split())
-    assert f"```yaml\n{Path('spy_parameters.yaml').read_text()}```" in page
+    assert f"```yaml\n{Path('index_parameters.yaml').read_text()}```" in page
 
 
 @pytest.mark.parametrize(

@@ -122,8 +122,10 @@ def test_files_that_cannot_be_read(tmp_path) -> None:
 
 
 def test_a_config_is_frozen() -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ConfigError, match="fixed once it is made"):
         ExperimentConfig().seed = 3  # type: ignore[misc]
+    with pytest.raises(ConfigError, match="Did you mean seed"):
+        ExperimentConfig().model_copy(update={"sed": 3})
 
 
 def test_identity_of_a_baseline_ignores_training() -> None:
@@ -157,7 +159,7 @@ def test_contradictions() -> None:
     ]:
         with pytest.raises(ValidationError):
             SplitConfig.model_validate(wrong)
-    with pytest.raises(ValidationError):
+    with pytest.raises(ConfigError, match="in ThermalConfig"):
         ThermalConfig(warn=99)
     for wrong in [
         {},

@@ -59,7 +59,7 @@ def test_two_of_one_kind_are_told_apart_by_what_differs() -> None:
         ([{"width": 3}, "mlp"], "a section with its kind"),
         (["mlp", {"kind": "baseline", "name": "logistic"}], "baselines go to `baselines`"),
         (["mlp", {"kind": "dlinear", "dropout": 0.1}], "dropout is not a setting"),
-        ([3, "mlp"], "expected a section"),
+        ([3, "mlp"], "is a section of settings"),
         ("mlp", r"a list is asked for.*\[patchtst, mlp\].*\{kind: mlp\}\.\n"),
         ({"kind": "gru"}, r"\[patchtst, gru\]"),
     ],

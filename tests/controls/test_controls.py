@@ -6,17 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
 from finscale.controls import CONTROLS, ControlCheck, ControlsReport, draw_figure, run_controls
 from finscale.controls.exact import _MOTIFS, _ridge
 from finscale.controls.market import ControlWindows
-from finscale.controls.suite import QUICK_CONTROLS, _checked, truth_of
+from finscale.controls.suite import OUTCOMES, QUICK_CONTROLS, _checked, truth_of
 from finscale.data.synthetic import ZipfMotifs
 from finscale.errors import FinscaleError
 from finscale.files import read_json
-from finscale.scaling.decision import VERDICTS
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_exact_exponent_is_recovered(quick: ControlsReport):
 
 def test_rates_of_verdicts_add_up(quick: ControlsReport):
     for result in quick.results:
-        assert sum(result.rates[name] for name in VERDICTS) == pytest.approx(1)
+        assert sum(result.rates[name] for name in OUTCOMES) == pytest.approx(1)
 
 
 def test_results_do_not_depend_on_the_number_of_processes():
@@ -64,13 +64,60 @@ def test_progress_is_told():
 def test_every_control_draws_what_a_verdict_can_judge(name: str):
     control = CONTROLS[name]
     drawn = control.draw(np.random.default_rng(0))
-    num_sizes, num_seeds, num_days = drawn.losses_GST.shape
-    assert num_sizes == len(drawn.sizes) >= 4
-    assert num_seeds >= 2
-    assert num_days >= 500
-    assert np.isfinite(drawn.losses_GST).all()
-    known = {*VERDICTS, *drawn.measures, "covers exponent", "covers gain", "covers tenfold"}
+    if isinstance(drawn.losses_GST, pl.DataFrame):
+        assert {"parameters", "loss"} <= set(drawn.losses_GST.columns)
+        assert drawn.losses_GST["parameters"].n_unique() == len(drawn.sizes) >= 4
+        assert np.isfinite(drawn.losses_GST["loss"].to_numpy()).all()
+    else:
+        num_sizes, num_seeds, num_days = drawn.losses_GST.shape
+        assert num_sizes == len(drawn.sizes) >= 4
+        assert num_seeds >= 2
+        assert num_days >= 200
+        assert np.isfinite(drawn.losses_GST).all()
+    known = {*OUTCOMES, *drawn.measures, *control.says}
+    known |= {"covers exponent", "covers gain", "covers tenfold"}
     assert {check.measure for check in control.checks} <= known
+
+
+def test_copies_are_copies_and_a_table_without_days_has_none():
+    rng = np.random.default_rng(4)
+    exact = CONTROLS["exact copies"].draw(rng).losses_GST
+    assert isinstance(exact, pl.DataFrame)
+    assert exact.is_duplicated().all()
+    near = CONTROLS["near copies"].draw(rng).losses_GST
+    assert isinstance(near, pl.DataFrame)
+    assert len(near) == 14
+    assert not near.is_duplicated().any()
+    pairs = near.group_by("parameters").agg(pl.col("loss").max() - pl.col("loss").min())
+    assert pairs["loss"].max() <= 1e-6
+    assert "day" not in CONTROLS["day luck, no days"].draw(rng).losses_GST.columns
+
+
+def test_runs_that_blew_up_are_named_and_sound_ones_are_not():
+    report = run_controls(["flat, runs blew up"], num_replicates=12)
+    rates = report.results[0].rates
+    assert rates["a blown-up run is not named"] == 0
+    assert rates["a sound run is named"] <= 1 / 12
+
+
+def test_a_refusal_is_an_outcome(monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise FinscaleError("no")
+
+    monkeypatch.setattr("finscale.controls.suite.decide", refuse)
+    (result,) = run_controls(["late saturation"], num_replicates=2).results
+    assert result.rates["refused"] == 1
+    assert result.rates["covers gain"] == 0
+    assert result.rates["misfit"] == 0
+    assert not result.passed
+
+
+def test_a_curves_own_truth_is_exact():
+    truth = truth_of(CONTROLS["tenfold, σ = 0.0001"])
+    assert truth.exponent == 0.3
+    # A (x^-α - (10 x)^-α), with A from the whole gain of .5 over three tenfolds
+    amount = 0.5 / (1 - 10**-0.9)
+    assert truth.tenfold == pytest.approx(amount * (10**-0.9 - 10**-1.2))
 
 
 @pytest.mark.parametrize("name", ["teacher, features", "teacher, data", "motifs, data"])

@@ -115,16 +115,35 @@ def test_the_python_of_the_prediction_page_runs(tiny, tmp_path, monkeypatch, cap
     assert len(names["channels"]) == 26
 
 
-def test_the_table_of_the_law_page_is_what_the_program_says(monkeypatch):
+def _shown(block: str) -> list[str]:
+    """Return the parts between dots of what a page shows, without breaks and digits."""
+    parts = re.split(r"^…$", block, flags=re.MULTILINE)
+    return [re.sub(r"[-−]?\.?\d[\d.]*", "#", " ".join(part.split())) for part in parts]
+
+
+@pytest.mark.filterwarnings("ignore::finscale.errors.FinscaleWarning")
+def test_the_page_of_the_law_prints_what_it_shows(tmp_path, monkeypatch):
     from finscale.cli.app import app
 
-    monkeypatch.chdir(ROOT)
-    command = shlex.split("law decide docs/examples/runs.csv --sesoi 0.01")
-    printed = " ".join(CliRunner().invoke(app, command).stdout.split())
-    text = (ROOT / "docs/howto/law-from-table.md").read_text(encoding="utf-8")
-    shown = " ".join(re.search(r"```\n(LAW:.*?)```", text, re.DOTALL)[1].split())
-    numbers = r"[-−]?\.?\d[\d.]*"
-    assert re.sub(numbers, "#", printed).startswith(re.sub(numbers, "#", shown))
+    page = "docs/howto/law-from-table.md"
+    file, daily, prediction = _blocks(page, "python")
+    commands, printed = _commands(page), [b for b in _blocks(page, "") if b.strip()]
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(file + daily, names)
+    for command, block in zip(commands, printed, strict=False):
+        result = CliRunner().invoke(app, command)
+        said = f"error: {result.exception}" if result.exception else result.stdout
+        (whole,) = _shown(said)
+        for part in _shown(block):
+            assert part in whole
+    assert len(printed) == 4
+    exec(prediction.replace("import finscale as fs", "import finscale.scaling as fs"), names)
+    # the law that made the table has .36027 there
+    assert names["loss"] == pytest.approx(0.36027, abs=0.003)
+    assert names["low"] < names["loss"] < names["high"]
+    plan = CliRunner().invoke(app, [*commands[-1], "--flops", "1e10", "--replicates", "40"])
+    assert "log_loss falls by" in plan.stdout
 
 
 def test_budgets_are_what_the_solver_finds():

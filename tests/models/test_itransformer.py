@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from pydantic import ValidationError
 from torch import nn
 
 from finscale.config.architectures import ITransformerConfig
@@ -87,7 +86,7 @@ def test_the_size_of_the_papers_model_on_etth1_by_hand() -> None:
     ],
 )
 def test_sizes_that_do_not_go_together_are_refused(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(ConfigError, match=message):
         ITransformerConfig(**settings)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from pydantic import ValidationError
 from torch import nn
 
 from finscale.config.architectures import TiDEConfig
+from finscale.errors import ConfigError
 from finscale.models import build_model, design
 from finscale.models.revin import window_moments
 from finscale.models.tide import DenseBlock
@@ -95,5 +95,5 @@ def test_a_channel_is_forecast_from_itself() -> None:
     ],
 )
 def test_sizes_that_do_not_go_together_are_refused(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(ConfigError, match=message):
         TiDEConfig(**settings)

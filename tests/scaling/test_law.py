@@ -13,7 +13,7 @@ from finscale.scaling import FORMS, fit_batch, fit_law
 from finscale.scaling.fit import fit_form
 from finscale.scaling.law_plot import frontier, save
 from finscale.scaling.problem import Problem, problem_of
-from finscale.scaling.profile import exponent_interval, region_interval
+from finscale.scaling.profile import confidence_region, exponent_interval
 from finscale.scaling.table import read_table
 
 mpl.use("Agg")
@@ -112,7 +112,16 @@ def test_summary_says_everything_in_100_columns(law, surface):
     for one in (law, surface):
         text = one.summary()
         assert max(map(len, text.splitlines())) <= 100
-        for word in ("95% percentile", "BCa", "profile", "bootstrap", "converged", "leverage"):
+        for word in (
+            "percentile",
+            "BCa",
+            "profile",
+            "×10",
+            "lack of fit",
+            "bootstrap",
+            "converged",
+            "leverage",
+        ):
             assert word in text
     assert "held out     at 5M the law says" in law.summary()
     assert "Huber (1e-3)" in surface.summary()
@@ -195,7 +204,8 @@ def test_two_roads_to_the_profile_interval_agree(law):
     by_pinning = exponent_interval(
         fit.form, problem, "alpha", fit.params["alpha"], fit.objective, 0.95
     )
-    by_region = region_interval(fit.form, problem, fit.objective, 0.95, value=lambda q: q[:, 0])
+    region = confidence_region(fit.form, problem, fit.objective, 0.95)
+    by_region = region.exponent(lambda q: q[:, 0])
     np.testing.assert_allclose(by_pinning, by_region, rtol=2e-3)
 
 
@@ -205,7 +215,7 @@ def test_profile_of_the_floor_is_where_the_fit_worsens_by_the_cutoff(law):
         # hold the floor at the end: what is left is a pure power of y - E
         pinned = fit_batch("power", problem.x_nd, problem.y_n - end, weights=problem.weights_n)
         rise = problem.deviance(pinned.objective_R[0]) - problem.deviance(fit.objective)
-        assert rise == pytest.approx(problem.cutoff(3, 0.95), rel=0.02)
+        assert rise == pytest.approx(problem.cutoff(fit.objective, 3, 0.95), rel=0.02)
 
 
 def test_a_known_covariance_gives_gls_and_parametric_replicates():
@@ -277,7 +287,8 @@ def test_sharp_data_have_a_profile_interval_too(noise):
     loss = 0.36 + 3 * SIZES**-0.45 + noise * rng.standard_normal(8)
     problem = Problem(SIZES[:, None], loss, "least_squares", np.ones(8))
     fit = fit_form(FORMS["power_floor"], problem)
-    low, high = region_interval(fit.form, problem, fit.objective, 0.95, value=lambda q: q[:, 0])
+    region = confidence_region(fit.form, problem, fit.objective, 0.95)
+    low, high = region.exponent(lambda q: q[:, 0])
     best = fit.params["alpha"]
     assert low < best < high
     by_pinning = exponent_interval(fit.form, problem, "alpha", best, fit.objective, 0.95)

@@ -88,9 +88,13 @@ def test_days_settle_a_flat_study_whose_noise_is_the_days():
     found = settlement(design.sizes, design.covariance(), np.zeros(7), sesoi=0.005)
     assert found.num_days is not None
     assert found.num_seeds is None
-    # two one-sided tests at a true zero: 2.93 standard errors of the contrast inside the SESOI
-    expected = 2 * design.day_variance * (2.93 / 0.005) ** 2
-    assert found.num_days == pytest.approx(expected, rel=0.3)
+    # two one-sided tests of the ends need 2.93 standard errors of their contrast inside the SESOI;
+    # every pair of seven sizes needs about 1.7 times the days
+    ends = 2 * design.day_variance * (2.93 / 0.005) ** 2
+    assert found.num_days == pytest.approx(1.7 * ends, rel=0.15)
+    enough = design.covariance().scaled(num_days=found.num_days, num_seeds=5)
+    rates = simulate_verdicts(design.sizes, enough, np.zeros(7), sesoi=0.005, seed=9).rates()
+    assert rates["NO-LAW"] == pytest.approx(0.8, abs=0.05)
 
 
 @pytest.mark.parametrize(

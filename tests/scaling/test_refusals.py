@@ -43,7 +43,7 @@ def test_three_points_are_too_few_for_two_parameters_as_well():
 
 
 def test_all_equal_losses():
-    law = fit_law(rows(losses=np.full(8, 0.7), noise=0.0))
+    law = fit_law(rows(losses=np.full(8, 0.7), noise=0.0, seeds=1))
     assert "every loss is the same" in unidentified(law)
 
 

@@ -30,7 +30,10 @@ def tidy(losses_nST, folds=None, days=True):
 
 
 def table(losses_nST, **options):
-    return read_table(tidy(losses_nST, **options), x="parameters")
+    """Read an array; days without a column are averaged, and runs may be alike."""
+    columns = tidy(losses_nST, **options)
+    average = "rows" if options.get("folds") is not None and "day" not in columns else ()
+    return read_table(columns, x="parameters", average=average, drop_duplicates=False)
 
 
 def test_scheme_is_the_most_honest_one_possible():

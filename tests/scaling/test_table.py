@@ -62,10 +62,18 @@ def test_days_and_folds_become_cells(daily):
 
 
 def test_symbols_of_one_day_are_averaged_first(daily):
+    single = read_table(daily, x="parameters").losses_nST
     twice = pl.concat([daily, daily.with_columns(pl.col("loss") + 2)])
+    named = twice.with_columns(symbol=pl.Series(np.repeat(["SPY", "QQQ"], len(daily))))
+    table = read_table(named, x="parameters")
+    np.testing.assert_allclose(table.losses_nST, single + 1)
+    assert "column 'symbol': its 2 values are averaged within each day" in table.notes[0]
+    # without a column that names them nobody can tell that they are symbols
+    with pytest.raises(DataError, match=r"day = 3 has 2 losses \(rows 1, 25: 3.1, 5.1\)") as error:
+        read_table(twice, x="parameters")
+    assert "--average rows" in error.value.hint
     np.testing.assert_allclose(
-        read_table(twice, x="parameters").losses_nST,
-        read_table(daily, x="parameters").losses_nST + 1,
+        read_table(twice, x="parameters", average="rows").losses_nST, single + 1
     )
 
 
@@ -96,7 +104,7 @@ def test_two_axes_and_the_largest():
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"loss": ["a", "b", "c", "d", "e"]}, "holds 'a', which is not a number"),
+        ({"loss": ["a", "b", "c", "d", "e"]}, "holds 'a' in row 1, which is not a number"),
         ({"parameters": [1e4, 0, 1e5, 1e6, 1e7]}, "parameters is 0.0 in row 2; sizes must be"),
         ({"loss": [0.5, np.inf, 0.6, 0.4, 0.3]}, "loss is inf in row 2"),
     ],
@@ -120,3 +128,17 @@ def test_bad_sources_are_named(tmp_path):
     (tmp_path / "header.csv").write_text("parameters,loss\n")
     with pytest.raises(DataError, match="a header and no rows"):
         read_table(tmp_path / "header.csv", x="parameters")
+
+
+def test_baselines_of_a_study_s_table_are_left_out_and_said() -> None:
+    columns = {
+        "role": ["baseline", "network", "network", "network"],
+        "parameters": [None, 1000, 2000, 4000],
+        "loss": [0.7, 0.6, 0.5, 0.4],
+    }
+    read = read_table(columns, x="parameters", y="loss")
+    assert len(read.x_nd) == 3
+    assert "1 rows are baselines" in " ".join(read.notes)
+    # a network without a size is a fault, not a baseline
+    with pytest.raises(DataError, match="sizes must be positive"):
+        read_table({**columns, "role": ["network"] * 4}, x="parameters", y="loss")

@@ -1,6 +1,8 @@
 """Tables of losses in the files that trackers and spreadsheets write."""
 
+import gzip
 import json
+import re
 
 import pandas as pd
 import polars as pl
@@ -35,7 +37,8 @@ def _same(table):
     # six digits are what pandas prints
     assert found[:2].ravel().tolist() == pytest.approx(LOSSES[:4], abs=1e-6)
     assert found[2, 0] == pytest.approx(LOSSES[4], abs=1e-6)
-    assert table.notes == ()
+    # nothing was done but to read names without their groups
+    assert all(re.match("read |column '.*seed.*' is read as seeds", note) for note in table.notes)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +105,92 @@ def _same(table):
             ),
             id="nested JSON",
         ),
+        pytest.param(
+            "\n".join(
+                json.dumps(
+                    {
+                        "model": {"parameters": r["parameters"], "layers": [1, 2, 3]},
+                        "seed": r["seed"],
+                        "metrics": {"eval/loss": r["loss"], "train/accuracy": 0.5},
+                        "history": [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}],
+                    }
+                )
+                for r in ROWS
+            ),
+            id="JSON lines with lists",
+        ),
+        pytest.param(
+            json.dumps(
+                {
+                    f"run {i}": {
+                        "config": {"parameters": r["parameters"], "seed": r["seed"]},
+                        "summary": {"loss": r["loss"]},
+                    }
+                    for i, r in enumerate(ROWS)
+                }
+            ),
+            id="JSON by run",
+        ),
+        pytest.param(
+            json.dumps(
+                {
+                    "runs": [
+                        {
+                            "info": {"run_id": f"r{i}", "status": "FINISHED"},
+                            "data": {
+                                "metrics": [{"key": "loss", "value": r["loss"], "step": 0}],
+                                "params": [
+                                    {"key": "parameters", "value": str(r["parameters"])},
+                                    {"key": "seed", "value": str(r["seed"])},
+                                ],
+                            },
+                        }
+                        for i, r in enumerate(ROWS)
+                    ]
+                }
+            ),
+            id="MLflow's REST",
+        ),
+        pytest.param(
+            json.dumps(
+                [
+                    {
+                        "config": {
+                            "parameters": {"value": r["parameters"], "desc": None},
+                            "seed": {"value": r["seed"], "desc": None},
+                        },
+                        "summary": {"loss": r["loss"]},
+                    }
+                    for r in ROWS
+                ]
+            ),
+            id="W&B's config with descriptions",
+        ),
+        pytest.param(
+            pd.DataFrame(
+                {
+                    "config": [
+                        str({"model": {"parameters": r["parameters"]}, "seed": r["seed"]})
+                        for r in ROWS
+                    ],
+                    "summary": [json.dumps({"loss": r["loss"]}) for r in ROWS],
+                    "name": ["a", "b", "c", "d", "e"],
+                }
+            ).to_csv(index=False),
+            id="W&B's API, nested, text alone",
+        ),
+        pytest.param(
+            FRAME.astype({"parameters": object})
+            .assign(parameters=["1k", "1_000", "10K", "1e4", "1M"])
+            .to_csv(index=False),
+            id="sizes with units",
+        ),
+        pytest.param(
+            "# losses of June, by parameters\n"
+            + FRAME.to_csv(index=False).replace("0.42435\n", "0.42435  # run again\n# and more\n"),
+            id="comments",
+        ),
+        pytest.param(gzip.compress(FRAME.to_csv(index=False).encode()), id="gzip"),
     ],
 )
 def test_the_same_losses_from_every_file(read, content):
@@ -116,6 +205,50 @@ def test_what_is_in_the_file_counts_and_not_its_name(read, tmp_path):
     _same(read((tmp_path / "x.xlsx").read_bytes(), "results.dat"))
     pl.from_pandas(FRAME).write_ipc(tmp_path / "x.arrow")
     _same(read((tmp_path / "x.arrow").read_bytes()))
+
+
+def test_structs_are_columns_with_points(tmp_path):
+    frame = pl.DataFrame(
+        {
+            "config": [{"parameters": n, "seed": s} for n, s in zip(SIZES, SEEDS, strict=True)],
+            "metrics": [{"loss": loss} for loss in LOSSES],
+        }
+    )
+    frame.write_parquet(tmp_path / "runs.parquet")
+    for source in (frame, tmp_path / "runs.parquet"):
+        table = read_table(source, x="parameters")
+        _same(table)
+        assert table.notes == (
+            "read 'parameters' from 'config.parameters', 'loss' from 'metrics.loss'",
+            "column 'config.seed' is read as seeds (--seed names another)",
+        )
+
+
+def test_a_name_that_several_columns_end_in_is_asked_for(read):
+    lines = [
+        json.dumps(
+            {
+                "model": {"parameters": row["parameters"]},
+                "seed": row["seed"],
+                "metrics": {"eval/loss": row["loss"], "train/loss": row["loss"] - 0.1},
+            }
+        )
+        for row in ROWS
+    ]
+    with pytest.raises(DataError, match=r"2 that end so: metrics\.eval/loss, metrics.train/loss"):
+        read("\n".join(lines))
+    _same(read("\n".join(lines), y="eval/loss"))
+
+
+def test_one_sheet_of_several_is_named(read, tmp_path):
+    with pd.ExcelWriter(tmp_path / "x.xlsx") as book:
+        FRAME.to_excel(book, sheet_name="March", index=False)
+        FRAME.assign(loss=1.0 + FRAME["loss"]).to_excel(book, sheet_name="June", index=False)
+    content = (tmp_path / "x.xlsx").read_bytes()
+    with pytest.raises(DataError, match="2 sheets that could be meant: March, June") as error:
+        read(content)
+    assert "--sheet" in error.value.hint
+    _same(read(content, sheet="March"))
 
 
 def test_what_was_left_out_is_noted(read):
@@ -141,7 +274,7 @@ def test_days_sort_as_dates(read):
         ("parameters,loss,loss\n10,0.5,1\n20,0.4,1\n", "has two columns 'loss'"),
         ("parameters,los\n10,0.5\n20,0.4\n", "has no column 'loss'"),
         ("parameters,loss\n10,0.5\n20,low\n", "column 'loss' holds 'low'"),
-        ("metrics.loss,summary.loss,parameters\n1,2,10\n1,2,20\n", "has no column 'loss'"),
+        ("metrics.loss,summary.loss,parameters\n1,2,10\n1,2,20\n", "2 that end so: metrics.loss"),
     ],
 )
 def test_what_cannot_be_understood_is_said(read, content, message):

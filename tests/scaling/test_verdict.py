@@ -77,7 +77,8 @@ def test_no_effect_is_no_law_when_the_sesoi_is_excluded():
     verdict = _decide(np.full(7, 0.6))
     assert verdict.name == "NO-LAW"
     assert verdict.p_equivalent < 0.05
-    assert "inside the ±.005 stated as the smallest effect of interest" in verdict.sentence
+    assert verdict.alike
+    assert "and every size lies within ±.005 of every other" in verdict.sentence
 
 
 def test_a_small_fall_is_indeterminate_and_says_what_would_settle_it():
@@ -139,20 +140,70 @@ def test_a_table_is_read_like_an_array(law: Verdict):
             "loss": losses.ravel(),
         }
     )
-    verdict = decide(table, sesoi=0.005, num_replicates=500)
+    with pytest.raises(FinscaleError, match="a loss is positive") as refused:
+        decide(table, sesoi=0.005)
+    assert "signed=True" in str(refused.value.hint)
+    # the days' luck takes some of these losses below zero
+    verdict = decide(table, sesoi=0.005, num_replicates=500, signed=True, unit="nats")
     assert verdict.sentence == law.sentence
 
 
-def test_without_daily_losses_the_sentence_says_what_is_missing():
+def test_without_daily_losses_nothing_is_decided_beyond_these_days():
     means = _losses(0.6 + 0.05 * _X**-0.3).mean(axis=2)
-    verdict = decide(means, SIZES, sesoi=0.005, num_replicates=300, settle=False)
-    assert "no daily losses were given" in verdict.sentence
+    options = {"sesoi": 0.005, "num_replicates": 300}
+    verdict = decide(means, SIZES, **options)
+    assert verdict.name == "INDETERMINATE"
+    assert verdict.shows == "LAW"
+    assert verdict.settles is None
     assert verdict.covariance.num_days == 0
+    assert verdict.sentence.startswith("INDETERMINATE beyond these test days: without daily losses")
+    assert "Of these days alone they show LAW: loss falls" in verdict.sentence
+    assert "--no-shared-days" in verdict.sentence
+    stated = decide(means, SIZES, **options, shared_days=False)
+    assert stated.name == stated.shows == "LAW"
+    assert "stated that runs of one size share no luck of the test days" in stated.sentence
+    # one day is no sample of days
+    one_day = decide(means[:, :, None], SIZES, **options)
+    assert one_day.sentence == verdict.sentence
+    flat = decide(means - means.mean(axis=1, keepdims=True), SIZES, **options)
+    assert (flat.name, flat.shows) == ("INDETERMINATE", "NO-LAW")
+    rng = np.random.default_rng(1)
+    open_too = decide(0.6 + 0.01 * rng.standard_normal((7, 5)), SIZES, **options)
+    assert open_too.shows == "INDETERMINATE"
+    assert "Without daily losses the luck of the test days" in open_too.sentence
+
+
+def test_days_that_runs_of_one_size_share_make_no_verdict():
+    """TURNS was said in 19 % of worlds without an effect whose days were averaged away."""
+    rng = np.random.default_rng(3)
+    found = []
+    for _ in range(10):
+        of_size = 0.003 * rng.standard_normal((7, 1))
+        means = 0.6 + of_size + 0.001 * rng.standard_normal((7, 5))
+        found.append(decide(means, SIZES, sesoi=0.005, num_replicates=100, settle=False))
+    assert {verdict.name for verdict in found} == {"INDETERMINATE"}
+    assert {verdict.shows for verdict in found} != {"INDETERMINATE"}
 
 
 def test_a_curve_that_no_form_describes_is_said():
-    curve = 0.6 + 0.02 * np.array([0, 1, 0, 1, 0, 1, 0])
-    assert "No curve tried here describes the losses well" in _decide(curve).sentence
+    verdict = _decide(0.6 + 0.02 * np.array([0, 1, 0, 1, 0, 1, 0]))
+    assert "no curve tried here describes the losses (p = .002)" in verdict.sentence
+    # where the verdict stands all the same, as a caveat
+    valley = 0.6 + np.array([0, -0.03, -0.025, -0.035, -0.025, -0.035, 0.01])
+    verdict = _decide(valley)
+    assert verdict.name == "TURNS"
+    assert "No curve tried here describes the losses well (p = .002): several turns" in (
+        verdict.sentence
+    )
+
+
+def test_a_law_below_the_smallest_effect_says_so(law: Verdict):
+    below = _decide(0.6 + 0.05 * _X**-0.3, sesoi=0.05)
+    assert below.name == "LAW"
+    assert "A law, and below what was said to matter: sizes differ by less than ±.05" in (
+        below.sentence
+    )
+    assert "below what was said to matter" not in law.sentence
 
 
 def test_differences_from_a_baseline_give_the_same_verdict(law: Verdict):
@@ -180,6 +231,7 @@ def test_to_dict_is_json_and_complete(law: Verdict):
         (np.ones((1, 2, 5)), [1], {}, "two sizes or more"),
         (np.ones((2, 2, 5)), [0, 1], {}, "positive and each once"),
         (np.ones((2, 2, 5)), [1, 2], {"sesoi": 0.0}, "must be positive, not 0"),
+        (np.array([[0.6, 0.6], [0.5, 0.5]]), [1, 2], {}, "1 and 2 differ by exactly the same in"),
     ],
 )
 def test_refuses(losses: np.ndarray, sizes: list[float], options: dict, message: str):
@@ -230,14 +282,22 @@ def test_terminal(tmp_path: Path):
     size, seed = np.meshgrid(SIZES, np.arange(5), indexing="ij")
     columns = {"parameters": size.ravel(), "seed": seed.ravel(), "loss": means.ravel()}
     pl.DataFrame(columns).write_csv(table)
-    shown = CliRunner().invoke(app, [str(table), "--sesoi", "0.005"])
+    words = [str(table), "--sesoi", "0.005", "--no-shared-days"]
+    shown = CliRunner().invoke(app, words)
     assert shown.exit_code == 0, shown.output
     assert shown.output.startswith("TURNS: loss falls to a least value at")
     assert "up to there" in shown.output
-    quiet = CliRunner().invoke(app, [str(table), "--sesoi", "0.005", "-q"])
+    quiet = CliRunner().invoke(app, [*words, "-q"])
     assert "whole gain" not in quiet.output
-    as_json = CliRunner().invoke(app, [str(table), "--sesoi", "0.005", "--json"])
+    as_json = CliRunner().invoke(app, [*words, "--json"])
     assert json.loads(as_json.stdout)["name"] == "TURNS"
+    silent = json.loads(CliRunner().invoke(app, [*words[:-1], "--json"]).stdout)
+    assert (silent["name"], silent["shows"]) == ("INDETERMINATE", "TURNS")
+    pl.DataFrame(columns | {"loss": means.ravel() - 1}).write_csv(table)
+    refused = CliRunner().invoke(app, words)
+    assert "a loss is positive" in str(refused.exception)
+    differences = CliRunner().invoke(app, [*words, "--signed"])
+    assert differences.output.startswith("TURNS: loss falls to a least value at")
 
 
 AUC = Measure("AUC", "", higher_is_better=True, best=1.0, many="AUCs")

@@ -9,6 +9,7 @@ import polars as pl
 from finscale.audit.certificate import AuditCheck, Certificate
 from finscale.audit.checks import CHECKS
 from finscale.audit.evidence import Fitted, collect
+from finscale.calling import spoken
 from finscale.config import ExperimentConfig, SplitConfig
 from finscale.data import DataStore, FinancialDataset, Split
 from finscale.features.causality import Computation
@@ -16,6 +17,7 @@ from finscale.plugins import load_plugins
 from finscale.runs import RunStore
 
 
+@spoken('audit(ExperimentConfig.from_file("threshold_1pct"))')
 def audit(
     subject: ExperimentConfig | FinancialDataset,
     *,

@@ -15,11 +15,16 @@ from finscale.cli.batch_size import find_batch_size
 from finscale.cli.controls import controls_app
 from finscale.cli.data import data_app
 from finscale.cli.evaluate import evaluate
+from finscale.cli.examples import EXAMPLES
 from finscale.cli.export import export
 from finscale.cli.features import features_app
 from finscale.cli.law import law_app
+from finscale.cli.law_curve import curve
 from finscale.cli.law_decide import decide
+from finscale.cli.law_isoflop import isoflop
 from finscale.cli.law_power import power
+from finscale.cli.law_predict import predict as predict_law
+from finscale.cli.law_score import score
 from finscale.cli.model import model_app
 from finscale.cli.plan import plan
 from finscale.cli.predict import predict
@@ -47,8 +52,8 @@ app = typer.Typer(
     cls=_Verbs,
     name="finscale",
     help="Measure whether scale pays on financial time series.",
-    epilog="First steps: finscale study run sp500_parameters --quick, or "
-    "finscale train threshold_1pct --budget 250k",
+    epilog="First steps: finscale train threshold_1pct --budget 250k, or a study: finscale study "
+    "run sp500_parameters --quick. Each verb's own help ends with an example: finscale train -h",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -77,6 +82,10 @@ def _root(
     load_plugins()
 
 
+law_app.command("predict")(predict_law)
+law_app.command()(score)
+law_app.command()(curve)
+law_app.command()(isoflop)
 law_app.command()(decide)
 law_app.command()(power)
 
@@ -97,14 +106,21 @@ app.add_typer(features_app, name="features", rich_help_panel="Data")
 app.command(rich_help_panel="Data")(verify)
 
 
-def _join_lines(verbs: typer.Typer) -> None:
-    """Leave where a line of help ends to the terminal: typer keeps the source's own line ends."""
+def _complete_help(verbs: typer.Typer, above: str = "") -> None:
+    """Give every verb its example, and leave to the terminal where a line of help ends.
+
+    Typer keeps the source's own line ends.
+    """
     for verb in verbs.registered_commands:
         paragraphs = (verb.help or inspect.getdoc(verb.callback) or "").split("\n\n")
+        name = verb.name or verb.callback.__name__ if verb.callback else ""
+        example = EXAMPLES.get(f"{above}{name}", "")
+        # a paragraph of its own; typer reads "[" as markup, and no example has one
         verb.help = "\n\n".join(text.replace("\n", " ") for text in paragraphs)
+        verb.epilog = f"Example: {example}" if example else None
     for group in verbs.registered_groups:
         if group.typer_instance is not None:
-            _join_lines(group.typer_instance)
+            _complete_help(group.typer_instance, f"{group.name} ")
 
 
-_join_lines(app)
+_complete_help(app)

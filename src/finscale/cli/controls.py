@@ -27,7 +27,7 @@ def run(
     names: Annotated[
         list[str] | None, typer.Argument(help="Controls; a quick selection when absent.")
     ] = None,
-    full: Annotated[bool, typer.Option("--full", help="All controls, 200 worlds each.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="All controls, 300 worlds each.")] = False,
     replicates: Annotated[int | None, typer.Option(min=1, help="Worlds of each control.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the suite.")] = 0,
@@ -75,6 +75,8 @@ def _show(report: ControlsReport) -> None:
     # INDETERMINATE, in a column's width
     verdicts = {name: name for name in ("LAW", "INVERSE", "TURNS", "NO-LAW")}
     verdicts["open"] = "INDETERMINATE"
+    if any(result.rates["refused"] for result in report.results):
+        verdicts["refused"] = "refused"
     rows = []
     for result in report.results:
         exponent = ""

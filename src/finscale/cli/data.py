@@ -148,8 +148,10 @@ def show(
     line("md5", f"{entry.md5} ✓ manifest")
     line("sha256", entry.sha256)
     close = bars.adjusted()["close"].to_list()
+    # prices stand at its left, in at most 8 columns
+    width = max(30, min(80, console().width - 10))
     chart = line_chart(
-        close, width=80, height=10, first=str(bars.first_date), last=str(bars.last_date)
+        close, width=width, height=10, first=str(bars.first_date), last=str(bars.last_date)
     )
     console().print("\n" + "\n".join(chart), highlight=False)
     console().print(f"close, {bars.adjusted_to}, logarithmic")

@@ -37,7 +37,14 @@ def list_features(tier: Tier = "a20", as_json: AsJson = False) -> None:
         for f in features
     )
     out = console()
-    out.print(plain_table(columns, rows, left={*columns} - {"lookback"}))
+    table = plain_table(
+        columns,
+        rows,
+        left={*columns} - {"lookback"},
+        whole=("feature", "inputs"),
+        drop=("source", "seen as", "inputs"),
+    )
+    out.print(table)
     out.print(
         f"{len(features)} features; with open, high, low, close and volume "
         f"{len(features) + 5} channels. Lookback counts the rows before the first value."

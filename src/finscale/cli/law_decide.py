@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from finscale.cli.options import Ahead, AsJson, Level, Losses, Quiet, between, console, print_json
+from finscale.cli.options import (
+    Ahead,
+    AsJson,
+    Drop,
+    Level,
+    Losses,
+    OverSeeds,
+    Quiet,
+    Signed,
+    between,
+    console,
+    print_json,
+    say,
+)
+from finscale.cli.table_options import reads_table
+from finscale.errors import FinscaleError
+
+if TYPE_CHECKING:
+    from finscale.scaling.table import LawTable
+    from finscale.scaling.verdict import Verdict
 
 
+@reads_table
 def decide(
-    table: Annotated[Path, typer.Argument(help="CSV or parquet: sizes, losses, seeds, days.")],
+    table: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV, JSON, parquet or Excel, exports of trackers: sizes, losses, seeds, days."
+        ),
+    ],
     sesoi: Annotated[
         float,
         typer.Option(
@@ -22,22 +47,79 @@ def decide(
     y: Losses = "loss",
     level: Level = 0.05,
     horizon: Ahead = 1,
-    unit: Annotated[str, typer.Option(help="Of the losses.")] = "nats",
+    signed: Signed = False,
+    shared_days: Annotated[
+        bool,
+        typer.Option(
+            "--shared-days/--no-shared-days",
+            help="Without losses by day: whether runs of one size may share luck of the test days. "
+            "Say no only where each run was tested on data of its own, or on so many that their "
+            "luck is none.",
+        ),
+    ] = True,
+    by: Annotated[
+        str | None,
+        typer.Option(help="Column that tells several curves apart: judge each and compare them."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="With --by: write a figure of the curves: png, svg or pdf.")
+    ] = None,
+    drop: Drop = None,
+    seeds: OverSeeds = "mean",
     as_json: AsJson = False,
     quiet: Quiet = False,
+    *,
+    columns: dict[str, Any],
 ) -> None:
     """Decide what can be claimed from a table of runs, or what would settle an open question."""
     from finscale.scaling.digits import number
+    from finscale.scaling.dropping import drops_unfinished
     from finscale.scaling.sentences import interval, p_text
-    from finscale.scaling.verdict import Measure
+    from finscale.scaling.table import read_table
     from finscale.scaling.verdict import decide as judge
 
-    measure = Measure(unit=unit)
-    verdict = judge(
-        table, sesoi=sesoi, axis=axis, loss=y, level=level, horizon=horizon, measure=measure
-    )
+    def judged(read: LawTable) -> Verdict:
+        return judge(
+            read,
+            sesoi=sesoi,
+            axis=axis,
+            shared_days=shared_days,
+            level=level,
+            horizon=horizon,
+            drop=drop or (),
+            seeds=seeds,
+        )
+
+    if by is not None:
+        from finscale.cli.law import refuse_dropping
+        from finscale.cli.law_curves import decide_curves
+
+        refuse_dropping(drop, seeds)
+
+        decide_curves(
+            table,
+            by,
+            judged,
+            axis=axis,
+            y=y,
+            level=level,
+            horizon=horizon,
+            signed=signed,
+            plot=plot,
+            as_json=as_json,
+            quiet=quiet,
+            columns=columns,
+        )
+        return
+    if plot is not None:
+        raise FinscaleError(
+            "--plot draws the curves of --by.", hint="for one curve: finscale law fit … --plot"
+        )
+    unfinished = drops_unfinished(drop or ())
+    read = read_table(table, x=axis, y=y, signed=signed, unfinished=unfinished, **columns)
+    verdict = judged(read)
     if as_json:
-        print_json(verdict.to_dict())
+        print_json({**verdict.to_dict(), "notes": list(read.notes)})
         return
     terminal = console()
     terminal.print(verdict.sentence)
@@ -49,9 +131,16 @@ def decide(
         f"turns {p_text(verdict.p_turns)} · within ±{number(sesoi)} {p_text(verdict.p_equivalent)}"
     )
     terminal.print(
-        f"whole gain {interval(verdict.gain)} {unit} · next tenfold "
+        f"whole gain {read.measure.amount(interval(verdict.gain))} · next tenfold "
         f"{interval(verdict.next_tenfold)} · largest size missed by {number(law)} "
         f"(constant: {number(constant)})"
     )
+    if verdict.outlying:
+        terminal.print(
+            "runs that stand apart count here; by a rule stated beforehand they can be left out: "
+            "--drop diverged (the worse ones) or outlying (both), or --seeds median"
+        )
     if verdict.up_to_best is not None:
         terminal.print(f"up to there  {verdict.up_to_best.sentence}")
+    for note in read.notes:
+        say(f"note         {note}", terminal)

@@ -72,10 +72,10 @@ def power(
 
 
 def _sizes(text: str) -> tuple[float, ...]:
-    from finscale.config import parse_count
     from finscale.errors import FinscaleError
+    from finscale.scaling.counts import size_number
 
     try:
-        return tuple(float(parse_count(part.strip())) for part in text.split(","))
+        return tuple(size_number(part) for part in text.split(","))
     except ValueError as error:
         raise FinscaleError(f"--sizes {text}: {error}.") from None

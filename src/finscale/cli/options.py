@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 ConfigFile = Annotated[
     Path,
     typer.Argument(
-        help="A YAML file, or the name of a recipe that comes with finscale: threshold_1pct, "
-        "sp500_parameters …"
+        metavar="CONFIG",
+        help="A training's YAML file, such as configs/daily/threshold_1pct.yaml, or the name of a "
+        "recipe that comes with finscale: threshold_1pct.",
     ),
 ]
 Settings = Annotated[
@@ -52,6 +53,18 @@ Signed = Annotated[
     bool, typer.Option("--signed", help="Losses are differences and may be negative.")
 ]
 Ahead = Annotated[int, typer.Option("--horizon", min=1, help="Bars that a label looks ahead.")]
+Drop = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--drop",
+        help="Leave out runs, and count them: `diverged` (far worse than the other seeds of their "
+        "size), `outlying` (far off on either side), or one run as SIZE:SEED.",
+    ),
+]
+OverSeeds = Annotated[
+    Literal["mean", "median"],
+    typer.Option("--seeds", help="What a size counts with: over its seeds."),
+]
 Replicates = Annotated[int, typer.Option("--replicates", min=40, help="Bootstrap replicates.")]
 
 
@@ -65,6 +78,16 @@ def between(least: float, most: float = math.inf) -> Callable[[float | None], fl
         raise typer.BadParameter(f"{value:g} is not above {least:g}{end}")
 
     return check
+
+
+def count(text: str) -> float:
+    """Return a size as it is typed: ``60000``, ``60k``, ``1e9``."""
+    from finscale.scaling.counts import size_number
+
+    try:
+        return size_number(str(text))
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}") from None
 
 
 #: The same range as for a study's own level.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,14 +15,23 @@ from finscale.cli.options import (
     Signed,
     between,
     console,
+    count,
     each_once,
     print_json,
+    say,
 )
+from finscale.cli.table_options import notes_of, reads_table
 from finscale.errors import FinscaleError
 
 
+@reads_table
 def plan(
-    table: Annotated[Path, typer.Argument(help="CSV or parquet: sizes, losses, perhaps days.")],
+    table: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV, JSON, parquet or Excel, exports of trackers: sizes, losses, perhaps days."
+        ),
+    ],
     x: Annotated[
         list[str] | None,
         typer.Option(
@@ -30,6 +39,9 @@ def plan(
         ),
     ] = None,
     y: Losses = "loss",
+    form: Annotated[
+        str, typer.Option(help="Law form, as for `law fit`; for three axes it is named.")
+    ] = "auto",
     hours: Annotated[float | None, typer.Option(help="Budget of time.")] = None,
     money: Annotated[float | None, typer.Option(help="Budget of money; needs --price.")] = None,
     price: Annotated[float, typer.Option(min=0, help="Price of an hour of the machine.")] = 0.0,
@@ -49,11 +61,17 @@ def plan(
     samples: Annotated[
         float | None,
         typer.Option(
-            callback=between(0), help="Samples a training sees, where --x is parameters alone."
+            parser=count,
+            metavar="NUMBER",
+            callback=between(0),
+            help="Samples a training sees, where --x is parameters alone: 60000 or 60k.",
         ),
     ] = None,
     max_samples: Annotated[
-        float | None, typer.Option(callback=between(0), help="Most samples there are.")
+        float | None,
+        typer.Option(
+            parser=count, metavar="NUMBER", callback=between(0), help="Most samples there are."
+        ),
     ] = None,
     also: Annotated[
         list[str] | None,
@@ -71,20 +89,27 @@ def plan(
     replicates: Replicates = 1000,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    *,
+    columns: dict[str, Any],
 ) -> None:
     """Plan a budget: the best size, what ten times more would bring, whether you could see it."""
     from finscale.scaling.cost import UTILIZATION, CostModel, measure_flops
     from finscale.scaling.law import fit_law
     from finscale.scaling.plan import plan as make_plan
+    from finscale.scaling.table import read_table
 
     axes = tuple(x or ["parameters"])
-    law = fit_law(table, axes, y, signed=signed, num_replicates=replicates)
+    read = read_table(table, x=axes, y=y, signed=signed, **columns)
+    law = fit_law(read, form=form, num_replicates=replicates)
     others = {}
     for pair in also or []:
         axis, separator, file = pair.partition("=")
         if not separator:
             raise FinscaleError(f"--also {pair}: write COLUMN=FILE, such as features=features.csv.")
-        others[axis] = fit_law(Path(file), axis, y, signed=signed, num_replicates=replicates)
+        # its columns are its own; what --y is, is the same
+        same = {name: columns[name] for name in ("higher_is_better", "best", "unit")}
+        beside = read_table(Path(file), x=axis, y=y, signed=signed, **same)
+        others[axis] = fit_law(beside, num_replicates=replicates)
     measured = flops is None
     speed = measure_flops() if flops is None else flops
     found = make_plan(
@@ -98,8 +123,9 @@ def plan(
         test_days=test_days,
         noise=noise,
     )
+    notes = notes_of(law.table, *(other.table for other in others.values()))
     if as_json:
-        print_json(found.to_dict())
+        print_json({**found.to_dict(), "notes": notes})
         return
     terminal = console()
     if not quiet:
@@ -107,3 +133,6 @@ def plan(
         terminal.print(f"law       {law!r}")
         terminal.print(f"speed     {speed:.3g} FLOP/s ({source})")
     terminal.print(found.summary())
+    if not quiet:
+        for note in notes:
+            say(f"note      {note}", terminal)

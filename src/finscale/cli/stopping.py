@@ -10,10 +10,11 @@ from contextlib import contextmanager
 
 FIRST = "stopping: every run finishes its step and is kept; Ctrl-C again stops at once"
 SECOND = "stopping at once: runs go on from their last resume points"
+WRITING = "stopping: the file at work is dropped, those that are written are whole"
 
 
 @contextmanager
-def announced_stop() -> Iterator[None]:
+def announced_stop(first: str = FIRST, second: str = SECOND) -> Iterator[None]:
     """Answer the first Ctrl-C in a sentence and raise ``KeyboardInterrupt``; so with the second.
 
     Outside the main thread, where Python delivers no signals, this does nothing.
@@ -26,7 +27,7 @@ def announced_stop() -> Iterator[None]:
     def handle(number: int, frame: object) -> None:
         nonlocal received
         received += 1
-        sys.stderr.write(f"\n{FIRST if received == 1 else SECOND}\n")
+        sys.stderr.write(f"\n{first if received == 1 else second}\n")
         sys.stderr.flush()
         raise KeyboardInterrupt
 

@@ -36,6 +36,8 @@ _SHOWN = 4
 
 study_app = typer.Typer(
     help="Run a scaling study from one file, or a recipe such as sp500_parameters.",
+    epilog="In this order: finscale study new my_study · study plan my_study.yaml · study run "
+    "my_study.yaml · study status my_study · study report my_study",
     no_args_is_help=True,
 )
 
@@ -60,20 +62,22 @@ def run_study(
     """Compute every run of the study that is missing, then show what size brings.
 
     Stop it at any time: the same command goes on where it was.
-
-    finscale study run sp500_parameters --quick
     """
     from finscale.cli.stopping import announced_stop
     from finscale.cli.study_progress import StudyProgress
     from finscale.study import LocalExecutor
     from finscale.study.planned import split_cautions
     from finscale.study.remaining import SPEEDS, TimeLeft, in_words
+    from finscale.study.roster import roster
 
     terminal = console(quiet=quiet or as_json)
     study = open_study(config, settings, runs, studies, data_root, quick=quick)
     study.registration.register(amend=amend)
     with console(quiet=quiet or as_json, stderr=True).status("reading the data"):
         missing = study.missing()
+        # remembered, so that `study status` beside it takes no time
+        root = study.config.experiment.data.root
+        roster(study.config, study.folder, root, lambda: study)
     terminal.print(f"[bold]{study.config.name}[/bold]  {study.config.question}", soft_wrap=True)
     left = TimeLeft(missing, workers=workers, remembered=studies / SPEEDS)
     about = f" · about {in_words(left.seconds())} here" if missing else ""
@@ -95,15 +99,17 @@ def run_study(
         raise typer.Exit(130) from None
     finally:
         left.remember()
+        roster(study.config, study.folder, root, lambda: study)
     for label, reason in failures.items():
         first = reason.strip().splitlines()[0]
         say(f"failed: {label}: {first}", console(stderr=True))
     if failures:
         say(f"tracebacks: {study.failures.path}", console(stderr=True))
     if any(not planned.cell.is_baseline for planned, _ in study.completed()):
-        _show(study, as_json=as_json, terminal=terminal)
-        if quiet and not as_json:
-            say(_conclusion(study))
+        with _stopped_report(study):
+            _show(study, as_json=as_json, terminal=terminal)
+            if quiet and not as_json:
+                say(_conclusion(study))
     if failures:
         raise typer.Exit(1)
 
@@ -138,12 +144,24 @@ def report(
     data_root: DataRoot = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make the table, the figures and the report again from the finished runs.
-
-    finscale study report sp500_parameters
-    """
+    """Make the table, the figures and the report again from the finished runs."""
     study = open_study(config, settings, runs, studies, data_root, quick=quick)
-    _show(study, as_json=as_json, terminal=console(quiet=as_json), paper=paper)
+    with _stopped_report(study):
+        _show(study, as_json=as_json, terminal=console(quiet=as_json), paper=paper)
+
+
+@contextmanager
+def _stopped_report(study: Study) -> Iterator[None]:
+    """Answer Ctrl-C at once while a report is made; say what is kept and where it goes on."""
+    from finscale.cli.stopping import WRITING, announced_stop
+
+    try:
+        with announced_stop(WRITING, WRITING):
+            yield
+    except KeyboardInterrupt:
+        terminal, again = console(stderr=True), f"finscale study report {study.config.name}"
+        say(f"stopped while the report was written; every run is kept: {again} makes it", terminal)
+        raise typer.Exit(130) from None
 
 
 def _show(study: Study, *, as_json: bool, terminal: Console, paper: bool = False) -> None:

@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from finscale.cli.options import with_options
-from finscale.config import StudyConfig
-from finscale.config.files import nearest_recipe
-from finscale.config.recipes import config_file
 from finscale.errors import FinscaleError, nearest
 
 if TYPE_CHECKING:
@@ -19,8 +16,9 @@ if TYPE_CHECKING:
 StudyFile = Annotated[
     Path,
     typer.Argument(
-        help="A study file, the name of a study that has been run, or of a recipe that comes with "
-        "finscale: sp500_parameters, sp500_first …"
+        metavar="STUDY",
+        help="A study file, such as my_study.yaml; the name of a study that has been run, "
+        "my_study; or of a recipe that comes with finscale: sp500_parameters, sp500_first …",
     ),
 ]
 StudiesFolder = Annotated[
@@ -49,6 +47,12 @@ def find_study(given: Path, studies: Path, *, quick: bool = False) -> tuple[Path
     FinscaleError
         If a name is no study's.
     """
+    # not at the top: the settings of every network take longer to load than help does to print
+    from finscale.config import StudyConfig
+    from finscale.config.files import nearest_recipe
+    from finscale.config.loading import read_yaml
+    from finscale.config.recipes import config_file
+
     if given.is_dir() and (given / REGISTERED).is_file():
         return given / REGISTERED, False
     if given.exists() or given.suffix or len(given.parts) != 1:
@@ -64,6 +68,8 @@ def find_study(given: Path, studies: Path, *, quick: bool = False) -> tuple[Path
     beside = given.with_suffix(".yaml")
     if beside.exists():
         hint = f"Did you mean the file {beside}?"
+        if "axes" not in read_yaml(beside) and "experiment" not in read_yaml(beside):
+            hint = f"{beside} is one training: finscale train {beside}"
     elif match:
         hint = f"Did you mean {match}?"
     raise FinscaleError(
@@ -87,9 +93,9 @@ def open_study(
     quick: bool = False,
 ) -> Study:
     """Return the study of a file or name with the command line's changes applied."""
+    path, quick = find_study(given, studies, quick=quick)
     from finscale.runs import RunStore
     from finscale.study import Study
 
-    path, quick = find_study(given, studies, quick=quick)
     changes = with_options(settings, data_root=("experiment.data.root", data_root))
     return Study.from_file(path, changes, quick=quick, studies=studies, runs=RunStore(runs))

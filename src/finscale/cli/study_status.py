@@ -53,10 +53,7 @@ def status(
     data_root: DataRoot = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say which runs of the study are there, which are missing and which failed.
-
-    finscale study status sp500_parameters
-    """
+    """Say which runs of the study are there, which are missing and which failed."""
     from finscale.config import load_study
     from finscale.runs import RunStore
     from finscale.runs.begun import begun_at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -22,6 +23,7 @@ from finscale.cli.options import (
 )
 from finscale.cli.study_file import STUDIES, Quick, StudiesFolder, StudyFile, open_study
 from finscale.cli.study_status import study_app
+from finscale.errors import did_you_mean
 
 #: This module adds its verbs to ``study_app``: import the complete app from here.
 __all__ = ["study_app"]
@@ -36,7 +38,7 @@ def new(
     axis: Annotated[
         str | None,
         typer.Option(
-            help="What grows: parameters, compute, rows, assets, tier, context_length, horizon."
+            help="What grows: parameters, compute, rows, assets, tier, context_length or horizon."
         ),
     ] = None,
     symbols: Annotated[
@@ -44,12 +46,18 @@ def new(
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(help="direction, threshold_0.5pct, _1pct, _2pct, _3pct, _5pct, regression."),
+        typer.Option(
+            help="direction, threshold_0.5pct, threshold_1pct, threshold_2pct, threshold_3pct, "
+            "threshold_5pct or regression."
+        ),
     ] = None,
-    sizes: Annotated[str, typer.Option(help="Sizes along the axis: 5k,50k,500k.")] = "",
-    horizon: Annotated[int, typer.Option(help="Bars ahead that the label looks at.")] = 1,
-    seeds: Annotated[int, typer.Option(help="Runs of each size and fold.")] = 5,
-    folds: Annotated[int, typer.Option(help="Test years, one after the other.")] = 3,
+    sizes: Annotated[str, typer.Option(help="Sizes along the axis: 5k,17k,55k,180k.")] = "",
+    horizon: Annotated[int, typer.Option(min=1, help="Bars ahead that the label looks at.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each size and fold.")] = 5,
+    folds: Annotated[
+        int | None,
+        typer.Option(min=1, help="Test blocks, one after the other; 3 where the history allows."),
+    ] = None,
     budget: Annotated[str, typer.Option(help="Parameters, where another axis grows.")] = "50k",
     outcome: Annotated[
         str, typer.Option(help="What the verdict is about: loss, auc, r2 or sharpe.")
@@ -60,25 +68,32 @@ def new(
     ] = None,
     question: Annotated[str, typer.Option(help="For the top of the report.")] = "",
     controls: Annotated[bool, typer.Option(help="Shuffled labels and a planted signal.")] = True,
-    out: Annotated[Path | None, typer.Option(help="The file; <name>.yaml when absent.")] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help="Of bars that are not there yet: bundled, synthetic:garch …"),
+    ] = None,
+    data_root: DataRoot = None,
+    out: Annotated[Path | None, typer.Option(help="The file; NAME.yaml when absent.")] = None,
 ) -> None:
     """Write a commented study file from flags, or from the answers to three questions.
 
-    What cannot end in a verdict (two sizes, one seed) is refused at once.
-
-    finscale study new spy_parameters --axis parameters --symbols SPY --task threshold_1pct
+    The split is one that fits the bars. What cannot end in a verdict (two sizes, one seed, too
+    short a history) is refused at once.
     """
-    from finscale.config import load_study
     from finscale.config.names import TASK_NAMES
+    from finscale.data import SOURCES, DataStore
     from finscale.study.axes import AXES
     from finscale.study.new import Answers, write_study
 
+    there = DataStore(data_root or "data").symbols()
+    shipped = [symbol for one in SOURCES.values() for symbol in one.symbols]
+    name = name.removesuffix(".yaml").removesuffix(".yml")
     answers = Answers(
         name=name,
         question=question,
-        symbols=[s.strip() for s in _ask(symbols, "symbols", "SP500").split(",")],
-        task=_ask(task, f"task ({', '.join(TASK_NAMES.built_in)})", "threshold_1pct"),
-        axis=_ask(axis, f"what grows ({', '.join(AXES)})", "parameters"),
+        symbols=_ask(symbols, "symbols", "SP500", dict.fromkeys([*there, *shipped])).split(","),
+        task=_ask(task, "task", "threshold_1pct", TASK_NAMES.built_in, closed=True),
+        axis=_ask(axis, "what grows", "parameters", AXES, closed=True),
         sizes=sizes,
         horizon=horizon,
         seeds=seeds,
@@ -87,21 +102,41 @@ def new(
         outcome=outcome,
         sesoi=sesoi,
         controls=controls,
+        source=source,
+        data_root=data_root,
     )
-    path = write_study(answers, out or Path(f"{name}.yaml"))
-    study = load_study(path)
+    path = out or Path(f"{name}.yaml")
+    with console(stderr=True).status("looking at the data"):
+        draft = write_study(answers, path)
+    study = draft.study
     (grows, along), *_ = study.axes.items()
     asked = ", ".join(map(AXES[grows].words, along))
-    data = f"{answers.task} on {' '.join(answers.symbols)}"
+    data = f"{answers.task} on {' '.join(study.experiment.data.symbols)}"
+    folded = f"{study.num_folds} fold{'s' if study.num_folds > 1 else ''}"
     say(f"grows     {grows}: {asked}")
-    say(f"asks      {data}, {len(study.seeds)} seeds, {study.num_folds} folds, {outcome}")
+    say(f"asks      {data}, {len(study.seeds)} seeds, {folded}, {outcome}")
+    say(f"data      {draft.origin.words}")
+    say(f"split     {draft.split.words}")
+    for caution in draft.cautions:
+        say(f"caution   {caution}")
     say(f"{path}   next: finscale study plan {path}")
 
 
-def _ask(given: str | None, words: str, default: str) -> str:
+def _ask(
+    given: str | None, words: str, default: str, known: Iterable[str], *, closed: bool = False
+) -> str:
+    """Return what was given, or the answer to a question that lists the choices.
+
+    Where nobody can be asked it is the default; what a study asks is said in any case.
+    """
     if given is not None or not sys.stdin.isatty():
         return given or default
-    return str(typer.prompt(words, default=default))
+    listed = list(known)
+    while True:
+        answer = str(typer.prompt(f"{words} ({', '.join(listed)})", default=default)).strip()
+        if not closed or answer in listed:
+            return answer
+        say(did_you_mean(answer, listed))
 
 
 @study_app.command("plan")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from finscale.config.names import TIER_NAMES
+from finscale.config.names import AXIS_NAMES, TIER_NAMES
 from finscale.config.quantities import parse_count
 
 #: Axes whose sizes are written as counts: 250k, 2M, 1e15.
@@ -20,7 +20,16 @@ def parse_sizes(axis: str, sizes: Any) -> Any:
     (10000, 2000000)
     >>> parse_sizes("tier", "a20")
     ('a20',)
+
+    Raises
+    ------
+    ValueError
+        If there is no such axis, or a size is no size of it.
     """
+    try:
+        AXIS_NAMES.check(axis)
+    except ValueError as error:
+        raise ValueError(f"{axis!r} {error}") from None
     if isinstance(sizes, int | str):
         sizes = [sizes]
     if not isinstance(sizes, list | tuple):

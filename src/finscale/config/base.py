@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
+
+from finscale.errors import ConfigError, SettingError, did_you_mean
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
 
 Role = Literal["science", "placement", "label"]
 
@@ -55,12 +63,68 @@ def mark_of(field: FieldInfo) -> Mark:
     return next((mark for mark in field.metadata if isinstance(mark, Mark)), Mark())
 
 
-class Section(BaseModel):
+class _Spoken(ModelMetaclass):
+    """Makes of every mistake in ``ExperimentConfig(…)`` the sentence that a file's would get."""
+
+    if not TYPE_CHECKING:
+
+        def __call__(cls, *unnamed: Any, **settings: Any) -> Any:  # noqa: N805 (a class's)
+            if unnamed:
+                raise SettingError(
+                    f"{cls.__name__} takes its settings by name, not {unnamed[0]!r}.",
+                    hint=_by_name(cls, unnamed[0]),
+                )
+            try:
+                return super().__call__(**settings)
+            except ValidationError as error:
+                # a floor up: which setting was meant has to be known there
+                explain = import_module("finscale.config.mistakes").explain
+                raise explain(cls, settings, error, f"{cls.__name__}(…)") from None
+
+
+def _by_name(kind: type[BaseModel], given: object) -> str:
+    if isinstance(given, dict):
+        return f"{kind.__name__}(**settings) takes a dict of them"
+    if hasattr(kind, "from_file"):
+        return f"{kind.__name__}.from_file({given!r}) reads a file or a recipe"
+    return f"{kind.__name__}({next(iter(kind.model_fields), '')}={given!r})"
+
+
+class Section(BaseModel, metaclass=_Spoken):
     """A frozen section of a config; unknown keys and numbers that are not finite are refused."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False
     )
+
+    if not TYPE_CHECKING:
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Refuse to change what a run's identity is made of."""
+            if name.startswith("_"):
+                return super().__setattr__(name, value)
+            kind = type(self).__name__
+            raise SettingError(
+                f"{kind} is fixed once it is made: {name} cannot be set to {value!r}.",
+                hint=f"{kind}({name}=…) makes another, and .model_copy(update={{'{name}': …}}) a "
+                "changed copy",
+            )
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with some settings changed; their values are not checked again.
+
+        Raises
+        ------
+        ConfigError
+            If one is no setting of this section.
+        """
+        for name in update or ():
+            if name not in type(self).model_fields:
+                raise ConfigError(
+                    f"{name} is not a setting of {type(self).__name__}.",
+                    hint=did_you_mean(name, type(self).model_fields),
+                )
+        return super().model_copy(update=update, deep=deep)
 
     def part(self, role: Role, *, per_replica: bool = True) -> dict[str, Any]:
         """Return the settings of one role as plain JSON values, sections nested.

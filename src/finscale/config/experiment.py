@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Self
 
+from finscale.calling import spoken
 from finscale.config.base import Section, content_hash, label, per_replica
 from finscale.config.data import DataConfig, SplitConfig, TaskConfig
 from finscale.config.model import AnyModel, BaselineConfig, ModelConfig, NetworkConfig
@@ -43,7 +44,8 @@ class ExperimentConfig(Section):
     """Seed of the weights, the data order and dropout."""
 
     @classmethod
-    def from_file(cls, path: Path | str, settings: Iterable[str] = ()) -> Self:
+    @spoken('ExperimentConfig.from_file("threshold_1pct")')
+    def from_file(cls, path: Path | str, settings: Iterable[str] | Mapping[str, Any] = ()) -> Self:
         """Read a YAML file or a recipe by its name; see :func:`finscale.config.load_config`.
 
         Examples

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from finscale.calling import spoken
 from finscale.config.base import Section
-from finscale.config.loading import merged, override, read_yaml, validate
+from finscale.config.loading import each_setting, merged, override, read_yaml, validate
 from finscale.config.recipes import config_file, recipes
 from finscale.config.study import StudyConfig
 from finscale.config.written import settings_of, similar_file
 from finscale.errors import ConfigError, nearest
 
 S = TypeVar("S", bound=Section)
+#: What bars and tables of runs come in.
+_TABLES = {".csv", ".tsv", ".parquet", ".feather", ".arrow", ".xlsx", ".gz", ".zip"}
+Settings = Iterable[str] | Mapping[str, Any]
 
 
-def load_config(kind: type[S], path: Path | str, settings: Iterable[str] = ()) -> S:
+@spoken('load_config(ExperimentConfig, "threshold_1pct")')
+def load_config(kind: type[S], path: Path | str, settings: Settings = ()) -> S:
     """Read a config file, lay ``settings`` over it and validate it.
 
     Parameters
@@ -30,7 +35,8 @@ def load_config(kind: type[S], path: Path | str, settings: Iterable[str] = ()) -
         ``base`` takes that file and lays its other settings over it. What finscale wrote itself
         is read too: a study's ``study.yaml`` and ``registration.json``, a run's ``run.json``.
     settings : iterable of str
-        Overrides such as ``"training.lr=3e-4"``; the value is read as YAML.
+        Overrides such as ``"training.lr=3e-4"``; the value is read as YAML. One alone, and a dict
+        of name and value, are understood too.
 
     Raises
     ------
@@ -38,7 +44,7 @@ def load_config(kind: type[S], path: Path | str, settings: Iterable[str] = ()) -
         For a file that cannot be read or is for another verb, an unknown setting (with the nearest
         right name), a wrong value or a contradiction.
     """
-    content = read_settings(kind, path)
+    content, settings = read_settings(kind, path), each_setting(settings)
     origins = {setting.split("=", 1)[0].strip() for setting in settings}
     return validate(kind, override(content, settings), place=str(path), overridden=origins)
 
@@ -47,12 +53,40 @@ def read_settings(kind: type[S], path: Path | str) -> dict[str, Any]:
     """Return the settings of a file that should hold a ``kind``; see :func:`load_config`."""
     asked, found = Path(path), config_file(path)
     if found is None:
+        beside = asked.with_suffix(".yaml")
+        if not asked.suffix and beside.is_file():
+            settings_of(kind, read_yaml(beside), beside)  # one for another verb says so
         similar = similar_file(asked, kind) or nearest_recipe(asked, kind)
         hint = f"Did you mean {similar}?" if similar else ""
         alone = len(asked.parts) == 1 and not asked.suffix
         what = "is neither a file nor a recipe of finscale" if alone else "does not exist"
         raise ConfigError(f"{path} {what}.", hint=hint)
-    return settings_of(kind, read_yaml(found), asked)
+    return settings_of(kind, read_yaml(_file_in(found)), asked)
+
+
+def _file_in(path: Path) -> Path:
+    """Return the file that is meant, of a run's or a study's folder the one that says what it is.
+
+    Raises
+    ------
+    ConfigError
+        If it is another folder, or a table.
+    """
+    if path.is_dir():
+        for name in ("run.json", "study.yaml"):
+            if (path / name).is_file():
+                return path / name
+        raise ConfigError(
+            f"{path} is a folder, and holds no run or study.",
+            hint="a YAML file is needed, or the name of a recipe: " + ", ".join(recipes()),
+        )
+    if path.suffix.lower() in _TABLES:
+        raise ConfigError(
+            f"{path} is a table, not a file of settings.",
+            hint=f"bars are brought in by finscale data import {path} --symbol NAME, a table of "
+            f"runs is read by finscale law fit {path}",
+        )
+    return path
 
 
 def nearest_recipe(path: Path, kind: type[Section]) -> str | None:
@@ -62,9 +96,7 @@ def nearest_recipe(path: Path, kind: type[Section]) -> str | None:
     return nearest(path.stem, names)
 
 
-def load_study(
-    path: Path | str, settings: Iterable[str] = (), *, quick: bool = False
-) -> StudyConfig:
+def load_study(path: Path | str, settings: Settings = (), *, quick: bool = False) -> StudyConfig:
     """Read a study file and lay ``settings`` over it.
 
     Parameters
@@ -89,6 +121,6 @@ def load_study(
                 f"{path} has no quick section.", hint="quick: names the settings of a rehearsal"
             )
         content = merged(content, {"name": f"{content.get('name')}_quick", **changes})
-    settings = list(settings)
+    settings = each_setting(settings)
     origins = {setting.split("=", 1)[0].strip() for setting in settings}
     return validate(StudyConfig, override(content, settings), place=str(path), overridden=origins)

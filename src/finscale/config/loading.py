@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from finscale.config.base import Section, sections_in
-from finscale.config.model import NetworkConfig, handed_over, model_section
+from finscale.config.base import Section
+from finscale.config.mistakes import explain
+from finscale.config.model import handed_over
 from finscale.config.recipes import config_file, recipes
 from finscale.errors import ConfigError, did_you_mean
 
@@ -26,7 +28,20 @@ def validate(
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        raise _explain(kind, content, error, place, set(overridden)) from None
+        raise explain(kind, content, error, place, set(overridden)) from None
+
+
+def each_setting(settings: Iterable[str] | Mapping[str, Any] | None) -> list[str]:
+    """Return settings as ``name=value``; one alone and a mapping are understood too.
+
+    Examples
+    --------
+    >>> each_setting("training.epochs=3"), each_setting({"seed": 1})
+    (['training.epochs=3'], ['seed=1'])
+    """
+    if isinstance(settings, Mapping):
+        return [f"{name}={json.dumps(value, default=str)}" for name, value in settings.items()]
+    return [settings] if isinstance(settings, str) else list(settings or ())
 
 
 def override(content: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
@@ -152,63 +167,3 @@ def _parse_yaml(text: str, place: str) -> Any:
         where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "cannot be parsed"
         raise ConfigError(f"{place}{where}: not valid YAML ({problem}).") from None
-
-
-def _explain(
-    kind: type[BaseModel],
-    content: dict[str, Any],
-    error: ValidationError,
-    place: str,
-    overridden: set[str],
-) -> ConfigError:
-    # a default that waits for the others is no mistake of its own
-    found = [
-        one
-        for one in error.errors(include_url=False)
-        if one["type"] != "default_factory_not_called"
-    ]
-    first = found[0]
-    setting = _setting(first["loc"])
-    where = "in --set" if setting in overridden else f"in {place}"
-    more = len({_setting(one["loc"]) for one in found}) - 1
-    suffix = f" (and {more} more)" if more else ""
-    if first["type"] == "extra_forbidden":
-        known, section = _fields(kind, content, first["loc"][:-1])
-        prefix = f"{section}." if section else ""
-        return ConfigError(
-            f"{setting} is not a setting{suffix}.",
-            hint=f"{did_you_mean(setting.rpartition('.')[2], known, prefix=prefix)} ({where})"
-            "; all settings: docs/reference/config",
-        )
-    reason = first["msg"].removeprefix("Value error, ")
-    value = first.get("input")
-    shown = f" = {value!r}" if setting and not isinstance(value, dict) else ""
-    return ConfigError(f"{setting or 'the config'}{shown}: {reason}{suffix}.", hint=where)
-
-
-def _setting(loc: Sequence[str | int]) -> str:
-    return ".".join(str(part) for part in loc if not _is_branch(part))
-
-
-def _is_branch(part: object) -> bool:
-    """Tell whether pydantic names a branch of a union here, rather than a key."""
-    return isinstance(part, str) and ("[" in part or "-" in part)
-
-
-def _fields(
-    kind: type[BaseModel], content: Any, parts: Sequence[str | int]
-) -> tuple[list[str], str]:
-    """Return the settings that exist at ``parts`` and the section's dotted name."""
-    sections: list[type[BaseModel]] = [kind]
-    walked: list[str] = []
-    for part in parts:
-        content = content.get(part) if isinstance(content, dict) else None
-        field = sections[0].model_fields.get(str(part))
-        inner = sections_in(field.annotation) if field else []
-        if inner and issubclass(inner[0], NetworkConfig) and isinstance(content, dict):
-            inner = [model_section(content)]
-        if not inner:
-            break
-        sections = inner
-        walked.append(str(part))
-    return list(sections[0].model_fields), ".".join(walked)

@@ -234,7 +234,7 @@ def _registered(value: Any, _: Callable[[Any], Any]) -> Any:
     if isinstance(value, NetworkConfig | BaselineConfig):
         return value
     if not isinstance(value, dict):
-        raise ValueError("expected a section: kind, budget …")
+        raise ValueError("model is a section of settings, such as budget: 2M")
     return model_section(value).model_validate(value)
 
 

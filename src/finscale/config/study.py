@@ -113,9 +113,11 @@ class StudyConfig(Section):
     """Models without scale, scored on the same windows."""
     controls: ControlsConfig = ControlsConfig()
     """Negative and positive controls; a list of their names will do."""
-    exclusions: tuple[Literal["collapsed"], ...] = ()
-    """Rules by which finished runs are left out of the verdict: those whose predictions hug the
-    base rate."""
+    exclusions: tuple[Literal["collapsed", "diverged", "outlying"], ...] = ()
+    """Rules by which finished runs are left out of the verdict, and counted. collapsed: those whose
+    predictions hug the base rate. diverged: those far worse on the test days than the other seeds
+    of their size (beyond six deviations of the seed noise, and beyond what one sound table of a
+    hundred has). outlying: far off on either side."""
     outcome: OutcomeName = "loss"
     """What the verdict is about, on test days. loss: log loss in nats (a number instead of a class:
     squared error). auc: area under the ROC curve, days ranked within their fold. r2: R² out of

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finscale.controls.suite import ControlResult, ControlsReport
+from finscale.controls.suite import OUTCOMES, ControlResult, ControlsReport
 from finscale.files import atomic_path
-from finscale.scaling.decision import VERDICTS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +18,7 @@ _COLOURS = {
     "INVERSE": "#D55E00",
     "NO-LAW": "#009E73",
     "INDETERMINATE": "#BBBBBB",
+    "refused": "#555555",
 }
 _INTERVALS = {"covers exponent": "o", "covers gain": "s", "covers tenfold": "^"}
 
@@ -27,7 +27,7 @@ def draw_figure(report: ControlsReport, path: Path) -> None:
     """Write the figure: verdicts of every control, and the coverage of 95 % intervals."""
     from matplotlib.figure import Figure
 
-    judged = [r for r in report.results if any(check.measure in VERDICTS for check in r.checks)]
+    judged = [r for r in report.results if any(check.measure in OUTCOMES for check in r.checks)]
     covered = [result for result in report.results if result.truth is not None]
     height = 1.2 + 0.34 * max(len(judged), len(covered), 3)
     figure = Figure(figsize=(10, height), layout="constrained")
@@ -42,9 +42,10 @@ def draw_figure(report: ControlsReport, path: Path) -> None:
 def _verdicts(axes: Axes, results: list[ControlResult]) -> None:
     rows = range(len(results))
     left = [0.0] * len(results)
-    for name in VERDICTS:
+    for name in OUTCOMES:
         share = [100 * result.rates[name] for result in results]
-        axes.barh(rows, share, left=left, color=_COLOURS[name], label=name, height=0.7)
+        colour = _COLOURS.get(name, "#E69F00")
+        axes.barh(rows, share, left=left, color=colour, label=name, height=0.7)
         left = [start + width for start, width in zip(left, share, strict=True)]
     axes.set_yticks(rows, [result.name for result in results], fontsize=8)
     axes.invert_yaxis()

@@ -72,8 +72,26 @@ def polars_frame(frame: Any, symbol: str | None = None) -> pl.DataFrame:
     """
     import pandas as pd
 
+    if isinstance(frame, pl.DataFrame):
+        raise DataError(
+            "a pandas frame is needed, and this is a polars frame.",
+            hint="FinancialDataset.from_frames takes polars frames",
+        )
     if not isinstance(frame, pd.DataFrame):
-        raise DataError(f"a pandas frame is needed, not {type(frame).__name__}.")
+        raise DataError(
+            f"a pandas frame is needed, not {_shown(frame)}.",
+            hint="pandas.read_csv(FILE) makes one of a file",
+        )
+    if frame.empty:
+        raise DataError("the frame has no rows.")
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise DataError(
+            f"the frame's columns have {frame.columns.nlevels} levels: {tuple(frame.columns[0])}.",
+            hint='one symbol at a time: frame.xs("SPY", axis=1, level=…), as yfinance has them',
+        )
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise DataError(f"the frame has two columns {twice}.", hint="keep one of them")
     bars = {"date", "symbol", "open", "high", "low", "close", "volume", "adj close", "adj_close"}
     names = {c: str(c).lower().replace(" ", "_") for c in frame.columns if str(c).lower() in bars}
     frame = frame.rename(columns=names)
@@ -85,9 +103,21 @@ def polars_frame(frame: Any, symbol: str | None = None) -> pl.DataFrame:
         if symbol is None:
             raise DataError("the frame has no column symbol.", hint='say it: symbol="SPY"')
         frame = frame.assign(symbol=symbol)
-    dates = pd.to_datetime(frame["date"]).dt.tz_localize(None).dt.date
-    rows: pl.DataFrame = pl.from_pandas(frame.assign(date=dates))
-    return rows.with_columns(pl.col("date").cast(pl.Date))
+    try:
+        dates = pd.to_datetime(frame["date"]).dt.tz_localize(None).dt.date
+        rows: pl.DataFrame = pl.from_pandas(frame.assign(date=dates))
+        return rows.with_columns(pl.col("date").cast(pl.Date))
+    except (ValueError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise DataError(
+            f"the column date cannot be read as dates: {reason}.",
+            hint='pandas.to_datetime(frame["date"], format=…) says how they are written',
+        ) from None
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"a {type(value).__name__}"
 
 
 def level_names(columns: Sequence[str]) -> tuple[str, ...]:
@@ -119,6 +149,12 @@ def prepared(
             hint="sort by date and keep one row a session",
         )
     columns = [name for name in frame.columns if name not in KEYS]
+    for name in columns:
+        if not (frame[name].dtype.is_numeric() or frame[name].dtype in (pl.Boolean, pl.Null)):
+            raise DataError(
+                f"{symbol}: the column {name} holds {str(frame[name].dtype).lower()}, not numbers.",
+                hint=f'frame.drop("{name}"), or cast it to numbers',
+            )
     frame = frame.select(
         *KEYS, *(pl.col(name).cast(pl.Float64).fill_null(float("nan")) for name in columns)
     )

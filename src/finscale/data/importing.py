@@ -6,12 +6,14 @@ from typing import Any
 
 import polars as pl
 
+from finscale.calling import spoken
 from finscale.data.bars import normal_symbol
 from finscale.data.manifest import ManifestEntry
 from finscale.data.sources.frame import fetch
 from finscale.data.store import DataStore
 
 
+@spoken('import_frame(frame, "SPY")')
 def import_frame(
     frame: pl.DataFrame | Any, symbol: str, *, store: DataStore | None = None, **options: Any
 ) -> ManifestEntry:

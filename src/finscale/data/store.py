@@ -144,6 +144,10 @@ def _ways_to_bars(symbol: str, known: Sequence[str]) -> str:
     """Return how to get a symbol's bars: the nearest name that is here or ships along first."""
     from finscale.data.sources import SOURCES
 
+    if symbol.endswith((".YAML", ".YML", ".CSV", ".PARQUET", ".XLSX", ".JSON")):
+        return f"a symbol is asked for, and {symbol.lower()} looks like a file; here: " + (
+            ", ".join(known) or "none yet"
+        )
     shipped = {name: source for source in SOURCES.values() for name in source.symbols}
     ways = []
     near = nearest(symbol, [*known, *shipped])

@@ -6,7 +6,6 @@ its decision row; it is never cut through a frame and never crosses from one sym
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,13 +18,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from finscale.calling import spoken, whole
 from finscale.config import ExperimentConfig, SplitConfig, TaskConfig
 from finscale.config.data import InputsName
+from finscale.data.asked import (
+    FRAMES_CALL,
+    PANDAS_CALL,
+    asked_task,
+    check_columns,
+    polars_frames,
+)
 from finscale.data.controls import controlled_label
 from finscale.data.frames import (
     KEYS,
     channels,
-    polars_frame,
     prepared,
     relative_names,
     stacked_array,
@@ -36,9 +42,10 @@ from finscale.data.mapped import map_rows, rows_file, too_large, write_rows
 from finscale.data.registered import registered_entries
 from finscale.data.splits import Split, WindowTimes, make_splits
 from finscale.data.spread import channel_deviations, rows_seen
+from finscale.data.stacked import stack
 from finscale.data.store import DataStore
 from finscale.data.targets import Labels
-from finscale.errors import DataError
+from finscale.data.torch_view import WindowDataset, windows_at
 
 #: What a mapped dataset keeps in memory, beside dates and symbols.
 BARS = ("open", "high", "low", "close", "volume")
@@ -88,6 +95,7 @@ class FinancialDataset:
     """Whether ``rows_RF`` is a read-only file: windows are then divided when they are gathered."""
 
     @classmethod
+    @spoken(FRAMES_CALL)
     def from_frames(
         cls,
         frames: Sequence[pl.DataFrame],
@@ -122,6 +130,8 @@ class FinancialDataset:
             For unknown columns, unsorted or repeated dates, NaN after the warm-up, infinite values,
             a series too short for one window, or a symbol given twice. Each names the place.
         """
+        context_length, task = whole("context_length", context_length), asked_task(task)
+        check_columns(features, inputs)
         names = channels(frames, features, inputs)
         relative = relative_names(frames[0].columns)
         needed = tuple(dict.fromkeys((*names, *relative)))
@@ -130,22 +140,33 @@ class FinancialDataset:
         rows_RF, relative_RK = (
             torch.from_numpy(stacked_array(parts, part)) for part in (names, relative)
         )
-        stacked = _stacked(parts, labels, rows_RF, names, context_length, task, entries)
+        stacked = cls(**stack(parts, labels, rows_RF, names, context_length, task, entries))
         return replace(stacked, relative=relative, relative_RK=relative_RK)
 
     @classmethod
+    @spoken(PANDAS_CALL)
     def from_pandas(
-        cls, frames: Any, *, symbol: str | None = None, **options: Any
+        cls,
+        frames: Any,
+        *,
+        context_length: int,
+        task: TaskConfig | str,
+        symbol: str | None = None,
+        features: Sequence[str] | None = None,
+        inputs: InputsName = "level",
     ) -> FinancialDataset:
         """Do what :meth:`from_frames` does with one pandas frame, or one a symbol.
 
         Dates may be the index, names of bars have any case; ``symbol`` names it where no column
-        does. ``options`` are those of ``from_frames``: context_length, task, features, inputs.
+        does. ``task`` may be a name: ``"direction"``. The rest is as in :meth:`from_frames`.
         """
-        several = frames if isinstance(frames, list | tuple) else [frames]
-        if isinstance(options.get("task"), str):
-            options["task"] = TaskConfig(name=options["task"])
-        return cls.from_frames([polars_frame(one, symbol) for one in several], **options)
+        return cls.from_frames(
+            polars_frames(frames, symbol),
+            context_length=context_length,
+            task=asked_task(task),
+            features=features,
+            inputs=inputs,
+        )
 
     @classmethod
     def memory_mapped(
@@ -191,7 +212,7 @@ class FinancialDataset:
             map_rows(one, num_rows, len(columns))
             for one, columns in zip(paths, (names, relative), strict=True)
         )
-        dataset = _stacked(parts, labels, rows_RF, names, context_length, task, entries)
+        dataset = cls(**stack(parts, labels, rows_RF, names, context_length, task, entries))
         return replace(dataset, relative=relative, relative_RK=relative_RK, mapped=True)
 
     @classmethod
@@ -251,6 +272,23 @@ class FinancialDataset:
             decision_W=session_R[ends_W],
             reach_W=session_R[self.reach_R[ends_W]],
         )
+
+    def __repr__(self) -> str:
+        names = f"{len(self.symbols)} symbols" if len(self.symbols) > 3 else " ".join(self.symbols)
+        shape = f"{len(self):,} windows of {self.context_length} rows × {self.num_features}"
+        return f"FinancialDataset({names}: {shape} features; {self.timeline})"
+
+    def __len__(self) -> int:
+        """Return how many windows there are."""
+        return len(self.ends_W)
+
+    def __getitem__(self, index: int | slice) -> tuple[Tensor, Tensor]:
+        """Return window ``index`` and its label, ``[L, F]`` and a number; of a slice a batch."""
+        return windows_at(self, index)
+
+    def __bool__(self) -> bool:
+        """Tell that it is there, with windows or without."""
+        return True
 
     def splits(self, config: SplitConfig) -> list[Split]:
         """Return every fold of a split; see ``finscale.data.splits.make_splits``."""
@@ -340,60 +378,3 @@ class FinancialDataset:
     def as_torch(self, ends: NDArray[np.int64]) -> WindowDataset:
         """Return a map-style torch dataset of the windows that end at ``ends``."""
         return WindowDataset(self, ends)
-
-
-@dataclass(frozen=True, eq=False)
-class WindowDataset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
-    """Map-style view of a dataset's windows, for a ``DataLoader``: item i is (x_LF, y)."""
-
-    dataset: FinancialDataset
-    ends: NDArray[np.int64]
-    """Decision rows; window i ends at ``ends[i]``."""
-
-    def __len__(self) -> int:
-        return len(self.ends)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        end = int(self.ends[index])
-        x_LF = self.dataset.rows_RF[end - self.dataset.context_length + 1 : end + 1]
-        if self.dataset._divisor_F is not None:
-            x_LF = x_LF / self.dataset._divisor_F
-        return x_LF, self.dataset.target_R[end]
-
-
-def _stacked(
-    parts: Sequence[pl.DataFrame],
-    labels: Sequence[Labels],
-    rows_RF: Tensor,
-    names: tuple[str, ...],
-    context_length: int,
-    task: TaskConfig,
-    entries: Sequence[ManifestEntry],
-) -> FinancialDataset:
-    """Return the dataset of symbols whose prepared frames and labels follow one another."""
-    symbols = tuple(str(part["symbol"][0]) for part in parts)
-    repeated = [symbol for symbol, count in Counter(symbols).items() if count > 1]
-    if repeated:
-        raise DataError(f"{repeated[0]} is given twice.", hint="stack each symbol once")
-    heights = np.array([part.height for part in parts])
-    symbol_R = np.repeat(np.arange(len(parts), dtype=np.int64), heights)
-    first_R = (np.cumsum(heights) - heights)[symbol_R]  # first row of the row's symbol
-    target_R = np.concatenate([part.target_R for part in labels])
-    frame = pl.concat(parts, how="vertical", rechunk=False)
-    age_R = np.arange(symbol_R.size) - first_R
-    return FinancialDataset(
-        frame=frame,
-        features=names,
-        rows_RF=rows_RF,
-        target_R=torch.from_numpy(target_R),
-        reach_R=np.concatenate([part.reach_R for part in labels]) + first_R,
-        date_R=frame["date"].to_numpy().astype("datetime64[D]"),
-        symbol_R=symbol_R,
-        symbols=symbols,
-        ends_W=np.flatnonzero((age_R >= context_length - 1) & np.isfinite(target_R)),
-        context_length=context_length,
-        task=task,
-        timeline=labels[0].timeline,
-        scale_F=np.ones(len(names)),
-        entries=tuple(entries),
-    )

@@ -73,6 +73,42 @@ def simultaneous_intervals(
     ]
 
 
+def balanced_intervals(
+    value_C: Floats, deviation_RC: Floats, *, level: float = LEVEL
+) -> tuple[list[Metric], Floats]:
+    """Return numbers with intervals that hold all at once, and two-sided p-values of zero.
+
+    An interval leaves out zero exactly where its p-value, adjusted for all numbers, is below
+    1 − ``level``.
+
+    Parameters
+    ----------
+    value_C : ndarray of shape (C,)
+        Observed numbers.
+    deviation_RC : ndarray of shape (R, C)
+        By how much they are off by chance, together.
+    level : float
+        Probability that all intervals hold.
+
+    References
+    ----------
+    Beran (1988), Balanced simultaneous confidence sets, JASA 83: every interval is as likely to
+    fail as any other, so that one noisy number does not widen the rest. The p-values are Westfall
+    and Young's (1993) single-step minimum.
+    """
+    size_RC = np.abs(deviation_RC)
+    num_replicates = len(size_RC)
+    # of each comparison, the share of replicates that are off by as much or less
+    share_RC = size_RC.argsort(axis=0).argsort(axis=0) / num_replicates
+    share_RC[:, size_RC.max(axis=0) == 0] = 0.0  # a model and its copy differ on no day
+    largest_R = share_RC.max(axis=1)
+    alone = float(np.quantile(largest_R, level))
+    reach_C = np.quantile(size_RC, min(1.0, alone + 1 / num_replicates), axis=0)
+    share_C = (size_RC < np.abs(value_C)).mean(axis=0)
+    p_C = (1 + (largest_R[:, None] >= share_C).sum(axis=0)) / (1 + num_replicates)
+    return [Metric(v, v - r, v + r) for v, r in zip(value_C, reach_C.tolist(), strict=True)], p_C
+
+
 def _student(degrees_K: ArrayLike, shape_RK: tuple[int, int], rng: np.random.Generator) -> Floats:
     """Draw Student's t of each column's degrees of freedom; the normal where they are infinite.
 

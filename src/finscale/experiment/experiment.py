@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from finscale.calling import spoken
 from finscale.config import BaselineConfig, ExperimentConfig
 from finscale.errors import FinscaleError, TrainingError, TrainingPaused
 from finscale.experiment.baseline_fit import fitted_baseline
@@ -44,6 +45,7 @@ _Network = tuple["Prepared", Path, "Sequence[Callback]"]
 _WORTH_RELEASING = 5_000_000
 
 
+@spoken('run_experiment(ExperimentConfig.from_file("threshold_1pct"))')
 def run_experiment(
     config: ExperimentConfig,
     *,

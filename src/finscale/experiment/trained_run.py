@@ -13,8 +13,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from finscale.calling import spoken
 from finscale.config import BaselineConfig
-from finscale.errors import FinscaleError, FinscaleWarning, nearest
+from finscale.errors import FinscaleError, FinscaleWarning
 from finscale.experiment.baseline_fit import fitted_baseline
 from finscale.experiment.model_inputs import (
     ModelInputs,
@@ -252,14 +253,18 @@ class TrainedRun(Run):
         return export_onnx(self, path).path
 
 
+@spoken('load_run("cb82")')
 def load_run(
-    run: str | Run, *, runs: RunStore | Path | str = "runs", data_root: Path | str | None = None
+    run: str | Path | Run,
+    *,
+    runs: RunStore | Path | str = "runs",
+    data_root: Path | str | None = None,
 ) -> TrainedRun:
     """Return a finished run, to be used: its network, and predictions on new bars.
 
     Parameters
     ----------
-    run : str
+    run : str, path or Run
         First digits of its id, or its folder.
     runs : path or RunStore
         Folder of the runs.
@@ -284,13 +289,7 @@ def load_run(
     if isinstance(run, Run):
         return TrainedRun(run.folder, root)
     store = runs if isinstance(runs, RunStore) else RunStore(runs)
-    named = Path(run)
+    named, run = Path(run), str(run)
     if (named / "run.json").is_file():
         return TrainedRun(named, root)
-    try:
-        return TrainedRun(store.find(run).folder, root)
-    except FinscaleError as error:
-        near = nearest(run, {one[: len(run)] for one in store.ids()})
-        if near is None or near == run:
-            raise
-        raise FinscaleError(error.message, hint=f"Did you mean {near}? {error.hint}") from None
+    return TrainedRun(store.find(run).folder, root)

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from finscale.calling import spoken
 from finscale.data.bars import PRICES
 from finscale.errors import DataError
 from finscale.features.engine import compute_features
@@ -88,6 +89,7 @@ class CausalityReport:
         )
 
 
+@spoken('prove_causality("rsi_14", bars)')
 def prove_causality(
     feature: Computation,
     bars: pl.DataFrame,

@@ -50,6 +50,8 @@ class Situation:
         What each size gains on the linear model.
     settles : Settlement or None
         What would settle an open verdict.
+    shape : str
+        What the curve looks like where that is why no law may be claimed.
     num_seeds : int
         Seeds a size.
     cost : str
@@ -79,6 +81,7 @@ class Situation:
     best_size: str = ""
     beyond: BeyondLinear | None = None
     settles: Settlement | None = None
+    shape: str = ""
     num_seeds: int = 1
     cost: str = ""
     seconds: float = 0.0
@@ -162,6 +165,9 @@ def _paying(on: Situation, span: str) -> str:
         return "Do not pay for size: it brings no more than the linear model has without it."
     if on.verdict == "TURNS":
         return f"Pay for size up to {on.best_size}, and no further: beyond it, size hurts."
+    if on.gain is not None and max(abs(on.gain.low), abs(on.gain.high)) < on.sesoi:
+        limit = on.amount(number(on.sesoi))
+        return f"Do not pay for size on this series: a law, but {span} it brings less than {limit}."
     brought = "" if on.gain is None else f" {span} it brings {on.amount(interval(on.gain))}"
     text = f"Size is worth paying for:{brought}"
     if on.tenfold is None or not on.larger:
@@ -216,6 +222,8 @@ def _settle(on: Situation) -> str:
     if not ways and settles is not None and settles.both is not None:
         some_days, seeds = settles.both
         ways.append(f"about {_rounded(some_days)} test days with {seeds} seeds a size")
+    if on.shape:
+        return f"Next: explain the curve before a larger network: {on.shape}."
     if ways:
         return f"Next, if the answer is worth it: {' or '.join(ways)} would settle the question."
     return (
@@ -266,6 +274,7 @@ def situation(findings: Findings) -> Situation:
         best_size=axis.sized(findings.words(best.value)) if best else "",
         beyond=findings.beyond,
         settles=verdict.settles if verdict else None,
+        shape=verdict.shape.words if verdict and verdict.shape else "",
         num_seeds=len(findings.study.seeds),
         cost=_cost(findings),
         seconds=float(seconds),

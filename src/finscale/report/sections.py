@@ -41,6 +41,10 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
         said = (*_whose(findings, name), figure.answer)
         if name == "architectures" and found is not None:
             said = (*said, *(f"Left out: {one.sentence}" for one in found.left_out))
+        if name == "scaling" and findings.lead and findings.verdict is not None:
+            # where architectures are compared, the sentence at the top is about all of them
+            left_out = findings.verdict.statement.exclusions
+            said = (*said, *(f"Left out: {one}." for one in left_out))
         parts = (figure.question, said, figure, behind.get(name, ()))
         sections.append(ReportSection(name, *parts, folded=name not in ("trading", "tearsheet")))
         if name == "scaling":

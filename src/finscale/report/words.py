@@ -104,10 +104,9 @@ VERDICTS = {
     "TURNS": "The curve turns inside the range: it beats every curve that only rises or only "
     "falls, and both ends are worse than the best size.",
     "INVERSE": "As LAW, but things get worse with size.",
-    "NO-LAW": "The gain from the smallest to the largest size surely lies within ± the smallest "
-    "effect of interest.",
+    "NO-LAW": "Every size surely lies within ± the smallest effect of interest of every other.",
     "INDETERMINATE": "None of the other verdicts: the data allow no claim, and the sentence says "
-    "what would settle it.",
+    "what would settle it, or what shape the curve has that is no law.",
     "MIXED": "Each architecture has a verdict of its own, and they are not the same.",
     "NO VERDICT": "Too few runs are finished to judge.",
 }

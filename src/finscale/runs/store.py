@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from finscale.config import ExperimentConfig
 from finscale.config.recorded import read_recorded
-from finscale.errors import ConfigError, FinscaleError, FinscaleWarning
+from finscale.errors import ConfigError, FinscaleError, FinscaleWarning, nearest
 from finscale.files import file_digests, read_json
 from finscale.runs.identity import ID_LENGTH
 from finscale.runs.reads import SealedReading, note_reading, readings
@@ -222,5 +222,23 @@ class RunStore:
                 hint="give more digits: " + ", ".join(matches[:4]),
             )
         raise FinscaleError(
-            f"no run in {self.folder} starts with {prefix!r}.", hint="see `finscale runs list`"
+            f"no run in {self.folder} starts with {prefix!r}.", hint=_other_than_a_run(prefix, ids)
         )
+
+
+def _other_than_a_run(name: str, ids: Sequence[str]) -> str:
+    """Return what was meant instead of a run's id: a study, a file, or the nearest id."""
+    if (Path("studies") / name / "study.yaml").is_file():
+        return (
+            f"{name} is a study: finscale runs list --study {name} lists its runs, finscale study "
+            f"report {name} makes its report"
+        )
+    if name.endswith((".yaml", ".yml")):
+        return (
+            "a run is named by the first digits of its id, as `finscale runs list` shows them; "
+            f"{name} looks like a file of settings"
+        )
+    match = nearest(name, {one[: len(name)] for one in ids})
+    return (
+        f"Did you mean {match}? See `finscale runs list`" if match else "see `finscale runs list`"
+    )

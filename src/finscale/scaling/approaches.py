@@ -2,39 +2,42 @@ r"""Hoffmann's three estimates of the compute-optimal exponent, from one table.
 
 If the best number of parameters grows as :math:`N_{opt} \propto C^a`, three readings of the same
 runs should agree on a: the lower *envelope* of the losses, the minima of *IsoFLOP* parabolas, and
-the *parametric* surface, where :math:`a = \beta/(\alpha+\beta)`. If they disagree, the table or the
-form is wrong, and the disagreement is reported.
+the *parametric* surface, where :math:`a = \beta/(\alpha+\beta)`. Whether two of them differ by more
+than chance is asked of the difference itself, on the same redrawn runs for both: estimates from the
+same runs err together, and intervals that overlap say nothing of that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from finscale.errors import DataError
 from finscale.files import null_for_nan
-from finscale.scaling.batch import fit_batch
+from finscale.scaling.compute import TOLERANCE, Compute, levels_of, with_compute
+from finscale.scaling.forms import FORMS
 from finscale.scaling.forms.base import Array
 from finscale.scaling.intervals import Interval, percentile_interval
+from finscale.scaling.isoflop import FEWEST_LEVELS, isoflop_of, line
+from finscale.scaling.isoflop_draws import Draws
+from finscale.scaling.isoflop_result import IsoFlop
+from finscale.scaling.problem import Problem, problem_of
+from finscale.scaling.resample import scheme_of
 from finscale.scaling.table import LawTable, read_table
-
-#: Fewest runs at one compute for a parabola: its three coefficients, and one degree of freedom.
-FEWEST_RUNS = 4
-#: Fewest computes for a line: its two coefficients, and one degree of freedom.
-FEWEST_LEVELS = 3
+from finscale.scaling.valley import WINDOW
 
 
 @dataclass(frozen=True)
 class Approach:
-    """One estimate of a in N_opt ∝ C^a, with its percentile bootstrap over runs.
+    """One estimate of a in N_opt ∝ C^a, with its interval.
 
     The exponent is NaN where it cannot be told, and ``reason`` says why. ``optima_m2`` are compute
-    and best N that the line goes through, empty for the parametric estimate; ``discarded`` are the
-    levels left out, each with its reason.
+    and best N that the line goes through, empty for the parametric estimate; ``discarded`` is what
+    was left out, each with its reason.
     """
 
     name: str
@@ -51,12 +54,34 @@ class Approach:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """The first approach's exponent minus the second's, on the same redrawn runs.
+
+    The interval holds for all pairs at once (Bonferroni); it is NaN where one of the exponents is
+    not known.
+    """
+
+    first: str
+    second: str
+    value: float
+    interval: Interval
+
+    @property
+    def apart(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return self.interval[0] > 0 or self.interval[1] < 0
+
+
+@dataclass(frozen=True)
 class Approaches:
-    """The three side by side."""
+    """The three side by side; ``loss`` is the one by which parabolas and surface are fitted."""
 
     envelope: Approach
     isoflop: Approach
     parametric: Approach
+    differences: tuple[Difference, ...]
+    loss: str
+    compute: str
     level: float
 
     @property
@@ -72,50 +97,63 @@ class Approaches:
 
     @property
     def disagree(self) -> tuple[tuple[str, str], ...]:
-        """Pairs whose intervals do not overlap."""
-        known = [a for a in self.all if np.isfinite(a.exponent)]
-        return tuple(
-            (a.name, b.name)
-            for i, a in enumerate(known)
-            for b in known[i + 1 :]
-            if a.interval[1] < b.interval[0] or b.interval[1] < a.interval[0]
-        )
+        """Pairs whose difference is more than chance."""
+        return tuple((pair.first, pair.second) for pair in self.differences if pair.apart)
 
     def summary(self) -> str:
         """Return the three exponents and whether they agree, as text."""
-        rows = [f"{'approach':<12} {'a':>6}   {self.level:.0%} interval   optima"]
+        rows = [
+            f"compute = {self.compute}; loss by {self.loss}",
+            f"{'approach':<12} {'a':>6}   {self.level:.0%} interval   optima",
+        ]
         for approach in self.all:
             low, high = approach.interval
             told = f"{approach.exponent:>6.3f}   [{low:.3f}, {high:.3f}]   {approach.basis}"
             untold = f"{'–':>6}   {approach.reason}"
             rows.append(f"{approach.name:<12} {untold if approach.reason else told}")
             rows += [f"{'':<12} left out: {why}" for why in approach.discarded]
+        for pair in self.differences:
+            low, high = pair.interval
+            name = f"{pair.first} − {pair.second}"
+            rows.append(f"{name:<23} {pair.value:+.3f}   [{low:+.3f}, {high:+.3f}]")
         return "\n".join([*rows, self.sentence])
 
     @property
     def sentence(self) -> str:
         """Return whether the three agree, in one sentence."""
-        if np.isnan(self.spread):
+        told = [pair for pair in self.differences if not np.isnan(pair.interval).any()]
+        if not told:
             return "Fewer than two approaches give an exponent: nothing to compare."
         if not self.disagree:
-            return f"The approaches agree within their intervals; they differ by {self.spread:.3f}."
+            return (
+                f"The approaches agree: they differ by up to {self.spread:.3f}, and no difference "
+                f"is more than redrawing the same runs makes ({self.level:.0%}, all pairs at once)."
+            )
         pairs = "; ".join(f"{a} and {b}" for a, b in self.disagree)
-        return f"The approaches DISAGREE by {self.spread:.3f}: {pairs} have intervals apart."
+        return (
+            f"The approaches DISAGREE by up to {self.spread:.3f}: {pairs} differ by more than "
+            f"redrawing the same runs makes ({self.level:.0%}, all pairs at once)."
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         rows = {
             a.name: {
                 "exponent": a.exponent,
-                "interval": a.interval if np.isfinite(a.exponent) else None,
+                "interval": a.interval if np.isfinite(a.interval).all() else None,
                 "optima": a.optima_m2.tolist(),
                 "discarded": a.discarded,
                 "reason": a.reason,
             }
             for a in self.all
         }
-        told = {"spread": self.spread, "disagree": self.disagree, "sentence": self.sentence}
-        return {key: null_for_nan(value) for key, value in {"approaches": rows, **told}.items()}
+        told = ("loss", "compute", "level", "spread", "disagree", "sentence")
+        content = {
+            "approaches": rows,
+            "differences": [vars(pair) for pair in self.differences],
+            **{name: getattr(self, name) for name in told},
+        }
+        return {key: null_for_nan(value) for key, value in content.items()}
 
 
 def compare_approaches(
@@ -123,159 +161,153 @@ def compare_approaches(
     x: Sequence[str] = ("parameters", "tokens"),
     y: str = "loss",
     *,
-    tolerance: float = 1.25,
+    compute: str | None = None,
+    formula: str | None = None,
+    tolerance: float = TOLERANCE,
+    window: float = WINDOW,
+    loss: str = "auto",
+    horizon: int = 1,
     num_replicates: int = 1000,
     level: float = 0.95,
     random_seed: int = 0,
+    **columns: Any,
 ) -> Approaches:
     """Estimate the compute-optimal exponent in Hoffmann's three ways, and compare.
 
     Parameters
     ----------
     table, x, y
-        A table with two size axes, N and D; compute is their product (times any constant).
-    tolerance : float
-        Runs whose compute lies within this factor of one another can be one IsoFLOP level.
+        A table with the axes N and D, or with N and a compute column.
+    compute, formula, tolerance, window
+        As in :func:`fit_isoflop`; the levels serve the envelope as well.
+    loss, horizon
+        As in :func:`fit_law`: parabolas and surface are fitted by the same loss.
     num_replicates, level, random_seed
-        Of the bootstrap over runs (within levels for the first two approaches).
+        Of the bootstrap: days and seeds where the table has them, else runs.
+    **columns
+        As in :func:`read_table`.
+
+    Raises
+    ------
+    FinscaleError
+        If the table's axes are not N and D, or compute cannot be told.
 
     References
     ----------
     Hoffmann et al. 2022, section 3: approaches 1, 2 and 3.
     """
     if not isinstance(table, LawTable):
-        table = read_table(table, x=x, y=y)
-    if len(table.axes) != 2:
-        raise DataError(
-            f"approaches need two size axes, N and D; the table has {len(table.axes)}.",
-            hint='x=("parameters", "tokens")',
-        )
-    crowds = _crowds(np.log(table.x_nd).sum(axis=1), tolerance)
-    rng = np.random.default_rng(random_seed)
-    return Approaches(
-        _envelope(table, crowds, rng, num_replicates, level),
-        _isoflop(table, crowds, rng, num_replicates, level),
-        _parametric(table, rng, num_replicates, level),
-        level,
+        axes = (*x, compute) if compute and compute not in x else tuple(x)
+        table = read_table(table, x=axes, y=y, **columns)
+    table, known = with_compute(table, compute, formula)
+    problem = problem_of(table, loss, horizon=horizon)
+    found = isoflop_of(
+        table,
+        known,
+        problem,
+        tolerance=tolerance,
+        window=window,
+        num_replicates=num_replicates,
+        level=level,
+        random_seed=random_seed,
     )
+    groups = levels_of(known.log_c_n, np.log(table.x_nd[:, 0]), tolerance)
+    envelope, envelope_R = _envelope(table, known, groups, found.draws, random_seed, level)
+    parametric, parametric_R = _parametric(
+        table, problem, found.draws, num_replicates, random_seed, level
+    )
+    isoflop = _isoflop(found)
+    isoflop_R = found.size.exponents_R
+    parts = ((envelope, envelope_R), (isoflop, isoflop_R), (parametric, parametric_R))
+    stretch = found.size.stretch
+    pairs = list(combinations(parts, 2))
+    each = 1 - (1 - level) / len(pairs)
+    differences = tuple(
+        _difference(one, other, stretch * (one_R - other_R), each)
+        for (one, one_R), (other, other_R) in pairs
+        if len(one_R) and len(other_R)
+    )
+    return Approaches(envelope, isoflop, parametric, differences, problem.loss, known.words, level)
 
 
-def _crowds(log_c: Array, tolerance: float) -> list[NDArray[np.int64]]:
-    """Return the runs of each level of compute.
-
-    Levels are found where runs crowd: the run with most others within half the tolerance on either
-    side starts a level and takes them; repeat while a crowd is large enough for a parabola.
-    """
-    near_nn = np.abs(log_c[:, None] - log_c) <= 0.5 * np.log(tolerance) + 1e-9
-    free_n = np.ones(len(log_c), dtype=bool)
-    crowds: list[NDArray[np.int64]] = []
-    while True:
-        crowd_n = (near_nn & free_n).sum(axis=1) * free_n
-        if crowd_n.max() < FEWEST_RUNS:
-            return crowds
-        members = near_nn[np.argmax(crowd_n)] & free_n
-        crowds.append(np.flatnonzero(members))
-        free_n &= ~members
+def _difference(one: Approach, other: Approach, values_R: Array, level: float) -> Difference:
+    """Return the difference with the interval that redraws of both make around it."""
+    value = one.exponent - other.exponent
+    around_R = value + values_R - np.nanmedian(values_R)
+    return Difference(one.name, other.name, value, percentile_interval(around_R, level))
 
 
-def _draws(num_runs: int, rng: np.random.Generator, num: int) -> Array:
-    """Return how often each run counts: once in row 0, then as often as it is drawn."""
-    counts = rng.multinomial(num_runs, np.full(num_runs, 1.0 / num_runs), size=num)
-    return np.concatenate([np.ones((1, num_runs)), counts]).astype(np.float64)
-
-
-def _slopes(optima_Rm2: Array) -> Array:
-    """Return the least-squares slope of log N by log C of each replicate; NaN points drop out."""
-    known_Rm1 = ~np.isnan(optima_Rm2).any(axis=-1, keepdims=True)
-    num_R1 = known_Rm1.sum(axis=1)
-    centre_R2 = np.where(known_Rm1, optima_Rm2, 0.0).sum(axis=1) / np.maximum(num_R1, 1)
-    centred_Rm2 = np.where(known_Rm1, optima_Rm2 - centre_R2[:, None], 0.0)
-    log_c, log_n = np.moveaxis(centred_Rm2, -1, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slopes = np.sum(log_c * log_n, axis=-1) / np.sum(log_c**2, axis=-1)
-    return np.where(num_R1[:, 0] >= FEWEST_LEVELS, slopes, np.nan)
-
-
-def _untold(name: str, reason: str, discarded: tuple[str, ...] = ()) -> Approach:
+def _untold(name: str, reason: str) -> tuple[Approach, Array]:
     unknown = (float("nan"), float("nan"))
-    return Approach(name, float("nan"), unknown, np.zeros((0, 2)), discarded, reason)
+    return Approach(name, float("nan"), unknown, np.zeros((0, 2)), (), reason), np.zeros(0)
 
 
-def _through(
-    name: str, optima: list[Array], level: float, discarded: tuple[str, ...] = ()
-) -> Approach:
-    """Return the approach whose line goes through the optima ``[R, 2]`` of each level."""
-    if len(optima) < FEWEST_LEVELS:
-        reason = f"{len(optima)} usable compute levels; a line needs {FEWEST_LEVELS}"
-        return _untold(name, reason, discarded)
-    optima_Rm2 = np.stack(optima, axis=1)
-    slopes = _slopes(optima_Rm2)
-    interval = percentile_interval(slopes[1:], level)
-    return Approach(name, float(slopes[0]), interval, np.exp(optima_Rm2[0]), discarded)
+def _isoflop(found: IsoFlop) -> Approach:
+    """Approach 2: the bottom of a parabola in log N at each compute."""
+    discarded = tuple(f"{num} runs {why}" for num, why in found.dropped)
+    optima_m2 = np.array([[one.compute, one.size] for one in found.levels]).reshape(-1, 2)
+    return Approach("isoflop", found.exponent, found.interval, optima_m2, discarded, found.reason)
 
 
 def _envelope(
     table: LawTable,
-    crowds: list[NDArray[np.int64]],
-    rng: np.random.Generator,
-    num: int,
+    compute: Compute,
+    groups: list[NDArray[np.int64]],
+    draws: Draws,
+    seed: int,
     level: float,
-) -> Approach:
-    """Approach 1: the run of least loss at each compute."""
-    log_x = np.log(table.x_nd)
-    optima = []
-    for crowd in crowds:
-        drawn = _draws(len(crowd), rng, num) > 0
-        best = crowd[np.argmin(np.where(drawn, table.y_n[crowd], np.inf), axis=-1)]
-        optima.append(np.stack([log_x[best].sum(axis=-1), log_x[best, 0]], axis=-1))
-    return _through("envelope", optima, level)
+) -> tuple[Approach, Array]:
+    """Approach 1: the run of least loss at each compute.
 
-
-def _isoflop(
-    table: LawTable,
-    crowds: list[NDArray[np.int64]],
-    rng: np.random.Generator,
-    num: int,
-    level: float,
-) -> Approach:
-    """Approach 2: the valley of a parabola in log N at each compute; edge valleys are discarded."""
-    optima, discarded = [], []
-    for crowd in crowds:
-        found, why = _valleys(table, crowd, _draws(len(crowd), rng, num))
-        if why:
-            compute = np.exp(np.log(table.x_nd[crowd]).sum(axis=1).mean())
-            discarded.append(f"level {compute:.2g}: {why}")
-        else:
-            optima.append(found)
-    return _through("isoflop", optima, level, tuple(discarded))
-
-
-def _valleys(table: LawTable, crowd: NDArray[np.int64], counts_Rm: Array) -> tuple[Array, str]:
-    """Return (log C, log N) at the bottom of each replicate's parabola, or why there is none.
-
-    A replicate whose valley moves out of the range of sizes is NaN: that level drops out of it.
+    The best size lies somewhere between the middles to its neighbours on the grid of those tried;
+    redraws place it there at random.
     """
-    size, nothing = table.x_nd[crowd, 0], np.zeros((0, 2))
-    if len(np.unique(size)) < FEWEST_RUNS:
-        return nothing, f"{len(np.unique(size))} sizes are too few for a parabola"
-    batch = fit_batch("parabola", size, table.y_n[crowd], weights=counts_Rm)
-    bottom_R = batch.form.turning_point(batch.params_Rp)
-    if np.isnan(bottom_R[0]):
-        return nothing, "the parabola has no valley"
-    inside = (bottom_R > size.min()) & (bottom_R < size.max())
-    if not inside[0]:
-        return nothing, "the best size lies at the edge of those tried"
-    log_c = counts_Rm @ np.log(table.x_nd[crowd]).sum(axis=1) / counts_Rm.sum(axis=-1)
-    return np.stack([log_c, np.log(np.where(inside, bottom_R, np.nan))], axis=-1), ""
+    if len(groups) < FEWEST_LEVELS:
+        reason = f"{len(groups)} usable levels of compute; a line needs {FEWEST_LEVELS}"
+        return _untold("envelope", reason)
+    y_Rn = np.concatenate([table.y_n[None], draws.y_Rn])
+    rng = np.random.default_rng(seed)
+    log_n, best, placed = np.log(table.x_nd[:, 0]), [], []
+    for members in groups:
+        best_R = members[np.argmin(y_Rn[:, members], axis=-1)]
+        sizes = np.unique(log_n[members])
+        steps = np.diff(sizes)
+        # at either end of the grid there is as much room outside as inside
+        below, above = np.append(steps[0], steps) / 2, np.append(steps, steps[-1]) / 2
+        at_R = np.searchsorted(sizes, log_n[best_R])
+        shift_R = rng.uniform(-below[at_R], above[at_R])
+        shift_R[0] = 0.0
+        best.append(best_R)
+        placed.append(log_n[best_R] + shift_R)
+    log_c_Rm, log_n_Rm = compute.log_c_n[np.stack(best, axis=1)], np.stack(placed, axis=1)
+    slopes_R, _, _ = line(log_c_Rm, log_n_Rm)
+    optima_m2 = np.exp(np.stack([log_c_Rm[0], log_n_Rm[0]], axis=-1))
+    interval = percentile_interval(slopes_R[1:], level)
+    return Approach("envelope", float(slopes_R[0]), interval, optima_m2), slopes_R[1:]
 
 
-def _parametric(table: LawTable, rng: np.random.Generator, num: int, level: float) -> Approach:
-    """Approach 3: a = beta/(alpha + beta) of the Hoffmann surface, Huber on log loss."""
-    weights = _draws(table.num_sizes, rng, num)
-    batch = fit_batch("hoffmann", table.x_nd, table.y_n, loss="huber", weights=weights)
-    exponents = batch["beta"] / (batch["alpha"] + batch["beta"])
-    exponents[batch.at_bound_Rp[:, 1:].any(axis=1)] = np.nan
-    if np.isnan(exponents[0]):
+def _parametric(
+    table: LawTable, problem: Problem, draws: Draws, num: int, seed: int, level: float
+) -> tuple[Approach, Array]:
+    """Approach 3: a = beta/(alpha + beta) of the Hoffmann surface.
+
+    Its own interval is that of :func:`fit_law` where points are redrawn.
+    """
+    own_R = _exponents(problem, table.y_n[None], None)
+    if np.isnan(own_R[0]):
         return _untold("parametric", "the surface rests on a bound")
-    interval = percentile_interval(exponents[1:], level)
-    return Approach("parametric", float(exponents[0]), interval, np.zeros((0, 2)))
+    redrawn_R = _exponents(problem, draws.y_Rn, None) if len(draws.y_Rn) else np.zeros(0)
+    interval_R = redrawn_R
+    if scheme_of(table) in ("points", "residuals") and problem.loss != "gls":
+        rng, n = np.random.default_rng(seed), table.num_sizes
+        counts_Rn = rng.multinomial(n, np.full(n, 1.0 / n), size=num).astype(np.float64)
+        interval_R = _exponents(problem, table.y_n[None], counts_Rn)
+    interval = percentile_interval(interval_R, level)
+    return Approach("parametric", float(own_R[0]), interval, np.zeros((0, 2))), redrawn_R
+
+
+def _exponents(problem: Problem, y_Rn: Array, multiples_Rn: Array | None) -> Array:
+    batch = problem.batch(FORMS["hoffmann"], y_Rn, multiples_Rn)
+    exponents_R = batch["beta"] / (batch["alpha"] + batch["beta"])
+    exponents_R[batch.at_bound_Rp[:, 1:].any(axis=1)] = np.nan
+    return np.asarray(exponents_R)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from finscale.scaling.forms import FORMS, Form
 from finscale.scaling.forms.base import Array
-from finscale.scaling.robust import solve_huber
+from finscale.scaling.robust import DELTA, solve_huber
 from finscale.scaling.varpro import Precision, solve
 
 
@@ -74,8 +74,9 @@ def fit_batch(
         Sizes, positive.
     y : array, ``[R, n]`` or ``[n]``
         Losses of each replicate; ``[n]`` is shared by replicates that differ in their weights.
-    loss : {"least_squares", "gls", "huber"}
-        ``gls`` needs ``covariance``; ``huber`` is Huber 1e-3 on the logarithm, summed.
+    loss : {"least_squares", "log_least_squares", "gls", "huber"}
+        ``gls`` needs ``covariance``; ``huber`` is Huber 1e-3 on the logarithm, summed, and
+        ``log_least_squares`` the squares of the logarithm.
     weights : array, ``[n]`` or ``[R, n]``, optional
         Weight of each point: counts of a case bootstrap, inverse variances.
     covariance : array, ``[n, n]`` or ``[R, n, n]``, optional
@@ -96,8 +97,13 @@ def fit_batch(
     y_Rn = np.broadcast_to(y_Rn, (num_replicates, y_Rn.shape[1]))
     x0_d = form.reference_sizes(x_nd)
     scaled = x_nd / x0_d
-    if loss == "huber":
-        solution = solve_huber(form, scaled, y_Rn, np.ones(1) if weights is None else weights)
+    if loss in ("huber", "log_least_squares"):
+        delta = DELTA if loss == "huber" else np.inf
+        solution = solve_huber(
+            form, scaled, y_Rn, np.ones(1) if weights is None else weights, delta
+        )
+        if loss == "log_least_squares":
+            solution = solution._replace(objective_R=2.0 * solution.objective_R)
     else:
         solution = solve(form, scaled, y_Rn, Precision.of(len(x_nd), weights, covariance))
     internal_Rp, (lower, upper) = solution.internal_Rp, form.bounds

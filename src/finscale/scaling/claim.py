@@ -12,6 +12,8 @@ from finscale.files import null_for_nan
 from finscale.scaling.covariance import Float, SizeCovariance
 from finscale.scaling.decision import VerdictName
 from finscale.scaling.measure import LOSS, Measure
+from finscale.scaling.misfit_shape import CurveShape
+from finscale.scaling.outliers import OutlyingRun
 from finscale.scaling.settlement import Settlement
 
 
@@ -35,6 +37,9 @@ class Statement:
         Runs left out, and the rule that was stated for it.
     measure : Measure
         What the verdict is about: a loss, or an outcome for which higher is better.
+    shared_days : bool
+        Whether runs of one size may share luck of the test days; false where it was stated that
+        they do not. It matters only without daily losses.
     """
 
     axis: str
@@ -44,6 +49,7 @@ class Statement:
     level: float = 0.05
     exclusions: tuple[str, ...] = ()
     measure: Measure = LOSS
+    shared_days: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,9 @@ class Verdict:
     ----------
     name : str
         LAW, TURNS, INVERSE, NO-LAW or INDETERMINATE.
+    shows : str
+        What the losses show of the test days that they come from: the same, unless no daily losses
+        were given. Then nothing is decided beyond those days, and ``name`` is INDETERMINATE.
     sentence : str
         What a paper could quote.
     statement : Statement
@@ -73,11 +82,16 @@ class Verdict:
         Size of the best outcome when the verdict is TURNS.
     p_improves, p_worsens, p_turns, p_equivalent : float
         P values: improving and worsening law against the constant, turning curve against both
-        monotone ones, and the equivalence test.
+        monotone ones, and the test that every size lies within ± SESOI of every other.
     held_out : tuple of float
         Error on the largest size of the curve and of the constant, both fitted without it.
     fits : float
         P value of the curves' misfit: a small one says that no curve here describes the losses.
+    shape : CurveShape or None
+        What the losses look like (a hump, a step, one size that stands out) where no curve here
+        describes them (p < .001), or where they fall ever faster.
+    alike : bool
+        Whether every size lies surely within ± SESOI of every other.
     reasons : tuple of str
         Why nothing stronger could be said.
     settles : Settlement or None
@@ -87,9 +101,12 @@ class Verdict:
         best one.
     covariance : SizeCovariance
         Means by size and their covariance, as losses (:meth:`Measure.as_loss`).
+    outlying : tuple of OutlyingRun
+        Runs that count here and stand apart from the other seeds of their size.
     """
 
     name: VerdictName
+    shows: VerdictName
     sentence: str
     statement: Statement
     gain: Metric
@@ -104,10 +121,13 @@ class Verdict:
     p_equivalent: float
     held_out: tuple[float, float]
     fits: float
+    shape: CurveShape | None
+    alike: bool
     reasons: tuple[str, ...]
     settles: Settlement | None
     up_to_best: Verdict | None
     covariance: SizeCovariance
+    outlying: tuple[OutlyingRun, ...] = ()
 
     @property
     def improves(self) -> bool:
@@ -126,15 +146,17 @@ class Verdict:
         """Return plain numbers and text for JSON."""
         covariance = self.covariance
         content = {
-            key: null_for_nan(
-                asdict(value) if isinstance(value, Metric | Statement | Settlement) else value
-            )
+            key: null_for_nan(asdict(value) if isinstance(value, _RECORDS) else value)
             for key, value in vars(self).items()
-            if key not in ("covariance", "up_to_best")
+            if key not in ("covariance", "up_to_best", "outlying")
         }
         content["up_to_best"] = self.up_to_best.to_dict() if self.up_to_best else None
+        content["outlying"] = [asdict(run) for run in self.outlying]
         content["mean"] = self.mean_G.tolist()
         content["covariance"] = covariance.matrix_GG.tolist()
         content["num_days"] = covariance.num_days
         content["seed_deviation"] = np.sqrt(covariance.seed_variance_G).tolist()
         return content
+
+
+_RECORDS = (Metric, Statement, Settlement, CurveShape)

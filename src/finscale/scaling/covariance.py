@@ -18,11 +18,13 @@ narrow.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from finscale.errors import FinscaleError
+from finscale.scaling.seed_median import median_parts
 
 Float = NDArray[np.float64]
 
@@ -110,16 +112,21 @@ class SizeCovariance:
         )
 
 
-def size_covariance(losses: ArrayLike, *, horizon: int = 1) -> SizeCovariance:
+def size_covariance(
+    losses: ArrayLike, *, horizon: int = 1, seeds: Literal["mean", "median"] = "mean"
+) -> SizeCovariance:
     """Estimate mean losses by size and their covariance.
 
     Parameters
     ----------
     losses : array [G, S, T] or [G, S]
         Loss of each size, seed and test day (or its mean over days). Several symbols on one day
-        are averaged before. A seed that a size does not have is NaN throughout.
+        are averaged before. A seed that a size does not have is NaN throughout. One day tells
+        nothing of the luck of days: it counts as a mean.
     horizon : int
         Bars that a label looks ahead: labels of neighbouring days overlap over ``horizon`` - 1.
+    seeds : {"mean", "median"}
+        What a size's loss is: over its seeds. A median is not moved by a run that blew up.
 
     Raises
     ------
@@ -133,8 +140,8 @@ def size_covariance(losses: ArrayLike, *, horizon: int = 1) -> SizeCovariance:
     Studies 61, for its bandwidth.
     """
     loss_GST = np.asarray(losses, dtype=np.float64)
-    daily = loss_GST.ndim == 3
-    loss_GST = loss_GST if daily else loss_GST[:, :, None]
+    loss_GST = loss_GST if loss_GST.ndim == 3 else loss_GST[:, :, None]
+    daily = loss_GST.shape[2] > 1
     present_GS: NDArray[np.bool_] = np.logical_not(np.isnan(loss_GST).all(axis=2))
     if not np.isfinite(loss_GST[present_GS]).all():
         raise FinscaleError("a run has a loss that is NaN or infinite on some day.")
@@ -152,6 +159,11 @@ def size_covariance(losses: ArrayLike, *, horizon: int = 1) -> SizeCovariance:
     deviation_GS = np.where(present_GS, run_GS - daily_GT.mean(axis=1)[:, None], 0.0)
     sample_G = (deviation_GS**2).sum(axis=1) / np.maximum(seeds_G - 1, 1)
     seed_variance_1G, seed_degrees_1G = seed_variances(sample_G[None], seeds_G - 1)
+    mean_G = daily_GT.mean(axis=1)
+    if seeds == "median":
+        present_GST = np.where(present_GS[:, :, None], loss_GST, np.nan)
+        mean_G, daily_GT, variance_G, degrees_G = median_parts(present_GST)
+        seed_variance_1G, seed_degrees_1G = variance_G[None], degrees_G[None]
     day_GG, bandwidth, common = np.zeros((len(seeds_G), len(seeds_G))), 0, 0.0
     if daily:
         shared_1T, least = daily_GT.mean(axis=0, keepdims=True), least_bandwidth(horizon)
@@ -159,7 +171,7 @@ def size_covariance(losses: ArrayLike, *, horizon: int = 1) -> SizeCovariance:
         common = float(long_run_covariance(shared_1T, least)[0][0, 0])
     seed_parts = seed_variance_1G[0], seed_degrees_1G[0], seeds_G
     num_days = loss_GST.shape[2] if daily else 0
-    return SizeCovariance(daily_GT.mean(axis=1), day_GG, *seed_parts, num_days, bandwidth, common)
+    return SizeCovariance(mean_G, day_GG, *seed_parts, num_days, bandwidth, common)
 
 
 def seed_variances(sample_BG: Float, degrees_G: NDArray[np.int64]) -> tuple[Float, Float]:

@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finscale.scaling.covariance import SizeCovariance, seed_variances
+from finscale.scaling.equivalence import Equivalence, calibrated, pair_margins
 from finscale.scaling.trend import Float, MonotoneFit, SizeAxis, Trends
 
 VerdictName = Literal["LAW", "TURNS", "INVERSE", "NO-LAW", "INDETERMINATE"]
 VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
+#: A misfit of all curves rarer than this bars every verdict that rests on a curve.
+MISFIT_LEVEL = 0.001
 
 
 @dataclass(frozen=True)
@@ -20,19 +23,27 @@ class Thresholds:
     """Critical values of the likelihood ratios, from the parametric bootstrap of their nulls.
 
     Of the falling and the rising power law against the constant, of the turning curve against the
-    better monotone one, and of any exponent against the best one (the height of the
-    profile-likelihood interval).
+    better monotone one, of any exponent against the best one (the height of the profile-likelihood
+    interval), and of the sizes against the best curve of all. ``alike`` is the test that no size
+    differs from another.
     """
 
     fall: float
     rise: float
     turn: float
     exponent: float
+    misfit: float
+    alike: Equivalence
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """Verdicts of B replicates and what they rest on (arrays ``[B]``)."""
+    """Verdicts of B replicates and what they rest on (arrays ``[B]``).
+
+    ``fits_B``: some curve describes the sizes. ``alone_B``: the one size without which a curve
+    would, or -1. ``equivalent_B``: every size lies within ± the smallest effect of interest of
+    every other.
+    """
 
     code_B: NDArray[np.int64]
     falls_B: NDArray[np.bool_]
@@ -40,6 +51,8 @@ class Decisions:
     turns_B: NDArray[np.bool_]
     pinned_B: NDArray[np.bool_]
     predicts_B: NDArray[np.bool_]
+    fits_B: NDArray[np.bool_]
+    alone_B: NDArray[np.int64]
     equivalent_B: NDArray[np.bool_]
     gain_B: Float
     gain_error_B: Float
@@ -93,22 +106,32 @@ def thresholds(
     covariance: SizeCovariance,
     monotone_G: Float,
     *,
+    flat: tuple[Float, Float],
     if_flat: Trends,
     if_monotone: Trends,
+    if_turning: Trends,
     level: float,
+    sesoi: float,
 ) -> Thresholds:
-    """Return critical values at ``level`` from studies redrawn under the two null hypotheses.
+    """Return critical values at ``level`` from studies redrawn under the null hypotheses.
 
-    ``if_flat`` and ``if_monotone`` are fits to studies redrawn around a constant and around
-    ``monotone_G``, against which the turning curve is tested and at which the interval of the
-    exponent is calibrated.
+    ``flat`` are studies redrawn around a constant (:func:`redraw`) and ``if_flat`` the fits to
+    them; ``if_monotone`` are fits to studies redrawn around ``monotone_G``, against which the
+    turning curve is tested and at which the interval of the exponent is calibrated; ``if_turning``
+    to studies redrawn around the best curve of all, whose misfit is that of luck.
     """
+    from scipy.stats import chi2
+
     upper = 1 - level
+    # at least one degree of freedom: curves that pass through every size leave nothing but rounding
+    least = float(chi2.isf(MISFIT_LEVEL, 1))
     return Thresholds(
         fall=float(np.quantile(if_flat.fall.statistic_B, upper)),
         rise=float(np.quantile(if_flat.rise.statistic_B, upper)),
         turn=float(np.quantile(if_monotone.turn_over_monotone_B, upper)),
         exponent=_exponent_threshold(axis, covariance, monotone_G, if_monotone, upper),
+        misfit=max(least, float(np.quantile(if_turning.misfit_B, 1 - MISFIT_LEVEL))),
+        alike=calibrated(pair_margins(covariance, level), flat, sesoi=sesoi, level=level),
     )
 
 
@@ -127,8 +150,7 @@ def _exponent_threshold(
     asymptotic = float(chi2.ppf(upper, 1))
     if exact.total_B[0] <= 0:
         return asymptotic
-    column = int(np.searchsorted(exact.exponent_A, exact.exponent_B[0]))
-    drop_B = drawn.statistic_B - drawn.profile_BA[:, column]
+    drop_B = drawn.statistic_B - drawn.at(float(exact.exponent_B[0]))
     return max(asymptotic, float(np.quantile(drop_B, upper)))
 
 
@@ -138,31 +160,29 @@ def decide_batch(
     covariance_BGG: Float,
     limits: Thresholds,
     *,
-    sesoi: float,
-    margin: float,
     trends: Trends | None = None,
 ) -> Decisions:
     """Return the verdict of each replicate.
 
     In order: TURNS, LAW, INVERSE, NO-LAW, and INDETERMINATE for what is left. See
-    ``finscale.scaling.verdict`` for what each one asks. Gains within ± ``sesoi`` are taken as none;
-    ``margin`` is the one-sided quantile of Student's t for the equivalence test and a valley's two
-    sides.
+    ``finscale.scaling.verdict`` for what each one asks.
     """
     trends = trends or axis.fit(mean_BG, covariance_BGG)
-    turns_B = _turns(axis, trends, mean_BG, covariance_BGG, limits, margin)
+    covariance_BGG = np.broadcast_to(covariance_BGG, (len(mean_BG), *covariance_BGG.shape[1:]))
+    fits_B = trends.misfit_B <= limits.misfit
+    alone_B = stands_alone(axis, mean_BG, covariance_BGG, limits.misfit, ~fits_B)
+    turns_B = _turns(axis, trends, mean_BG, covariance_BGG, limits, alone_B)
     falls_B = trends.fall.statistic_B > limits.fall
     rises_B = trends.rise.statistic_B > limits.rise
     side_pinned = {fit.sign: _pinned(fit, limits) for fit in (trends.fall, trends.rise)}
     side_predicts = _predicts_largest(axis, mean_BG, covariance_BGG)
     gain_B = mean_BG[:, 0] - mean_BG[:, -1]
     first_B, last_B = covariance_BGG[:, 0, 0], covariance_BGG[:, -1, -1]
-    variance_B = first_B + last_B - 2 * covariance_BGG[:, 0, -1]
-    gain_error_B = np.sqrt(np.broadcast_to(variance_B, gain_B.shape))
-    equivalent_B = np.abs(gain_B) + margin * gain_error_B < sesoi
-    law_B = falls_B & side_pinned[-1] & side_predicts[-1]
-    inverse_B = rises_B & side_pinned[1] & side_predicts[1]
-    conditions = [turns_B, law_B, inverse_B, equivalent_B]
+    gain_error_B = np.sqrt(np.maximum(first_B + last_B - 2 * covariance_BGG[:, 0, -1], 0.0))
+    equivalent_B = limits.alike.holds(mean_BG, covariance_BGG)
+    law_B = falls_B & side_pinned[-1] & side_predicts[-1] & fits_B
+    inverse_B = rises_B & side_pinned[1] & side_predicts[1] & fits_B
+    conditions = [turns_B, law_B, inverse_B, equivalent_B & fits_B]
     codes = [VERDICTS.index(v) for v in ("TURNS", "LAW", "INVERSE", "NO-LAW")]
     code_B = np.select(conditions, codes, VERDICTS.index("INDETERMINATE")).astype(np.int64)
     return Decisions(
@@ -172,17 +192,41 @@ def decide_batch(
         turns_B=turns_B,
         pinned_B=np.where(trends.falls_B, side_pinned[-1], side_pinned[1]),
         predicts_B=np.where(trends.falls_B, side_predicts[-1], side_predicts[1]),
+        fits_B=fits_B,
+        alone_B=alone_B,
         equivalent_B=equivalent_B,
         gain_B=gain_B,
         gain_error_B=gain_error_B,
     )
 
 
-def equivalence_margin(covariance: SizeCovariance, level: float) -> float:
-    """Return the one-sided quantile of Student's t for the contrast of first and last size."""
-    from scipy.stats import t
+def stands_alone(
+    axis: SizeAxis,
+    mean_BG: Float,
+    covariance_BGG: Float,
+    misfit: float,
+    asked_B: NDArray[np.bool_],
+) -> NDArray[np.int64]:
+    """Return the size without which a curve describes the others, ``[B]``; -1 where none is.
 
-    return float(t.ppf(1 - level, covariance.difference(0, -1)[2]))
+    Of several such sizes it is one that leaves all others level; where none does, none is named.
+    Fewer than four sizes are described by too many curves once one is left out.
+    """
+    alone_B, num_sizes = np.full(len(mean_BG), -1, dtype=np.int64), len(axis.sizes)
+    rows = np.flatnonzero(asked_B)
+    if num_sizes < 4 or not len(rows):
+        return alone_B
+    spread_RG = np.full((len(rows), num_sizes), np.inf)
+    for index in range(num_sizes):
+        kept = np.delete(np.arange(num_sizes), index)
+        kept_RGG = covariance_BGG[rows][:, kept[:, None], kept]
+        rest = axis.without(index).fit(mean_BG[rows][:, kept], kept_RGG, zoom=True)
+        described_R = rest.misfit_B <= misfit
+        spread_RG[described_R, index] = rest.around_constant_B[described_R]
+    named_R = np.isfinite(spread_RG).sum(axis=1) == 1
+    named_R |= spread_RG.min(axis=1) <= misfit
+    alone_B[rows] = np.where(named_R, spread_RG.argmin(axis=1), -1)
+    return alone_B
 
 
 def _turns(
@@ -191,25 +235,47 @@ def _turns(
     mean_BG: Float,
     covariance_BGG: Float,
     limits: Thresholds,
-    margin: float,
+    alone_B: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
     """Find valleys that beat both monotone curves and whose two sides are seen without a curve.
 
     The loss at the size nearest the bottom must be lower than at both ends (one-sided t tests): a
-    likelihood ratio alone would take a monotone curve that is no power law for a valley.
+    likelihood ratio alone would take a monotone curve that is no power law for a valley. Where no
+    curve describes the sizes that ratio means little: the sides then have to be twice as clear, and
+    to be seen without the one size that stands out.
     """
     fitted_BG = trends.turn.predict(np.asarray(axis.sizes))
     bottom_B = fitted_BG.argmin(axis=1)
     rows = np.arange(len(bottom_B))
+    margin_GG = limits.alike.margin_GG
     turns_B = trends.turn_over_monotone_B > limits.turn
-    turns_B &= (bottom_B > 0) & (bottom_B < len(axis.sizes) - 1)
-    covariance_BGG = np.broadcast_to(covariance_BGG, (len(rows), *covariance_BGG.shape[1:]))
-    for end in (0, -1):
-        side_B = mean_BG[:, end] - mean_BG[rows, bottom_B]
-        variance_B = covariance_BGG[:, end, end] + covariance_BGG[rows, bottom_B, bottom_B]
-        variance_B = variance_B - 2 * covariance_BGG[rows, end, bottom_B]
-        turns_B &= side_B > margin * np.sqrt(np.maximum(variance_B, 0.0))
+    turns_B &= valleys(mean_BG, covariance_BGG, margin_GG)[rows, bottom_B]
+    clear_BG = valleys(mean_BG, covariance_BGG, 2 * margin_GG)
+    turns_B &= (trends.misfit_B <= limits.misfit) | clear_BG.any(axis=1)
+    for row in np.flatnonzero(turns_B & (alone_B >= 0)):
+        one = mean_BG[row], covariance_BGG[row], margin_GG
+        turns_B[row] = valley_without(int(alone_B[row]), *one)
     return np.asarray(turns_B)
+
+
+def valley_without(index: int, mean_G: Float, covariance_GG: Float, margin_GG: Float) -> bool:
+    """Tell whether some size surely loses less than both ends once one size is left out."""
+    kept = np.delete(np.arange(len(mean_G)), index)
+    square = np.ix_(kept, kept)
+    found_1G = valleys(mean_G[kept][None], covariance_GG[square][None], margin_GG[square])
+    return bool(found_1G.any())
+
+
+def valleys(mean_BG: Float, covariance_BGG: Float, margin_GG: Float) -> NDArray[np.bool_]:
+    """Tell which sizes surely lose less than both ends, ``[B, G]``."""
+    lower_BG = np.ones(mean_BG.shape, dtype=np.bool_)
+    variance_BG = np.diagonal(covariance_BGG, axis1=1, axis2=2)
+    for end in (0, -1):
+        variance_of_BG = variance_BG + variance_BG[:, [end]] - 2 * covariance_BGG[:, end]
+        error_BG = np.sqrt(np.maximum(variance_of_BG, 0.0))
+        lower_BG &= mean_BG[:, [end]] - mean_BG > margin_GG[end] * error_BG
+    lower_BG[:, [0, -1]] = False
+    return lower_BG
 
 
 def _pinned(fit: MonotoneFit, limits: Thresholds) -> NDArray[np.bool_]:

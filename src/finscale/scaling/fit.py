@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from finscale.files import null_for_nan
+from finscale.scaling.effective import effective_points
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
+from finscale.scaling.misfit import LackOfFit, lack_of_fit
 from finscale.scaling.problem import Problem
 from finscale.scaling.profile import open_ends
+from finscale.scaling.sentences import p_text
 
 #: A law through fewer sizes is a guess, whatever its form.
 FEWEST_SIZES = 4
@@ -60,6 +63,8 @@ class Fit:
         Parameter to the reason why the table does not identify it.
     flags : tuple of str
         Warnings, as sentences.
+    lack_of_fit : LackOfFit or None
+        Whether the form misses the means by more than their error; None where nothing tells it.
     """
 
     form: Form
@@ -69,6 +74,7 @@ class Fit:
     diagnostics: Diagnostics
     unidentified: dict[str, str]
     flags: tuple[str, ...]
+    lack_of_fit: LackOfFit | None = None
 
     @property
     def identified(self) -> bool:
@@ -95,14 +101,10 @@ class Fit:
         """Corrected Akaike criterion; infinite when there are too few points for it.
 
         -2 ln L + 2k + 2k(k+1)/(n-k-1) (Hurvich and Tsai 1989), k counting the error's variance
-        where it is estimated.
+        where it is estimated. The points are the sizes: seeds say nothing of a curve between them;
+        and where these are checkpoints, their runs.
         """
-        k = self.form.num_parameters + (self.problem.loss != "gls")
-        n = self.problem.num_points
-        if n - k - 1 <= 0:
-            return float("inf")
-        deviance = float(self.problem.deviance(self.objective))
-        return deviance + 2 * k + 2 * k * (k + 1) / (n - k - 1)
+        return aicc(self.form, self.problem, self.objective)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything that JSON can hold; None where a number is not identified."""
@@ -112,6 +114,7 @@ class Fit:
             "form": self.form.as_dict(),
             "loss": self.problem.loss,
             **{name: getattr(self, name) for name in told},
+            "lack_of_fit": self.lack_of_fit and self.lack_of_fit.to_dict(),
             "diagnostics": {
                 "converged": found.converged,
                 "at_bound": found.at_bound,
@@ -121,6 +124,21 @@ class Fit:
             },
         }
         return {key: null_for_nan(value) for key, value in content.items()}
+
+
+def aicc(form: Form, problem: Problem, objective: float) -> float:
+    """Return the corrected Akaike criterion of a form's least objective; see :attr:`Fit.aicc`."""
+    k = form.num_parameters + (problem.loss != "gls")
+    problem = replace(problem, error="points")
+    n = problem.num_points
+    if problem.group_n is not None:
+        # the same for every form, as a comparison of them needs
+        n = len(np.unique(problem.group_n))
+        problem = replace(problem, observations=float(n))
+    if n - k - 1 <= 0:
+        return float("inf")
+    deviance = float(problem.deviance(objective))
+    return deviance + 2 * k + 2 * k * (k + 1) / (n - k - 1)
 
 
 def fit_form(form: Form, problem: Problem, *, level: float = 0.95) -> Fit:
@@ -138,22 +156,36 @@ def fit_form(form: Form, problem: Problem, *, level: float = 0.95) -> Fit:
     theta_p, fitted_n = batch.params_Rp[0], batch.fitted_Rn[0]
     objective = float(batch.objective_R[0])
     at_bound = tuple(name for name, at in zip(form.names, batch.at_bound_Rp[0], strict=True) if at)
+    if problem.group_n is not None:
+        error_n = (
+            np.log(problem.y_n / fitted_n) * fitted_n
+            if problem.is_logarithmic
+            else (problem.y_n - fitted_n)
+        )
+        worth = effective_points(problem.group_n, problem.whitened(error_n, fitted_n))
+        problem = replace(problem, observations=worth)
+    tested = lack_of_fit(form, problem, objective, at_bound)
+    if tested is not None and tested.rejected:
+        problem = replace(problem, error="misfit")
     resting = set(at_bound) - {form.floor}
     openings = () if resting else open_ends(form, problem, objective, level)
     condition, leverage_n = _geometry(form, problem, batch.internal_Rp[0], fitted_n)
     diagnostics = Diagnostics(bool(batch.converged_R[0]), at_bound, openings, condition, leverage_n)
     reason = _reason(form, problem, diagnostics, level)
     unidentified = dict.fromkeys(form.names, reason) if reason else _untold(form, diagnostics)
-    flags = _flags(form, problem, diagnostics)
-    return Fit(form, problem, theta_p, objective, diagnostics, unidentified, flags)
+    flags = _flags(form, problem, diagnostics, tested)
+    return Fit(form, problem, theta_p, objective, diagnostics, unidentified, flags, tested)
 
 
 def _hopeless(form: Form, problem: Problem) -> str:
     """Return why no fit is possible; empty if one is."""
     num_sizes = len(np.unique(problem.x_nd, axis=0))
     wanted = form.num_parameters + 1
+    if form.held and (problem.pooled[1] or problem.loss == "gls"):
+        # where the error is known apart from the curve, as many points as numbers will do
+        wanted = form.num_parameters
     if form.trend != "flat":
-        wanted = max(wanted, FEWEST_SIZES)
+        wanted = wanted if form.held else max(wanted, FEWEST_SIZES)
         low, high = problem.y_n.min(), problem.y_n.max()
         if high - low <= 1e-12 * max(abs(low), abs(high)):
             return "every loss is the same: there is nothing that size explains"
@@ -205,8 +237,16 @@ def _untold(form: Form, diagnostics: Diagnostics) -> dict[str, str]:
     return found
 
 
-def _flags(form: Form, problem: Problem, diagnostics: Diagnostics) -> tuple[str, ...]:
+def _flags(
+    form: Form, problem: Problem, diagnostics: Diagnostics, tested: LackOfFit | None
+) -> tuple[str, ...]:
     flags = []
+    if tested is not None and tested.rejected:
+        flags.append(
+            f"{form.name} is not the shape of this curve: it misses the sizes' means by more than "
+            f"{tested.against} explains (lack of fit, {p_text(tested.p_value)}); intervals are "
+            "widened to the size of the misfit and hold for the best curve of this form, no more"
+        )
     for name, column in zip(form.axes, problem.x_nd.T, strict=True):
         span = column.max() / column.min()
         if span < LEAST_SPAN:
@@ -218,6 +258,12 @@ def _flags(form: Form, problem: Problem, diagnostics: Diagnostics) -> tuple[str,
     for i in np.flatnonzero(leverage_n > HIGH_LEVERAGE):
         size = " × ".join(f"{value:.4g}" for value in problem.x_nd[i])
         flags.append(f"the point at {size} is fitted by itself (leverage {leverage_n[i]:.2f})")
+    left_over = problem.num_points - form.num_parameters
+    if problem.loss == "least_squares" and problem.error == "points" and left_over == 1:
+        flags.append(
+            "the size of the error is told from 1 degree of freedom: points that happen to lie on "
+            "the curve look precise"
+        )
     if form.floor in diagnostics.at_bound:
         flags.append("the floor rests on 0: power without a floor fits as well")
     return tuple(flags)
@@ -226,15 +272,29 @@ def _flags(form: Form, problem: Problem, diagnostics: Diagnostics) -> tuple[str,
 def _geometry(
     form: Form, problem: Problem, internal_p: Array, fitted_n: Array
 ) -> tuple[float, Array]:
-    """Return the condition number of the scaled Jacobian, and the leverage of each point."""
+    """Return the condition number of the scaled Jacobian, and the leverage of each point.
+
+    Leverage is the diagonal of the hat matrix where points are in units of their own error: each is
+    between 0 and 1, and they sum to the number of parameters.
+    """
     scaled_nd = problem.x_nd / form.reference_sizes(problem.x_nd)
-    slope = problem.whitened(form.jacobian(scaled_nd, internal_p), fitted_n)
+    slope = _by_point(problem, form.jacobian(scaled_nd, internal_p), fitted_n)
     length = np.linalg.norm(slope, axis=0)
     moving = length > 1e-14 * max(length.max(), 1e-300)
-    columns = slope[:, moving] / length[moving]
-    singular = np.linalg.svd(columns, compute_uv=False)
-    known = moving.all() and singular[-1] > 1e-13 * singular[0]
-    # d fitted_i / d y_i: the diagonal of the hat matrix, also when points are correlated
-    to_whitened = problem.whitened(np.eye(len(fitted_n)), fitted_n)
-    hat = np.linalg.solve(to_whitened, columns) @ np.linalg.pinv(columns) @ to_whitened
-    return float(singular[0] / singular[-1] if known else np.inf), np.diagonal(hat).copy()
+    left, singular, _ = np.linalg.svd(slope[:, moving] / length[moving], full_matrices=False)
+    kept = singular > 1e-13 * singular[0]
+    known = moving.all() and kept.all()
+    leverage_n = np.sum(left[:, kept] ** 2, axis=1)
+    return float(singular[0] / singular[-1] if known else np.inf), leverage_n
+
+
+def _by_point(problem: Problem, slope_np: Array, fitted_n: Array) -> Array:
+    """Return slopes in units of error, one row a point.
+
+    A Cholesky factor of the covariance mixes each point with those before it; the symmetric root
+    stays closest to the points themselves.
+    """
+    if problem.covariance_nn is None or problem.loss != "gls":
+        return problem.whitened(slope_np, fitted_n)
+    variance, axes = np.linalg.eigh(problem.covariance_nn)
+    return np.asarray(axes @ ((axes.T @ slope_np) / np.sqrt(variance)[:, None]))

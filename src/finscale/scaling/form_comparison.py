@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,10 +12,17 @@ from numpy.typing import NDArray
 
 from finscale.errors import FinscaleError
 from finscale.files import null_for_nan
-from finscale.scaling.fit import fit_form
+from finscale.scaling.fit import Fit, fit_form
 from finscale.scaling.forms import FORMS, Form
+from finscale.scaling.misfit import REJECTED
 from finscale.scaling.problem import Problem, problem_of
+from finscale.scaling.sentences import p_text
 from finscale.scaling.table import LawTable, read_table
+
+#: The form that is fitted where none is named, by number of size axes.
+USUAL = {1: "power_floor", 2: "hoffmann", 3: "data_constrained"}
+#: Differences of AICc below this are too small to prefer a form (Burnham and Anderson 2002).
+CLOSE = 2.0
 
 
 @dataclass(frozen=True)
@@ -23,7 +31,8 @@ class FormScore:
 
     It is named with its axis where the table has several: ``"power_floor(N)"``. The AICc is
     infinite where there are too few sizes for the correction; the mean absolute error at the sizes
-    held out is NaN where the rest cannot be fitted; ``reason`` says why a form is not identified.
+    held out is NaN where the rest cannot be fitted; ``misfit_p`` is the p value of its lack of fit,
+    NaN where nothing tells the error of the means; ``reason`` says why a form is not identified.
     """
 
     name: str
@@ -33,35 +42,87 @@ class FormScore:
     heldout_error: float
     identified: bool
     reason: str
+    misfit_p: float = float("nan")
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the form misses the means by more than their error explains."""
+        return self.misfit_p < REJECTED
 
 
 @dataclass(frozen=True)
 class FormComparison:
-    """Scores of all forms, the best AICc first."""
+    """Scores of all forms, the best AICc first; ``num_sizes`` is how many sizes they rest on."""
 
     scores: tuple[FormScore, ...]
     loss: str
     heldout_sizes: tuple[float, ...]
+    num_sizes: int = 0
 
     @property
     def by_aicc(self) -> FormScore | None:
-        """The identified form of least AICc; None where no form is identified."""
-        found = [s for s in self.scores if s.identified and np.isfinite(s.aicc)]
+        """The form of least AICc, identified or not; None where no form has one."""
+        found = [s for s in self.scores if np.isfinite(s.aicc)]
         return min(found, key=lambda s: s.aicc, default=None)
 
     @property
     def by_heldout(self) -> FormScore | None:
-        """The identified form that predicts the held-out sizes best."""
-        found = [s for s in self.scores if s.identified and np.isfinite(s.heldout_error)]
+        """The form that predicts the held-out sizes best, identified or not."""
+        found = [s for s in self.scores if np.isfinite(s.heldout_error)]
         return min(found, key=lambda s: s.heldout_error, default=None)
 
     @property
+    def unranked(self) -> tuple[str, ...]:
+        """Forms with too many parameters for AICc at so few sizes."""
+        return tuple(s.name for s in self.scores if not np.isfinite(s.aicc))
+
+    @property
     def sentence(self) -> str:
-        """Return what both criteria say, and whether they agree."""
+        """Return what both criteria say, whether they can decide, and which forms are rejected."""
         first, second = self.by_aicc, self.by_heldout
         if first is None or second is None:
             return "No form can be told from these sizes."
-        if first.name == second.name:
+        parts = [self._choice(first, second)]
+        if first.rejected or not first.identified:
+            parts.append(_weakness(first))
+        elif second is not first and (second.rejected or not second.identified):
+            parts.append(_weakness(second))
+        simple = [s for s in self.scores if s.rejected and s is not first]
+        if simple:
+            told = ", ".join(f"{s.name} ({p_text(s.misfit_p)})" for s in simple)
+            parts.append(f"Rejected for lack of fit: {told}.")
+        if self.unranked and not self.undecided:
+            few = f"{self.num_sizes} sizes are too few for AICc to judge"
+            parts.append(f"{few} {', '.join(self.unranked)}.")
+        return " ".join(parts)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether AICc's choice says little, because there are too few sizes for better forms.
+
+        A form that is not rejected needs no better one; where nothing tests it, AICc has to be able
+        to judge the usual form at least.
+        """
+        first = self.by_aicc
+        if first is None or not self.unranked:
+            return False
+        untested = np.isnan(first.misfit_p) and not set(USUAL.values()).isdisjoint(self.unranked)
+        return first.rejected or bool(untested)
+
+    def _choice(self, first: FormScore, second: FormScore) -> str:
+        if self.undecided:
+            return (
+                f"AICc cannot decide: {self.num_sizes} sizes are too few for it to judge "
+                f"{', '.join(self.unranked)}. Of the rest it prefers {first.name}; the held-out "
+                f"size is predicted best by {second.name}."
+            )
+        close = [s.name for s in self.scores if s is not first and s.aicc - first.aicc < CLOSE]
+        if close:
+            return (
+                f"AICc cannot tell {first.name} from {', '.join(close)} (less than {CLOSE:g} "
+                f"apart); the held-out size is predicted best by {second.name}."
+            )
+        if first is second:
             return f"Both AICc and the held-out size choose {first.name}."
         chosen = f"AICc chooses {first.name}, the held-out size {second.name}"
         return f"{chosen}: neither form is established."
@@ -69,26 +130,43 @@ class FormComparison:
     def summary(self) -> str:
         """Return the scores as a text table."""
         sizes = ", ".join(f"{size:.4g}" for size in self.heldout_sizes)
-        rows = [f"{'form':<22} {'p':>2} {'AICc':>10} {'weight':>7} {'error at ' + sizes:>20}  "]
+        head = f"{'form':<22} {'p':>2} {'AICc':>10} {'weight':>7} {'error at ' + sizes:>18}"
+        rows = [f"{head} {'misfit p':>9}"]
         rows += [
             f"{s.name:<22} {s.num_parameters:>2} {_short(s.aicc):>10} {s.weight:>7.2f} "
-            f"{_short(s.heldout_error):>20}  {'' if s.identified else 'not identified'}".rstrip()
+            f"{_short(s.heldout_error):>18} {_short(s.misfit_p):>9}  {_remark(s)}".rstrip()
             for s in self.scores
         ]
-        return "\n".join([*rows, self.sentence])
+        return "\n".join([*rows, *textwrap.wrap(self.sentence, 100)])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
-            "forms": [null_for_nan(vars(score)) for score in self.scores],
+            "forms": [null_for_nan(vars(s) | {"rejected": s.rejected}) for s in self.scores],
             "loss": self.loss,
             "heldout_sizes": list(self.heldout_sizes),
+            "unranked": list(self.unranked),
             "sentence": self.sentence,
         }
 
 
 def _short(value: float) -> str:
     return f"{value:.4g}" if np.isfinite(value) else "–"
+
+
+def _remark(score: FormScore) -> str:
+    rejected = "rejected" if score.rejected else ""
+    return ", ".join(filter(None, [rejected, "" if score.identified else "not identified"]))
+
+
+def _weakness(score: FormScore) -> str:
+    """Return why the best form is not established, in a sentence."""
+    why = []
+    if score.rejected:
+        why.append(f"it misses the sizes' means (lack of fit, {p_text(score.misfit_p)})")
+    if not score.identified:
+        why.append(f"its parameters are not identified ({score.reason})")
+    return f"But {score.name} is not established: {'; '.join(why)}."
 
 
 def compare_forms(
@@ -101,7 +179,7 @@ def compare_forms(
     holdout: int = 1,
     signed: bool = False,
     horizon: int = 1,
-    **columns: str,
+    **columns: Any,
 ) -> FormComparison:
     """Fit every form and rank them by AICc and by their error at the largest size.
 
@@ -113,8 +191,8 @@ def compare_forms(
     table, x, y, loss, signed, horizon
         As in :func:`fit_law`; ``columns`` names ``seed``, ``fold`` and ``day`` columns.
     forms : sequence of str or Form, optional
-        What to compare; every registered form that suits the axes by default. On a table with
-        several axes forms of one axis are fitted along each.
+        What to compare; every registered form that suits the axes by default, but none of three,
+        which are named. On a table with several axes forms of one axis are fitted along each.
     holdout : int
         How many of the largest sizes (first axis) are held out.
 
@@ -124,17 +202,13 @@ def compare_forms(
     """
     if not isinstance(table, LawTable):
         table = read_table(table, x=x, y=y, signed=signed, **columns)
+    signed = signed or table.signed
     problem = problem_of(table, loss, horizon=horizon, signed=signed)
     heldout_n = table.largest(holdout)
     scores = []
-    for name, form, axes in _candidates(forms, table, signed):
+    for name, form, axes in candidates(forms, table, signed):
         own = replace(problem, x_nd=problem.x_nd[:, axes])
-        fit = fit_form(form, own)
-        error = _heldout_error(form, own, heldout_n) if holdout else float("nan")
-        own_aicc = fit.aicc if np.isfinite(fit.objective) else float("inf")
-        scores.append(
-            FormScore(name, form.num_parameters, own_aicc, 0.0, error, fit.identified, fit.reason)
-        )
+        scores.append(score_form(name, fit_form(form, own), heldout_n))
     if not scores:
         raise FinscaleError(f"no form has the {len(table.axes)} axes of this table.")
     scores.sort(key=lambda score: score.aicc)
@@ -143,10 +217,21 @@ def compare_forms(
     weights = (weights / max(weights.sum(), 1.0)).tolist()
     weighted = tuple(replace(s, weight=w) for s, w in zip(scores, weights, strict=True))
     sizes = np.unique(table.x_nd[heldout_n, 0])
-    return FormComparison(weighted, problem.loss, tuple(sizes.tolist()))
+    return FormComparison(weighted, problem.loss, tuple(sizes.tolist()), problem.num_points)
 
 
-def _candidates(
+def score_form(name: str, fit: Fit, heldout_n: NDArray[np.bool_]) -> FormScore:
+    """Return the scores of a fit to all sizes, some of which (if any) are predicted by the rest."""
+    aicc = fit.aicc if np.isfinite(fit.objective) else float("inf")
+    error = float("nan")
+    if heldout_n.any():
+        error = heldout_error(fit.form, fit.problem, heldout_n)
+    misfit = fit.lack_of_fit.p_value if fit.lack_of_fit else float("nan")
+    parameters = fit.form.num_parameters
+    return FormScore(name, parameters, aicc, 0.0, error, fit.identified, fit.reason, misfit)
+
+
+def candidates(
     forms: Sequence[str | Form] | None, table: LawTable, signed: bool
 ) -> list[tuple[str, Form, list[int]]]:
     """Return (label, form, columns of x) for every form that suits the table."""
@@ -155,6 +240,8 @@ def _candidates(
     for entry in FORMS.values() if forms is None else forms:
         form = FORMS[entry] if isinstance(entry, str) else entry
         form = form.relaxed(form.floor) if signed and form.floor else form
+        if forms is None and len(form.axes) > 1 and form.axes != ("N", "D"):
+            continue  # what the axes stand for is not told by their number: such a form is named
         if len(form.axes) == num_axes:
             found.append((form.name, form, list(range(num_axes))))
         elif form.trend == "flat":
@@ -164,7 +251,8 @@ def _candidates(
     return found
 
 
-def _heldout_error(form: Form, problem: Problem, heldout_n: NDArray[np.bool_]) -> float:
+def heldout_error(form: Form, problem: Problem, heldout_n: NDArray[np.bool_]) -> float:
+    """Return the mean absolute error at sizes that the rest predict; NaN if these are too few."""
     kept = problem.subset(~heldout_n)
     if len(np.unique(kept.x_nd, axis=0)) < form.num_parameters:
         return float("nan")

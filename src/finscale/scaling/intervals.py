@@ -29,6 +29,9 @@ class Estimate:
         Bootstrap intervals; an end is infinite when replicates run to a bound there.
     profile : (float, float) or None
         Profile-likelihood interval, where the loss and the form allow it.
+    default : {"percentile", "profile"}
+        Which of these is quoted: the one that holds the truth as often as it says when sizes and
+        seeds are few (``benchmarks/law_coverage.py``).
     """
 
     name: str
@@ -37,20 +40,31 @@ class Estimate:
     percentile: Interval
     bca: Interval
     profile: Interval | None = None
+    default: str = "percentile"
+
+    @property
+    def interval(self) -> Interval:
+        """The interval that is quoted."""
+        quoted = self.profile if self.default == "profile" else self.percentile
+        assert quoted is not None
+        return quoted
 
     @property
     def low(self) -> float:
-        """Lower end of the percentile interval."""
-        return self.percentile[0]
+        """Lower end of the interval that is quoted."""
+        return self.interval[0]
 
     @property
     def high(self) -> float:
-        """Upper end of the percentile interval."""
-        return self.percentile[1]
+        """Upper end of the interval that is quoted."""
+        return self.interval[1]
 
     def to_dict(self) -> dict[str, Any]:
         """Return numbers that JSON can hold; None for what is not known or not bounded."""
-        return {key: null_for_nan(value) for key, value in vars(self).items() if key != "name"}
+        told = {key: value for key, value in vars(self).items() if key != "name"}
+        return {key: null_for_nan(each) for key, each in told.items()} | {
+            "interval": null_for_nan(self.interval)
+        }
 
 
 def percentile_interval(replicates_R: Array, level: float) -> Interval:

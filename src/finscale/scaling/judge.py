@@ -13,16 +13,19 @@ from finscale.scaling.claim import Statement, Verdict
 from finscale.scaling.covariance import SizeCovariance
 from finscale.scaling.decision import (
     VERDICTS,
+    Decisions,
     Thresholds,
+    VerdictName,
     decide_batch,
-    equivalence_margin,
     redraw,
     thresholds,
+    valley_without,
 )
 from finscale.scaling.digits import number
 from finscale.scaling.intervals import percentile_metric
 from finscale.scaling.measure import negated
-from finscale.scaling.sentences import reasons, sentence
+from finscale.scaling.misfit_shape import CurveShape, ShapeReader
+from finscale.scaling.sentences import NO_DAYS, describing, reasons, resting, sentence
 from finscale.scaling.settlement import Settlement, settlement
 from finscale.scaling.trend import FINE_EXPONENTS, Float, MonotoneFit, SizeAxis, Trends, shape
 
@@ -45,61 +48,90 @@ class Judge:
         self.size_G = self.axis.size_G
         self.mean_1G = covariance.mean_G[None]
         self.matrix_1GG = covariance.matrix_GG[None]
-        self.observed = self.axis.fit(self.mean_1G, self.matrix_1GG)
+        self.observed = self.axis.fit(self.mean_1G, self.matrix_1GG, zoom=True)
         self.falls = bool(self.observed.falls_B[0])
         self.monotone_G = self.observed.monotone(falls=self.falls).predict(self.size_G)[0]
         # studies redrawn as if the loss were flat, followed the better monotone curve, or the
         # turning one
         rng = np.random.default_rng(seed)
-        self.if_flat = self._redrawn(np.zeros(len(self.size_G)), rng)
+        self.flat = redraw(covariance, np.zeros(len(self.size_G)), num_replicates, rng)
+        self.if_flat = self.axis.fit(*self.flat)
         self.if_monotone = self._redrawn(self.monotone_G, rng)
         self.if_turning = self._redrawn(self.observed.turn.predict(self.size_G)[0], rng)
 
     def verdict(self, *, settle: bool) -> Verdict:
         """Return the verdict; ``settle`` works out what would settle an open one."""
-        level = self.statement.level
-        nulls = {"if_flat": self.if_flat, "if_monotone": self.if_monotone}
-        limits = thresholds(self.axis, self.covariance, self.monotone_G, **nulls, level=level)
+        limits = self._limits()
         decisions = decide_batch(
-            self.axis,
-            self.mean_1G,
-            self.matrix_1GG,
-            limits,
-            sesoi=self.statement.sesoi,
-            margin=equivalence_margin(self.covariance, level),
-            trends=self.observed,
+            self.axis, self.mean_1G, self.matrix_1GG, limits, trends=self.observed
         )
         few = self._too_little()
-        name = VERDICTS[int(decisions.code_B[0])]
-        if few and name != "NO-LAW":
-            name = "INDETERMINATE"
+        shows: VerdictName = VERDICTS[int(decisions.code_B[0])]
+        if few and shows != "NO-LAW":
+            shows = "INDETERMINATE"
+        statement = self.statement
+        # the luck of days that runs of one size share is in no number: nothing is decided beyond
+        grounded = self.covariance.num_days > 0 or not statement.shared_days
+        name: VerdictName = shows if grounded else "INDETERMINATE"
         facts = self._facts(limits)
+        facts["shape"] = self._shape(limits, decisions)
+        facts["alike"] = bool(decisions.equivalent_B[0])
+        facts["best_size"] = self._best_size() if shows == "TURNS" else None
+        rests_on = self._rests_on(limits) if shows == "TURNS" else ()
         why: tuple[str, ...] = ()
         settles = None
-        if name == "INDETERMINATE":
-            why = (*few, *reasons(facts, pinned=bool(decisions.pinned_B[0])))
-            if settle and not few:
+        if shows == "INDETERMINATE":
+            why = (*few, *reasons(facts, decisions))
+            if settle and grounded and not few and facts["shape"] is None:
                 seen = bool(decisions.falls_B[0] or decisions.rises_B[0])
                 settles = self._settlement(facts["exponent"] if seen else None)
-        turns = name == "TURNS"
-        facts["best_size"] = self._best_size() if turns else None
+        text = sentence(shows, facts, why, settles) + resting(rests_on, statement.axis)
+        if not grounded:
+            why, text = (*why, NO_DAYS), describing(text, shows)
+        up_to = self._up_to(facts["best_size"]) if facts["best_size"] is not None else None
         return Verdict(
             name=name,
-            sentence=sentence(name, facts, why, settles),
+            shows=shows,
+            sentence=text,
             reasons=why,
             settles=settles,
-            up_to_best=self._up_to(facts["best_size"]) if turns else None,
+            up_to_best=up_to,
             **facts,
         )
+
+    def _limits(self) -> Thresholds:
+        return thresholds(
+            self.axis,
+            self.covariance,
+            self.monotone_G,
+            flat=self.flat,
+            if_flat=self.if_flat,
+            if_monotone=self.if_monotone,
+            if_turning=self.if_turning,
+            level=self.statement.level,
+            sesoi=self.statement.sesoi,
+        )
+
+    def _shape(self, limits: Thresholds, decisions: Decisions) -> CurveShape | None:
+        """Return what the losses look like where no curve describes them, or only a late fall."""
+        said = self.statement
+        measured = self.covariance, limits.alike.margin_GG, limits.misfit
+        reader = ShapeReader(self.axis, said.axis, said.measure, *measured)
+        if not decisions.fits_B[0]:
+            return reader.of_misfit(int(decisions.alone_B[0]))
+        seen = decisions.falls_B[0] or decisions.rises_B[0]
+        undecided = decisions.code_B[0] == VERDICTS.index("INDETERMINATE")
+        return reader.of_open(self.observed, limits.exponent) if seen and undecided else None
 
     @cached_property
     def _fine(self) -> MonotoneFit:
         """The better monotone curve on a grid fine enough to be reported."""
         axis = SizeAxis(self.statement.sizes, FINE_EXPONENTS)
-        return axis.fit(self.mean_1G, self.matrix_1GG).monotone(falls=self.falls)
+        return axis.fit(self.mean_1G, self.matrix_1GG, zoom=True).monotone(falls=self.falls)
 
     def _redrawn(self, truth_G: Float, rng: np.random.Generator) -> Trends:
-        return self.axis.fit(*redraw(self.covariance, truth_G, self.num_replicates, rng))
+        drawn = redraw(self.covariance, truth_G, self.num_replicates, rng)
+        return self.axis.fit(*drawn, zoom=True)
 
     def _facts(self, limits: Thresholds) -> dict[str, Any]:
         observed, flat, monotone = self.observed, self.if_flat, self.if_monotone
@@ -111,7 +143,8 @@ class Judge:
             "p_worsens": _p_value(observed.rise.statistic_B, flat.rise.statistic_B),
             "p_turns": _p_value(observed.turn_over_monotone_B, monotone.turn_over_monotone_B),
             "fits": _p_value(observed.misfit_B, self.if_turning.misfit_B),
-            **self._gain(),
+            "gain": self._gain(),
+            "p_equivalent": limits.alike.p_value(self.mean_1G, self.matrix_1GG),
             "direction": {"rises": "rising", "falls": "falling"}[
                 self.statement.measure.moves(better=self.falls)
             ],
@@ -151,16 +184,12 @@ class Judge:
         close = f"the sizes span ×{span:.2g}, and less than ×{LEAST_SPAN:g} shows no law"
         return (few,) * (len(sizes) < LEAST_SIZES) + (close,) * (span < LEAST_SPAN)
 
-    def _gain(self) -> dict[str, Any]:
+    def _gain(self) -> Metric:
         from scipy.stats import t
 
         value, error, degrees = self.covariance.difference(0, -1)
         half = error * float(t.ppf(1 - self.statement.level / 2, degrees))
-        beyond = (self.statement.sesoi - abs(value)) / error if error > 0 else np.inf
-        return {
-            "gain": Metric(value, value - half, value + half),
-            "p_equivalent": float(t.sf(beyond, degrees)),
-        }
+        return Metric(value, value - half, value + half)
 
     def _exponent(self, threshold: float) -> Metric:
         low_B, high_B = self._fine.exponent_interval(threshold)
@@ -177,8 +206,16 @@ class Judge:
         best, drawn_B = (each.turn.best_size() for each in (self.observed, self.if_turning))
         return percentile_metric(float(best[0]), drawn_B, 1 - self.statement.level)
 
+    def _rests_on(self, limits: Thresholds) -> tuple[float, ...]:
+        """Return the sizes without any one of which no valley is seen."""
+        one = self.mean_1G[0], self.matrix_1GG[0], limits.alike.margin_GG
+        sizes = enumerate(self.statement.sizes)
+        return tuple(size for index, size in sizes if not valley_without(index, *one))
+
     def _held_out(self) -> tuple[float, float]:
-        inner = self.axis.without_largest().fit(self.mean_1G[:, :-1], self.matrix_1GG[:, :-1, :-1])
+        inner = self.axis.without_largest().fit(
+            self.mean_1G[:, :-1], self.matrix_1GG[:, :-1, :-1], zoom=True
+        )
         fit = inner.monotone(falls=self.falls)
         largest, constant = float(self.mean_1G[0, -1]), float(inner.constant_B[0])
         predicted = float(fit.predict(self.size_G[-1:])[0, 0])

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from finscale.errors import FinscaleError
+from finscale.calling import spoken
 from finscale.scaling import law_plot, law_text
-from finscale.scaling.estimates import estimates_of
+from finscale.scaling.axes import form_for, with_axes_checked
+from finscale.scaling.dropping import drop_runs, drops_unfinished, with_seeds
+from finscale.scaling.estimates import estimates_of, unidentified_estimates
 from finscale.scaling.fit import Fit, fit_form
-from finscale.scaling.forms import FORMS, Form
-from finscale.scaling.intervals import Estimate
+from finscale.scaling.form_choice import choose_form
+from finscale.scaling.forms import Form
+from finscale.scaling.forms.fixed import fixed
+from finscale.scaling.grouped import num_groups
+from finscale.scaling.law_draws import redrawn
 from finscale.scaling.law_numbers import LawNumbers
 from finscale.scaling.problem import problem_of
-from finscale.scaling.quantities import quantities_of
-from finscale.scaling.resample import left_out, resample
 from finscale.scaling.table import LawTable, read_table
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ class Law(LawNumbers):
         return law_text.one_line(self)
 
 
+@spoken('fit_law("runs.csv", x="parameters", y="loss")')
 def fit_law(
     table: Any,
     x: str | Sequence[str] = "parameters",
@@ -51,9 +55,9 @@ def fit_law(
     *,
     form: str | Form = "auto",
     loss: str = "auto",
-    seed: str = "seed",
-    fold: str = "fold",
-    day: str = "day",
+    seed: str | None = None,
+    fold: str | None = None,
+    day: str | None = None,
     signed: bool = False,
     covariance: ArrayLike | None = None,
     holdout: int = 0,
@@ -62,6 +66,10 @@ def fit_law(
     num_replicates: int = 2000,
     level: float = 0.95,
     random_seed: int = 0,
+    fix: Mapping[str, float | str] | None = None,
+    drop: Sequence[str] = (),
+    seeds: Literal["mean", "median"] = "mean",
+    **reading: Any,
 ) -> Law:
     r"""Fit a scaling law to a table of runs, with bootstrap intervals.
 
@@ -76,13 +84,15 @@ def fit_law(
     y : str
         Loss column.
     form : str or Form
-        A name of ``FORMS``; ``"auto"``: a power with a floor, Hoffmann's surface for two axes.
-    loss : {"auto", "least_squares", "gls", "huber"}
+        A name of ``FORMS``; ``"auto"``: Hoffmann's surface for two axes; for one a power with a
+        floor, unless the table rejects it and another form is far better by AICc and at the
+        largest size (:mod:`finscale.scaling.form_choice`). A form of three axes is named.
+    loss : {"auto", "least_squares", "log_least_squares", "gls", "huber"}
         What is minimised. ``"auto"``: GLS with the covariance across sizes where daily losses or a
         ``covariance`` are given, else Huber for surfaces (as the literature has it) and least
         squares for one axis: at financial signal sizes Huber's 1e-3 is as large as the signal.
-    seed, fold, day : str
-        Columns used when the table has them.
+    seed, fold, day : str, optional
+        Columns of independent runs, folds and decision days, recognised by usual names where None.
     signed : bool
         Losses are differences from a baseline: they, and the floor, may be negative.
     covariance : array, ``[n, n]``, optional
@@ -95,6 +105,16 @@ def fit_law(
         Mean block of days; Politis and White's choice by default.
     num_replicates, level, random_seed
         Of the bootstrap.
+    fix : mapping of str to float or str, optional
+        Parameters to hold at a number or tied to another: ``{"E": 0, "alpha": "beta"}``; see
+        :func:`finscale.scaling.forms.fixed.fixed`. They are not estimated and count in nothing.
+    drop : sequence of str
+        Rules by which runs are left out, ``"diverged"`` or ``"outlying"``, or single runs as
+        ``SIZE:SEED`` (:func:`drop_runs`).
+    seeds : {"mean", "median"}
+        What a size's loss is: over its seeds. A median is not moved by a run that blew up.
+    **reading
+        What else :func:`read_table` is told: ``higher_is_better``, ``average``, ``where`` …
 
     Raises
     ------
@@ -117,53 +137,67 @@ def fit_law(
     0.4
     """
     if not isinstance(table, LawTable):
-        table = read_table(table, x=x, y=y, seed=seed, fold=fold, day=day, signed=signed)
-    form = _form(form, table, signed)
+        columns: dict[str, Any] = {"seed": seed, "fold": fold, "day": day}
+        unfinished = drops_unfinished(drop)
+        table = read_table(
+            table, x=x, y=y, **columns, signed=signed, unfinished=unfinished, **reading
+        )
+    table = with_seeds(drop_runs(table, drop), seeds)
+    signed = signed or table.signed
+    is_chosen = form == "auto" and len(table.axes) == 1 and not fix
+    named = None if is_chosen else fixed(_form(form, table, signed), fix or {})
+    table = table if named is None else with_axes_checked(table, named)
     heldout_n = table.largest(holdout)
     kept = table.rows(~heldout_n)
     known = None if covariance is None else np.asarray(covariance, dtype=np.float64)
     if known is not None:
         known = known[np.ix_(~heldout_n, ~heldout_n)]
     problem = problem_of(kept, loss, covariance=known, horizon=horizon, signed=signed)
-    fit = fit_form(form, problem, level=level)
-    if len(kept.axes) == 1 and (kept.seeds_n.max() == 1):
+    if known is None and kept.errors_nS is not None:
+        known = problem.covariance_nn
+    chosen = ""
+    if named is None:
+        choice = choose_form(problem, signed=signed, level=level)
+        fit, chosen = choice.fit, choice.sentence
+    else:
+        fit = fit_form(named, problem, level=level)
+    fit = replace(fit, flags=(*fit.flags, *_of_one_run(kept)))
+    if len(kept.axes) == 1 and kept.seeds_n.max() == 1 and num_groups(kept) != 1:
         fit = replace(fit, flags=(*fit.flags, "one seed a size: luck of the seed is not seen"))
     if not fit.identified:
-        return _unidentified_law(table, fit, heldout_n, level)
-    draws = resample(
+        return _unidentified_law(table, fit, heldout_n, level, chosen)
+    draws, left = redrawn(
         kept,
+        fit,
+        known,
         num_replicates=num_replicates,
         seed=random_seed,
         block_length=block_length,
-        fitted_n=form.predict(problem.x_nd, fit.theta_p),
-        leverage_n=fit.diagnostics.leverage_n,
-        covariance_nn=known,
     )
-    batch = problem.batch(form, draws.y_Rn, draws.weights_Rn)
-    left = None if known is not None else left_out(kept)
+    batch = fit.problem.batch(fit.form, draws.y_Rn, draws.weights_Rn)
     estimates = estimates_of(fit, batch, left, table.axes, level)
-    return Law(
-        table, fit, estimates, batch.params_Rp, draws.scheme, draws.block_length, heldout_n, level
+    drawn = batch.params_Rp, draws.scheme, draws.block_length
+    return Law(table, fit, estimates, *drawn, heldout_n, level, chosen)
+
+
+def _of_one_run(table: LawTable) -> tuple[str, ...]:
+    """Return the caveat of a learning curve: rows that are all checkpoints of one run."""
+    if num_groups(table) != 1:
+        return ()
+    return (
+        "all rows are checkpoints of one run: the curve and its intervals describe that run, and "
+        "say nothing of how another would go",
     )
 
 
 def _form(form: str | Form, table: LawTable, signed: bool) -> Form:
-    if isinstance(form, str):
-        auto = {1: "power_floor", 2: "hoffmann", 3: "data_constrained"}
-        if form == "auto" and len(table.axes) not in auto:
-            raise FinscaleError(
-                f"no form has {len(table.axes)} size axes.", hint="name at most three"
-            )
-        form = FORMS[auto[len(table.axes)] if form == "auto" else form]
-    form.columns(table.x_nd)
+    form = form_for(form, table) if isinstance(form, str) else form
     return form.relaxed(form.floor) if signed and form.floor else form
 
 
-def _unidentified_law(table: LawTable, fit: Fit, heldout_n: NDArray[np.bool_], level: float) -> Law:
-    unknown = (float("nan"), float("nan"))
-    estimates = {
-        q.name: Estimate(q.name, q.meaning, float("nan"), unknown, unknown)
-        for q in quantities_of(fit.form, fit.problem.x_nd, table.axes)
-    }
+def _unidentified_law(
+    table: LawTable, fit: Fit, heldout_n: NDArray[np.bool_], level: float, chosen: str
+) -> Law:
+    estimates = unidentified_estimates(fit, table.axes, level)
     nothing = np.full((0, fit.form.num_parameters), np.nan)
-    return Law(table, fit, estimates, nothing, "nothing", None, heldout_n, level)
+    return Law(table, fit, estimates, nothing, "nothing", None, heldout_n, level, chosen)

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from finscale.files import null_for_nan
+from finscale.scaling.estimates import region_of
 from finscale.scaling.fit import Fit
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.intervals import Estimate
+from finscale.scaling.outliers import OutlyingRun, outlying_runs
+from finscale.scaling.prediction import Prediction, with_new_run
+from finscale.scaling.profile import Region
 from finscale.scaling.table import LawTable
-
-
-class Prediction(NamedTuple):
-    """A law's loss at some sizes, with an interval for the curve (not for a single new run)."""
-
-    mean: Array
-    low: Array
-    high: Array
 
 
 @dataclass(frozen=True)
@@ -70,6 +67,8 @@ class LawNumbers:
         Sizes that were kept out of the fit.
     level : float
         Of every interval.
+    chosen : str
+        How the form was chosen, in a sentence; empty where it was named.
     """
 
     table: LawTable
@@ -80,6 +79,7 @@ class LawNumbers:
     block_length: float | None
     heldout_n: NDArray[np.bool_]
     level: float
+    chosen: str = ""
 
     @property
     def form(self) -> Form:
@@ -97,6 +97,11 @@ class LawNumbers:
         return self.fit.reason
 
     @property
+    def outlying(self) -> tuple[OutlyingRun, ...]:
+        """Runs that stand apart from the other seeds of their size."""
+        return outlying_runs(self.table.runs_nS, self.table.x_nd, self.table.labels)
+
+    @property
     def params(self) -> dict[str, float]:
         """Parameters by name; NaN where not identified."""
         return self.fit.params
@@ -105,24 +110,47 @@ class LawNumbers:
         """Return an estimate by name: a parameter, ``"gain_x10"``, ``"a"``."""
         return self.estimates[name]
 
-    def predict(self, x: ArrayLike) -> Prediction:
-        """Return the loss at sizes x, with the interval of the curve.
+    @cached_property
+    def _region(self) -> Region | None:
+        return region_of(self.fit, self.level)
+
+    def predict(self, x: ArrayLike, level: float | None = None) -> Prediction:
+        """Return the loss at sizes x, with intervals of the curve and of one new run.
+
+        The interval of the curve is of the same kind as those of :class:`Estimate`: by profile
+        likelihood where the loss and the form allow it, else from the bootstrap.
 
         Parameters
         ----------
         x : array, ``[m]`` or ``[m, d]``
             Sizes in the units of the table.
+        level : float, optional
+            Coverage of both intervals; the law's own by default.
 
         Returns
         -------
         Prediction
-            ``mean, low, high``, each ``[m]``; NaN throughout when the law is not identified.
+            ``mean, low, high`` and ``run_low, run_high``, each ``[m]``; NaN throughout when the law
+            is not identified.
         """
+        if level is not None and level != self.level:
+            return replace(self, level=level).predict(x)
+        curve, kept = self._curve(x), self.table.rows(~self.heldout_n)
+        return with_new_run(curve, self.form.columns(x), kept, self.fit, self.level)
+
+    def _curve(self, x: ArrayLike) -> Prediction:
+        """Return the loss at sizes x with the interval of the curve."""
         x_nd = self.form.columns(x)
         if not self.identified:
             unknown = np.full(len(x_nd), np.nan)
             return Prediction(unknown, unknown, unknown)
         mean = self.form.predict(x_nd, self.fit.theta_p)
+        if self._region is not None:
+            x0_d = self.form.reference_sizes(self.fit.problem.x_nd)
+            basis_GnK = self.form.basis(x_nd / x0_d, self._region.grid_GQ)
+            own = self.form.offset
+            offset_Gn = None if own is None else own(x_nd / x0_d, self._region.grid_GQ)
+            return Prediction(mean, *self._region.combination(basis_GnK, offset_Gn))
         curves_Rn = self.form.predict(x_nd, self.replicates_Rp)
         tail = (1 - self.level) / 2
         low, high = np.nanquantile(curves_Rn, [tail, 1 - tail], axis=0)
@@ -163,5 +191,8 @@ class LawNumbers:
             },
             "estimates": {name: e.to_dict() for name, e in self.estimates.items()},
             "heldout": [held.to_dict() for held in self.heldout],
+            "chosen": self.chosen,
+            "outlying": [asdict(run) for run in self.outlying],
+            "seeds": self.table.seeds,
             "notes": list(self.table.notes),
         }

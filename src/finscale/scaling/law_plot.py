@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +35,17 @@ def plot(law: LawNumbers, ax: Axes | None = None) -> Axes:
 
         ax = plt.subplots(figsize=(7.0, 4.4), layout="constrained")[1]
     (_curve if len(law.table.axes) == 1 else _surface)(law, ax)
-    _dress(law, ax)
+    dress(law, ax, law.table.y_n)
     return ax
 
 
 def save(law: LawNumbers, path: Path) -> None:
     """Write the figure to a file whose ending names the format: png, svg or pdf."""
+    save_figure(lambda ax: plot(law, ax), path)
+
+
+def save_figure(draw: Callable[[Axes], object], path: Path) -> None:
+    """Write what is drawn on one pair of axes to a file: png, svg or pdf."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -49,7 +55,7 @@ def save(law: LawNumbers, path: Path) -> None:
     if suffix not in dated:
         raise FinscaleError(f"{path} is no figure.", hint="end it in .png, .svg or .pdf")
     figure = Figure(figsize=(7.0, 4.4), layout="constrained")
-    plot(law, figure.subplots())
+    draw(figure.subplots())
     with atomic_path(path) as temporary, rc_context({"svg.hashsalt": "finscale"}):
         figure.savefig(temporary, format=suffix, dpi=130, metadata=dated[suffix])
 
@@ -75,7 +81,7 @@ def _curve(law: LawNumbers, ax: Axes) -> None:
     mean, low, high = law.predict(x_m)
     fitted, label, name = x_m <= size_n[~out].max(), law.form.equation, law.form.exponent
     if name:
-        label += f",  {name} = {number(law[name].value)} {interval(law[name].percentile)}"
+        label += f",  {name} = {number(law[name].value)} {interval(law[name].interval)}"
     ax.fill_between(x_m, low, high, color=CURVE, alpha=0.14, lw=0, zorder=1)
     ax.plot(x_m[fitted], mean[fitted], color=CURVE, lw=2, zorder=3, label=label)
     ax.plot(x_m[~fitted], mean[~fitted], color=CURVE, lw=1.6, ls=(0, (4, 2)), zorder=3)
@@ -102,9 +108,10 @@ def _surface(law: LawNumbers, ax: Axes) -> None:
         volume_m = np.geomspace(volume_n.min(), volume_n.max() * 10, 200)
         mean, low, high = law.predict(frontier(law, volume_m))
         ax.fill_between(volume_m, low, high, color=CURVE, alpha=0.16, lw=0, zorder=1)
-        a = law["a"]
-        power = f"{number(a.value)} {interval(a.percentile)}"
-        label = f"best split: {table.axes[0]} ∝ compute^{power}"
+        label = f"best split of {table.axes[0]} and {table.axes[1]}"
+        if "a" in law.estimates:
+            power = f"{number(law['a'].value)} {interval(law['a'].interval)}"
+            label = f"best split: {table.axes[0]} ∝ compute^{power}"
         ax.plot(volume_m, mean, color=CURVE, lw=2, zorder=2, label=label)
 
 
@@ -114,14 +121,15 @@ def frontier(law: LawNumbers, volume_m: Array) -> Array:
     :math:`N = (\alpha A / \beta B)^{1/(\alpha+\beta)} (ND)^{\beta/(\alpha+\beta)}` (Hoffmann et al.
     2022, equation 4).
     """
-    p = law.params
+    p = {name: float(value) for name, value in law.form.named(law.fit.theta_p).items()}
     total = p["alpha"] + p["beta"]
     scale = (p["alpha"] * p["A"] / (p["beta"] * p["B"])) ** (1 / total)
     size_m = scale * volume_m ** (p["beta"] / total)
     return np.stack([size_m, volume_m / size_m], axis=-1)
 
 
-def _dress(law: LawNumbers, ax: Axes) -> None:
+def dress(law: LawNumbers, ax: Axes, y_n: Array) -> None:
+    """Give axes their scales, labels and legend; ``y_n`` are all losses drawn on them."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     axes = law.table.axes
@@ -130,7 +138,6 @@ def _dress(law: LawNumbers, ax: Axes) -> None:
     if len(axes) == 1:
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
     ax.xaxis.set_minor_formatter(NullFormatter())
-    y_n = law.table.y_n
     # Powers of ten are no use as ticks for losses that differ in the third decimal.
     if y_n.min() > 0:
         ax.set_yscale("log")

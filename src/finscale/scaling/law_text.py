@@ -9,8 +9,15 @@ import numpy as np
 from finscale.config.quantities import format_count
 from finscale.scaling.intervals import Interval
 from finscale.scaling.law_numbers import LawNumbers
+from finscale.scaling.outliers import outlying_words
+from finscale.scaling.sentences import p_text
 
 _WIDTH = 100
+#: Why two figures for the same tenfold may differ.
+VERDICTS_DIFFER = (
+    "as `finscale plan` says; a verdict's figure may differ: its curve may level off below zero, "
+    "and it weighs sizes by the errors of days and seeds"
+)
 _LABEL = 12
 
 
@@ -33,24 +40,27 @@ def one_line(law: LawNumbers) -> str:
     if not law.identified:
         return f"Law({law.form.name}, NOT IDENTIFIED: {law.reason}; {shape})"
     told = [
-        f"{name} = {number(law[name].value)} {interval(law[name].percentile)}"
+        f"{name} = {number(law[name].value)} {interval(law[name].interval)}"
         for name in law.form.names
         if name not in law.fit.unidentified
     ]
     untold = [f"{name} not identified" for name in law.fit.unidentified]
-    return f"Law({law.form.name}: {', '.join(told + untold)}; {shape})"
+    tested = law.fit.lack_of_fit
+    misfit = f"; MISFIT {p_text(tested.p_value)}" if tested and tested.rejected else ""
+    return f"Law({law.form.name}: {', '.join(told + untold)}; {shape}{misfit})"
 
 
 def summary(law: LawNumbers) -> str:
     """Return what was fitted to what, estimates with intervals, diagnostics and warnings."""
-    lines = [f"{law.form.name:<{_LABEL}} {law.form.equation}", *_facts(law), ""]
+    lines = [*_row(law.form.name, law.form.equation), *_facts(law), ""]
     if law.identified:
         blocks = f", blocks of {law.block_length:.1f} days on average" if law.block_length else ""
         drawn = f"{len(law.replicates_Rp):,} replicates of {law.scheme}{blocks}"
-        lines += [*_estimates(law), "", *_row("bootstrap", drawn)]
+        lines += [*_estimates(law), "", *_tenfold(law), *_row("bootstrap", drawn)]
     else:
         lines += _row("result", f"NOT IDENTIFIED: {law.reason}")
-    lines += _diagnostics(law)
+        lines += _still_told(law)
+    lines += [*_lack_of_fit(law), *_diagnostics(law)]
     for held in law.heldout if law.identified else []:
         inside = "inside" if held.low <= held.observed <= held.high else "outside"
         lines += _row(
@@ -61,6 +71,9 @@ def summary(law: LawNumbers) -> str:
     untold = law.fit.unidentified.items() if law.identified else ()
     remarks = [("not told", f"{name}: {why}") for name, why in untold]
     remarks += [("beware", flag) for flag in law.fit.flags]
+    if apart := law.outlying:
+        advice = " They count; --drop outlying leaves them out, --seeds median lets none decide."
+        remarks.append(("apart", outlying_words(apart) + advice))
     remarks += [("note", note) for note in law.table.notes]
     return "\n".join([*lines, *(line for remark in remarks for line in _row(*remark))])
 
@@ -90,18 +103,71 @@ def _facts(law: LawNumbers) -> list[str]:
     unit = "days" if kept.has_days else "folds"
     days = f" · {cells:,} {unit}" if cells > 1 else ""
     loss = law.fit.problem.loss
-    points = f"{kept.num_sizes} sizes × {each} seed{'' if each == '1' else 's'}{days} · {spans}"
-    return [*_row("points", points), *_row("fitted", f"{kept.loss} by {loss}: {LOSSES[loss]}")]
+    over = ", medians over them" if kept.seeds == "median" else ""
+    noun = "seed" if each == "1" else "seeds"
+    points = f"{kept.num_sizes} sizes × {each} {noun}{over}{days} · {spans}"
+    chosen = _row("form", law.chosen) if law.chosen else []
+    return [
+        *chosen,
+        *_row("points", points),
+        *_row("fitted", f"{kept.loss} by {loss}: {LOSSES[loss]}"),
+    ]
 
 
 def _estimates(law: LawNumbers) -> list[str]:
-    level = f"{law.level:.0%}"
-    head = f"{'':<{_LABEL}} {'estimate':>10}   {level + ' percentile':<20} {'BCa':<20} profile"
+    """Return every number with its three intervals, the kind that is quoted first."""
+    kinds = ["percentile", "bca", "profile"]
+    quoted = "profile" if any(e.default == "profile" for e in law.estimates.values()) else kinds[0]
+    kinds.sort(key=lambda kind: kind != quoted)
+    names = [kind.replace("bca", "BCa") for kind in kinds]
+    first, second, third = f"{law.level:.0%} {names[0]}", *names[1:]
+    head = f"{'':<{_LABEL}} {'estimate':>10}   {first:<20} {second:<20} {third}"
     return [head] + [
-        f"{e.name:<{_LABEL}} {number(e.value):>10}   {interval(e.percentile):<20} "
-        f"{interval(e.bca):<20} {interval(e.profile)}"
+        f"{e.name:<{_LABEL}} {number(e.value):>10}   "
+        + " ".join(f"{interval(getattr(e, kind)):<20}" for kind in kinds).rstrip()
         for e in law.estimates.values()
     ]
+
+
+def _still_told(law: LawNumbers) -> list[str]:
+    """Return the intervals of a law that is not identified, where they exclude anything."""
+    told = [
+        f"{e.name} {interval(e.interval)}"
+        for e in law.estimates.values()
+        if np.isfinite(e.interval).any() and e.name not in {p.name for p in law.form.linear}
+    ]
+    return _row("still told", f"at {law.level:.0%}: {' · '.join(told)}") if told else []
+
+
+def _tenfold(law: LawNumbers) -> list[str]:
+    """Return the gain of the next tenfold along each axis, and what other figures rest on."""
+    lines = []
+    for name, estimate in law.estimates.items():
+        if not name.startswith("gain_x10") or np.isnan(estimate.value):
+            continue
+        axis = next((i for i, a in enumerate(law.form.axes) if name == f"gain_x10_{a}"), 0)
+        top = float(law.fit.problem.x_nd[:, axis].max())
+        moved = "falls" if estimate.value >= 0 else "rises"
+        ends = estimate.interval if estimate.value >= 0 else (-estimate.high, -estimate.low)
+        lines += _row(
+            "×10",
+            f"from {format_count(top)} to {format_count(10 * top)} {law.table.axes[axis]} the loss "
+            f"{moved} by {number(abs(estimate.value))} {interval(ends)} under {law.form.name}, "
+            + (VERDICTS_DIFFER if len(law.form.axes) == 1 else "as `finscale plan` says"),
+        )
+    return lines
+
+
+def _lack_of_fit(law: LawNumbers) -> list[str]:
+    tested = law.fit.lack_of_fit
+    if tested is None:
+        if np.isnan(law.fit.objective):
+            return []
+        return _row("lack of fit", "not tested: nothing but the curve tells the size of the error")
+    first, second = (number(each) for each in tested.degrees)
+    test = f"F({first}, {second}) = {number(tested.statistic)}, {p_text(tested.p_value)}"
+    found = "REJECTED" if tested.rejected else "none seen"
+    return _row("lack of fit", f"{found}: {test}, against {tested.against}")
 
 
 def _diagnostics(law: LawNumbers) -> list[str]:

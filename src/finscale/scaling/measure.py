@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from finscale.errors import DataError
 from finscale.evaluation.bootstrap import Metric
+from finscale.scaling.column_names import words
+
+#: Words in the names of outcomes for which higher is better, those that end at 1 first.
+_UP_TO_ONE = words("accuracy acc auc auroc auprc f1 precision recall r2 r² rsquared")
+_HIGHER = _UP_TO_ONE | words(
+    "ic icir ir sharpe sortino calmar return returns pnl profit mcc corr correlation score skill "
+    "likelihood reward hit win wins information spearman pearson kendall bleu rouge ndcg iou "
+    "dice elo wealth utility gain"
+)
+#: Words that say the opposite whatever else a name holds: ``return_mse``, ``neg_sharpe``.
+_LOWER = words(
+    "loss losses logloss error err nll mse mae rmse mape smape mase entropy ce bce xent brier crps "
+    "perplexity ppl bpb bits nats pinball deviance regret drawdown neg negative minus variance "
+    "volatility"
+)
+_NATS = words("nats nll logloss xent ce bce")
+_BITS = words("bits bpb bpc")
 
 Number = TypeVar("Number", float, NDArray[np.float64])
 
@@ -71,6 +90,13 @@ class Measure:
         return f"{number} {self.unit}".rstrip()
 
     @property
+    def fitted(self) -> str:
+        """What is fitted, in terms of the outcome: ``loss``, ``1 - AUC``, ``-Sharpe ratio``."""
+        if not self.higher_is_better:
+            return self.title
+        return f"{self.best:g} - {self.title}" if self.best else f"-{self.title}"
+
+    @property
     def gain(self) -> str:
         """An improvement, in words: ``gain``, ``gain in AUC``."""
         return f"gain in {self.title}" if self.higher_is_better else "gain"
@@ -79,6 +105,74 @@ class Measure:
     def gained(self) -> str:
         """What an improvement brings, in words: ``loss saved``, ``AUC gained``."""
         return f"{self.title} {'gained' if self.higher_is_better else 'saved'}"
+
+
+def measure_of_column(
+    column: str,
+    values: NDArray[np.float64],
+    *,
+    higher_is_better: bool | None = None,
+    best: float | None = None,
+    unit: str | None = None,
+    place: str = "the table",
+) -> Measure:
+    """Return what a column of results measures.
+
+    Parameters
+    ----------
+    column : str
+        Its name.
+    values : array
+        Its values: a share of right answers ends at 1 unless some lie above.
+    higher_is_better : bool, optional
+        Which way it improves; None is a loss, unless the name says otherwise: that is a question.
+    best : float, optional
+        The highest value there can be, where higher is better; 1 for an AUC, an accuracy or an R²
+        whose values are all at most 1, else none.
+    unit : str, optional
+        Of the values; nats or bits where the name says so, else none.
+
+    Raises
+    ------
+    DataError
+        If the name is that of an outcome for which higher is usually better and
+        ``higher_is_better`` is None; if ``best`` is given for a loss, or a value lies above it.
+
+    Examples
+    --------
+    >>> measure_of_column("test_auc", np.array([0.6, 0.7]), higher_is_better=True).best
+    1.0
+    """
+    own = words(column)
+    turned = own & _LOWER or re.match(r"\s*1\s*[-−_]", column)  # 1 - AUC is a loss
+    if higher_is_better is None and own & _HIGHER and not turned:
+        raise DataError(
+            f"{place}: of a column named {column!r} more is usually better, and a law is fitted to "
+            "what falls.",
+            hint="say --higher-is-better or --lower-is-better (in Python higher_is_better=True or "
+            "False)",
+        )
+    if best is not None and not higher_is_better:
+        raise DataError(
+            f"{column!r} is a loss, which has no best value.",
+            hint="--best goes with --higher-is-better",
+        )
+    if unit is None:
+        in_nats = own & _NATS or {"log", "loss"} <= own or {"cross", "entropy"} <= own
+        unit = "bits" if own & _BITS else "nats" if in_nats else ""
+    title = re.split(r"[./]", column)[-1] or column
+    many = "losses" if title == "loss" else f"{title} values"
+    if not higher_is_better:
+        return Measure(title, unit, many=many)
+    highest = float(values.max())
+    if best is None:
+        best = 1.0 if own & _UP_TO_ONE and highest <= 1.0 else 0.0
+    elif highest > best:
+        raise DataError(
+            f"{place}: {column} reaches {highest:g}, above its best value of {best:g}.",
+            hint="give the highest value that there can be, or leave --best away",
+        )
+    return Measure(title, unit, higher_is_better=True, best=best, many=many)
 
 
 #: What verdicts are about unless a study says otherwise.

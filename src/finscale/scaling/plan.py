@@ -22,6 +22,7 @@ from finscale.scaling.covariance import size_covariance
 from finscale.scaling.digits import number
 from finscale.scaling.intervals import percentile_metric
 from finscale.scaling.law import Law
+from finscale.scaling.measure import LOSS, Measure, negated
 from finscale.scaling.sentences import interval, size
 
 Float = NDArray[np.float64]
@@ -36,9 +37,9 @@ _GRID = 600
 class Gain:
     """What ten times one axis would bring, from ``start``, the largest size measured.
 
-    The loss saved; time and price of training the grown model, None where they do not follow from
-    the axis; and the smallest gain that the test set can see with 80 % power, None where its noise
-    is unknown.
+    The loss saved, as `law fit` says it for the same table; time and price of training the grown
+    model, None where they do not follow from the axis; the smallest gain that the test set can see
+    with 80 % power, None where its noise is unknown; and the form of the law that says so.
     """
 
     axis: str
@@ -47,6 +48,7 @@ class Gain:
     seconds: float | None
     price: float | None
     detectable: float | None
+    form: str = ""
 
     @property
     def clears(self) -> bool | None:
@@ -74,6 +76,8 @@ class Plan:
         One for each axis.
     cost : CostModel
         What was assumed.
+    measure : Measure
+        What the law is about; ``loss`` and gains are its losses, the words its own values.
     """
 
     num_parameters: Metric
@@ -85,6 +89,7 @@ class Plan:
     beyond: float
     gains: tuple[Gain, ...]
     cost: CostModel
+    measure: Measure = LOSS
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers for JSON."""
@@ -96,9 +101,10 @@ class Plan:
     def summary(self) -> str:
         """Return the plan in sentences."""
         low, high = size(self.num_parameters.low), size(self.num_parameters.high)
+        title = self.measure.title
         lines = [
             f"best      {size(self.num_parameters.value)} parameters [{low}, {high}] on "
-            f"{size(self.num_samples.value)} samples: loss {interval(self.loss)}, "
+            f"{size(self.num_samples.value)} samples: {title} {self._value(self.loss)}, "
             f"{_duration(self.seconds)}{self._money(self.price)}"
         ]
         if self.limited_by_data:
@@ -112,15 +118,33 @@ class Plan:
                 cost = f", {_duration(gain.seconds)}{self._money(gain.price or 0.0)}"
             lines.append(
                 f"×10       {gain.axis} from {size(gain.start)}, the largest measured: "
-                f"loss falls by {interval(gain.gain)}{cost}; {_visibility(gain)}"
+                f"{title} {self._moves(gain.gain)}{_under(gain)}{cost}; {_visibility(gain)}"
             )
         return "\n".join(lines)
 
     def __repr__(self) -> str:
         return self.summary()
 
+    def _value(self, loss: Metric) -> str:
+        """Return a loss as what is measured, with its interval and unit."""
+        shown = self.measure.shown
+        own = Metric(shown(loss.value), shown(loss.low), shown(loss.high))
+        if self.measure.higher_is_better:
+            own = Metric(own.value, own.high, own.low)
+        return self.measure.amount(interval(own))
+
+    def _moves(self, gain: Metric) -> str:
+        """Say which way, and how far, the outcome goes for a gain, which may be a loss."""
+        better = gain.value >= 0
+        amount = self.measure.amount(interval(gain if better else negated(gain)))
+        return f"{self.measure.moves(better=better)} by {amount}"
+
     def _money(self, price: float) -> str:
         return f", {self.cost.currency}{price:,.2f}" if self.cost.price_per_hour else ""
+
+
+def _under(gain: Gain) -> str:
+    return f" under {gain.form}, as `law fit` says" if gain.form else ""
 
 
 def _visibility(gain: Gain) -> str:
@@ -192,9 +216,11 @@ def plan(
     gains = [_gain_of(sizes, axis, cost, detectable) for axis in moving]
     for name, other in (also or {}).items():
         estimate = other.estimates["gain_x10"]
-        gain = Metric(estimate.value, *estimate.percentile)
+        gain = Metric(estimate.value, *estimate.interval)
         top = float(other.table.x_nd[:, 0].max())
-        gains.append(Gain(name, top, gain, None, None, _detectable(other, test_days, noise)))
+        gains.append(
+            Gain(name, top, gain, None, None, _detectable(other, test_days, noise), other.form.name)
+        )
     return Plan(
         num_parameters=percentile_metric(best, best_R, law.level),
         num_samples=percentile_metric(data, data_R, law.level),
@@ -205,6 +231,7 @@ def plan(
         beyond=best / float(law.table.x_nd[:, 0].max()),
         gains=tuple(gains),
         cost=cost,
+        measure=law.table.measure,
     )
 
 
@@ -228,7 +255,9 @@ class _Sizes:
 
     def predict(self, sizes_X2: Float, theta_Rp: Float) -> Float:
         """Return losses ``[R, X]`` of parameters and samples."""
-        unique_X = np.full(len(sizes_X2), self.unique, dtype=np.float64)
+        # a training that sees fewer samples than there are sees each of them once
+        unique_X = np.full(len(sizes_X2), np.inf if self.unique is None else self.unique)
+        unique_X = np.minimum(unique_X, sizes_X2[:, 1])
         return self.law.form.predict(
             np.column_stack([sizes_X2, unique_X])[:, : self.num_axes], theta_Rp
         )
@@ -261,10 +290,11 @@ def _gain_of(sizes: _Sizes, axis: int, cost: CostModel, detectable: float | None
     return Gain(
         axis=law.table.axes[axis],
         start=float(largest_d[axis]),
-        gain=Metric(estimate.value, *estimate.percentile),
+        gain=Metric(estimate.value, *estimate.interval),
         seconds=seconds,
         price=seconds / 3600 * cost.price_per_hour,
         detectable=detectable,
+        form=law.form.name,
     )
 
 

@@ -18,7 +18,8 @@ class Quantity:
 
     ``of`` maps parameters ``[R, p]`` to ``[R]``. Where the number is linear given the exponents,
     ``weights`` gives the combination of linear coefficients (units x/x0, ``q_GQ -> a_GK``); where
-    it depends on the exponents alone, ``of_q`` gives it.
+    it depends on the exponents alone, ``of_q`` gives it; ``exponent`` is its place where it is one
+    of them. ``shift`` is a part that no coefficient multiplies, ``q_GQ -> [G]``.
     """
 
     name: str
@@ -26,6 +27,8 @@ class Quantity:
     of: Callable[[Array], Array]
     weights: Callable[[Array], Array] | None = None
     of_q: Callable[[Array], Array] | None = None
+    exponent: int | None = None
+    shift: Callable[[Array], Array] | None = None
 
 
 def quantities_of(form: Form, x_nd: Array, axes: tuple[str, ...]) -> list[Quantity]:
@@ -33,37 +36,79 @@ def quantities_of(form: Form, x_nd: Array, axes: tuple[str, ...]) -> list[Quanti
 
     Gains start at the largest fitted size of each axis; ``axes`` are names for the words.
     """
-    found = [_parameter(form, i) for i in range(form.num_parameters)]
-    num_moving = 2 if form.name in ("hoffmann", "data_constrained") else 1
+    found = [_parameter(form, i, x_nd) for i in range(form.num_parameters)]
+    # M and U are what they are at a given size
+    num_moving = sum(axis not in ("M", "U") for axis in form.axes)
     if form.trend != "flat":
         found += [_gain(form, x_nd, axis, axes[axis]) for axis in range(num_moving)]
     if form.turning is not None:
         meaning = f"{axes[0]} of least loss, if the curve turns"
         found.append(Quantity("best_size", meaning, form.turning_point))
-    if form.name == "hoffmann":
-        alpha, beta = form.index("alpha"), form.index("beta")
-        found.append(
-            Quantity(
-                "a",
-                f"compute-optimal exponent: {axes[0]} grows as compute^a, a = beta/(alpha+beta)",
-                lambda theta: theta[:, beta] / (theta[:, alpha] + theta[:, beta]),
-                of_q=lambda q: q[:, 1] / (q[:, 0] + q[:, 1]),
-            )
-        )
+    if form.name == "hoffmann" and _split_varies(form):
+        meaning = f"compute-optimal exponent: {axes[0]} grows as compute^a, a = beta/(alpha+beta)"
+        num_linear = len(form.linear)
+
+        def split(theta: Array) -> Array:
+            named = form.named(theta)
+            return np.asarray(named["beta"] / (named["alpha"] + named["beta"]))
+
+        def of_q(q: Array) -> Array:
+            return split(np.concatenate([np.zeros((len(q), num_linear)), q], axis=-1))
+
+        found.append(Quantity("a", meaning, split, of_q=of_q))
     return found
 
 
-def _parameter(form: Form, at: int) -> Quantity:
+def _split_varies(form: Form) -> bool:
+    """Return whether the exponents leave the best split open: tied ones, or numbers, do not."""
+    free = {"alpha", "beta"} & set(form.names)
+    ties = [value for name, value in form.held.items() if name in ("alpha", "beta")]
+    return len(free) == 2 or (len(free) == 1 and not any(free & {_target(tie)} for tie in ties))
+
+
+def _target(tie: str) -> str:
+    return tie.lstrip("-").split("*")[-1].strip()
+
+
+def _parameter(form: Form, at: int, x_nd: Array) -> Quantity:
     parameter, num_linear = form.parameters[at], len(form.linear)
-    # the floor is the coefficient of the constant column, the first of every form
-    is_floor, column = parameter.name == form.floor, np.eye(num_linear)[:1]
+    x0_d = form.reference_sizes(x_nd)
+
+    def published(c_MK: Array, q: Array) -> Array:
+        own = np.broadcast_to(c_MK, (len(q), *c_MK.shape))
+        q = np.broadcast_to(q[:, None], (len(q), len(c_MK), q.shape[-1]))
+        with np.errstate(all="ignore"):
+            return np.asarray(form.publish(np.concatenate([own, q], axis=-1), x0_d)[..., at])
+
+    def shift(q: Array) -> Array:
+        return published(np.zeros((1, num_linear)), q)[:, 0]
+
+    def weights(q: Array) -> Array:
+        # given the exponents a published coefficient is linear in the fitter's own, but for what
+        # parameters that are held add to it
+        return published(np.eye(num_linear), q) - shift(q)[:, None]
+
+    def of_q(q: Array) -> Array:
+        return published(np.ones((1, num_linear)), q)[:, 0]
+
+    is_linear, is_alone = at < num_linear, False
+    if not is_linear:
+        some = published(np.ones((2, num_linear)) * [[1.0], [2.0]], _middle(form, x_nd / x0_d))
+        is_alone = bool(some[0, 0] == some[0, 1])
     return Quantity(
         parameter.name,
         parameter.meaning,
         lambda theta: theta[:, at],
-        weights=(lambda q: np.repeat(column, len(q), axis=0)) if is_floor else None,
-        of_q=(lambda q: q[:, at - num_linear]) if at >= num_linear else None,
+        weights=weights if is_linear else None,
+        of_q=of_q if is_alone else None,
+        exponent=at - num_linear if is_alone else None,
+        shift=shift if is_linear and form.held else None,
     )
+
+
+def _middle(form: Form, scaled_nd: Array) -> Array:
+    """Return one set of exponents inside the range that is searched, ``[1, Q]``."""
+    return np.array([[axis[len(axis) // 2] for axis in form.grid(scaled_nd)]])
 
 
 def _gain(form: Form, x_nd: Array, axis: int, name: str) -> Quantity:
@@ -78,8 +123,15 @@ def _gain(form: Form, x_nd: Array, axis: int, name: str) -> Quantity:
     def weights(q: Array) -> Array:
         return np.asarray(form.basis(here_1d / x0_d, q) - form.basis(there_1d / x0_d, q))[:, 0, :]
 
+    offset = form.offset
+
+    def shift(q: Array) -> Array:
+        assert offset is not None
+        return np.asarray(offset(here_1d / x0_d, q) - offset(there_1d / x0_d, q))[:, 0]
+
     label = "gain_x10" if len(form.axes) == 1 else f"gain_x10_{form.axes[axis]}"
-    return Quantity(label, f"loss that ten times the largest {name} removes", of, weights)
+    meaning = f"loss that ten times the largest {name} removes"
+    return Quantity(label, meaning, of, weights, shift=None if offset is None else shift)
 
 
 def replicate_values(

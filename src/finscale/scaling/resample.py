@@ -55,33 +55,51 @@ def resample(
     *,
     num_replicates: int,
     seed: int = 0,
+    curve: int = 0,
     block_length: float | None = None,
     fitted_n: Array | None = None,
     leverage_n: Array | None = None,
     covariance_nn: Array | None = None,
+    degrees: float = np.inf,
+    widening: float = 1.0,
+    weights_n: Array | None = None,
+    is_relative: bool = False,
 ) -> FitReplicates:
     """Draw replicates of the losses by size.
 
     Parameters
     ----------
+    curve : int
+        Which of several curves this is: with one ``seed`` they share days and nothing else.
     block_length : float, optional
         Mean block of days; by default Politis and White's choice for the loss differences.
     fitted_n, leverage_n : array, ``[n]``
         Needed by the residual scheme: the curve, and each point's leverage.
     covariance_nn : array, ``[n, n]``, optional
         A known covariance: replicates are drawn from it around the curve.
+    degrees, widening : float
+        Degrees of freedom from which the spread of seeds, or of residuals, is told: each replicate
+        draws that spread too, so that its losses follow Student's t and not the normal law. And by
+        what all errors are multiplied, where a misfit is larger than they explain.
+    weights_n : array, ``[n]``, optional
+        Of the points: residuals are redrawn in units of their error, 1/sqrt(weight).
+    is_relative : bool
+        Whether residuals are those of ln L.
 
     References
     ----------
     Politis and Romano (1994), stationary bootstrap; Rao and Wu (1988), rescaling for few draws;
     Davison and Hinkley (1997), section 6.2, for residuals divided by sqrt(1 - leverage).
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, curve] if curve else seed)
     if covariance_nn is not None and fitted_n is not None:
         normal = rng.standard_normal((num_replicates, len(fitted_n)))
         noise = normal @ np.linalg.cholesky(covariance_nn).T
-        return FitReplicates(fitted_n + noise, None, "parametric")
+        return FitReplicates(fitted_n + widening * noise, None, "parametric")
     scheme = scheme_of(table)
+    spread_R1 = np.ones((num_replicates, 1))
+    if np.isfinite(degrees):
+        spread_R1 *= np.sqrt(degrees / rng.chisquare(degrees, size=(num_replicates, 1)))
     if scheme == "points":
         n = table.num_sizes
         counts = rng.multinomial(n, np.full(n, 1.0 / n), size=num_replicates)
@@ -89,13 +107,18 @@ def resample(
     if scheme == "residuals":
         if fitted_n is None or leverage_n is None:
             raise ValueError("residuals are resampled around a fitted curve")
-        scaled = (table.y_n - fitted_n) / np.sqrt(np.maximum(1.0 - leverage_n, 0.05))
+        error_n = np.ones_like(fitted_n) if weights_n is None else 1.0 / np.sqrt(weights_n)
+        apart_n = np.log(table.y_n / fitted_n) if is_relative else table.y_n - fitted_n
+        scaled = apart_n / error_n / np.sqrt(np.maximum(1.0 - leverage_n, 0.05))
         scaled = scaled - scaled.mean()
         drawn = rng.integers(0, len(scaled), size=(num_replicates, len(scaled)))
-        return FitReplicates(fitted_n + scaled[drawn], None, scheme)
+        moved_Rn = spread_R1 * scaled[drawn] * error_n
+        if is_relative:
+            return FitReplicates(fitted_n * np.exp(moved_Rn), None, scheme)
+        return FitReplicates(fitted_n + moved_Rn, None, scheme)
     y_Rn = np.broadcast_to(table.y_n, (num_replicates, table.num_sizes))
     if scheme != "seeds":
-        daily_nT = np.nanmean(table.losses_nST, axis=1)
+        daily_nT = table.daily_nT
         if not table.has_days:
             block_length = 1.0
         elif not block_length:
@@ -104,7 +127,8 @@ def resample(
         weights = cell_weights(table.fold_T, block_length, num_replicates, seed)
         y_Rn = weights @ daily_nT.T / weights.sum(axis=-1, keepdims=True)
     if table.seeds_n.max() > 1:
-        y_Rn = y_Rn + seed_replicates(table, num_replicates, rng)
+        y_Rn = y_Rn + spread_R1 * seed_replicates(table, num_replicates, rng)
+    y_Rn = table.y_n + widening * (y_Rn - table.y_n)
     return FitReplicates(y_Rn, None, scheme, block_length if table.has_days else None)
 
 
@@ -141,6 +165,8 @@ def seed_replicates(table: LawTable, num_replicates: int, rng: np.random.Generat
     along one axis that deviation may follow a trend, as in the covariance behind GLS.
     """
     seeds_n, runs_nS = table.seeds_n, table.runs_nS
+    if table.weights_nS is not None:
+        return _weighted_seed_replicates(table, table.weights_nS, num_replicates, rng)
     degrees_n = seeds_n - 1
     squares_n = np.nansum((runs_nS - table.y_n[:, None]) ** 2, axis=-1)
     variance_n = np.full(len(seeds_n), squares_n.sum() / degrees_n.sum())
@@ -151,11 +177,36 @@ def seed_replicates(table: LawTable, num_replicates: int, rng: np.random.Generat
     many = degrees_n > 0
     deviations = (runs_nS - table.y_n[:, None])[many] / spread_n[many, None]
     deviations = deviations * np.sqrt(seeds_n[many] / degrees_n[many])[:, None]
+    if table.seeds == "median":
+        # deviations from a median are zero for the middle run: differences of two runs are not
+        runs_mS = runs_nS[many] / spread_n[many, None]
+        deviations = (runs_mS[:, :, None] - runs_mS[:, None, :]) / np.sqrt(2)
+        deviations = deviations[:, ~np.eye(runs_mS.shape[1], dtype=bool)]
     pool = deviations[~np.isnan(deviations)]
     out = np.empty((num_replicates, table.num_sizes))
     for size, num_seeds in enumerate(seeds_n):
         drawn = pool[rng.integers(0, len(pool), (num_replicates, num_seeds))]
-        out[:, size] = spread_n[size] * drawn.mean(axis=-1)
+        out[:, size] = spread_n[size] * table.over_seeds(drawn)
+    return out
+
+
+def _weighted_seed_replicates(
+    table: LawTable, weights_nS: Array, num_replicates: int, rng: np.random.Generator
+) -> Array:
+    """Return what another draw of seeds adds to each weighted mean; errors are 1/sqrt(weight)."""
+    here_nS = ~np.isnan(table.runs_nS)
+    total_n = np.nansum(weights_nS, axis=-1)
+    unit_nS = (table.runs_nS - table.y_n[:, None]) * np.sqrt(weights_nS)
+    # a run's deviation from a mean that it is part of is too small by its share of the weight
+    share_nS = 1.0 - weights_nS / total_n[:, None]
+    several = here_nS & (table.seeds_n > 1)[:, None]
+    pool = unit_nS[several] / np.sqrt(share_nS[several])
+    pool = pool - pool.mean()
+    out = np.empty((num_replicates, table.num_sizes))
+    for size in range(table.num_sizes):
+        root_S = np.sqrt(weights_nS[size, here_nS[size]])
+        drawn = pool[rng.integers(0, len(pool), (num_replicates, len(root_S)))]
+        out[:, size] = drawn @ root_S / total_n[size]
     return out
 
 
@@ -170,7 +221,7 @@ def left_out(table: LawTable) -> FitReplicates:
         return FitReplicates(y_n[None], 1.0 - np.eye(table.num_sizes), scheme)
     parts = []
     if scheme != "seeds":
-        daily_nT = np.nanmean(table.losses_nST, axis=1)
+        daily_nT = table.daily_nT
         num_cells = daily_nT.shape[-1]
         for block in np.array_split(np.arange(num_cells), min(num_cells, 20)):
             parts.append(np.delete(daily_nT, block, axis=-1).mean(axis=-1))
@@ -179,6 +230,11 @@ def left_out(table: LawTable) -> FitReplicates:
         for size, seed in zip(*np.nonzero(~np.isnan(runs_nS)), strict=True):
             if table.seeds_n[size] > 1:
                 kept = y_n.copy()
-                kept[size] = np.nanmean(np.delete(runs_nS[size], seed))
+                others = ~np.isnan(runs_nS[size])
+                others[seed] = False
+                kept[size] = table.over_seeds(
+                    runs_nS[size, others],
+                    None if table.weights_nS is None else table.weights_nS[size, others],
+                )
                 parts.append(kept)
     return FitReplicates(np.stack(parts), None, scheme)

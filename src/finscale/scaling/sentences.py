@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from finscale.config.quantities import format_count
 from finscale.evaluation.bootstrap import Metric
+from finscale.scaling.decision import Decisions
 from finscale.scaling.digits import decimals, fixed, number
 from finscale.scaling.measure import negated
 from finscale.scaling.settlement import Settlement
 
 #: A misfit rarer than this is said.
 _MISFIT = 0.01
+
+#: Why nothing is decided where only mean losses were given.
+NO_DAYS = (
+    "without daily losses the luck of the test days, which runs of one size may share, is in no "
+    "number"
+)
 
 
 def interval(metric: Metric, bounds: tuple[float, float] | None = None) -> str:
@@ -41,13 +48,47 @@ def sentence(
     name: str, facts: Mapping[str, Any], why: tuple[str, ...], settles: Settlement | None
 ) -> str:
     """Return the sentence that a paper could quote, with what weakens it."""
+    said = facts["statement"]
     text = _claim(name, facts, why, settles)
-    if facts["covariance"].num_days == 0:
-        text += " The luck of the test days is not included: no daily losses were given."
-    if facts["fits"] < _MISFIT:
-        many = facts["statement"].measure.many
-        text += f" No curve tried here describes the {many} well ({p_text(facts['fits'])})."
+    if name in ("LAW", "INVERSE", "TURNS") and _below_sesoi(facts):
+        kind = {"LAW": "A law", "INVERSE": "A worsening", "TURNS": "A best size"}[name]
+        text += (
+            f" {kind}, and below what was said to matter: sizes differ by less than "
+            f"±{number(said.sesoi)}, the smallest effect of interest."
+        )
+    if facts["covariance"].num_days == 0 and not said.shared_days:
+        text += " It was stated that runs of one size share no luck of the test days."
+    if facts["fits"] < _MISFIT and name != "INDETERMINATE":
+        text += f" No curve tried here describes the {said.measure.many} well"
+        shape = facts["shape"]
+        text += f" ({p_text(facts['fits'])}){f': {shape.words}' if shape else ''}."
     return text
+
+
+def describing(text: str, shows: str) -> str:
+    """Return the sentence of a study without daily losses: it describes, and decides nothing."""
+    if shows == "INDETERMINATE":
+        return f"{text} {NO_DAYS[0].upper()}{NO_DAYS[1:]}."
+    return (
+        f"INDETERMINATE beyond these test days: {NO_DAYS}. Of these days alone they show {text} "
+        "Give losses by day, or state that runs share no such luck (--no-shared-days; "
+        "shared_days=False)."
+    )
+
+
+def resting(sizes: Sequence[float], axis: str) -> str:
+    """Return the sentence that names sizes on which a valley rests; nothing where there is none."""
+    if not sizes:
+        return ""
+    names = " or ".join(map(size, sizes))
+    return f" Without {names} {axis} no valley is seen: were they trained as well as the others?"
+
+
+def _below_sesoi(facts: Mapping[str, Any]) -> bool:
+    """Tell whether no difference between sizes reaches the smallest effect of interest."""
+    gain, sesoi = facts["gain"], facts["statement"].sesoi
+    whole = max(abs(gain.low), abs(gain.high)) < sesoi and facts["best_size"] is None
+    return bool(facts["alike"] or whole)
 
 
 def _claim(
@@ -84,37 +125,68 @@ def _claim(
         )
     if name == "NO-LAW":
         return (
-            f"NO-LAW: the {measure.gain} {span} is {gain}, inside the ±{number(said.sesoi)} stated "
-            f"as the smallest effect of interest (equivalence {p_text(facts['p_equivalent'])})."
+            f"NO-LAW: the {measure.gain} {span} is {gain}, and every size lies within "
+            f"±{number(said.sesoi)} of every other, the smallest effect of interest stated before "
+            f"(equivalence {p_text(facts['p_equivalent'])})."
         )
     ending = f" {settles}." if settles else ""
     return f"INDETERMINATE: {'; '.join(why)}; the {measure.gain} {span} is {gain}.{ending}"
 
 
-def reasons(facts: Mapping[str, Any], *, pinned: bool) -> tuple[str, ...]:
+def reasons(facts: Mapping[str, Any], decisions: Decisions) -> tuple[str, ...]:
     """Return why a study that reached no other verdict did not."""
-    said = facts["statement"]
+    said, shape = facts["statement"], facts["shape"]
+    if decisions.fits_B[0] or shape.kind == "late":
+        found = _why_no_law(facts, pinned=bool(decisions.pinned_B[0]))
+    else:
+        p = p_text(facts["fits"])
+        found = [f"no curve tried here describes the {said.measure.many} ({p})", shape.words]
+    gain, effect = facts["gain"], f"±{number(said.sesoi)}"
+    first, second, surely = _widest(facts)
+    ends = f"{size(said.sizes[first])} and {size(said.sizes[second])} {said.axis}"
+    if facts["alike"]:
+        found.append(f"every size lies within {effect} of every other")
+    elif surely:
+        found.append(f"{ends} differ by more than {effect[1:]}")
+    elif max(abs(gain.low), abs(gain.high)) >= said.sesoi:
+        found.append(f"a gain beyond {effect} is not excluded")
+    else:
+        found.append(f"a difference beyond {effect} between {ends} is not excluded")
+    return tuple(found)
+
+
+def _why_no_law(facts: Mapping[str, Any], *, pinned: bool) -> list[str]:
+    said, shape = facts["statement"], facts["shape"]
     rises = facts["direction"] == "rising"
     improves = rises == said.measure.higher_is_better
     p = facts["p_improves"] if improves else facts["p_worsens"]
-    found = []
     if p >= said.level:
-        found.append(
+        return [
             "size may have no effect: neither a fall nor a rise is seen "
             f"({p_text(p)} for the likelier)"
+        ]
+    found = [f"{said.measure.title} {said.measure.moves(better=improves)} ({p_text(p)})"]
+    if shape is not None:
+        found.append(f"but {shape.words}")
+    elif not pinned:
+        exponent = interval(facts["exponent"], facts["exponent_bounds"])
+        found.append(f"but its exponent cannot be pinned down ({exponent})")
+    law, constant = facts["held_out"]
+    if law >= constant:
+        found.append(
+            f"but the law missed the largest size by {number(law)}, a constant by "
+            f"{number(constant)}"
         )
-    else:
-        found.append(f"{said.measure.title} {said.measure.moves(better=improves)} ({p_text(p)})")
-        if not pinned:
-            exponent = interval(facts["exponent"], facts["exponent_bounds"])
-            found.append(f"but its exponent cannot be pinned down ({exponent})")
-        law, constant = facts["held_out"]
-        if law >= constant:
-            found.append(
-                f"but the law missed the largest size by {number(law)}, a constant by "
-                f"{number(constant)}"
-            )
-    gain = facts["gain"]
-    if max(abs(gain.low), abs(gain.high)) >= said.sesoi:
-        found.append(f"a gain beyond ±{number(said.sesoi)} is not excluded")
-    return tuple(found)
+    return found
+
+
+def _widest(facts: Mapping[str, Any]) -> tuple[int, int, bool]:
+    """Return the two sizes whose means differ most, and whether surely by more than the SESOI."""
+    from scipy.stats import t
+
+    covariance, said = facts["covariance"], facts["statement"]
+    mean_G = covariance.mean_G
+    first, second = sorted((int(mean_G.argmin()), int(mean_G.argmax())))
+    value, error, degrees = covariance.difference(first, second)
+    half = error * float(t.ppf(1 - said.level / 2 / len(mean_G) ** 2, degrees))
+    return first, second, abs(value) - half > said.sesoi

@@ -11,7 +11,6 @@ from finscale.scaling.covariance import SizeCovariance
 from finscale.scaling.decision import (
     Decisions,
     decide_batch,
-    equivalence_margin,
     redraw,
     thresholds,
 )
@@ -39,16 +38,24 @@ def simulate_verdicts(
     axis = SizeAxis(tuple(float(size) for size in sizes))
     exact = axis.fit(truth_G[None], covariance.matrix_GG[None])
     monotone_G = exact.monotone(falls=exact.falls_B[0]).predict(axis.size_G)[0]
-    if_flat, if_monotone = (
-        axis.fit(*redraw(covariance, curve_G, num_replicates, rng))
+    flat, monotone = (
+        redraw(covariance, curve_G, num_replicates, rng)
         for curve_G in (np.zeros_like(monotone_G), monotone_G)
     )
+    if_monotone = axis.fit(*monotone)
     limits = thresholds(
-        axis, covariance, monotone_G, if_flat=if_flat, if_monotone=if_monotone, level=level
+        axis,
+        covariance,
+        monotone_G,
+        flat=flat,
+        if_flat=axis.fit(*flat),
+        if_monotone=if_monotone,
+        if_turning=if_monotone,  # nothing here turns
+        level=level,
+        sesoi=sesoi,
     )
     drawn = redraw(covariance, truth_G, num_replicates, rng)
-    margin = equivalence_margin(covariance, level)
-    return decide_batch(axis, *drawn, limits, sesoi=sesoi, margin=margin)
+    return decide_batch(axis, *drawn, limits)
 
 
 def least(enough: Callable[[float], bool], low: float, high: float, num_steps: int) -> float:

@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from finscale.errors import DataError, FinscaleError, did_you_mean
+from finscale.errors import DataError, FinscaleError
+from finscale.scaling.column_choice import ROW, ColumnChoice, kept_rows
+from finscale.scaling.column_names import column_meant
+from finscale.scaling.column_roles import column_roles
 from finscale.scaling.forms.base import Array
+from finscale.scaling.measure import Measure, measure_of_column
+from finscale.scaling.run_columns import RunArrays, checked, run_arrays
+from finscale.scaling.table_cells import RUN, TableCells, written
 from finscale.scaling.table_file import read_file
+from finscale.scaling.table_values import (
+    check_losses,
+    check_sizes,
+    finished,
+    losses_as_numbers,
+    sizes_as_numbers,
+    unnested,
+)
+
+_PLAIN = Measure(unit="")
+
+#: How a note begins that counts runs which are not in the table.
+LEFT_OUT = "left out: "
 
 
 @dataclass(frozen=True)
@@ -25,7 +44,7 @@ class LawTable:
     axes : tuple of str
         Names of the size columns.
     loss : str
-        Name of the loss column.
+        Name of what is fitted: the loss column, or ``1 - auc`` where higher is better.
     x_nd : array, ``[n, d]``
         Distinct sizes, ascending.
     losses_nST : array, ``[n, S, T]``
@@ -36,6 +55,22 @@ class LawTable:
         Whether cells are days (in order of time within their fold).
     notes : tuple of str
         What was done on reading: "6 rows of one size are read as seeds".
+    measure : Measure
+        What the values of the table are; ``losses_nST`` are its losses.
+    signed : bool
+        Whether losses may be zero or negative.
+    row_n : array of int, ``[n]``
+        The first row of each size in the table, from 1; empty where there is no table.
+    weights_nS, errors_nS : array, ``[n, S]``, optional
+        How much each run counts, or the standard error of its loss; NaN where there is none.
+    cells : polars.Series, optional
+        Fold and day of each cell; None where there are none.
+    groups_nS : array of int, ``[n, S]``, optional
+        Which run each loss is a checkpoint of; -1 where there is none.
+    labels : tuple, ``[n][S]``
+        The seeds of each size as the table names them.
+    seeds : {"mean", "median"}
+        What a size's loss is: over its seeds.
     """
 
     axes: tuple[str, ...]
@@ -45,6 +80,15 @@ class LawTable:
     fold_T: NDArray[np.int64]
     has_days: bool
     notes: tuple[str, ...] = ()
+    measure: Measure = _PLAIN
+    signed: bool = False
+    row_n: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    weights_nS: Array | None = None
+    errors_nS: Array | None = None
+    groups_nS: NDArray[np.int64] | None = None
+    cells: pl.Series | None = None
+    labels: tuple[tuple[str, ...], ...] = ()
+    seeds: Literal["mean", "median"] = "mean"
 
     @property
     def runs_nS(self) -> Array:
@@ -53,8 +97,23 @@ class LawTable:
 
     @property
     def y_n(self) -> Array:
-        """Mean loss of each size over its seeds."""
-        return np.asarray(np.nanmean(self.runs_nS, axis=-1))
+        """Loss of each size over its seeds, weighted where weights are given."""
+        return self.over_seeds(self.runs_nS, self.weights_nS)
+
+    @property
+    def daily_nT(self) -> Array:
+        """Loss of each size and cell over its seeds; its mean over cells is ``y_n``."""
+        if self.seeds == "mean":
+            return np.asarray(np.nanmean(self.losses_nST, axis=1))
+        daily_nT = np.nanmedian(self.losses_nST, axis=1)
+        return np.asarray(daily_nT + (self.y_n - daily_nT.mean(axis=-1))[:, None])
+
+    def over_seeds(self, runs: Array, weights: Array | None = None) -> Array:
+        """Return the mean or median of runs over the last axis, whichever the table takes."""
+        if weights is not None:
+            return np.asarray(np.nansum(weights * runs, axis=-1) / np.nansum(weights, axis=-1))
+        average = np.nanmean if self.seeds == "mean" else np.nanmedian
+        return np.asarray(average(runs, axis=-1))
 
     @property
     def seeds_n(self) -> NDArray[np.int64]:
@@ -68,7 +127,12 @@ class LawTable:
 
     def rows(self, keep: NDArray[np.bool_]) -> LawTable:
         """Return the table with some of its sizes."""
-        return replace(self, x_nd=self.x_nd[keep], losses_nST=self.losses_nST[keep])
+        labels = tuple(own for own, kept in zip(self.labels, keep, strict=False) if kept)
+        row_n = self.row_n[keep] if len(self.row_n) else self.row_n
+        arrays: dict[str, Any] = {"x_nd": self.x_nd, "losses_nST": self.losses_nST}
+        arrays |= {name: getattr(self, name) for name in RunArrays._fields}
+        given = {name: values[keep] for name, values in arrays.items() if values is not None}
+        return replace(self, row_n=row_n, labels=labels, **given)
 
     def largest(self, count: int) -> NDArray[np.bool_]:
         """Return which rows hold the ``count`` largest sizes of the first axis.
@@ -92,144 +156,181 @@ def read_table(
     *,
     x: str | Sequence[str],
     y: str = "loss",
-    seed: str = "seed",
-    fold: str = "fold",
-    day: str = "day",
+    seed: str | None = None,
+    fold: str | None = None,
+    day: str | None = None,
+    average: str | Sequence[str] = (),
+    ignore: str | Sequence[str] = (),
+    where: str | Sequence[str] = (),
+    last: str | None = None,
+    drop_duplicates: bool | None = None,
+    group: str | None = None,
+    weights: str | None = None,
+    stderr: str | None = None,
+    higher_is_better: bool | None = None,
+    best: float | None = None,
+    unit: str | None = None,
+    sheet: str | None = None,
+    member: str | None = None,
     signed: bool = False,
+    unfinished: bool = False,
 ) -> LawTable:
     """Read and check a table of losses.
 
+    What a column is, is said or recognised by its usual name (``date`` are days, ``random_seed``
+    seeds), which the notes announce. A name without its prefix is enough where it is the only one:
+    ``params`` means ``config.params``. What nothing explains is refused as a question.
+
     Parameters
     ----------
-    source : path, polars or pandas DataFrame, or mapping of columns
-        One row a run, or one row a run and day. Several rows of one run and day (symbols) are
-        averaged first: the day is the unit of evidence.
+    source : path, polars or pandas DataFrame, mapping of columns, or LawTable
+        One row a run, or one row a run and day. A LawTable is returned as it is.
     x : str or sequence of str
-        Size columns.
+        Size columns: numbers, or text such as ``5k`` and ``1.5B``.
     y : str
         Loss column.
-    seed, fold, day : str
-        Columns used when present. Without a seed column, rows of equal size are its seeds.
+    seed, fold, day : str, optional
+        Columns of independent runs, folds and decision days. Without seeds, rows of equal size are
+        runs; ``seed="rows"`` says so where the table makes that doubtful.
+    average : str or sequence of str
+        Columns to average over first, such as data sets; ``"rows"``: any rows of one run and day.
+    ignore : str or sequence of str
+        Columns that tell nothing of what a row is.
+    where : str or sequence of str
+        ``COLUMN=VALUE`` or ``COLUMN!=VALUE``: the rows to read.
+    last : str, optional
+        Of each run the row with the largest value of this column is read: its last step.
+    drop_duplicates : bool, optional
+        Whether of rows or runs that stand there twice one is read (True) or all (False).
+    group : str, optional
+        Column that names the run a row is a checkpoint of: rows of one run are not independent.
+    weights, stderr : str, optional
+        Column of how much a row counts, or of the standard error of its loss.
+    higher_is_better, best, unit : optional
+        What ``y`` is: see :func:`finscale.scaling.measure.measure_of_column`.
+    sheet, member : str, optional
+        The sheet of a workbook, the file in an archive.
     signed : bool
         Losses are differences and may be zero or negative.
+    unfinished : bool
+        Runs with a loss that is missing, NaN or infinite are left out, and the notes count them.
 
     Raises
     ------
     DataError
         For a missing column, text where numbers belong, NaN or infinite values, sizes or losses
-        that are not positive, one size only, or runs that were not scored on the same days.
+        that are not positive, one size only, runs that were not scored on the same days, copies,
+        several losses of one run and day, or a column that could be seeds, days or folds.
     """
-    axes = (x,) if isinstance(x, str) else tuple(x)
-    frame, place, notes = _frame(source, (*axes, y), (seed, fold, day))
-    for column in (*axes, y):
-        if column not in frame.columns:
-            raise DataError(
-                f"{place} has no column {column!r}.", hint=did_you_mean(column, frame.columns)
-            )
-    frame = _numbers(frame, (*axes, y), place)
-    _check_sizes(frame, axes, place)
-    _check_losses(frame, y, place, signed=signed)
-    cells = [column for column in (fold, day) if column in frame.columns]
-    if seed not in frame.columns:
-        frame = frame.with_columns(pl.int_range(pl.len()).over([*axes, *cells]).alias(seed))
-        repeated = int(frame[seed].max() or 0)  # type: ignore[arg-type]
-        if repeated:
-            notes.append(f"no column {seed!r}: up to {repeated + 1} rows of one size are its seeds")
-    frame = frame.group_by([*axes, seed, *cells]).agg(pl.col(y).mean()).sort([*axes, seed, *cells])
-    # a row a run; every run must have the same cells
-    runs = frame.group_by([*axes, seed], maintain_order=True).agg(
-        pl.col(y), *([pl.struct(cells).alias("_cells")] if cells else [])
+    if isinstance(source, LawTable):
+        return source
+    choice = ColumnChoice(
+        seed,
+        day,
+        fold,
+        _names(average),
+        _names(ignore),
+        _names(where),
+        last,
+        drop_duplicates,
+        group,
+        weights,
+        stderr,
     )
-    if cells:
-        _check_pairing(runs, axes[0], seed, "days" if day in cells else "folds", place)
+    wanted = (*_names(x), y)
+    frame, place, notes = frame_of(source, wanted, sheet, member)
+    axes = _names(x)
+    meant = {name: column_meant(name, frame.columns, place) for name in wanted}
+    if len(set(meant.values())) < len(wanted):
+        raise DataError(f"{place}: {', '.join(wanted)} name one column twice.")
+    choice = choice.resolved(frame.columns, place)
+    frame, left_out = kept_rows(frame.with_row_index(ROW, 1), choice.where, place)
+    frame = frame.rename({column: name for name, column in meant.items()})
+    if renamed := [f"{n!r} from {c!r}" for n, c in meant.items() if n != c]:
+        notes.append(f"read {', '.join(renamed)}")
+    frame = losses_as_numbers(sizes_as_numbers(frame, axes, place), y, place)
+    if unfinished:
+        frame, lost = finished(frame, y, axes, choice)
+        left_out += [f"{LEFT_OUT}{words}" for words in lost]
+    frame, weighed = checked(frame, choice, place)
+    check_sizes(frame, axes, place)
+    measure = measure_of_column(
+        y,
+        frame[y].to_numpy(),
+        higher_is_better=higher_is_better,
+        best=best,
+        unit=unit,
+        place=place,
+    )
+    signed = signed or (measure.higher_is_better and not measure.best)
+    check_losses(frame, y, place, signed=signed or measure.higher_is_better)
+    if measure.higher_is_better:
+        frame = frame.with_columns((measure.best - pl.col(y)).alias(y))
+        notes.append(_turned(measure))
+    roles = column_roles(frame, axes, y, choice, place)
+    table, said = _arrays(TableCells(frame, axes, y, roles, choice, place))
+    notes += [*left_out, *weighed, *roles.notes, *said]
+    return replace(
+        table,
+        loss=measure.fitted if measure.higher_is_better else y,
+        notes=tuple(notes),
+        measure=measure,
+        signed=signed,
+    )
+
+
+def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _turned(measure: Measure) -> str:
+    way_out = "" if measure.best else " (--best says the highest value there can be)"
+    return f"{measure.title}: higher is better; fitted as {measure.fitted}{way_out}"
+
+
+def frame_of(
+    source: Any, wanted: Sequence[str], sheet: str | None = None, member: str | None = None
+) -> tuple[pl.DataFrame, str, list[str]]:
+    """Return a table as a frame, what it is called, and what was left out on reading it."""
+    if isinstance(source, str | Path):
+        frame, notes = read_file(Path(source), wanted, sheet=sheet, member=member)
+        return frame, str(source), notes
+    if isinstance(source, pl.DataFrame):
+        frame = source
+    elif isinstance(source, Mapping):
+        frame = pl.DataFrame(dict(source))
+    elif type(source).__module__.startswith("pandas"):
+        frame = pl.from_pandas(source)
+    else:
+        raise DataError(
+            f"a {type(source).__name__} is not a table.",
+            hint="give a CSV, JSON, parquet or Excel file, a polars or pandas DataFrame, or a dict "
+            "of columns",
+        )
+    if frame.is_empty():
+        raise DataError("the table has no rows.")
+    return unnested(frame), "the table", []
+
+
+def _arrays(cells: TableCells) -> tuple[LawTable, list[str]]:
+    """Return the table as arrays, and what was done to have one loss a run and cell."""
+    axes, y, roles = cells.axes, cells.y, cells.roles
+    runs, notes = cells.runs()
     fold_T = np.zeros(len(runs[y][0]), dtype=np.int64)
-    if fold in cells:
-        fold_T = runs["_cells"][0].struct.field(fold).rank("dense").to_numpy() - 1
+    if roles.fold is not None:
+        fold_T = runs["_cells"][0].struct.field(roles.fold).rank("dense").to_numpy() - 1
     # the seeds of a size are its runs in order
     runs = runs.with_columns(pl.int_range(pl.len()).over(axes).alias("_seed"))
-    sizes = runs.select(axes).unique(maintain_order=True)
+    sizes = runs.group_by(axes, maintain_order=True).agg(pl.col(ROW).min())
     at_n = runs.select(pl.struct(axes).rle_id()).to_series().to_numpy()
     losses_nST = np.full((len(sizes), runs["_seed"].n_unique(), len(fold_T)), np.nan)
     losses_nST[at_n, runs["_seed"].to_numpy()] = np.stack(runs[y].to_list())
-    x_nd = np.asarray(sizes.to_numpy(), dtype=np.float64)
-    return LawTable(axes, y, x_nd, losses_nST, fold_T.astype(np.int64), day in cells, tuple(notes))
-
-
-def _frame(
-    source: Any, wanted: Sequence[str], optional: Sequence[str]
-) -> tuple[pl.DataFrame, str, list[str]]:
-    if isinstance(source, pl.DataFrame):
-        return source, "the table", []
-    if isinstance(source, Mapping):
-        return pl.DataFrame(dict(source)), "the table", []
-    if isinstance(source, str | Path):
-        frame, notes = read_file(Path(source), wanted, optional)
-        return frame, str(source), notes
-    if type(source).__module__.startswith("pandas"):
-        return pl.from_pandas(source), "the table", []
-    raise DataError(
-        f"a {type(source).__name__} is not a table.",
-        hint="give a CSV, JSON, parquet or Excel file, a polars or pandas DataFrame, or a dict of "
-        "columns",
-    )
-
-
-def _numbers(frame: pl.DataFrame, columns: Sequence[str], place: str) -> pl.DataFrame:
-    if frame.is_empty():
-        raise DataError(f"{place} has no rows.")
-    for column in columns:
-        if not frame.schema[column].is_numeric():
-            values = frame[column].cast(pl.String)
-            wrong = values.filter(values.cast(pl.Float64, strict=False).is_null())
-            example = repr(wrong[0]) if len(wrong) else "text"
-            raise DataError(
-                f"{place}: column {column!r} holds {example}, which is not a number.",
-                hint="write plain numbers (1000, not 1k), and leave out the rows of runs that "
-                "have none",
-            )
-    return frame.with_columns(pl.col(column).cast(pl.Float64) for column in columns)
-
-
-def _first_bad(frame: pl.DataFrame, good: pl.Expr) -> int | None:
-    """Return the number of the first bad row, counted from 1."""
-    bad = frame.select((~good.fill_null(False)).alias("bad"))["bad"].arg_true()
-    return int(bad[0]) + 1 if len(bad) else None
-
-
-def _check_sizes(frame: pl.DataFrame, axes: Sequence[str], place: str) -> None:
-    for axis in axes:
-        if row := _first_bad(frame, pl.col(axis).is_finite() & (pl.col(axis) > 0)):
-            raise DataError(
-                f"{place}: {axis} is {frame[axis][row - 1]} in row {row}; sizes must be positive.",
-                hint="drop the row, or count what it stands for",
-            )
-    if frame.select(axes).unique().height < 2:
-        raise DataError(
-            f"{place} has one size only ({axes[0]} = {frame[axes[0]][0]:g}); "
-            "a law needs several, four at the least.",
-            hint="duplicate sizes are seeds, not sizes",
-        )
-
-
-def _check_losses(frame: pl.DataFrame, y: str, place: str, *, signed: bool) -> None:
-    if row := _first_bad(frame, pl.col(y).is_finite()):
-        raise DataError(
-            f"{place}: {y} is {frame[y][row - 1]} in row {row}.",
-            hint="a run that diverged is a result: say how it is counted, or drop the row",
-        )
-    if not signed and (row := _first_bad(frame, pl.col(y) > 0)):
-        raise DataError(
-            f"{place}: {y} is {frame[y][row - 1]:g} in row {row}; a loss is positive.",
-            hint="for differences of losses say signed=True (terminal: --signed)",
-        )
-
-
-def _check_pairing(runs: pl.DataFrame, axis: str, seed: str, unit: str, place: str) -> None:
-    shared = runs["_cells"][0]
-    for run, own in zip(runs.iter_rows(named=True), runs["_cells"], strict=True):
-        if not own.equals(shared):
-            raise DataError(
-                f"{place}: the run {axis} = {run[axis]:g}, seed {run[seed]} covers {len(own)} "
-                f"{unit}, not the {len(shared)} of the first run.",
-                hint="score every run on the same days: comparisons are paired by day",
-            )
+    x_nd = np.asarray(sizes.select(axes).to_numpy(), dtype=np.float64)
+    rows_n = sizes[ROW].to_numpy().astype(np.int64)
+    has_days = roles.day is not None
+    table = LawTable(axes, y, x_nd, losses_nST, fold_T.astype(np.int64), has_days, row_n=rows_n)
+    own = run_arrays(runs, cells.choice, at_n, losses_nST.shape[:2])
+    told = runs["_cells"][0] if "_cells" in runs.columns else None
+    labels = runs.group_by(axes, maintain_order=True).agg(RUN)[RUN].to_list()
+    named = tuple(tuple(map(written, size)) for size in labels)
+    return replace(table, cells=told, labels=named, **own._asdict()), notes

@@ -4,90 +4,98 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from finscale.errors import DataError
+from finscale.scaling.column_names import candidates
 from finscale.tables import CellTable, read_table
 from finscale.tables.table import NO_VALUE
 from finscale.tables.values import cell_text
 
 _COMMA = re.compile(r"[-+]?\d+(,\d+)+(\.\d+)?([eE][-+]?\d+)?")
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
-# pandas, W&B and MLflow write settings and figures under these
-_GROUPS = ("params", "metrics", "config", "summary", "tags", "attributes", "hparams")
 
 
 def read_file(
-    path: Path, wanted: Sequence[str], optional: Sequence[str] = ()
+    path: Path, wanted: Sequence[str], *, sheet: str | None = None, member: str | None = None
 ) -> tuple[pl.DataFrame, list[str]]:
     """Return a file of results as a frame, and what was left out on reading it.
 
-    Columns are numbers or dates where all their cells are.
+    Columns are numbers or dates where all their cells are. Nested ones get names with points:
+    ``{"model": {"params": 5}}`` has ``model.params``.
 
-    ``wanted`` and ``optional`` are columns that are looked for; one that stands under a group
-    (``metrics.loss`` of MLflow, ``summary.loss`` of W&B) is renamed.
+    ``wanted`` are columns that are looked for, which tells the header and the decimal mark;
+    ``sheet`` and ``member`` say which of a workbook or an archive.
 
     Raises
     ------
     DataError
         If the file cannot be read, or its decimal mark cannot be told.
     """
-    names = (*wanted, *optional)
-    table = read_table(path, recognise=partial(_num_wanted, wanted=wanted))
+    recognise = partial(_num_wanted, wanted=wanted)
+    table = read_table(path, recognise=recognise, sheet=sheet, member=member)
     if not table.headers:
         raise DataError(
             f"{table.place} has no header line: it begins with "
             f"{(table.delimiter or ',').join(table.rows[0])[:60]!r}.",
-            hint=f"add one that names the columns: {','.join(names)}",
+            hint=f"add one that names the columns: {','.join(wanted)}",
         )
     header = max(table.headers, key=lambda cells: (_num_wanted(cells, wanted), len(set(cells))))
     columns = _unfolded(header, table)
-    own = {name: _meant(name, list(columns)) for name in names}
-    renamed = {found: name for name, found in own.items() if found is not None}
-    comma = _decimal_comma(table, {n: columns[own[n]] for n in wanted if own[n]})  # type: ignore[index]
-    frame = pl.DataFrame(
-        {renamed.get(name, name): _typed(cells, comma) for name, cells in columns.items()}
-    )
+    meant = {n for name in wanted for n in candidates(name, list(columns))}
+    comma = _decimal_comma(table, {name: columns[name] for name in meant})
+    frame = pl.DataFrame({name: _typed(cells, comma) for name, cells in columns.items()})
     return frame, [f"line {line}: {reason}" for line, reason in table.left_out]
 
 
 def _num_wanted(names: Sequence[str], wanted: Sequence[str]) -> int:
-    """Return how many of the wanted columns a line names, if it names them all."""
-    found = sum(_meant(name, names) is not None for name in wanted)
-    return found if found == len(wanted) else 0
+    """Return how many of the wanted columns a line names, if it names them all.
 
-
-def _meant(name: str, names: Sequence[str]) -> str | None:
-    """Return the column that a name means: itself, or the only one of that name in a group."""
-    if name in names:
-        return name
-    grouped = [n for n in names if n in {f"{group}.{name}" for group in _GROUPS}]
-    grouped = grouped or [n for n in names if n in {f"{group}/{name}" for group in _GROUPS}]
-    return grouped[0] if len(grouped) == 1 else None
+    W&B's API has them inside two columns of dicts.
+    """
+    found = sum(bool(candidates(name, names)) for name in wanted)
+    if found == len(wanted):
+        return found
+    return int({"config", "summary"} <= {name.strip().casefold() for name in names})
 
 
 def _unfolded(header: Sequence[str], table: CellTable) -> dict[str, list[str]]:
     """Return the columns by name; one of dicts (``summary`` of W&B) becomes a column a key."""
     columns: dict[str, list[str]] = {}
     for i, name in enumerate(header):
-        cells = [row[i] for row in table.rows]
         unnamed = name or f"column {i + 1}"
         if unnamed in columns:
             raise DataError(
                 f"{table.place} has two columns {unnamed!r}.", hint="rename or remove one of them"
             )
-        dicts = [_dict(cell) for cell in cells] if cells[0].startswith("{") else []
-        if dicts and all(found is not None for found in dicts):
-            keys = list(dict.fromkeys(key for found in dicts for key in found or ()))
-            for key in keys:
-                columns[f"{unnamed}.{key}"] = [cell_text((f or {}).get(key)) for f in dicts]
-        else:
-            columns[unnamed] = cells
+        columns |= _unfolded_column(unnamed, [row[i] for row in table.rows])
     return columns
+
+
+def _unfolded_column(name: str, cells: list[str]) -> dict[str, list[str]]:
+    first = next((cell for cell in cells if cell), "")
+    dicts = [_dict(cell) for cell in cells] if first.startswith("{") else []
+    if not dicts or any(found is None for found in dicts):
+        return {name: cells}
+    flat = [dict(_flattened(found or {})) for found in dicts]
+    keys = list(dict.fromkeys(key for found in flat for key in found))
+    return {f"{name}.{key}": [cell_text(found.get(key)) for found in flat] for key in keys}
+
+
+def _flattened(found: Mapping[Any, object], above: str = "") -> Iterator[tuple[str, object]]:
+    """Yield a dict's values under names with points; W&B writes a setting as value and desc."""
+    for key, value in found.items():
+        if isinstance(value, Mapping) and "value" in value and set(value) <= {"value", "desc"}:
+            value = value["value"]
+        if isinstance(value, Mapping):
+            yield from _flattened(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
 
 
 def _dict(cell: str) -> Mapping[str, object] | None:
@@ -128,6 +136,7 @@ def _typed(cells: Sequence[str], comma: bool) -> pl.Series:
     """Return a column of numbers or dates where all its cells are some, else of text."""
     text = pl.Series([None if cell.lower() in ("", *NO_VALUE) else cell for cell in cells])
     text = text.cast(pl.String)
+    text, written = text.str.replace(r"\s+#.*$", ""), text  # a comment behind a number
     if comma:
         plain = text.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     else:
@@ -143,4 +152,4 @@ def _typed(cells: Sequence[str], comma: bool) -> pl.Series:
         if number.null_count() == nulls:
             return number
     date = text.str.to_date("%Y-%m-%d", strict=False)
-    return date if date.null_count() == nulls else text
+    return date if date.null_count() == nulls else written

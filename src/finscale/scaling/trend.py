@@ -12,40 +12,32 @@ coordinates that stay well conditioned as the exponent goes to zero, where the p
 logarithm. The level c is free: the curves hold for losses and for differences of losses.
 
 Given the exponents, c, g and h are linear, so that a likelihood over a grid of exponents is a few
-matrix products; leading dimension B counts replicates.
+matrix products (``finscale.scaling.swept``); leading dimension B counts replicates.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from finscale.scaling.forms.power_law import EXPONENT_RANGE
+from finscale.scaling.swept import Swept, shape
 
 Float = NDArray[np.float64]
 
-#: Exponents tried between 0.01 and 4: (4 / 0.01)^(1 / 95) is a step of 6.5 %, enough for tests;
-#: a reported exponent needs the finer grid (0.4 %).
+__all__ = ["Float", "MonotoneFit", "SizeAxis", "Trends", "TurningFit", "shape"]
+
+#: Exponents tried between 0.01 and 4: (4 / 0.01)^(1 / 95) is a step of 6.5 %, from which the best
+#: one is refined; the ends of a reported interval are read off the finer grid (0.4 %).
 NUM_EXPONENTS, FINE_EXPONENTS = 96, 1536
 #: A rising loss may speed up as well as saturate: exponents up to this.
 _FASTEST_RISE = 2.0
 #: Exponents of a valley's two sides; a finer grid changes no decision.
 _VALLEY_FALLS = -np.geomspace(0.05, 3.0, 12)
 _VALLEY_RISES = np.array([0.01, 0.25, 0.5, 1.0, 2.0])
-
-
-def shape(exponent: Float, x: Float, first: float, last: float) -> Float:
-    """Return ``s_e(x)``: 0 at ``first``, 1 at ``last``; exponent and x broadcast.
-
-    NaN where both are the same size (the larger of two sizes is held out): no curve can be fitted.
-    """
-    if first == last:
-        return np.full(np.broadcast_shapes(np.shape(exponent), np.shape(x)), np.nan)
-    way_to_x, whole_way = np.log(x / first), np.log(last / first)
-    return np.asarray(np.expm1(exponent * way_to_x) / np.expm1(exponent * whole_way))
 
 
 @dataclass(frozen=True)
@@ -66,6 +58,12 @@ class MonotoneFit:
     level_B: Float
     statistic_B: Float
     profile_BA: Float
+    swept: Swept = field(repr=False)
+
+    def at(self, exponent: float) -> Float:
+        """Return the likelihood ratio ``[B]`` at one exponent, on the grid or not."""
+        exponent_B1 = np.full((len(self.statistic_B), 1), exponent)
+        return self.swept.profile(self.sign, exponent_B1)[1][:, 0]
 
     def predict(self, x: Float) -> Float:
         """Return losses ``[B, X]``."""
@@ -82,14 +80,33 @@ class MonotoneFit:
         """Return the exponents whose likelihood ratio to the best one stays below ``threshold``.
 
         An end that lies on the grid's bound means that no finite exponent is excluded there.
+        Elsewhere it lies between the last exponent inside and the first outside, where the square
+        root of the ratio, which is nearly straight, crosses that of the threshold.
         """
-        inside_BA = self.statistic_B[:, None] - self.profile_BA <= threshold
+        drop_BA = np.maximum(self.statistic_B[:, None] - self.profile_BA, 0.0)
+        inside_BA = drop_BA <= threshold
         last = inside_BA.shape[1] - 1
-        low_B = inside_BA.argmax(axis=1)
-        high_B = last - inside_BA[:, ::-1].argmax(axis=1)
-        # the edge lies between the last exponent inside and the first outside: take the latter
-        outside = np.maximum(low_B - 1, 0), np.minimum(high_B + 1, last)
-        return self.exponent_A[outside[0]], self.exponent_A[outside[1]]
+        # precise data may leave no exponent of the grid inside: then those around the best one
+        none_B = ~inside_BA.any(axis=1)
+        above_B = np.searchsorted(self.exponent_A, self.exponent_B)
+        low_B = np.where(none_B, above_B, inside_BA.argmax(axis=1))
+        high_B = np.where(none_B, above_B - 1, last - inside_BA[:, ::-1].argmax(axis=1))
+        rows = np.arange(len(low_B))
+        ends = []
+        for edge_B, side in ((low_B, -1), (high_B, 1)):
+            inner_B = self.exponent_A[np.clip(edge_B, 0, last)]
+            drop_B = drop_BA[rows, np.clip(edge_B, 0, last)]
+            best_B = none_B | ((inner_B - self.exponent_B) * side < 0)
+            inner_B = np.where(best_B, self.exponent_B, inner_B)
+            root_B = np.sqrt(np.where(best_B, 0.0, drop_B))
+            outer = np.clip(edge_B + side, 0, last)
+            way_B = np.sqrt(drop_BA[rows, outer]) - root_B
+            part_B = np.divide(
+                np.sqrt(threshold) - root_B, way_B, out=np.ones_like(way_B), where=way_B > 0
+            )
+            between_B = inner_B + np.clip(part_B, 0, 1) * (self.exponent_A[outer] - inner_B)
+            ends.append(np.where(edge_B + side == outer, between_B, inner_B))
+        return ends[0], ends[1]
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -125,12 +142,19 @@ class TurningFit:
 
 @dataclass(frozen=True)
 class Trends:
-    """Falling, rising and turning fit of the same B replicates, and the constant's level."""
+    """Falling, rising and turning fit of the same B replicates, and the constant's level.
+
+    ``late`` falls ever faster, which no power law with a floor does: it makes no law, but it is no
+    misfit either. ``around_constant_B`` and ``misfit_B`` are generalised residual sums of squares:
+    of the constant, and of the best curve of all.
+    """
 
     fall: MonotoneFit
     rise: MonotoneFit
+    late: MonotoneFit
     turn: TurningFit
     constant_B: Float
+    around_constant_B: Float
     misfit_B: Float
 
     @property
@@ -175,104 +199,62 @@ class SizeAxis:
         speeding = np.geomspace(EXPONENT_RANGE[0], _FASTEST_RISE, self.num_exponents // 2)
         return np.concatenate([self._fall_exponents[::2], speeding])
 
-    def _shapes(self, exponents: Float) -> Float:
-        return shape(exponents[:, None], self.size_G, *self.ends)
-
     def without_largest(self) -> SizeAxis:
         """Return the axis that a fit sees when the largest size is held out."""
         return SizeAxis(self.sizes[:-1], self.num_exponents)
 
-    def fit(self, mean_BG: Float, covariance_BGG: Float) -> Trends:
+    def without(self, index: int) -> SizeAxis:
+        """Return the axis that a fit sees when one size is left out."""
+        return SizeAxis(self.sizes[:index] + self.sizes[index + 1 :], self.num_exponents)
+
+    def fit(self, mean_BG: Float, covariance_BGG: Float, *, zoom: bool = False) -> Trends:
         """Fit falling, rising and turning curves by generalised least squares.
 
         The covariance, ``[B, G, G]`` or ``[1, G, G]``, counts up to a part that all sizes share.
+        Monotone curves are refined between the exponents of the grid; ``zoom`` does so further, as
+        the most precise data need, and finds the turning curve between those of its own grid.
         """
-        # the curves' level is free, so adding a part that all sizes share changes nothing; it makes
-        # the matrix invertible where seeds do not differ and the days' part lacks full rank
-        shared_B11 = np.trace(covariance_BGG, axis1=1, axis2=2)[:, None, None]
-        precision_BGG = np.linalg.inv(covariance_BGG + shared_B11)
-        weight_BG = precision_BGG.sum(axis=2)
-        weight_BG /= weight_BG.sum(axis=1, keepdims=True)
-        # sweep out the level: only contrasts between sizes are left
-        sweep_BGG = precision_BGG - precision_BGG.sum(axis=2)[:, :, None] * weight_BG[:, None, :]
-        target_BG = np.einsum("bgh,bh->bg", sweep_BGG, mean_BG)
-        swept = _Swept(self, mean_BG, weight_BG, sweep_BGG, target_BG)
-        fall = swept.monotone(-1, self._fall_exponents)
-        rise = swept.monotone(1, self._rise_exponents)
-        turn = swept.turning(fall, rise)
-        total_B = np.einsum("bg,bg->b", mean_BG, target_BG)
-        misfit_B = np.maximum(total_B - turn.statistic_B, 0.0)
-        constant_B = (mean_BG * weight_BG).sum(axis=1)
-        return Trends(fall, rise, turn, constant_B, misfit_B)
+        swept = Swept.of(self.size_G, mean_BG, covariance_BGG)
+        fall = self._monotone(swept, -1, self._fall_exponents, zoom=zoom)
+        rise = self._monotone(swept, 1, self._rise_exponents, zoom=zoom)
+        late = self._monotone(swept, -1, -self._fall_exponents[::-2], zoom=zoom)
+        turn = self._turning(swept, fall, rise, zoom=zoom)
+        best_B = np.maximum(turn.statistic_B, late.statistic_B)
+        around_B = np.maximum(swept.total_B, 0.0)
+        misfit_B = np.maximum(around_B - best_B, 0.0)
+        return Trends(fall, rise, late, turn, swept.constant_B, around_B, misfit_B)
 
-
-@dataclass(frozen=True)
-class _Swept:
-    """Sufficient statistics of B replicates once the free level is swept out."""
-
-    axis: SizeAxis
-    mean_BG: Float
-    weight_BG: Float
-    sweep_BGG: Float
-    target_BG: Float
-
-    def _products(self, basis_AG: Float) -> tuple[Float, Float]:
-        """Return basis · precision ``[B, A, G]`` and basis · target ``[B, A]``."""
-        return basis_AG @ self.sweep_BGG, self.target_BG @ basis_AG.T
-
-    def _level(self, fitted_BG: Float) -> Float:
-        return np.asarray(((self.mean_BG - fitted_BG) * self.weight_BG).sum(axis=1))
-
-    def monotone(self, sign: int, exponent_A: Float) -> MonotoneFit:
-        basis_AG = sign * self.axis._shapes(exponent_A)
-        weighted_BAG, score_BA = self._products(basis_AG)
+    def _monotone(self, swept: Swept, sign: int, exponent_A: Float, *, zoom: bool) -> MonotoneFit:
+        basis_AG = sign * swept.shapes(exponent_A)
+        weighted_BAG, score_BA = swept.on_grid(basis_AG)
         information_BA = np.einsum("bag,ag->ba", weighted_BAG, basis_AG)
-        total_BA = np.maximum(score_BA, 0.0) / information_BA
-        profile_BA = total_BA * np.maximum(score_BA, 0.0)
+        gained_BA = np.maximum(score_BA, 0.0)
+        profile_BA = gained_BA**2 / information_BA
         best_B = profile_BA.argmax(axis=1)
-        rows = np.arange(len(best_B))
-        total_B = total_BA[rows, best_B]
-        fitted_BG = total_B[:, None] * basis_AG[best_B]
-        return MonotoneFit(
-            sign,
-            *self.axis.ends,
-            exponent_A,
-            exponent_A[best_B],
-            total_B,
-            self._level(fitted_BG),
-            profile_BA[rows, best_B],
-            profile_BA,
-        )
+        # the two sides of zero have grids of their own, each evenly spaced in the logarithm
+        ends_2 = np.abs(exponent_A[[0, -1]])
+        spacing_2 = np.log(ends_2 / np.abs(exponent_A[[1, -2]]))
+        side_B = (exponent_A[best_B] > 0).astype(np.int64)
+        spacing_B, bounds = np.abs(spacing_2[side_B]), (EXPONENT_RANGE[0], ends_2[side_B])
+        exponent_B = swept.refined(sign, exponent_A[best_B], spacing_B, bounds, zoom=zoom)
+        total_B1, statistic_B1 = swept.profile(sign, exponent_B[:, None])
+        fitted_BG = sign * total_B1 * swept.shapes(exponent_B)
+        level_B, curve = swept.level(fitted_BG), (exponent_A, exponent_B, total_B1[:, 0])
+        return MonotoneFit(sign, *self.ends, *curve, level_B, statistic_B1[:, 0], profile_BA, swept)
 
-    def turning(self, fall: MonotoneFit, rise: MonotoneFit) -> TurningFit:
-        """Non-negative least squares in two coefficients, over pairs of exponents."""
-        down_DG, up_UG = -self.axis._shapes(_VALLEY_FALLS), self.axis._shapes(_VALLEY_RISES)
-        down_BDG, score_BD = self._products(down_DG)
-        up_BUG, score_BU = self._products(up_UG)
-        down_BD1 = np.einsum("bdg,dg->bd", down_BDG, down_DG)[:, :, None]
-        up_B1U = np.einsum("bug,ug->bu", up_BUG, up_UG)[:, None, :]
-        cross_BDU = down_BDG @ up_UG.T
-        score_BD1, score_B1U = score_BD[:, :, None], score_BU[:, None, :]
-        norm_BDU = down_BD1 * up_B1U
-        # shapes that coincide at these sizes make no valley: an infinite determinant excludes them
-        determinant_BDU = norm_BDU - cross_BDU**2
-        determinant_BDU = np.where(determinant_BDU > 1e-9 * norm_BDU, determinant_BDU, np.inf)
-        fall_BDU = (up_B1U * score_BD1 - cross_BDU * score_B1U) / determinant_BDU
-        rise_BDU = (down_BD1 * score_B1U - cross_BDU * score_BD1) / determinant_BDU
-        drop_BDU = fall_BDU * score_BD1 + rise_BDU * score_B1U
-        # with a negative coefficient only one side is left: a monotone curve
-        drop_BDU = np.where((fall_BDU > 0) & (rise_BDU > 0), drop_BDU, 0.0)
-        rows = np.arange(len(drop_BDU))
-        best_B = drop_BDU.reshape(len(rows), -1).argmax(axis=1)
-        d_B, u_B = np.unravel_index(best_B, drop_BDU.shape[1:])
-        drop_B = drop_BDU[rows, d_B, u_B]
+    def _turning(
+        self, swept: Swept, fall: MonotoneFit, rise: MonotoneFit, *, zoom: bool
+    ) -> TurningFit:
+        down_B, up_B, fallen_B, risen_B, drop_B = swept.best_valley(
+            _VALLEY_FALLS, _VALLEY_RISES, zoom=zoom
+        )
         valley_B = drop_B > np.maximum(fall.statistic_B, rise.statistic_B)
         falls_B = fall.statistic_B >= rise.statistic_B
-        fall_B = np.where(valley_B, fall_BDU[rows, d_B, u_B], np.where(falls_B, fall.total_B, 0.0))
-        rise_B = np.where(valley_B, rise_BDU[rows, d_B, u_B], np.where(falls_B, 0.0, rise.total_B))
-        fall_exponent_B = np.where(valley_B, _VALLEY_FALLS[d_B], fall.exponent_B)
-        rise_exponent_B = np.where(valley_B, _VALLEY_RISES[u_B], rise.exponent_B)
+        fall_B = np.where(valley_B, fallen_B, np.where(falls_B, fall.total_B, 0.0))
+        rise_B = np.where(valley_B, risen_B, np.where(falls_B, 0.0, rise.total_B))
+        fall_exponent_B = np.where(valley_B, down_B, fall.exponent_B)
+        rise_exponent_B = np.where(valley_B, up_B, rise.exponent_B)
         statistic_B = np.maximum.reduce([drop_B, fall.statistic_B, rise.statistic_B])
-        curve = (*self.axis.ends, fall_exponent_B, rise_exponent_B, fall_B, rise_B)
-        fitted_BG = TurningFit(*curve, np.zeros(len(fall_B)), statistic_B).predict(self.axis.size_G)
-        return TurningFit(*curve, self._level(fitted_BG), statistic_B)
+        curve = (*self.ends, fall_exponent_B, rise_exponent_B, fall_B, rise_B)
+        fitted_BG = TurningFit(*curve, np.zeros(len(fall_B)), statistic_B).predict(self.size_G)
+        return TurningFit(*curve, swept.level(fitted_BG), statistic_B)

@@ -62,6 +62,12 @@ class Precision:
             return np.asarray((self.matrix @ y_Rn[..., None])[..., 0])
         return self.weights * y_Rn
 
+    def apply_each(self, o_Gn: Array) -> Array:
+        """Return P o for every replicate and grid point, ``[1 | R, G, n]``."""
+        if self.matrix is not None:
+            return np.asarray(np.einsum("rij,gj->rgi", self.matrix, o_Gn))
+        return np.asarray(self.weights[:, None, :] * o_Gn)
+
     def root(self) -> Precision:
         """Return W with W'W = P: what whitens residuals."""
         weights = np.sqrt(self.weights)
@@ -85,7 +91,7 @@ class Precision:
         else:
             pairs = np.einsum("gik,gil->igkl", phi_GnK, phi_GnK).reshape(num_points, -1)
             flat = self.weights @ pairs
-        return np.asarray(flat.reshape(-1, num_grid, num_columns, num_columns))
+        return np.asarray(flat.reshape(len(flat), num_grid, num_columns, num_columns))
 
 
 class Solution(NamedTuple):
@@ -105,7 +111,7 @@ def grid_points(axes: Sequence[Array]) -> Array:
 
 def signs(form: Form) -> NDArray[np.bool_]:
     """Return which linear parameters are free of a sign."""
-    return np.array([np.isneginf(parameter.lower) for parameter in form.linear])
+    return np.array([np.isneginf(parameter.lower) for parameter in form.linear], dtype=np.bool_)
 
 
 def profile(
@@ -115,9 +121,15 @@ def profile(
     phi_GnK = form.basis(x_nd, grid_GQ)
     weighted = precision.apply(y_Rn)
     moment = np.einsum("rn,gnk->rgk", weighted, phi_GnK, optimize=True)
+    total = np.sum(weighted * y_Rn, axis=-1)[:, None]
+    if form.offset is not None:
+        # what is left of y once the offset is taken away
+        offset_Gn = form.offset(x_nd, grid_GQ)
+        pull_RGn = precision.apply_each(offset_Gn)
+        moment = moment - np.einsum("rgn,gnk->rgk", pull_RGn, phi_GnK)
+        total = total - 2.0 * weighted @ offset_Gn.T + np.sum(pull_RGn * offset_Gn, axis=-1)
     c, gain = solve_nonnegative(precision.gram(phi_GnK), moment, signs(form))
-    total = np.sum(weighted * y_Rn, axis=-1)
-    return total[:, None] - gain, c
+    return total - gain, c
 
 
 def solve(
@@ -139,7 +151,7 @@ def solve(
         y, metric = y_Rn[rows], precision.take(rows)
         objective_RG, _ = profile(form, x_nd, y, metric, grid_GQ)
         starts = start_points(form, x_nd, objective_RG)
-        tries = [refine(form, x_nd, y, metric, grid_GQ[start]) for start in starts]
+        tries = _refine_from(form, x_nd, y, metric, grid_GQ[starts])
         return best_of([polish(near, rows) for near in tries] if polish else tries)
 
     row_size = max(len(grid_GQ) * len(form.linear) ** 2, len(x_nd) * form.num_parameters)
@@ -147,13 +159,27 @@ def solve(
     return Solution(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 
+def _refine_from(
+    form: Form, x_nd: Array, y_Rn: Array, precision: Precision, q_SRQ: Array
+) -> list[Solution]:
+    """Refine every replicate from each of S starts, all of them side by side."""
+    num_starts, num_rows = q_SRQ.shape[:2]
+    if num_starts == 1:
+        return [refine(form, x_nd, y_Rn, precision, q_SRQ[0])]
+    rows = np.tile(np.arange(num_rows), num_starts)
+    q_RQ = q_SRQ.reshape(num_starts * num_rows, -1)
+    together = refine(form, x_nd, y_Rn[rows], precision.take(rows), q_RQ)
+    parts = (np.split(each, num_starts) for each in together)
+    return [Solution(*each) for each in zip(*parts, strict=True)]
+
+
 def start_points(form: Form, x_nd: Array, objective_RG: Array) -> NDArray[np.int64]:
     """Return the grid points from which to refine, ``[starts, R]``, the best of each first.
 
-    Forms that bend have several valleys. There a search starts at the lowest point of each: a grid
-    point that no neighbour is below.
+    Forms that bend have several valleys, and so may one whose parameters are held. There a search
+    starts at the lowest point of each: a grid point that no neighbour is below.
     """
-    if len(form.nonlinear) < _MANY_EXPONENTS:
+    if len(form.nonlinear) < _MANY_EXPONENTS and not form.held:
         return np.asarray(objective_RG.argmin(axis=-1)[None])
     shape = [len(axis) for axis in form.grid(x_nd)]
     objective = objective_RG.reshape(-1, *shape)
@@ -194,7 +220,10 @@ def refine(form: Form, x_nd: Array, y_Rn: Array, precision: Precision, q_RQ: Arr
         metric = root.take(rows)
         phi = metric.whiten(form.basis(x_nd, q))
         gram = np.swapaxes(phi, -1, -2) @ phi
-        c, residual = _coefficients(phi, gram, yw_Rn[rows], free_K)
+        target = yw_Rn[rows]
+        if form.offset is not None:
+            target = target - metric.whiten(form.offset(x_nd, q))
+        c, residual = _coefficients(phi, gram, target, free_K)
         slope = metric.whiten(form.slope(x_nd, c, q))
         # Kaufman's Jacobian: the part of the slope that the coefficients cannot absorb.
         across = np.swapaxes(phi, -1, -2) @ slope
@@ -228,7 +257,12 @@ def _coefficients(
 def _solve_on(gram: Array, right: Array, on: NDArray[np.bool_]) -> Array:
     """Solve on the active columns; zero elsewhere."""
     both = on[..., :, None] & on[..., None, :]
-    ridge = 1e-14 * np.trace(gram, axis1=-2, axis2=-1)[..., None, None] + 1e-300
-    eye = np.eye(gram.shape[-1])
-    system = np.where(both, gram, 0.0) + eye * np.where(on[..., None], ridge, 1.0)
-    return np.asarray(np.linalg.solve(system, np.where(on[..., None], right, 0.0)))
+    # columns of unit length: in units of their own, some are a billionth of others
+    scale = np.sqrt(np.maximum(np.einsum("...kk->...k", gram), 1e-300))
+    even = gram / (scale[..., :, None] * scale[..., None, :])
+    ridge = 1e-14 * gram.shape[-1]
+    system = np.where(both, even, 0.0) + np.eye(gram.shape[-1]) * np.where(
+        on[..., None], ridge, 1.0
+    )
+    scaled = np.linalg.solve(system, np.where(on[..., None], right / scale[..., None], 0.0))
+    return np.asarray(scaled / scale[..., None])

@@ -7,10 +7,21 @@ LAW                     a falling power law beats the constant, its exponent's i
                         and off its bounds, and fitted without the largest size it predicts that
                         size better than the constant does
 INVERSE                 the same with a rising loss
-NO-LAW                  the gain from smallest to largest size lies within ± the smallest effect of
-                        interest (two one-sided tests)
+NO-LAW                  every size lies within ± the smallest effect of interest of every other
+                        (``finscale.scaling.equivalence``)
 INDETERMINATE           none of these; then the verdict says what would settle it
 ======================= ==========================================================================
+
+Means that no curve here describes (lack of fit, p < .001) are neither LAW nor INVERSE nor NO-LAW:
+the verdict names what they look like, a hump, a step, one size that stands out
+(``finscale.scaling.misfit_shape``). A valley counts where it is seen without the size that stands
+out.
+
+Without daily losses nothing is decided beyond the test days at hand: runs of one size share their
+luck, which no difference between seeds shows (TURNS in 19 % of worlds without an effect). The
+verdict is INDETERMINATE then, and says what these days alone show, unless it is stated that runs
+share no such luck (``shared_days=False``: test sets drawn anew for each run, or so large that their
+luck is none).
 
 All tests are likelihood ratios by generalised least squares with the covariance of
 ``finscale.scaling.covariance``; their critical values come from a parametric bootstrap that
@@ -21,7 +32,8 @@ Sharpe ratio) is judged as a loss and reported in its own terms (``finscale.scal
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,6 +41,7 @@ from numpy.typing import ArrayLike
 from finscale.errors import FinscaleError
 from finscale.scaling.claim import Statement, Verdict
 from finscale.scaling.covariance import SizeCovariance, size_covariance
+from finscale.scaling.dropping import drops_unfinished, settle_runs
 from finscale.scaling.judge import Judge
 from finscale.scaling.measure import LOSS, Measure
 from finscale.scaling.trend import Float
@@ -46,13 +59,19 @@ def decide(
     sesoi: float,
     axis: str = "parameters",
     loss: str = "loss",
+    signed: bool = False,
+    shared_days: bool = True,
     level: float = 0.05,
     horizon: int = 1,
     exclusions: Sequence[str] = (),
-    measure: Measure = LOSS,
+    drop: Sequence[str] = (),
+    seeds: Literal["mean", "median"] = "mean",
+    labels: Sequence[object] = (),
+    measure: Measure | None = None,
     num_replicates: int = NUM_REPLICATES,
     settle: bool = True,
     seed: int = 0,
+    **reading: Any,
 ) -> Verdict:
     """Decide which claim the losses of a grid of runs support.
 
@@ -61,26 +80,42 @@ def decide(
     losses : array [G, S, T], array [G, S], or a table
         Loss of each size, seed and test day, or its mean over days; a seed that a size lacks is
         NaN. Or a table (data frame, mapping, CSV or parquet file) with the columns ``axis``,
-        ``seed``, ``loss`` and, better, ``day``. Losses may be differences from a baseline.
+        ``seed``, ``loss`` and, better, ``day``. Losses of an array may be differences from a
+        baseline; those of a table only with ``signed``.
     sizes : array [G], optional
         The sizes of an array's rows.
     sesoi : float
         Smallest effect of interest: a smaller gain over the whole range would not be worth having.
     axis, loss : str
         What grows; and the table's column of losses.
+    signed : bool
+        The table's losses are differences, or an outcome, and may be zero or negative.
+    shared_days : bool
+        Whether runs of one size may share luck of the test days. Say no only where each run was
+        tested on data of its own, or on so many that their luck is none.
     level : float
         Significance level.
     horizon : int
         Bars that a label looks ahead; neighbouring days' losses overlap over ``horizon`` - 1.
     exclusions : sequence of str
         Runs left out by a rule stated before.
-    measure : Measure
-        What the losses stand for, for the words and numbers of the verdict; convert an outcome for
-        which higher is better with :meth:`Measure.as_loss` first.
+    drop : sequence of str
+        Rules by which runs are left out here, or single runs (:func:`dropped_runs`); the sentence
+        counts them.
+    seeds : {"mean", "median"}
+        What a size's loss is: over its seeds.
+    labels : sequence
+        Names of an array's seeds, for words; their places when empty.
+    measure : Measure, optional
+        What an array's losses stand for, for the words and numbers of the verdict; convert an
+        outcome for which higher is better with :meth:`Measure.as_loss` first. A table's is its own.
     num_replicates, seed : int
         Of the parametric bootstrap.
     settle : bool
         Whether an INDETERMINATE verdict works out what would settle it (some tenths of a second).
+    **reading
+        What else :func:`~finscale.scaling.table.read_table` is told of a table:
+        ``higher_is_better``, ``average``, ``where``, the column of ``day`` …
 
     Raises
     ------
@@ -96,10 +131,26 @@ def decide(
     >>> decide(curve[:, None, None] + noise, size, sesoi=0.005).name
     'LAW'
     """
-    losses_GS, size_G = _array_and_sizes(losses, sizes, axis, loss)
+    unread: tuple[str, ...] = ()
+    seeds_GS: Sequence[Sequence[object]] = ()
+    if not isinstance(losses, np.ndarray):
+        from finscale.scaling.table import LEFT_OUT, read_table
+        from finscale.scaling.weighing import check_plain
+
+        unfinished = drops_unfinished(drop)
+        table = read_table(losses, x=axis, y=loss, signed=signed, unfinished=unfinished, **reading)
+        check_plain(table)
+        losses = table.losses_nST if table.has_days else table.runs_nS
+        sizes, measure, seeds_GS = table.x_nd[:, 0], measure or table.measure, table.labels
+        lost = (note.partition(LEFT_OUT) for note in table.notes)
+        unread = tuple(what for _, said, what in lost if said)
+    measure = measure or LOSS
+    losses_GS, size_G = _array_and_sizes(losses, sizes)
+    seeds_GS = [labels] * len(size_G) if labels else seeds_GS
+    losses_GS, size_G, seen = settle_runs(losses_GS, size_G, seeds_GS, drop, measure)
     if not sesoi > 0:
         raise FinscaleError(f"the smallest effect of interest must be positive, not {sesoi:g}.")
-    covariance = size_covariance(losses_GS, horizon=horizon)
+    covariance = size_covariance(losses_GS, horizon=horizon, seeds=seeds)
     if np.ptp(covariance.mean_G) == 0 and not covariance.seed_variance_G.any():
         raise FinscaleError(
             f"all {measure.many} are equal: these are the same run over and over.",
@@ -108,20 +159,17 @@ def decide(
         )
     _check_distinct(covariance, size_G, measure)
     grid, num_seeds = tuple(size_G.tolist()), int(covariance.seeds_G.min())
-    statement = Statement(axis, grid, num_seeds, float(sesoi), level, tuple(exclusions), measure)
-    return Judge(statement, covariance, num_replicates, seed).verdict(settle=settle)
+    left_out = (*exclusions, *unread, *seen.left_out)
+    statement = Statement(
+        axis, grid, num_seeds, float(sesoi), level, left_out, measure, shared_days
+    )
+    judged = Judge(statement, covariance, num_replicates, seed).verdict(settle=settle)
+    said = (judged.sentence, *seen.sentences(left_out, seeds))
+    return replace(judged, sentence=" ".join(said), outlying=seen.outlying)
 
 
-def _array_and_sizes(
-    losses: Any, sizes: ArrayLike | None, axis: str, loss: str
-) -> tuple[Float, Float]:
-    """Return losses and sizes, rising, of an array or a table."""
-    if not isinstance(losses, np.ndarray):
-        from finscale.scaling.table import read_table
-
-        table = read_table(losses, x=axis, y=loss, signed=True)
-        array = table.losses_nST if table.has_days else table.runs_nS
-        return array, table.x_nd[:, 0]
+def _array_and_sizes(losses: Float, sizes: ArrayLike | None) -> tuple[Float, Float]:
+    """Return losses and sizes, rising."""
     if sizes is None or np.shape(sizes) != losses.shape[:1]:
         raise FinscaleError(
             f"losses of {losses.shape[0]} sizes need as many sizes.",
@@ -139,15 +187,22 @@ def _array_and_sizes(
 
 
 def _check_distinct(covariance: SizeCovariance, size_G: Float, measure: Measure) -> None:
-    """Refuse two sizes whose runs are the same on every day: their difference has no error."""
+    """Refuse two sizes that differ alike in every run and on every day: by no error at all."""
     own_GG = covariance.matrix_GG
     variance_G = np.diag(own_GG)
     difference_GG = variance_G[:, None] + variance_G - 2 * own_GG
     same = np.argwhere(np.triu(difference_GG <= 1e-12 * variance_G.max(), 1))
-    if len(same):
-        first, second = (f"{size_G[index]:g}" for index in same[0])
+    if not len(same):
+        return
+    first, second = (f"{size_G[index]:g}" for index in same[0])
+    where = "in every run and on every day" if covariance.num_days else "in every run"
+    if np.ptp(covariance.mean_G[same[0]]) == 0:
         raise FinscaleError(
-            f"sizes {first} and {second} have the same {measure.title} in every run and on every "
-            "day.",
+            f"sizes {first} and {second} have the same {measure.title} {where}.",
             hint="is it one run read twice?",
         )
+    raise FinscaleError(
+        f"sizes {first} and {second} differ by exactly the same {where}: how much of it is luck "
+        "cannot be told.",
+        hint="does the seed reach the model? are rows of one run read as several seeds?",
+    )

@@ -28,6 +28,7 @@ from finscale.study.daily import (
 )
 from finscale.study.failed import failed_baselines
 from finscale.study.outcomes import OUTCOMES, measure_of, outcome_of
+from finscale.study.outlying import without_outlying
 
 
 def verdict(study: StudyConfig, completed: Completed, data: DataStore | None = None) -> Verdict:
@@ -120,6 +121,8 @@ def surface(study: StudyConfig, completed: Completed, data: DataStore | None = N
         horizon=study.experiment.task.horizon,
         # a day's value may lie beyond the best outcome, and a difference has either sign
         signed=measure.higher_is_better or is_relative(study),
+        # networks that no epoch improved are alike; they are runs of their own all the same
+        drop_duplicates=False,
         num_replicates=500,
     )
 
@@ -136,7 +139,7 @@ def _at_level(
 
 
 def whole(study: StudyConfig, completed: Completed) -> tuple[Completed, tuple[str, ...]]:
-    """Leave out what a stated rule excludes, then sizes' seeds that lack a fold; say who was."""
+    """Leave out what stated rules exclude, and sizes' seeds that lack a fold; say who was."""
     left_out: list[str] = []
     if "collapsed" in study.exclusions:
         kept = [
@@ -155,7 +158,8 @@ def whole(study: StudyConfig, completed: Completed) -> tuple[Completed, tuple[st
     if broken:
         left_out.append(f"{len(broken)} seeds of which a fold is missing")
     whole = [(p, r) for p, r in completed if p.cell.is_baseline or series_key(p) not in broken]
-    return whole, tuple(left_out)
+    counted, outlying = without_outlying(study, whole)
+    return counted, (*left_out, *outlying)
 
 
 def is_relative(study: StudyConfig) -> bool:
@@ -181,7 +185,8 @@ def _judge(
 ) -> Verdict:
     measure, axis = measure_of(study), next(iter(study.axes))
     kept, exclusions = _at_level(study, completed, level)
-    values_GST, size_G = _array(study_values(study, kept, data, common=True), axis)
+    table = study_values(study, kept, data, common=True)
+    values_GST, size_G = _array(table, axis)
     judged = decide(
         measure.as_loss(values_GST),
         size_G,
@@ -190,6 +195,7 @@ def _judge(
         level=study.level,
         horizon=longest_horizon(study),
         exclusions=exclusions,
+        labels=table["seed"].unique().sort().to_list(),
         measure=measure,
     )
     beyond = beyond_linear(study, completed, level, data)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from finscale.evaluation.bootstrap import Floats, Metric, Resampler
 from finscale.evaluation.inference import PairedTest
+from finscale.evaluation.simultaneous import balanced_intervals
 from finscale.scaling.covariance import seed_variances
 
 #: More than an interval by itself needs: all at once reach far into the tails.
@@ -130,17 +131,5 @@ def simultaneous(value_C: Floats, deviation_RC: Floats, *, level: float = 0.95) 
     fail as any other, so that one pair of noisy models does not widen the rest. The p-values are
     Westfall and Young's (1993) single-step minimum.
     """
-    size_RC = np.abs(deviation_RC)
-    num_replicates = len(size_RC)
-    # of each comparison, the share of replicates that are off by as much or less
-    share_RC = size_RC.argsort(axis=0).argsort(axis=0) / num_replicates
-    share_RC[:, size_RC.max(axis=0) == 0] = 0.0  # a model and its copy differ on no day
-    largest_R = share_RC.max(axis=1)
-    alone = float(np.quantile(largest_R, level))
-    reach_C = np.quantile(size_RC, min(1.0, alone + 1 / num_replicates), axis=0)
-    share_C = (size_RC < np.abs(value_C)).mean(axis=0)
-    p_C = (1 + (largest_R[:, None] >= share_C).sum(axis=0)) / (1 + num_replicates)
-    return [
-        PairedTest(Metric(value, value - reach, value + reach), np.nan, float(p))
-        for value, reach, p in zip(value_C.tolist(), reach_C.tolist(), p_C, strict=True)
-    ]
+    metrics, p_C = balanced_intervals(value_C, deviation_RC, level=level)
+    return [PairedTest(metric, np.nan, float(p)) for metric, p in zip(metrics, p_C, strict=True)]

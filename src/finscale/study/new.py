@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,22 +10,43 @@ from pathlib import Path
 import yaml
 
 from finscale.config import StudyConfig, TaskConfig, validate
+from finscale.config.baselines import DEFAULT_BASELINES
 from finscale.config.outcomes import OUTCOMES as RULES
+from finscale.data import DataStore
+from finscale.data.bars import normal_symbol
 from finscale.errors import FinscaleError
 from finscale.evaluation.targets import TARGETS
 from finscale.files import write_bytes
 from finscale.scaling.judge import LEAST_SIZES, LEAST_SPAN
-from finscale.study.axes import AXES, nominal
+from finscale.study.axes import AXES, TRADING_DAYS, nominal
+from finscale.study.new_data import (
+    FOLDS,
+    Origin,
+    SplitChoice,
+    check_fit,
+    choose_split,
+    origin,
+)
 from finscale.study.outcomes import OUTCOMES
 
-#: Sizes proposed for each axis; those of symbols and tiers are what there is.
+#: Sizes proposed for each axis; those of symbols, tiers and years are what there is.
 PROPOSED: dict[str, str] = {
     "parameters": "5k, 17k, 55k, 180k, 600k, 2M",
     "compute": "3e10, 1e11, 3e11, 1e12, 3e12, 1e13",
-    "rows": "1, 2, 3, 5, 7",
     "context_length": "20, 40, 80, 160",
     "horizon": "1, 2, 5, 10, 20",
 }
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A new study file and what was found out about its data."""
+
+    text: str
+    study: StudyConfig
+    origin: Origin
+    split: SplitChoice
+    cautions: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -39,44 +61,78 @@ class Answers:
     axis: str = "parameters"
     sizes: str = ""
     seeds: int = 5
-    folds: int = 3
+    folds: int | None = None
     budget: str = "50k"
     outcome: str = "loss"
     sesoi: float | None = None
     controls: bool = True
+    source: str | None = None
+    data_root: Path | None = None
 
-    def text(self) -> str:
-        """Return the study file, commented.
+    def draft(self) -> Draft:
+        """Return the study file with what was found out about its data.
 
         Raises
         ------
-        ConfigError
-            If the answers make no study.
+        FinscaleError
+            If the answers make no study, none that could conclude, or none that its data hold.
         """
+        store = DataStore(self.data_root or "data")
+        symbols = [normal_symbol(symbol) for symbol in self.symbols]
+        AXES[self.axis]
+        found = origin(symbols, self.source, store)
+        split = SplitChoice(self.folds or FOLDS, TRADING_DAYS, None)
+        study = self._study(self._text(symbols, found, split))
+        split = choose_split(study, store, self.folds)
+        text = self._text(symbols, found, split)
+        study = self._study(text)
+        return Draft(text, study, found, split, tuple(check_fit(study, store)))
+
+    def _study(self, text: str) -> StudyConfig:
+        study = validate(StudyConfig, yaml.safe_load(text), place="the answers")
+        self._require_conclusion(study)
+        return study
+
+    def _text(self, symbols: Sequence[str], found: Origin, split: SplitChoice) -> str:
+        """Return the study file, commented."""
         axis = AXES[self.axis]
-        question = self.question or f"Do more {axis.title} pay on {' and '.join(self.symbols)}?"
+        question = self.question or f"Do more {axis.title} pay on {' and '.join(symbols)}?"
         scaled_model = self.axis in ("parameters", "compute")
-        kinds = "[permuted_labels, planted_signal]" if self.controls else "[]"
         kind = validate(TaskConfig, {"name": self.task}, place="--task").kind
         outcome = OUTCOMES[self.outcome]
         measure = outcome.measure(TARGETS[kind])
-        unit = measure.unit or measure.title
-        sesoi = self.sesoi or RULES[outcome.name].sesoi.get(kind, 0.01)
-        completed = {
-            "question": _plain(question),
-            "symbols": ", ".join(self.symbols),
-            "sizes": self.sizes or self._proposed(),
-            "budget_note": "replaced by each size below" if scaled_model else "of every run",
-            "sesoi": _plain(sesoi),
-        }
-        first = ", ".join(completed["sizes"].split(",")[:LEAST_SIZES]).replace("  ", " ")
-        text = _TEMPLATE.format(
-            **{**vars(self), **completed}, grown=axis, unit=unit, kinds=kinds, first=first
+        sizes = self.sizes or self._proposed(split)
+        longest = self.horizon
+        if self.axis == "horizon":
+            longest = max([int(one) for one in re.findall(r"\d+", sizes)], default=1)
+        root = f"\n    root: {_plain(str(self.data_root))}" if self.data_root else ""
+        return _TEMPLATE.format(
+            name=_plain(self.name),
+            quick_name=f"{self.name}_quick",
+            question=_plain(question),
+            symbols=_listed(symbols),
+            source=_plain(found.source),
+            root=root,
+            task=self.task,
+            horizon=self.horizon,
+            split=_split_text(split, max(5, longest)),
+            budget=self.budget,
+            budget_note="replaced by each size below" if scaled_model else "of every run",
+            grown=axis,
+            axis=self.axis,
+            sizes=sizes,
+            seeds=self.seeds,
+            baselines=", ".join(DEFAULT_BASELINES),
+            kinds="[permuted_labels, planted_signal]" if self.controls else "[]",
+            outcome=self.outcome,
+            unit=measure.unit or measure.title,
+            sesoi=_plain(self.sesoi or RULES[outcome.name].sesoi.get(kind, 0.01)),
+            first=", ".join(sizes.split(",")[:LEAST_SIZES]).replace("  ", " "),
         )
-        self._require_conclusion(validate(StudyConfig, yaml.safe_load(text), place="the answers"))
-        return text
 
-    def _proposed(self) -> str:
+    def _proposed(self, split: SplitChoice) -> str:
+        if self.axis == "rows":
+            return ", ".join(map(str, split.years()))
         if self.axis == "assets":
             count = len(self.symbols)
             shares = sorted({max(1, round(count * share)) for share in (0.125, 0.25, 0.5, 1)})
@@ -123,7 +179,24 @@ def _plain(value: str | float) -> str:
     return yaml.safe_dump(value, width=10_000).removesuffix("\n").removesuffix("...").strip()
 
 
-def write_study(answers: Answers, path: Path) -> Path:
+def _listed(values: Sequence[str]) -> str:
+    """Return texts as a YAML list in a line: ``ON`` and ``600519`` are quoted."""
+    return yaml.safe_dump(list(values), default_flow_style=True, width=10_000).strip()[1:-1]
+
+
+def _split_text(split: SplitChoice, embargo: int) -> str:
+    year = "test year follows" if split.days == TRADING_DAYS else "test days follow"
+    lines = (
+        f"method: walk_forward # every fold trains on the past, and its {year}",
+        f"folds: {split.folds}",
+        f"validation_days: {split.days}",
+        f"test_days: {split.days}",
+        f"embargo: {embargo}",
+    )
+    return "\n    ".join(lines)
+
+
+def write_study(answers: Answers, path: Path) -> Draft:
     """Write a new study file; one that is there stays as it is.
 
     Raises
@@ -131,13 +204,13 @@ def write_study(answers: Answers, path: Path) -> Path:
     FinscaleError
         If the file exists, or the answers make no study, or none that could conclude.
     """
-    text = answers.text()
     if path.exists():
         raise FinscaleError(
             f"{path} exists already and was left as it is.", hint="choose another name with --out"
         )
-    write_bytes(path, text.encode())
-    return path
+    draft = answers.draft()
+    write_bytes(path, draft.text.encode())
+    return draft
 
 
 _TEMPLATE = """\
@@ -150,18 +223,14 @@ question: {question}
 experiment:
   data:
     symbols: [{symbols}]
-    source: bundled # bars that are not there yet come from here: bundled, csv, yahoo …
+    source: {source} # where their bars come from{root}
     tier: a20
     context_length: 80 # bars that a window sees
   task:
     name: {task} # direction, threshold_{{0.5,1,2,3,5}}pct, regression
     horizon: {horizon} # bars ahead that the label looks at
   split:
-    method: walk_forward # every fold trains on the past, and its test year follows
-    folds: {folds}
-    validation_days: 252
-    test_days: 252
-    embargo: 5
+    {split}
   model:
     budget: {budget} # {budget_note}
   training:
@@ -183,7 +252,7 @@ seeds: {seeds}
 tuning: transfer
 
 # Models without scale on the same windows. A threshold task must beat volatility.
-baselines: [base_rate, volatility, logistic]
+baselines: [{baselines}]
 
 # Beside the real labels: shuffled ones (nothing may be found) and a planted signal (must be found).
 controls:
@@ -197,7 +266,7 @@ outcome: {outcome}
 # A gain below this over the whole range ({unit}) would not be worth having.
 sesoi: {sesoi}
 
-# What --quick lays over all this: a rehearsal under the name {name}_quick.
+# What --quick lays over all this: a rehearsal under the name {quick_name}.
 quick:
   axes:
     {axis}: [{first}]

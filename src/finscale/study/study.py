@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from finscale.calling import spoken
 from finscale.config import ExperimentConfig, StudyConfig, load_study
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
@@ -60,6 +61,7 @@ class Study(Showing):
     >>> study.results()                                                 # doctest: +SKIP
     """
 
+    @spoken('Study.from_file("sp500_parameters")')
     def __init__(
         self,
         config: StudyConfig,
@@ -80,22 +82,19 @@ class Study(Showing):
         self._compared: tuple[list[str], FamilyComparison] | None = None
 
     @classmethod
+    @spoken('Study.from_file("sp500_parameters")')
     def from_file(
         cls,
         path: Path | str,
-        settings: Iterable[str] = (),
+        settings: Iterable[str] | Mapping[str, Any] = (),
         *,
         quick: bool = False,
         studies: Path | str = "studies",
         runs: RunStore | None = None,
         data: DataStore | None = None,
     ) -> Study:
-        """Read a study file; ``settings`` are laid over it, as ``--set`` does.
-
-        With ``quick``, the file's ``quick`` section is laid over it first.
-        """
-        config = load_study(path, settings, quick=quick)
-        return cls(config, studies=studies, runs=runs, data=data)
+        """Read a study file (``quick``: its rehearsal); ``settings`` lie over it, as ``--set``."""
+        return cls(load_study(path, settings, quick=quick), studies=studies, runs=runs, data=data)
 
     @cached_property
     def cells(self) -> list[Cell]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from finscale.errors import FinscaleError
+from finscale.errors import FinscaleError, nearest
 from finscale.evaluation.targets import score_target
 from finscale.files import read_json
 from finscale.judging.gather import predictions_of
@@ -38,8 +38,12 @@ class StudyRecord:
         """
         path = folder / "registration.json"
         if not path.exists():
+            known = [one.parent.name for one in folder.parent.glob("*/registration.json")]
+            match = nearest(folder.name, known)
+            made = "finscale study run FILE makes one"
             raise FinscaleError(
-                f"{folder} holds no registered study.", hint="finscale study run FILE makes one"
+                f"{folder} holds no registered study.",
+                hint=f"Did you mean {match}?" if match else made,
             )
         registered = read_json(path)
         law, results = folder / "law.json", folder / "results.parquet"

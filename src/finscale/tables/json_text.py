@@ -10,6 +10,7 @@ from typing import Any
 
 from finscale.errors import DataError
 from finscale.tables.content import Content
+from finscale.tables.json_runs import run_tables
 from finscale.tables.layout import table_of
 from finscale.tables.table import (
     Cells,
@@ -69,6 +70,10 @@ def json_table(text: str, content: Content, recognise: Recogniser | None) -> Cel
     documents, lines, cut = _documents(text, place)
     node: Any = documents[0] if len(documents) == 1 else documents
     found = list(_tables(node, "", tuple(lines) if len(documents) > 1 else ()))
+    if recognise and not any(recognise(table.names) for table in found if table.names):
+        # a tracker's runs hold lists, which the forms above take for tables of their own
+        runs = next(((n, rows) for n, rows in run_tables(node) if recognise(n)), None)
+        found += [_Found(*runs, lines=tuple(range(1, len(runs[1]) + 1)))] if runs else []
     if not found:
         said = said_in_json(node)
         if said:

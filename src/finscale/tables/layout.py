@@ -185,13 +185,19 @@ def _first_names(records: Sequence[Record], recognise: Recogniser) -> int | None
 
 
 def _first_row(records: Sequence[Record], start: int) -> int:
-    """Return the first line that holds a number or date."""
+    """Return the first line that holds a number, a date or an object in braces."""
     rows = (
         i
         for i, (_, cells) in enumerate(records)
-        if i >= start and num_values(cells) and not _TICKER_LABEL.fullmatch(cells[0])
+        if i >= start
+        and (num_values(cells) or any(map(_is_object, cells)))
+        and not _TICKER_LABEL.fullmatch(cells[0])
     )
     return next(rows, len(records))
+
+
+def _is_object(cell: str) -> bool:
+    return cell.startswith("{") and cell.endswith("}")
 
 
 def _filled(cells: Cells) -> list[str]:
@@ -287,7 +293,10 @@ def _without_footers(
         line, cells = rows[-1]
         filled = _filled(cells)
         is_text = width >= 3 and not any(
-            looks_like_date(cell) or looks_like_number(cell) or cell[:1].isdigit()
+            looks_like_date(cell)
+            or looks_like_number(cell)
+            or cell[:1].isdigit()
+            or _is_object(cell)
             for cell in (filled if len(filled) > 1 else filled[:1])
         )
         if not is_text and not (begins_with_value and _FOOTER.match(filled[0])):

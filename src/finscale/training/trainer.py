@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from finscale.calling import spoken
 from finscale.config import TaskConfig, TrainingConfig
 from finscale.errors import FinscaleWarning, TrainingError, TrainingPaused
 from finscale.models.kernels.accelerate import accelerate
@@ -61,6 +62,7 @@ class Trainer:
     >>> logit = trainer.predict(split.test)  # doctest: +SKIP
     """
 
+    @spoken("Trainer(model, dataset, split, TrainingConfig(), task=dataset.task)")
     def __init__(
         self,
         model: nn.Module,

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from finscale.calling import spoken
 from finscale.models.budget import Dial, solve
 from finscale.models.patchtst.counts import count_parameters
 from finscale.models.patchtst.sizes import PatchTSTSizes
@@ -46,6 +47,7 @@ SHAPES = {
 }
 
 
+@spoken("solve_budget(2_000_000, num_features=25, context_length=80)")
 def solve_budget(
     budget: int,
     *,

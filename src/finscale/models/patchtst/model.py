@@ -8,12 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from finscale.config.quantities import parse_count
-from finscale.models.patchtst.budget import solve_budget
+from finscale.calling import spoken
+from finscale.models.patchtst.asked_sizes import PATCHTST_CALL, asked_sizes
 from finscale.models.patchtst.embedding import PatchEmbedding
 from finscale.models.patchtst.encoder import Encoder, EncoderLayer
 from finscale.models.patchtst.heads import HEADS
-from finscale.models.patchtst.sizes import PatchTSTSizes
 from finscale.models.revin import Moments, RevIN, prepare_windows
 
 
@@ -34,6 +33,8 @@ class PatchTST(nn.Module):
     ------
     BudgetError
         If no PatchTST within 5 % of the budget exists.
+    CallError
+        If an argument is missing, unknown or cannot be.
 
     Attributes
     ----------
@@ -57,12 +58,10 @@ class PatchTST(nn.Module):
     Nie et al. (2023), "A time series is worth 64 words: long-term forecasting with transformers".
     """
 
+    @spoken(PATCHTST_CALL)
     def __init__(self, *, budget: int | str | None = None, **sizes: Any) -> None:
         super().__init__()
-        if budget is None:
-            self.sizes = PatchTSTSizes(**sizes)
-        else:
-            self.sizes = solve_budget(parse_count(budget), **sizes)
+        self.sizes = asked_sizes(budget, sizes)
         self.revin = (
             RevIN(self.sizes.num_features, affine=self.sizes.revin_affine)
             if self.sizes.revin

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from finscale.registry import Registry
-from finscale.scaling.forms import bent, power_law, surface
+from finscale.scaling.forms import (
+    bent,
+    interaction,
+    overtraining,
+    power_law,
+    repeated,
+    surface,
+)
 from finscale.scaling.forms.base import Form, Parameter
 
 FORMS: Registry[Form] = Registry("law form")
@@ -17,6 +24,12 @@ for _form in (
     bent.M4,
     surface.HOFFMANN,
     surface.DATA_CONSTRAINED,
+    repeated.MUENNIGHOFF,
+    overtraining.OVERTRAINING,
+    overtraining.OVERTRAINING_COMPUTE,
+    interaction.INTERACTION,
+    interaction.KAPLAN,
+    interaction.ROUTED,
 ):
     FORMS.add(_form.name, _form)
 

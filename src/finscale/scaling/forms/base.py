@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -74,12 +74,24 @@ class Form:
         ``theta -> x`` of the valley; NaN where the curve has none.
     units : tuple of int
         For each axis, the axis whose geometric mean it is divided by; empty means its own.
+    at_most : tuple of (int, int)
+        Pairs of axes: the first may nowhere exceed the second.
     exponent : str
         The parameter that answers "how fast"; empty where there is none.
     floor : str
         The parameter that is the loss at infinite scale; empty where there is none.
     trend : {"falling", "rising", "flat", "any"}
         Which way the form can go along its first axis.
+    offset, offset_gradient : callable, optional
+        A part of the loss that no linear parameter multiplies: ``(x_nd, q_...Q) -> [..., n]``, and
+        its derivative by q, ``[..., n, Q]``.
+    whole_names, complete
+        Where parameters are held (:func:`finscale.scaling.forms.fixed.fixed`): all names, and all
+        parameters from the free ones.
+    held : mapping of str to str
+        What is held, and at what.
+    is_scaled : bool
+        Whether the fitter may divide sizes by their geometric mean.
     """
 
     name: str
@@ -95,9 +107,16 @@ class Form:
     internalise: Callable[[Array, Array], Array] = field(default=_same, repr=False)
     turning: Callable[[Array], Array] | None = field(default=None, repr=False)
     units: tuple[int, ...] = ()
+    at_most: tuple[tuple[int, int], ...] = ()
     exponent: str = ""
     floor: str = ""
     trend: str = "falling"
+    offset: Callable[[Array, Array], Array] | None = field(default=None, repr=False)
+    offset_gradient: Callable[[Array, Array], Array] | None = field(default=None, repr=False)
+    whole_names: tuple[str, ...] = ()
+    complete: Callable[[Array], Array] | None = field(default=None, repr=False)
+    held: Mapping[str, str] = field(default_factory=dict, hash=False)
+    is_scaled: bool = True
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -119,6 +138,16 @@ class Form:
     def num_parameters(self) -> int:
         """Length of theta."""
         return len(self.linear) + len(self.nonlinear)
+
+    @property
+    def exponents(self) -> tuple[str, ...]:
+        """Names of the free exponents, the one that answers "how fast" first."""
+        found = [self.exponent] if self.exponent else []
+        for parameter in self.nonlinear:
+            is_one = parameter.meaning.startswith("exponent") and not parameter.nuisance
+            if is_one and parameter.name not in found:
+                found.append(parameter.name)
+        return tuple(found)
 
     def index(self, name: str) -> int:
         """Return the place of a parameter in theta."""
@@ -151,10 +180,24 @@ class Form:
                 f"got {x_nd.shape[1]}.",
                 hint="name the columns of the size axes, one for each",
             )
+        for part, whole in self.at_most:
+            # a product of two columns may differ from its parts by rounding
+            over_n = np.flatnonzero(x_nd[:, part] > x_nd[:, whole] * (1 + 1e-9))
+            if len(over_n):
+                at, names = over_n[0], (self.axes[part], self.axes[whole])
+                raise FinscaleError(
+                    f"{self.name} takes {names[0]} for a part of {names[1]}, and {names[0]} = "
+                    f"{x_nd[at, part]:g} is more than {names[1]} = {x_nd[at, whole]:g} "
+                    f"({len(over_n)} of {len(x_nd)} sizes).",
+                    hint=f"the axes of {self.name} are {', '.join(self.axes)}, in this order; name "
+                    "the columns so, or choose a form for what the third one is",
+                )
         return x_nd
 
     def reference_sizes(self, x_nd: Array) -> Array:
         """Return x0, one number an axis: what the fitter divides sizes by."""
+        if not self.is_scaled:
+            return np.ones(x_nd.shape[1])
         means = np.exp(np.mean(np.log(x_nd), axis=0))
         return np.asarray(means[list(self.units)] if self.units else means)
 
@@ -224,7 +267,8 @@ class Form:
     def evaluate(self, x_nd: Array, internal: Array) -> Array:
         """Return predictions ``[..., n]`` from the fitter's own parameters."""
         c, q = self.split(internal)
-        return np.asarray((self.basis(x_nd, q) @ c[..., None])[..., 0])
+        linear = np.asarray((self.basis(x_nd, q) @ c[..., None])[..., 0])
+        return linear if self.offset is None else linear + self.offset(x_nd, q)
 
     def jacobian(self, x_nd: Array, internal: Array) -> Array:
         """Return ``[..., n, p]``: derivative by the fitter's own parameters."""
@@ -234,13 +278,21 @@ class Form:
     def slope(self, x_nd: Array, c: Array, q: Array) -> Array:
         """Return ``[..., n, Q]``: derivative of the loss by the non-linear parameters."""
         by_q = self.basis_gradient(x_nd, q)
-        terms = (by_q[..., k, :] * c[..., None, k, None] for k in range(c.shape[-1]))
+        terms = [by_q[..., k, :] * c[..., None, k, None] for k in range(c.shape[-1])]
+        if self.offset_gradient is not None:
+            terms.append(self.offset_gradient(x_nd, q))
         return np.asarray(sum(terms))
 
     def split(self, theta: Array) -> tuple[Array, Array]:
         """Return (linear, non-linear) halves of theta."""
         num_linear = len(self.linear)
         return theta[..., :num_linear], theta[..., num_linear:]
+
+    def named(self, theta: ArrayLike) -> dict[str, Array]:
+        """Return every parameter by name, those that are held too, from theta ``[..., p]``."""
+        theta_p = _floats(theta)
+        whole = self.complete(theta_p) if self.complete else theta_p
+        return {name: whole[..., i] for i, name in enumerate(self.whole_names or self.names)}
 
     def as_dict(self) -> dict[str, Any]:
         """Return what the form is, for JSON."""
@@ -249,6 +301,7 @@ class Form:
             "equation": self.equation,
             "reference": self.reference,
             "parameters": {p.name: p.meaning for p in self.parameters},
+            "fixed": dict(self.held),
         }
 
 

@@ -11,6 +11,10 @@ from finscale.scaling.forms.power_law import FLOOR, SCALE, ones
 #: Logarithms are searched in this range: exp(±60) is far from the limits of float64.
 _LOG_RANGE = (-60.0, 60.0)
 _NEWTON_STEPS = 60
+#: A break may turn a slope of either sign into any other up to this (published curves reach 10).
+_STEEPEST = 10.0
+#: The basis is held between exp(±300), whose squares float64 still holds.
+_LARGEST_EXPONENT = 300.0
 
 
 def _broken_parts(x_nd: Array, q: Array) -> tuple[Array, Array, Array, Array]:
@@ -19,7 +23,10 @@ def _broken_parts(x_nd: Array, q: Array) -> tuple[Array, Array, Array, Array]:
     first, change, log_break, width = (q[..., i, None] for i in range(4))
     u = (log_x - log_break) / width
     soft = np.logaddexp(0.0, u)
-    return log_x, u, soft, np.exp(-first * log_x - change * width * soft)
+    exponent = np.clip(
+        -first * log_x - change * width * soft, -_LARGEST_EXPONENT, _LARGEST_EXPONENT
+    )
+    return log_x, u, soft, np.exp(exponent)
 
 
 def _broken_basis(x_nd: Array, q: Array) -> Array:
@@ -41,9 +48,9 @@ def _broken_gradient(x_nd: Array, q: Array) -> Array:
 def _broken_grid(x_nd: Array) -> tuple[Array, ...]:
     log_x = np.log(x_nd[:, 0])
     inside = np.linspace(log_x.min(), log_x.max(), 9)[1:-1]
-    first = np.geomspace(0.03, 2.0, 8)
-    change = np.concatenate([-first[::-1], first]) * 1.5
-    return first, change, inside, np.array([0.1, 0.3, 0.9])
+    first = np.concatenate([[-1.0, -0.2, 0.0], np.geomspace(0.03, 4.0, 8)])
+    change = np.geomspace(0.05, 6.0, 8)
+    return first, np.concatenate([-change[::-1], change]), inside, np.array([0.05, 0.2, 0.8])
 
 
 def _broken_publish(theta: Array, x0_d: Array) -> Array:
@@ -74,10 +81,15 @@ BROKEN_POWER = Form(
     axes=("x",),
     linear=(FLOOR, SCALE),
     nonlinear=(
-        Parameter("c0", "exponent before the break", 0.0, 4.0),
-        Parameter("c1", "change of exponent at the break; c0 + c1 < 0 turns", -4.0, 4.0),
+        Parameter("c0", "exponent before the break; 0 starts flat", -_STEEPEST, _STEEPEST),
+        Parameter(
+            "c1",
+            "change of exponent at the break; c0 + c1 < 0 turns",
+            -2 * _STEEPEST,
+            2 * _STEEPEST,
+        ),
         Parameter("d", "size at which the law breaks", *_LOG_RANGE),
-        Parameter("f", "width of the break in ln x", 0.05, 2.0, nuisance=True),
+        Parameter("f", "width of the break in ln x", 0.01, 2.0, nuisance=True),
     ),
     basis=_broken_basis,
     basis_gradient=_broken_gradient,

@@ -7,10 +7,10 @@ import numpy as np
 from finscale.scaling.forms.base import Array, Form, Parameter
 from finscale.scaling.forms.power_law import EXPONENT_RANGE, FLOOR, decay, ones, power_sum
 
-_N_SCALE = Parameter("A", "loss that parameters remove, at N = 1")
-_D_SCALE = Parameter("B", "loss that data remove, at D = 1")
-_N_EXPONENT = Parameter("alpha", "exponent of parameters", *EXPONENT_RANGE)
-_D_EXPONENT = Parameter("beta", "exponent of data", *EXPONENT_RANGE)
+N_SCALE = Parameter("A", "loss that parameters remove, at N = 1")
+D_SCALE = Parameter("B", "loss that data remove, at D = 1")
+N_EXPONENT = Parameter("alpha", "exponent of parameters", *EXPONENT_RANGE)
+D_EXPONENT = Parameter("beta", "exponent of data", *EXPONENT_RANGE)
 
 
 HOFFMANN = Form(
@@ -18,8 +18,8 @@ HOFFMANN = Form(
     equation="L = E + A·N^-alpha + B·D^-beta",
     reference="Hoffmann et al. 2022, equation 2",
     axes=("N", "D"),
-    linear=(FLOOR, _N_SCALE, _D_SCALE),
-    nonlinear=(_N_EXPONENT, _D_EXPONENT),
+    linear=(FLOOR, N_SCALE, D_SCALE),
+    nonlinear=(N_EXPONENT, D_EXPONENT),
     **power_sum(2),
     grid=lambda x_nd: (np.geomspace(0.02, 3.0, 16),) * 2,
     exponent="alpha",
@@ -39,7 +39,8 @@ def effective_data(total: Array, unique: Array, half_life: Array) -> Array:
     return np.asarray(unique * (1.0 - decays * np.expm1(-repeats / decays)))
 
 
-def _effective_slope(total: Array, unique: Array, half_life: Array) -> Array:
+def effective_slope(total: Array, unique: Array, half_life: Array) -> Array:
+    """Return the derivative of D' by R*, ``[..., n]``."""
     unique = np.minimum(unique, total)
     ratio = (total / unique - 1.0) / half_life[..., None]
     return np.asarray(unique * (-np.expm1(-ratio) - ratio * np.exp(-ratio)))
@@ -56,7 +57,7 @@ def _repeated_gradient(x_nd: Array, q: Array) -> Array:
     data = effective_data(x_nd[:, 1], x_nd[:, 2], q[..., 2])
     log_data, beta = np.log(data), q[..., 1, None]
     by_data = np.exp(-log_data * beta)
-    slope = _effective_slope(x_nd[:, 1], x_nd[:, 2], q[..., 2])
+    slope = effective_slope(x_nd[:, 1], x_nd[:, 2], q[..., 2])
     out = np.zeros((*by_data.shape, 3, 3))
     out[..., 1, 0] = -np.log(x_nd[:, 0]) * decay(x_nd[:, 0], q[..., 0])
     out[..., 2, 1] = -log_data * by_data
@@ -69,10 +70,10 @@ DATA_CONSTRAINED = Form(
     equation="L = E + A·N^-alpha + B·D'^-beta,  D' = U + U·R*·(1 - e^(-R/R*)),  R = D/U - 1",
     reference="Muennighoff et al. 2023, equations 4 and 5 (the data half)",
     axes=("N", "D", "U"),
-    linear=(FLOOR, _N_SCALE, _D_SCALE),
+    linear=(FLOOR, N_SCALE, D_SCALE),
     nonlinear=(
-        _N_EXPONENT,
-        _D_EXPONENT,
+        N_EXPONENT,
+        D_EXPONENT,
         Parameter("R*", "repetitions after which data are worth 1/e less", 0.05, 500.0),
     ),
     basis=_repeated_basis,
@@ -82,6 +83,7 @@ DATA_CONSTRAINED = Form(
     internalise=HOFFMANN.internalise,
     # U counts the same things as D: both are divided by the same number.
     units=(0, 1, 1),
+    at_most=((2, 1),),
     exponent="alpha",
     floor="E",
 )

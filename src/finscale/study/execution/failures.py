@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from finscale.files import read_json, write_json
-from finscale.study.execution.local import Event
-from finscale.study.planned import Planned
+
+if TYPE_CHECKING:
+    from finscale.study.execution.local import Event
+    from finscale.study.planned import Planned
 
 
 class Failures:

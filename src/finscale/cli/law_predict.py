@@ -1,0 +1,97 @@
+"""`finscale law predict`: the loss at sizes that were not run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from finscale.cli.options import (
+    Ahead,
+    AsJson,
+    Losses,
+    Quiet,
+    Replicates,
+    Signed,
+    between,
+    each_once,
+    print_json,
+    say,
+)
+from finscale.cli.table_options import reads_table
+
+
+@reads_table
+def predict(
+    table: Annotated[
+        Path, typer.Argument(help="CSV, JSON, parquet or Excel: sizes, losses, perhaps seeds.")
+    ],
+    x: Annotated[
+        list[str],
+        typer.Option(
+            "--x", callback=each_once, help="Column of sizes; twice for a surface: --x N --x D."
+        ),
+    ],
+    at: Annotated[
+        list[str],
+        typer.Option(
+            "--at", help="Size to predict: 1e9, 2M; of a surface N=1e9,D=20B. May be repeated."
+        ),
+    ],
+    y: Losses = "loss",
+    level: Annotated[
+        float, typer.Option(callback=between(0.5, 1), help="Coverage of both intervals.")
+    ] = 0.95,
+    form: Annotated[str, typer.Option(help="Law form, as in `finscale law fit`.")] = "auto",
+    loss: Annotated[
+        str, typer.Option(help="huber, least_squares, gls; `auto`: gls where days are given.")
+    ] = "auto",
+    signed: Signed = False,
+    holdout: Annotated[int, typer.Option(min=0, help="Largest sizes kept out of the fit.")] = 0,
+    horizon: Ahead = 1,
+    replicates: Replicates = 2000,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    *,
+    columns: dict[str, Any],
+) -> None:
+    """Predict the loss at other sizes, with intervals of the curve and of one new run."""
+    from finscale.errors import FinscaleError
+    from finscale.scaling.law import fit_law
+    from finscale.scaling.prediction_text import predictions_dict, predictions_text
+    from finscale.scaling.sizes import parse_sizes
+    from finscale.scaling.table import read_table
+
+    read = read_table(table, x=x, y=y, signed=signed, **columns)
+    parse_sizes(at, read.axes, _letters(read.axes))
+    law = fit_law(
+        read,
+        form=form,
+        loss=loss,
+        signed=read.signed,
+        holdout=holdout,
+        horizon=horizon,
+        num_replicates=replicates,
+        level=level,
+    )
+    letters = dict(zip(law.form.axes, law.table.axes, strict=True))
+    x_md = parse_sizes(at, law.table.axes, letters)
+    if not law.identified:
+        raise FinscaleError(
+            f"{table} tells no {law.form.name}, so nothing can be predicted: {law.reason}.",
+            hint="`finscale law fit … --compare` ranks other forms; name one with --form",
+        )
+    told = law.predict(x_md)
+    if as_json:
+        predictions = predictions_dict(law, x_md, told, level)
+        print_json({"predictions": predictions, "law": law.to_dict()})
+    elif quiet:
+        say("\n".join(f"{value:.6g}" for value in told.mean))
+    else:
+        say(predictions_text(law, x_md, told, level))
+
+
+def _letters(axes: tuple[str, ...]) -> dict[str, str]:
+    """Return what N, D and U may stand for before the form is known, so that typos fail early."""
+    return dict(zip(("N", "D", "U") if len(axes) > 1 else ("x",), axes, strict=False))

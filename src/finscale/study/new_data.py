@@ -1,0 +1,202 @@
+"""What a new study's data are: where its bars come from, how many days, the split that fits them.
+
+Nothing is written into the data folder: bars that are there are read, and those of a local source
+fetched, into a folder that vanishes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from finscale.config import BaselineConfig, StudyConfig
+from finscale.data import SOURCES, DataStore, fetch_bars
+from finscale.errors import DataError, FinscaleError
+from finscale.experiment.preparation import prepare
+from finscale.study.axes import TRADING_DAYS, largest
+from finscale.study.grid import expand
+from finscale.study.planned import plan_cells, split_cautions
+
+#: Test days that a fold has at least: a quarter of a year.
+LEAST_TEST_DAYS = 63
+FOLDS = 3
+#: Years proposed along axis ``rows``, as far as the history goes.
+_YEARS = (1, 2, 3, 5, 7, 10)
+_LEAST_YEARS = 4
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the bars of a study's symbols are, or come from."""
+
+    source: str
+    words: str
+    """What is said of them: symbols, days, source."""
+
+
+@dataclass(frozen=True)
+class SplitChoice:
+    """The test blocks of a new study, one after the other, each after its train and validation.
+
+    Attributes
+    ----------
+    folds : int
+        How many.
+    days : int
+        Decision days of a test block, and of the validation block before it.
+    num_days : int or None
+        Decision days that there are; None where nobody has looked yet.
+    """
+
+    folds: int
+    days: int
+    num_days: int | None
+
+    @property
+    def words(self) -> str:
+        """The split in a line."""
+        of = f" of {self.num_days:,} decision days" if self.num_days else ""
+        blocks = "1 test block" if self.folds == 1 else f"{self.folds} test blocks"
+        return f"walk_forward: {blocks} of {self.days} days{of}"
+
+    def years(self) -> tuple[int, ...]:
+        """Return sizes for axis ``rows``: years of training before the first held-out block."""
+        if self.num_days is None:
+            return _YEARS[:5]
+        most = (self.num_days - self.days * (self.folds + 1)) // TRADING_DAYS
+        sizes = tuple(year for year in _YEARS if year <= most)[:5]
+        return sizes if len(sizes) >= _LEAST_YEARS else tuple(range(1, min(most, 4) + 1))
+
+
+def origin(symbols: Sequence[str], asked: str | None, store: DataStore) -> Origin:
+    """Return where the bars of some symbols come from.
+
+    Parameters
+    ----------
+    symbols : sequence of str
+        As they are registered.
+    asked : str, optional
+        The source that was chosen; else that of the bars that are there, or the local source that
+        has the others.
+
+    Raises
+    ------
+    FinscaleError
+        If bars are not there, and no source has them without a network.
+    """
+    if asked is not None:
+        SOURCES[asked]  # an unknown one is refused with those that there are
+    told, sources = [], []
+    for symbol in symbols:
+        if store.has_bars(symbol):
+            one = store.bars_entry(symbol)
+            sources.append(one.source)
+            told.append(f"{symbol} {one.rows:,} bars, {one.first_date} – {one.last_date}")
+            continue
+        shipping = [one.name for one in SOURCES.values() if one.symbols and one.serves(symbol)]
+        name = asked or next(iter(shipping), "")
+        if not name or not SOURCES[name].serves(symbol):
+            shipped = {one for source in SOURCES.values() for one in source.symbols}
+            here = ", ".join(sorted({*store.symbols(), *shipped}))
+            raise DataError(
+                f"{symbol} has no bars in {store.root}: a study of it could not run.",
+                hint=f"bring them first: finscale data import FILE --symbol {symbol}, or finscale "
+                f"data download {symbol}; at hand: {here}",
+            )
+        # what a run fetches by itself is what a study has to name
+        sources.insert(0, name)
+        told.append(f"{symbol} from {name}")
+    return Origin(asked or sources[0], "; ".join(told))
+
+
+def choose_split(study: StudyConfig, store: DataStore, folds: int | None) -> SplitChoice:
+    """Return the split that fits a study's data, for its longest context and horizon.
+
+    Three test years where half of the history is left to train on before the first; else shorter
+    blocks, and fewer of them.
+
+    Raises
+    ------
+    FinscaleError
+        If the history is too short for any, or for as many folds as were asked for.
+    """
+    num_days = _decision_days(study, store)
+    rows = "rows" in study.axes
+    for count in (FOLDS, 2, 1) if folds is None else (folds,):
+        days = min(TRADING_DAYS, num_days // (2 * (count + 1)))
+        choice = SplitChoice(count, days, num_days)
+        if days >= LEAST_TEST_DAYS and (not rows or len(choice.years()) >= _LEAST_YEARS):
+            return choice
+    if folds is not None and (days := num_days // (2 * (folds + 1))) < LEAST_TEST_DAYS:
+        most = num_days // (2 * LEAST_TEST_DAYS) - 1
+        raise FinscaleError(
+            f"{folds} folds of the {num_days:,} decision days would have {days} test days each: "
+            f"fewer than {LEAST_TEST_DAYS} tell little.",
+            hint=f"--folds {most}" if most > 0 else "bring more history, or more symbols",
+        )
+    if rows:
+        raise FinscaleError(
+            f"{num_days:,} decision days are too few for axis rows: {_LEAST_YEARS} years of "
+            "training, a validation and a test block are needed.",
+            hint="another --axis, --folds 1, or a longer history",
+        )
+    raise FinscaleError(
+        f"{num_days:,} decision days are too few: with half of them to train on, "
+        f"{num_days // 4} are left to test on, and fewer than {LEAST_TEST_DAYS} conclude nothing.",
+        hint="bring more history; more symbols on the same days add little",
+    )
+
+
+def check_fit(study: StudyConfig, store: DataStore) -> list[str]:
+    """Resolve every cell of a study as ``study plan`` does, and return what is out of proportion.
+
+    Raises
+    ------
+    FinscaleError
+        If one cannot be: a size that the history does not hold, a label that never changes.
+    """
+    with TemporaryDirectory() as folder:
+        tried = _tried(study, store, Path(folder))
+        try:
+            return split_cautions(plan_cells(expand(tried), DataStore(folder)))
+        except FinscaleError as error:
+            raise type(error)(
+                error.message.replace(str(Path(folder)), str(store.root)),
+                hint="choose other --sizes, --folds, --horizon or --task, or bring more history",
+            ) from None
+
+
+def _decision_days(study: StudyConfig, store: DataStore) -> int:
+    """Return the days on which something is decided, at the sizes that see the farthest."""
+    with TemporaryDirectory() as folder:
+        config = _tried(study, store, Path(folder)).experiment
+        most = {axis: largest(axis, sizes) for axis, sizes in study.axes.items()}
+        data, task = config.data, config.task
+        if "context_length" in most:
+            data = data.model_copy(update={"context_length": int(most["context_length"])})
+        if "horizon" in most:
+            task = task.model_copy(update={"horizon": int(most["horizon"])})
+        split = type(config.split)(method="shares", embargo=config.split.embargo)
+        shown = config.model_copy(
+            update={
+                "data": data,
+                "task": task,
+                "split": split,
+                "model": BaselineConfig(name="base_rate"),
+            }
+        )
+        decided = prepare(shown, DataStore(folder)).dataset.window_times.decision_W
+        return int(decided[-1] - decided[0]) + 1
+
+
+def _tried(study: StudyConfig, store: DataStore, folder: Path) -> StudyConfig:
+    """Return the study on a copy of its bars, in a folder of their own; one seed stands for all."""
+    copy, config = DataStore(folder), study.experiment
+    for symbol in config.data.symbols:
+        there = store.has_bars(symbol)
+        copy.add_bars(store.bars(symbol) if there else fetch_bars(config.data.source, symbol))
+    data = config.data.model_copy(update={"root": folder})
+    experiment = config.model_copy(update={"data": data})
+    return study.model_copy(update={"experiment": experiment, "seeds": study.seeds[:1]})
