@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from finscale.cli.features import features_app
+from finscale.errors import FinscaleError
 from finscale.features import FEATURES, TIERS, Feature, tiers
 
 
@@ -29,6 +30,8 @@ def test_list_as_json(finscale):
     assert len(rows) == 20
     assert rows[10] == {
         "name": "rsi_14_5d",
+        "family": "momentum",
+        "words": "",
         "inputs": ["close"],
         "parameters": {"timeperiod": 14},
         "sessions": 5,
@@ -37,6 +40,38 @@ def test_list_as_json(finscale):
         "seen": "bounded",
         "source": "TA-Lib RSI; Wilder 1978",
     }
+
+
+def test_a_family_of_a_large_tier_is_listed_in_words(finscale):
+    done = finscale("list", "--tier", "a200", "--family", "volatility")
+    assert done.exit_code == 0, done.output
+    assert "vol_gk_20_value" in done.output
+    assert "ema_20_gap" not in done.output
+    held = sum(FEATURES[name].family == "volatility" for name in TIERS["a200"])
+    assert f"{held} features: {held} volatility" in done.output
+    refused = finscale("list", "--family", "volatilty").exception
+    assert isinstance(refused, FinscaleError)
+    assert "no family is called volatilty" in str(refused)
+    assert "volatility" in refused.hint
+
+
+def test_show_says_what_a_feature_is_and_draws_it(finscale, tmp_path):
+    done = finscale("show", "vol_gk_20_rank", "--plot", tmp_path / "v.png")
+    assert done.exit_code == 0, done.output
+    assert "from a100 on" in done.output
+    assert "Garman and Klass" in done.output
+    assert (tmp_path / "v.png").read_bytes().startswith(b"\x89PNG")
+    facts = json.loads(finscale("show", "rsi_14_change", "--json").output)
+    assert facts["lookback"] == 19
+    assert facts["neighbours"][0]["correlation"] != 1.0
+
+
+def test_quality_counts_what_a_tier_really_holds(finscale):
+    done = finscale("quality", "SP500", "--tier", "a20", "--tier", "a50", "--json")
+    rows = json.loads(done.output)
+    assert [row["num_features"] for row in rows] == [20, 50]
+    assert 1 < rows[0]["effective"] < rows[1]["effective"] < 50
+    assert rows[1]["share_missing"] == 0
 
 
 def test_build_registers_bundled_bars_by_itself(finscale, tmp_path):

@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from finscale.cli import feature_facts
 from finscale.cli.options import AsJson, DataRoot, Quiet, console, plain_table, print_json, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from finscale.data import DataStore
     from finscale.data.bars import Bars
+    from finscale.features import Feature
 
 features_app = typer.Typer(help="List, build and prove features.", no_args_is_help=True)
 
@@ -18,18 +22,50 @@ Tier = Annotated[str, typer.Option(help="Feature tier.")]
 
 
 #: What JSON tells of a feature.
-_FACTS = ("name", "inputs", "parameters", "sessions", "lookback", "recursive", "seen", "source")
+_FACTS = (
+    "name",
+    "family",
+    "words",
+    "inputs",
+    "sessions",
+    "lookback",
+    "recursive",
+    "seen",
+    "source",
+)
+#: More features than this are proven without a line for each.
+_FEW = 100
+#: Rows after which the future of a large tier is changed, spread over the bars.
+_CUTS = (0, 1, 20, 250, -1000, -21, -2)
 
 
 @features_app.command("list")
-def list_features(tier: Tier = "a20", as_json: AsJson = False) -> None:
-    """List a tier's features: inputs, parameters, rows before the first value, source."""
+def list_features(
+    tier: Tier = "a20",
+    family: Annotated[
+        str | None, typer.Option(help="Only one family: trend, momentum, volatility, volume …")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List a tier's features: what they are, rows before the first value, source."""
+    from finscale.errors import FinscaleError, did_you_mean
     from finscale.features import tier_features
+    from finscale.features.declared import FAMILIES
 
-    features = tier_features(tier)
+    if family is not None and family not in FAMILIES:
+        raise FinscaleError(f"no family is called {family}.", hint=did_you_mean(family, FAMILIES))
+    features = [f for f in tier_features(tier) if family in (None, f.family)]
     if as_json:
-        facts = ({name: getattr(feature, name) for name in _FACTS} for feature in features)
-        print_json([{**row, "parameters": dict(row["parameters"])} for row in facts])
+        print_json(
+            [
+                {name: getattr(f, name) for name in _FACTS}
+                | {"parameters": {k: v for k, v in f.parameters.items() if not callable(v)}}
+                for f in features
+            ]
+        )
+        return
+    if tier != "a20":
+        _list_in_words(features)
         return
     columns = ("feature", "inputs", "parameters", "lookback", "seen as", "source")
     rows = (
@@ -49,6 +85,23 @@ def list_features(tier: Tier = "a20", as_json: AsJson = False) -> None:
         f"{len(features)} features; with open, high, low, close and volume "
         f"{len(features) + 5} channels. Lookback counts the rows before the first value."
     )
+
+
+def _list_in_words(features: Sequence[Feature]) -> None:
+    from collections import Counter
+
+    columns = ("feature", "family", "lookback", "formula", "source")
+    rows = ((f.name, f.family, str(f.lookback), f.words or f.source, f.source) for f in features)
+    left = {*columns} - {"lookback"}
+    out = console()
+    out.print(plain_table(columns, rows, left=left, whole=("feature",), drop=("source", "family")))
+    counts = Counter(f.family for f in features)
+    held = ", ".join(f"{count} {name}" for name, count in counts.items())
+    out.print(f"{len(features):,} features: {held}. Lookback counts the rows before the first.")
+
+
+features_app.command("show")(feature_facts.show)
+features_app.command("quality")(feature_facts.quality)
 
 
 @features_app.command("build")
@@ -95,21 +148,35 @@ def prove(
     from dataclasses import asdict
 
     from finscale.data import DataStore
+    from finscale.data.frames import RELATIVE
     from finscale.features import prove_all, relative_features, tier_features
 
     store = DataStore(data_root or "data")
     bars = (_bundled(store, symbol) or store.bars(symbol)).adjusted()
     out = console(quiet=quiet or as_json)
-    features = (*tier_features(tier), *relative_features(tier))
-    reports = prove_all({feature.name: feature for feature in features}, bars, seed=seed)
+    own = tier_features(tier)
+    # what has no unit is seen as it is: its relative column is the same computation
+    plain = {f"{RELATIVE}{feature.name}" for feature in own if feature.seen == "bounded"}
+    features = [*own, *(f for f in relative_features(tier) if tier == "a20" or f.name not in plain)]
+    cuts = None
+    if len(features) > _FEW:
+        cuts = sorted({cut % bars.height for cut in _CUTS})
+    reports = prove_all({f.name: f for f in features}, bars, cuts=cuts, seed=seed)
     for report in reports:
-        out.print(f"{'✓' if report.causal else '✗'} {report.describe()}", soft_wrap=True)
+        if len(features) <= _FEW or not report.causal:
+            out.print(f"{'✓' if report.causal else '✗'} {report.describe()}", soft_wrap=True)
+    if len(features) > _FEW and all(report.causal for report in reports):
+        compared = sum(report.num_compared for report in reports)
+        out.print(
+            f"✓ {compared:,} values identical to the bit over {len(reports[0].cuts)} cuts × "
+            f"{len(reports[0].changes)} changes of the future"
+        )
     caught = [report for report in reports if not report.causal]
     if as_json:
         print_json([asdict(report) | {"causal": report.causal} for report in reports])
     else:
         proven = len(reports) - len(caught)
-        summary = f"{proven} of {len(reports)} features proven causal on {symbol.upper()}"
+        summary = f"{proven:,} of {len(reports):,} features proven causal on {symbol.upper()}"
         console().print(f"{summary}, {bars.height:,} bars")
     if caught:
         raise typer.Exit(1)

@@ -36,7 +36,7 @@ def _indexed(close: Array) -> Array:
     A cycle measured where nothing moves is that of rounding errors; so they are the same whatever
     the unit of prices is.
     """
-    return np.round(close / close[0], 12)
+    return np.asarray(np.round(close / close[0], 12))
 
 
 def _ladder(close: Array) -> list[Array]:

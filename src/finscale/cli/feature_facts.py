@@ -1,0 +1,144 @@
+"""`finscale features show` and `finscale features quality`: one feature, and whole tiers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from finscale.cli.options import AsJson, DataRoot, console, plain_table, print_json, say
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from finscale.data.bars import Bars
+
+Symbol = Annotated[str, typer.Option(help="Whose bars to look at.")]
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="A declared feature, such as ema_20_gap.")],
+    symbol: Symbol = "SP500",
+    plot: Annotated[Path | None, typer.Option(help="Draw its last years: png, svg, pdf.")] = None,
+    data_root: DataRoot = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one feature: formula, source, tiers, lookback, and what it resembles."""
+    from finscale.features import FEATURES, TIERS, compute_features
+    from finscale.features.quality import nearest
+
+    feature = FEATURES[name]
+    held_by = [tier for tier, names in TIERS.items() if name in names]
+    bars = _bars(symbol, data_root)
+    values = compute_features(bars, [name])[name]
+    neighbours = nearest(bars, name, held_by[0] if held_by else next(iter(TIERS)))
+    content: dict[str, Any] = {
+        "name": name,
+        "words": feature.words,
+        "family": feature.family,
+        "tiers": held_by,
+        "inputs": list(feature.inputs),
+        "parameters": {k: v for k, v in feature.parameters.items() if isinstance(v, int | float)},
+        "lookback": feature.lookback,
+        "recursive": feature.recursive,
+        "seen": feature.seen,
+        "source": feature.source,
+        "last": {"date": str(bars["date"][-1]), "value": values[-1]},
+        "neighbours": [{"name": other, "correlation": r} for other, r in neighbours],
+    }
+    if plot is not None:
+        _draw(bars, values, name, feature.words, plot)
+        content["figure"] = str(plot)
+    if as_json:
+        print_json(content)
+        return
+    known = [
+        ("formula", feature.words or feature.source),
+        ("family", feature.family),
+        ("tiers", f"from {held_by[0]} on" if held_by else "none"),
+        ("made of", " ".join(feature.inputs)),
+        ("parameters", feature.describe_parameters()),
+        ("first value", f"after {feature.lookback} rows"),
+        ("memory", "every bar before" if feature.recursive else f"{feature.lookback} rows"),
+        ("source", feature.source),
+        ("last", f"{values[-1]:.4g} on {bars['date'][-1]} ({symbol.upper()})"),
+        ("resembles", ", ".join(f"{other} ({r:+.2f})" for other, r in neighbours)),
+        ("figure", str(plot) if plot is not None else ""),
+    ]
+    say(name)
+    for what, words in known:
+        if words:
+            say(f"  {what:<12} {words}")
+
+
+def quality(
+    symbols: Annotated[list[str], typer.Argument(help="Symbols whose bars to measure on.")],
+    tier: Annotated[
+        list[str] | None, typer.Option(help="A tier; may be repeated. All by default.")
+    ] = None,
+    data_root: DataRoot = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how much tiers really hold: effective size, near copies, missing values."""
+    from finscale.features import TIERS
+    from finscale.features.quality import tier_quality
+
+    found = [
+        (symbol, tier_quality(_bars(symbol, data_root), one))
+        for symbol in symbols
+        for one in (tier or TIERS)
+    ]
+    if as_json:
+        print_json([{"symbol": symbol.upper(), **facts.to_dict()} for symbol, facts in found])
+        return
+    columns = ("symbol", "tier", "features", "effective", "near copies", "constant", "missing")
+    rows = [
+        (
+            symbol.upper(),
+            facts.tier,
+            str(facts.num_features),
+            f"{facts.effective:.1f}",
+            str(facts.num_near_copies),
+            str(facts.num_constant),
+            f"{facts.share_missing:.1%}",
+        )
+        for symbol, facts in found
+    ]
+    out = console()
+    out.print(plain_table(columns, rows, left={"symbol", "tier"}))
+    out.print(
+        "effective: participation ratio of the correlations' eigenvalues; near copies: features "
+        "with a correlation beyond .995 to another"
+    )
+
+
+def _bars(symbol: str, data_root: Path | None) -> pl.DataFrame:
+    from finscale.data import SOURCES, DataStore, fetch_bars
+
+    store = DataStore(data_root or "data")
+    if symbol.upper() in SOURCES["bundled"].symbols and not store.has_bars(symbol):
+        bars: Bars = fetch_bars("bundled", symbol)
+    else:
+        bars = store.bars(symbol)
+    return bars.adjusted()
+
+
+def _draw(bars: pl.DataFrame, values: pl.Series, name: str, words: str, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    from finscale.files import atomic_path
+
+    rows = min(bars.height, 1260)
+    figure = Figure(figsize=(9, 4.6), layout="constrained")
+    price, below = figure.subplots(2, sharex=True, height_ratios=(1, 1.4))
+    dates = bars["date"][-rows:].to_list()
+    price.plot(dates, bars["close"][-rows:].to_list(), color="#59626d", linewidth=1)
+    price.set_ylabel("close")
+    price.set_title(f"{name}: {words}" if words else name, fontsize=10, loc="left")
+    below.plot(dates, values[-rows:].to_list(), color="#0b5cad", linewidth=1)
+    below.set_ylabel(name)
+    for axes in (price, below):
+        axes.spines[["top", "right"]].set_visible(False)
+    with atomic_path(path) as partial:
+        figure.savefig(partial, format=path.suffix.removeprefix(".") or "png", dpi=150)
