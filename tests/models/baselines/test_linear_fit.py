@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from finscale.errors import FinscaleError
+from finscale.models.baselines import linear_fit
 from finscale.models.baselines.baseline import rate_logit
 from finscale.models.baselines.linear_fit import (
     PENALTIES,
@@ -148,3 +149,21 @@ def test_what_is_unknown_does_not_move_the_fit():
     np.testing.assert_allclose(fit.spread_K, x.std(axis=0), rtol=1e-12)
     plain = fit_linear(x, y, classifies=True, penalty=10.0)
     np.testing.assert_allclose(fit.weight_K, plain.weight_K, atol=1e-2)
+
+
+def test_with_many_columns_the_search_ends_where_weaker_penalties_have_lost(monkeypatch):
+    rng = np.random.default_rng(3)
+    x, labels = rng.normal(size=(600, 300)), rng.random(600) < 0.3
+    tried = []
+    real = linear_fit._logistic
+
+    def counted(x_BK, y_B, penalty):
+        tried.append(penalty)
+        return real(x_BK, y_B, penalty)
+
+    monkeypatch.setattr(linear_fit, "_logistic", counted)
+    fit = fit_linear(x[:400], labels[:400], x[400:], labels[400:], classifies=True)
+    assert fit.penalty == max(PENALTIES)
+    assert tried == sorted(PENALTIES, reverse=True)[:4]
+    alone = fit_linear(x[:400], labels[:400], classifies=True, penalty=fit.penalty)
+    np.testing.assert_array_equal(fit.weight_K, alone.weight_K)

@@ -22,6 +22,10 @@ CLIP = 6.0
 PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4)
 #: Penalties of a ridge, in multiples of what is expected a priori (see ``_ridge``).
 RIDGE_MULTIPLES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+#: Up to so many columns Newton's steps, which cost K³, are cheap, and every penalty is tried.
+_FEW = 256
+#: With more, the search ends after so many weaker penalties in a row that validation finds worse.
+_LOST = 3
 #: Where there is no validation to choose by.
 _UNTUNED = {True: 30.0, False: 1.0}
 #: Share of the variance of returns that a ridge expects to explain before it has seen any.
@@ -115,7 +119,8 @@ def fit_linear(
         Raw inputs and labels of the train windows; NaN inputs count as average.
     x_validation_BK, y_validation_B : array, optional
         Those of the validation windows. They choose the penalty of the grid with the least mean
-        loss, of equals the strongest, and nothing else.
+        loss, of equals the strongest, and nothing else. With more than 256 columns weaker
+        penalties than three that made it worse are not tried.
     classifies : bool
         Whether labels are 0 and 1.
     penalty : float, optional
@@ -147,9 +152,16 @@ def fit_linear(
     if x_validation_BK is None or y_validation_B is None:
         return fitted(_UNTUNED[classifies])
     grid = sorted(PENALTIES if classifies else RIDGE_MULTIPLES, reverse=True)
-    fits = [fitted(candidate) for candidate in grid]
-    # min() takes the first of equals, which is the strongest
-    return min(fits, key=lambda fit: mean_loss(fit(x_validation_BK), y_validation_B, classifies))
+    fits: list[LinearFit] = []
+    losses: list[float] = []
+    for candidate in grid:
+        fits.append(fitted(candidate))
+        losses.append(mean_loss(fits[-1](x_validation_BK), y_validation_B, classifies))
+        # with many columns weak penalties take minutes, and they have lost long before
+        if z_BK.shape[1] > _FEW and len(losses) > _LOST and min(losses[-_LOST:]) > min(losses):
+            break
+    # index() finds the first of equals, which is the strongest
+    return fits[losses.index(min(losses))]
 
 
 def mean_loss(output_B: Floats, y_B: NDArray[Any], classifies: bool) -> float:
@@ -167,10 +179,12 @@ def _logistic(x_BK: Floats, y_B: Floats, penalty: float) -> tuple[Floats, float]
     num_columns = x_BK.shape[1]
     if y_B.min() == y_B.max():  # one class only: nothing separates, the rate is all there is
         return np.zeros(num_columns), rate_logit(y_B.sum(), y_B.size)
-    # Newton's steps cost K³: exact where that is little, quasi-Newton beyond
-    solver = "newton-cholesky" if num_columns <= 256 else "lbfgs"
+    # exact where that is cheap, quasi-Newton beyond
     strength = 1.0 / penalty if penalty else np.inf
-    model = LogisticRegression(C=strength, solver=solver, tol=1e-8, max_iter=1000)
+    if num_columns <= _FEW:
+        model = LogisticRegression(C=strength, solver="newton-cholesky", tol=1e-8, max_iter=1000)
+    else:
+        model = LogisticRegression(C=strength, solver="lbfgs", tol=1e-6, max_iter=20_000)
     model.fit(x_BK, y_B > 0.5)
     return model.coef_[0].astype(np.float64), float(model.intercept_[0])
 
