@@ -114,7 +114,7 @@ def test_files_that_cannot_be_read(tmp_path) -> None:
     (tmp_path / "threshold.yaml").write_text("seed: 1\n")
     with pytest.raises(ConfigError, match=r"Did you mean .*threshold\.yaml"):
         load_config(ExperimentConfig, tmp_path / "treshold.yaml")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="is a folder, and holds no run or study"):
         load_config(ExperimentConfig, tmp_path)
     (tmp_path / "broken.yaml").write_text("a: [1,\nb: 2")
     with pytest.raises(ConfigError, match=r"broken\.yaml line \d"):

@@ -150,8 +150,8 @@ _SEEN = Path(__file__).parents[3] / "shared/data/laws"
 @pytest.mark.parametrize(
     ("file", "name", "said"),
     [
-        ("hump", "INDETERMINATE", "a hump: loss rises by .0399 nats to 158k parameters"),
-        ("one_bad_size", "INDETERMINATE", "at 158k parameters loss lies .0485 nats above"),
+        ("hump", "INDETERMINATE", "a hump: loss rises by .0399 to 158k parameters"),
+        ("one_bad_size", "INDETERMINATE", "at 158k parameters loss lies .0485 above"),
         ("gain_below_sesoi", "LAW", "A law, and below what was said to matter"),
     ],
 )

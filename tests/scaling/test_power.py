@@ -137,7 +137,7 @@ def test_terminal_prints_a_table_and_json(app):
 def test_terminal_names_a_wrong_size(app):
     result = CliRunner().invoke(app, ["--days", "9", "--base-rate", ".2", "--sizes", "1k,many"])
     assert isinstance(result.exception, FinscaleError)
-    assert "--sizes 1k,many: 'many' is not a count" in str(result.exception)
+    assert "--sizes 1k,many: 'many' is not a size" in str(result.exception)
 
 
 def test_no_gain_is_advertised_that_would_not_be_seen():

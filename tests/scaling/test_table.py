@@ -138,7 +138,7 @@ def test_baselines_of_a_study_s_table_are_left_out_and_said() -> None:
     }
     read = read_table(columns, x="parameters", y="loss")
     assert len(read.x_nd) == 3
-    assert "1 rows are baselines" in " ".join(read.notes)
+    assert "(role = baseline) are left out: 1" in " ".join(read.notes)
     # a network without a size is a fault, not a baseline
     with pytest.raises(DataError, match="sizes must be positive"):
         read_table({**columns, "role": ["network"] * 4}, x="parameters", y="loss")

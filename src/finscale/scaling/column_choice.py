@@ -116,7 +116,7 @@ def kept_rows(
         For a condition that cannot be read, names no column, or keeps no row.
     """
     notes = []
-    if is_study_table(frame):
+    if frame.schema.get("role") == pl.String:
         baselines = pl.col("role") == "baseline"
         if num := frame.filter(baselines).height:
             frame = frame.filter(~baselines)
