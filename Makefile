@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TORCH  := $(shell grep '^torch==' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help study test test-avx2 test-slow docs notebook verify lint format bench bench-more controls clean
+.PHONY: help study test coverage test-avx2 test-slow docs notebook verify lint format bench bench-more controls clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ study: $(VENV)/.core  ## Run the default study on bundled bars and write its rep
 	$(BIN)/finscale study run $(STUDY) $(if $(QUICK),--quick)
 
 test: $(VENV)/.dev $(VENV)/.browser lint docs  ## Lint, types, import contracts, the site and all tests but the slow ones
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+coverage: $(VENV)/.dev $(VENV)/.browser  ## The same tests with their coverage counted, which takes a third longer
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term --cov-fail-under=90
 
 # What a processor without AVX-512 computes, on one that has it: torch, oneDNN and MKL are held to AVX2.

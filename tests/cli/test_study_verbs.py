@@ -221,6 +221,7 @@ def test_quiet_says_the_result_and_nothing_else() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_sweep_is_told() -> None:
     words = ["small.yaml", "--quick", "--set", "name=swept", "--set", "tuning.rule=sweep"]
     words += ["--set", "tuning.rate_factors=[0.5,1,2]", "--set", "experiment.training.epochs=1"]

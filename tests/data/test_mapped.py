@@ -175,6 +175,7 @@ def _train(how, folder):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RLIMIT_DATA is Linux's")
 def test_data_larger_than_the_memory_limit_train_to_the_same_bits(tmp_path):
     done = {how: _train(how, tmp_path) for how in ("whole", "mapped")}

@@ -114,6 +114,7 @@ def test_twenty_kills_at_random_moments_leave_the_same_bits(config, tmp_path, un
     assert same_bits(study, undisturbed)
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_nothing(config, tmp_path, undisturbed) -> None:
     # what a disk without room refuses, a limit on the size of files does too
     assert start(config, tmp_path / "full", largest_file=6_000).wait(timeout=240) != 0
@@ -125,6 +126,7 @@ def test_a_full_disk_loses_nothing(config, tmp_path, undisturbed) -> None:
     assert same_bits(study, undisturbed)
 
 
+@pytest.mark.slow
 def test_two_coordinators_share_the_work(config, tmp_path, undisturbed) -> None:
     folder = tmp_path / "twins"
     twins = [start(config, folder), start(config, folder)]
@@ -134,6 +136,7 @@ def test_two_coordinators_share_the_work(config, tmp_path, undisturbed) -> None:
     assert same_bits(study, undisturbed)
 
 
+@pytest.mark.slow
 def test_damaged_and_deleted_runs_are_computed_again(config, tmp_path, undisturbed) -> None:
     study = Study(config, studies=tmp_path / "studies", runs=RunStore(tmp_path / "runs"))
     assert study.run() == {}

@@ -56,6 +56,7 @@ def is_worker(child: psutil.Process) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_a_run_that_always_runs_out_of_memory_is_recorded_and_the_study_goes_on(study) -> None:
     kernel = Kernel(kills=2)
     failed = study.run(executor=LocalExecutor(1), observe=kernel)

@@ -312,6 +312,7 @@ def test_a_squared_error_says_that_its_power_is_not_known(root, workplace) -> No
     assert all(size.sees is None for size in plan.sizes)
 
 
+@pytest.mark.slow
 def test_the_surface_of_an_auc(root, workplace) -> None:
     study = study_of(root, workplace, "threshold_1pct", "auc", level=0.1)
     axes = {"parameters": (3_000, 5_000, 9_000, 16_000), "context_length": (40, 80)}
