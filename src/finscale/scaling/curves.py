@@ -122,7 +122,7 @@ def curve_tables(
 
     Parameters
     ----------
-    source : as for :func:`finscale.scaling.table.read_table`
+    source : as for :func:`read_table`
         The table with all curves.
     by : str
         The column.
@@ -194,11 +194,11 @@ def fit_curves(
     Parameters
     ----------
     table, x, y, form, loss, signed, holdout, horizon, num_replicates, level, random_seed, fix
-        As for :func:`finscale.scaling.law.fit_law`. All curves get one form.
+        As for :func:`fit_law`. All curves get one form.
     by : str
         Column that tells the curves apart.
     **reading
-        What else :func:`finscale.scaling.table.read_table` is told.
+        What else :func:`read_table` is told.
 
     Raises
     ------

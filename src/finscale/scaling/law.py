@@ -86,7 +86,7 @@ def fit_law(
     form : str or Form
         A name of ``FORMS``; ``"auto"``: Hoffmann's surface for two axes; for one a power with a
         floor, unless the table rejects it and another form is far better by AICc and at the
-        largest size (:mod:`finscale.scaling.form_choice`). A form of three axes is named.
+        largest size (``finscale.scaling.form_choice``). A form of three axes is named.
     loss : {"auto", "least_squares", "log_least_squares", "gls", "huber"}
         What is minimised. ``"auto"``: GLS with the covariance across sizes where daily losses or a
         ``covariance`` are given, else Huber for surfaces (as the literature has it) and least
@@ -107,7 +107,7 @@ def fit_law(
         Of the bootstrap.
     fix : mapping of str to float or str, optional
         Parameters to hold at a number or tied to another: ``{"E": 0, "alpha": "beta"}``; see
-        :func:`finscale.scaling.forms.fixed.fixed`. They are not estimated and count in nothing.
+        ``fixed``. They are not estimated and count in nothing.
     drop : sequence of str
         Rules by which runs are left out, ``"diverged"`` or ``"outlying"``, or single runs as
         ``SIZE:SEED`` (:func:`drop_runs`).

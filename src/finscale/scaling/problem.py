@@ -71,14 +71,14 @@ class Problem:
     error : {"points", "seeds", "misfit"}
         What the size of the error is told from, for ``least_squares``: the distances of points from
         the curve; these and seeds together; or, for ``gls`` too, those distances because the form
-        does not fit (:mod:`finscale.scaling.misfit`).
+        does not fit (``finscale.scaling.misfit``).
     covariance_degrees, day_degrees : float
         Degrees of freedom of an estimated covariance, and of the part of it that comes from days;
         infinite for a known one.
     group_n : array of int, ``[n]``, optional
         Which run each point is a checkpoint of, where runs have several.
     observations : float, optional
-        How many independent points those are worth (:mod:`finscale.scaling.effective`).
+        How many independent points those are worth (``finscale.scaling.effective``).
     day_share : float
         Share of the days' part in the variance of the sizes' differences.
     """

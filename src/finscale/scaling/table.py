@@ -207,7 +207,7 @@ def read_table(
     weights, stderr : str, optional
         Column of how much a row counts, or of the standard error of its loss.
     higher_is_better, best, unit : optional
-        What ``y`` is: see :func:`finscale.scaling.measure.measure_of_column`.
+        What ``y`` is: see ``measure_of_column``.
     sheet, member : str, optional
         The sheet of a workbook, the file in an archive.
     signed : bool

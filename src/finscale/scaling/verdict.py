@@ -114,7 +114,7 @@ def decide(
     settle : bool
         Whether an INDETERMINATE verdict works out what would settle it (some tenths of a second).
     **reading
-        What else :func:`~finscale.scaling.table.read_table` is told of a table:
+        What else :func:`read_table` is told of a table:
         ``higher_is_better``, ``average``, ``where``, the column of ``day`` …
 
     Raises

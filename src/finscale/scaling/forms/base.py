@@ -86,7 +86,7 @@ class Form:
         A part of the loss that no linear parameter multiplies: ``(x_nd, q_...Q) -> [..., n]``, and
         its derivative by q, ``[..., n, Q]``.
     whole_names, complete
-        Where parameters are held (:func:`finscale.scaling.forms.fixed.fixed`): all names, and all
+        Where parameters are held (``fixed``): all names, and all
         parameters from the free ones.
     held : mapping of str to str
         What is held, and at what.

@@ -35,7 +35,7 @@ class Held:
 
 
 def read_held(form: Form, values: Mapping[str, float | str]) -> Held:
-    """Return what is held of a form; see :func:`finscale.scaling.forms.fixed.fixed`."""
+    """Return what is held of a form; see ``fixed``."""
     numbers: dict[int, float] = {}
     ties: dict[int, tuple[int, float]] = {}
     for name, value in values.items():
