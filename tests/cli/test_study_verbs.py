@@ -333,7 +333,7 @@ def test_a_new_study_is_a_study(axis: str) -> None:
     [
         (["--sizes", "5k,50k"], "2 sizes along axis parameters can show no law"),
         (["--axis", "assets", "--symbols", "SP500"], "1 size along axis assets"),
-        (["--axis", "tier"], "1 size along axis tier"),
+        (["--axis", "tier", "--sizes", "a20"], "1 size along axis tier"),
         (["--sizes", "5k,6k,7k,8k"], "span ×1.6"),
         (["--seeds", "1"], "1 seed a size"),
         (["--axis", "speed"], "'speed' is not a scale axis"),

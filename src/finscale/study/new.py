@@ -150,7 +150,7 @@ class Answers:
         sizes = study.axes[next(iter(study.axes))]
         ways = {
             "assets": f"--symbols with {LEAST_SIZES} symbols or more",
-            "tier": "--sizes with tiers that a plugin declares; docs/howto/extend",
+            "tier": "--sizes a20,a50,a100,a200",
         }
         if len(sizes) < LEAST_SIZES:
             count = "1 size" if len(sizes) == 1 else f"{len(sizes)} sizes"
