@@ -145,8 +145,9 @@ class Study(Showing):
 
         A run whose files are not what was written counts as missing.
         """
-        absent = (one for one in self._with_controls() if not self.runs.is_whole(one.run_id))
-        return [*self.tuner.missing(self.cells), *absent]
+        every = self._with_controls()
+        there = self.runs.whole(one.run_id for one in every)
+        return [*self.tuner.missing(self.cells), *(p for p in every if p.run_id not in there)]
 
     def run(
         self,
@@ -201,7 +202,8 @@ class Study(Showing):
 
     def completed(self) -> list[tuple[Planned, Run]]:
         """Return every planned run that is in the store, with its run."""
-        return [(p, self.runs[p.run_id]) for p in self.plan if p.run_id in self.runs]
+        there = self.runs.among(p.run_id for p in self.plan)
+        return [(p, self.runs[p.run_id]) for p in self.plan if p.run_id in there]
 
     def results(self) -> pl.DataFrame:
         """Return one row per finished run and write it as ``results.parquet`` and CSV.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from finscale.config import TrackingConfig
 from finscale.errors import FinscaleWarning, TrainingPaused, missing_extra
+from finscale.hidden import hide_in_text, hide_secrets
 from finscale.registry import Registry
 from finscale.training.callbacks import Callback, Training
 
@@ -25,10 +26,6 @@ Status = Literal["finished", "failed", "killed"]
 _LONGEST_VALUE = 500
 _LONGEST_KEY = 250
 _PARAMS_PER_BATCH = 100
-
-_SECRET = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)
-_CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/@\s]+(?=@)")
-_HIDDEN = "***"
 
 
 class Tracker(Protocol):
@@ -131,7 +128,7 @@ class TrackingManager:
             # whatever a tracker raises, the training is worth more
             except Exception as error:
                 del self._trackers[name]
-                reason = _CREDENTIALS_IN_URL.sub(_HIDDEN, f"{error}".strip().partition("\n")[0])
+                reason = hide_in_text(f"{error}".strip().partition("\n")[0])
                 warnings.warn(
                     f"{name} failed and is switched off for this run "
                     f"({type(error).__name__}: {reason}); training goes on",
@@ -258,19 +255,6 @@ class MlflowTracker:
 
 TRACKERS.add("wandb", lambda config: WandbTracker(config) if config.wandb_project else None)
 TRACKERS.add("mlflow", lambda config: MlflowTracker(config) if config.mlflow_experiment else None)
-
-
-def hide_secrets(content: Any, *, name: str = "") -> Any:
-    """Return ``content`` with values under secret-looking keys and credentials in URLs hidden."""
-    if isinstance(content, Mapping):
-        return {str(key): hide_secrets(value, name=str(key)) for key, value in content.items()}
-    if _SECRET.search(name) and isinstance(content, str | bytes):
-        return _HIDDEN
-    if isinstance(content, list | tuple):
-        return [hide_secrets(item, name=name) for item in content]
-    if isinstance(content, str):
-        return _CREDENTIALS_IN_URL.sub(_HIDDEN, content)
-    return content
 
 
 def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
