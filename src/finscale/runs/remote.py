@@ -90,6 +90,7 @@ class Remote:
     @functools.cached_property
     def _fs(self) -> Any:
         import fsspec
+        from fsspec.registry import known_implementations
 
         protocol = self.url.partition("://")[0]
         try:
@@ -98,7 +99,7 @@ class Remote:
         except ImportError:
             if protocol in ("s3", "s3a"):
                 raise missing_extra("s3fs", "remote") from None
-            known = fsspec.registry.known_implementations[protocol].get("err", "")
+            known = known_implementations[protocol].get("err", "")
             raise FinscaleError(
                 f"runs at {protocol}:// need a package that is not installed.", hint=known
             ) from None

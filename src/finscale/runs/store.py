@@ -202,7 +202,7 @@ class RunStore:
     def ids(self) -> list[str]:
         """Return the ids of all whole runs."""
         if self.remote is not None:
-            self._seen = set(self.remote.stamps())
+            self._seen = set(index_entries(self.remote))
             return sorted(self._seen)
         if not self.folder.is_dir():
             return []
