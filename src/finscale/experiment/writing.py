@@ -16,6 +16,7 @@ from finscale.config.losses import quantile_levels
 from finscale.errors import FinscaleError
 from finscale.experiment.preparation import Prepared
 from finscale.files import atomic_path, file_digests, write_json
+from finscale.hidden import hide_secrets
 from finscale.runs import Run, environment
 from finscale.runs.reads import TRAINING, note_reading
 
@@ -132,7 +133,7 @@ def facts(prepared: Prepared) -> dict[str, Any]:
     dataset, split = prepared.dataset, prepared.split
     return {
         "id": prepared.run_id,
-        "config": prepared.config.model_dump(mode="json"),
+        "config": _without_secrets(prepared.config.model_dump(mode="json")),
         "placement": prepared.config.placement(),
         "config_hash": prepared.config.hash(),
         "data": [entry.model_dump(mode="json") for entry in dataset.entries],
@@ -150,6 +151,11 @@ def facts(prepared: Prepared) -> dict[str, Any]:
         "seed": prepared.config.seed,
         "environment": environment(),
     }
+
+
+def _without_secrets(config: dict[str, Any]) -> dict[str, Any]:
+    """Hide credentials in the address of a tracker: a run folder is passed on."""
+    return {**config, "tracking": hide_secrets(config["tracking"])}
 
 
 def write_info(

@@ -25,7 +25,8 @@ Status = Literal["finished", "failed", "killed"]
 #: MLflow's oldest limit on a parameter's value; longer ones are cut and end with an ellipsis.
 _LONGEST_VALUE = 500
 _LONGEST_KEY = 250
-_PARAMS_PER_BATCH = 100
+#: Parameters that MLflow takes at once.
+MLFLOW_BATCH = 100
 
 
 class Tracker(Protocol):
@@ -234,17 +235,17 @@ class MlflowTracker:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        batch = [Metric(_mlflow_name(name), float(v), now, step) for name, v in metrics.items()]
+        batch = [Metric(mlflow_name(name), float(v), now, step) for name, v in metrics.items()]
         self._client.log_batch(self._run_id, metrics=batch)
 
     def log_config(self, config: Mapping[str, Any]) -> None:
         """Add settings as flat parameters; MLflow's are final, so a second value is left out."""
         from mlflow.entities import Param
 
-        flat = {_mlflow_name(name): _cut(value) for name, value in flatten(config).items()}
+        flat = {mlflow_name(name): mlflow_value(value) for name, value in flatten(config).items()}
         fresh = [Param(name, value) for name, value in flat.items() if name not in self._logged]
-        for start in range(0, len(fresh), _PARAMS_PER_BATCH):
-            batch = fresh[start : start + _PARAMS_PER_BATCH]
+        for start in range(0, len(fresh), MLFLOW_BATCH):
+            batch = fresh[start : start + MLFLOW_BATCH]
             self._client.log_batch(self._run_id, params=batch)
         self._logged |= flat.keys()
 
@@ -266,10 +267,12 @@ def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _mlflow_name(name: str) -> str:
+def mlflow_name(name: str) -> str:
+    """Return a name with nothing in it that MLflow refuses."""
     return re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII)[:_LONGEST_KEY]
 
 
-def _cut(value: Any) -> str:
+def mlflow_value(value: Any) -> str:
+    """Return a value as MLflow takes it: text of a limited length."""
     text = str(value)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
