@@ -118,7 +118,7 @@ def _scales_of_runs(evidence: Evidence) -> tuple[int, list[str]]:
     """Compare the scale stored beside each run's weights with that of the run's train rows."""
     findings, stored = [], 0
     for run in evidence.runs:
-        weights = run.folder / "model.safetensors"
+        weights = run.path("model.safetensors")
         if not weights.is_file() or evidence.split is None:
             continue
         from safetensors.numpy import load_file

@@ -29,7 +29,7 @@ from finscale.cli.model import model_app
 from finscale.cli.plan import plan
 from finscale.cli.predict import predict
 from finscale.cli.runs import runs_app
-from finscale.cli.study_tables import study_app
+from finscale.cli.study_track import study_app
 from finscale.cli.train import train
 from finscale.cli.verify import verify
 

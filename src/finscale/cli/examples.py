@@ -27,6 +27,7 @@ EXAMPLES: dict[str, str] = {
     "study status": "finscale study status my_study",
     "study list": "finscale study list",
     "study report": "finscale study report my_study --paper",
+    "study track": "finscale study track my_study --mlflow-experiment finscale",
     "study diff": "finscale study diff my_study my_other_study",
     "study export": "finscale study export my_study --out tables",
     "law fit": "finscale law fit runs.csv --x parameters --y loss",

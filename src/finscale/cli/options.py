@@ -36,7 +36,12 @@ Settings = Annotated[
     ),
 ]
 RunsFolder = Annotated[
-    Path, typer.Option("--runs", file_okay=False, help="Folder that holds the runs.")
+    Path,
+    typer.Option(
+        "--runs",
+        file_okay=False,
+        help="Folder that holds the runs, or an address: s3://bucket/runs.",
+    ),
 ]
 DataRoot = Annotated[
     Path | None,

@@ -158,7 +158,7 @@ def _runs_of(
         near = nearest(name, known)
         hint = f"Did you mean {near}?" if near else f"Studies: {', '.join(known) or 'none'}."
         raise FinscaleError(
-            f"{name} is no study in {studies} and no run in {runs}.",
+            f"{name} is no study in {studies} and no run in {store.place}.",
             hint=f"{hint} `finscale runs list` shows runs",
         ) from None
     if asked:

@@ -80,13 +80,14 @@ def list_runs(
     from finscale.runs.garbage import studies_of_runs
     from finscale.runs.index import summaries
 
-    every = summaries(RunStore(runs), test_loss=_test_loss)
+    store = RunStore(runs)
+    every = summaries(store, test_loss=_test_loss)
     owners = studies_of_runs(studies)
     for row in every:
         row["studies"] = owners.get(row["id"], [])
     if study is not None and not any(study in row["studies"] for row in every):
         raise FinscaleError(
-            f"no run in {runs} belongs to a study {study} of {studies}.",
+            f"no run in {store.place} belongs to a study {study} of {studies}.",
             hint=did_you_mean(study, {name for names in owners.values() for name in names})
             if owners
             else "finscale study list",
@@ -108,7 +109,7 @@ def list_runs(
         return
     if not rows:
         words = "none of the runs in {} is of that kind" if every else "no runs in {}"
-        console().print(f"{words.format(runs)}; `finscale train` makes one")
+        say(f"{words.format(store.place)}; `finscale train` makes one")
         return
     shown = rows[-last:] if last else rows
     if len(shown) < len(rows):
@@ -218,7 +219,7 @@ def show_run(
     import yaml
 
     info, config, terminal = found.info, found.config, console()
-    terminal.print(f"[bold]{found.folder}[/bold]")
+    terminal.print(f"[bold]{found.place}[/bold]")
     if config.task.control != "none":
         say(f"control   {_CONTROL_WORDS[config.task.control]}", terminal)
     total = info["parameters"].get("total")

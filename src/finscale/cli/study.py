@@ -91,7 +91,8 @@ def run_study(
         with announced_stop(), StudyProgress(missing, terminal, left) as progress:
             failures = study.run(executor=LocalExecutor(workers), observe=progress)
     except KeyboardInterrupt:
-        done = sum(planned.run_id in study.runs for planned in missing)
+        study.tracking.finish("killed")
+        done = len(study.runs.among(planned.run_id for planned in missing))
         words = f"stopped: {_counted(done)} finished, {len(missing) - done} are left"
         at = _begun(study, missing)
         for line in (f"{words}. The same command goes on where each run was.", *at):
@@ -110,6 +111,7 @@ def run_study(
             _show(study, as_json=as_json, terminal=terminal)
             if quiet and not as_json:
                 say(_conclusion(study))
+    study.tracking.finish("failed" if failures else "finished")
     if failures:
         raise typer.Exit(1)
 

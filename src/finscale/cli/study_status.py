@@ -72,10 +72,12 @@ def status(
         lambda: open_study(config, settings, runs, studies, data_root, quick=quick),
     )
     failed = Failures(folder).read()
-    there = store.is_whole if verify else store.looks_whole
+    there = store.whole((one.run for one in found.runs), every_byte=verify)
+    if verify and store.remote is not None:
+        there = {run_id for run_id in there if store.is_whole(run_id)}
     rows: list[dict[str, Any]] = []
     for one in found.runs:
-        done = there(one.run)
+        done = one.run in there
         rows.append(
             {
                 "run": one.run,
@@ -209,7 +211,7 @@ def _state(folder: Path, store: RunStore) -> dict[str, Any]:
         ids = list(read_json(folder / "runs.json"))
     except FinscaleError:
         ids = []
-    done = sum(run_id in store for run_id in ids)
+    done = len(store.among(ids))
     state = "finished" if ids and done == len(ids) else f"{done} of {len(ids)} runs"
     failed = (folder / "failures.json").exists() and bool(read_json(folder / "failures.json"))
     return {

@@ -104,8 +104,9 @@ def train(
     if decision:
         say("decision  " + "\n          ".join(decision), terminal)
     short = run.id[:4]
-    next_verbs = f"finscale evaluate {short} · finscale runs show {short}"
-    say(str(run.folder) if quiet else f"run       {run.folder}   {next_verbs}")
+    where = f" --runs {run.place.rpartition('/')[0]}" if "://" in run.place else ""
+    next_verbs = f"finscale evaluate {short}{where} · finscale runs show {short}{where}"
+    say(run.place if quiet else f"run       {run.place}   {next_verbs}")
 
 
 def _announce(prepared: Prepared, terminal: Console, runs: Path) -> None:

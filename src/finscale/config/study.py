@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from finscale.config.axes import check_sizes, parse_sizes
-from finscale.config.base import Section, content_hash
+from finscale.config.base import Section, content_hash, label
 from finscale.config.baselines import DEFAULT_BASELINES
 from finscale.config.experiment import ExperimentConfig
 from finscale.config.families import check_families, family_names, family_section
@@ -16,6 +16,7 @@ from finscale.config.model import AnyModel, BaselineConfig, NetworkConfig
 from finscale.config.names import AxisName
 from finscale.config.outcomes import OUTCOMES, CostsConfig, OutcomeName, check_outcome
 from finscale.config.quantities import Seed
+from finscale.config.tracking import TrackingConfig
 
 ControlName = Literal["permuted_labels", "planted_signal"]
 Size = int | str
@@ -132,6 +133,9 @@ class StudyConfig(Section):
     Sharpe ratio; ``finscale.config.outcomes`` says why."""
     level: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Significance level of every test behind the verdict."""
+    tracking: Annotated[TrackingConfig, label()] = TrackingConfig()
+    """Where the study is mirrored to: one parent, a child a run, figures and tables at its end;
+    ``experiment.tracking`` when absent. No part of what is registered."""
     quick: dict[str, Any] = Field(default_factory=dict)
     """Settings that ``--quick`` lays over the others: a rehearsal in minutes under another name."""
 
@@ -254,7 +258,7 @@ class StudyConfig(Section):
 
     def resolved(self) -> dict[str, Any]:
         """Return everything that matters to the outcome, as plain values; folders do not."""
-        content = self.model_dump(mode="json", exclude={"quick", "architectures"})
+        content = self.model_dump(mode="json", exclude={"quick", "architectures", "tracking"})
         content["experiment"] = self.experiment.identity()
         if self.architectures:  # without them a study is what it was before there were any
             content["architectures"] = [one.part("science") for one in self.families.values()]

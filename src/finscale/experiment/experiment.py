@@ -25,6 +25,7 @@ from finscale.experiment.programs import program_of
 from finscale.experiment.resolve import interface
 from finscale.experiment.writing import (
     facts,
+    own_test_loss,
     training_facts,
     write_info,
     write_predictions,
@@ -32,7 +33,7 @@ from finscale.experiment.writing import (
 )
 from finscale.files import atomic_path
 from finscale.plugins import load_plugins
-from finscale.runs import Run, RunStore, exclusive, partial_folder, publish
+from finscale.runs import Run, RunStore, exclusive, partial_folder
 
 if TYPE_CHECKING:
     from finscale.data import DataStore
@@ -64,7 +65,7 @@ def run_experiment(
     config : ExperimentConfig
         Which run.
     runs : RunStore, optional
-        Where run folders lie; ``runs/`` when absent.
+        Where runs lie, in a folder or at an address; ``runs/`` when absent.
     data : DataStore, optional
         Where data lie; ``config.data.root`` when absent.
     callbacks : sequence of Callback
@@ -142,17 +143,22 @@ def run_experiments(
             locks.enter_context(exclusive(store.folder, run_id))
         missing: dict[int, Path] = {}
         for place, one in enumerate(prepared):
-            if store.is_whole(one.run_id):
+            if store.is_whole(one.run_id) or store.recover(one.run_id, own_test_loss):
                 note(place, store[one.run_id])
                 continue
+            if store.remote is not None and not missing:
+                store.remote.require_writable()
             store.discard(one.run_id)
             missing[place] = partial_folder(store.folder, one.run_id)
             missing[place].mkdir(parents=True, exist_ok=True)
 
         def publish_run(place: int, error: FinscaleError | None) -> None:
             run_id = prepared[place].run_id
-            if error is None:
-                publish(missing[place], store.folder / run_id)
+            try:
+                if error is None:
+                    store.publish(run_id, missing[place], own_test_loss)
+            except FinscaleError as kept:
+                error = kept
             note(place, error or store[run_id])
 
         programs: dict[str, dict[int, _Network]] = {}

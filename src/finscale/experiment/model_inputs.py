@@ -70,7 +70,7 @@ def stored_weights(run: Run) -> tuple[dict[str, torch.Tensor], dict[str, torch.T
     """
     from safetensors import SafetensorError, safe_open
 
-    path = run.folder / "model.safetensors"
+    path = run.path("model.safetensors")
     if name := baseline_name(run):
         raise FinscaleError(
             f"run {run.id} is the baseline {name}: it has no network.",

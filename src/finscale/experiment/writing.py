@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finscale.config.losses import quantile_levels
+from finscale.errors import FinscaleError
 from finscale.experiment.preparation import Prepared
 from finscale.files import atomic_path, file_digests, write_json
-from finscale.runs import environment
+from finscale.hidden import hide_secrets
+from finscale.runs import Run, environment
 from finscale.runs.reads import TRAINING, note_reading
 
 if TYPE_CHECKING:
@@ -39,6 +42,27 @@ def write_predictions(
     assert len(table) == expected, f"{len(table)} windows evaluated, {expected} expected"
     with atomic_path(folder / "predictions.parquet") as path:
         table.write_parquet(path)
+
+
+def own_test_loss(run: Run) -> float | None:
+    """Return the mean test loss of a run that has just been made; None where it has none.
+
+    Training has predicted these windows and is on record for it: this is no other reading.
+    """
+    import polars as pl
+
+    from finscale.evaluation.predictions import Predictions
+    from finscale.evaluation.targets import target_of
+
+    config = run.config
+    target = target_of(config)
+    try:
+        table = target.complete(pl.read_parquet(run.folder / "predictions.parquet"), config)
+        fold, mean = config.split.fold, run.info["windows"]["train_mean"]
+        loss = float(Predictions(table, target, train_means={fold: mean}).losses_N.mean())
+    except FinscaleError:
+        return None
+    return loss if math.isfinite(loss) else None
 
 
 def _prediction_table(
@@ -109,7 +133,7 @@ def facts(prepared: Prepared) -> dict[str, Any]:
     dataset, split = prepared.dataset, prepared.split
     return {
         "id": prepared.run_id,
-        "config": prepared.config.model_dump(mode="json"),
+        "config": _without_secrets(prepared.config.model_dump(mode="json")),
         "placement": prepared.config.placement(),
         "config_hash": prepared.config.hash(),
         "data": [entry.model_dump(mode="json") for entry in dataset.entries],
@@ -127,6 +151,11 @@ def facts(prepared: Prepared) -> dict[str, Any]:
         "seed": prepared.config.seed,
         "environment": environment(),
     }
+
+
+def _without_secrets(config: dict[str, Any]) -> dict[str, Any]:
+    """Hide credentials in the address of a tracker: a run folder is passed on."""
+    return {**config, "tracking": hide_secrets(config["tracking"])}
 
 
 def write_info(

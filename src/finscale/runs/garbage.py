@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from finscale.files import read_json
 from finscale.locks import hold
 from finscale.runs.identity import ID_LENGTH
 from finscale.runs.index import summaries
+from finscale.runs.remote_garbage import RemoteGarbage, unfinished_and_damaged
 from finscale.runs.store import RunStore
 
 
@@ -38,7 +39,7 @@ def find_garbage(
     older_than: float | None = None,
     used: Collection[str] | None = None,
     now: dt.datetime | None = None,
-) -> list[Garbage]:
+) -> Sequence[Garbage | RemoteGarbage]:
     """Return what may be removed; nothing is.
 
     Parameters
@@ -53,18 +54,27 @@ def find_garbage(
     now : datetime, optional
         For tests; the present when absent.
     """
-    found = [*_unfinished(store), *_damaged(store)]
+    now = now or dt.datetime.now(dt.UTC)
+    found: list[Garbage | RemoteGarbage] = list(_unfinished(store))
+    if store.remote is None:
+        found += _damaged(store)
+    else:
+        found += unfinished_and_damaged(store.remote, now=now)
+    damaged = {one.run_id for one in found if isinstance(one, RemoteGarbage) and not one.version}
     if older_than is None and used is None:
         return found
     limit = None
     if older_than is not None:
-        limit = (now or dt.datetime.now(dt.UTC)) - dt.timedelta(days=older_than)
+        limit = now - dt.timedelta(days=older_than)
     for row in summaries(store):
         old = limit is None or dt.datetime.fromisoformat(row["finished"]) < limit
         unused = used is None or row["id"] not in used
-        if old and unused:
+        if old and unused and row["id"] not in damaged:
             reason = f"finished {row['finished'][:10]}" + ("" if used is None else ", in no study")
-            found.append(_garbage(store.folder / row["id"], reason))
+            if store.remote is None:
+                found.append(_garbage(store.folder / row["id"], reason))
+            else:
+                found.append(RemoteGarbage(store.remote, row["id"], "", reason, 0))
     return found
 
 

@@ -4,7 +4,8 @@ One program on one day is one reading, however many tables it makes of the predi
 grows by a line a program and day, and by nothing else. A line is appended in one write, so many
 processes need no lock; two that note the same reading at once leave two equal lines, which count
 as one. The record lies beside the run and not in it: a run's files stay what they were, and a run
-that is removed and computed again has still been read.
+that is removed and computed again has still been read. Of runs at an address the mirror's record is
+this machine's, and each of its lines lies at the address as well, as an object of its own.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from finscale.errors import FinscaleWarning
+from finscale.errors import FinscaleError, FinscaleWarning
+from finscale.runs.remote import remote_of
 
 #: Environment variable in which the command line names its verb.
 PROGRAM = "FINSCALE_PROGRAM"
@@ -89,13 +91,17 @@ def note_reading(runs: Path, run_id: str, program: str | None = None) -> None:
         return
     _noted.add(key)
     try:
-        if any(_key(known) == _key(reading) for known in readings(runs, run_id)):
+        if any(_key(known) == _key(reading) for known in _parsed(_lines(path))):
             return
+        line = (json.dumps(asdict(reading)) + "\n").encode()
+        remote = remote_of(runs)
+        if remote is not None:
+            remote.note(run_id, line)
         path.parent.mkdir(exist_ok=True)
         with path.open("ab") as stream:
-            stream.write((json.dumps(asdict(reading)) + "\n").encode())
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
+            stream.write(line)
+    except (OSError, FinscaleError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
         warnings.warn(
             f"{path.parent} cannot be written ({reason}): that the test part is read is not "
             "counted.",
@@ -106,16 +112,28 @@ def note_reading(runs: Path, run_id: str, program: str | None = None) -> None:
 
 def readings(runs: Path, run_id: str) -> list[SealedReading]:
     """Return every reading of a run's test part that is on record, the first one first."""
+    remote = remote_of(runs)
+    found = _parsed([*_lines(_path(runs, run_id)), *(remote.notes(run_id) if remote else [])])
+    return sorted(found, key=lambda one: one.time) if remote else found
+
+
+def _lines(path: Path) -> list[str]:
     try:
-        lines = _path(runs, run_id).read_text(encoding="utf-8").splitlines()
+        return path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return []
-    found: dict[tuple[str, str, str], SealedReading] = {}
+
+
+def _parsed(lines: Iterable[str]) -> list[SealedReading]:
+    """Return the readings that lines tell; of equal ones the first alone."""
+    known = []
     for line in lines:
         try:
-            reading = SealedReading(**json.loads(line))
+            known.append(SealedReading(**json.loads(line)))
         except (ValueError, TypeError):
             continue  # cut off by a full disk, or written by a later version
+    found: dict[tuple[str, str, str], SealedReading] = {}
+    for reading in known:
         found.setdefault(_key(reading), reading)
     return list(found.values())
 

@@ -189,7 +189,7 @@ class _Meter:
         return SizePlan(
             label=label,
             runs=len(planned),
-            there=sum(one.run_id in self._runs for one in planned),
+            there=len(self._runs.among(one.run_id for one in planned)),
             parameters=counts.total if counts and is_one_model else None,
             flops=sum(one.cost for one in planned),
             seconds=float(np.mean(known)) if len(known) == len(seconds) else None,

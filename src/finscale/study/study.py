@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from finscale.calling import spoken
-from finscale.config import ExperimentConfig, StudyConfig, load_study
+from finscale.config import StudyConfig, load_study
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.files import null_for_nan, write_json
@@ -20,12 +20,14 @@ from finscale.runs import Run, RunStore
 from finscale.study.control_grid import control_study
 from finscale.study.execution.ensembles import ensembles
 from finscale.study.execution.failures import Failures
+from finscale.study.execution.jobs import job_config
 from finscale.study.execution.local import Event, Executor, Job, LocalExecutor
 from finscale.study.families import LeftOut, fitting_cells, of_family
 from finscale.study.grid import Cell, alone_studies, expand
 from finscale.study.planned import Planned, plan_cells
 from finscale.study.registration import Registration
 from finscale.study.showing import Showing
+from finscale.study.tracked import StudyTracking
 from finscale.study.tuning import Tuner
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ class Study(Showing):
         self.tuner = Tuner(config, self.data, self.runs)
         self.registration = Registration(self.folder, config)
         self.failures = Failures(self.folder)
+        self.tracking = StudyTracking(self)
         self._compared: tuple[list[str], FamilyComparison] | None = None
 
     @classmethod
@@ -145,8 +148,9 @@ class Study(Showing):
 
         A run whose files are not what was written counts as missing.
         """
-        absent = (one for one in self._with_controls() if not self.runs.is_whole(one.run_id))
-        return [*self.tuner.missing(self.cells), *absent]
+        every = self._with_controls()
+        there = self.runs.whole(one.run_id for one in every)
+        return [*self.tuner.missing(self.cells), *(p for p in every if p.run_id not in there)]
 
     def run(
         self,
@@ -182,6 +186,7 @@ class Study(Showing):
         engine = executor or LocalExecutor()
         if isinstance(engine, LocalExecutor):
             self._require_placement()
+        self.tracking.start()
         failed: dict[str, str] = {}
         while waiting := [
             one for one in self.tuner.missing(self.cells) if one.cell.label not in failed
@@ -201,7 +206,8 @@ class Study(Showing):
 
     def completed(self) -> list[tuple[Planned, Run]]:
         """Return every planned run that is in the store, with its run."""
-        return [(p, self.runs[p.run_id]) for p in self.plan if p.run_id in self.runs]
+        there = self.runs.among(p.run_id for p in self.plan)
+        return [(p, self.runs[p.run_id]) for p in self.plan if p.run_id in there]
 
     def results(self) -> pl.DataFrame:
         """Return one row per finished run and write it as ``results.parquet`` and CSV.
@@ -358,7 +364,7 @@ class Study(Showing):
         """Compute runs; those that fail are recorded, and the others go on."""
         stacks = _local_ensembles(wanted, engine)
         jobs = [
-            Job(index, planned.cell.label, _with_threads(planned), planned.cost, stack)
+            Job(index, planned.cell.label, job_config(planned), planned.cost, stack)
             for index, (planned, stack) in enumerate(zip(wanted, stacks, strict=True))
         ]
         failed: dict[str, str] = {}
@@ -367,6 +373,7 @@ class Study(Showing):
                 failed[event.job.label] = event.facts["error"]
             if event.kind in ("done", "failed"):
                 self.failures.note(wanted[event.job.index], event)
+            self.tracking.observe(event, wanted[event.job.index])
             if observe is not None:
                 observe(event)
         return failed
@@ -389,10 +396,3 @@ def _local_ensembles(wanted: Sequence[Planned], engine: Executor) -> list[str]:
 
     workers = engine.workers or os.cpu_count() or 1
     return ensembles(wanted, workers=workers, choose=choose_device, free=free_memory)
-
-
-def _with_threads(planned: Planned) -> ExperimentConfig:
-    """Return a run's config with its threads: the executor shares the cores by them."""
-    config = planned.prepared.config
-    training = config.training.model_copy(update={"threads": planned.threads})
-    return config.model_copy(update={"training": training})

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from finscale.config import TrackingConfig
 from finscale.errors import FinscaleWarning, TrainingPaused, missing_extra
+from finscale.hidden import hide_in_text, hide_secrets
 from finscale.registry import Registry
 from finscale.training.callbacks import Callback, Training
 
@@ -24,11 +25,8 @@ Status = Literal["finished", "failed", "killed"]
 #: MLflow's oldest limit on a parameter's value; longer ones are cut and end with an ellipsis.
 _LONGEST_VALUE = 500
 _LONGEST_KEY = 250
-_PARAMS_PER_BATCH = 100
-
-_SECRET = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)
-_CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/@\s]+(?=@)")
-_HIDDEN = "***"
+#: Parameters that MLflow takes at once.
+MLFLOW_BATCH = 100
 
 
 class Tracker(Protocol):
@@ -131,7 +129,7 @@ class TrackingManager:
             # whatever a tracker raises, the training is worth more
             except Exception as error:
                 del self._trackers[name]
-                reason = _CREDENTIALS_IN_URL.sub(_HIDDEN, f"{error}".strip().partition("\n")[0])
+                reason = hide_in_text(f"{error}".strip().partition("\n")[0])
                 warnings.warn(
                     f"{name} failed and is switched off for this run "
                     f"({type(error).__name__}: {reason}); training goes on",
@@ -237,17 +235,17 @@ class MlflowTracker:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        batch = [Metric(_mlflow_name(name), float(v), now, step) for name, v in metrics.items()]
+        batch = [Metric(mlflow_name(name), float(v), now, step) for name, v in metrics.items()]
         self._client.log_batch(self._run_id, metrics=batch)
 
     def log_config(self, config: Mapping[str, Any]) -> None:
         """Add settings as flat parameters; MLflow's are final, so a second value is left out."""
         from mlflow.entities import Param
 
-        flat = {_mlflow_name(name): _cut(value) for name, value in flatten(config).items()}
+        flat = {mlflow_name(name): mlflow_value(value) for name, value in flatten(config).items()}
         fresh = [Param(name, value) for name, value in flat.items() if name not in self._logged]
-        for start in range(0, len(fresh), _PARAMS_PER_BATCH):
-            batch = fresh[start : start + _PARAMS_PER_BATCH]
+        for start in range(0, len(fresh), MLFLOW_BATCH):
+            batch = fresh[start : start + MLFLOW_BATCH]
             self._client.log_batch(self._run_id, params=batch)
         self._logged |= flat.keys()
 
@@ -260,19 +258,6 @@ TRACKERS.add("wandb", lambda config: WandbTracker(config) if config.wandb_projec
 TRACKERS.add("mlflow", lambda config: MlflowTracker(config) if config.mlflow_experiment else None)
 
 
-def hide_secrets(content: Any, *, name: str = "") -> Any:
-    """Return ``content`` with values under secret-looking keys and credentials in URLs hidden."""
-    if isinstance(content, Mapping):
-        return {str(key): hide_secrets(value, name=str(key)) for key, value in content.items()}
-    if _SECRET.search(name) and isinstance(content, str | bytes):
-        return _HIDDEN
-    if isinstance(content, list | tuple):
-        return [hide_secrets(item, name=name) for item in content]
-    if isinstance(content, str):
-        return _CREDENTIALS_IN_URL.sub(_HIDDEN, content)
-    return content
-
-
 def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return nested mappings as one: ``{"a": {"b": 1}}`` becomes ``{"a.b": 1}``."""
     flat: dict[str, Any] = {}
@@ -282,10 +267,12 @@ def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _mlflow_name(name: str) -> str:
+def mlflow_name(name: str) -> str:
+    """Return a name with nothing in it that MLflow refuses."""
     return re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII)[:_LONGEST_KEY]
 
 
-def _cut(value: Any) -> str:
+def mlflow_value(value: Any) -> str:
+    """Return a value as MLflow takes it: text of a limited length."""
     text = str(value)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
