@@ -66,6 +66,10 @@ class KnowsDevices(Protocol):
     def slots(self) -> int:
         """Programs at a time."""
 
+    @property
+    def cores(self) -> int:
+        """Cores of its machines together."""
+
     def choose_device(self, wanted: str) -> str:
         """Return where a run with this ``training.device`` trains."""
 
@@ -100,7 +104,12 @@ class LocalExecutor:
     @property
     def slots(self) -> int:
         """Processes at a time."""
-        return self.workers or os.cpu_count() or 1
+        return self.workers or self.cores
+
+    @property
+    def cores(self) -> int:
+        """Cores of this machine."""
+        return os.cpu_count() or 1
 
     def choose_device(self, wanted: str) -> str:
         """Return the device that a config means on this machine."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +23,9 @@ from finscale.study.execution.shipping import Shipping
 if TYPE_CHECKING:
     from finscale.study.execution.ray_executor import RayExecutor
 
-#: How often nodes may be lost under one run before it counts as failed.
-_LOSSES = 30
+#: How often nodes may be lost under one run before it counts as failed; and how often a node that
+#: is gone may be offered to it, before Ray has seen that it is.
+_LOSSES, _OFFERS = 30, 500
 #: Between two tries after a loss, at most; Ray may take seconds to see that a node is gone.
 _LONGEST_PAUSE = 5.0
 #: How long a stopped study waits for trainings to finish their step.
@@ -44,6 +45,7 @@ class _Task:
     jobs: list[Job]
     attempt: int = 1
     losses: int = 0
+    offers: int = 0
     not_before: float = 0.0
 
 
@@ -218,7 +220,8 @@ class RayTasks:
             num_said, outcomes = self._ray.get(reference)
         except (*lost, errors.TaskCancelledError) as error:
             del self._running[number]
-            yield from self._lose(task, f"its node was lost: {_first_line(error)}")
+            reason = f"its node was lost: {_first_line(error)}"
+            yield from self._lose(task, reason, began=number in self._num_heard)
             return
         except errors.RayError as error:
             del self._running[number]
@@ -237,7 +240,8 @@ class RayTasks:
     def _settle(self, job: Job, task: _Task, outcome: Outcome) -> Iterator[Event]:
         """Bring a finished run home; try again what did not come off."""
         if outcome.kind == "paused":
-            yield from self._lose(_Task([job], task.attempt, task.losses), outcome.facts["error"])
+            alone = replace(task, jobs=[job])
+            yield from self._lose(alone, outcome.facts["error"])
             return
         if outcome.kind == "done":
             try:
@@ -267,20 +271,21 @@ class RayTasks:
     def _fail(self, job: Job, task: _Task, facts: dict[str, Any]) -> Iterator[Event]:
         """Try a job again, alone, while it has attempts left."""
         if task.attempt < self._executor.attempts:
-            self._waiting.insert(0, _Task([job], task.attempt + 1, task.losses))
+            self._waiting.insert(0, replace(task, jobs=[job], attempt=task.attempt + 1))
         else:
             yield Event("failed", job, facts)
 
-    def _lose(self, task: _Task, reason: str) -> Iterator[Event]:
+    def _lose(self, task: _Task, reason: str, *, began: bool = True) -> Iterator[Event]:
         """Queue jobs again whose node was lost: that is no fault of theirs."""
-        losses = task.losses + 1
-        if losses > _LOSSES:
-            facts = {"error": f"{reason}; so {_LOSSES} times"}
+        losses, offers = task.losses + began, task.offers + (not began)
+        if losses > _LOSSES or offers > _OFFERS:
+            facts = {"error": f"{reason}; so {losses + offers} times"}
             yield from (Event("failed", job, facts) for job in task.jobs)
             return
         # Ray may take seconds to see that a node is gone, and offers it meanwhile
-        pause = min(0.25 * 2 ** (losses - 1), _LONGEST_PAUSE)
-        self._waiting.insert(0, _Task(task.jobs, task.attempt, losses, time.monotonic() + pause))
+        pause = min(0.25 * 2 ** min(losses + offers - 1, 8), _LONGEST_PAUSE)
+        again = _Task(task.jobs, task.attempt, losses, offers, time.monotonic() + pause)
+        self._waiting.insert(0, again)
 
 
 def _options(needs: Needs) -> dict[str, Any]:
