@@ -175,11 +175,11 @@ class Killer:
             self.nodes.kill(self.rng)
             self.nodes.add()
             self.left -= 1
-            self._epochs_left = self.rng.randint(2, 8)
+            self._epochs_left = self.rng.randint(2, 6)
 
 
 def test_ten_lost_nodes_leave_the_same_results(config, tmp_path, nodes):
-    config, epochs = longer(config, 16), 16
+    config, epochs = longer(config, 24), 24
     local, there = study_at(config, tmp_path / "local"), study_at(config, tmp_path / "ray")
     assert local.run() == {}
     killer = Killer(nodes, kills=10, seed=0)
