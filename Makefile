@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TORCH  := $(shell grep '^torch==' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help study test coverage test-avx2 test-slow docs notebook verify lint format bench bench-more controls clean
+.PHONY: help study test coverage test-avx2 test-slow test-cluster docs notebook verify lint format bench bench-more controls clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,7 +55,17 @@ test-avx2: $(VENV)/.dev $(VENV)/.browser  ## All tests but the slow ones, as on 
 	$(AVX2) $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-slow: $(VENV)/.dev  ## The tests that need minutes
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m 'slow and not cluster'
+
+# A real PostgreSQL is started by the tests; where it cannot be had they are skipped with a reason.
+$(VENV)/.postgresql: $(VENV)/.core
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 \
+	  || { apt-get update -qq && apt-get install -y -qq -o DPkg::Lock::Timeout=120 postgresql; } >/dev/null 2>&1 \
+	  || echo "postgresql cannot be installed here: its tests will be skipped"
+	@touch $@
+
+test-cluster: $(VENV)/.dev $(VENV)/.postgresql  ## Tests against real Ray, PostgreSQL and torchrun (under 15 minutes)
+	$(BIN)/python -m pytest -m cluster
 
 docs: $(VENV)/.docs  ## Build the site into docs/_build/html; a warning is an error
 	@rm -rf docs/reference/api/generated  # pages of names that have moved

@@ -47,6 +47,18 @@ DataRoot = Annotated[
     Path | None,
     typer.Option("--data-root", file_okay=False, help="Folder that holds raw/ and processed/."),
 ]
+ExecutorName = Annotated[
+    str,
+    typer.Option("--executor", help="Where to compute: local, ray, or one of a plug-in."),
+]
+ClusterAddress = Annotated[
+    str,
+    typer.Option(
+        "--address",
+        help="Of the Ray cluster: auto or HOST:PORT; without it Ray is started on this machine.",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the same facts as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the result.")]
 

@@ -11,7 +11,9 @@ import typer
 from finscale.cli.options import (
     RUNS,
     AsJson,
+    ClusterAddress,
     DataRoot,
+    ExecutorName,
     Quiet,
     RunsFolder,
     Settings,
@@ -53,6 +55,8 @@ def run_study(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Runs at a time; as many as fit when absent.")
     ] = None,
+    executor: ExecutorName = "local",
+    address: ClusterAddress = "",
     runs: RunsFolder = RUNS,
     studies: StudiesFolder = STUDIES,
     data_root: DataRoot = None,
@@ -61,16 +65,17 @@ def run_study(
 ) -> None:
     """Compute every run of the study that is missing, then show what size brings.
 
-    Stop it at any time: the same command goes on where it was.
+    Stop it at any time: the same command goes on where it was, on another executor too.
     """
     from finscale.cli.stopping import announced_stop
     from finscale.cli.study_progress import StudyProgress
-    from finscale.study import LocalExecutor
+    from finscale.study import make_executor
     from finscale.study.planned import split_cautions
-    from finscale.study.remaining import SPEEDS, TimeLeft, in_words
+    from finscale.study.remaining import SPEEDS, in_words, time_left
     from finscale.study.roster import roster
 
     terminal = console(quiet=quiet or as_json)
+    engine = make_executor(executor, workers=workers, address=address)
     study = open_study(config, settings, runs, studies, data_root, quick=quick)
     study.registration.register(amend=amend)
     with console(quiet=quiet or as_json, stderr=True).status("reading the data"):
@@ -79,8 +84,9 @@ def run_study(
         root = study.config.experiment.data.root
         roster(study.config, study.folder, root, lambda: study)
     terminal.print(f"[bold]{study.config.name}[/bold]  {study.config.question}", soft_wrap=True)
-    left = TimeLeft(missing, workers=workers, remembered=studies / SPEEDS)
-    about = f" · about {in_words(left.seconds())} here" if missing else ""
+    left = time_left(missing, engine, remembered=studies / SPEEDS)
+    where = "here" if executor == "local" else f"on {executor}"
+    about = f" · about {in_words(left.seconds())} {where}" if missing else ""
     hashed = study.config.hash()[:8]
     say(f"{_counted(len(missing))} to compute{about} · registered {hashed}", terminal)
     for caution in split_cautions(study.plan):
@@ -89,7 +95,7 @@ def run_study(
         say(line, terminal)
     try:
         with announced_stop(), StudyProgress(missing, terminal, left) as progress:
-            failures = study.run(executor=LocalExecutor(workers), observe=progress)
+            failures = study.run(executor=engine, observe=progress)
     except KeyboardInterrupt:
         study.tracking.finish("killed")
         done = len(study.runs.among(planned.run_id for planned in missing))

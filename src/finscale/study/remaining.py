@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from finscale.config import content_hash
 from finscale.errors import FinscaleError
 from finscale.files import read_json, write_json
+from finscale.study.execution.local import Executor, KnowsDevices, LocalExecutor
 from finscale.study.planned import Planned
 from finscale.study.speed import same_speed
 
@@ -72,6 +73,8 @@ class TimeLeft:
         Runs that will be computed.
     workers : int, optional
         Runs at a time; one per core when absent.
+    cores : int, optional
+        Of all machines; this one's when absent.
     remembered : Path, optional
         File of speeds that were measured here before; see :meth:`remember`.
     """
@@ -81,9 +84,10 @@ class TimeLeft:
         missing: Sequence[Planned],
         *,
         workers: int | None = None,
+        cores: int | None = None,
         remembered: Path | None = None,
     ) -> None:
-        self._cores = os.cpu_count() or 1
+        self._cores = cores or os.cpu_count() or 1
         self._workers = workers or self._cores
         self._path = remembered
         self._before = read_speeds(remembered)
@@ -146,6 +150,15 @@ class TimeLeft:
         known = {**self._before, **self._measured}
         ratios = [math.log(known[key] / rule) for key, rule in expected.items() if key in known]
         return math.exp(sum(ratios) / len(ratios)) if ratios else 1.0
+
+
+def time_left(missing: Sequence[Planned], engine: Executor, *, remembered: Path) -> TimeLeft:
+    """Return the time that an executor takes; speeds are remembered of this machine alone."""
+    if isinstance(engine, LocalExecutor):
+        return TimeLeft(missing, workers=engine.workers, remembered=remembered)
+    if missing and isinstance(engine, KnowsDevices):
+        return TimeLeft(missing, workers=engine.slots, cores=engine.cores)
+    return TimeLeft(missing)
 
 
 def _running(planned: Planned) -> _Running:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,10 +17,10 @@ from finscale.files import null_for_nan, write_json
 from finscale.plugins import load_plugins
 from finscale.runs import Run, RunStore
 from finscale.study.control_grid import control_study
-from finscale.study.execution.ensembles import ensembles
+from finscale.study.execution.executors import make_executor
 from finscale.study.execution.failures import Failures
-from finscale.study.execution.jobs import job_config
-from finscale.study.execution.local import Event, Executor, Job, LocalExecutor
+from finscale.study.execution.jobs import jobs_of
+from finscale.study.execution.local import Event, Executor, LocalExecutor
 from finscale.study.families import LeftOut, fitting_cells, of_family
 from finscale.study.grid import Cell, alone_studies, expand
 from finscale.study.planned import Planned, plan_cells
@@ -155,7 +154,7 @@ class Study(Showing):
     def run(
         self,
         *,
-        executor: Executor | None = None,
+        executor: Executor | str | None = None,
         observe: Callable[[Event], None] | None = None,
         amend: bool = False,
     ) -> dict[str, str]:
@@ -163,8 +162,9 @@ class Study(Showing):
 
         Parameters
         ----------
-        executor : Executor, optional
-            Where runs are computed; worker processes on this machine when absent.
+        executor : Executor or str, optional
+            Where runs are computed: ``local``, worker processes on this machine, when absent;
+            ``ray``; one of a plug-in; or one with settings of its own, ``RayExecutor("auto")``.
         observe : callable, optional
             Told of every event, for progress displays.
         amend : bool
@@ -183,7 +183,9 @@ class Study(Showing):
             to compute it and cannot: no such device, or no arithmetic for the precision.
         """
         self.registration.register(amend=amend)
-        engine = executor or LocalExecutor()
+        engine = (
+            make_executor(executor or "local") if isinstance(executor, str | None) else executor
+        )
         if isinstance(engine, LocalExecutor):
             self._require_placement()
         self.tracking.start()
@@ -362,11 +364,7 @@ class Study(Showing):
         observe: Callable[[Event], None] | None,
     ) -> dict[str, str]:
         """Compute runs; those that fail are recorded, and the others go on."""
-        stacks = _local_ensembles(wanted, engine)
-        jobs = [
-            Job(index, planned.cell.label, job_config(planned), planned.cost, stack)
-            for index, (planned, stack) in enumerate(zip(wanted, stacks, strict=True))
-        ]
+        jobs = jobs_of(wanted, engine)
         failed: dict[str, str] = {}
         for event in engine.run(jobs, self.runs.folder) if jobs else ():
             if event.kind == "failed":
@@ -386,13 +384,3 @@ class Study(Showing):
         ids = {planned.run_id for planned in self._with_controls()}
         ids |= {trial["run_id"] for tuned in record for trial in tuned["trials"]}
         write_json(self.folder / "runs.json", sorted(ids))
-
-
-def _local_ensembles(wanted: Sequence[Planned], engine: Executor) -> list[str]:
-    """Return which runs train as one program: on this machine alone, whose devices are known."""
-    if not wanted or not isinstance(engine, LocalExecutor):
-        return [""] * len(wanted)
-    from finscale.training.devices import choose_device, free_memory
-
-    workers = engine.workers or os.cpu_count() or 1
-    return ensembles(wanted, workers=workers, choose=choose_device, free=free_memory)

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from finscale.config import ExperimentConfig
 from finscale.errors import FinscaleError
@@ -34,6 +34,8 @@ class Job:
     config: ExperimentConfig
     cost: float  #: Training FLOPs if no run stops early: for the order and the time left
     stack: str = ""  #: Jobs that share a name here train as one program; see :mod:`.ensembles`
+    parameters: int = 0  #: Of the network; 0 for a baseline
+    memory: int = 0  #: Bytes that its training takes at its peak; 0 where that is not planned
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,28 @@ class Executor(Protocol):
     def run(self, jobs: Sequence[Job], runs: Path) -> Iterator[Event]:
         """Compute every job into the run store at ``runs``; yield what happens, in any order."""
         ...
+
+
+@runtime_checkable
+class KnowsDevices(Protocol):
+    """An executor that knows the devices of its machines: small models then train as one program.
+
+    Where it does not, each run trains alone.
+    """
+
+    @property
+    def slots(self) -> int:
+        """Programs at a time."""
+
+    @property
+    def cores(self) -> int:
+        """Cores of its machines together."""
+
+    def choose_device(self, wanted: str) -> str:
+        """Return where a run with this ``training.device`` trains."""
+
+    def free_memory(self, device: str) -> int:
+        """Return the bytes that programs on one device can take together."""
 
 
 class LocalExecutor:
@@ -76,6 +100,28 @@ class LocalExecutor:
                 raise FinscaleError(f"{name} = {count}: runs need at least 1.")
         self.workers = workers
         self.attempts = attempts
+
+    @property
+    def slots(self) -> int:
+        """Processes at a time."""
+        return self.workers or self.cores
+
+    @property
+    def cores(self) -> int:
+        """Cores of this machine."""
+        return os.cpu_count() or 1
+
+    def choose_device(self, wanted: str) -> str:
+        """Return the device that a config means on this machine."""
+        from finscale.training.devices import choose_device
+
+        return choose_device(wanted)
+
+    def free_memory(self, device: str) -> int:
+        """Return the bytes that can be taken of a device of this machine."""
+        from finscale.training.devices import free_memory
+
+        return free_memory(device)
 
     def run(self, jobs: Sequence[Job], runs: Path) -> Iterator[Event]:
         """Compute every job; a failed one yields ``failed`` and the rest goes on."""
