@@ -19,6 +19,11 @@ KEYS = ("date", "symbol")
 #: symbols; see ``finscale.features.relative``. They are no channel unless asked for.
 RELATIVE = "rel_"
 
+#: Columns of bars.
+BARS = ("open", "high", "low", "close", "volume")
+#: Boolean: whether the symbol belongs to the universe on the row's day. Absent, all rows do.
+MEMBER = "member"
+
 #: Float32 numbers in a cache line.
 _TILE = 16
 
@@ -121,8 +126,16 @@ def _shown(value: Any) -> str:
 
 
 def level_names(columns: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns that show bars and features as they are."""
-    return tuple(c for c in columns if c not in KEYS and not c.startswith(RELATIVE))
+    """Return the columns that show bars and features as they are.
+
+    Beside relative columns, one of bars that has none is no channel: labels and costs read it, and
+    the tier does not.
+    """
+    known = set(columns)
+    hidden = {*KEYS, MEMBER}
+    if any(name.startswith(RELATIVE) for name in columns):
+        hidden |= {name for name in BARS if RELATIVE + name not in known}
+    return tuple(c for c in columns if c not in hidden and not c.startswith(RELATIVE))
 
 
 def relative_names(columns: Sequence[str]) -> tuple[str, ...]:

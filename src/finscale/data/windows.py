@@ -30,6 +30,7 @@ from finscale.data.asked import (
 )
 from finscale.data.controls import controlled_label
 from finscale.data.frames import (
+    BARS,
     KEYS,
     channels,
     prepared,
@@ -47,8 +48,6 @@ from finscale.data.store import DataStore
 from finscale.data.targets import Labels
 from finscale.data.torch_view import WindowDataset, windows_at
 
-#: What a mapped dataset keeps in memory, beside dates and symbols.
-BARS = ("open", "high", "low", "close", "volume")
 
 
 @dataclass(frozen=True, eq=False)
