@@ -161,7 +161,9 @@ def prepared(
             f"{symbol}: the row of {date_R[late[0] + 1]} follows that of {date_R[late[0]]}.",
             hint="sort by date and keep one row a session",
         )
-    columns = [name for name in frame.columns if name not in KEYS]
+    if MEMBER in frame.columns:
+        _check_members(frame, symbol)
+    columns = [name for name in frame.columns if name not in (*KEYS, MEMBER)]
     for name in columns:
         if not (frame[name].dtype.is_numeric() or frame[name].dtype in (pl.Boolean, pl.Null)):
             raise DataError(
@@ -169,7 +171,8 @@ def prepared(
                 hint=f'frame.drop("{name}"), or cast it to numbers',
             )
     frame = frame.select(
-        *KEYS, *(pl.col(name).cast(pl.Float64).fill_null(float("nan")) for name in columns)
+        *(name for name in (*KEYS, MEMBER) if name in frame.columns),
+        *(pl.col(name).cast(pl.Float64).fill_null(float("nan")) for name in columns),
     )
     frame = frame[_warm_up(frame, symbol, names) :]
     reach = task_reach(task)
@@ -181,6 +184,15 @@ def prepared(
             hint="fetch more history, or lower data.context_length",
         )
     return frame
+
+
+def _check_members(frame: pl.DataFrame, symbol: str) -> None:
+    if frame[MEMBER].dtype != pl.Boolean or frame[MEMBER].null_count():
+        raise DataError(
+            f"{symbol}: the column {MEMBER} says whether the symbol belongs to the universe on "
+            "each day: true or false, without holes.",
+            hint=f'frame.drop("{MEMBER}"), or another name if it means something else',
+        )
 
 
 def _warm_up(frame: pl.DataFrame, symbol: str, names: tuple[str, ...]) -> int:

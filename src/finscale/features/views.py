@@ -153,9 +153,7 @@ def _over(values: Array, volume: Array, *, undefined: float) -> Array:
 
 
 VIEWS.add("price", View(_price, "log ratio to the close", reads=("close",)))
-VIEWS.add(
-    "spread", View(_spread, "difference of prices over the close", reads=("close",))
-)
+VIEWS.add("spread", View(_spread, "difference of prices over the close", reads=("close",)))
 VIEWS.add("volatility", View(_volatility, "log of its ratio to the close", reads=("close",)))
 VIEWS.add("volume", View(_volume, "log of its ratio to its 20-bar mean", own_rows=WINDOW - 1))
 VIEWS.add(
