@@ -84,7 +84,7 @@ _OF_UNIVERSE = ("symbols", "source", "universe_digest")
 
 
 def _make_way(section: dict[str, Any], settings: Sequence[str], path: str) -> None:
-    """Take out of a data section what the universe that is laid over it says, unless that is set."""
+    """Take out of a data section what a universe laid over it says itself; what is set stays."""
     stated = {setting.partition("=")[0].strip() for setting in settings}
     for name in _OF_UNIVERSE:
         if f"{path}.{name}" not in stated:

@@ -13,10 +13,12 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from finscale.config.base import content_hash
+from finscale.config.data import DataConfig
 from finscale.config.loading import read_yaml
 from finscale.config.recipes import universe_files
 from finscale.errors import ConfigError, did_you_mean
@@ -33,7 +35,6 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "date_removed",
         "exit",
         "to_date",
-        "thru",
         "until",
     ),
     "group": ("sector", "industry", "gics", "gics_sector", "country"),
@@ -171,7 +172,7 @@ def universe_of(
     )
     if not members:
         raise ConfigError(f"{place} names no member.", hint="a column symbol, one row a member")
-    for before, after in zip(members, members[1:], strict=False):
+    for before, after in pairwise(members):
         if before.symbol == after.symbol and after.first <= before.last:
             raise ConfigError(
                 f"{place}: two memberships of {before.symbol} overlap: until {before.last} and "
@@ -181,6 +182,23 @@ def universe_of(
         if before.symbol == after.symbol and before.group != after.group:
             raise ConfigError(f"{place}: {before.symbol} has two groups.", hint="give it one")
     return Universe(name, tuple(members), place=place, **about)
+
+
+def symbols_in_words(data: DataConfig, shown: int = 4) -> str:
+    """Name the symbols of a data section, of many a few and how many there are.
+
+    Examples
+    --------
+    >>> symbols_in_words(DataConfig(symbols=("SPY", "QQQ")))
+    'SPY QQQ'
+    >>> symbols_in_words(DataConfig(universe="us20"), shown=2)
+    '20 symbols of us20 (AAPL AMD …)'
+    """
+    symbols = data.symbols
+    if len(symbols) <= 2 * shown and not data.universe:
+        return " ".join(symbols)
+    of = f" of {Path(data.universe).stem}" if data.universe else ""
+    return f"{len(symbols):,} symbols{of} ({' '.join(symbols[:shown])} …)"
 
 
 def _file(name: str, root: Path) -> Path:

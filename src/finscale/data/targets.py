@@ -87,7 +87,8 @@ def label(frame: pl.DataFrame, task: TaskConfig) -> Labels:
     Raises
     ------
     DataError
-        If the bars lack what the task reads, a price is not positive, or the task gives more or fewer labels than it must.
+        If the bars lack what the task reads, a price is not positive, or the task gives more or
+        fewer labels than it must.
 
     Examples
     --------
@@ -138,7 +139,7 @@ def _refuse_missing(frame: pl.DataFrame, task: TaskConfig) -> None:
     ):
         ways.insert(0, "whether a close reaches it (--set task.touch=close)")
     raise DataError(
-        f"task {task.name} reads the {' and the '.join(missing)} of each bar, and {who} none.",
+        f"the labels of {task.name} need the column {', '.join(missing)}, and {who} none.",
         hint=f"of closes alone can be asked: {', '.join(ways)}",
     )
 

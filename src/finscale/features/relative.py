@@ -79,8 +79,8 @@ def relative_columns(frame: pl.DataFrame, tier: str = "a20") -> pl.DataFrame:
     ----------
     frame : polars.DataFrame
         Rows of one symbol in order of date, from its first bar on: date, and of open, high, low,
-        close, volume what the tier needs; prices adjusted. Columns of features that are there are taken as they are, as
-        ``compute_features`` returns them; others are computed.
+        close, volume what the tier needs; prices adjusted. Columns of features that are there are
+        taken as they are, as ``compute_features`` returns them; others are computed.
     tier : str
         A declared tier.
 

@@ -20,30 +20,12 @@ _PACKAGE, _FOLDER = "skfolio", "skfolio/datasets/data"
 _STOCKS, _INDEX = "sp500_dataset.csv.gz", "sp500_index.csv.gz"
 #: The index by a name of its own: SP500 are the whole bars of 1999–2018 in the source ``bundled``.
 INDEX = "SPX"
-STOCKS = tuple(
-    [
-        "AAPL",
-        "AMD",
-        "BAC",
-        "BBY",
-        "CVX",
-        "GE",
-        "HD",
-        "JNJ",
-        "JPM",
-        "KO",
-        "LLY",
-        "MRK",
-        "MSFT",
-        "PEP",
-        "PFE",
-        "PG",
-        "RRC",
-        "UNH",
-        "WMT",
-        "XOM",
-    ]
+# fmt: off
+STOCKS = (
+    "AAPL", "AMD", "BAC", "BBY", "CVX", "GE", "HD", "JNJ", "JPM", "KO",
+    "LLY", "MRK", "MSFT", "PEP", "PFE", "PG", "RRC", "UNH", "WMT", "XOM",
 )
+# fmt: on
 _SURVIVORS = "20 companies that were large and alive in 2022: their returns are those of survivors"
 
 
