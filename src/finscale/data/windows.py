@@ -89,6 +89,8 @@ class FinancialDataset:
     """The registered datasets behind the rows, digests verified; empty for frames from memory."""
     groups: tuple[str, ...] | None = None
     """Each symbol's group, such as its sector; None where nobody says."""
+    membership: str = ""
+    """The universe and what is known of members that failed, in words; empty without one."""
     relative: tuple[str, ...] = ()
     """The K relative columns, which a linear path and the linear baselines read."""
     relative_RK: Tensor = field(default_factory=lambda: torch.empty(0, 0))
@@ -257,8 +259,10 @@ class FinancialDataset:
             memory_map = too_large(num_columns * sum(entry.rows for entry in entries))
         if memory_map:
             path = rows_file(store.processed.folder, entries, data.inputs)
-            return cls.memory_mapped(frames, path, entries=entries, **about)
-        return cls.from_frames(list(frames), entries=entries, **about)
+            made = cls.memory_mapped(frames, path, entries=entries, **about)
+        else:
+            made = cls.from_frames(list(frames), entries=entries, **about)
+        return made if universe is None else replace(made, membership=universe.in_words())
 
     @property
     def num_features(self) -> int:
