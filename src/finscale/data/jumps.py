@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from finscale.data.bars import opens
 from finscale.data.ticks import coarse_tick, few_ticks
 from finscale.errors import DataError
 
@@ -111,7 +112,7 @@ def find_jumps(rows: pl.DataFrame, price: str = "close") -> list[Jump]:
 
     Every jump by 1.75 or more either way counts, after a halt of any length too; one by about 3:2;
     and one by 6:5 … 5:3 on ordinary value in an otherwise calm series.
-    ``rows`` are clean and in date order, with ``date``, ``open``, ``close`` and, where known,
+    ``rows`` are clean and in date order, with ``date``, ``close`` and, where known, ``open`` and
     ``volume``; ``price`` is ``adj_close`` to look at what adjustment has left.
     """
     return [jump for jump in _suspects(rows, price) if not jump.explained]
@@ -149,10 +150,11 @@ class _Gaps:
     @classmethod
     def of(cls, rows: pl.DataFrame, price: str) -> _Gaps:
         plain_T, close_T = rows["close"].to_numpy(), rows[price].to_numpy()
-        open_T = rows["open"].to_numpy() * close_T / plain_T
+        first_T = opens(rows).to_numpy()
+        open_T = first_T * close_T / plain_T
         gap_T = np.r_[1.0, open_T[1:] / close_T[:-1]]
         few_T = few_ticks(open_T[1:], close_T[:-1], coarse_tick(close_T))
-        few_T |= few_ticks(rows["open"].to_numpy()[1:], plain_T[:-1], coarse_tick(plain_T))
+        few_T |= few_ticks(first_T[1:], plain_T[:-1], coarse_tick(plain_T))
         gap_T[1:][few_T] = 1.0
         volume_T = rows["volume"].to_numpy() if "volume" in rows.columns else np.zeros(rows.height)
         return cls(

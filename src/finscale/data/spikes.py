@@ -38,7 +38,8 @@ def find_spikes(rows: pl.DataFrame) -> tuple[list[OffScale], list[OffScale]]:
 
     The first list holds those on ordinary volume, the second those that heavy trade explains.
     """
-    if rows.height < 2:
+    # a close alone has no other price of its day to be far from: it is a jump, or none
+    if rows.height < 2 or "high" not in rows.columns:
         return [], []
     range_T = usual_ranges(rows)
     times_T = _volume_over_usual(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from finscale.config import TaskConfig
+from finscale.data.frames import MEMBER
 from finscale.data.manifest import ManifestEntry
 from finscale.data.targets import Labels
 from finscale.errors import DataError
@@ -25,8 +26,11 @@ def stack(
     context_length: int,
     task: TaskConfig,
     entries: Sequence[ManifestEntry],
+    groups: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the fields of a dataset whose symbols' prepared frames follow one another.
+
+    A row on which its symbol is no member of the universe has no label, and no window ends there.
 
     Raises
     ------
@@ -42,6 +46,8 @@ def stack(
     first_R = (np.cumsum(heights) - heights)[symbol_R]  # first row of the row's symbol
     target_R = np.concatenate([part.target_R for part in labels])
     frame = pl.concat(parts, how="vertical", rechunk=False)
+    if MEMBER in frame.columns:
+        target_R[~frame[MEMBER].to_numpy()] = np.nan
     age_R = np.arange(symbol_R.size) - first_R
     return {
         "frame": frame,
@@ -52,6 +58,7 @@ def stack(
         "date_R": frame["date"].to_numpy().astype("datetime64[D]"),
         "symbol_R": symbol_R,
         "symbols": symbols,
+        "groups": None if groups is None else tuple(groups.get(one, "") for one in symbols),
         "ends_W": np.flatnonzero((age_R >= context_length - 1) & np.isfinite(target_R)),
         "context_length": context_length,
         "task": task,

@@ -6,7 +6,7 @@ its decision row; it is never cut through a frame and never crosses from one sym
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +30,9 @@ from finscale.data.asked import (
 )
 from finscale.data.controls import controlled_label
 from finscale.data.frames import (
+    BARS,
     KEYS,
+    MEMBER,
     channels,
     prepared,
     relative_names,
@@ -39,6 +41,7 @@ from finscale.data.frames import (
 from finscale.data.gather import gather_windows
 from finscale.data.manifest import ManifestEntry
 from finscale.data.mapped import map_rows, rows_file, too_large, write_rows
+from finscale.data.membership import universe_of, with_members
 from finscale.data.registered import registered_entries
 from finscale.data.splits import Split, WindowTimes, make_splits
 from finscale.data.spread import channel_deviations, rows_seen
@@ -46,9 +49,6 @@ from finscale.data.stacked import stack
 from finscale.data.store import DataStore
 from finscale.data.targets import Labels
 from finscale.data.torch_view import WindowDataset, windows_at
-
-#: What a mapped dataset keeps in memory, beside dates and symbols.
-BARS = ("open", "high", "low", "close", "volume")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +59,8 @@ class FinancialDataset:
     """
 
     frame: pl.DataFrame
-    """All rows of all symbols, stacked: date, symbol, adjusted OHLCV and features, unscaled. Of a
-    mapped dataset: without the features."""
+    """All rows of all symbols, stacked: date, symbol, adjusted bars and features, unscaled; of a
+    universe also the Boolean ``member``. Of a mapped dataset: without the features."""
     features: tuple[str, ...]
     """The F channels of a window."""
     rows_RF: Tensor
@@ -76,7 +76,7 @@ class FinancialDataset:
     symbols: tuple[str, ...]
     """In the order in which their rows are stacked."""
     ends_W: NDArray[np.int64]
-    """Decision row of every window that exists: full context, a label, one symbol."""
+    """Decision row of every window that exists: full context, a label, one symbol, a member."""
     context_length: int
     """L, rows in a window."""
     task: TaskConfig
@@ -87,6 +87,10 @@ class FinancialDataset:
     """What each channel has been divided by."""
     entries: tuple[ManifestEntry, ...] = ()
     """The registered datasets behind the rows, digests verified; empty for frames from memory."""
+    groups: tuple[str, ...] | None = None
+    """Each symbol's group, such as its sector; None where nobody says."""
+    membership: str = ""
+    """The universe and what is known of members that failed, in words; empty without one."""
     relative: tuple[str, ...] = ()
     """The K relative columns, which a linear path and the linear baselines read."""
     relative_RK: Tensor = field(default_factory=lambda: torch.empty(0, 0))
@@ -105,6 +109,7 @@ class FinancialDataset:
         features: Sequence[str] | None = None,
         inputs: InputsName = "level",
         entries: Sequence[ManifestEntry] = (),
+        groups: Mapping[str, str] | None = None,
     ) -> FinancialDataset:
         """Stack frames of one symbol each.
 
@@ -112,7 +117,9 @@ class FinancialDataset:
         ----------
         frames : sequence of pl.DataFrame
             Each with date, symbol, adjusted OHLCV and feature columns, sorted by date. Leading rows
-            on which a feature is still NaN are its warm-up and are left out.
+            on which a feature is still NaN are its warm-up and are left out. A Boolean column
+            ``member`` says on which days the symbol belongs to the universe: windows end there
+            alone, and may look back beyond.
         context_length : int
             L, rows in a window.
         task : TaskConfig
@@ -123,6 +130,8 @@ class FinancialDataset:
             Bars and features as they are, the relative columns (``rel_*``), or both.
         entries : sequence of ManifestEntry
             The registered datasets that the frames were read from.
+        groups : mapping of str to str, optional
+            Symbol → its group.
 
         Raises
         ------
@@ -140,7 +149,8 @@ class FinancialDataset:
         rows_RF, relative_RK = (
             torch.from_numpy(stacked_array(parts, part)) for part in (names, relative)
         )
-        stacked = cls(**stack(parts, labels, rows_RF, names, context_length, task, entries))
+        about = stack(parts, labels, rows_RF, names, context_length, task, entries, groups)
+        stacked = cls(**about)
         return replace(stacked, relative=relative, relative_RK=relative_RK)
 
     @classmethod
@@ -179,6 +189,7 @@ class FinancialDataset:
         features: Sequence[str] | None = None,
         inputs: InputsName = "level",
         entries: Sequence[ManifestEntry] = (),
+        groups: Mapping[str, str] | None = None,
     ) -> FinancialDataset:
         """Do what :meth:`from_frames` does with one frame in memory at a time.
 
@@ -200,7 +211,8 @@ class FinancialDataset:
                 needed = tuple(dict.fromkeys((*names, *relative)))
                 part = prepared(frame, needed, context_length, task)
                 labels.append(controlled_label(part, task))
-                parts.append(part.select(*KEYS, *(name for name in BARS if name in part.columns)))
+                kept = (*KEYS, MEMBER, *BARS)
+                parts.append(part.select(name for name in kept if name in part.columns))
                 yield [stacked_array([part], columns) for columns in (names, relative)]
 
         paths = (path, path.with_suffix(f".relative{path.suffix}"))
@@ -212,7 +224,8 @@ class FinancialDataset:
             map_rows(one, num_rows, len(columns))
             for one, columns in zip(paths, (names, relative), strict=True)
         )
-        dataset = cls(**stack(parts, labels, rows_RF, names, context_length, task, entries))
+        about = stack(parts, labels, rows_RF, names, context_length, task, entries, groups)
+        dataset = cls(**about)
         return replace(dataset, relative=relative, relative_RK=relative_RK, mapped=True)
 
     @classmethod
@@ -226,8 +239,12 @@ class FinancialDataset:
         """
         data = config.data
         entries = registered_entries(config, store)
-        frames = (store.frame(entry.id, entry.version)[0] for entry in entries)
+        universe = universe_of(data, store.root)
+        frames = (
+            with_members(store.frame(entry.id, entry.version)[0], universe) for entry in entries
+        )
         about: Any = {
+            "groups": universe.groups if universe is not None else None,
             "context_length": data.context_length,
             "task": config.task,
             "inputs": data.inputs,
@@ -242,8 +259,10 @@ class FinancialDataset:
             memory_map = too_large(num_columns * sum(entry.rows for entry in entries))
         if memory_map:
             path = rows_file(store.processed.folder, entries, data.inputs)
-            return cls.memory_mapped(frames, path, entries=entries, **about)
-        return cls.from_frames(list(frames), entries=entries, **about)
+            made = cls.memory_mapped(frames, path, entries=entries, **about)
+        else:
+            made = cls.from_frames(list(frames), entries=entries, **about)
+        return made if universe is None else replace(made, membership=universe.in_words())
 
     @property
     def num_features(self) -> int:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from finscale.config import BaselineConfig, format_count
+from finscale.config.universes import symbols_in_words
 from finscale.evaluation.targets import target_of
 from finscale.experiment.place import placement_words
 from finscale.experiment.preparation import Prepared
 from finscale.models import ARCHITECTURES
 
+#: Symbols whose datasets are told one by one.
+_NAMED = 8
+
 
 def announcement(prepared: Prepared) -> list[tuple[str, str]]:
     """Return (subject, facts) lines about a placed run; a baseline's end with the model."""
     lines = [("data", _data(prepared)), ("task", _task(prepared))]
+    if members := _members(prepared):
+        lines.insert(1, ("universe", members))
     lines.append(("split", _split(prepared)))
     if caution := prepared.split.caution:
         lines.append(("caution", caution))
@@ -28,13 +36,33 @@ def announcement(prepared: Prepared) -> list[tuple[str, str]]:
 
 def _data(prepared: Prepared) -> str:
     data, dataset = prepared.config.data, prepared.dataset
-    digests = ", ".join(f"{e.version} md5 {e.md5[:8]} ✓ manifest" for e in dataset.entries[:3])
-    more = f" and {len(dataset.entries) - 3} more" if len(dataset.entries) > 3 else ""
+    entries = dataset.entries
+    digests = ", ".join(f"{e.version} md5 {e.md5[:8]} ✓ manifest" for e in entries[:3])
+    if len(entries) > _NAMED:
+        versions = "/".join(sorted({entry.version for entry in entries}))
+        digests, more = f"{versions} of {len(entries):,} symbols ✓ manifest", ""
+    else:
+        more = f" and {len(entries) - 3} more" if len(entries) > 3 else ""
     return (
-        f"{' '.join(dataset.symbols)} · {data.tier} · {data.timescale} · "
+        f"{symbols_in_words(data)} · {data.tier} · {data.timescale} · "
         f"{len(dataset.ends_W):,} windows of {dataset.context_length} bars × "
         f"{dataset.num_features} channels · dataset {digests}{more}"
     )
+
+
+def _members(prepared: Prepared) -> str:
+    """Return how many belong to the universe, and what is known of those that failed."""
+    dataset = prepared.dataset
+    if not dataset.membership:
+        return ""
+    _, per_day = np.unique(dataset.date_R[dataset.ends_W], return_counts=True)
+    counts = (
+        f"{per_day.min():,} to {per_day.max():,} symbols a day, median {np.median(per_day):,.0f}"
+    )
+    if dataset.groups is not None:
+        counts += f" · {len(set(dataset.groups)):,} groups"
+    name, _, said = dataset.membership.removeprefix("universe ").partition(": ")
+    return f"{name} · {counts}" + (f" · {said}" if said else "")
 
 
 def _task(prepared: Prepared) -> str:
