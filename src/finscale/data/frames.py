@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from finscale.config import TaskConfig
 from finscale.config.data import InputsName
+from finscale.data.cross_section import MEMBER
+from finscale.data.section_features import ACROSS
 from finscale.data.targets import task_reach
 from finscale.errors import DataError, did_you_mean
 
@@ -122,7 +124,8 @@ def _shown(value: Any) -> str:
 
 def level_names(columns: Sequence[str]) -> tuple[str, ...]:
     """Return the columns that show bars and features as they are."""
-    return tuple(c for c in columns if c not in KEYS and not c.startswith(RELATIVE))
+    beside = (*KEYS, MEMBER)
+    return tuple(c for c in columns if c not in beside and not c.startswith((RELATIVE, ACROSS)))
 
 
 def relative_names(columns: Sequence[str]) -> tuple[str, ...]:

@@ -19,12 +19,13 @@ from finscale.errors import DataError
 
 def stack(
     parts: Sequence[pl.DataFrame],
-    labels: Sequence[Labels],
+    labels: Labels,
     rows_RF: Tensor,
     names: tuple[str, ...],
     context_length: int,
     task: TaskConfig,
     entries: Sequence[ManifestEntry],
+    groups: Sequence[str | None] | None = None,
 ) -> dict[str, Any]:
     """Return the fields of a dataset whose symbols' prepared frames follow one another.
 
@@ -40,22 +41,22 @@ def stack(
     heights = np.array([part.height for part in parts])
     symbol_R = np.repeat(np.arange(len(parts), dtype=np.int64), heights)
     first_R = (np.cumsum(heights) - heights)[symbol_R]  # first row of the row's symbol
-    target_R = np.concatenate([part.target_R for part in labels])
     frame = pl.concat(parts, how="vertical", rechunk=False)
     age_R = np.arange(symbol_R.size) - first_R
     return {
         "frame": frame,
         "features": names,
         "rows_RF": rows_RF,
-        "target_R": torch.from_numpy(target_R),
-        "reach_R": np.concatenate([part.reach_R for part in labels]) + first_R,
+        "target_R": torch.from_numpy(labels.target_R),
+        "reach_R": labels.reach_R,
         "date_R": frame["date"].to_numpy().astype("datetime64[D]"),
         "symbol_R": symbol_R,
         "symbols": symbols,
-        "ends_W": np.flatnonzero((age_R >= context_length - 1) & np.isfinite(target_R)),
+        "ends_W": np.flatnonzero((age_R >= context_length - 1) & np.isfinite(labels.target_R)),
         "context_length": context_length,
         "task": task,
-        "timeline": labels[0].timeline,
+        "timeline": labels.timeline,
         "scale_F": np.ones(len(names)),
         "entries": tuple(entries),
+        "groups": tuple(groups or ()),
     }

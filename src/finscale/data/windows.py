@@ -20,7 +20,7 @@ from torch import Tensor
 
 from finscale.calling import spoken, whole
 from finscale.config import ExperimentConfig, SplitConfig, TaskConfig
-from finscale.config.data import InputsName
+from finscale.config.data import CrossSectionName, InputsName
 from finscale.data.asked import (
     FRAMES_CALL,
     PANDAS_CALL,
@@ -28,7 +28,7 @@ from finscale.data.asked import (
     check_columns,
     polars_frames,
 )
-from finscale.data.controls import controlled_label
+from finscale.data.cross_section import MEMBER
 from finscale.data.frames import (
     KEYS,
     channels,
@@ -39,12 +39,13 @@ from finscale.data.frames import (
 from finscale.data.gather import gather_windows
 from finscale.data.manifest import ManifestEntry
 from finscale.data.mapped import map_rows, rows_file, too_large, write_rows
+from finscale.data.panel_labels import stacked_labels
 from finscale.data.registered import registered_entries
+from finscale.data.section_features import across, with_section
 from finscale.data.splits import Split, WindowTimes, make_splits
 from finscale.data.spread import channel_deviations, rows_seen
 from finscale.data.stacked import stack
 from finscale.data.store import DataStore
-from finscale.data.targets import Labels
 from finscale.data.torch_view import WindowDataset, windows_at
 
 #: What a mapped dataset keeps in memory, beside dates and symbols.
@@ -91,6 +92,10 @@ class FinancialDataset:
     """The K relative columns, which a linear path and the linear baselines read."""
     relative_RK: Tensor = field(default_factory=lambda: torch.empty(0, 0))
     """float32: the relative columns of every row, as they are."""
+    groups: tuple[str | None, ...] = ()
+    """Each symbol's group (its sector, say); empty where there are none."""
+    cross_section: CrossSectionName = "none"
+    """What the relative columns tell of the day's other symbols."""
     mapped: bool = False
     """Whether ``rows_RF`` is a read-only file: windows are then divided when they are gathered."""
 
@@ -104,6 +109,8 @@ class FinancialDataset:
         task: TaskConfig,
         features: Sequence[str] | None = None,
         inputs: InputsName = "level",
+        cross_section: CrossSectionName = "none",
+        groups: Sequence[str | None] | None = None,
         entries: Sequence[ManifestEntry] = (),
     ) -> FinancialDataset:
         """Stack frames of one symbol each.
@@ -121,6 +128,10 @@ class FinancialDataset:
             Channels to use; those that ``inputs`` names when absent.
         inputs : {"level", "relative", "both"}
             Bars and features as they are, the relative columns (``rel_*``), or both.
+        cross_section : {"none", "ranks", "market", "both"}
+            What relative columns tell of the day's other symbols; see ``data.section_features``.
+        groups : sequence of str or None, optional
+            One for each frame, for what compares within groups.
         entries : sequence of ManifestEntry
             The registered datasets that the frames were read from.
 
@@ -136,12 +147,16 @@ class FinancialDataset:
         relative = relative_names(frames[0].columns)
         needed = tuple(dict.fromkeys((*names, *relative)))
         parts = [prepared(frame, needed, context_length, task) for frame in frames]
-        labels = [controlled_label(part, task) for part in parts]
+        labels = stacked_labels(parts, task, groups)
+        parts = with_section(parts, needed, cross_section, groups)
+        names, relative = (across(part, cross_section, groups) for part in (names, relative))
         rows_RF, relative_RK = (
             torch.from_numpy(stacked_array(parts, part)) for part in (names, relative)
         )
-        stacked = cls(**stack(parts, labels, rows_RF, names, context_length, task, entries))
-        return replace(stacked, relative=relative, relative_RK=relative_RK)
+        stacked = cls(**stack(parts, labels, rows_RF, names, context_length, task, entries, groups))
+        return replace(
+            stacked, relative=relative, relative_RK=relative_RK, cross_section=cross_section
+        )
 
     @classmethod
     @spoken(PANDAS_CALL)
@@ -178,6 +193,7 @@ class FinancialDataset:
         task: TaskConfig,
         features: Sequence[str] | None = None,
         inputs: InputsName = "level",
+        groups: Sequence[str | None] | None = None,
         entries: Sequence[ManifestEntry] = (),
     ) -> FinancialDataset:
         """Do what :meth:`from_frames` does with one frame in memory at a time.
@@ -188,7 +204,6 @@ class FinancialDataset:
         FinscaleError. Each frame is let go before the next is asked for.
         """
         parts: list[pl.DataFrame] = []
-        labels: list[Labels] = []
         names: tuple[str, ...] = ()
         relative: tuple[str, ...] = ()
 
@@ -199,8 +214,8 @@ class FinancialDataset:
                 relative = channels([frame], relative or relative_names(frame.columns))
                 needed = tuple(dict.fromkeys((*names, *relative)))
                 part = prepared(frame, needed, context_length, task)
-                labels.append(controlled_label(part, task))
-                parts.append(part.select(*KEYS, *(name for name in BARS if name in part.columns)))
+                kept = (*BARS, MEMBER)
+                parts.append(part.select(*KEYS, *(name for name in kept if name in part.columns)))
                 yield [stacked_array([part], columns) for columns in (names, relative)]
 
         paths = (path, path.with_suffix(f".relative{path.suffix}"))
@@ -212,7 +227,8 @@ class FinancialDataset:
             map_rows(one, num_rows, len(columns))
             for one, columns in zip(paths, (names, relative), strict=True)
         )
-        dataset = cls(**stack(parts, labels, rows_RF, names, context_length, task, entries))
+        labels = stacked_labels(parts, task, groups)
+        dataset = cls(**stack(parts, labels, rows_RF, names, context_length, task, entries, groups))
         return replace(dataset, relative=relative, relative_RK=relative_RK, mapped=True)
 
     @classmethod
@@ -240,9 +256,10 @@ class FinancialDataset:
             if file.exists():
                 num_columns = len(pl.scan_parquet(file, glob=False).collect_schema())
             memory_map = too_large(num_columns * sum(entry.rows for entry in entries))
-        if memory_map:
+        if memory_map and data.cross_section == "none":
             path = rows_file(store.processed.folder, entries, data.inputs)
             return cls.memory_mapped(frames, path, entries=entries, **about)
+        about["cross_section"] = data.cross_section
         return cls.from_frames(list(frames), entries=entries, **about)
 
     @property
