@@ -60,7 +60,7 @@ def test_ranks_are_among_the_members_and_others_stand_in_the_middle():
 
 def test_the_market_by_hand():
     parts = columns(120, 6)
-    made = with_section(parts, NAMES, "market", ["x", "x", "x", "y", "y", "y"])
+    made = with_section(parts, NAMES, "market", dict(zip("ABCDEF", "xxxyyy", strict=True)))
     moves = np.diff(np.log(by_day(parts, "close")), axis=0)
     row = 100
     market = moves.mean(axis=1)
@@ -78,7 +78,7 @@ def test_the_market_by_hand():
     assert all(np.isfinite(part.select(pl.selectors.float()).to_numpy()).all() for part in made)
 
 
-@pytest.mark.parametrize("groups", [None, ["x", "y"] * 4])
+@pytest.mark.parametrize("groups", [None, dict(zip("ABCDEFGH", "xyxyxyxy", strict=True))])
 def test_no_column_knows_anything_of_tomorrow(groups):
     rng = np.random.default_rng(5)
     close = walks(90, 8)
@@ -150,5 +150,5 @@ def test_levels_in_windows_stay_and_the_last_row_is_ranked():
     data = FinancialDataset.from_frames(
         frames, context_length=2, task=TaskConfig(name="direction"), cross_section="ranks"
     )
-    assert data.features == ("close", "signal")
+    assert data.features == ("signal",)
     assert data.relative == ("xs_one", "xs_two")

@@ -44,7 +44,8 @@ def task(name: str, **settings_) -> TaskConfig:
 
 def targets(parts, task_, groups=None):
     """Labels by day and symbol of full panels."""
-    found = stacked_labels(parts, task_, groups).target_R
+    named = None if groups is None else dict(zip("ABCDEFGHIJ", groups, strict=False))
+    found = stacked_labels(parts, task_, named).target_R
     return found.reshape(len(parts), -1).T
 
 
@@ -115,7 +116,7 @@ def test_a_group_of_two_has_no_label_and_one_without_a_group_is_refused():
     assert np.isnan(found[0, :2]).all()
     assert np.isfinite(found[0, 2:]).all()
     with pytest.raises(DataError, match="compares within groups, and B, C have none"):
-        stacked_labels(parts, task("rank", neutral="group"), ["x", None, None, "x", "x"])
+        stacked_labels(parts, task("rank", neutral="group"), {"A": "x", "D": "x", "E": "x"})
 
 
 def test_a_day_with_few_members_has_no_label():

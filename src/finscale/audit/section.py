@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from finscale.audit.evidence import Evidence
+from finscale.data.cross_section import group_map
 from finscale.data.frames import relative_names
 from finscale.data.section_features import with_section
 from finscale.features.causality import CausalityReport
@@ -23,7 +24,7 @@ def section_reports(evidence: Evidence) -> list[CausalityReport]:
     return prove_section(
         parts,
         dataset.cross_section,
-        dataset.groups or None,
+        group_map(dataset.symbols, dataset.groups),
         num_cuts=_NUM_CUTS,
         seed=evidence.seed,
     )
@@ -38,7 +39,10 @@ def section_differences(evidence: Evidence) -> list[str]:
     names = relative_names(parts[0].columns)
     own = [name for name in dataset.relative if name in parts[0].columns and name not in names]
     again = with_section(
-        [part.drop(own) for part in parts], names, dataset.cross_section, dataset.groups or None
+        [part.drop(own) for part in parts],
+        names,
+        dataset.cross_section,
+        group_map(dataset.symbols, dataset.groups),
     )
     found = []
     for symbol, part, expected in zip(dataset.symbols, parts, again, strict=True):

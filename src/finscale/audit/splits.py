@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from finscale.audit.certificate import CheckOutcome
 from finscale.audit.evidence import Evidence
 from finscale.config import TaskConfig
+from finscale.data.cross_section import group_map
 from finscale.data.panel_labels import stacked_labels
 from finscale.data.splits import PARTS, Split
 from finscale.data.targets import label, task_reach
@@ -29,7 +30,8 @@ def examine_labels(evidence: Evidence) -> CheckOutcome:
     """Recompute every label and its reach from the prices in the dataset, and prove the reach."""
     dataset = evidence.dataset
     parts = [evidence.part(symbol) for symbol in dataset.symbols]
-    expected = stacked_labels(parts, dataset.task, dataset.groups or None)
+    groups = group_map(dataset.symbols, dataset.groups)
+    expected = stacked_labels(parts, dataset.task, groups)
     target_R = dataset.target_R.cpu().numpy()
     differ_R = ~np.isclose(target_R, expected.target_R, rtol=0, atol=0, equal_nan=True)
     short_R = dataset.date_R[dataset.reach_R] < dataset.date_R[expected.reach_R]
@@ -46,7 +48,7 @@ def examine_labels(evidence: Evidence) -> CheckOutcome:
                 f"{symbol}: {short.size:,} labels, first {first}, count later bars than is "
                 "recorded, so the purge cannot know them"
             )
-    findings += _reads_further(parts, dataset.task, dataset.groups or None, evidence.seed)
+    findings += _reads_further(parts, dataset.task, groups, evidence.seed)
     return CheckOutcome(
         "labels",
         f"{target_R.size:,} labels recomputed from prices: {dataset.timeline}"
@@ -58,7 +60,7 @@ def examine_labels(evidence: Evidence) -> CheckOutcome:
 
 
 def _reads_further(
-    parts: list[pl.DataFrame], task: TaskConfig, groups: Sequence[str | None] | None, seed: int
+    parts: list[pl.DataFrame], task: TaskConfig, groups: Mapping[str, str] | None, seed: int
 ) -> list[str]:
     """Compare labels with those of bars that end where the last of them says that it ends.
 
@@ -70,7 +72,7 @@ def _reads_further(
 
 
 def _section_reads_further(
-    parts: list[pl.DataFrame], task: TaskConfig, groups: Sequence[str | None] | None, seed: int
+    parts: list[pl.DataFrame], task: TaskConfig, groups: Mapping[str, str] | None, seed: int
 ) -> list[str]:
     """Take away all bars of the panel after the day on which some labels are known."""
     whole = stacked_labels(parts, task, groups, control=False)
@@ -81,10 +83,9 @@ def _section_reads_further(
     for row in np.random.default_rng(seed).choice(labelled, _SECTION_CUTS):
         end = rows["date"].to_numpy()[whole.reach_R[row]]
         short = [part.filter(pl.col("date") <= end) for part in parts]
-        kept = [place for place, part in enumerate(short) if part.height]
-        some = None if groups is None else [groups[place] for place in kept]
-        cut = stacked_labels([short[place] for place in kept], task, some, control=False)
-        again = pl.concat([short[place].select("date", "symbol") for place in kept])
+        short = [part for part in short if part.height]
+        cut = stacked_labels(short, task, groups, control=False)
+        again = pl.concat([part.select("date", "symbol") for part in short])
         both = table.filter(pl.col("until") <= end, pl.col("target").is_finite()).join(
             again.with_columns(again=pl.Series(cut.target_R)), on=("date", "symbol"), how="left"
         )

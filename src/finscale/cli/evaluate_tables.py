@@ -46,10 +46,12 @@ def print_judgement(judgement: Judgement, terminal: Console, *, quiet: bool) -> 
 
 
 def _print_head(judgement: Judgement, terminal: Console) -> None:
+    from finscale.config.universes import symbols_in_words
+
     evaluation, task = judgement.evaluation, judgement.config.task
     terminal.print(f"[bold]run       {judgement.id}[/bold] · {judgement.title}")
     terminal.print(
-        f"task      {task.name}, H = {task.horizon} · {' '.join(judgement.config.data.symbols)} "
+        f"task      {task.name}, H = {task.horizon} · {symbols_in_words(judgement.config.data)} "
         f"{judgement.config.data.tier} {judgement.config.data.timescale}"
     )
     terminal.print(

@@ -25,6 +25,7 @@ def load_fitting(
     """
     from finscale.config import DataConfig, ExperimentConfig, load_config
     from finscale.config.files import read_settings
+    from finscale.config.universes import symbols_in_words
     from finscale.experiment.preparation import fitted_split
 
     experiment = load_config(ExperimentConfig, path, changes)
@@ -38,6 +39,6 @@ def load_fitting(
     if not unfit:
         return experiment, ""
     return fitted, (
-        f"note      the dates of {path} do not fit {' '.join(experiment.data.symbols)} ({unfit}); "
+        f"note      the dates of {path} do not fit {symbols_in_words(experiment.data)} ({unfit}); "
         "split.method: shares instead, unless --set split.… says otherwise"
     )

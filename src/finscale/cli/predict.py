@@ -232,6 +232,7 @@ def _line(terminal: Console, name: str, text: str) -> None:
 
 def _run_words(runs: list[TrainedRun]) -> str:
     from finscale.config import BaselineConfig, format_count
+    from finscale.config.universes import symbols_in_words
     from finscale.models import ARCHITECTURES
 
     first, model = runs[0], runs[0].config.model
@@ -241,7 +242,7 @@ def _run_words(runs: list[TrainedRun]) -> str:
     else:
         count = format_count(first.info["parameters"]["total"])
         title = f"{ARCHITECTURES[model.kind].title} {count}"
-    about = f"{title} · {' '.join(data.symbols)} {data.tier}"
+    about = f"{title} · {symbols_in_words(data)} {data.tier}"
     if len(runs) == 1:
         return f"{first.id} · {about} · seed {first.config.seed}"
     folds = sorted({run.config.split.fold for run in runs})

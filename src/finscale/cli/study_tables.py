@@ -81,6 +81,7 @@ def new(
     short a history) is refused at once.
     """
     from finscale.config.names import TASK_NAMES
+    from finscale.config.universes import symbols_in_words
     from finscale.data import SOURCES, DataStore
     from finscale.study.axes import AXES
     from finscale.study.new import Answers, write_study
@@ -111,7 +112,7 @@ def new(
     study = draft.study
     (grows, along), *_ = study.axes.items()
     asked = ", ".join(map(AXES[grows].words, along))
-    data = f"{answers.task} on {' '.join(study.experiment.data.symbols)}"
+    data = f"{answers.task} on {symbols_in_words(study.experiment.data)}"
     folded = f"{study.num_folds} fold{'s' if study.num_folds > 1 else ''}"
     say(f"grows     {grows}: {asked}")
     say(f"asks      {data}, {len(study.seeds)} seeds, {folded}, {outcome}")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from finscale.config.base import Section, placement
+from finscale.config.base import Section, label, placement
 from finscale.config.names import CROSS_SECTIONAL, TASK_KINDS, TaskKind, TaskName, TierName
 from finscale.config.quantities import Seed
+from finscale.errors import ConfigError
 
 InputsName = Literal["level", "relative", "both"]
 CrossSectionName = Literal["none", "ranks", "market", "both"]
@@ -21,7 +23,13 @@ class DataConfig(Section):
     """The dataset: bars and features of some symbols at one tier and timescale."""
 
     symbols: tuple[str, ...] = ("SP500",)
-    """Symbols, in the order in which their rows are stacked."""
+    """Symbols, in the order in which their rows are stacked; of a universe all, or some of it."""
+    universe: Annotated[str | None, label()] = None
+    """A point-in-time list of symbols: the name of one (``us20``; ``finscale universe list``), or a
+    YAML, CSV or parquet file with symbol, from, to, group, calendar. A symbol has windows and
+    labels only on days on which it is a member."""
+    universe_digest: str | None = None
+    """SHA-256 of the universe's members; filled in when it is read."""
     source: str = "bundled"
     """Where bars come from when a symbol is not registered yet: bundled, csv, yahoo …"""
     tier: TierName = "a20"
@@ -57,6 +65,32 @@ class DataConfig(Section):
                 "leaves on disk: take memory_map: false or auto"
             )
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_universe(cls, content: Any) -> Any:
+        """Fill in what the universe says; one whose digest is there was read before."""
+        if not isinstance(content, dict) or not content.get("universe"):
+            return content
+        if content.get("universe_digest"):
+            return content
+        # a floor up: files are read there
+        read = import_module("finscale.config.universes").read_universe
+        try:
+            universe = read(str(content["universe"]), content.get("root", "data"))
+        except ConfigError as error:
+            raise ValueError(f"universe: {error}") from None
+        filled = {"symbols": universe.symbols, "universe_digest": universe.digest}
+        if universe.source:
+            filled["source"] = universe.source
+        symbols = content.get("symbols", ())
+        strangers = set([symbols] if isinstance(symbols, str) else symbols) - {*universe.symbols}
+        if strangers:
+            raise ValueError(
+                f"symbols: {min(strangers)} is no member of the universe {universe.name}; leave "
+                "symbols away, or name members"
+            )
+        return {**filled, **content}
 
     @field_validator("root")
     @classmethod

@@ -74,6 +74,8 @@ class ExperimentConfig(Section):
         if self.split.method == "shares":
             # a rule of its own: the dates of the recipe that it was laid over say nothing
             content["split"] = {name: content["split"][name] for name in _SHARES}
+        if self.data.universe is None:
+            del content["data"]["universe_digest"]
         if self.task.control == "none":
             for name in ("control", "control_seed", "control_strength"):
                 del content["task"][name]

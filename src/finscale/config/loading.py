@@ -73,8 +73,22 @@ def override(content: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]
         for alias in _ALIASES.get(leaf, ()):
             section.pop(alias, None)
         value = _parse_yaml(text, f"--set {name}")
+        if leaf == "universe" and parents[-1:] == ["data"]:
+            _make_way(section, settings, ".".join(parents))
         section[leaf] = value if text.lstrip().startswith(("'", '"')) else _number(value)
     return result
+
+
+#: What a universe says itself, so that a file's own words give way to it.
+_OF_UNIVERSE = ("symbols", "source", "universe_digest")
+
+
+def _make_way(section: dict[str, Any], settings: Sequence[str], path: str) -> None:
+    """Take out of a data section what a universe laid over it says itself; what is set stays."""
+    stated = {setting.partition("=")[0].strip() for setting in settings}
+    for name in _OF_UNIVERSE:
+        if f"{path}.{name}" not in stated:
+            section.pop(name, None)
 
 
 def _change_kind(content: dict[str, Any], path: Sequence[str], kind: str) -> None:
@@ -156,6 +170,8 @@ def merged(below: Any, above: Any) -> Any:
         return above
     if "kind" in above:
         below = handed_over(below, above["kind"])
+    if "universe" in above:
+        below = {name: value for name, value in below.items() if name not in _OF_UNIVERSE}
     return {**below, **{key: merged(below.get(key), part) for key, part in above.items()}}
 
 

@@ -14,7 +14,13 @@ TaskKind = Literal["classification", "regression"]
 #: How initial weights, multipliers and rates follow from a network's sizes.
 Parametrisation = Literal["mup", "standard"]
 
-TIER_NAMES = Names("tier", ("a20", "a50", "a100", "a200", "a500", "a1000", "a2000"))
+TIER_NAMES = Names(
+    "tier",
+    (
+        *(f"a{size}" for size in (20, 50, 100, 200, 500, 1000, 2000)),
+        *(f"c{size}" for size in (20, 50, 100, 200)),
+    ),
+)
 LOSS_NAMES = Names(
     "loss",
     ("cross_entropy", "focal", "label_smoothing", "soft_auc", "mse", "huber", "quantile"),

@@ -8,6 +8,7 @@ from pathlib import Path
 _PACKAGE = Path(__file__).parents[1]
 #: In an installed package, and in a checkout.
 _FOLDERS = (_PACKAGE / "recipes", _PACKAGE.parents[1] / "configs")
+_UNIVERSES = "universes"
 
 
 @cache
@@ -22,7 +23,22 @@ def recipes() -> dict[str, Path]:
     folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
     if folder is None:
         return {}
-    return {path.stem: path for path in sorted(folder.rglob("*.yaml"))}
+    files = sorted(folder.rglob("*.yaml"))
+    return {path.stem: path for path in files if path.parent.name != _UNIVERSES}
+
+
+@cache
+def universe_files() -> dict[str, Path]:
+    """Return the universes that come with finscale, by name.
+
+    Examples
+    --------
+    >>> universe_files()["us20"].name
+    'us20.yaml'
+    """
+    folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
+    found = sorted((folder / _UNIVERSES).glob("*.yaml")) if folder is not None else []
+    return {path.stem: path for path in found}
 
 
 def config_file(path: Path | str) -> Path | None:

@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import json
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
@@ -23,11 +24,15 @@ ADJUSTMENTS: tuple[Adjustment, ...] = ("raw", "split", "split+dividend")
 PRICES = ("open", "high", "low", "close")
 
 #: Columns of ``Bars.frame``, in order. No column holds a null or a NaN.
+#: Those of :data:`OPTIONAL` are absent where the source has none.
 SCHEMA: dict[str, type[pl.DataType]] = {
     "date": pl.Date,
     "symbol": pl.String,
     **dict.fromkeys((*PRICES, "adj_close", "volume"), pl.Float64),
 }
+
+#: What a source may lack: closes alone, and closes with volume, are bars too.
+OPTIONAL = ("open", "high", "low", "volume")
 
 #: What the name of a kept series begins with, behind the columns of :data:`SCHEMA`.
 SERIES = "series:"
@@ -64,9 +69,10 @@ class Bars:
     symbol: str
     """Upper-case symbol."""
     frame: pl.DataFrame
-    """Columns of :data:`SCHEMA`, one row a session, in date order. ``open`` … ``close`` are the
-    source's prices; ``adj_close`` is the close adjusted as far as the source knows how. Volume
-    is in shares (0 where the source has none). Behind them stand the columns of the source that
+    """Columns of :data:`SCHEMA`, one row a session, in date order; those of :data:`OPTIONAL` that
+    the source has. ``open`` … ``close`` are the source's prices; ``adj_close`` is the close
+    adjusted as far as the source knows how. Volume is in shares (of bars with a range 0 where the
+    source has none). Behind them stand the columns of the source that
     the user keeps (``--keep``), ``series:NAME``, Float64, null where the source has no value."""
     adjustment: Adjustment
     """What has been done to ``open`` … ``close``."""
@@ -81,7 +87,10 @@ class Bars:
     one old. Only ``raw`` prices have any."""
 
     def __post_init__(self) -> None:
-        schema = {**SCHEMA, **dict.fromkeys(series_columns(self.frame), pl.Float64)}
+        known = present(self.frame, SCHEMA)
+        needed = [name for name in SCHEMA if name in known or name not in OPTIONAL]
+        schema = {name: SCHEMA[name] for name in needed}
+        schema |= dict.fromkeys(series_columns(self.frame), pl.Float64)
         if dict(self.frame.schema) != schema:
             raise DataError(
                 f"bars of {self.symbol} have columns {dict(self.frame.schema)}, not {schema}."
@@ -118,7 +127,7 @@ class Bars:
         Returns
         -------
         polars.DataFrame
-            date, symbol, open, high, low, close, volume.
+            date, symbol, open, high, low, close, volume: those of them that the bars have.
         """
         factor = pl.col("adj_close") / pl.col("close")
         shares = pl.lit(1.0)
@@ -127,11 +136,16 @@ class Bars:
         return self.frame.select(
             "date",
             "symbol",
-            *[pl.col(price) * factor for price in PRICES[:3]],
+            *[pl.col(price) * factor for price in present(self.frame, PRICES[:3])],
             # the close is the adjusted close itself, not its product with a rounded quotient
             pl.col("adj_close").alias("close"),
-            pl.col("volume") * shares,
+            *[pl.col(name) * shares for name in present(self.frame, ("volume",))],
         )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Which of open, high, low, close and volume the bars have."""
+        return present(self.frame, (*PRICES, "volume"))
 
     @property
     def series_names(self) -> tuple[str, ...]:
@@ -227,6 +241,42 @@ def file_name(symbol: str) -> str:
     )
 
 
+def present(frame: pl.DataFrame, names: Iterable[str]) -> tuple[str, ...]:
+    """Return those of some names that are columns of a frame, in the order of ``names``.
+
+    Examples
+    --------
+    >>> present(pl.DataFrame({"close": [1.0], "volume": [0.0]}), ("open", "close"))
+    ('close',)
+    """
+    columns = set(frame.columns)  # built once: polars makes a new list on every access
+    return tuple(name for name in names if name in columns)
+
+
+def opens(rows: pl.DataFrame) -> pl.Series:
+    """Return the opens of rows; of closes alone the closes, since nothing else is known of a day.
+
+    For checks that look at a day's first price; it is never kept with the bars.
+    """
+    return rows["open" if "open" in rows.columns else "close"]
+
+
+def bars_in_words(columns: Collection[str]) -> str:
+    """Say which of open, high, low, close and volume bars have.
+
+    Examples
+    --------
+    >>> bars_in_words(("close", "volume")), bars_in_words(("close",))
+    ('closes and volume', 'closes alone')
+    """
+    missing = [name for name in PRICES if name not in columns]
+    if missing == ["open", "high", "low"]:
+        return "closes and volume" if "volume" in columns else "closes alone"
+    if missing:
+        return ", ".join(name for name in (*PRICES, "volume") if name in columns)
+    return "open, high, low, close" + (" and volume" if "volume" in columns else "")
+
+
 def series_columns(frame: pl.DataFrame) -> list[str]:
     """Return the columns of kept series, in order."""
     return [name for name in frame.columns if name.startswith(SERIES)]
@@ -235,14 +285,17 @@ def series_columns(frame: pl.DataFrame) -> list[str]:
 def conform(symbol: str, frame: pl.DataFrame) -> pl.DataFrame:
     """Return ``frame`` with exactly the columns of :data:`SCHEMA`, in order, and kept series.
 
-    A missing adjusted close is the close; a missing volume is 0.
+    A missing adjusted close is the close. Open, high and low stay away where they are missing; so
+    does volume beside closes alone, while that of bars with a range is 0.
     """
-    return frame.with_columns(
+    frame = frame.with_columns(
         symbol=pl.lit(symbol),
         adj_close="adj_close" if "adj_close" in frame.columns else "close",
-        volume="volume" if "volume" in frame.columns else 0.0,
-    ).select(
-        *(pl.col(name).cast(kind) for name, kind in SCHEMA.items()),
+    )
+    if "high" in frame.columns and "volume" not in frame.columns:
+        frame = frame.with_columns(volume=0.0)
+    return frame.select(
+        *(pl.col(name).cast(SCHEMA[name]) for name in present(frame, SCHEMA)),
         *(pl.col(name).cast(pl.Float64) for name in series_columns(frame)),
     )
 

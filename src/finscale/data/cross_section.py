@@ -7,7 +7,7 @@ them as they are, to the bit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-#: Boolean column of a panel's rows: whether the symbol is a member of the universe on that day.
+#: Boolean: whether the symbol belongs to the universe on the row's day. Absent, all rows do.
 MEMBER = "member"
 #: A close, or a lookback's least sessions, from which a beta is measured.
 LEAST_SESSIONS = 20
@@ -42,7 +42,7 @@ class CrossSection:
     member_TS : ndarray of bool, shape (T, S)
         Members with a row on that day.
     symbols, groups : tuple of str
-        Names, and each symbol's group (None where it has none).
+        Names, and each symbol's group (empty where it has none).
     """
 
     dates: NDArray[np.datetime64]
@@ -51,11 +51,11 @@ class CrossSection:
     close_TS: Floats
     member_TS: Bools
     symbols: tuple[str, ...]
-    groups: tuple[str | None, ...]
+    groups: tuple[str, ...]
 
     @classmethod
     def of(
-        cls, parts: Sequence[pl.DataFrame], groups: Sequence[str | None] | None = None
+        cls, parts: Sequence[pl.DataFrame], groups: Mapping[str, str] | None = None
     ) -> CrossSection:
         """Arrange the rows of symbols.
 
@@ -64,20 +64,18 @@ class CrossSection:
         parts : sequence of polars.DataFrame
             One a symbol, in the order in which they are stacked: date, symbol, close; ``member``
             where not all rows are members'.
-        groups : sequence of str or None, optional
-            One for each part.
+        groups : mapping of str to str, optional
+            Symbol → its group.
 
         Raises
         ------
         DataError
-            If there is no close, or there are more or fewer groups than symbols.
+            If there is no close.
         """
         symbols = tuple(str(part["symbol"][0]) for part in parts)
         for symbol, part in zip(symbols, parts, strict=True):
             if "close" not in part.columns:
                 raise DataError(f"{symbol} has no column close, by which symbols are compared.")
-        if groups is not None and len(groups) != len(symbols):
-            raise DataError(f"{len(groups)} groups are given for {len(symbols)} symbols.")
         date_R = np.concatenate([part["date"].to_numpy().astype("datetime64[D]") for part in parts])
         dates, day_R = np.unique(date_R, return_inverse=True)
         symbol_R = np.repeat(np.arange(len(parts)), [part.height for part in parts])
@@ -87,7 +85,7 @@ class CrossSection:
         )
         member_TS = np.zeros(close_TS.shape, dtype=np.bool_)
         member_TS[day_R, symbol_R] = np.concatenate([members(part) for part in parts])
-        named = tuple(groups) if groups is not None else (None,) * len(symbols)
+        named = tuple((groups or {}).get(symbol, "") for symbol in symbols)
         return cls(dates, day_R, symbol_R, close_TS, member_TS, symbols, named)
 
     def rows(self, values_TS: Floats) -> Floats:
@@ -201,6 +199,11 @@ class CrossSection:
 
 #: Variance of a market's daily log returns below which it stands still.
 _STILL = 1e-16
+
+
+def group_map(symbols: Sequence[str], groups: Sequence[str] | None) -> dict[str, str] | None:
+    """Return symbol → group of a dataset's symbols and groups; None where it has no groups."""
+    return None if groups is None else dict(zip(symbols, groups, strict=True))
 
 
 def members(part: pl.DataFrame) -> Bools:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from finscale.config import TaskConfig
 from finscale.config.data import InputsName
-from finscale.data.cross_section import MEMBER
+from finscale.data.cross_section import MEMBER as MEMBER
 from finscale.data.section_features import ACROSS
 from finscale.data.targets import task_reach
 from finscale.errors import DataError, did_you_mean
@@ -20,6 +20,9 @@ KEYS = ("date", "symbol")
 #: Columns that begin so show a bar or a feature the way that is comparable across levels and
 #: symbols; see ``finscale.features.relative``. They are no channel unless asked for.
 RELATIVE = "rel_"
+
+#: Columns of bars.
+BARS = ("open", "high", "low", "close", "volume")
 
 #: Float32 numbers in a cache line.
 _TILE = 16
@@ -123,9 +126,16 @@ def _shown(value: Any) -> str:
 
 
 def level_names(columns: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns that show bars and features as they are."""
-    beside = (*KEYS, MEMBER)
-    return tuple(c for c in columns if c not in beside and not c.startswith((RELATIVE, ACROSS)))
+    """Return the columns that show bars and features as they are.
+
+    Beside relative columns, one of bars that has none is no channel: labels and costs read it, and
+    the tier does not.
+    """
+    known = set(columns)
+    hidden = {*KEYS, MEMBER}
+    if any(name.startswith(RELATIVE) for name in columns):
+        hidden |= {name for name in BARS if RELATIVE + name not in known}
+    return tuple(c for c in columns if c not in hidden and not c.startswith((RELATIVE, ACROSS)))
 
 
 def relative_names(columns: Sequence[str]) -> tuple[str, ...]:
@@ -151,7 +161,9 @@ def prepared(
             f"{symbol}: the row of {date_R[late[0] + 1]} follows that of {date_R[late[0]]}.",
             hint="sort by date and keep one row a session",
         )
-    columns = [name for name in frame.columns if name not in KEYS]
+    if MEMBER in frame.columns:
+        _check_members(frame, symbol)
+    columns = [name for name in frame.columns if name not in (*KEYS, MEMBER)]
     for name in columns:
         if not (frame[name].dtype.is_numeric() or frame[name].dtype in (pl.Boolean, pl.Null)):
             raise DataError(
@@ -159,7 +171,8 @@ def prepared(
                 hint=f'frame.drop("{name}"), or cast it to numbers',
             )
     frame = frame.select(
-        *KEYS, *(pl.col(name).cast(pl.Float64).fill_null(float("nan")) for name in columns)
+        *(name for name in (*KEYS, MEMBER) if name in frame.columns),
+        *(pl.col(name).cast(pl.Float64).fill_null(float("nan")) for name in columns),
     )
     frame = frame[_warm_up(frame, symbol, names) :]
     reach = task_reach(task)
@@ -171,6 +184,15 @@ def prepared(
             hint="fetch more history, or lower data.context_length",
         )
     return frame
+
+
+def _check_members(frame: pl.DataFrame, symbol: str) -> None:
+    if frame[MEMBER].dtype != pl.Boolean or frame[MEMBER].null_count():
+        raise DataError(
+            f"{symbol}: the column {MEMBER} says whether the symbol belongs to the universe on "
+            "each day: true or false, without holes.",
+            hint=f'frame.drop("{MEMBER}"), or another name if it means something else',
+        )
 
 
 def _warm_up(frame: pl.DataFrame, symbol: str, names: tuple[str, ...]) -> int:

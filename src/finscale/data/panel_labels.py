@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -20,7 +20,7 @@ from finscale.errors import DataError
 def stacked_labels(
     parts: Sequence[pl.DataFrame],
     task: TaskConfig,
-    groups: Sequence[str | None] | None = None,
+    groups: Mapping[str, str] | None = None,
     *,
     control: bool = True,
 ) -> Labels:
@@ -35,8 +35,8 @@ def stacked_labels(
         ``member`` (whether the symbol is one of the universe on that day) where not all rows are.
     task : TaskConfig
         The task.
-    groups : sequence of str or None, optional
-        One for each part, for ``task.neutral: group``.
+    groups : mapping of str to str, optional
+        Symbol → its group, for ``task.neutral: group``.
     control : bool
         Whether a task that is a control gets its control labels; the real ones if not.
 
@@ -67,7 +67,7 @@ def stacked_labels(
 def stacked_optimum(
     parts: Sequence[pl.DataFrame],
     task: TaskConfig,
-    groups: Sequence[str | None] | None = None,
+    groups: Mapping[str, str] | None = None,
 ) -> NDArray[np.float64]:
     """Return the predictions of a planted task that no model can beat, of all stacked rows.
 
@@ -83,7 +83,7 @@ def stacked_optimum(
 def _section_labels(
     parts: Sequence[pl.DataFrame],
     task: TaskConfig,
-    groups: Sequence[str | None] | None,
+    groups: Mapping[str, str] | None,
     *,
     control: bool,
 ) -> Labels:

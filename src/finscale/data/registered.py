@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from finscale.config import ExperimentConfig
+from finscale.data.bars import present
 from finscale.data.frames import KEYS, channels, prepared
 from finscale.data.manifest import ManifestEntry
 from finscale.data.store import DataStore, dataset_id
@@ -35,6 +36,8 @@ def registered_entries(config: ExperimentConfig, store: DataStore) -> list[Manif
 def registered_bars(config: ExperimentConfig, store: DataStore) -> pl.DataFrame:
     """Return the adjusted bars of a config's datasets: date, symbol, open, close of all symbols.
 
+    Bars of closes alone have no open.
+
     The rows are those of ``FinancialDataset.frame``, digests verified and the warm-up left out.
     """
     parts = []
@@ -42,5 +45,5 @@ def registered_bars(config: ExperimentConfig, store: DataStore) -> pl.DataFrame:
         frame, _ = store.frame(entry.id, entry.version)
         names = channels([frame], None)
         rows = prepared(frame, names, config.data.context_length, config.task)
-        parts.append(rows.select(*KEYS, "open", "close"))
-    return pl.concat(parts)
+        parts.append(rows.select(*KEYS, *present(rows, ("open", "close"))))
+    return pl.concat(parts, how="diagonal")

@@ -18,7 +18,7 @@ xs_group_return_1, _5, _20  mean log return of the own group's members over as m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -47,28 +47,25 @@ def rank_name(name: str) -> str:
     return ACROSS + name.removeprefix(_OWN)
 
 
-def market_names(groups: Sequence[str | None] | None) -> tuple[str, ...]:
+def market_names(*, grouped: bool) -> tuple[str, ...]:
     """Return the columns that ``cross_section: market`` adds, in order."""
     names = ["market_return", "market_dispersion", "beta", "residual_volatility"]
-    if groups is not None and all(groups):
+    if grouped:
         names += [f"group_return_{days}" for days in GROUP_DAYS]
     return tuple(ACROSS + name for name in names)
 
 
 def across(
-    names: Sequence[str], cross_section: CrossSectionName, groups: Sequence[str | None] | None
+    names: Sequence[str], cross_section: CrossSectionName, part: pl.DataFrame
 ) -> tuple[str, ...]:
     """Return the columns that stand for some once the section is looked at.
 
-    Examples
-    --------
-    >>> across(["rel_close", "volume"], "ranks", None)
-    ('xs_close', 'volume')
+    ``part`` is a symbol's frame as :func:`with_section` returns it.
     """
     ranked = cross_section in ("ranks", "both")
     found = [rank_name(name) if ranked and name.startswith(_OWN) else name for name in names]
     if cross_section in ("market", "both") and any(name.startswith(_OWN) for name in names):
-        found += market_names(groups)
+        found += [name for name in market_names(grouped=True) if name in part.columns]
     return tuple(found)
 
 
@@ -76,7 +73,7 @@ def with_section(
     parts: Sequence[pl.DataFrame],
     names: Sequence[str],
     cross_section: CrossSectionName,
-    groups: Sequence[str | None] | None = None,
+    groups: Mapping[str, str] | None = None,
 ) -> list[pl.DataFrame]:
     """Return the rows of symbols with the columns across the section that stand for ``names``.
 
@@ -88,8 +85,8 @@ def with_section(
         Columns; those that begin with ``rel_`` are ranked.
     cross_section : {"none", "ranks", "market", "both"}
         Which columns are added.
-    groups : sequence of str or None, optional
-        One for each part.
+    groups : mapping of str to str, optional
+        Symbol → its group.
 
     Raises
     ------
@@ -105,7 +102,7 @@ def with_section(
             if name.startswith(_OWN):
                 columns[rank_name(name)] = section_rank(section, parts, name)
     if cross_section in ("market", "both"):
-        columns |= _market(section, groups)
+        columns |= _market(section)
     edges = np.cumsum([0, *(part.height for part in parts)]).tolist()
     return [
         part.with_columns(pl.Series(name, values[first:stop]) for name, values in columns.items())
@@ -121,7 +118,7 @@ def section_rank(section: CrossSection, parts: Sequence[pl.DataFrame], name: str
     return np.where(np.isfinite(rank_R), rank_R, 0.0)
 
 
-def _market(section: CrossSection, groups: Sequence[str | None] | None) -> dict[str, Floats]:
+def _market(section: CrossSection) -> dict[str, Floats]:
     market_T = np.nan_to_num(section.market_T)
     apart_TS = section.return_TS - market_T[:, None]
     spread_T = _log(np.sqrt(np.nan_to_num(section.day_means(apart_TS**2))))
@@ -133,9 +130,10 @@ def _market(section: CrossSection, groups: Sequence[str | None] | None) -> dict[
         section.rows(np.where(known_TS, beta_TS, 1.0)),
         section.rows(np.where(known_TS, _log(left_TS), spread_T[:, None])),
     ]
-    if groups is not None and all(groups):
+    grouped = all(section.groups)
+    if grouped:
         values += _group_returns(section, market_T)
-    return dict(zip(market_names(groups), values, strict=True))
+    return dict(zip(market_names(grouped=grouped), values, strict=True))
 
 
 def _group_returns(section: CrossSection, market_T: Floats) -> Iterator[Floats]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,9 +25,11 @@ def stack(
     context_length: int,
     task: TaskConfig,
     entries: Sequence[ManifestEntry],
-    groups: Sequence[str | None] | None = None,
+    groups: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the fields of a dataset whose symbols' prepared frames follow one another.
+
+    A row on which its symbol is no member of the universe has no label, and no window ends there.
 
     Raises
     ------
@@ -52,11 +54,11 @@ def stack(
         "date_R": frame["date"].to_numpy().astype("datetime64[D]"),
         "symbol_R": symbol_R,
         "symbols": symbols,
+        "groups": None if groups is None else tuple(groups.get(one, "") for one in symbols),
         "ends_W": np.flatnonzero((age_R >= context_length - 1) & np.isfinite(labels.target_R)),
         "context_length": context_length,
         "task": task,
         "timeline": labels.timeline,
         "scale_F": np.ones(len(names)),
         "entries": tuple(entries),
-        "groups": tuple(groups or ()),
     }

@@ -55,6 +55,8 @@ class Task:
     """The question, naming the first and the last price that count."""
     inputs: tuple[str, ...]
     """The columns that ``label`` reads, out of :data:`COLUMNS`; it is handed no other."""
+    needs: Callable[[TaskConfig], tuple[str, ...]] | None = None
+    """Those of ``inputs`` that the labels of one config read; all of them when absent."""
     reach: Callable[[TaskConfig], int] = lambda task: task.horizon
     """How many bars after t the label of t looks at, at least 1; the task's horizon when absent."""
     kind: TaskKind = "classification"
@@ -101,8 +103,8 @@ def label(frame: pl.DataFrame, task: TaskConfig) -> Labels:
     Raises
     ------
     DataError
-        If a price is missing or not positive, the task gives more or fewer labels than it must, or
-        it compares symbols and has none of one alone.
+        If the bars lack what the task reads, a price is not positive, the task gives more or fewer
+        labels than it must, or it compares symbols and has none of one alone.
 
     Examples
     --------
@@ -118,7 +120,8 @@ def label(frame: pl.DataFrame, task: TaskConfig) -> Labels:
             f"task {task.name} compares the symbols of a day: one symbol alone has no labels.",
             hint="finscale.data.stacked_labels(parts, task) labels a panel",
         )
-    prices = {name: checked_prices(frame, name) for name in declared.inputs}
+    _refuse_missing(frame, task)
+    prices = {name: checked_prices(frame, name) for name in task_inputs(task)}
     num_rows = frame.height
     num_labelled = max(num_rows - reach, 0)
     target_R = np.full(num_rows, np.nan, dtype=np.float32)
@@ -132,6 +135,34 @@ def label(frame: pl.DataFrame, task: TaskConfig) -> Labels:
         target_R[:num_labelled] = labels
     reach_R = np.minimum(np.arange(num_rows, dtype=np.int64) + reach, num_rows - 1)
     return Labels(target_R, reach_R, timeline(task))
+
+
+def task_inputs(task: TaskConfig) -> tuple[str, ...]:
+    """Return the columns of bars that the labels of a config read.
+
+    Examples
+    --------
+    >>> task_inputs(TaskConfig(name="threshold_1pct", touch="close"))
+    ('close',)
+    """
+    declared = TASKS[task.name]
+    return declared.inputs if declared.needs is None else declared.needs(task)
+
+
+def _refuse_missing(frame: pl.DataFrame, task: TaskConfig) -> None:
+    missing = [name for name in task_inputs(task) if name not in frame.columns]
+    if not missing:
+        return
+    who = f"the bars of {frame['symbol'][0]} have" if "symbol" in frame.columns else "there is"
+    ways = [f"{name} (--set task.name={name})" for name in ("direction", "regression")]
+    if task.touch == "high" and task_inputs(task.model_copy(update={"touch": "close"})) == (
+        "close",
+    ):
+        ways.insert(0, "whether a close reaches it (--set task.touch=close)")
+    raise DataError(
+        f"the labels of {task.name} need the column {', '.join(missing)}, and {who} none.",
+        hint=f"of closes alone can be asked: {', '.join(ways)}",
+    )
 
 
 def task_reach(task: TaskConfig) -> int:
@@ -216,7 +247,10 @@ def _threshold(percent: float) -> Task:
     def title(task: TaskConfig) -> str:
         return f"whether the {task.touch} of {_ahead(task)} reaches +{percent:g} %"
 
-    return Task(reached, words, inputs=("high", "close"), title=title)
+    def needs(task: TaskConfig) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((task.touch, "close")))
+
+    return Task(reached, words, inputs=("high", "close"), needs=needs, title=title)
 
 
 TASKS.add(
@@ -305,10 +339,8 @@ def checked_prices(frame: pl.DataFrame, column: str) -> NDArray[np.float64]:
     Raises
     ------
     DataError
-        If it is absent, or a price is missing or not positive; the day is named.
+        If a price is missing or not positive; the day is named.
     """
-    if column not in frame.columns:
-        raise DataError(f"labels need the column {column}, and the frame has none.")
     price_R = frame[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     least = 0 if column == "volume" else np.nextafter(0, 1)  # a day may have no volume
     bad = np.flatnonzero(~(np.isfinite(price_R) & (price_R >= least)))

@@ -6,7 +6,7 @@ its decision row; it is never cut through a frame and never crosses from one sym
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -28,9 +28,10 @@ from finscale.data.asked import (
     check_columns,
     polars_frames,
 )
-from finscale.data.cross_section import MEMBER
 from finscale.data.frames import (
+    BARS,
     KEYS,
+    MEMBER,
     channels,
     prepared,
     relative_names,
@@ -39,6 +40,7 @@ from finscale.data.frames import (
 from finscale.data.gather import gather_windows
 from finscale.data.manifest import ManifestEntry
 from finscale.data.mapped import map_rows, rows_file, too_large, write_rows
+from finscale.data.membership import universe_of, with_members
 from finscale.data.panel_labels import stacked_labels
 from finscale.data.registered import registered_entries
 from finscale.data.section_features import across, with_section
@@ -47,9 +49,6 @@ from finscale.data.spread import channel_deviations, rows_seen
 from finscale.data.stacked import stack
 from finscale.data.store import DataStore
 from finscale.data.torch_view import WindowDataset, windows_at
-
-#: What a mapped dataset keeps in memory, beside dates and symbols.
-BARS = ("open", "high", "low", "close", "volume")
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +59,8 @@ class FinancialDataset:
     """
 
     frame: pl.DataFrame
-    """All rows of all symbols, stacked: date, symbol, adjusted OHLCV and features, unscaled. Of a
-    mapped dataset: without the features."""
+    """All rows of all symbols, stacked: date, symbol, adjusted bars and features, unscaled; of a
+    universe also the Boolean ``member``. Of a mapped dataset: without the features."""
     features: tuple[str, ...]
     """The F channels of a window."""
     rows_RF: Tensor
@@ -77,7 +76,7 @@ class FinancialDataset:
     symbols: tuple[str, ...]
     """In the order in which their rows are stacked."""
     ends_W: NDArray[np.int64]
-    """Decision row of every window that exists: full context, a label, one symbol."""
+    """Decision row of every window that exists: full context, a label, one symbol, a member."""
     context_length: int
     """L, rows in a window."""
     task: TaskConfig
@@ -88,12 +87,12 @@ class FinancialDataset:
     """What each channel has been divided by."""
     entries: tuple[ManifestEntry, ...] = ()
     """The registered datasets behind the rows, digests verified; empty for frames from memory."""
+    groups: tuple[str, ...] | None = None
+    """Each symbol's group, such as its sector; None where nobody says."""
     relative: tuple[str, ...] = ()
     """The K relative columns, which a linear path and the linear baselines read."""
     relative_RK: Tensor = field(default_factory=lambda: torch.empty(0, 0))
     """float32: the relative columns of every row, as they are."""
-    groups: tuple[str | None, ...] = ()
-    """Each symbol's group (its sector, say); empty where there are none."""
     cross_section: CrossSectionName = "none"
     """What the relative columns tell of the day's other symbols."""
     mapped: bool = False
@@ -110,8 +109,8 @@ class FinancialDataset:
         features: Sequence[str] | None = None,
         inputs: InputsName = "level",
         cross_section: CrossSectionName = "none",
-        groups: Sequence[str | None] | None = None,
         entries: Sequence[ManifestEntry] = (),
+        groups: Mapping[str, str] | None = None,
     ) -> FinancialDataset:
         """Stack frames of one symbol each.
 
@@ -119,7 +118,9 @@ class FinancialDataset:
         ----------
         frames : sequence of pl.DataFrame
             Each with date, symbol, adjusted OHLCV and feature columns, sorted by date. Leading rows
-            on which a feature is still NaN are its warm-up and are left out.
+            on which a feature is still NaN are its warm-up and are left out. A Boolean column
+            ``member`` says on which days the symbol belongs to the universe: windows end there
+            alone, and may look back beyond.
         context_length : int
             L, rows in a window.
         task : TaskConfig
@@ -130,10 +131,10 @@ class FinancialDataset:
             Bars and features as they are, the relative columns (``rel_*``), or both.
         cross_section : {"none", "ranks", "market", "both"}
             What relative columns tell of the day's other symbols; see ``data.section_features``.
-        groups : sequence of str or None, optional
-            One for each frame, for what compares within groups.
         entries : sequence of ManifestEntry
             The registered datasets that the frames were read from.
+        groups : mapping of str to str, optional
+            Symbol → its group.
 
         Raises
         ------
@@ -149,13 +150,13 @@ class FinancialDataset:
         parts = [prepared(frame, needed, context_length, task) for frame in frames]
         labels = stacked_labels(parts, task, groups)
         parts = with_section(parts, needed, cross_section, groups)
-        names, relative = (across(part, cross_section, groups) for part in (names, relative))
+        names, relative = (across(n, cross_section, parts[0]) for n in (names, relative))
         rows_RF, relative_RK = (
             torch.from_numpy(stacked_array(parts, part)) for part in (names, relative)
         )
-        stacked = cls(**stack(parts, labels, rows_RF, names, context_length, task, entries, groups))
+        about = stack(parts, labels, rows_RF, names, context_length, task, entries, groups)
         return replace(
-            stacked, relative=relative, relative_RK=relative_RK, cross_section=cross_section
+            cls(**about), relative=relative, relative_RK=relative_RK, cross_section=cross_section
         )
 
     @classmethod
@@ -193,8 +194,8 @@ class FinancialDataset:
         task: TaskConfig,
         features: Sequence[str] | None = None,
         inputs: InputsName = "level",
-        groups: Sequence[str | None] | None = None,
         entries: Sequence[ManifestEntry] = (),
+        groups: Mapping[str, str] | None = None,
     ) -> FinancialDataset:
         """Do what :meth:`from_frames` does with one frame in memory at a time.
 
@@ -214,8 +215,8 @@ class FinancialDataset:
                 relative = channels([frame], relative or relative_names(frame.columns))
                 needed = tuple(dict.fromkeys((*names, *relative)))
                 part = prepared(frame, needed, context_length, task)
-                kept = (*BARS, MEMBER)
-                parts.append(part.select(*KEYS, *(name for name in kept if name in part.columns)))
+                kept = (*KEYS, MEMBER, *BARS)
+                parts.append(part.select(name for name in kept if name in part.columns))
                 yield [stacked_array([part], columns) for columns in (names, relative)]
 
         paths = (path, path.with_suffix(f".relative{path.suffix}"))
@@ -228,7 +229,8 @@ class FinancialDataset:
             for one, columns in zip(paths, (names, relative), strict=True)
         )
         labels = stacked_labels(parts, task, groups)
-        dataset = cls(**stack(parts, labels, rows_RF, names, context_length, task, entries, groups))
+        about = stack(parts, labels, rows_RF, names, context_length, task, entries, groups)
+        dataset = cls(**about)
         return replace(dataset, relative=relative, relative_RK=relative_RK, mapped=True)
 
     @classmethod
@@ -242,8 +244,12 @@ class FinancialDataset:
         """
         data = config.data
         entries = registered_entries(config, store)
-        frames = (store.frame(entry.id, entry.version)[0] for entry in entries)
+        universe = universe_of(data, store.root)
+        frames = (
+            with_members(store.frame(entry.id, entry.version)[0], universe) for entry in entries
+        )
         about: Any = {
+            "groups": universe.groups if universe is not None else None,
             "context_length": data.context_length,
             "task": config.task,
             "inputs": data.inputs,

@@ -186,9 +186,14 @@ def backtest(
     Raises
     ------
     DataError
-        If no decision has a session after it.
+        If no decision has a session after it, or the strategy enters at opens and there are none.
     """
     strategy, costs = strategy or Strategy(), costs or Costs()
+    if strategy.entry == "open" and np.isnan(market.open).all():
+        raise DataError(
+            "the strategy enters at the open, and the bars have none.",
+            hint="entry: close (--entry close) acts at the close that decides",
+        )
     # the last decision is held to its end, and left at the open where it was entered at one
     spans = _spans(market, margin_TS, strategy.holding + (strategy.entry == "open"))
     # volatility is estimated on all earlier bars, so positions come before the spans are cut

@@ -43,7 +43,12 @@ class Market:
 
     @classmethod
     def of(cls, bars: pl.DataFrame) -> Market:
-        """Arrange stacked bars (date, symbol, open, close) on a common calendar."""
+        """Arrange stacked bars (date, symbol, open, close) on a common calendar.
+
+        Bars of closes alone have no open, which is NaN then.
+        """
+        if "open" not in bars.columns:
+            bars = bars.with_columns(open=pl.lit(None, pl.Float64))
         symbols = tuple(bars["symbol"].unique(maintain_order=True))
         wide = {
             price: bars.pivot("symbol", index="date", values=price).sort("date").select(symbols)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
+
 from finscale.config import BaselineConfig, format_count
+from finscale.config.universes import symbols_in_words
+from finscale.data.membership import universe_of
 from finscale.evaluation.targets import target_of
 from finscale.experiment.place import placement_words
 from finscale.experiment.preparation import Prepared
 from finscale.models import ARCHITECTURES
 
+#: Symbols whose datasets are told one by one.
+_NAMED = 8
+
 
 def announcement(prepared: Prepared) -> list[tuple[str, str]]:
     """Return (subject, facts) lines about a placed run; a baseline's end with the model."""
     lines = [("data", _data(prepared)), ("task", _task(prepared))]
+    if members := _members(prepared):
+        lines.insert(1, ("universe", members))
     lines.append(("split", _split(prepared)))
     if caution := prepared.split.caution:
         lines.append(("caution", caution))
@@ -28,13 +39,34 @@ def announcement(prepared: Prepared) -> list[tuple[str, str]]:
 
 def _data(prepared: Prepared) -> str:
     data, dataset = prepared.config.data, prepared.dataset
-    digests = ", ".join(f"{e.version} md5 {e.md5[:8]} ✓ manifest" for e in dataset.entries[:3])
-    more = f" and {len(dataset.entries) - 3} more" if len(dataset.entries) > 3 else ""
+    entries = dataset.entries
+    digests = ", ".join(f"{e.version} md5 {e.md5[:8]} ✓ manifest" for e in entries[:3])
+    if len(entries) > _NAMED:
+        versions = "/".join(sorted({entry.version for entry in entries}))
+        digests, more = f"{versions} of {len(entries):,} symbols ✓ manifest", ""
+    else:
+        more = f" and {len(entries) - 3} more" if len(entries) > 3 else ""
     return (
-        f"{' '.join(dataset.symbols)} · {data.tier} · {data.timescale} · "
+        f"{symbols_in_words(data)} · {data.tier} · {data.timescale} · "
         f"{len(dataset.ends_W):,} windows of {dataset.context_length} bars × "
         f"{dataset.num_features} channels · dataset {digests}{more}"
     )
+
+
+def _members(prepared: Prepared) -> str:
+    """Return who belongs to the universe when, and what that leaves out of sight."""
+    data, dataset = prepared.config.data, prepared.dataset
+    universe = universe_of(data, Path(data.root))
+    if universe is None:
+        return ""
+    _, per_day = np.unique(dataset.date_R[dataset.ends_W], return_counts=True)
+    text = (
+        f"{universe.name}: {per_day.min():,} to {per_day.max():,} members a day with a window, "
+        f"median {np.median(per_day):,.0f}"
+    )
+    if dataset.groups is not None:
+        text += f" · {len(set(dataset.groups)):,} groups"
+    return "; ".join(filter(None, (text, universe.survivorship())))
 
 
 def _task(prepared: Prepared) -> str:

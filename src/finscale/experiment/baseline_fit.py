@@ -55,13 +55,13 @@ def _labels_across(
     dataset: FinancialDataset,
 ) -> Callable[[pl.DataFrame, TaskConfig], Labels]:
     """Return what labels stacked rows of the dataset's symbols, compared with one another."""
+    from finscale.data.cross_section import group_map
     from finscale.data.panel_labels import stacked_labels
 
-    group_of = dict(zip(dataset.symbols, dataset.groups, strict=False))
+    groups = group_map(dataset.symbols, dataset.groups)
 
     def labels(frame: pl.DataFrame, task: TaskConfig) -> Labels:
         parts = frame.partition_by("symbol", maintain_order=True)
-        groups = [group_of.get(str(part["symbol"][0])) for part in parts]
         return stacked_labels(parts, task, groups, control=False)
 
     return labels

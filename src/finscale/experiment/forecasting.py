@@ -170,6 +170,7 @@ def _rows(bars: Sequence[NewBars], config: ExperimentConfig) -> list[pl.DataFram
     if data.cross_section == "none":
         return rows
     from finscale.data.frames import relative_names
+    from finscale.data.membership import universe_of, with_members
     from finscale.data.section_features import with_section
 
     missing = sorted(set(data.symbols) - {one.symbol for one in bars})
@@ -181,7 +182,10 @@ def _rows(bars: Sequence[NewBars], config: ExperimentConfig) -> list[pl.DataFram
             hint="predict on the store's bars of all of them, without --symbol or --file; or give "
             "a frame that holds all",
         )
-    return with_section(rows, relative_names(rows[0].columns), data.cross_section)
+    universe = universe_of(data, data.root)
+    rows = [with_members(part, universe) for part in rows]
+    groups = universe.groups if universe is not None else None
+    return with_section(rows, relative_names(rows[0].columns), data.cross_section, groups)
 
 
 def _same_question(runs: Sequence[TrainedRun]) -> None:

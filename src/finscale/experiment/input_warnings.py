@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from finscale.config.universes import symbols_in_words
 from finscale.data import calendar
 from finscale.data.timescales import TIMESCALES
 from finscale.errors import DataError
@@ -132,7 +133,7 @@ def _other(run: TrainedRun, bars: NewBars) -> list[str]:
     own = [entry for entry in entries if entry["symbol"] == bars.symbol]
     if not own:
         found.append(
-            f"the run was trained on {', '.join(config.data.symbols)}, not on {bars.symbol}: what "
+            f"the run was trained on {symbols_in_words(config.data)}, not on {bars.symbol}: what "
             "its validation says of calibration and coverage need not hold."
         )
     if bars.is_assumed:

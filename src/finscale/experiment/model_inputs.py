@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from finscale.data.frames import channels, relative_names
 from finscale.data.manifest import ManifestEntry
+from finscale.data.membership import universe_of, with_members
 from finscale.errors import DataError, FinscaleError
 from finscale.features import dataset_columns
 from finscale.runs import Run
@@ -169,7 +170,8 @@ def trained_dataset(run: Run, data: DataStore) -> tuple[FinancialDataset, Split]
 
     config = run.config
     entries = [ManifestEntry.model_validate(entry) for entry in run.info["data"]]
-    frames = [_verified(entry, data) for entry in entries]
+    universe = universe_of(config.data, data.root)
+    frames = [with_members(_verified(entry, data), universe) for entry in entries]
     dataset = FinancialDataset.from_frames(
         frames,
         context_length=config.data.context_length,
@@ -177,6 +179,7 @@ def trained_dataset(run: Run, data: DataStore) -> tuple[FinancialDataset, Split]
         inputs=config.data.inputs,
         cross_section=config.data.cross_section,
         entries=entries,
+        groups=universe.groups if universe is not None else None,
     )
     return dataset, dataset.split(config.split)
 

@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from finscale.data.bars import normal_symbol
+from finscale.data.bars import normal_symbol, present
 from finscale.data.manifest import ManifestEntry
 from finscale.data.parquet import EncodedFrame, encode_frame
 from finscale.data.store import DataStore, FrameFacts, dataset_id
 from finscale.data.timescales import resample
 from finscale.errors import DataError
 from finscale.features.engine import compute_features
+from finscale.features.feature import INPUTS
+from finscale.features.needs import refuse_unfit
 from finscale.features.relative import dataset_columns, relative_columns, relative_features
 from finscale.features.tiers import tier_features
 
@@ -50,8 +52,8 @@ def build_dataset(
     Raises
     ------
     DataError
-        If the symbol has no bars, or no more of them than the longest lookback of the tier and its
-        relative columns.
+        If the symbol has no bars, they lack what the tier needs, or there are no more of them than
+        the longest lookback of the tier and its relative columns.
     FinscaleError
         If the tier or the timescale does not exist.
 
@@ -117,7 +119,7 @@ def is_current(store: DataStore, entry: ManifestEntry) -> bool:
         columns = _columns(store.processed.folder / entry.path, entry.sha256)
     except (OSError, pl.exceptions.PolarsError):
         return True
-    return columns == dataset_columns(entry.tier)
+    return columns == dataset_columns(entry.tier, [name for name in INPUTS if name in columns])
 
 
 @lru_cache(maxsize=10_000)
@@ -145,15 +147,16 @@ def dataset_rows(
     Parameters
     ----------
     bars : polars.DataFrame
-        One symbol's daily bars, adjusted, in order of date: date, symbol, open, high, low, close,
-        volume.
+        One symbol's daily bars, adjusted, in order of date: date, symbol, and of open, high, low,
+        close, volume what the tier needs.
     tier, timescale : str
         See :func:`build_dataset`.
 
     Raises
     ------
     DataError
-        If there are no more bars than the longest lookback, or a value is not finite after it.
+        If the bars lack what the tier needs, there are no more of them than the longest lookback,
+        or a value is not finite after it.
     FinscaleError
         If the tier or the timescale does not exist.
     """
@@ -182,10 +185,10 @@ def _build(store: DataStore, symbol: str, tier: str, timescale: str) -> _Built:
 def _rows(bars: pl.DataFrame, tier: str, timescale: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return bars and features of all rows, and the rows of the dataset: whole, relative too."""
     symbol = str(bars["symbol"][0])
+    refuse_unfit(tier, present(bars, INPUTS), whose=symbol)
     rows = resample(bars, timescale)
-    slowest = max(
-        (*tier_features(tier), *relative_features(tier)), key=lambda feature: feature.lookback
-    )
+    features = (*tier_features(tier), *relative_features(tier, present(bars, INPUTS)))
+    slowest = max(features, key=lambda feature: feature.lookback)
     warm_up = slowest.lookback
     if rows.height <= warm_up:
         raise DataError(

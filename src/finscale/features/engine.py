@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from finscale.data.bars import series_columns
+from finscale.data.bars import bars_in_words, present, series_columns
 from finscale.errors import DataError
 from finscale.features.declared import PARTS
 from finscale.features.feature import INPUTS, Array, Feature
-from finscale.features.tiers import FEATURES, tier_features
+from finscale.features.tiers import FEATURES, raw_inputs, tier_features
 
 #: How a bar of several sessions is made of their columns [blocks, sessions].
 _MERGE = {
@@ -29,8 +29,8 @@ def compute_features(frame: pl.DataFrame, tier: str | Sequence[str | Feature]) -
     Parameters
     ----------
     frame : polars.DataFrame
-        Rows of one symbol in order of date: date, open, high, low, close, volume; prices adjusted.
-        Further columns are kept.
+        Rows of one symbol in order of date: date, and of open, high, low, close, volume what the
+        features need; prices adjusted. Further columns are kept.
     tier : str or sequence of str or Feature
         A declared tier; or features, declared ones by name.
 
@@ -42,7 +42,8 @@ def compute_features(frame: pl.DataFrame, tier: str | Sequence[str | Feature]) -
     Raises
     ------
     DataError
-        If a column is missing, holds a null or NaN, or rows are not one symbol's in order of date.
+        If a column that a feature needs is missing, one holds a null or NaN, or rows are not one
+        symbol's in order of date.
     FinscaleError
         If the tier or a feature is not declared.
 
@@ -60,8 +61,22 @@ def compute_features(frame: pl.DataFrame, tier: str | Sequence[str | Feature]) -
         if isinstance(tier, str)
         else [FEATURES[entry] if isinstance(entry, str) else entry for entry in tier]
     )
-    computed = compute_columns(bar_arrays(frame), features)
+    bars = bar_arrays(frame)
+    _refuse_missing(features, bars)
+    computed = compute_columns(bars, features)
     return frame.hstack([pl.Series(name, values) for name, values in computed])
+
+
+def _refuse_missing(features: Sequence[Feature], bars: Mapping[str, Array]) -> None:
+    """Raise if a feature needs a column that the bars do not have."""
+    for feature in features:
+        missing = [name for name in INPUTS if name in raw_inputs(feature) and name not in bars]
+        if missing:
+            raise DataError(
+                f"The bars have no column {', '.join(missing)}, which {feature.name} needs.",
+                hint=f"they have {bars_in_words(bars)}: c20 and c50 need closes alone, c100 and "
+                "c200 closes and volume",
+            )
 
 
 def compute_columns(
@@ -82,7 +97,7 @@ class _Values:
 
     def __init__(self, columns: Mapping[str, Array]) -> None:
         self.known = dict(columns)
-        self.num_rows = len(columns["close"])
+        self.num_rows = len(next(iter(columns.values())))
         self.blocks: dict[int, dict[str, Array]] = {}
 
     def __getitem__(self, name: str) -> Array:
@@ -133,13 +148,14 @@ def bar_arrays(frame: pl.DataFrame) -> dict[str, Array]:
     Raises
     ------
     DataError
-        If a column is missing, holds a null or NaN, or rows are not one symbol's in order of date.
+        If there are no dates or closes, a column holds a null or NaN, or rows are not one symbol's
+        in order of date.
     """
-    missing = [name for name in ("date", *INPUTS) if name not in frame.columns]
+    missing = [name for name in ("date", "close") if name not in frame.columns]
     if missing:
         raise DataError(
             f"The bars have no column {', '.join(missing)}.",
-            hint="features need date, open, high, low, close, volume",
+            hint="features need date and close, many of them open, high, low and volume too",
         )
     if "symbol" in frame.columns and frame["symbol"].n_unique() > 1:
         raise DataError(
@@ -149,7 +165,7 @@ def bar_arrays(frame: pl.DataFrame) -> dict[str, Array]:
         raise DataError("The bars are not in order of date.", hint="frame.sort('date')")
     # days since 1970, for features of the calendar
     arrays = {"date": frame["date"].cast(pl.Date).to_physical().to_numpy().astype(np.float64)}
-    for name in INPUTS:
+    for name in present(frame, INPUTS):
         if frame[name].dtype != pl.Float64:
             raise DataError(f"Column {name} is {frame[name].dtype}, not Float64.")
         arrays[name] = frame[name].to_numpy()  # no copy; a null becomes NaN

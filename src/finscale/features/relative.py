@@ -11,11 +11,14 @@ rel_volume                      log ratio to its mean of 20 bars
 rel_volatility                  log EWMA volatility of log returns, λ = .94
 rel_ + a feature's name         as the feature's ``Feature.seen`` says
 =============================== ==========================================================
+
+A tier of closes shows the close, and the volume where it reads it; then the relative columns of the
+other bars are not there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 import polars as pl
@@ -24,7 +27,8 @@ from finscale.config.data import DataConfig
 from finscale.data.frames import KEYS, RELATIVE
 from finscale.features.engine import bar_arrays, compute_columns
 from finscale.features.feature import INPUTS, Array, Feature
-from finscale.features.tiers import FEATURES, TIERS, tier_features
+from finscale.features.needs import shown_bars
+from finscale.features.tiers import FEATURES, TIERS, raw_inputs, tier_features
 from finscale.features.views import (
     VIEWS,
     WINDOW,
@@ -74,9 +78,9 @@ def relative_columns(frame: pl.DataFrame, tier: str = "a20") -> pl.DataFrame:
     Parameters
     ----------
     frame : polars.DataFrame
-        Rows of one symbol in order of date, from its first bar on: date, open, high, low, close,
-        volume; prices adjusted. Columns of features that are there are taken as they are, as
-        ``compute_features`` returns them; others are computed.
+        Rows of one symbol in order of date, from its first bar on: date, and of open, high, low,
+        close, volume what the tier needs; prices adjusted. Columns of features that are there are
+        taken as they are, as ``compute_features`` returns them; others are computed.
     tier : str
         A declared tier.
 
@@ -107,7 +111,7 @@ def relative_columns(frame: pl.DataFrame, tier: str = "a20") -> pl.DataFrame:
     absent = [feature for feature in features if feature.name not in frame.columns]
     values = {f.name: frame[f.name].to_numpy() for f in features if f not in absent}
     values |= compute_columns(bars, absent)
-    columns = dict(compute_columns(bars, _BARS))
+    columns = dict(compute_columns(bars, _bars_of(tier, bars)))
     for feature in features:
         columns[RELATIVE + feature.name] = VIEWS[feature.seen].compute(values[feature.name], bars)
     return pl.DataFrame(columns)
@@ -121,24 +125,44 @@ def num_channels(data: DataConfig) -> int:
     >>> [num_channels(DataConfig(inputs=inputs)) for inputs in ("level", "relative", "both")]
     [25, 26, 51]
     """
-    level = len(INPUTS) + len(tier_features(data.tier))
+    level = len(shown_bars(data.tier)) + len(tier_features(data.tier))
     relative = len(relative_features(data.tier))
     return {"level": level, "relative": relative, "both": level + relative}[data.inputs]
 
 
-def relative_features(tier: str) -> tuple[Feature, ...]:
+def relative_features(tier: str, bars: Collection[str] = INPUTS) -> tuple[Feature, ...]:
     """Return the relative columns of a tier as features, in the order of the columns.
+
+    Parameters
+    ----------
+    tier : str
+        A declared tier.
+    bars : collection of str
+        Which of open, high, low, close and volume the bars have.
 
     Raises
     ------
     FinscaleError
         If no such tier is declared.
     """
-    return (*_BARS, *(relative_feature(feature) for feature in tier_features(tier)))
+    return (*_bars_of(tier, bars), *(relative_feature(feature) for feature in tier_features(tier)))
 
 
-def dataset_columns(tier: str) -> tuple[str, ...]:
+def _bars_of(tier: str, bars: Collection[str]) -> tuple[Feature, ...]:
+    shown = set(shown_bars(tier, bars))
+    return tuple(feature for feature in _BARS if shown.issuperset(feature.inputs))
+
+
+def dataset_columns(tier: str, bars: Collection[str] = INPUTS) -> tuple[str, ...]:
     """Return the columns of a tier's datasets in order: keys, bars, features, relative ones.
+
+    Parameters
+    ----------
+    tier : str
+        A declared tier.
+    bars : collection of str
+        Which of open, high, low, close and volume the bars have. All of them are there, for labels
+        and costs; those that a tier of closes does not show have no relative column.
 
     Raises
     ------
@@ -146,7 +170,9 @@ def dataset_columns(tier: str) -> tuple[str, ...]:
         If no such tier is declared.
     """
     names = TIERS[tier]
-    return (*KEYS, *INPUTS, *names, *_OF_BARS, *(RELATIVE + name for name in names))
+    own = [name for name in INPUTS if name in bars]
+    shown = [feature.name for feature in _bars_of(tier, bars)]
+    return (*KEYS, *own, *names, *shown, *(RELATIVE + name for name in names))
 
 
 def relative_feature(feature: Feature) -> Feature:
@@ -163,14 +189,17 @@ def relative_feature(feature: Feature) -> Feature:
             feature, name=RELATIVE + feature.name, source=f"{feature.name}, {view.words}"
         )
 
+    needed = raw_inputs(feature) | set(view.reads)
+    names = (*(n for n in INPUTS if n in needed), *sorted(needed.difference(INPUTS)))
+
     def compute(*inputs: Array) -> Array:
-        bars = dict(zip(INPUTS, inputs, strict=True))
+        bars = dict(zip(names, inputs, strict=True))
         ((_, values),) = compute_columns(bars, [feature])
         return view.compute(values, bars)
 
     return Feature(
         name=RELATIVE + feature.name,
-        inputs=INPUTS,
+        inputs=names,
         compute=compute,
         lookback=view.lookback(feature.lookback),
         source=f"{feature.name}, {view.words}",

@@ -7,7 +7,7 @@ tomorrow, and symbols that halt, are late or disappear.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from finscale.features.causality import CHANGES, CausalityReport, Change, prove_
 def prove_section(
     parts: Sequence[pl.DataFrame],
     cross_section: CrossSectionName,
-    groups: Sequence[str | None] | None = None,
+    groups: Mapping[str, str] | None = None,
     *,
     num_cuts: int = 8,
     seed: int = 0,
@@ -36,8 +36,8 @@ def prove_section(
         One a symbol: date, symbol, close, relative columns; ``member`` where not all are.
     cross_section : {"ranks", "market", "both"}
         Which columns.
-    groups : sequence of str or None, optional
-        One for each part.
+    groups : mapping of str to str, optional
+        Symbol → its group.
     num_cuts : int
         Days after which the future is changed: the first, the last but one, and others drawn.
     seed : int
@@ -52,9 +52,8 @@ def prove_section(
     kept = [*KEYS, "close", *(n for n in (MEMBER,) if n in parts[0].columns), *names]
     panel = pl.concat([part.select(kept) for part in parts]).sort("date", maintain_order=True)
     symbols = [str(part["symbol"][0]) for part in parts]
-    group_of = dict(zip(symbols, groups or [None] * len(symbols), strict=True))
-    made = _Made(names, cross_section, group_of, grouped=groups is not None)
-    columns = [n for n in across(names, cross_section, groups) if n not in names]
+    made = _Made(names, cross_section, symbols, groups)
+    columns = [n for n in across(names, cross_section, made.of(panel)) if n not in names]
     day_ends = np.flatnonzero(panel["date"].to_numpy()[1:] != panel["date"].to_numpy()[:-1])
     drawn = np.random.default_rng(seed).choice(day_ends, num_cuts)
     cuts = sorted({int(day_ends[0]), int(day_ends[-1]), *(int(cut) for cut in drawn)})
@@ -74,12 +73,11 @@ class _Made:
         self,
         names: Sequence[str],
         cross_section: CrossSectionName,
-        group_of: dict[str, str | None],
-        *,
-        grouped: bool,
+        symbols: Sequence[str],
+        groups: Mapping[str, str] | None,
     ) -> None:
         self.names, self.cross_section = names, cross_section
-        self.group_of, self.grouped = group_of, grouped
+        self.symbols, self.groups = symbols, groups
         self.panel: pl.DataFrame | None = None
 
     def column(self, name: str) -> Any:
@@ -91,11 +89,8 @@ class _Made:
             parts = numbered.partition_by("symbol", maintain_order=True)
             # as the dataset stacks them: those that are gone are gone
             by_name = {str(part["symbol"][0]): part for part in parts}
-            parts = [by_name[symbol] for symbol in self.group_of if symbol in by_name]
-            groups = [self.group_of[str(part["symbol"][0])] for part in parts]
-            made = with_section(
-                parts, self.names, self.cross_section, groups if self.grouped else None
-            )
+            parts = [by_name[symbol] for symbol in self.symbols if symbol in by_name]
+            made = with_section(parts, self.names, self.cross_section, self.groups)
             self.panel, self.columns = panel, pl.concat(made).sort("row")
         return self.columns
 

@@ -43,7 +43,7 @@ _MOST_PRESSURE = 10.0
 #: λ of RiskMetrics (J.P. Morgan 1996), which remembers about a month of days.
 _DECAY = 0.94
 
-#: Column → values [T] of open, high, low, close, volume.
+#: Column → values [T] of open, high, low, close, volume: those that the bars have.
 BarArrays = Mapping[str, Array]
 
 
@@ -60,6 +60,8 @@ class View:
     """Earlier rows of the values that it needs."""
     bar_rows: int = 0
     """Earlier bars that it needs."""
+    reads: tuple[str, ...] = ()
+    """Columns of bars that it needs beside the values."""
 
     def lookback(self, lookback: int) -> int:
         """Return the rows before the first value, of a feature that has ``lookback`` itself."""
@@ -150,10 +152,18 @@ def _over(values: Array, volume: Array, *, undefined: float) -> Array:
     return ratio
 
 
-VIEWS.add("price", View(_price, "log ratio to the close"))
-VIEWS.add("spread", View(_spread, "difference of prices over the close"))
-VIEWS.add("volatility", View(_volatility, "log of its ratio to the close"))
+VIEWS.add("price", View(_price, "log ratio to the close", reads=("close",)))
+VIEWS.add("spread", View(_spread, "difference of prices over the close", reads=("close",)))
+VIEWS.add("volatility", View(_volatility, "log of its ratio to the close", reads=("close",)))
 VIEWS.add("volume", View(_volume, "log of its ratio to its 20-bar mean", own_rows=WINDOW - 1))
-VIEWS.add("flow", View(_flow, "change over 20 bars per volume traded in them", own_rows=WINDOW))
-VIEWS.add("pressure", View(_pressure, "per mean volume of 20 bars", bar_rows=WINDOW - 1))
+VIEWS.add(
+    "flow",
+    View(
+        _flow, "change over 20 bars per volume traded in them", own_rows=WINDOW, reads=("volume",)
+    ),
+)
+VIEWS.add(
+    "pressure",
+    View(_pressure, "per mean volume of 20 bars", bar_rows=WINDOW - 1, reads=("volume",)),
+)
 VIEWS.add("bounded", View(_bounded, "as it is: it has no unit"))

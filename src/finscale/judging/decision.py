@@ -118,6 +118,12 @@ def _pay(claims: Claims, card: Scorecard) -> str:
 
 def _study(config: ExperimentConfig) -> str:
     symbols, task = ",".join(config.data.symbols), config.task
+    if config.data.universe:
+        return (
+            f"Next: a study file with experiment.data.universe: {config.data.universe} and the "
+            "axis parameters asks whether size pays; finscale study plan FILE says first what it "
+            "costs."
+        )
     horizon = f" --horizon {task.horizon}" if task.horizon != 1 else ""
     return (
         f"Next: finscale study new mine --symbols {symbols} --task {task.name}{horizon} --axis "

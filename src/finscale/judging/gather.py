@@ -10,6 +10,7 @@ import polars as pl
 
 from finscale.config import BaselineConfig, ExperimentConfig
 from finscale.data import DataStore
+from finscale.data.bars import present
 from finscale.data.targets import task_reach
 from finscale.errors import FinscaleError
 from finscale.evaluation.market import Market
@@ -78,10 +79,11 @@ def model_name(config: ExperimentConfig) -> str:
 
 
 def bars_of(run: Run, data: DataStore) -> pl.DataFrame:
-    """Return date, symbol, open and close of the bars behind a run."""
+    """Return date, symbol, open (where there is one) and close of the bars behind a run."""
     columns = "date", "symbol", "open", "close"
     frames = (data.frame(entry["id"], entry["version"])[0] for entry in run.info["data"])
-    return pl.concat([pl.DataFrame(frame).select(columns) for frame in frames])
+    parts = [pl.DataFrame(frame) for frame in frames]
+    return pl.concat([part.select(present(part, columns)) for part in parts], how="diagonal")
 
 
 def market_of(bars: pl.DataFrame, symbols: Sequence[str]) -> Market:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from finscale.config.baselines import LINEAR_BASELINE
+from finscale.config.universes import symbols_in_words
 from finscale.data.targets import task_title
 from finscale.evaluation.bootstrap import Metric
 from finscale.judging.claims import Standing
@@ -21,6 +22,8 @@ def setting(findings: Findings) -> str:
     experiment = findings.study.experiment
     symbols = experiment.data.symbols
     shown = ", ".join(symbols[:4]) + (f" and {len(symbols) - 4} more" if len(symbols) > 4 else "")
+    if experiment.data.universe:
+        shown = symbols_in_words(experiment.data)
     return (
         f"{shown} · {task_title(experiment.task)} · {experiment.data.tier} features · "
         f"{experiment.data.timescale} · {findings.num_days:,} test days, {findings.first} to "

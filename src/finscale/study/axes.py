@@ -84,7 +84,7 @@ def nominal(axis: str, size: Size) -> float:
     from finscale.features import TIERS
 
     # a tier that is still to be declared can be planned by its name
-    return float(len(TIERS[str(size)]) if size in TIERS else str(size).removeprefix("a"))
+    return float(len(TIERS[str(size)]) if size in TIERS else str(size).lstrip("ac"))
 
 
 def largest(axis: str, sizes: Iterable[Size]) -> Size:

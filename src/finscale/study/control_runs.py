@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from finscale.config.study import expected
 from finscale.data.controls import quarters
+from finscale.data.cross_section import group_map
 from finscale.data.panel_labels import stacked_optimum
 from finscale.errors import FinscaleError
 from finscale.evaluation.bootstrap import mean_interval
@@ -125,7 +126,8 @@ def _with_optimum(predictions: pl.DataFrame, study: Study) -> pl.DataFrame:
     prepared = study.plan[0].prepared
     dataset = prepared.dataset
     parts = dataset.frame.partition_by("symbol", maintain_order=True)
-    best_R = stacked_optimum(parts, prepared.config.task, dataset.groups or None)
+    groups = group_map(dataset.symbols, dataset.groups)
+    best_R = stacked_optimum(parts, prepared.config.task, groups)
     optima = dataset.frame.select("date", "symbol", best=pl.Series(best_R))
     joined = predictions.join(optima, on=["date", "symbol"], how="left", maintain_order="left")
     return joined.with_columns(logit="best").drop("best")

@@ -45,16 +45,22 @@ def volatility_ranges(setting: Setting) -> LinearBaseline:
 
     Ranges over the day, the week and the month as in Corsi's HAR (2009), with Parkinson's (1980)
     high-to-low range as the measure; the return with its sign and size carries the leverage effect.
+    Bars of closes alone have no range: the size of the return is then the measure.
     """
-    expressions = [
-        LOG_VOLATILITY,
-        RANGE.clip(lower_bound=_FLOOR).log(),
-        log_size(RANGE, 0.8),
-        log_size(RANGE, 0.94),
-        RETURN,
-        RETURN.abs(),
-    ]
-    return LinearBaseline(setting, lambda frame, ends: columns_at(frame, expressions, ends))
+
+    def design(frame: pl.DataFrame, ends: Ints) -> Floats:
+        size = RANGE if {"high", "low"} <= set(frame.columns) else RETURN.abs()
+        expressions = [
+            LOG_VOLATILITY,
+            size.clip(lower_bound=_FLOOR).log(),
+            log_size(size, 0.8),
+            log_size(size, 0.94),
+            RETURN,
+            RETURN.abs(),
+        ]
+        return columns_at(frame, expressions, ends)
+
+    return LinearBaseline(setting, design)
 
 
 class GarchVolatility(LinearBaseline):

@@ -1,0 +1,296 @@
+"""Universes: who belonged to a market and when, read from a file or by the name of one.
+
+A universe is a table with the columns ``symbol``, ``from``, ``to``, ``group`` and ``calendar``; all
+but the first may be missing. ``from`` and ``to`` are the first and the last day of membership, both
+included; without one the symbol was a member from the start, or still is. A symbol that came back
+has a row for each time.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from finscale.config.base import content_hash
+from finscale.config.data import DataConfig
+from finscale.config.loading import read_yaml
+from finscale.config.recipes import universe_files
+from finscale.errors import ConfigError, did_you_mean
+
+#: Columns of a universe, and what else people call them.
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "symbol": ("ticker", "code", "name", "security"),
+    "from": ("start", "start_date", "first", "added", "date_added", "entry", "from_date", "begin"),
+    "to": (
+        "end",
+        "end_date",
+        "last",
+        "removed",
+        "date_removed",
+        "exit",
+        "to_date",
+        "until",
+    ),
+    "group": ("sector", "industry", "gics", "gics_sector", "country"),
+    "calendar": ("exchange", "mic"),
+}
+_SUFFIXES = (".yaml", ".yml", ".csv", ".parquet")
+_SETTINGS = ("name", "about", "source", "calendar", "survivors", "members")
+
+
+@dataclass(frozen=True, order=True)
+class Member:
+    """One membership of one symbol."""
+
+    symbol: str
+    first: dt.date = dt.date.min
+    """First day as a member."""
+    last: dt.date = dt.date.max
+    """Last day as a member."""
+    group: str = ""
+    """Sector, country …: what comparisons within groups go by."""
+    calendar: str = ""
+    """Its exchange's calendar; that of its bars when empty."""
+
+
+@dataclass(frozen=True)
+class Universe:
+    """A point-in-time list of symbols."""
+
+    name: str
+    members: tuple[Member, ...]
+    """In order of symbol and day."""
+    about: str = ""
+    """What it is, for people."""
+    source: str = ""
+    """The source that has the members' bars; empty where the universe does not say."""
+    survivors: bool | None = None
+    """Whether all members are known to have lived to the end; None where nobody says."""
+    place: str = ""
+    """The file that it was read from."""
+
+    @cached_property
+    def symbols(self) -> tuple[str, ...]:
+        """Every symbol that was ever a member, in order."""
+        return tuple(dict.fromkeys(member.symbol for member in self.members))
+
+    @cached_property
+    def groups(self) -> dict[str, str] | None:
+        """Symbol → group; None where no symbol has one."""
+        found = {member.symbol: member.group for member in self.members}
+        return found if any(found.values()) else None
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of what the universe says of its members: names and remarks do not count."""
+        rows = [
+            [m.symbol, m.first.isoformat(), m.last.isoformat(), m.group, m.calendar]
+            for m in self.members
+        ]
+        return content_hash([rows, self.survivors])
+
+    def spells(self, symbol: str) -> list[tuple[dt.date, dt.date]]:
+        """Return the first and last day of each membership of a symbol."""
+        return [(m.first, m.last) for m in self.members if m.symbol == symbol]
+
+    def on(self, day: dt.date) -> tuple[str, ...]:
+        """Return the members of a day."""
+        return tuple(m.symbol for m in self.members if m.first <= day <= m.last)
+
+    def survivorship(self) -> str:
+        """Say what is known of members that did not live to the end; empty where nothing is."""
+        if self.survivors:
+            return (
+                "all members are known to have lived to the end: returns are those of survivors, "
+                "and better than anyone could have had"
+            )
+        if self.survivors is None and all(member.last == dt.date.max for member in self.members):
+            return "no member ever leaves: whether those that failed are missing, nobody says"
+        return ""
+
+
+def read_universe(name: str, root: Path | str = "data") -> Universe:
+    """Return the universe of a file or of a name.
+
+    Parameters
+    ----------
+    name : str
+        A YAML, CSV or parquet file; else the name of one in ``ROOT/universes`` or of one that
+        comes with finscale.
+    root : path
+        The data folder.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or it cannot be understood.
+
+    Examples
+    --------
+    >>> read_universe("us20").symbols[:3]
+    ('AAPL', 'AMD', 'BAC')
+    """
+    path = _file(name, Path(root))
+    if path.suffix in (".yaml", ".yml"):
+        return _of_yaml(path)
+    return universe_of(_rows_of(path), name=path.stem, place=str(path))
+
+
+def known_universes(root: Path | str = "data") -> dict[str, Path]:
+    """Return the universes that have a name: those of the data folder, then those shipped."""
+    own = Path(root) / "universes"
+    found = sorted(own.glob("*")) if own.is_dir() else []
+    return {**universe_files(), **{p.stem: p for p in found if p.suffix in _SUFFIXES}}
+
+
+def universe_of(
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    name: str,
+    place: str,
+    **about: Any,
+) -> Universe:
+    """Return the universe that rows of a table say; ``about`` are fields of :class:`Universe`.
+
+    Raises
+    ------
+    ConfigError
+        If a row cannot be understood, or memberships of one symbol overlap.
+    """
+    rows = list(rows)
+    columns = _columns(rows, place)
+    default = about.pop("calendar", "") or ""
+    members = sorted(
+        _member(row, columns, default, f"{place}, member {number}")
+        for number, row in enumerate(rows, 1)
+    )
+    if not members:
+        raise ConfigError(f"{place} names no member.", hint="a column symbol, one row a member")
+    for before, after in pairwise(members):
+        if before.symbol == after.symbol and after.first <= before.last:
+            raise ConfigError(
+                f"{place}: two memberships of {before.symbol} overlap: until {before.last} and "
+                f"from {after.first}.",
+                hint="`to` is the last day as a member",
+            )
+        if before.symbol == after.symbol and before.group != after.group:
+            raise ConfigError(f"{place}: {before.symbol} has two groups.", hint="give it one")
+    return Universe(name, tuple(members), place=place, **about)
+
+
+def symbols_in_words(data: DataConfig, shown: int = 4) -> str:
+    """Name the symbols of a data section, of many a few and how many there are.
+
+    Examples
+    --------
+    >>> symbols_in_words(DataConfig(symbols=("SPY", "QQQ")))
+    'SPY QQQ'
+    >>> symbols_in_words(DataConfig(universe="us20"), shown=2)
+    '20 symbols of us20 (AAPL AMD …)'
+    """
+    symbols = data.symbols
+    if len(symbols) <= 2 * shown and not data.universe:
+        return " ".join(symbols)
+    of = f" of {Path(data.universe).stem}" if data.universe else ""
+    return f"{len(symbols):,} symbols{of} ({' '.join(symbols[:shown])} …)"
+
+
+def _file(name: str, root: Path) -> Path:
+    path = Path(name)
+    if path.suffix in _SUFFIXES:
+        if path.is_file():
+            return path
+        raise ConfigError(f"the universe {name} does not exist.", hint=_known(name, root))
+    known = known_universes(root)
+    if name in known:
+        return known[name]
+    if path.is_file():
+        raise ConfigError(f"{name} is no universe.", hint=f"a file ends in {', '.join(_SUFFIXES)}")
+    raise ConfigError(
+        f"{name!r} is no universe: no file, none in {root / 'universes'}, and none comes with "
+        "finscale under this name.",
+        hint=_known(name, root),
+    )
+
+
+def _known(name: str, root: Path) -> str:
+    return f"{did_you_mean(name, known_universes(root))} (finscale universe list)"
+
+
+def _of_yaml(path: Path) -> Universe:
+    content = read_yaml(path)
+    unknown = [key for key in content if key not in _SETTINGS]
+    if unknown:
+        raise ConfigError(
+            f"{path}: a universe has no {unknown[0]}.", hint=did_you_mean(unknown[0], _SETTINGS)
+        )
+    members = content.pop("members", None)
+    if not isinstance(members, list):
+        raise ConfigError(f"{path} has no list of members.", hint="members: [{symbol: SPY}, …]")
+    if not isinstance(content.get("survivors"), bool | None):
+        raise ConfigError(f"{path}: survivors is yes or no, not {content['survivors']!r}.")
+    rows = [row if isinstance(row, dict) else {"symbol": row} for row in members]
+    about = {name: str(content.get(name) or "").strip() for name in ("about", "source", "calendar")}
+    name, survivors = str(content.get("name") or path.stem), content.get("survivors")
+    return universe_of(rows, name=name, place=str(path), survivors=survivors, **about)
+
+
+def _rows_of(path: Path) -> list[dict[str, Any]]:
+    try:
+        if path.suffix == ".parquet":
+            import polars as pl
+
+            return pl.read_parquet(path).to_dicts()
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return list(csv.DictReader(file))
+    except Exception as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ConfigError(f"{path} cannot be read as a universe: {reason}.") from error
+
+
+def _columns(rows: Sequence[Mapping[str, Any]], place: str) -> dict[str, str]:
+    """Return which key of the rows holds which column."""
+    keys = {str(key).strip().lower().replace(" ", "_"): key for row in rows[:1000] for key in row}
+    found = {}
+    for column, others in COLUMNS.items():
+        mine = next((keys[name] for name in (column, *others) if name in keys), None)
+        if mine is not None:
+            found[column] = mine
+    if rows and "symbol" not in found:
+        raise ConfigError(
+            f"{place} has no column symbol; it has {', '.join(map(str, keys)) or 'none'}.",
+            hint="columns: symbol, from, to, group, calendar",
+        )
+    return found
+
+
+def _member(
+    row: Mapping[str, Any], columns: Mapping[str, str], calendar: str, place: str
+) -> Member:
+    def text(column: str) -> str:
+        value = row.get(columns.get(column, ""))
+        return "" if value is None or value != value else str(value).strip()
+
+    symbol = text("symbol").upper()
+    if not symbol:
+        raise ConfigError(f"{place}: the symbol is empty.")
+    first = _day(text("from"), dt.date.min, place)
+    last = _day(text("to"), dt.date.max, place)
+    if first > last:
+        raise ConfigError(f"{place}: {symbol} leaves on {last}, before it comes on {first}.")
+    return Member(symbol, first, last, text("group"), text("calendar") or calendar)
+
+
+def _day(text: str, missing: dt.date, place: str) -> dt.date:
+    if not text or text.lower() in ("none", "nan", "nat", "null"):
+        return missing
+    try:
+        return dt.date.fromisoformat(text[:10].replace("/", "-"))
+    except ValueError:
+        raise ConfigError(f"{place}: {text!r} is no date.", hint="write 2024-01-31") from None
