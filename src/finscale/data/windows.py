@@ -39,7 +39,7 @@ from finscale.data.frames import (
 )
 from finscale.data.gather import gather_windows
 from finscale.data.manifest import ManifestEntry
-from finscale.data.mapped import map_rows, rows_file, too_large, write_rows
+from finscale.data.mapped import is_mapped, map_rows, rows_file, write_rows
 from finscale.data.membership import universe_of, with_members
 from finscale.data.panel_labels import stacked_labels
 from finscale.data.registered import registered_entries
@@ -254,15 +254,7 @@ class FinancialDataset:
             "task": config.task,
             "inputs": data.inputs,
         }
-        memory_map = data.memory_map
-        if memory_map == "auto":
-            file = store.processed.folder / entries[0].path
-            # a file that is missing is reported where it is read
-            num_columns = 0
-            if file.exists():
-                num_columns = len(pl.scan_parquet(file, glob=False).collect_schema())
-            memory_map = too_large(num_columns * sum(entry.rows for entry in entries))
-        if memory_map and data.cross_section == "none":
+        if is_mapped(data, store.processed.folder, entries):
             path = rows_file(store.processed.folder, entries, data.inputs)
             return cls.memory_mapped(frames, path, entries=entries, **about)
         about["cross_section"] = data.cross_section
