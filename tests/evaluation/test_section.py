@@ -56,7 +56,7 @@ def test_days_that_say_nothing_are_left_out():
 def test_quantiles_by_hand():
     found = panel([[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]], [np.arange(10) / 100], horizon=2)
     expected = (np.array([0.5, 2.5, 4.5, 6.5, 8.5]) - 4.5) / 100 / 2
-    np.testing.assert_allclose(quantile_returns(found)[0], expected)
+    np.testing.assert_allclose(quantile_returns(found)[0], expected, atol=1e-15)
 
 
 def test_agrees_with_alphalens():
