@@ -233,7 +233,11 @@ def follow(
 
     Long at and above the threshold that validation chose (a number: above zero), else in cash; a
     position is taken at the close that decides it and lasts as long as the label looks ahead.
+    Where the label compares the symbols of a day: long its highest fifth, short its lowest.
     """
+    if predictions.compares:
+        fifths = Strategy("fifths", holding=predictions.horizon)
+        return backtest(market, market.margins(predictions), fifths, costs, name=name)
     points = operating_points(predictions, OperatingRule())
     limits = {fold: float(probabilities(logit)) for fold, logit in points.items()}
     strategy = Strategy(holding=predictions.horizon)
