@@ -7,6 +7,8 @@ import polars as pl
 
 from finscale.audit.certificate import CheckOutcome
 from finscale.audit.evidence import Evidence, unread
+from finscale.audit.section import section_differences, section_reports
+from finscale.data.section_features import ACROSS
 from finscale.data.timescales import resample
 from finscale.features.causality import CHANGES, as_function, prove_all
 from finscale.features.feature import INPUTS
@@ -18,7 +20,7 @@ _PROVE_ON = 3
 def examine_causality(evidence: Evidence) -> CheckOutcome:
     """Prove every feature's computation by changing the bars after t."""
     named = dict.fromkeys((*evidence.dataset.columns, *evidence.features))
-    computed = [name for name in named if name not in INPUTS]
+    computed = [name for name in named if name not in INPUTS and not name.startswith(ACROSS)]
     known = {name: evidence.features[name] for name in computed if name in evidence.features}
     symbols = evidence.dataset.symbols
     spread = np.unique(np.linspace(0, len(symbols) - 1, _PROVE_ON).astype(int))
@@ -27,15 +29,18 @@ def examine_causality(evidence: Evidence) -> CheckOutcome:
         for index in spread
         for report in prove_all(known, bars_of(evidence, symbols[index]), seed=evidence.seed)
     ]
+    across = section_reports(evidence)
     findings = tuple(f"{symbol}: {r.describe()}" for symbol, r in reports if not r.causal)
+    findings += tuple(r.describe() for r in across if not r.causal)
     unknown = tuple(
         f"{name}: nothing says how it is computed" for name in computed if name not in known
     )
-    compared = sum(report.num_compared for _, report in reports)
+    compared = sum(report.num_compared for report in (*(r for _, r in reports), *across))
+    beside = f"; {len(across)} across the section, on whole days" if across else ""
     return CheckOutcome(
         "causality",
         f"{len(known)} of {len(computed)} features computed with all bars after t "
-        f"{', '.join(CHANGES)}, on {', '.join(symbols[index] for index in spread)}: "
+        f"{', '.join(CHANGES)}, on {', '.join(symbols[index] for index in spread)}{beside}: "
         f"{compared:,} values " + ("compared" if findings else "identical to the bit"),
         findings,
         unknown,
@@ -78,7 +83,7 @@ def examine_columns(evidence: Evidence) -> CheckOutcome:
         "columns",
         f"{compared:,} values recomputed from the bars"
         + (": the dataset holds what was proven, on the row where it belongs" if compared else ""),
-        tuple(findings),
+        (*findings, *section_differences(evidence)),
         tuple(unproven),
         mend="build the dataset again: finscale features build SYMBOL",
     )

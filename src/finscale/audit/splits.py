@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -9,7 +11,8 @@ from numpy.typing import NDArray
 from finscale.audit.certificate import CheckOutcome
 from finscale.audit.evidence import Evidence
 from finscale.config import TaskConfig
-from finscale.data.controls import controlled_label
+from finscale.data.cross_section import group_map
+from finscale.data.panel_labels import stacked_labels
 from finscale.data.splits import PARTS, Split
 from finscale.data.targets import label, task_reach
 
@@ -19,32 +22,33 @@ Bools = NDArray[np.bool_]
 
 #: Rows after whose reach all bars are taken away, for each symbol.
 _CUTS = 40
+#: The same for a panel, all of whose labels are then computed again.
+_SECTION_CUTS = 5
 
 
 def examine_labels(evidence: Evidence) -> CheckOutcome:
     """Recompute every label and its reach from the prices in the dataset, and prove the reach."""
-    dataset, offset = evidence.dataset, 0
-    findings: list[str] = []
+    dataset = evidence.dataset
+    parts = [evidence.part(symbol) for symbol in dataset.symbols]
+    groups = group_map(dataset.symbols, dataset.groups)
+    expected = stacked_labels(parts, dataset.task, groups)
     target_R = dataset.target_R.cpu().numpy()
-    for symbol in dataset.symbols:
-        part = evidence.part(symbol)
-        rows = slice(offset, offset + part.height)
-        expected = controlled_label(part, dataset.task)
-        differ = ~np.isclose(target_R[rows], expected.target_R, rtol=0, atol=0, equal_nan=True)
-        short = dataset.reach_R[rows] - offset < expected.reach_R
-        if differ.any():
-            first = part["date"][int(differ.argmax())]
+    differ_R = ~np.isclose(target_R, expected.target_R, rtol=0, atol=0, equal_nan=True)
+    short_R = dataset.date_R[dataset.reach_R] < dataset.date_R[expected.reach_R]
+    findings: list[str] = []
+    for number, symbol in enumerate(dataset.symbols):
+        own_R = dataset.symbol_R == number
+        differ, short = np.flatnonzero(own_R & differ_R), np.flatnonzero(own_R & short_R)
+        if differ.size:
+            first = dataset.date_R[differ[0]]
+            findings.append(f"{symbol}: {differ.size:,} labels, first {first}, are not the task's")
+        if short.size:
+            first = dataset.date_R[short[0]]
             findings.append(
-                f"{symbol}: {int(differ.sum()):,} labels, first {first}, are not the task's"
-            )
-        if short.any():
-            first = part["date"][int(short.argmax())]
-            findings.append(
-                f"{symbol}: {int(short.sum()):,} labels, first {first}, count later bars than is "
+                f"{symbol}: {short.size:,} labels, first {first}, count later bars than is "
                 "recorded, so the purge cannot know them"
             )
-        findings += _reads_further(part, dataset.task, evidence.seed)
-        offset += part.height
+    findings += _reads_further(parts, dataset.task, groups, evidence.seed)
     return CheckOutcome(
         "labels",
         f"{target_R.size:,} labels recomputed from prices: {dataset.timeline}"
@@ -55,11 +59,46 @@ def examine_labels(evidence: Evidence) -> CheckOutcome:
     )
 
 
-def _reads_further(part: pl.DataFrame, task: TaskConfig, seed: int) -> list[str]:
+def _reads_further(
+    parts: list[pl.DataFrame], task: TaskConfig, groups: Mapping[str, str] | None, seed: int
+) -> list[str]:
     """Compare labels with those of bars that end where the last of them says that it ends.
 
     A label that looks further than it says would escape the purge.
     """
+    if task.is_cross_sectional:
+        return _section_reads_further(parts, task, groups, seed)
+    return [found for part in parts for found in _symbol_reads_further(part, task, seed)]
+
+
+def _section_reads_further(
+    parts: list[pl.DataFrame], task: TaskConfig, groups: Mapping[str, str] | None, seed: int
+) -> list[str]:
+    """Take away all bars of the panel after the day on which some labels are known."""
+    whole = stacked_labels(parts, task, groups, control=False)
+    rows = pl.concat([part.select("date", "symbol") for part in parts])
+    until_R = rows["date"].to_numpy()[whole.reach_R]
+    table = rows.with_columns(target=pl.Series(whole.target_R), until=pl.Series(until_R))
+    labelled = np.flatnonzero(np.isfinite(whole.target_R))
+    for row in np.random.default_rng(seed).choice(labelled, _SECTION_CUTS):
+        end = rows["date"].to_numpy()[whole.reach_R[row]]
+        short = [part.filter(pl.col("date") <= end) for part in parts]
+        short = [part for part in short if part.height]
+        cut = stacked_labels(short, task, groups, control=False)
+        again = pl.concat([part.select("date", "symbol") for part in short])
+        both = table.filter(pl.col("until") <= end, pl.col("target").is_finite()).join(
+            again.with_columns(again=pl.Series(cut.target_R)), on=("date", "symbol"), how="left"
+        )
+        moved = both.filter(pl.col("target").ne_missing(pl.col("again")))
+        if moved.height:
+            return [
+                f"{moved['symbol'][0]}: the label of {moved['date'][0]} changes when the bars "
+                f"after {end} are taken away; it says that it is known on {moved['until'][0]}"
+            ]
+    return []
+
+
+def _symbol_reads_further(part: pl.DataFrame, task: TaskConfig, seed: int) -> list[str]:
     whole_R, reach = label(part, task).target_R, task_reach(task)
     last = part.height - reach - 1
     rows = np.unique(np.random.default_rng(seed).integers(0, max(last, 1), _CUTS))

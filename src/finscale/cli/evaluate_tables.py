@@ -10,6 +10,7 @@ from finscale.cli.evaluate_cells import (
     p_value_cell,
     print_table,
 )
+from finscale.cli.evaluate_section import print_section
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,6 +33,7 @@ def print_judgement(judgement: Judgement, terminal: Console, *, quiet: bool) -> 
     _print_skill(judgement, terminal)
     if quiet:
         return
+    print_section(judgement, terminal)
     _print_groups(judgement, terminal)
     if judgement.evaluation.target.is_event:
         _print_sweep(evaluation, terminal)

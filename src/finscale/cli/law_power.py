@@ -24,6 +24,13 @@ def power(
     noise: Annotated[
         float, typer.Option(help="Standard deviation over seeds of a run's mean loss, nats.")
     ] = 0.001,
+    symbols: Annotated[
+        int, typer.Option(min=1, help="Symbols that each day decides on: a panel.")
+    ] = 1,
+    label_correlation: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Correlation of two symbols' labels of one day."),
+    ] = 1.0,
     exponent: Annotated[float, typer.Option(help="Exponent of the law looked for.")] = 0.3,
     sesoi: Annotated[float, typer.Option(help="Smallest effect of interest, nats.")] = 0.005,
     level: Level = 0.05,
@@ -31,24 +38,30 @@ def power(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Show how probable each verdict is, and the smallest gain that the study would see."""
+    """Show how probable each verdict is, and the smallest gain that the study would see.
+
+    A panel counts for N/(1+(N−1)ρ) symbols a day, ρ the correlation of the day's labels: near 0
+    where the task compares the symbols of a day (outperform), .3 where it asks for a rise.
+    """
+    from finscale.evaluation.score_power import effective_days
     from finscale.scaling.verdict_power import StudyDesign, study_power
 
+    counted = effective_days(days, num_symbols=symbols, correlation=label_correlation)
     design = StudyDesign(
         sizes=_sizes(sizes),
         num_seeds=seeds,
-        num_days=days,
+        num_days=round(counted),
         base_rate=base_rate,
         correlation=correlation,
         auc=auc,
-        seed_noise=noise,
+        seed_noise=noise / math.sqrt(counted / days),
         exponent=exponent,
         sesoi=sesoi,
         level=level,
     )
     found = study_power(design, num_replicates=replicates, seed=seed)
     if as_json:
-        print_json(found.to_dict())
+        print_json({**found.to_dict(), "effective_symbols": counted / days})
         return
     from finscale.scaling.decision import VERDICTS
     from finscale.scaling.digits import number
@@ -60,6 +73,11 @@ def power(
     table = plain_table(("true gain", *VERDICTS, "sees a fall"), rows, left=())
     terminal = console()
     terminal.print(table)
+    if symbols > 1:
+        terminal.print(
+            f"{symbols} symbols, {counted / days:.1f} effective: N/(1+(N−1)ρ); the luck of seeds "
+            "shrinks with them."
+        )
     law = (
         f"and a law, exponent and all, of {number(found.smallest_law)} nats"
         if math.isfinite(found.smallest_law)

@@ -228,6 +228,8 @@ def _power_lines(found: StudyPlan) -> list[str]:
         f"assumed: {power.assumed}",
         f"power  a gain of {_short(power.smallest_fall)} over the whole range would be seen, {law}",
     ]
+    if power.panel:
+        lines.append(f"       {power.panel}")
     if power.smallest_fall <= power.sesoi:
         return [*lines, f"       your SESOI of {power.sesoi:g} lies within what it sees"]
     ways = []

@@ -10,11 +10,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from finscale.config.base import Section, label, placement
-from finscale.config.names import TASK_KINDS, TaskKind, TaskName, TierName
+from finscale.config.names import CROSS_SECTIONAL, TASK_KINDS, TaskKind, TaskName, TierName
 from finscale.config.quantities import Seed
 from finscale.errors import ConfigError
 
 InputsName = Literal["level", "relative", "both"]
+CrossSectionName = Literal["none", "ranks", "market", "both"]
 Timescale = Literal["daily", "2d", "3d", "5d", "weekly", "2wk", "monthly", "daily+multi"]
 
 
@@ -40,6 +41,11 @@ class DataConfig(Section):
     mean and deviation. relative: the same relative to the close or to their own past (``rel_*``),
     comparable across levels and symbols, not normalised again; chosen on validation. Or both. A
     model's linear path reads the relative columns of the last row whatever the windows hold."""
+    cross_section: CrossSectionName = "none"
+    """What the relative columns tell of the other symbols of the day (``xs_*``). ranks: each is
+    replaced by its rank among the day's members, from -.5 to .5. market: beside them stand the
+    market's return and dispersion, the symbol's beta and residual volatility, and its group's
+    returns. Or both."""
     context_length: Annotated[int, Field(ge=2)] = 80
     """L: rows that a window sees, the decision row included."""
     version: str | None = None
@@ -50,6 +56,15 @@ class DataConfig(Section):
     """Read rows from a file while training instead of holding them all in memory; ``auto`` does so
     when they would take more than half of the free memory. The results are the same bits.
     Baselines always hold their rows."""
+
+    @model_validator(mode="after")
+    def _in_memory(self) -> DataConfig:
+        if self.cross_section != "none" and self.memory_map is True:
+            raise ValueError(
+                f"cross_section {self.cross_section} compares all rows of a day, which memory_map "
+                "leaves on disk: take memory_map: false or auto"
+            )
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -102,11 +117,20 @@ class TaskConfig(Section):
 
     name: TaskName = "threshold_1pct"
     """direction: does the close rise? threshold: is a rise of that many per cent reached?
-    regression: the log return."""
+    regression: the log return. Across the members of a panel: outperform, is the return above the
+    day's median? top_fifth: is it in the day's top fifth? rank: the normal score of its rank of
+    the day. residual: the log return less beta times the market's."""
     horizon: Annotated[int, Field(ge=1)] = 1
     """H: bars ahead that the label looks at."""
     touch: Literal["high", "close"] = "high"
     """Threshold tasks: the price of t+1 … t+H that must reach the threshold."""
+    neutral: Literal["none", "group"] = "none"
+    """Tasks across the section: compare with all members of the day, or with those of the symbol's
+    own group (its sector, say)."""
+    min_members: Annotated[int, Field(ge=2)] = 10
+    """Tasks across the section: a day with fewer members has no label."""
+    beta_days: Annotated[int, Field(ge=20)] = 120
+    """residual: sessions up to t over which beta is measured."""
     control: Literal["none", "permuted", "planted"] = "none"
     """Labels whose relation to the window is known: shuffled within calendar quarters, or drawn
     from a known function of the last 21 bars."""
@@ -119,6 +143,11 @@ class TaskConfig(Section):
     def kind(self) -> TaskKind:
         """Whether the target is a class or a number."""
         return TASK_KINDS[self.name]
+
+    @property
+    def is_cross_sectional(self) -> bool:
+        """Whether the label compares the symbols of one day."""
+        return self.name in CROSS_SECTIONAL
 
 
 class SplitConfig(Section):

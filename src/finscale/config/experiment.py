@@ -79,6 +79,13 @@ class ExperimentConfig(Section):
         if self.task.control == "none":
             for name in ("control", "control_seed", "control_strength"):
                 del content["task"][name]
+        if not self.task.is_cross_sectional:
+            for name in ("neutral", "min_members", "beta_days"):
+                del content["task"][name]
+        elif self.task.name != "residual":
+            del content["task"]["beta_days"]
+        if self.data.cross_section == "none":
+            del content["data"]["cross_section"]
         return content
 
     def placement(self) -> dict[str, Any]:

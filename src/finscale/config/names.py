@@ -35,8 +35,14 @@ TASK_KINDS: dict[str, TaskKind] = {
     "direction": "classification",
     **{f"threshold_{percent}pct": "classification" for percent in ("0.5", "1", "2", "3", "5")},
     "regression": "regression",
+    "outperform": "classification",
+    "top_fifth": "classification",
+    "rank": "regression",
+    "residual": "regression",
 }
 TASK_NAMES = Names("task", TASK_KINDS)
+#: Tasks whose label compares the symbols of one day: they need a panel.
+CROSS_SECTIONAL = {"outperform", "top_fifth", "rank", "residual"}
 
 
 @dataclass(frozen=True)

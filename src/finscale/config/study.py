@@ -14,7 +14,13 @@ from finscale.config.families import check_families, family_names, family_sectio
 from finscale.config.losses import target_name
 from finscale.config.model import AnyModel, BaselineConfig, NetworkConfig
 from finscale.config.names import AxisName
-from finscale.config.outcomes import OUTCOMES, CostsConfig, OutcomeName, check_outcome
+from finscale.config.outcomes import (
+    LEAST_SYMBOLS,
+    OUTCOMES,
+    CostsConfig,
+    OutcomeName,
+    check_outcome,
+)
 from finscale.config.quantities import Seed
 from finscale.config.tracking import TrackingConfig
 
@@ -190,6 +196,12 @@ class StudyConfig(Section):
         check_outcome(self.outcome, target_name(self.experiment))
         if self.outcome == "sharpe" and not self.experiment.data.timescale.startswith("daily"):
             raise ValueError("outcome sharpe counts 252 bars a year: take data.timescale daily")
+        if self.outcome == "ic" and len(self.experiment.data.symbols) < LEAST_SYMBOLS:
+            raise ValueError(
+                f"outcome ic ranks a day's symbols, {LEAST_SYMBOLS} or more, and "
+                f"experiment.data names {len(self.experiment.data.symbols)}: name a universe "
+                "(experiment.data.universe: us20), or take outcome loss"
+            )
         self._check_assets()
         self._check_folds()
         self._check_shares()
@@ -276,6 +288,7 @@ def _sesoi(known: dict[str, Any]) -> float:
     """Return the smallest effect of interest of a file that names none."""
     if not {"experiment", "outcome"} <= set(known):
         return 1.0  # one of them is wrong already, and said to be
-    sesoi = OUTCOMES[known["outcome"]].sesoi
+    rule, experiment = OUTCOMES[known["outcome"]], known["experiment"]
     # a task that the outcome does not fit is refused by the whole study's check
-    return sesoi.get(target_name(known["experiment"]), 1.0)
+    own = rule.sesoi.get(target_name(experiment), 1.0)
+    return rule.across.get(experiment.task.name, own)

@@ -20,6 +20,7 @@ _HOMES = {
     "resample": ".timescales",
     "Labels": ".targets",
     "label": ".targets",
+    "stacked_labels": ".panel_labels",
     "Split": ".splits",
     "FinancialDataset": ".windows",
 }

@@ -104,16 +104,16 @@ def optimum(frame: pl.DataFrame, task: TaskConfig) -> Floats:
 def _planted(frame: pl.DataFrame, real_R: Floats, task: TaskConfig) -> Floats:
     best_R = optimum(frame, task)
     if task.kind == "classification":
-        drawn_R = _draws(frame, task, "random") < 1 / (1 + np.exp(-best_R))
+        drawn_R = draws(frame, task, "random") < 1 / (1 + np.exp(-best_R))
         target_R = drawn_R.astype(np.float64)
     else:
         noise = float(np.nanstd(real_R)) / math.hypot(1.0, task.control_strength)
-        target_R = best_R + noise * _draws(frame, task, "standard_normal")
+        target_R = best_R + noise * draws(frame, task, "standard_normal")
     return np.where(np.isfinite(real_R), target_R, np.nan)
 
 
 def _permuted(frame: pl.DataFrame, real_R: Floats, task: TaskConfig) -> Floats:
-    order_R = _draws(frame, task, "random")
+    order_R = draws(frame, task, "random")
     labelled = np.flatnonzero(np.isfinite(real_R))
     quarter = quarters(frame["date"].to_numpy().astype("datetime64[D]"))[labelled]
     target_R = real_R.copy()
@@ -122,7 +122,7 @@ def _permuted(frame: pl.DataFrame, real_R: Floats, task: TaskConfig) -> Floats:
     return target_R
 
 
-def _draws(frame: pl.DataFrame, task: TaskConfig, law: str) -> Floats:
+def draws(frame: pl.DataFrame, task: TaskConfig, law: str) -> Floats:
     """Return a draw for each row; it belongs to its symbol and day, whatever rows come before."""
     symbol = zlib.crc32(str(frame["symbol"][0]).encode())
     rng = np.random.default_rng([task.control_seed, symbol])

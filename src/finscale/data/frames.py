@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from finscale.config import TaskConfig
 from finscale.config.data import InputsName
+from finscale.data.cross_section import MEMBER as MEMBER
+from finscale.data.section_features import ACROSS
 from finscale.data.targets import task_reach
 from finscale.errors import DataError, did_you_mean
 
@@ -21,8 +23,6 @@ RELATIVE = "rel_"
 
 #: Columns of bars.
 BARS = ("open", "high", "low", "close", "volume")
-#: Boolean: whether the symbol belongs to the universe on the row's day. Absent, all rows do.
-MEMBER = "member"
 
 #: Float32 numbers in a cache line.
 _TILE = 16
@@ -135,7 +135,7 @@ def level_names(columns: Sequence[str]) -> tuple[str, ...]:
     hidden = {*KEYS, MEMBER}
     if any(name.startswith(RELATIVE) for name in columns):
         hidden |= {name for name in BARS if RELATIVE + name not in known}
-    return tuple(c for c in columns if c not in hidden and not c.startswith(RELATIVE))
+    return tuple(c for c in columns if c not in hidden and not c.startswith((RELATIVE, ACROSS)))
 
 
 def relative_names(columns: Sequence[str]) -> tuple[str, ...]:

@@ -14,11 +14,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from finscale.config.data import InputsName
+from finscale.config.data import DataConfig, InputsName
 from finscale.data.manifest import ManifestEntry
 from finscale.files import atomic_path
 
@@ -39,7 +40,24 @@ def rows_file(folder: Path, entries: Iterable[ManifestEntry], inputs: InputsName
     return folder / ".rows" / f"{key.hexdigest()[:32]}.f32"
 
 
-def too_large(num_numbers: int) -> bool:
+def is_mapped(data: DataConfig, folder: Path, entries: Sequence[ManifestEntry]) -> bool:
+    """Tell whether a config's rows are read from a file: where it says so, or memory is short.
+
+    Rows whose columns compare the symbols of a day lie in memory.
+    """
+    if data.cross_section != "none":
+        return False
+    if data.memory_map != "auto":
+        return data.memory_map
+    file = folder / entries[0].path
+    # a file that is missing is reported where it is read
+    num_columns = 0
+    if file.exists():
+        num_columns = len(pl.scan_parquet(file, glob=False).collect_schema())
+    return _too_large(num_columns * sum(entry.rows for entry in entries))
+
+
+def _too_large(num_numbers: int) -> bool:
     """Tell whether this many numbers would leave too little memory for training."""
     import psutil
 

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from finscale.config import TaskConfig
-from finscale.data.frames import MEMBER
 from finscale.data.manifest import ManifestEntry
 from finscale.data.targets import Labels
 from finscale.errors import DataError
@@ -20,7 +19,7 @@ from finscale.errors import DataError
 
 def stack(
     parts: Sequence[pl.DataFrame],
-    labels: Sequence[Labels],
+    labels: Labels,
     rows_RF: Tensor,
     names: tuple[str, ...],
     context_length: int,
@@ -44,25 +43,22 @@ def stack(
     heights = np.array([part.height for part in parts])
     symbol_R = np.repeat(np.arange(len(parts), dtype=np.int64), heights)
     first_R = (np.cumsum(heights) - heights)[symbol_R]  # first row of the row's symbol
-    target_R = np.concatenate([part.target_R for part in labels])
     frame = pl.concat(parts, how="vertical", rechunk=False)
-    if MEMBER in frame.columns:
-        target_R[~frame[MEMBER].to_numpy()] = np.nan
     age_R = np.arange(symbol_R.size) - first_R
     return {
         "frame": frame,
         "features": names,
         "rows_RF": rows_RF,
-        "target_R": torch.from_numpy(target_R),
-        "reach_R": np.concatenate([part.reach_R for part in labels]) + first_R,
+        "target_R": torch.from_numpy(labels.target_R),
+        "reach_R": labels.reach_R,
         "date_R": frame["date"].to_numpy().astype("datetime64[D]"),
         "symbol_R": symbol_R,
         "symbols": symbols,
         "groups": None if groups is None else tuple(groups.get(one, "") for one in symbols),
-        "ends_W": np.flatnonzero((age_R >= context_length - 1) & np.isfinite(target_R)),
+        "ends_W": np.flatnonzero((age_R >= context_length - 1) & np.isfinite(labels.target_R)),
         "context_length": context_length,
         "task": task,
-        "timeline": labels[0].timeline,
+        "timeline": labels.timeline,
         "scale_F": np.ones(len(names)),
         "entries": tuple(entries),
     }

@@ -2,7 +2,8 @@
 
 A task is an entry of ``TASKS``; adding one is adding an entry. It declares the columns that it
 reads and how far ahead it looks: purge, embargo and the audit of labels follow from that. Labels
-are computed in float64 on the adjusted bars of one symbol.
+are computed in float64 on the adjusted bars of one symbol, or, where the task compares the symbols
+of a day, on those of all (``finscale.data.section_tasks``).
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from finscale.config import TaskConfig
-from finscale.config.names import TASK_KINDS, TASK_NAMES, TaskKind
+from finscale.config.names import CROSS_SECTIONAL, TASK_KINDS, TASK_NAMES, TaskKind
+from finscale.data.cross_section import CrossSection
+from finscale.data.section_tasks import in_top_fifth, outperforms, rank_scores, residuals
 from finscale.errors import DataError
 from finscale.registry import Registry
 
@@ -37,14 +40,17 @@ class Labels:
 #: Columns that a task may read: adjusted prices, and the volume.
 COLUMNS = ("open", "high", "low", "close", "volume")
 
+#: The panel, each member's log return over H [T, S] and the config → labels [T, S].
+SectionLabel = Callable[[CrossSection, NDArray[np.float64], TaskConfig], NDArray[np.float64]]
+
 
 @dataclass(frozen=True)
 class Task:
     """One question about the bars after t, asked at the close of t."""
 
-    label: Callable[[Prices, TaskConfig], NDArray[np.float64]]
+    label: Callable[[Prices, TaskConfig], NDArray[np.float64]] | None
     """``label(prices, task)``: one symbol's ``inputs`` by name, float64 [R] each, and the config →
-    the labels of the first R − reach rows."""
+    the labels of the first R − reach rows. None where ``section`` makes them."""
     words: Callable[[TaskConfig], str]
     """The question, naming the first and the last price that count."""
     inputs: tuple[str, ...]
@@ -58,6 +64,10 @@ class Task:
     title: Callable[[TaskConfig], str] | None = None
     """What is forecast, for a report's heading: "return over the next bar"; its name when
     absent."""
+    section: SectionLabel | None = None
+    """``section(section, return_TS, task)``, of a task that compares the symbols of a day: the
+    panel, each member's log return over H (NaN where it has none) and the config → labels [T, S].
+    Which days have one, and when it is known, is the same for all such tasks."""
 
 
 def _admit(name: str, task: Task) -> None:
@@ -67,8 +77,14 @@ def _admit(name: str, task: Task) -> None:
             f"task {name!r} reads {', '.join(unknown) or 'nothing'}; inputs are some of "
             + ", ".join(COLUMNS)
         )
+    if (task.label is None) == (task.section is None):
+        raise ValueError(f"task {name!r} makes its labels by label or by section, one of the two")
+    if task.section is not None and task.inputs != ("close",):
+        raise ValueError(f"task {name!r} compares closes: its inputs are ('close',)")
     TASK_NAMES.add(name)
     TASK_KINDS[name] = task.kind
+    if task.section is not None:
+        CROSS_SECTIONAL.add(name)
 
 
 TASKS: Registry[Task] = Registry("task", added=_admit)
@@ -87,8 +103,8 @@ def label(frame: pl.DataFrame, task: TaskConfig) -> Labels:
     Raises
     ------
     DataError
-        If the bars lack what the task reads, a price is not positive, or the task gives more or
-        fewer labels than it must.
+        If the bars lack what the task reads, a price is not positive, the task gives more or fewer
+        labels than it must, or it compares symbols and has none of one alone.
 
     Examples
     --------
@@ -99,8 +115,13 @@ def label(frame: pl.DataFrame, task: TaskConfig) -> Labels:
     [1.0, 0.0, nan]
     """
     declared, reach = TASKS[task.name], task_reach(task)
+    if declared.label is None:
+        raise DataError(
+            f"task {task.name} compares the symbols of a day: one symbol alone has no labels.",
+            hint="finscale.data.stacked_labels(parts, task) labels a panel",
+        )
     _refuse_missing(frame, task)
-    prices = {name: _prices(frame, name) for name in task_inputs(task)}
+    prices = {name: checked_prices(frame, name) for name in task_inputs(task)}
     num_rows = frame.height
     num_labelled = max(num_rows - reach, 0)
     target_R = np.full(num_rows, np.nan, dtype=np.float32)
@@ -255,7 +276,71 @@ TASKS.add(
 )
 
 
-def _prices(frame: pl.DataFrame, column: str) -> NDArray[np.float64]:
+def _section_words(what: str) -> Callable[[TaskConfig], str]:
+    def words(task: TaskConfig) -> str:
+        among = "its group" if task.neutral == "group" else "the day's members"
+        beta = f", beta of the {task.beta_days} days to t" if task.name == "residual" else ""
+        return (
+            f"{what.format(H=task.horizon, among=among)}{beta}; members without a bar then count "
+            f"at their last close, days with fewer than {task.min_members} members have no label"
+        )
+
+    return words
+
+
+_RETURN = "log(close of t+{H} / close)"
+TASKS.add(
+    "outperform",
+    Task(
+        None,
+        _section_words(f"yes if {_RETURN} > its median among {{among}}"),
+        inputs=("close",),
+        title=lambda task: f"whether {_ahead(task)} bring more than the median member's",
+        section=outperforms,
+    ),
+)
+TASKS.add(
+    "top_fifth",
+    Task(
+        None,
+        _section_words(f"yes if {_RETURN} is in the top fifth of {{among}}"),
+        inputs=("close",),
+        title=lambda task: f"whether {_ahead(task)} bring a return in the day's top fifth",
+        section=in_top_fifth,
+    ),
+)
+TASKS.add(
+    "rank",
+    Task(
+        None,
+        _section_words(f"the target is the normal score of the rank of {_RETURN} among {{among}}"),
+        inputs=("close",),
+        kind="regression",
+        title=lambda task: f"rank of the return over {_ahead(task)}",
+        section=rank_scores,
+    ),
+)
+TASKS.add(
+    "residual",
+    Task(
+        None,
+        _section_words(f"the target is {_RETURN} less beta · its mean over {{among}}"),
+        inputs=("close",),
+        kind="regression",
+        title=lambda task: f"return over {_ahead(task)} less beta times the market's",
+        section=residuals,
+    ),
+)
+
+
+def checked_prices(frame: pl.DataFrame, column: str) -> NDArray[np.float64]:
+    """Return a column that labels are made of, float64 [R].
+
+    Raises
+    ------
+    DataError
+        If a price is missing or not positive; the day is named.
+    """
     price_R = frame[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     least = 0 if column == "volume" else np.nextafter(0, 1)  # a day may have no volume
     bad = np.flatnonzero(~(np.isfinite(price_R) & (price_R >= least)))

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from finscale.calling import spoken, whole
 from finscale.config import ExperimentConfig, SplitConfig, TaskConfig
-from finscale.config.data import InputsName
+from finscale.config.data import CrossSectionName, InputsName
 from finscale.data.asked import (
     FRAMES_CALL,
     PANDAS_CALL,
@@ -28,7 +28,6 @@ from finscale.data.asked import (
     check_columns,
     polars_frames,
 )
-from finscale.data.controls import controlled_label
 from finscale.data.frames import (
     BARS,
     KEYS,
@@ -40,14 +39,15 @@ from finscale.data.frames import (
 )
 from finscale.data.gather import gather_windows
 from finscale.data.manifest import ManifestEntry
-from finscale.data.mapped import map_rows, rows_file, too_large, write_rows
+from finscale.data.mapped import is_mapped, map_rows, rows_file, write_rows
 from finscale.data.membership import universe_of, with_members
+from finscale.data.panel_labels import stacked_labels
 from finscale.data.registered import registered_entries
+from finscale.data.section_features import across, with_section
 from finscale.data.splits import Split, WindowTimes, make_splits
 from finscale.data.spread import channel_deviations, rows_seen
 from finscale.data.stacked import stack
 from finscale.data.store import DataStore
-from finscale.data.targets import Labels
 from finscale.data.torch_view import WindowDataset, windows_at
 
 
@@ -95,6 +95,8 @@ class FinancialDataset:
     """The K relative columns, which a linear path and the linear baselines read."""
     relative_RK: Tensor = field(default_factory=lambda: torch.empty(0, 0))
     """float32: the relative columns of every row, as they are."""
+    cross_section: CrossSectionName = "none"
+    """What the relative columns tell of the day's other symbols."""
     mapped: bool = False
     """Whether ``rows_RF`` is a read-only file: windows are then divided when they are gathered."""
 
@@ -108,6 +110,7 @@ class FinancialDataset:
         task: TaskConfig,
         features: Sequence[str] | None = None,
         inputs: InputsName = "level",
+        cross_section: CrossSectionName = "none",
         entries: Sequence[ManifestEntry] = (),
         groups: Mapping[str, str] | None = None,
     ) -> FinancialDataset:
@@ -128,6 +131,8 @@ class FinancialDataset:
             Channels to use; those that ``inputs`` names when absent.
         inputs : {"level", "relative", "both"}
             Bars and features as they are, the relative columns (``rel_*``), or both.
+        cross_section : {"none", "ranks", "market", "both"}
+            What relative columns tell of the day's other symbols; see ``data.section_features``.
         entries : sequence of ManifestEntry
             The registered datasets that the frames were read from.
         groups : mapping of str to str, optional
@@ -145,13 +150,16 @@ class FinancialDataset:
         relative = relative_names(frames[0].columns)
         needed = tuple(dict.fromkeys((*names, *relative)))
         parts = [prepared(frame, needed, context_length, task) for frame in frames]
-        labels = [controlled_label(part, task) for part in parts]
+        labels = stacked_labels(parts, task, groups)
+        parts = with_section(parts, needed, cross_section, groups)
+        names, relative = (across(n, cross_section, parts[0]) for n in (names, relative))
         rows_RF, relative_RK = (
             torch.from_numpy(stacked_array(parts, part)) for part in (names, relative)
         )
         about = stack(parts, labels, rows_RF, names, context_length, task, entries, groups)
-        stacked = cls(**about)
-        return replace(stacked, relative=relative, relative_RK=relative_RK)
+        return replace(
+            cls(**about), relative=relative, relative_RK=relative_RK, cross_section=cross_section
+        )
 
     @classmethod
     @spoken(PANDAS_CALL)
@@ -199,7 +207,6 @@ class FinancialDataset:
         FinscaleError. Each frame is let go before the next is asked for.
         """
         parts: list[pl.DataFrame] = []
-        labels: list[Labels] = []
         names: tuple[str, ...] = ()
         relative: tuple[str, ...] = ()
 
@@ -210,7 +217,6 @@ class FinancialDataset:
                 relative = channels([frame], relative or relative_names(frame.columns))
                 needed = tuple(dict.fromkeys((*names, *relative)))
                 part = prepared(frame, needed, context_length, task)
-                labels.append(controlled_label(part, task))
                 kept = (*KEYS, MEMBER, *BARS)
                 parts.append(part.select(name for name in kept if name in part.columns))
                 yield [stacked_array([part], columns) for columns in (names, relative)]
@@ -224,6 +230,7 @@ class FinancialDataset:
             map_rows(one, num_rows, len(columns))
             for one, columns in zip(paths, (names, relative), strict=True)
         )
+        labels = stacked_labels(parts, task, groups)
         about = stack(parts, labels, rows_RF, names, context_length, task, entries, groups)
         dataset = cls(**about)
         return replace(dataset, relative=relative, relative_RK=relative_RK, mapped=True)
@@ -249,18 +256,11 @@ class FinancialDataset:
             "task": config.task,
             "inputs": data.inputs,
         }
-        memory_map = data.memory_map
-        if memory_map == "auto":
-            file = store.processed.folder / entries[0].path
-            # a file that is missing is reported where it is read
-            num_columns = 0
-            if file.exists():
-                num_columns = len(pl.scan_parquet(file, glob=False).collect_schema())
-            memory_map = too_large(num_columns * sum(entry.rows for entry in entries))
-        if memory_map:
+        if is_mapped(data, store.processed.folder, entries):
             path = rows_file(store.processed.folder, entries, data.inputs)
             made = cls.memory_mapped(frames, path, entries=entries, **about)
         else:
+            about["cross_section"] = data.cross_section
             made = cls.from_frames(list(frames), entries=entries, **about)
         return made if universe is None else replace(made, membership=universe.in_words())
 

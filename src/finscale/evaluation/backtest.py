@@ -89,6 +89,27 @@ def _scaled(margin_TS: Floats, volatility_TS: Floats, strategy: Strategy) -> Flo
         return np.minimum(strategy.target_volatility / volatility_TS, strategy.most)
 
 
+def _fifths(margin_TS: Floats) -> Floats:
+    """Hold the fifth of the day's symbols with the highest margins, and be short of the lowest.
+
+    Half of equity each way, in equal parts; symbols with equal margins share a rank, and where no
+    fifth can be told from the rest nothing is held.
+    """
+    from scipy.stats import rankdata
+
+    known_TS = np.isfinite(margin_TS)
+    num_T1 = known_TS.sum(axis=1, keepdims=True)
+    rank_TS = rankdata(np.where(known_TS, margin_TS, np.inf), axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share_TS = np.where(known_TS, (rank_TS - 0.5) / num_T1, np.nan)
+        high_TS, low_TS = share_TS > 0.8, share_TS < 0.2
+        sides_TS = high_TS / high_TS.sum(axis=1, keepdims=True) - low_TS / low_TS.sum(
+            axis=1, keepdims=True
+        )
+    # symbols share the equity: an exposure is so many times the n-th part that each would have
+    return np.where(np.isfinite(sides_TS), sides_TS * num_T1 / 2, 0.0)
+
+
 #: margins, volatility known at the close, strategy -> exposure of each symbol, all (T, S).
 PositionRule = Callable[[Floats, Floats, Strategy], Floats]
 RULES: Registry[PositionRule] = Registry("position rule")
@@ -97,6 +118,7 @@ RULES.add("long_short", lambda m, v, strategy: np.where(m >= 0, 1.0, -1.0))
 RULES.add("volatility_scaled", lambda m, v, strategy: (m >= 0) * _scaled(m, v, strategy))
 #: The baseline without predictions: always long, less of it when markets are wild.
 RULES.add("volatility_timing", _scaled)
+RULES.add("fifths", lambda m, v, strategy: _fifths(m))
 RULES.add("always_long", lambda m, v, strategy: np.ones_like(m))
 
 
@@ -211,7 +233,11 @@ def follow(
 
     Long at and above the threshold that validation chose (a number: above zero), else in cash; a
     position is taken at the close that decides it and lasts as long as the label looks ahead.
+    Where the label compares the symbols of a day: long its highest fifth, short its lowest.
     """
+    if predictions.compares:
+        fifths = Strategy("fifths", holding=predictions.horizon)
+        return backtest(market, market.margins(predictions), fifths, costs, name=name)
     points = operating_points(predictions, OperatingRule())
     limits = {fold: float(probabilities(logit)) for fold, logit in points.items()}
     strategy = Strategy(holding=predictions.horizon)

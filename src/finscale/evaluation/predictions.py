@@ -49,6 +49,9 @@ class Predictions:
         Fold → mean target of its training rows: the historical mean.
     runs : tuple of str
         Ids of the runs, one a fold, where these are predictions of runs.
+    compares : bool
+        Whether the label compares the symbols of a day, so that one acts on a symbol's rank of the
+        day rather than on a threshold.
     seed : int
         Of weights and data order.
     sizes : mapping of str to float
@@ -69,6 +72,7 @@ class Predictions:
     name: str = "predictions"
     train_means: Mapping[int, float] = field(default_factory=dict)
     runs: tuple[str, ...] = ()
+    compares: bool = False
     seed: int = 0
     sizes: Mapping[str, float] = field(default_factory=dict)
     budget: Mapping[str, Any] = field(default_factory=dict)

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 from finscale.config import BaselineConfig, ExperimentConfig
 
 if TYPE_CHECKING:
-    from finscale.data import FinancialDataset, Split
+    from collections.abc import Callable
+
+    import polars as pl
+
+    from finscale.config import TaskConfig
+    from finscale.data import FinancialDataset, Labels, Split
     from finscale.models.baselines import Baseline
 
 
@@ -24,7 +29,6 @@ def fitted_baseline(config: ExperimentConfig, dataset: FinancialDataset, split: 
         Of the dataset; test is not read.
     """
     from finscale.data import label
-    from finscale.data.frames import relative_names
     from finscale.models import make_baseline
     from finscale.models.baselines import TunableBaseline
 
@@ -37,11 +41,27 @@ def fitted_baseline(config: ExperimentConfig, dataset: FinancialDataset, split: 
         context_length=dataset.context_length,
         features=dataset.features,
         seed=config.seed,
-        label=label,
-        relative=relative_names(dataset.frame.columns),
+        label=_labels_across(dataset) if config.task.is_cross_sectional else label,
+        relative=dataset.relative,
         **options,
     )
     baseline.fit(dataset.frame, split.train, dataset.targets(split.train))
     if isinstance(baseline, TunableBaseline):
         baseline.tune(dataset.frame, split.validation, dataset.targets(split.validation))
     return baseline
+
+
+def _labels_across(
+    dataset: FinancialDataset,
+) -> Callable[[pl.DataFrame, TaskConfig], Labels]:
+    """Return what labels stacked rows of the dataset's symbols, compared with one another."""
+    from finscale.data.cross_section import group_map
+    from finscale.data.panel_labels import stacked_labels
+
+    groups = group_map(dataset.symbols, dataset.groups)
+
+    def labels(frame: pl.DataFrame, task: TaskConfig) -> Labels:
+        parts = frame.partition_by("symbol", maintain_order=True)
+        return stacked_labels(parts, task, groups, control=False)
+
+    return labels

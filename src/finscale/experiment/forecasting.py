@@ -27,6 +27,7 @@ from finscale.experiment.input_warnings import BeyondTraining, beyond_training, 
 if TYPE_CHECKING:
     import datetime as dt
 
+    from finscale.config import ExperimentConfig
     from finscale.experiment.new_bars import NewBars
     from finscale.experiment.trained_run import TrainedRun
 
@@ -133,8 +134,7 @@ def forecast(
     members = [_member(run, calibration if is_event else "none", notes) for run in runs]
     known = _known(members)
     parts, found = [], dict[str, BeyondTraining | None]()
-    for one in bars:
-        rows = one.rows(config.data.tier, config.data.timescale)
+    for one, rows in zip(bars, _rows(bars, config), strict=True):
         num_rows = _num_predicted(runs, one, rows, last, notes)
         beyond = found[one.symbol] = beyond_training(latest, rows, num_rows)
         counts = [None] * num_rows if beyond is None else beyond.counts.tolist()
@@ -157,10 +157,41 @@ def forecast(
     return Forecasts(table, tuple(dict.fromkeys(notes)), question_words(config), label, facts)
 
 
+def _rows(bars: Sequence[NewBars], config: ExperimentConfig) -> list[pl.DataFrame]:
+    """Return each symbol's rows, compared with one another where the model reads that.
+
+    Raises
+    ------
+    DataError
+        If they are to be compared, and are not those that the model was trained beside.
+    """
+    data = config.data
+    rows = [one.rows(data.tier, data.timescale) for one in bars]
+    if data.cross_section == "none":
+        return rows
+    from finscale.data.frames import relative_names
+    from finscale.data.membership import universe_of, with_members
+    from finscale.data.section_features import with_section
+
+    missing = sorted(set(data.symbols) - {one.symbol for one in bars})
+    if missing:
+        raise DataError(
+            f"the run reads every day's {len(data.symbols)} symbols beside one another "
+            f"(data.cross_section: {data.cross_section}), and {len(missing)} have no bars here, "
+            f"first {missing[0]}.",
+            hint="predict on the store's bars of all of them, without --symbol or --file; or give "
+            "a frame that holds all",
+        )
+    universe = universe_of(data, data.root)
+    rows = [with_members(part, universe) for part in rows]
+    groups = universe.groups if universe is not None else None
+    return with_section(rows, relative_names(rows[0].columns), data.cross_section, groups)
+
+
 def _same_question(runs: Sequence[TrainedRun]) -> None:
     """Refuse runs whose predictions have no common mean."""
     for run in runs[1:]:
-        for what in ("task", "data.tier", "data.timescale"):
+        for what in ("task", "data.tier", "data.timescale", "data.cross_section"):
             one, other = (_setting(each, what) for each in (runs[0], run))
             if one != other or quantile_levels(run.config) != quantile_levels(runs[0].config):
                 raise DataError(

@@ -177,6 +177,7 @@ def trained_dataset(run: Run, data: DataStore) -> tuple[FinancialDataset, Split]
         context_length=config.data.context_length,
         task=config.task,
         inputs=config.data.inputs,
+        cross_section=config.data.cross_section,
         entries=entries,
         groups=universe.groups if universe is not None else None,
     )

@@ -150,8 +150,13 @@ def prove_all(
     *,
     cuts: Sequence[int] | None = None,
     seed: int = 0,
+    changes: Mapping[str, Change] | None = None,
 ) -> list[CausalityReport]:
-    """Prove several features on the same changed bars; see :func:`prove_causality`."""
+    """Prove several features on the same changed bars; see :func:`prove_causality`.
+
+    ``changes`` are the ways in which the future is changed; those of ``CHANGES`` when absent.
+    """
+    changes = CHANGES if changes is None else changes
     rng = np.random.default_rng(seed)
     rows = tuple(cuts) if cuts is not None else _telling_cuts(bars, rng)
     if not rows or min(rows) < 0 or max(rows) > bars.height - 2:
@@ -166,11 +171,11 @@ def prove_all(
         if _first_difference(first[name], _values(compute, again, name)) is not None:
             raise DataError(f"{name} gives different values for the same bars.", hint="seed it")
     trials = [_Trial(name, functions[name], bars, value_R) for name, value_R in first.items()]
-    for cut, change, changed_bars in _changed_futures(bars, rows, rng):
+    for cut, change, changed_bars in _changed_futures(bars, rows, rng, changes):
         for trial in trials:
             trial.compare(cut, change, changed_bars)
     return [
-        CausalityReport(t.name, bars.height, rows, tuple(CHANGES), t.num_compared, t.leak)
+        CausalityReport(t.name, bars.height, rows, tuple(changes), t.num_compared, t.leak)
         for t in trials
     ]
 
@@ -297,13 +302,16 @@ def _odd_rows(bars: pl.DataFrame) -> Iterator[NDArray[np.int64]]:
 
 
 def _changed_futures(
-    bars: pl.DataFrame, cuts: Sequence[int], rng: np.random.Generator
+    bars: pl.DataFrame,
+    cuts: Sequence[int],
+    rng: np.random.Generator,
+    changes: Mapping[str, Change],
 ) -> Iterator[tuple[int, str, pl.DataFrame]]:
     floating = bars.with_columns(pl.selectors.numeric().cast(pl.Float64))
     for cut in cuts:
         # the past keeps its types; integers come back from the future as they went
         past, future = bars[: cut + 1], floating[cut + 1 :]
-        for name, change in CHANGES.items():
+        for name, change in changes.items():
             changed = change(future, rng)
             yield cut, name, pl.concat([past, changed.cast(bars.schema)], rechunk=True)
 

@@ -111,6 +111,15 @@ class JudgedWindows:
         return Market.of(self._bars)
 
     @cached_property
+    def groups(self) -> dict[str, str] | None:
+        """Each symbol's group, where the run's universe has groups."""
+        from finscale.data.membership import universe_of
+
+        store = self._bench.data or DataStore(self.config.data.root)
+        universe = universe_of(self.config.data, store.root)
+        return universe.groups if universe is not None else None
+
+    @cached_property
     def volatility(self) -> pl.DataFrame:
         """EWMA volatility of close-to-close returns known at each close (λ = .94)."""
         squares = pl.col("close").log().diff() ** 2

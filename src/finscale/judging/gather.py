@@ -54,6 +54,7 @@ def predictions_of(
         name=model_name(config),
         train_means={run.config.split.fold: run.info["windows"]["train_mean"] for run in runs},
         runs=tuple(run.id for run in runs),
+        compares=config.task.is_cross_sectional,
         seed=config.seed,
         sizes=sizes or {},
         budget=budget or {},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
@@ -25,8 +25,13 @@ from finscale.judging.bench import Bench, across_folds
 from finscale.judging.claims import Claims, Known
 from finscale.judging.gather import model_name, predictions_of
 from finscale.judging.scoring import judgeable, rates_of
+from finscale.judging.section import (
+    effective_table,
+    section_table,
+    symbol_table,
+    symbols_yardstick,
+)
 from finscale.judging.tables import (
-    STRATEGIES,
     Options,
     backtest_table,
     baseline_table,
@@ -34,6 +39,7 @@ from finscale.judging.tables import (
     coverage_table,
     power_of_test,
     reliability,
+    strategies,
 )
 from finscale.runs import Run, RunStore
 
@@ -98,6 +104,11 @@ class Judgement:
         What could not be computed, and why.
     rates : tuple of float or None
         Share of yes in train and on the test days, where an event is predicted.
+    section, effective, symbols : polars.DataFrame
+        Of a panel: what forecasts tell of a day's symbols, for how many symbols a day counts, and
+        losses by symbol and group; see ``finscale.judging.section``. Empty of one symbol.
+    symbols_over : str
+        The baseline over which ``symbols`` has gains; empty where there is none.
     """
 
     id: str
@@ -113,6 +124,10 @@ class Judgement:
     num_trials: int
     notes: tuple[str, ...] = ()
     rates: tuple[float, float] | None = None
+    section: pl.DataFrame = field(default_factory=pl.DataFrame)
+    effective: pl.DataFrame = field(default_factory=pl.DataFrame)
+    symbols: pl.DataFrame = field(default_factory=pl.DataFrame)
+    symbols_over: str = ""
 
     @property
     def claims(self) -> Claims:
@@ -145,6 +160,7 @@ class Judgement:
             "evaluation": self.evaluation.to_json(),
             "num_trials": self.num_trials,
             "notes": list(self.notes),
+            "symbols_over": self.symbols_over,
             "claims": {name: self.claims.standing(name) for name in self.claims.gains},
             **tables,
         }
@@ -279,8 +295,12 @@ def _judge(
     coverage = pl.DataFrame()
     with _noted(notes):
         coverage = coverage_table(predictions)
+    progress("symbols")
+    level = options.level
+    over = symbols_yardstick(references, evaluation)
+    section = section_table(predictions, market, level=level)
     progress("backtest")
-    num_trials = windows.num_runs * len(STRATEGIES)
+    num_trials = windows.num_runs * len(strategies(market))
     return Judgement(
         id=model_id(runs),
         title=model_title(runs),
@@ -297,6 +317,10 @@ def _judge(
         num_trials=num_trials,
         notes=tuple(notes),
         rates=rates_of(predictions),
+        section=section,
+        effective=effective_table(predictions),
+        symbols=symbol_table(predictions, references.get(over), over, windows.groups, level=level),
+        symbols_over=over,
     )
 
 

@@ -34,10 +34,13 @@ from finscale.evaluation.performance import (
 from finscale.evaluation.predictions import Predictions, aligned
 from finscale.evaluation.score_power import power_table, same_day_correlation, smallest_difference
 from finscale.evaluation.scores import log_losses
+from finscale.evaluation.section import LEAST
 from finscale.judging.claims import Known, known_by_baselines, settled
 
 #: Strategies that are shown; each counts as a trial.
 STRATEGIES = ("long_flat", "long_short", "volatility_scaled")
+#: Of a panel also: long the highest fifth of the day's forecasts, short the lowest.
+PANEL_STRATEGIES = (*STRATEGIES, "fifths")
 
 #: What a baseline knows beyond the base rate.
 _KNOWS = {
@@ -223,6 +226,11 @@ class Benchmarks:
         return cls(results, lines)
 
 
+def strategies(market: Market) -> tuple[str, ...]:
+    """Return the strategies that are shown of a market."""
+    return PANEL_STRATEGIES if len(market.symbols) >= LEAST else STRATEGIES
+
+
 def backtest_table(
     predictions: Predictions,
     market: Market,
@@ -235,7 +243,7 @@ def backtest_table(
     # without thresholds: long where an event is likelier than not, or a return positive
     margin_TS = market.margins(predictions, evaluation.thresholds or 0.5)
     lines = []
-    for rule in STRATEGIES:
+    for rule in strategies(market):
         strategy = Strategy(rule, entry=options.entry, holding=evaluation.overlap)
         result = backtest(market, margin_TS, strategy, options.costs)
         lines.append(_backtest_line(result, benchmarks.results, num_trials, options))

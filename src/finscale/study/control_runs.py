@@ -11,7 +11,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from finscale.config.study import expected
-from finscale.data.controls import optimum, quarters
+from finscale.data.controls import quarters
+from finscale.data.cross_section import group_map
+from finscale.data.panel_labels import stacked_optimum
 from finscale.errors import FinscaleError
 from finscale.evaluation.bootstrap import mean_interval
 from finscale.evaluation.predictions import Predictions
@@ -122,10 +124,11 @@ def _judge_planted(study: Study, level: float) -> tuple[str, bool, dict[str, Any
 def _with_optimum(predictions: pl.DataFrame, study: Study) -> pl.DataFrame:
     """Return the same rows with the best possible predictions for them."""
     prepared = study.plan[0].prepared
-    optima = pl.concat(
-        part.select("date", "symbol", best=pl.Series(optimum(part, prepared.config.task)))
-        for part in prepared.dataset.frame.partition_by("symbol", maintain_order=True)
-    )
+    dataset = prepared.dataset
+    parts = dataset.frame.partition_by("symbol", maintain_order=True)
+    groups = group_map(dataset.symbols, dataset.groups)
+    best_R = stacked_optimum(parts, prepared.config.task, groups)
+    optima = dataset.frame.select("date", "symbol", best=pl.Series(best_R))
     joined = predictions.join(optima, on=["date", "symbol"], how="left", maintain_order="left")
     return joined.with_columns(logit="best").drop("best")
 

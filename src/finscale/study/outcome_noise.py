@@ -17,7 +17,7 @@ from finscale.scaling import StudyDesign
 #: Correlation of what two sizes predict, and of what two strategies earn that follow them.
 _SCORES, _RETURNS = 0.9, 0.8
 #: Standard deviation over seeds: of an AUC, an R² and a Sharpe ratio; a loss's is the design's own.
-_SEEDS_AUC, _SEEDS_R2, _SEEDS_SHARPE = 0.002, 0.001, 0.1
+_SEEDS_AUC, _SEEDS_R2, _SEEDS_SHARPE, _SEEDS_IC = 0.002, 0.001, 0.1, 0.001
 #: The R² that daily returns are expected to allow.
 _EXPECTED_R2 = 0.005
 #: Days over which Hanley and McNeil's variance is taken; any large number gives the same a day.
@@ -66,6 +66,15 @@ def r2_noise(base_rate: float, auc: float) -> OutcomeNoise:
         f"{_SEEDS_R2:g}"
     )
     return OutcomeNoise(4 * _EXPECTED_R2 * (1 - _SCORES), _SEEDS_R2, 0.5, assumed)
+
+
+def ic_noise(base_rate: float, auc: float) -> OutcomeNoise:
+    """Return the noise of a rank correlation of one symbol a day: 1, to be shared by the symbols.
+
+    Of N independent symbols a day's Spearman correlation varies by 1 / (N − 1) where there is none.
+    """
+    assumed = f"ranks of two sizes correlated {_SCORES:g}, rank ICs of seeds spread {_SEEDS_IC:g}"
+    return OutcomeNoise(1 - _SCORES, _SEEDS_IC, 0.5, assumed)
 
 
 def sharpe_noise(base_rate: float, auc: float) -> OutcomeNoise:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
@@ -25,10 +26,18 @@ from finscale.evaluation.influence import auc_by_day, r2_by_day, sharpe_by_day
 from finscale.evaluation.losses import squared_errors
 from finscale.evaluation.market import Market
 from finscale.evaluation.predictions import Predictions
+from finscale.evaluation.section import LEAST, PanelForecasts, rank_correlations
 from finscale.evaluation.targets import Target, target_of
 from finscale.registry import Registry
 from finscale.scaling.measure import Measure
-from finscale.study.outcome_noise import NoiseOf, auc_noise, loss_noise, r2_noise, sharpe_noise
+from finscale.study.outcome_noise import (
+    NoiseOf,
+    auc_noise,
+    ic_noise,
+    loss_noise,
+    r2_noise,
+    sharpe_noise,
+)
 
 #: Days and the value of each.
 ByDay = tuple[NDArray[Any], Floats]
@@ -57,6 +66,9 @@ class Outcome:
     #: Target → how the outcome is expected to vary, for the power of a study; targets of which it
     #: is not known beforehand are missing.
     noise: Mapping[str, NoiseOf] = field(default_factory=dict)
+    #: How the symbols of a day count in that: as many as its labels are worth, all of them, or the
+    #: day as one.
+    counts: Literal["labels", "symbols", "days"] = "labels"
 
     def daily(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return ``day`` and ``value`` of some rows."""
@@ -101,6 +113,18 @@ def _sharpe_rows(predictions: Predictions, trade: Trade | None) -> pl.DataFrame:
     result = follow(predictions, *trade)
     return pl.DataFrame({"day": result.dates, "return": result.returns}).with_columns(
         pl.col("day").cast(pl.Date), periods=pl.lit(float(result.periods))
+    )
+
+
+def _ic_rows(predictions: Predictions, trade: Trade | None) -> pl.DataFrame:
+    if trade is None:
+        raise FinscaleError("a rank IC needs the bars behind the predictions.")
+    panel = PanelForecasts.of(predictions, trade[0])
+    judged = panel.both_TS.sum(axis=1) >= LEAST
+    # forecasts that are all equal rank nothing: no correlation
+    ic_T = np.nan_to_num(rank_correlations(panel)[judged])
+    return pl.DataFrame({"day": panel.dates[judged], "ic": ic_T}).with_columns(
+        pl.col("day").cast(pl.Date)
     )
 
 
@@ -156,6 +180,20 @@ for _outcome in (
         does="earn more for its risk, after costs, on days that it has never seen",
         trades=True,
         noise=dict.fromkeys(RULES["sharpe"].sesoi, sharpe_noise),
+        counts="days",
+    ),
+    Outcome(
+        name="ic",
+        measure=lambda target: Measure(
+            "rank IC", "", higher_is_better=True, best=1.0, many="rank ICs", digits=4
+        ),
+        rows=_ic_rows,
+        by_day=lambda rows: tuple(_arrays(rows, "day", "ic")),
+        axis="test rank IC, mean over days (0 is guessing)",
+        does="rank a day's symbols better on days that it has never seen",
+        trades=True,
+        noise=dict.fromkeys(RULES["ic"].sesoi, ic_noise),
+        counts="symbols",
     ),
 ):
     OUTCOMES.add(_outcome.name, _outcome)

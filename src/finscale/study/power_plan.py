@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ import numpy as np
 from finscale.config import StudyConfig
 from finscale.config.outcomes import OUTCOMES as RULES
 from finscale.errors import FinscaleError
+from finscale.evaluation.score_power import same_day_correlation
 from finscale.evaluation.targets import target_of
 from finscale.scaling.simulation import simulate_verdicts
 from finscale.scaling.verdict_power import StudyDesign, study_power
@@ -24,8 +26,10 @@ _SEEN = 1.645 + 0.842
 _REPLICATES, _WANTED_POWER = 300, 0.8
 _FACTORS = (2, 4, 8, 16, 32, 64, 128, 256)
 #: Area under the ROC curve that a power calculation expects: a threshold is volatility timing.
-_EXPECTED_AUC = {"direction": 0.55}
+_EXPECTED_AUC = {"direction": 0.55, "outperform": 0.52, "top_fifth": 0.6}
 _THRESHOLD_AUC = 0.75
+#: Symbols a day from which a data set is a panel.
+_PANEL = 1.5
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class PowerPlan:
     days_for_sesoi: int | None
     seeds_for_sesoi: int | None
     assumed: str  #: What the calculation takes for granted
+    panel: str = ""  #: Of a panel: for how many symbols its labels count, and what would count more
 
 
 def power_plan(config: StudyConfig, networks: Sequence[Planned]) -> tuple[PowerPlan | None, str]:
@@ -73,7 +78,7 @@ def power_plan(config: StudyConfig, networks: Sequence[Planned]) -> tuple[PowerP
     if found.smallest_fall > design.sesoi:
         days = _factor(lambda k: replace(design, num_days=design.num_days * k))
         seeds = _factor(lambda k: replace(design, num_seeds=design.num_seeds * k))
-    measure = measure_of(config)
+    measure, panel = measure_of(config), _panel(networks)
     return PowerPlan(
         outcome=measure.title,
         unit=measure.unit,
@@ -84,6 +89,7 @@ def power_plan(config: StudyConfig, networks: Sequence[Planned]) -> tuple[PowerP
         days_for_sesoi=days and days * design.num_days,
         seeds_for_sesoi=seeds and seeds * design.num_seeds,
         assumed=noise.assumed,
+        panel="" if panel is None else panel.words(config),
     ), ""
 
 
@@ -104,10 +110,65 @@ def _noise(config: StudyConfig, networks: Sequence[Planned]) -> OutcomeNoise | s
         return "every day of train ends alike, and nothing tells test days apart beforehand"
     noise = outcome_of(config).noise.get(target.name)
     if noise is not None:
-        return noise(rate, _EXPECTED_AUC.get(config.experiment.task.name, _THRESHOLD_AUC))
+        expected = _EXPECTED_AUC.get(config.experiment.task.name, _THRESHOLD_AUC)
+        return _shared(noise(rate, expected), config, networks)
     why = f"the power of a loss in units of {target.words.unit} is not worked out beforehand"
     other = "outcome r2 asks the same and has one"
     return f"{why}; {other}" if target.name in RULES["r2"].sesoi else why
+
+
+@dataclass(frozen=True)
+class PanelSize:
+    """How many symbols a test day has, and for how many their labels count."""
+
+    symbols: float  #: A day, on average
+    correlation: float  #: Of two labels of one day, in train
+    horizon: int  #: H, days that a label spans
+
+    @property
+    def effective(self) -> float:
+        """Independent symbols a day: ``N / (1 + (N − 1) ρ)``."""
+        return self.symbols / (1 + (self.symbols - 1) * self.correlation)
+
+    def words(self, config: StudyConfig) -> str:
+        """Return the size in words, and the task that would count all of them."""
+        said = (
+            f"{self.symbols:,.0f} symbols a day, {self.effective:,.1f} effective "
+            f"(labels of one day correlate {self.correlation:.2f}: N/(1+(N−1)ρ))"
+        )
+        if self.effective > self.symbols / 2 or config.experiment.task.is_cross_sectional:
+            return said
+        other = "rank" if config.experiment.task.kind == "regression" else "outperform"
+        return f"{said}; task {other} compares the symbols of a day, and about all of them count"
+
+
+def _panel(networks: Sequence[Planned]) -> PanelSize | None:
+    """Return what is known of a panel from its train labels; None of one symbol."""
+    prepared = networks[0].prepared
+    dataset, split = prepared.dataset, prepared.split
+    symbols = len(split.test) / len(np.unique(dataset.dates(split.test)))
+    if symbols < _PANEL:
+        return None
+    rho = same_day_correlation(dataset.dates(split.train), dataset.targets(split.train))
+    return PanelSize(symbols, rho, prepared.config.task.horizon)
+
+
+def _shared(
+    noise: OutcomeNoise, config: StudyConfig, networks: Sequence[Planned]
+) -> OutcomeNoise:
+    """Return the noise of a day that its symbols share; neighbouring days share what H spans."""
+    panel, outcome = _panel(networks), outcome_of(config)
+    if panel is None or outcome.counts == "days":
+        return noise
+    num, seeds = panel.symbols - 1, noise.seeds
+    if outcome.counts == "labels":
+        # a seed's luck is in its scores of single symbols, too
+        num, seeds = panel.effective, noise.seeds / math.sqrt(panel.effective)
+    assumed = f"{noise.assumed}; days and seeds vary less by {num:,.1f} symbols a day"
+    if panel.horizon > 1:
+        assumed += f", days more by labels over {panel.horizon}"
+    variance = noise.day_variance * panel.horizon / num
+    return replace(noise, day_variance=variance, seeds=seeds, assumed=assumed)
 
 
 def _x(planned: Planned, axis: str) -> float:

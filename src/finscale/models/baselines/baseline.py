@@ -61,7 +61,8 @@ class Labelled(Protocol):
         ...
 
 
-#: One symbol's rows and the task → their labels; ``finscale.data.label`` is one.
+#: One symbol's rows and the task → their labels; ``finscale.data.label`` is one. Of a task that
+#: compares symbols: the stacked rows of all, and ``reach_R`` counts them.
 LabelFunction = Callable[[pl.DataFrame, TaskConfig], Labelled]
 
 

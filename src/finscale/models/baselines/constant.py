@@ -60,14 +60,31 @@ class ExpandingBaseRate:
 
 
 def realised_labels(frame: pl.DataFrame, setting: Setting) -> Floats:
-    """Return for each row t the newest label that is known at the close of t.
+    """Return for each row t the symbol's newest label that is known at the close of t.
 
-    That of the row whose label reaches to t; NaN where there is none yet.
+    That of its last row whose label is known by the day of t; NaN where there is none yet.
     """
     assert setting.label is not None
+    if setting.task.is_cross_sectional:
+        return _realised_across(frame, setting)
     realised_R = np.full(frame.height, np.nan)
     for rows in symbol_slices(frame):
         labels = setting.label(frame[rows], setting.task)
         known = np.isfinite(labels.target_R)
         realised_R[rows][labels.reach_R[known]] = labels.target_R[known]
+    return realised_R
+
+
+def _realised_across(frame: pl.DataFrame, setting: Setting) -> Floats:
+    """Do so where a label is known on a day of the panel on which the symbol may have no row."""
+    assert setting.label is not None
+    labels = setting.label(frame, setting.task)
+    date_R = frame["date"].to_numpy()
+    realised_R = np.full(frame.height, np.nan)
+    for rows in symbol_slices(frame):
+        target_R = labels.target_R[rows]
+        known = np.flatnonzero(np.isfinite(target_R))
+        until_K = date_R[labels.reach_R[rows][known]]  # ascending, as the days are
+        newest_R = np.searchsorted(until_K, date_R[rows], side="right") - 1
+        realised_R[rows] = np.where(newest_R >= 0, np.r_[target_R[known], np.nan][newest_R], np.nan)
     return realised_R
