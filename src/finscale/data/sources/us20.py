@@ -53,7 +53,7 @@ def fetch(symbol: str, **options: Any) -> Bars:
         "from": f"{_PACKAGE} {distribution(_PACKAGE).version}, {name}",
         "calendar": "XNYS",
         "columns": CLOSES_ALONE,
-        **({} if is_index else {"survivorship": _SURVIVORS}),
+        **({} if is_index else {"survivors": _SURVIVORS}),
     }
     return Bars(
         symbol=symbol,
