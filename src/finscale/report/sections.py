@@ -8,7 +8,7 @@ from finscale.report.figures.common import title
 from finscale.report.numbers import number, percent
 from finscale.report.parts import ReportSection
 from finscale.report.table import Table
-from finscale.report.tables import architectures, judged, provenance, runs, sizes
+from finscale.report.tables import across, architectures, judged, provenance, runs, sizes
 from finscale.report.top import cost, gained
 from finscale.study.axes import AXES
 from finscale.study.families import family_title
@@ -51,6 +51,8 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
             sections.append(_what_next(findings))
         if name == "skill":
             sections.append(_reach(findings))
+        if name == "years" and (section := across.across(findings)) is not None:
+            sections.append(section)
     controls = judged.controls(findings)
     if controls is not None:
         sections.append(_controls(controls))

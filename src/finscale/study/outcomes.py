@@ -188,7 +188,7 @@ for _outcome in (
             "rank IC", "", higher_is_better=True, best=1.0, many="rank ICs", digits=4
         ),
         rows=_ic_rows,
-        by_day=lambda rows: tuple(_arrays(rows, "day", "ic")),
+        by_day=lambda rows: (rows["day"].to_numpy(), rows["ic"].to_numpy()),
         axis="test rank IC, mean over days (0 is guessing)",
         does="rank a day's symbols better on days that it has never seen",
         trades=True,

@@ -153,9 +153,7 @@ def _panel(networks: Sequence[Planned]) -> PanelSize | None:
     return PanelSize(symbols, rho, prepared.config.task.horizon)
 
 
-def _shared(
-    noise: OutcomeNoise, config: StudyConfig, networks: Sequence[Planned]
-) -> OutcomeNoise:
+def _shared(noise: OutcomeNoise, config: StudyConfig, networks: Sequence[Planned]) -> OutcomeNoise:
     """Return the noise of a day that its symbols share; neighbouring days share what H spans."""
     panel, outcome = _panel(networks), outcome_of(config)
     if panel is None or outcome.counts == "days":

@@ -28,6 +28,7 @@ from finscale.study.findings import facts
 from finscale.study.findings.cost import tenfold_cost
 from finscale.study.findings.curve import REACH, fitted_curve, seed_luck
 from finscale.study.findings.findings import BaselineFinding, Findings
+from finscale.study.findings.panel import panel_findings
 from finscale.study.findings.reach import Reach, auc_reach, gain_reach, sharpe_reach, skill_reach
 from finscale.study.findings.skill import (
     group_by_size,
@@ -134,6 +135,7 @@ def find(study: Study) -> Findings:
         families=families,
         not_compared=not_compared,
         lead=lead,
+        **panel_findings(chosen, baselines, market, evaluation, config, level=level),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +102,12 @@ class Findings:
     families: FamilyComparison | None = None
     not_compared: str = ""
     lead: str = ""  #: The architecture that all else is about; empty where the study has one
+    #: Of a panel, what the chosen run tells of a day's symbols, for how many they count, and the
+    #: loss of each; see ``finscale.judging.section``. Empty of one symbol.
+    section: pl.DataFrame = field(default_factory=pl.DataFrame)
+    effective: pl.DataFrame = field(default_factory=pl.DataFrame)
+    symbols: pl.DataFrame = field(default_factory=pl.DataFrame)
+    symbols_over: str = ""  #: The baseline over which ``symbols`` has gains
 
     @property
     def own_runs(self) -> pl.DataFrame:
