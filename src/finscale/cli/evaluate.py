@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,13 +13,18 @@ from finscale.cli.evaluate_tables import print_judgement
 from finscale.cli.options import (
     RUNS,
     AsJson,
+    ClusterAddress,
     DataRoot,
+    ExecutorName,
     Quiet,
     RunsFolder,
     console,
     print_json_text,
     progress_bar,
 )
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 
 def evaluate(
@@ -46,6 +51,8 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="Folder for evaluation.json of each run.")] = Path(
         "evaluations"
     ),
+    executor: ExecutorName = "local",
+    address: ClusterAddress = "",
     runs_folder: RunsFolder = RUNS,
     data_root: DataRoot = None,
     as_json: AsJson = False,
@@ -61,7 +68,14 @@ def evaluate(
     from finscale.judging.pool import judging_pool
 
     # first, so that other processes import what they need while this one does
-    pool = judging_pool(len(set(runs)))
+    pool: Executor | None = None
+    if executor == "local" and not address:
+        pool = judging_pool(len(set(runs)))
+    else:
+        from finscale.study.execution.executors import make_pool
+
+        with console(quiet=quiet or as_json, stderr=True).status(f"starting {executor}"):
+            pool = make_pool(executor, address=address)
 
     from rich.progress import TextColumn
 

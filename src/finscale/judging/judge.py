@@ -238,7 +238,10 @@ def judge_all(
         place = bench.runs.folder, bench.data and bench.data.root, bench.options
         futures: list[Future[Judgement]] = []
         with suppress(BrokenExecutor):
-            futures += (pool.submit(_judge_elsewhere, runs, *place) for runs in models)
+            futures += (
+                pool.submit(judge_elsewhere, runs, *place, bench.windows(runs).num_runs)
+                for runs in models
+            )
         for runs, future in zip_longest(models, futures):
             found = None
             with suppress(BrokenExecutor):
@@ -246,12 +249,25 @@ def judge_all(
             yield found or _judge(runs, bench, progress)
 
 
-def _judge_elsewhere(
-    runs: ModelRuns, store: Path, data: Path | None, options: Options
+def judge_elsewhere(
+    runs: ModelRuns, store: Path, data: Path | None, options: Options, num_runs: int
 ) -> Judgement:
-    """Judge one model in a process of a pool."""
+    """Judge one model in a process of a pool.
+
+    Parameters
+    ----------
+    runs : tuple of Run
+        The model's.
+    store, data : Path
+        Where baselines and data lie for that process.
+    options : Options
+    num_runs : int
+        Runs in the whole store on the same test windows, which a process need not see.
+    """
     with one_blas_thread():
-        return _judge(runs, _bench_at(store, data, options))
+        bench = _bench_at(store, data, options)
+        bench.windows(runs).num_runs = num_runs
+        return _judge(runs, bench)
 
 
 @lru_cache(maxsize=1)

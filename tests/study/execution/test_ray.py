@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -96,23 +97,42 @@ def test_a_study_has_the_bits_that_it_has_here(config, tmp_path, shared):
 
 def test_what_fails_is_tried_twice_and_the_rest_goes_on(config, tmp_path):
     study = study_at(config, tmp_path)
-    jobs_failing = study.plan[0].cell.label
+    jobs_failing = next(planned for planned in study.plan if not planned.cell.is_baseline)
 
     class _Spoiled(RayExecutor):
         def run(self, jobs, runs):
-            bad = jobs[0].config.training.model_copy(update={"learning_rate": 1e30})
-            spoiled = jobs[0].config.model_copy(update={"training": bad})
-            jobs = [type(jobs[0])(**{**vars(jobs[0]), "config": spoiled}), *jobs[1:]]
-            yield from super().run(jobs, runs)
+            yield from super().run([self._spoil(job) for job in jobs], runs)
+
+        def _spoil(self, job):
+            if job.label != jobs_failing.cell.label:
+                return job
+            training = job.config.training.model_copy(update={"learning_rate": 1e30})
+            return replace(job, config=job.config.model_copy(update={"training": training}))
 
     events: list[Event] = []
     with _Spoiled(store_bytes=_STORE) as executor:
         failed = study.run(executor=executor, observe=events.append)
-    assert list(failed) == [jobs_failing]
-    started = [e for e in events if e.kind == "started" and e.job.label == jobs_failing]
+    assert list(failed) == [jobs_failing.cell.label]
+    started = [e for e in events if e.kind == "started" and e.job.label in failed]
     assert len(started) == 2
-    assert "loss" in study.failures.read()[study.plan[0].run_id]["error"]
+    assert "loss" in study.failures.read()[jobs_failing.run_id]["error"]
     assert len(study.completed()) == len(study.plan) - 1
+
+
+def test_runs_are_judged_as_they_are_here(config, tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from finscale.cli.app import app
+
+    monkeypatch.chdir(tmp_path)
+    study = study_at(config, tmp_path)
+    assert study.run() == {}
+    ids = [planned.run_id for planned, _ in study.completed()]
+    command = ["evaluate", *ids, "--replicates", "100", "--json"]
+    here = CliRunner().invoke(app, command)
+    there = CliRunner().invoke(app, [*command, "--executor", "ray"])
+    assert here.exit_code == there.exit_code == 0, there.output
+    assert json.loads(here.stdout) == json.loads(there.stdout)
 
 
 class Nodes:

@@ -9,7 +9,9 @@ computes a study there.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor as Pool
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from finscale.errors import FinscaleError
 from finscale.registry import Registry
@@ -53,6 +55,31 @@ def make_executor(name: str, *, workers: int | None = None, address: str = "") -
     2
     """
     return EXECUTORS[name](ExecutorOptions(workers, address))
+
+
+@runtime_checkable
+class OffersPool(Protocol):
+    """An executor whose processes judge runs too, for ``finscale evaluate --executor``."""
+
+    def pool(self) -> Pool:
+        """Return a pool as ``finscale.judging.judge.judge_all`` takes it."""
+
+
+def make_pool(name: str, *, address: str = "") -> Pool:
+    """Return a pool of an executor's processes that judges runs.
+
+    Raises
+    ------
+    FinscaleError
+        If there is no such executor, or it does not judge.
+    """
+    engine = make_executor(name, address=address)
+    if not isinstance(engine, OffersPool):
+        raise FinscaleError(
+            f"the executor {name!r} computes runs and does not judge them.",
+            hint="--executor local or ray judges",
+        )
+    return engine.pool()
 
 
 def _local(options: ExecutorOptions) -> Executor:

@@ -12,6 +12,7 @@ from finscale.study.execution.local import Event, Job
 
 if TYPE_CHECKING:
     from finscale.study.execution.ray_cluster import RayCluster
+    from finscale.study.execution.ray_judging import RayPool
 
 
 class RayExecutor:
@@ -119,6 +120,12 @@ class RayExecutor:
         if self._gpu_memory is None:
             self._gpu_memory = self.cluster.gpu_memory()
         return self._gpu_memory
+
+    def pool(self) -> RayPool:
+        """Return a pool of the cluster's processes, which judges runs; it ends the executor."""
+        from finscale.study.execution.ray_judging import RayPool
+
+        return RayPool(self.cluster, self.close)
 
     def run(self, jobs: Sequence[Job], runs: Path) -> Iterator[Event]:
         """Compute every job; a failed one yields ``failed`` and the rest goes on.
