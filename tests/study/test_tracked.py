@@ -78,27 +78,32 @@ def open_study(folder: Path, experiment, **settings) -> Study:
 @pytest.fixture
 def study(finished, tiny) -> Study:
     registered = finished / "studies" / "tiny" / "study.yaml"
+    cool = ["experiment.training.thermal.enabled=false", "experiment.training.threads=1"]
     return Study.from_file(
-        registered, studies=finished / "studies", runs=RunStore(finished / "runs")
+        registered, cool, studies=finished / "studies", runs=RunStore(finished / "runs")
     )
 
 
-def mlflow_at(tmp_path: Path) -> TrackingConfig:
-    return TrackingConfig(
-        mlflow_experiment="first", mlflow_tracking_uri=f"sqlite:///{tmp_path}/mlflow.db"
-    )
+@pytest.fixture(scope="session")
+def database(tmp_path_factory) -> str:
+    """Return a database whose tables MLflow makes once."""
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
 
 
-def test_a_finished_study_is_a_parent_with_a_child_a_run(study, tmp_path) -> None:
+@pytest.fixture
+def where(database, request) -> TrackingConfig:
+    return TrackingConfig(mlflow_experiment=request.node.name[:40], mlflow_tracking_uri=database)
+
+
+def test_a_finished_study_is_a_parent_with_a_child_a_run(study, where) -> None:
     from mlflow.tracking import MlflowClient
 
-    where = mlflow_at(tmp_path)
     for _ in range(2):  # a second time adds nothing
         tracking = StudyTracking(study, where, strict=True).start()
         assert tracking.active == ("mlflow",)
         tracking.finish()
     client = MlflowClient(tracking_uri=where.mlflow_tracking_uri)
-    experiment = client.get_experiment_by_name("first")
+    experiment = client.get_experiment_by_name(where.mlflow_experiment)
     runs = client.search_runs([experiment.experiment_id])
     (parent,) = [one for one in runs if "mlflow.parentRunId" not in one.data.tags]
     children = [one for one in runs if one is not parent]
@@ -179,12 +184,10 @@ def test_a_tracker_that_fails_never_stops_a_study(study, monkeypatch) -> None:
         StudyTracking(study, where, strict=True).start()
 
 
-def test_a_study_run_sends_each_run_when_it_is_done(finished, study, tmp_path) -> None:
+def test_a_study_run_sends_each_run_when_it_is_done(finished, study, where, tmp_path) -> None:
     from mlflow.tracking import MlflowClient
 
     from finscale.study import Event
-
-    where = mlflow_at(tmp_path)
 
     class Made:
         """An executor that finds every run made."""
@@ -201,7 +204,7 @@ def test_a_study_run_sends_each_run_when_it_is_done(finished, study, tmp_path) -
     assert tracking_of(other) == where
     assert other.run(executor=Made()) == {}
     client = MlflowClient(tracking_uri=where.mlflow_tracking_uri)
-    experiment = client.get_experiment_by_name("first").experiment_id
+    experiment = client.get_experiment_by_name(where.mlflow_experiment).experiment_id
     assert {one.info.status for one in client.search_runs([experiment])} == {"FINISHED", "RUNNING"}
     other.tracking.finish()
     runs = client.search_runs([experiment])
@@ -209,7 +212,7 @@ def test_a_study_run_sends_each_run_when_it_is_done(finished, study, tmp_path) -
     assert {one.info.status for one in runs} == {"FINISHED"}
 
 
-def test_the_verb_refuses_a_study_without_a_tracker(finished, tmp_path) -> None:
+def test_the_verb_refuses_a_study_without_a_tracker(finished, database) -> None:
     from typer.testing import CliRunner
 
     from finscale.cli.app import app
@@ -218,8 +221,7 @@ def test_the_verb_refuses_a_study_without_a_tracker(finished, tmp_path) -> None:
     with pytest.raises(FinscaleError, match="no tracker is named") as refused:
         CliRunner().invoke(app, ["study", "track", "tiny", *places], catch_exceptions=False)
     assert "--mlflow-experiment" in refused.value.hint
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    words = ["--mlflow-experiment=first", f"--mlflow-tracking-uri={uri}", "--json"]
+    words = ["--mlflow-experiment=verb", f"--mlflow-tracking-uri={database}", "--json"]
     result = CliRunner().invoke(
         app, ["study", "track", "tiny", *places, *words], catch_exceptions=False
     )
@@ -236,10 +238,12 @@ def test_the_page_of_a_study_looks_right(study, tmp_path) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{tmp_path}/mlflow.db"]
+    command += ["--artifacts-destination", str(tmp_path / "artefacts")]
     server = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-        + ["--workers", "1", "--backend-store-uri", f"sqlite:///{tmp_path}/mlflow.db"]
-        + ["--artifacts-destination", str(tmp_path / "artefacts")],
+        command,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
