@@ -365,3 +365,13 @@ def test_a_server_that_is_down_is_one_sentence(server, monkeypatch) -> None:
     assert "hidden-word" not in str(refused.value)
     assert time.monotonic() - started < 60
     s3fs.S3FileSystem.clear_instance_cache()
+
+
+def test_a_study_refuses_a_store_that_its_workers_cannot_see(monkeypatch, tmp_path) -> None:
+    from finscale.config import ExperimentConfig
+    from finscale.study import Job, LocalExecutor
+
+    monkeypatch.setenv(CACHE, str(tmp_path))
+    job = Job(0, "one", ExperimentConfig(), 1.0)
+    with pytest.raises(FinscaleError, match="memory alone"):
+        list(LocalExecutor(1).run([job], RunStore("memory://study").folder))

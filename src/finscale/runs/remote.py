@@ -359,6 +359,16 @@ def remote_of(place: Path | str) -> Remote | None:
     return Remote(url, Path(place)) if url else None
 
 
+def require_shared(folder: Path) -> None:
+    """Refuse a store that other processes cannot see; a study's workers are such processes."""
+    remote = remote_of(folder)
+    if remote is not None and remote.protocol == "memory":
+        raise FinscaleError(
+            f"{remote.url} is this process's memory alone: worker processes cannot see it.",
+            hint="name a folder or a bucket by --runs",
+        )
+
+
 def _stamp(entry: dict[str, Any]) -> str:
     """Return what tells an object from one that is put in its place."""
     tag = entry.get("ETag") or entry.get("etag")

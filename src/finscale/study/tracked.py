@@ -247,8 +247,10 @@ def _verdict(folder: Path) -> dict[str, Any]:
 
 
 def _numbers(verdict: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    """Yield the verdict's own numbers, one level deep."""
+    """Yield the verdict's own numbers, one level deep; what was asked is among the parameters."""
     for name, value in verdict.items():
+        if name == "statement":
+            continue
         inner = value.items() if isinstance(value, dict) else [("", value)]
         for part, number in inner:
             is_number = isinstance(number, int | float) and not isinstance(number, bool)

@@ -16,6 +16,7 @@ from finscale.training.tracking import MLFLOW_BATCH, Status, flatten, mlflow_nam
 
 #: Tags that tell a study's runs among others.
 STUDY, RUN = "finscale.study", "finscale.run"
+_OF_TRAININGS = {"mlflow.experimentKind": "custom_model_development"}
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,8 @@ class MlflowStudy:
     def start(self, study: TrackedStudy) -> None:
         """Find the study's parent, or make it."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        # it would print links between the lines of a table, and into JSON
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
         try:
@@ -113,7 +116,8 @@ class MlflowStudy:
         self._experiment = (
             experiment.experiment_id
             if experiment
-            else self._client.create_experiment(config.mlflow_experiment)
+            # the page then shows runs first, not prompts and traces
+            else self._client.create_experiment(config.mlflow_experiment, tags=_OF_TRAININGS)
         )
         found = self._search(f"tags.`{STUDY}` = '{study.name}' and tags.`{RUN}` = 'none'")
         parent = next(found, None)

@@ -21,6 +21,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from finscale.config import ExperimentConfig
 from finscale.errors import FinscaleError
+from finscale.runs.remote import require_shared
 from finscale.spinning import limited_spinning
 from finscale.training.oom import how_it_ended
 
@@ -125,6 +126,7 @@ class LocalExecutor:
 
     def run(self, jobs: Sequence[Job], runs: Path) -> Iterator[Event]:
         """Compute every job; a failed one yields ``failed`` and the rest goes on."""
+        require_shared(runs)
         bundles: dict[str, list[Job]] = {}
         for job in jobs:
             bundles.setdefault(job.stack or f"alone {job.index}", []).append(job)
