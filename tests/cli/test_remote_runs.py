@@ -62,15 +62,12 @@ def test_train_list_show_evaluate_and_predict(root, data_root, tmp_path, monkeyp
 
 
 @pytest.mark.slow
-def test_a_study_on_s3_is_the_same_as_one_in_a_folder(
-    root, data_root, tmp_path, monkeypatch
-) -> None:
+def test_a_study_on_s3_is_the_same_as_one_in_a_folder(data_root, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv(CACHE, str(tmp_path / "here"))
     monkeypatch.chdir(tmp_path)
-    recipe = str(root / "configs/daily/threshold_1pct.yaml")
     (tmp_path / "small.yaml").write_text(
-        f"name: small\nexperiment:\n  inherits: {recipe}\n"
-        "axes: {parameters: [3k, 5k]}\nseeds: 2\nbaselines: [base_rate, volatility]\n"
+        "name: small\naxes: {parameters: [3k, 5k]}\nseeds: 2\nbaselines: [base_rate, volatility]\n"
+        "experiment: {split: {train_end: 2013-03-28, validation_end: 2016-02-12}}\n"
     )
     settings = [f"--set=experiment.{one}" for one in SETTINGS]
     words = ["small.yaml", *settings, f"--data-root={data_root}", "--json"]

@@ -311,7 +311,7 @@ def test_no_secret_is_in_an_error(server) -> None:
     assert hide_in_text("http://me:word@host:9000 is down") == "http://***@host:9000 is down"
 
     class Broken:
-        def cat_file(self, path: str) -> bytes:
+        def cat_file(self, path: str, **options: int) -> bytes:
             raise ValueError(f"http://me:{SECRET}@host is down")
 
     store = RunStore("s3://bucket/secret")

@@ -112,6 +112,11 @@ class Remote:
             ) from None
 
     @property
+    def _whole(self) -> dict[str, int]:
+        """How a small object is read by one request: s3fs asks for its size before."""
+        return {"max_concurrency": 1} if self.protocol in ("s3", "s3a") else {}
+
+    @property
     def protocol(self) -> str:
         """The address's protocol, such as ``s3``."""
         return self.url.partition("://")[0]
@@ -123,7 +128,9 @@ class Remote:
     def marker(self, run_id: str) -> Marker | None:
         """Return the marker of a run, by one request; None for a run that is absent."""
         with self._asking(), contextlib.suppress(FileNotFoundError):
-            return Marker.decoded(run_id, self._fs.cat_file(self.path(_INDEX, f"{run_id}.json")))
+            return Marker.decoded(
+                run_id, self._fs.cat_file(self.path(_INDEX, f"{run_id}.json"), **self._whole)
+            )
         return None
 
     def markers(self, run_ids: Sequence[str]) -> dict[str, Marker]:
@@ -133,7 +140,7 @@ class Remote:
         names = {self.path(_INDEX, f"{one}.json"): one for one in run_ids}
         with self._asking():
             # a list of one would be answered without its name
-            found = self._fs.cat([*names], on_error="omit")
+            found = self._fs.cat([*names], on_error="omit", **self._whole)
         if isinstance(found, bytes):
             found = {next(iter(names)): found}
         read = (
@@ -304,7 +311,7 @@ class Remote:
         """Return the lines of that record, in no order."""
         with self._asking(), contextlib.suppress(FileNotFoundError):
             paths = [entry["name"] for entry in self._listed(_READS, run_id)]
-            found = self._fs.cat(paths, on_error="omit") if paths else {}
+            found = self._fs.cat(paths, on_error="omit", **self._whole) if paths else {}
             return [content.decode() for content in found.values()]
         return []
 
