@@ -19,7 +19,7 @@ from finscale.errors import FinscaleError, missing_extra
 from finscale.plugins import VARIABLE as PLUGINS
 from finscale.spinning import limited_spinning
 from finscale.study.execution.node_data import VARIABLE as NODE_CACHE
-from finscale.study.execution.node_work import Order, Outcome, compute
+from finscale.study.execution.node_work import Order, RunOutcome, compute
 from finscale.study.execution.ray_inbox import Inbox, Message
 
 #: Of an instance that is started here; what does not fit is spilled to disk.
@@ -242,7 +242,7 @@ def _gpu_memory() -> int:
 
 def _compute(
     number: int, order: Order, data: dict[str, Any], inbox: Any
-) -> tuple[int, list[Outcome]]:
+) -> tuple[int, list[RunOutcome]]:
     """Compute an order in a worker process of Ray; ``data``: see ``Shipping.data``.
 
     Returns how many messages were said, so that all are heard, and the outcomes.
