@@ -65,7 +65,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """What one run of an order came to: ``done``, ``failed`` or ``paused``."""
 
     kind: str
@@ -77,7 +77,7 @@ class Outcome:
 
 def compute(
     order: Order, parts: dict[str, Any], say: Say, fetch: Callable[[str], bytes]
-) -> list[Outcome]:
+) -> list[RunOutcome]:
     """Compute the runs of an order.
 
     Parameters
@@ -92,10 +92,10 @@ def compute(
 
     Returns
     -------
-    list of Outcome
+    list of RunOutcome
         One a run; a training that was asked to stop is ``paused``.
     """
-    outcomes: dict[int, Outcome] = {}
+    outcomes: dict[int, RunOutcome] = {}
     for place in range(len(order.configs)):
         say("started", place, {"node": platform.node()}, {})
     kind, error = "failed", ""
@@ -114,7 +114,7 @@ def compute(
             error = f"{type(fault).__name__}: {fault}"
         facts = {"error": error, "traceback": traceback.format_exc() if error else ""}
         return [
-            outcomes.get(place) or Outcome(kind, place, facts)
+            outcomes.get(place) or RunOutcome(kind, place, facts)
             for place in range(len(order.configs))
         ]
 
@@ -124,7 +124,7 @@ def _compute(
     parts: dict[str, Any],
     say: Say,
     fetch: Callable[[str], bytes],
-    outcomes: dict[int, Outcome],
+    outcomes: dict[int, RunOutcome],
 ) -> None:
     from finscale.data import DataStore
 
@@ -150,7 +150,7 @@ def _run(
     store: RunStore,
     data: DataStore,
     say: Say,
-    outcomes: dict[int, Outcome],
+    outcomes: dict[int, RunOutcome],
     *,
     is_shared: bool,
 ) -> None:
@@ -163,14 +163,14 @@ def _run(
         if isinstance(outcome, FinscaleError):
             text = "".join(traceback.format_exception(outcome))
             what = {"error": str(outcome), "traceback": text}
-            outcomes[place] = Outcome("failed", place, what)
+            outcomes[place] = RunOutcome("failed", place, what)
             return
         seconds = time.perf_counter() - started
         facts: dict[str, Any] = {"run_id": outcome.id, "seconds": seconds}
         if is_shared:
-            outcomes[place] = Outcome("done", place, facts)
+            outcomes[place] = RunOutcome("done", place, facts)
         else:
-            outcomes[place] = Outcome("done", place, facts, pack(outcome.folder))
+            outcomes[place] = RunOutcome("done", place, facts, pack(outcome.folder))
             store.discard(outcome.id)
 
     run_experiments(

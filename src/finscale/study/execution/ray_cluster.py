@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import socket
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +19,7 @@ from finscale.errors import FinscaleError, missing_extra
 from finscale.plugins import VARIABLE as PLUGINS
 from finscale.spinning import limited_spinning
 from finscale.study.execution.node_data import VARIABLE as NODE_CACHE
-from finscale.study.execution.node_work import Order, Outcome, compute
+from finscale.study.execution.node_work import Order, RunOutcome, compute
 from finscale.study.execution.ray_inbox import Inbox, Message
 
 #: Of an instance that is started here; what does not fit is spilled to disk.
@@ -29,6 +31,10 @@ _FEWEST_QUEUED = 256
 
 #: How long one asking for messages lasts.
 _TAKE_SECONDS = 60.0
+#: How long what nodes have is taken to be what they had.
+_NODES_SECONDS = 1.0
+#: How long a cluster may take to accept a connection.
+_ANSWER_SECONDS = 10.0
 
 
 def _ray() -> Any:
@@ -48,7 +54,7 @@ class RayCluster:
     Parameters
     ----------
     address : str
-        ``auto``, ``host:port`` or ``ray://host:port``; the environment's ``RAY_ADDRESS`` when
+        ``auto`` or ``host:port``; the environment's ``RAY_ADDRESS`` when
         empty, and an instance on this machine where that is not set.
     store_bytes : int
         Its object store.
@@ -76,16 +82,12 @@ class RayCluster:
         self.is_local = self._is_mine and not address
         if self._is_mine:
             started = {"address": address} if address else _local(store_bytes)
-            try:
-                ray.init(**started, **quiet)
-            except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-                where = f"at {address}" if address else "on this machine"
-                raise FinscaleError(
-                    f"no Ray cluster answers {where}: {str(error).strip().splitlines()[0]}",
-                    hint="`ray start --head` starts one, `ray status` tells whether it is there; "
-                    "without --address Ray is started on this machine",
-                ) from error
+            self._connect({**started, **quiet}, address, ships_code=bool(ship_code))
         self._ships_code = self._is_remote() if ship_code is None else ship_code
+        if self._is_mine and self._ships_code and not ship_code:
+            # now that nodes elsewhere are known; once for the connection, not with every task
+            ray.shutdown()
+            self._connect({"address": address, **quiet}, address, ships_code=True)
         here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
             ray.get_runtime_context().get_node_id(), soft=True
         )
@@ -100,10 +102,25 @@ class RayCluster:
             )
             .remote()
         )
+        self._nodes: list[dict[str, float]] = []
+        self._asked = -_NODES_SECONDS
         self._taking: Any = None
         self._numbers = itertools.count()
         # a task that is lost is queued again by who knows its resume points
         self._compute = ray.remote(max_retries=0)(_compute)
+
+    def _connect(self, how: dict[str, Any], address: str, *, ships_code: bool) -> None:
+        code = {"runtime_env": {"py_modules": list(_shipped_code())}} if ships_code else {}
+        try:
+            _require_answer(address)
+            self.ray.init(**how, **code)
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            where = f"at {address}" if address else "on this machine"
+            raise FinscaleError(
+                f"no Ray cluster answers {where}: {str(error).strip().splitlines()[0]}",
+                hint="`ray start --head` starts one, `ray status` tells whether it is there; "
+                "without --address Ray is started on this machine",
+            ) from error
 
     def close(self) -> None:
         """Leave the cluster; an instance that was started here ends."""
@@ -113,8 +130,12 @@ class RayCluster:
                 self.ray.shutdown()
 
     def nodes(self) -> list[dict[str, float]]:
-        """Return the resources of each node that is alive."""
-        return [dict(node["Resources"]) for node in self.ray.nodes() if node["Alive"]]
+        """Return the resources of each node that is alive, as they were a second ago at most."""
+        now = time.monotonic()
+        if now - self._asked > _NODES_SECONDS:
+            alive = (node for node in self.ray.nodes() if node["Alive"])
+            self._nodes, self._asked = [dict(node["Resources"]) for node in alive], now
+        return self._nodes
 
     def total(self, resource: str) -> float:
         """Return how much of ``CPU``, ``GPU`` or ``memory`` all nodes have."""
@@ -173,13 +194,22 @@ class RayCluster:
         }
         variables = {**kept, **limited_spinning(os.environ), "OMP_NUM_THREADS": str(threads)}
         if self._ships_code:
-            return {"env_vars": variables, "py_modules": list(_shipped_code())}
+            # of a connection that is not ours the code travels with each task
+            code = {} if self._is_mine else {"py_modules": list(_shipped_code())}
+            return {"env_vars": variables, **code}
         return {"env_vars": {**variables, "PYTHONPATH": os.pathsep.join(_own_path())}}
 
     def _is_remote(self) -> bool:
         """Tell whether a node lies on another machine than this process."""
         here = self.ray.util.get_node_ip_address()
         return any(n["NodeManagerAddress"] != here for n in self.ray.nodes() if n["Alive"])
+
+
+def _require_answer(address: str) -> None:
+    """Ask for a connection at ``host:port``: Ray itself waits for minutes where nobody answers."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit() and "://" not in address:
+        socket.create_connection((host, int(port)), timeout=_ANSWER_SECONDS).close()
 
 
 def _local(store_bytes: int) -> dict[str, Any]:
@@ -212,7 +242,7 @@ def _gpu_memory() -> int:
 
 def _compute(
     number: int, order: Order, data: dict[str, Any], inbox: Any
-) -> tuple[int, list[Outcome]]:
+) -> tuple[int, list[RunOutcome]]:
     """Compute an order in a worker process of Ray; ``data``: see ``Shipping.data``.
 
     Returns how many messages were said, so that all are heard, and the outcomes.

@@ -25,7 +25,7 @@ class RayExecutor:
     Parameters
     ----------
     address : str
-        ``auto``, ``host:port`` or ``ray://host:port``. When empty, the environment's
+        ``auto`` or ``host:port``. When empty, the environment's
         ``RAY_ADDRESS``, and where that is not set an instance is started on this machine. A process
         that is connected already stays so.
     workers : int, optional

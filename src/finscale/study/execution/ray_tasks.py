@@ -16,7 +16,7 @@ from finscale.locks import hold
 from finscale.runs import RunStore
 from finscale.study.execution.local import Event, Job
 from finscale.study.execution.needs import Needs, needs_of
-from finscale.study.execution.node_work import Outcome
+from finscale.study.execution.node_work import RunOutcome
 from finscale.study.execution.parcels import Parcel, receive, unpack_resume
 from finscale.study.execution.shipping import Shipping
 
@@ -237,7 +237,7 @@ class RayTasks:
         for outcome in outcomes:
             yield from self._settle(task.jobs[outcome.place], task, outcome)
 
-    def _settle(self, job: Job, task: _Task, outcome: Outcome) -> Iterator[Event]:
+    def _settle(self, job: Job, task: _Task, outcome: RunOutcome) -> Iterator[Event]:
         """Bring a finished run home; try again what did not come off."""
         if outcome.kind == "paused":
             alone = replace(task, jobs=[job])
@@ -247,13 +247,13 @@ class RayTasks:
             try:
                 self._bring_home(outcome)
             except FinscaleError as error:
-                outcome = Outcome("failed", outcome.place, {"error": str(error)})
+                outcome = RunOutcome("failed", outcome.place, {"error": str(error)})
         if outcome.kind == "done":
             yield Event("done", job, outcome.facts)
         else:
             yield from self._fail(job, task, outcome.facts)
 
-    def _bring_home(self, outcome: Outcome) -> None:
+    def _bring_home(self, outcome: RunOutcome) -> None:
         run_id = outcome.facts["run_id"]
         if outcome.parcel:
             receive(outcome.parcel, self._store.folder, run_id)
