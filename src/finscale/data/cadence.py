@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+import polars as pl
 
 from finscale.errors import DataError
 
@@ -106,7 +107,7 @@ def check_declared(name: str | None) -> None:
 
 def refuse_slow_bars(dates: Iterable[dt.date], *, what: str) -> None:
     """Raise a DataError if bars are slower than daily; ``what`` names them in the message."""
-    dates = sorted(set(dates))
+    dates = sorted(dates.unique() if isinstance(dates, pl.Series) else set(dates))
     found = _slow_stretch(tuple(dates))
     if found is None:
         return

@@ -183,7 +183,8 @@ def _checked(symbol: str, part: pl.DataFrame, panel: Panel, wishes: Wishes) -> B
         )
     rows = part.drop("symbol", "bad")
     # a field that another symbol has and this one does not is absent here
-    absent = [name for name in rows.columns[2:] if rows[name].null_count() == rows.height]
+    others = [name for name in rows.columns if name not in ("line", "date", "close")]
+    absent = [name for name in others if rows[name].null_count() == rows.height]
     provenance = {"file": panel.place, **panel.notes}
     return accept(
         symbol,
