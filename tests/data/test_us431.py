@@ -7,6 +7,7 @@ import hashlib
 import http.server
 import io
 import json
+import os
 import tarfile
 import threading
 from pathlib import Path
@@ -24,7 +25,7 @@ from finscale.errors import DataError
 CONTENT = bytes(range(256)) * 4000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 NAME = "thing-1.0.tar.gz"
-REAL = Path("/tmp/cvx") / us431.FILE
+REAL = Path(os.environ.get("CVXPORTFOLIO_SDIST", "")) / us431.FILE
 
 
 class _Index(http.server.BaseHTTPRequestHandler):
