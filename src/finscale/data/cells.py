@@ -69,6 +69,11 @@ def off_scale(rows: pl.DataFrame, far: float | Floats = _FAR) -> list[OffScale]:
     close_T = price_TP[:, -1]
     nothing = [np.nan]
     around_TN = np.column_stack([np.r_[nothing, close_T[:-1]], np.r_[close_T[1:], nothing]])
+    odd = _not_near(price_TP, around_TN, far)
+    if not odd.size:
+        return []
+    price_TP, around_TN = price_TP[odd], around_TN[odd]
+    far = np.broadcast_to(np.asarray(far, dtype=np.float64), len(close_T))[odd]
     member_TM = np.column_stack([around_TN, price_TP])
     linked_TM = np.isfinite(member_TM)
     linked_TM[:, 2:] = False
@@ -95,9 +100,27 @@ def off_scale(rows: pl.DataFrame, far: float | Floats = _FAR) -> list[OffScale]:
         )
         # division by a power of ten adds no digits
         found.append(
-            OffScale(row, prices[column], value, times, float(f"{mended:.12g}") if fits else None)
+            OffScale(
+                int(odd[row]),
+                prices[column],
+                value,
+                times,
+                float(f"{mended:.12g}") if fits else None,
+            )
         )
     return found
+
+
+def _not_near(price_TP: Floats, around_TN: Floats, far: float | Floats) -> NDArray[np.intp]:
+    """Return the rows of which not every price is one link from a close beside it.
+
+    All others are linked, and of most series those are nearly all.
+    """
+    link_T1 = np.log(np.broadcast_to(np.asarray(far, dtype=np.float64), len(price_TP)))[:, None]
+    price_TP, around_TN = np.log(price_TP), np.log(around_TN)
+    near_TP = np.abs(price_TP - around_TN[:, :1]) < link_T1
+    near_TP |= np.abs(price_TP - around_TN[:, 1:]) < link_T1
+    return np.flatnonzero(~near_TP.all(axis=1))
 
 
 def mend_cells(rows: pl.DataFrame, context: Context) -> Mended:

@@ -60,6 +60,8 @@ _STILL = 1e-3
 _CRASH_VOLUME = 2.0
 # From here on the ratio may be that of two units, such as pence and pounds.
 _UNITS = 95.0
+# No smaller gap is looked at (log units).
+_SMALLEST_GAP = float(np.log(min(SMALL_RATIOS))) - _SMALL_NEAR
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,7 @@ class _Gaps:
 
 def _suspects(rows: pl.DataFrame, price: str) -> list[Jump]:
     """Return the jumps by a split's ratio, those explained by trade included, in date order."""
-    if rows.height < 2:
+    if rows.height < 2 or _largest_gap(rows, price) < _SMALLEST_GAP:
         return []
     gaps = _Gaps.of(rows, price)
     gap_T = np.log(gaps.gap_T)
@@ -236,7 +238,7 @@ def _suspects(rows: pl.DataFrame, price: str) -> list[Jump]:
 
 def _small_suspects(rows: pl.DataFrame, price: str, *, with_volume: bool = True) -> list[Jump]:
     """Return the gaps by a small ratio on ordinary traded value in an otherwise calm series."""
-    if rows.height < 2:
+    if rows.height < 2 or _largest_gap(rows, price) < _SMALLEST_GAP:
         return []
     gaps = _Gaps.of(rows, price)
     gap_T, move_T = np.log(gaps.gap_T), np.log(gaps.move_T)
@@ -255,6 +257,13 @@ def _small_suspects(rows: pl.DataFrame, price: str, *, with_volume: bool = True)
             jump = gaps.jump(t, near[0] if gap_T[t] < 0 else 1 / near[0])
             found.append(replace(jump, explained=False))
     return found
+
+
+def _largest_gap(rows: pl.DataFrame, price: str) -> float:
+    """Return the largest gap between an open and the close before, either way, as a log."""
+    close_T = rows[price].to_numpy()
+    open_T = opens(rows).to_numpy() * close_T / rows["close"].to_numpy()
+    return float(np.abs(np.log(open_T[1:] / close_T[:-1])).max())
 
 
 def _deviation(move_T: NDArray[np.float64]) -> float:
