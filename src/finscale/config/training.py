@@ -85,6 +85,13 @@ class TrainingConfig(Section):
     auto takes fast on a CPU, unless the model is compiled."""
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], placement()] = "auto"
     """auto takes cuda, then mps, then cpu."""
+    devices: Annotated[int, Field(ge=1), placement()] = 1
+    """Processes that train one model together, one device each: ``finscale train --devices 4``. A
+    step's windows are the same, whatever their number, and are shared out between them."""
+    strategy: Annotated[Literal["auto", "ddp", "fsdp"], placement()] = "auto"
+    """How several devices hold one model. ddp: all of it on each of them. fsdp: a share of its
+    weights, gradients and moments on each, and activations computed twice. auto is ddp where the
+    training fits into one device's memory."""
     threads: Annotated[Annotated[int, Field(ge=1)] | Literal["auto"], placement()] = "auto"
     """CPU threads; auto takes 1 for models below 300k parameters and all cores above."""
     evaluation_batch_size: Annotated[int, Field(ge=1), placement()] = 512

@@ -87,8 +87,8 @@ def _judge_start(trainer: Trainer) -> None:
 
     Early stopping then returns to that answer where no epoch improves on it.
     """
-    trainer.state.best_loss = trainer.validate()
-    trainer.state.keep_best(trainer.folder)
+    trainer.state.best_loss = trainer.ranks.told(trainer.validate())
+    trainer.state.keep_best(trainer.folder, trainer.ranks)
 
 
 def epoch(trainer: Trainer) -> None:
@@ -119,7 +119,9 @@ def step(trainer: Trainer, ends_B: Tensor) -> None:
     """Take one optimiser step on the windows that end at rows ``ends_B``."""
     state, config = trainer.state, trainer.config
     # 1. gradients: the mean over all windows, one micro-batch at a time
-    for micro_B in torch.split(ends_B, int(config.batch_size)):
+    micro_batches = torch.split(ends_B, int(config.batch_size))
+    for number, micro_B in enumerate(micro_batches, start=1):
+        trainer.sync_gradients(number == len(micro_batches))
         share = len(micro_B) / len(ends_B)
         loss = trainer.loss_on(micro_B) * share
         loss.backward()  # type: ignore[no-untyped-call]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from finscale.config import TrainingConfig
 from finscale.errors import TrainingError
 from finscale.models.kernels.accelerate import kernels_rule
@@ -13,7 +15,9 @@ from finscale.training.devices import (
 )
 
 
-def place_training(config: TrainingConfig, *, num_parameters: int) -> TrainingConfig:
+def place_training(
+    config: TrainingConfig, *, num_parameters: int, num_devices: int = 1
+) -> TrainingConfig:
     """Return ``config`` with every open setting of its placement filled in for this machine.
 
     Parameters
@@ -22,13 +26,23 @@ def place_training(config: TrainingConfig, *, num_parameters: int) -> TrainingCo
         Its science resolved (:func:`finscale.training.resolve.resolve_training`).
     num_parameters : int
         Of the model: small ones take one thread.
+    num_devices : int
+        Processes that train the model together.
 
     Raises
     ------
     TrainingError
         In one sentence, if this machine cannot compute it so: the device is absent or has no
-        arithmetic for the precision, or a compiler is missing.
+        arithmetic for the precision, a compiler is missing, or several devices are asked for where
+        one process trains.
     """
+    if config.devices not in (1, num_devices):
+        raise TrainingError(
+            f"training.devices = {config.devices}, and {num_devices} "
+            f"process{' trains' if num_devices == 1 else 'es train'} here.",
+            hint=f"finscale train FILE --devices {config.devices} starts as many; a study's run "
+            "takes one: training.devices: 1",
+        )
     device = choose_device(config.device)
     require_precision(device, config.precision)
     if config.compile is True:
@@ -38,10 +52,16 @@ def place_training(config: TrainingConfig, *, num_parameters: int) -> TrainingCo
             f"training.kernels = fast: these kernels are for CPUs, and the device is {device}.",
             hint="training.kernels: torch, or auto",
         )
-    here = config.model_copy(update={"device": device, "compile": config.compile is True})
+    here = config.model_copy(
+        update={"device": device, "compile": config.compile is True, "devices": num_devices}
+    )
+    threads = choose_threads(config.threads, num_parameters=num_parameters)
+    if config.threads == "auto" and not os.environ.get("OMP_NUM_THREADS"):
+        # processes on one machine share its cores; torchrun and --devices have said how
+        threads = max(1, threads // num_devices)
     return here.model_copy(
         update={
-            "threads": choose_threads(config.threads, num_parameters=num_parameters),
+            "threads": threads,
             "kernels": kernels_rule(here),
         }
     )

@@ -74,7 +74,12 @@ def resolve_training(
 
 
 def resolve_for_model(
-    config: TrainingConfig, model: nn.Module, dataset: FinancialDataset, split: Split
+    config: TrainingConfig,
+    model: nn.Module,
+    dataset: FinancialDataset,
+    split: Split,
+    *,
+    num_devices: int = 1,
 ) -> TrainingConfig:
     """Resolve and place a config for a model that is built already."""
     from finscale.models.mup import base_rate_of
@@ -88,7 +93,9 @@ def resolve_for_model(
         base_rate=base_rate_of(model),
     )
     return place_training(
-        resolved, num_parameters=sum(parameter.numel() for parameter in model.parameters())
+        resolved,
+        num_parameters=sum(parameter.numel() for parameter in model.parameters()),
+        num_devices=num_devices,
     )
 
 
