@@ -1,9 +1,9 @@
 """Trains the same small model in every way that is asked for; run by test_distributed.py.
 
-    python distributed.py FOLDER JOBS.json
+    python distributed.py FOLDER JOBS.json [PROCESSES]
 
-A job is what to train and how; each process of a launch does all of them in turn, and the first one
-writes what they came to as ``FOLDER/answers.json``. Alone, this is one ordinary process.
+A job is what to train and how; each process does all of them in turn, and the first one writes what
+they came to as ``FOLDER/answers.json``. The processes are those of torchrun, or forked here.
 """
 
 import importlib.util
@@ -11,9 +11,11 @@ import json
 import os
 import resource
 import sys
+import traceback
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 
 from finscale.config import TaskConfig, TrainingConfig
 from finscale.config.model import model_section
@@ -22,6 +24,7 @@ from finscale.models import build_model
 from finscale.training import Callback, Trainer
 from finscale.training import state as training_state
 from finscale.training.distributed import ALONE, joined_ranks
+from finscale.training.distributed_launch import environment
 from finscale.training.distributed_weights import build_shared
 
 spec = importlib.util.spec_from_file_location("conftest", Path(__file__).with_name("conftest.py"))
@@ -96,8 +99,8 @@ def train(job, ranks, folder):
     }
 
 
-if __name__ == "__main__":
-    folder, jobs = Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())
+def answer(folder, jobs):
+    """Do all jobs as one of the processes; the first one writes the answers."""
     with joined_ranks("cpu") as ranks:
         answers = {}
         for name, job in jobs.items():
@@ -111,5 +114,31 @@ if __name__ == "__main__":
                 answers[name] = {"error": str(error)}
         if ranks.leads:
             (folder / "answers.json").write_text(json.dumps(answers))
-    sys.stdout.flush()
-    os._exit(0)
+
+
+def fork(processes, *work):
+    """Answer in forked processes: torch is loaded once. Return whether all ended well."""
+    # loaded before the fork, too
+    from finscale.training import distributed_state, distributed_wrap  # noqa: F401
+
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    children = []
+    for rank in range(processes):
+        child = os.fork()
+        if not child:
+            os.environ.update(environment(rank, processes, store.port))
+            try:
+                answer(*work)
+                os._exit(0)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+        children.append(child)
+    return not any(os.waitpid(child, 0)[1] for child in children)
+
+
+if __name__ == "__main__":
+    work = Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())
+    if len(sys.argv) == 4:
+        sys.exit(0 if fork(int(sys.argv[3]), *work) else 1)
+    answer(*work)

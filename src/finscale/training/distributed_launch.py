@@ -47,7 +47,7 @@ def launch(command: Sequence[str], devices: int, *, again: str) -> int:
     processes = [
         subprocess.Popen(
             command,
-            env=_environment(rank, devices, store.port),
+            env=environment(rank, devices, store.port),
             stdin=subprocess.DEVNULL,
             # the first one speaks
             stdout=None if rank == 0 else subprocess.DEVNULL,
@@ -70,7 +70,8 @@ def launch(command: Sequence[str], devices: int, *, again: str) -> int:
     return next((status for status in ended.values() if status), 0)
 
 
-def _environment(rank: int, devices: int, port: int) -> dict[str, str]:
+def environment(rank: int, devices: int, port: int) -> dict[str, str]:
+    """Return the environment of one of the processes, in torchrun's words."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = {"OMP_NUM_THREADS": str(max(1, (cores or 1) // devices))}
     place = {

@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,7 +174,10 @@ def _read_folder(path: Path, likes: Mapping[str, Tensor]) -> dict[str, Tensor]:
         else:
             wanted[name] = torch.empty(about.size, dtype=about.properties.dtype)
     alone = not is_sharded(wanted)
-    dcp.load(wanted, storage_reader=HuggingFaceStorageReader(str(path)), no_dist=alone)
+    with warnings.catch_warnings():
+        # that one process reads alone is the intent
+        warnings.filterwarnings("ignore", message="torch.distributed is disabled")
+        dcp.load(wanted, storage_reader=HuggingFaceStorageReader(str(path)), no_dist=alone)
     return dict(_without_dimension(wanted))
 
 
