@@ -105,6 +105,7 @@ class _Shares(TorchDispatchMode):
         self._ranks = ranks
         #: Storage of the meta parameter → the share, and the parameter, which keeps the storage.
         self._kept: dict[int, tuple[Tensor, Tensor]] = {}
+        self._drawn = torch.empty(0)
 
     def keep(self, real: Tensor, meta: Tensor) -> None:
         """Take the share of a parameter's first numbers."""
@@ -118,6 +119,12 @@ class _Shares(TorchDispatchMode):
         # as FSDP cuts: in equal pieces along the first dimension, the last ones short or empty
         pieces = torch.chunk(whole, self._ranks.size, dim=0)
         return pieces[self._ranks.rank] if self._ranks.rank < len(pieces) else whole[:0]
+
+    def _room(self, like: Tensor) -> Tensor:
+        """Return room for one whole parameter, always the same: freed blocks would leave holes."""
+        if self._drawn.numel() < like.numel() or self._drawn.dtype != like.dtype:
+            self._drawn = torch.empty(like.numel(), dtype=like.dtype)
+        return self._drawn[: like.numel()].view(like.shape)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -138,7 +145,7 @@ class _Shares(TorchDispatchMode):
         self, func: Any, parameter: Tensor, share: Tensor, rest: tuple[Any, ...], kwargs: Any
     ) -> None:
         if torch.Tag.nondeterministic_seeded in func.tags:
-            whole = torch.empty(parameter.shape, dtype=parameter.dtype)
+            whole = self._room(parameter)
             func(whole, *rest, **kwargs)
             share.copy_(self._share(whole))
         elif func.overloadpacket is _aten.copy_:
