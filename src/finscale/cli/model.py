@@ -121,7 +121,8 @@ def show_model(
     designs = [_designed(kind, one, features, context_length, **settings) for one in budgets]
     plans = [
         device_plans(one, devices=devices, batch_size=batch_size, precision=precision)
-        for one in (designs if devices else ())
+        for one in designs
+        if devices
     ]
     if as_json:
         facts = [_facts(design) for design in designs]

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore
 
 from finscale.errors import TrainingError
 
@@ -234,10 +235,10 @@ def joined_ranks(device: str) -> Iterator[Ranks]:
         torch.cuda.set_device(local)
     meeting = dist.rendezvous("env://", timeout=_PATIENCE)  # type: ignore[attr-defined]
     store, rank, size = next(meeting)
-    store = dist.PrefixStore("finscale", store)
+    store = PrefixStore("finscale", store)
     backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"
     dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=_PATIENCE)
-    yield Ranks(rank, size, dist.PrefixStore("words", store))
+    yield Ranks(rank, size, PrefixStore("words", store))
     # after an error the others may be gone: whoever ends then takes no leave
     dist.destroy_process_group()
 

@@ -37,11 +37,12 @@ class _WholeMask:
             )
         whole = x.new_ones(rows * part.total, *x.shape[1:])
         mask = super().forward(whole)  # type: ignore[misc]
-        return x * mask[rows * part.start : rows * part.stop]
+        own: Tensor = x * mask[rows * part.start : rows * part.stop]
+        return own
 
 
 @functools.cache
-def _sharing(kind: type[nn.Module]) -> type[nn.Module]:
+def _sharing(kind: Any) -> Any:
     return type(f"Shared{kind.__name__}", (_WholeMask, kind), {})
 
 
@@ -68,7 +69,8 @@ def share_draws(model: nn.Module, ranks: Ranks) -> None:
             )
         if isinstance(module, nn.Dropout):
             # a subclass without state of its own, as with kernels: hooks and names stay
-            module.__class__ = _sharing(type(module))
+            kind: Any = type(module)
+            module.__class__ = _sharing(kind)
             module.__dict__["ranks"] = ranks
 
 

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
-import torch.distributed as dist
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from finscale.errors import TrainingError
 from finscale.training.oom import how_it_ended
@@ -43,7 +43,7 @@ def launch(command: Sequence[str], devices: int, *, again: str) -> int:
         If one was killed.
     """
     # here, so that what they leave in it outlives each of them; the system chooses the port
-    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     processes = [
         subprocess.Popen(
             command,

@@ -133,7 +133,9 @@ def choose_strategy(
     if devices == 1:
         return config.strategy
     there = memory_of_each(str(config.device), devices)
-    asked = ("ddp", "fsdp") if config.strategy == "auto" else (config.strategy,)
+    asked: tuple[Strategy, ...] = (
+        ("ddp", "fsdp") if config.strategy == "auto" else (config.strategy,)
+    )
     plans = {
         strategy: device_plan(
             made,

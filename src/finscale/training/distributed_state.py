@@ -17,10 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.distributed.checkpoint as dcp
 from safetensors import safe_open
 from torch import Tensor
-from torch.distributed.checkpoint import HuggingFaceStorageReader, HuggingFaceStorageWriter
+from torch.distributed.checkpoint.hf_storage import (
+    HuggingFaceStorageReader,
+    HuggingFaceStorageWriter,
+)
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from finscale.files import write_json
@@ -87,7 +91,7 @@ def save_point(folder: CheckpointFolder, state: TrainState, ranks: Ranks) -> Non
         ranks.wait_for_all()
         logging.getLogger("torch.distributed.checkpoint").setLevel(logging.ERROR)
         writer = HuggingFaceStorageWriter(str(place), save_distributed=True)
-        dcp.save(_with_dimension(tensors), storage_writer=writer, no_dist=not ranks.together)
+        save(_with_dimension(tensors), storage_writer=writer, no_dist=not ranks.together)
         ranks.wait_for_all()
         if ranks.leads:
             write_json(place / _FACTS, state.facts())
@@ -167,7 +171,8 @@ def _read_folder(path: Path, likes: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Read a folder of shares, however many processes wrote it."""
     reader = HuggingFaceStorageReader(str(path))
     wanted: dict[str, Tensor] = {}
-    for name, about in reader.read_metadata().state_dict_metadata.items():
+    written: dict[str, Any] = dict(reader.read_metadata().state_dict_metadata)
+    for name, about in written.items():
         like = _like(name, likes)
         if isinstance(like, DTensor):
             wanted[name] = torch.empty_like(like)
@@ -177,7 +182,7 @@ def _read_folder(path: Path, likes: Mapping[str, Tensor]) -> dict[str, Tensor]:
     with warnings.catch_warnings():
         # that one process reads alone is the intent
         warnings.filterwarnings("ignore", message="torch.distributed is disabled")
-        dcp.load(wanted, storage_reader=HuggingFaceStorageReader(str(path)), no_dist=alone)
+        load(wanted, storage_reader=HuggingFaceStorageReader(str(path)), no_dist=alone)
     return dict(_without_dimension(wanted))
 
 

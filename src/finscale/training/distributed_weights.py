@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from finscale.errors import FinscaleWarning
+from finscale.training.allocator import give_back_large_blocks
 from finscale.training.distributed import Ranks
 
 #: Where a model keeps the shares until it is sharded.
@@ -62,6 +63,7 @@ def build_sharded(build: Callable[[], nn.Module], ranks: Ranks) -> nn.Module:
 
 def build_shared(build: Callable[[], nn.Module], ranks: Ranks, *, seed: int) -> nn.Module:
     """Return a model in shares, or whole, with a warning, where its construction forbids shares."""
+    give_back_large_blocks()
     torch.manual_seed(seed)
     try:
         return build_sharded(build, ranks)
@@ -90,18 +92,19 @@ def take_shards(model: nn.Module) -> Callable[[torch.device], None]:
             meta = tensor.device.type == "meta"
             return torch.empty_like(tensor, device=device) if meta else tensor.to(device)
 
-        model._apply(there)
+        model._apply(there)  # type: ignore[no-untyped-call]
         for name, parameter in model.named_parameters():
-            parameter.to_local().copy_(first.pop(name))
+            share: Any = parameter  # a DTensor by now
+            share.to_local().copy_(first.pop(name))
 
     return take
 
 
-class _Shares(TorchDispatchMode):
+class _Shares(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Repeats on this process's shares what is done to parameters on the meta device."""
 
     def __init__(self, ranks: Ranks) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._ranks = ranks
         #: Storage of the meta parameter → the share, and the parameter, which keeps the storage.
         self._kept: dict[int, tuple[Tensor, Tensor]] = {}

@@ -125,7 +125,8 @@ def _sharded(model: nn.Module, ranks: Ranks, config: TrainingConfig) -> Encode:
     take = take_shards(model)
     for block in blocks_of(model):
         if next(block.children(), None) is not None:
-            block.__class__ = _recomputing(type(block))
+            kind: Any = type(block)
+            block.__class__ = _recomputing(kind)
         if config.compile:
             block.compile()
         fully_shard(block, mesh=mesh, mp_policy=blocks)
@@ -137,7 +138,7 @@ def _sharded(model: nn.Module, ranks: Ranks, config: TrainingConfig) -> Encode:
 
 
 @functools.cache
-def _recomputing(kind: type[nn.Module]) -> type[nn.Module]:
+def _recomputing(kind: Any) -> Any:
     """Return a block's class that keeps its inputs alone for the way back."""
 
     def forward(self: Any, *inputs: Any) -> Any:

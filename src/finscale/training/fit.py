@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from finscale.training.allocator import keep_freed_memory
+from finscale.training.allocator import give_back_large_blocks, keep_freed_memory
 from finscale.training.devices import use_threads
 from finscale.training.environment import on_signal, own_random_state
 from finscale.training.optimizer import make_optimizer, set_learning_rate
@@ -54,7 +54,10 @@ def fit(trainer: Trainer) -> FitResult:
 @contextlib.contextmanager
 def _environment(trainer: Trainer) -> Iterator[None]:
     """Threads, random state, signals and the folder are this training's own while it lasts."""
-    keep_freed_memory()
+    if trainer.shares_model:
+        give_back_large_blocks()
+    else:
+        keep_freed_memory()
     with (
         use_threads(int(trainer.config.threads)),
         own_random_state(trainer.device),

@@ -104,6 +104,11 @@ class Trainer(ResumableTraining):
         self.pause_reason = self._stop = ""
 
     @property
+    def shares_model(self) -> bool:
+        """Whether each of several processes holds a share of the model."""
+        return self.ranks.together and self.config.strategy == "fsdp"
+
+    @property
     def num_windows(self) -> int:
         """Training windows, each seen once an epoch."""
         return len(self.split.train)
@@ -174,7 +179,7 @@ class Trainer(ResumableTraining):
             require_compiler(self.device.type)
         # only whole batches are compiled: their shape never changes; blocks of a shared model have
         # been, each for itself
-        wholly = config.compile and config.strategy != "fsdp"
+        wholly = config.compile and not self.shares_model
         self._compiled = torch.compile(self._encode) if wholly else self._encode
         self.step_callbacks = [c for c in self.callbacks if overrides_step(c)]
         windows = np.r_[self.split.train, self.split.validation]
