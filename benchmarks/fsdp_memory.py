@@ -2,11 +2,11 @@
 
     python benchmarks/fsdp_memory.py [--budget 200M] [--batch 32] [--devices 2]
 
-Each case takes real optimiser steps (``Trainer``, fused AdamW, fp32) on a CPU, on windows of 80 rows
-× 25 channels; processes talk by gloo. *Process* is the largest resident memory of a process from its
-start to its end (``ru_maxrss``): interpreter and libraries too. *Planned* is what ``model show
---devices`` says, with the process as it was before on top. Goal: with two processes, each under 60 %
-of one alone.
+Each case takes real optimiser steps (``Trainer``, fused AdamW, fp32) on a CPU, on windows of 80
+rows × 25 channels; processes talk by gloo. *Process* is the largest resident memory of a process
+from its start to its end (``ru_maxrss``): interpreter and libraries too. *Planned* is what ``model
+show --devices`` says, with the process as it was before on top. Goal: with two processes, each
+under 60 % of one alone.
 """
 
 from __future__ import annotations

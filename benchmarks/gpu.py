@@ -6,11 +6,12 @@
 *Step* is a whole optimiser step (``Trainer``: forward, backward, clipping, fused AdamW) in
 bf16-mixed, ``torch.compile`` on, attention by torch's fused kernel, on windows of 80 rows × 25
 channels; the median of several, after the compilation. *Share of peak* is the FLOPs of the model's
-products (three times the forward pass's, ``NetworkDesign.flops``) a second over those of the largest
-square bf16 product measured here. The peer is ``transformers.PatchTSTForClassification`` at the same
-sizes; it treats each channel as a sequence, and is also measured against our own PatchTST with
-``channels: independent``, which does the same work. *Together* trains 32 seeds of one small model as
-one program, *alone* one after another: goal 10 ×. Memory is the largest that torch's allocator held.
+products (three times the forward pass's, ``NetworkDesign.flops``) a second over those of the
+fastest square bf16 product measured here. The peer is ``transformers.PatchTSTForClassification`` at
+the same sizes; it treats each channel as a sequence, so our own PatchTST with ``channels:
+independent``, which does the same work, stands beside it. *Together* trains 32 seeds of one small
+model as one program, *alone* one after another, compiled or not, whichever is faster: goal 10 ×.
+Memory is the largest that torch's allocator held.
 
 Cases are taken in the order of their worth, and what no longer fits the minutes is left out and
 said. What fails, such as a size that the memory does not hold, stands as its error.
@@ -25,7 +26,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -210,8 +211,12 @@ def ensemble(budget: str, batch: int, replicas: int, device: str) -> dict[str, A
     alone = Case(budget, batch, compiled=False)
     try:
         made = designed(alone)
-        seconds = seconds_of(our_step(made, alone, device), torch.device(device))
-        _forget(device)
+        ways = [alone, replace(alone, compiled=True)] if device == "cuda" else [alone]
+        taken = []
+        for way in ways:
+            taken.append(seconds_of(our_step(made, way, device), torch.device(device)))
+            _forget(device)
+        seconds = min(taken)
         trainers = [trainer_of(made, alone, device) for _ in range(replicas)]
         stack = Stack(trainers, [nullcontext] * replicas)
         ends_B = torch.from_numpy(trainers[0].split.train[:batch]).to(trainers[0].device)

@@ -1,4 +1,4 @@
-"""``finscale train`` in several processes as a person types it: killed, gone on with, the same run."""
+"""``finscale train`` in several processes, as a person types it: killed, and gone on with."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from finscale.config.model import model_section
 from finscale.errors import FinscaleWarning
 from finscale.models import build_model
 from finscale.training.distributed import Part, Ranks
-from finscale.training.distributed_weights import CannotShare, build_shared, build_sharded
+from finscale.training.distributed_weights import CannotShare, build_sharded, build_shared
 
 NETWORKS = [
     {"kind": "patchtst", "depth": 2, "width": 8, "heads": 2, "revin_affine": True},

@@ -30,8 +30,8 @@ class DevicePlan:
     weights: int
     """Of the device's share, with gradients and AdamW's two moments: what lasts."""
     gathered: int
-    """FSDP: what stands around the blocks and two blocks, whole; their gradients. DDP: in bf16 a copy
-    of the weights."""
+    """FSDP: what stands around the blocks and two blocks, whole; their gradients. DDP: in bf16 a
+    copy of the weights."""
     activations: int
     """Of the device's windows of a batch; with FSDP a block's are computed again."""
 
