@@ -113,7 +113,7 @@ def _recomputing(made: NetworkDesign) -> NetworkDesign:
 
 def choose_strategy(
     made: NetworkDesign, config: TrainingConfig, devices: int
-) -> Literal["auto", "ddp", "fsdp"]:
+) -> Strategy:
     """Return how several devices hold a network: as asked, or DDP where that fits into each.
 
     Parameters
@@ -123,7 +123,7 @@ def choose_strategy(
     config : TrainingConfig
         Its device, precision and batch decided.
     devices : int
-        How many there are; one alone leaves the setting as it is.
+        How many there are.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def choose_strategy(
         If it fits in neither way.
     """
     if devices == 1:
-        return config.strategy
+        return "ddp"
     there = memory_of_each(str(config.device), devices)
     asked: tuple[Strategy, ...] = (
         ("ddp", "fsdp") if config.strategy == "auto" else (config.strategy,)
