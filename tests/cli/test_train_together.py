@@ -130,6 +130,17 @@ def test_torchrun_makes_the_same_run_and_says_so_when_one_is_killed(train, tmp_p
     assert RunStore(tmp_path / "shared").is_whole(str(run["run"]))
 
 
+def test_no_process_outlives_the_one_that_started_it(train, tmp_path) -> None:
+    process = train("runs", "--devices=2", epochs=2000)
+    wait_for_point(tmp_path / "runs")
+    ranks = ranks_of(process)
+    assert len(ranks) == 2
+    process.kill()
+    gone, alive = psutil.wait_procs(list(ranks.values()), timeout=60)
+    assert len(gone) == 2
+    assert not alive
+
+
 def test_ctrl_c_writes_a_resume_point(train, tmp_path) -> None:
     # the first epoch's end writes a resume point, the next one is five minutes away
     process = train("runs", "--devices=2", epochs=2000)

@@ -17,6 +17,8 @@ PLACEMENT = {
     "training.compile",
     "training.kernels",
     "training.device",
+    "training.devices",
+    "training.strategy",
     "training.threads",
     "training.evaluation_batch_size",
     "training.checkpoint_minutes",

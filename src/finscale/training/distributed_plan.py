@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -111,9 +110,7 @@ def _recomputing(made: NetworkDesign) -> NetworkDesign:
     return replace(made, config=made.config.model_copy(update={"activation_checkpointing": True}))
 
 
-def choose_strategy(
-    made: NetworkDesign, config: TrainingConfig, devices: int
-) -> Strategy:
+def choose_strategy(made: NetworkDesign, config: TrainingConfig, devices: int) -> Strategy:
     """Return how several devices hold a network: as asked, or DDP where that fits into each.
 
     Parameters
@@ -162,10 +159,9 @@ def choose_strategy(
 
 def memory_of_each(device: str, devices: int) -> int:
     """Return a device's memory; processes on one CPU share its."""
-    from finscale.training.devices import total_memory
+    from finscale.training.devices import processes_here, total_memory
 
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", devices))
-    return total_memory(device) // (1 if device == "cuda" else local)
+    return total_memory(device) // (1 if device == "cuda" else processes_here(devices))
 
 
 def require_share(model: nn.Module, config: TrainingConfig, devices: int) -> None:
@@ -176,9 +172,9 @@ def require_share(model: nn.Module, config: TrainingConfig, devices: int) -> Non
     TrainingError
         With what it would need.
     """
-    from finscale.training.devices import require_memory
+    from finscale.training.devices import processes_here, require_memory
 
     total = sum(parameter.numel() for parameter in model.parameters())
     share = -(-total // devices) if config.strategy == "fsdp" else total
-    local = 1 if config.device == "cuda" else int(os.environ.get("LOCAL_WORLD_SIZE", devices))
+    local = 1 if config.device == "cuda" else processes_here(devices)
     require_memory(total, str(config.device), 16 * share * local)

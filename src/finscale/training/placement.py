@@ -10,6 +10,7 @@ from finscale.models.kernels.accelerate import kernels_rule
 from finscale.training.devices import (
     choose_device,
     choose_threads,
+    processes_here,
     require_compiler,
     require_precision,
 )
@@ -67,7 +68,7 @@ def place_training(
     threads = choose_threads(config.threads, num_parameters=num_parameters)
     if config.threads == "auto" and not os.environ.get("OMP_NUM_THREADS"):
         # processes on one machine share its cores; torchrun and --devices have said how
-        threads = max(1, threads // num_devices)
+        threads = max(1, threads // processes_here(num_devices))
     return here.model_copy(
         update={
             "threads": threads,
