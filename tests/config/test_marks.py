@@ -97,6 +97,8 @@ def test_what_an_ensemble_shares_leaves_out_what_its_members_may_differ_in() -> 
         "training.compile=true",
         "training.kernels=torch",
         "training.device=cuda",
+        "training.devices=4",
+        "training.strategy=fsdp",
         "training.threads=7",
         "training.evaluation_batch_size=3",
         "training.checkpoint_minutes=1",

@@ -119,6 +119,8 @@ def answer(folder, jobs):
 def fork(processes, *work):
     """Answer in forked processes: torch is loaded once. Return whether all ended well."""
     # loaded before the fork, too
+    import torch._dynamo
+
     from finscale.training import distributed_state, distributed_wrap  # noqa: F401
 
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)

@@ -69,10 +69,11 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
         {
             "alone": job("alone"),
             "ddp": job("ddp"),
-            "ddp stops": job("ddp", folder="a", pause_after=40),
-            "fsdp goes on": job("fsdp", folder="a", best_in_file=True),
-            "fsdp stops": job("fsdp", folder="b", pause_after=10),
-            "alone goes on": job("alone", folder="b"),
+            # one training, held in turn by two whole, by two in shares, and by one
+            "ddp stops": job("ddp", folder="a", pause_after=30),
+            "fsdp goes on": job("fsdp", folder="a", best_in_file=True, pause_after=36),
+            "fsdp goes on again": job("fsdp", folder="a", best_in_file=True, pause_after=42),
+            "alone ends": job("alone", folder="a"),
             "pairs alone": job("alone", training=pairs),
             "pairs": job("ddp", training=pairs),
             "batch norm": job("ddp", batch_norm),
@@ -81,12 +82,14 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
     )
     alone = found["alone"]
     assert len(alone["losses"]) >= 50
-    for name in ("ddp", "fsdp goes on", "alone goes on"):
+    for name in ("ddp", "alone ends"):
         assert_same(found[name], alone)
-    for name in ("ddp stops", "fsdp stops"):
+    stops = {"ddp stops": (0, 30), "fsdp goes on": (30, 36), "fsdp goes on again": (36, 42)}
+    for name, (first, last) in stops.items():
         assert "a resume point is written" in found[name]["error"]
-        losses = found[name]["losses"]
-        np.testing.assert_allclose(losses, alone["losses"][: len(losses)], rtol=1e-5)
+        np.testing.assert_allclose(
+            found[name]["losses"], alone["losses"][first:last], rtol=1e-5, err_msg=name
+        )
     # a loss over pairs of windows sees those of all processes
     np.testing.assert_allclose(found["pairs"]["losses"], found["pairs alone"]["losses"], rtol=1e-5)
     assert "batch norm" in found["batch norm"]["error"]
@@ -96,6 +99,7 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
 @pytest.mark.cluster
 @pytest.mark.timeout(600)
 def test_four_processes_train_as_one_and_go_on_as_two(tmp_path: Path) -> None:
+    half = {"epochs": 2, "precision": "bf16-mixed"}
     four = answers(
         tmp_path,
         {
@@ -103,12 +107,16 @@ def test_four_processes_train_as_one_and_go_on_as_two(tmp_path: Path) -> None:
             "ddp": job("ddp"),
             "fsdp": job("fsdp"),
             "stops": job("fsdp", folder="a", pause_after=26),
+            "half": job("ddp", training=half),
+            "half in shares": job("fsdp", training=half),
         },
         processes=4,
     )
     two = answers(tmp_path, {"goes on": job("fsdp", folder="a")}, processes=2)
     for found in (four["ddp"], four["fsdp"], two["goes on"]):
         assert_same(found, four["alone"])
+    # blocks in bf16 compute what autocast computes
+    assert_same(four["half in shares"], four["half"])
 
 
 @pytest.mark.slow

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from finscale.training.state import TrainState
 
 _FACTS = "facts.json"
+#: Marks a number that is written as a vector of one: safetensors cannot be asked for a part of it.
+_SCALAR = "@"
 
 
 def is_sharded(tensors: Mapping[str, Tensor]) -> bool:
@@ -145,6 +147,7 @@ def _likes(state: TrainState) -> dict[str, Tensor]:
 
 def _like(name: str, likes: Mapping[str, Tensor]) -> Tensor | None:
     """Return what a point's tensor is cut like; a moment of an optimiser like its parameter."""
+    name = name.removesuffix(_SCALAR)
     moment = name.startswith("optimizer.") and not name.endswith(".step")
     return likes.get(name.rpartition(".")[0] if moment else name)
 
@@ -184,10 +187,6 @@ def _read_folder(path: Path, likes: Mapping[str, Tensor]) -> dict[str, Tensor]:
         warnings.filterwarnings("ignore", message="torch.distributed is disabled")
         load(wanted, storage_reader=HuggingFaceStorageReader(str(path)), no_dist=alone)
     return dict(_without_dimension(wanted))
-
-
-#: Marks a number that is written as a vector of one: safetensors cannot be asked for a part of it.
-_SCALAR = "@"
 
 
 def _with_dimension(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -129,12 +129,21 @@ def _sharded(model: nn.Module, ranks: Ranks, config: TrainingConfig) -> Encode:
             block.__class__ = _recomputing(kind)
         if config.compile:
             block.compile()
+        for norm in _norms_of(block) if half else ():
+            # autocast leaves them in fp32; they are small and stay whole
+            fully_shard(norm, mesh=mesh, mp_policy=around, reshard_after_forward=False)
         fully_shard(block, mesh=mesh, mp_policy=blocks)
     fully_shard(model, mesh=mesh, mp_policy=around)
     take(torch.device(config.device))
     if hasattr(model, "encode"):
         register_fsdp_forward_method(model, "encode")
     return encoder_of(model)
+
+
+def _norms_of(block: nn.Module) -> list[nn.Module]:
+    kinds = nn.LayerNorm | nn.RMSNorm | nn.GroupNorm
+    norms = [one for one in block.modules() if one is not block and isinstance(one, kinds)]
+    return [norm for norm in norms if next(norm.parameters(), None) is not None]
 
 
 @functools.cache
