@@ -119,7 +119,7 @@ def answer(folder, jobs):
 def fork(processes, *work):
     """Answer in forked processes: torch is loaded once. Return whether all ended well."""
     # loaded before the fork, too
-    import torch._dynamo
+    import torch._dynamo  # noqa: F401
 
     from finscale.training import distributed_state, distributed_wrap  # noqa: F401
 

@@ -127,7 +127,11 @@ class TrainState:
                 self.best_sha256 = save_best(path, weights, ranks)
             else:
                 self.best_sha256 = save_tensors(path, weights)
-        elif self.best_weights:
+            self.best_weights = {}
+            return
+        # never both: the file of an earlier epoch would be taken for the best one
+        self.best_file = self.best_sha256 = ""
+        if self.best_weights:
             for name, tensor in weights.items():
                 self.best_weights[name].copy_(tensor)
         else:
