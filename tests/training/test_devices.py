@@ -200,6 +200,32 @@ def test_no_placement_stays_open_after_placing(cpus):
     assert place(threads=3, kernels="torch", device="cpu").kernels == "torch"
 
 
+def test_several_devices_share_the_cores(cpus, monkeypatch):
+    cpus(8)
+    placed = place_training(resolve(device="cpu"), num_parameters=10**6, num_devices=4)
+    assert (placed.devices, placed.threads) == (4, 2)
+    # two on each of two machines
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    placed = place_training(resolve(device="cpu"), num_parameters=10**6, num_devices=4)
+    assert placed.threads == 4
+    # who starts them has shared the cores out
+    cpus(8, omp="3")
+    assert place_training(resolve(), num_parameters=10**6, num_devices=4).threads == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"devices": 4}, "training.devices = 4, and 1 process trains here"),
+        ({"strategy": "fsdp"}, "fsdp shares a model between devices, and one process trains"),
+    ],
+)
+def test_one_process_is_not_taken_for_several(settings, sentence):
+    with pytest.raises(TrainingError, match=sentence) as error:
+        place(**settings)
+    assert "--devices" in error.value.hint
+
+
 def test_placing_changes_no_science():
     assert place(threads=3).part("science") == resolve().part("science")
 

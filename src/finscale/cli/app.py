@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from typing import Annotated, Any
 
@@ -42,7 +43,9 @@ class _Verbs(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            sys.stderr.write("\nstopped; the same command goes on from the last resume point\n")
+            # of several processes that train one model the first one speaks
+            if os.environ.get("RANK", "0") == "0":
+                sys.stderr.write("\nstopped; the same command goes on from the last resume point\n")
             raise typer.Exit(130) from None
         except BrokenPipeError:
             # typer would call it a failure; what is in the buffer raises again, in main

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from finscale.cli.options import AsJson, console, plain_table, print_json
+from finscale.cli.model_devices import Arithmetic, device_plans, plan_facts, print_plans
+from finscale.cli.options import AsJson, console, plain_table, print_json, say
 
 if TYPE_CHECKING:
     from finscale.models import NetworkDesign
@@ -90,9 +91,9 @@ def _smallest_budget(kind: str, features: int, context_length: int) -> int | Non
 @model_app.command("show")
 def show_model(
     wanted: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(help="KIND, or a PatchTST's budgets: 2M 20M 2B, any number."),
-    ],
+    ] = None,
     budget: Annotated[
         list[str] | None, typer.Option("--budget", help="Budgets of KIND; may be given repeatedly.")
     ] = None,
@@ -101,19 +102,41 @@ def show_model(
     shape: Annotated[
         str | None, typer.Option(help="Of a PatchTST: wide, balanced or deep.")
     ] = None,
+    devices: Annotated[
+        int | None,
+        typer.Option(min=2, help="Show what each of so many devices needs to train it together."),
+    ] = None,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Windows of a batch, over all devices; with --devices.")
+    ] = 64,
+    precision: Annotated[
+        Arithmetic, typer.Option(help="Arithmetic of the training; with --devices.")
+    ] = "fp32",
     as_json: AsJson = False,
 ) -> None:
     """Show the sizes, counts and FLOPs that the solver finds; of one budget, memory and source."""
-    kind, budgets = _kind_and_budgets(wanted, budget or [])
+    kind, budgets = _kind_and_budgets(wanted or [], budget or [])
     features = features or _default_channels()
     settings = {} if shape is None else {"shape": shape}
     designs = [_designed(kind, one, features, context_length, **settings) for one in budgets]
+    plans = [
+        device_plans(one, devices=devices, batch_size=batch_size, precision=precision)
+        for one in designs
+        if devices
+    ]
     if as_json:
-        print_json([_facts(design) for design in designs])
-    elif len(designs) == 1:
+        facts = [_facts(design) for design in designs]
+        for fact, plan in zip(facts, plans, strict=False):
+            fact["devices"] = plan_facts(plan)
+        print_json(facts)
+        return
+    if len(designs) == 1:
         _print_design(designs[0])
     else:
         _print_designs(designs)
+    for design, plan in zip(designs, plans, strict=False):
+        say(f"\n{design.describe()}", console())
+        print_plans(plan, console(), batch_size=batch_size, precision=precision)
 
 
 def _kind_and_budgets(wanted: list[str], budgets: list[str]) -> tuple[str, list[str]]:
@@ -121,6 +144,10 @@ def _kind_and_budgets(wanted: list[str], budgets: list[str]) -> tuple[str, list[
     from finscale.errors import ConfigError
     from finscale.models import ARCHITECTURES
 
+    if not wanted and budgets:
+        return "patchtst", budgets
+    if not wanted:
+        raise ConfigError("model show: which model?", hint="finscale model show patchtst 2M")
     first, *rest = wanted
     if first[0].isdigit():
         return "patchtst", [*wanted, *budgets]

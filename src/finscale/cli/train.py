@@ -50,6 +50,14 @@ def train(
         int | None, typer.Option(min=1, help="Passes over the training windows.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, order and dropout.")] = None,
+    devices: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Train the one model on so many devices of this machine; torchrun starts them on "
+            "several machines. The run is the same, and so is its id.",
+        ),
+    ] = None,
     settings: Settings = None,
     runs: RunsFolder = RUNS,
     data_root: DataRoot = None,
@@ -61,6 +69,7 @@ def train(
     A run that was stopped goes on where it was; a run that is finished is shown, not repeated.
     """
     from finscale.cli.fitting import load_fitting
+    from finscale.cli.together import joined, start_devices
     from finscale.data import DataStore
     from finscale.experiment import run_experiment
     from finscale.judging import scorecard
@@ -76,19 +85,26 @@ def train(
         horizon=("task.horizon", horizon),
         epochs=("training.epochs", epochs),
         seed=("seed", seed),
+        devices=("training.devices", devices),
         data_root=("data.root", data_root),
     )
     experiment, note = load_fitting(config, changes)
-    silent = quiet or as_json
-    terminal = console(quiet=silent)
-    if note:
-        say(note, terminal)
-    run = run_experiment(
-        experiment,
-        runs=RunStore(runs),
-        callbacks=[] if silent else [ProgressBar(terminal)],
-        announce=lambda prepared: _announce(prepared, terminal, runs),
-    )
+    start_devices(experiment.training.devices)
+    with joined(experiment.training.device) as ranks:
+        follows = ranks is not None and not ranks.leads
+        silent = quiet or as_json or follows
+        terminal = console(quiet=silent)
+        if note:
+            say(note, terminal)
+        run = run_experiment(
+            experiment,
+            runs=RunStore(runs),
+            callbacks=[] if silent else [ProgressBar(terminal)],
+            announce=lambda prepared: _announce(prepared, terminal, runs),
+            ranks=ranks,
+        )
+    if follows:
+        return
     card = scorecard(run, RunStore(runs), data=DataStore(experiment.data.root))
     decision = decide_run(card, run.config)
     if as_json:

@@ -22,7 +22,8 @@ from finscale.experiment.baseline_fit import fitted_baseline
 from finscale.experiment.place import note_placement, place
 from finscale.experiment.preparation import Prepared, prepare
 from finscale.experiment.programs import program_of
-from finscale.experiment.resolve import interface
+from finscale.experiment.together import begin, end, follow, lead
+from finscale.experiment.trainers import make_trainer
 from finscale.experiment.writing import (
     facts,
     own_test_loss,
@@ -38,6 +39,7 @@ from finscale.runs import Run, RunStore, exclusive, partial_folder
 if TYPE_CHECKING:
     from finscale.data import DataStore
     from finscale.training import Callback, FitResult, Trainer
+    from finscale.training.distributed import Ranks
 
 
 #: A network's run, its unfinished folder and its callbacks.
@@ -54,6 +56,7 @@ def run_experiment(
     data: DataStore | None = None,
     callbacks: Sequence[Callback] = (),
     announce: Callable[[Prepared], None] | None = None,
+    ranks: Ranks | None = None,
 ) -> Run:
     """Train (or fit a baseline), predict validation and test, and write the run folder.
 
@@ -72,6 +75,8 @@ def run_experiment(
         Progress bars, thermal guard, trackers.
     announce : callable, optional
         Told what is about to happen, before it happens.
+    ranks : Ranks, optional
+        The processes that make the run together; each calls this, and the first one writes.
 
     Returns
     -------
@@ -83,15 +88,20 @@ def run_experiment(
     FinscaleError
         With one sentence, if the data, the budget or the training is at fault.
     """
+    if ranks is not None and not ranks.leads:
+        return follow(config, ranks, runs=runs, data=data)
     (outcome,) = run_experiments(
         [config],
         runs=runs,
         data=data,
         callbacks=lambda _: callbacks,
         announce=lambda prepared: announce(prepared[0]) if announce else None,
+        ranks=ranks,
     )
     if isinstance(outcome, FinscaleError):
         raise outcome
+    if ranks is not None:
+        end(ranks)
     return outcome
 
 
@@ -103,6 +113,7 @@ def run_experiments(
     callbacks: Callable[[int], Sequence[Callback]] = lambda place: (),
     announce: Callable[[Sequence[Prepared]], None] = lambda prepared: None,
     done: Callable[[int, Run | FinscaleError], None] = lambda place, outcome: None,
+    ranks: Ranks | None = None,
 ) -> list[Run | FinscaleError]:
     """Make several runs; networks that differ by seed or rates alone train as one program.
 
@@ -121,6 +132,8 @@ def run_experiments(
         Told what is about to happen, before it happens.
     done : callable
         Told each place and its outcome as soon as it is there.
+    ranks : Ranks, optional
+        As for :func:`run_experiment`; with one config alone.
 
     Returns
     -------
@@ -129,7 +142,7 @@ def run_experiments(
     """
     load_plugins()
     store = runs or RunStore()
-    prepared = [_placed(prepare(config, data), store) for config in configs]
+    prepared = [_placed(prepare(config, data), store, ranks) for config in configs]
     announce(prepared)
     outcomes: dict[int, Run | FinscaleError] = {}
 
@@ -171,15 +184,17 @@ def run_experiments(
                 name = program_of(one) or f"alone {place}"
                 programs.setdefault(name, {})[place] = one, folder, callbacks(place)
         for networks in programs.values():
-            _train(networks, publish_run)
+            _train(networks, publish_run, ranks)
     return [outcomes[place] for place in range(len(prepared))]
 
 
-def _placed(prepared: Prepared, store: RunStore) -> Prepared:
+def _placed(prepared: Prepared, store: RunStore, ranks: Ranks | None) -> Prepared:
     """Place a run on this machine; a finished one keeps the placement that it had."""
     if store.is_whole(prepared.run_id):
         return replace(prepared, config=store[prepared.run_id].config)
-    return place(prepared)
+    if ranks is None:
+        return place(prepared)
+    return lead(prepared, ranks)
 
 
 def _fit_baseline(prepared: Prepared, folder: Path) -> None:
@@ -199,7 +214,9 @@ def _fit_baseline(prepared: Prepared, folder: Path) -> None:
 
 
 def _train(
-    networks: Mapping[int, _Network], done: Callable[[int, FinscaleError | None], None]
+    networks: Mapping[int, _Network],
+    done: Callable[[int, FinscaleError | None], None],
+    ranks: Ranks | None = None,
 ) -> None:
     """Train networks as one program, write what each came to, and tell ``done`` of each."""
     from finscale.training import ThermalCallback, TrackingCallback, TrackingManager
@@ -222,7 +239,11 @@ def _train(
             if config.training.thermal.enabled and not trainers:
                 watchers.append(ThermalCallback(config.training.thermal))
             *earlier[place], _ = note_placement(folder / "resume", config)
-            trainer = make_trainer(prepared, folder=folder / "resume", callbacks=watchers)
+            if ranks is not None:
+                begin(prepared, folder / "resume", ranks)
+            trainer = make_trainer(
+                prepared, folder=folder / "resume", callbacks=watchers, ranks=ranks
+            )
             trainers[place] = trainer, tracking
         results = _fit([trainer for trainer, _ in trainers.values()])
         trained = time.perf_counter() - started
@@ -289,38 +310,3 @@ def _write_training(
     write_predictions(prepared, folder, trainer.predict)
     write_weights(prepared, folder, trainer)
     return training_facts(prepared, result)
-
-
-def make_trainer(
-    prepared: Prepared, *, folder: Path | None = None, callbacks: Sequence[Callback] = ()
-) -> Trainer:
-    """Return the trainer of a placed run, its weights drawn from the run's seed."""
-    import torch
-
-    from finscale.experiment.linear_path import set_linear_path
-    from finscale.models import build_model
-    from finscale.models.linear_path import LinearPath
-    from finscale.training import Trainer
-
-    config = prepared.config
-    torch.manual_seed(config.seed)
-    dataset = prepared.dataset
-    shape = interface(
-        config,
-        num_features=dataset.num_features,
-        context_length=dataset.context_length,
-        num_relative=len(dataset.relative),
-    )
-    model = build_model(config.network, **shape)
-    if isinstance(model, LinearPath):
-        set_linear_path(model, prepared)
-    return Trainer(
-        model,
-        prepared.dataset,
-        prepared.split,
-        config.training,
-        task=config.task,
-        seed=config.seed,
-        callbacks=callbacks,
-        folder=folder,
-    )

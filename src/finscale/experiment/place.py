@@ -9,14 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from finscale.config import BaselineConfig, ExperimentConfig
 from finscale.errors import FinscaleWarning
+from finscale.experiment.resolve import interface
 from finscale.files import read_json, write_json
 
 if TYPE_CHECKING:
     from finscale.experiment.preparation import Prepared
+    from finscale.models import NetworkDesign
 
 
-def place(prepared: Prepared) -> Prepared:
+def place(prepared: Prepared, *, num_devices: int = 1) -> Prepared:
     """Return the run with every open setting of its placement filled in; its identity is the same.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Its science resolved.
+    num_devices : int
+        Processes that train it together.
 
     Raises
     ------
@@ -30,10 +39,31 @@ def place(prepared: Prepared) -> Prepared:
     from finscale.training.placement import place_training
 
     assert prepared.counts is not None
-    training = place_training(config.training, num_parameters=prepared.counts.total)
+    training = place_training(
+        config.training, num_parameters=prepared.counts.total, num_devices=num_devices
+    )
     # before anything takes memory: 2B parameters need 32 GB for themselves and AdamW
-    require_memory(prepared.counts.total, training.device)
+    if num_devices == 1:
+        require_memory(prepared.counts.total, training.device)
+    else:
+        from finscale.training.distributed_plan import choose_strategy
+
+        strategy = choose_strategy(_design(prepared), training, num_devices)
+        training = training.model_copy(update={"strategy": strategy})
     return replace(prepared, config=config.model_copy(update={"training": training}))
+
+
+def _design(prepared: Prepared) -> NetworkDesign:
+    from finscale.models import design
+
+    dataset = prepared.dataset
+    shape = interface(
+        prepared.config,
+        num_features=dataset.num_features,
+        context_length=dataset.context_length,
+        num_relative=len(dataset.relative),
+    )
+    return design(prepared.config.network, **shape)
 
 
 def note_placement(folder: Path, config: ExperimentConfig) -> list[dict[str, Any]]:
@@ -82,6 +112,8 @@ def placement_words(config: ExperimentConfig) -> str:
         words += [f"{training.threads} thread{'' if training.threads == 1 else 's'}"]
     words += [f"{training.kernels} kernels"]
     words += ["compiled"] if training.compile else []
+    if training.devices > 1:
+        words.insert(0, f"{training.devices} devices by {training.strategy.upper()}, each")
     network = config.network
     for name, value in network.part("placement").items():
         if value != type(network).model_fields[name].default:

@@ -110,7 +110,7 @@ def write_weights(prepared: Prepared, folder: Path, trainer: Trainer) -> None:
     }
     # one entry: safetensors writes several in any order, and the same run has the same bytes
     names = json.dumps({"channels": dataset.features, "relative": dataset.relative})
-    tensors = {**trainer.model.state_dict(), **inputs}
+    tensors = {**trainer.weights(), **inputs}
     save_tensors(folder / "model.safetensors", tensors, {"inputs": names})
 
 

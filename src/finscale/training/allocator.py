@@ -17,10 +17,13 @@ from typing import Any
 # names and numbers of mallopt's parameters: malloc.h
 _M_TRIM_THRESHOLD = -1
 _M_TOP_PAD = -2
+_M_MMAP_THRESHOLD = -3
 _M_MMAP_MAX = -4
 
 #: Grow the heap by so much at once.
 _PAD = 64 * 2**20
+#: Blocks from this size on are the kernel's, where freed memory is to be given back.
+_LARGE = 2**20
 #: Never shrink the heap for less than this: the largest number that mallopt takes.
 _KEEP = 2**31 - 1
 
@@ -45,6 +48,21 @@ def keep_freed_memory() -> bool:
         return False
     settings = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _KEEP), (_M_TOP_PAD, _PAD))
     return all(mallopt(name, value) == 1 for name, value in settings)
+
+
+def give_back_large_blocks() -> bool:
+    """Let this process give every large block back to the kernel as soon as it is freed.
+
+    For a model in shares, whose blocks are whole for a moment each, in turn: in glibc's heap the
+    holes that they leave between what lasts came to as much memory as the whole model.
+
+    Returns
+    -------
+    bool
+        Whether glibc took the setting.
+    """
+    mallopt = _glibc("mallopt")
+    return mallopt is not None and mallopt(_M_MMAP_THRESHOLD, _LARGE) == 1
 
 
 def release_freed_memory() -> bool:

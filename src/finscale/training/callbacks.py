@@ -59,3 +59,8 @@ class Callback:
 
     def on_fit_end(self, trainer: Training, result: FitResult | None) -> None:
         """After the last step, also after an error; ``result`` is None if there is none."""
+
+
+def overrides_step(callback: Callback) -> bool:
+    """Tell whether a callback wants to know of every step."""
+    return type(callback).on_step_end is not Callback.on_step_end

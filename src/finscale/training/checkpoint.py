@@ -2,7 +2,8 @@
 
 A folder holds the two newest points, ``point-<n>.safetensors`` (tensors, and plain facts as JSON in
 the header), and ``resume.json``, which names them with their SHA-256 and says whose they are. A
-point counts from the moment in which ``resume.json`` names it.
+point counts from the moment in which ``resume.json`` names it. Of a model of which several
+processes hold a share each, a point is a folder: :mod:`finscale.training.distributed_state`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import shutil
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -99,17 +101,36 @@ class CheckpointFolder:
 
         ``needs`` maps further files in the folder that the point refers to to their SHA-256.
         """
+        with self.timed():
+            name = f"{self.next_name()}.safetensors"
+            header = {"facts": json.dumps(facts, allow_nan=False)}
+            sha256 = save_tensors(self.folder / name, tensors, header)
+            self.enter(name, facts, {name: sha256, **(needs or {})})
+
+    @contextlib.contextmanager
+    def timed(self) -> Iterator[None]:
+        """Note when a point is written, and how long that takes."""
         started = time.perf_counter()
-        serial = self._points[0]["serial"] + 1 if self._points else 1
-        name = f"point-{serial}.safetensors"
-        header = {"facts": json.dumps(facts, allow_nan=False)}
-        sha256 = save_tensors(self.folder / name, tensors, header)
+        yield
+        self._saved_at = time.perf_counter()
+        self._save_seconds = self._saved_at - started
+
+    def next_name(self) -> str:
+        """Return what the next point is called: ``point-3``."""
+        return f"point-{self._next_serial}"
+
+    @property
+    def _next_serial(self) -> int:
+        return int(self._points[0]["serial"]) + 1 if self._points else 1
+
+    def enter(self, name: str, facts: Mapping[str, Any], sha256: Mapping[str, str]) -> None:
+        """Let a point that is written count from now on: a file, or a folder of shares."""
         entry = {
-            "serial": serial,
+            "serial": self._next_serial,
             "file": name,
             "epoch": facts["epoch"],
             "step": facts["step"],
-            "sha256": {name: sha256, **(needs or {})},
+            "sha256": dict(sha256),
         }
         self._points = [entry, *self._points][:_NUM_KEPT]
         write_json(
@@ -117,11 +138,18 @@ class CheckpointFolder:
             {"format": _FORMAT, "identity": self.identity, "points": self._points},
         )
         self._sweep()
-        self._saved_at = time.perf_counter()
-        self._save_seconds = self._saved_at - started
 
     def load(self) -> Point | None:
-        """Return the newest undamaged point, or None where there is none yet.
+        """Return the newest undamaged point of one process; see :meth:`find`."""
+        name = self.find()
+        return None if name is None else self.read(name)
+
+    def read(self, name: str) -> Point:
+        """Return the point that a file holds."""
+        return Point(load_tensors(self.folder / name), read_facts(self.folder / name))
+
+    def find(self) -> str | None:
+        """Return the name of the newest undamaged point, or None where there is none yet.
 
         Raises
         ------
@@ -138,7 +166,7 @@ class CheckpointFolder:
             if not damage:
                 # a damaged point is never counted on again, as a fallback least of all
                 self._points = self._points[position:]
-                return _read_point(self.folder / entry["file"])
+                return str(entry["file"])
             warnings.warn(
                 f"{self.folder / entry['file']} {damage}; going back to the point before it",
                 FinscaleWarning,
@@ -193,8 +221,14 @@ class CheckpointFolder:
     def _sweep(self) -> None:
         """Remove what no point refers to: older points, and parts of a write that was killed."""
         kept = {name for entry in self._points for name in entry["sha256"]}
-        for path in [*self.folder.glob("*.safetensors"), *self.folder.glob(".*.tmp")]:
-            if path.name not in kept:
+        kept |= {entry["file"] for entry in self._points}
+        parts = ("*.safetensors", ".*.tmp", "point-*")
+        for path in {path for part in parts for path in self.folder.glob(part)}:
+            if path.name in kept:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
                 path.unlink(missing_ok=True)
 
 
@@ -224,10 +258,11 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _read_point(path: Path) -> Point:
+def read_facts(path: Path) -> dict[str, Any]:
+    """Read the plain facts of a point that is a file."""
     with safe_open(path, framework="pt") as file:
-        facts = json.loads(file.metadata()["facts"])
-    return Point(load_tensors(path), facts)
+        facts: dict[str, Any] = json.loads(file.metadata()["facts"])
+    return facts
 
 
 def _sha256(path: Path) -> str:

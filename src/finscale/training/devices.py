@@ -142,6 +142,11 @@ def available_threads() -> int:
     return min(count, int(asked)) if asked.isdigit() and int(asked) > 0 else count
 
 
+def processes_here(num_devices: int) -> int:
+    """Return how many of the processes that train one model are on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", num_devices))
+
+
 @contextlib.contextmanager
 def use_threads(count: int) -> Iterator[None]:
     """Compute with ``count`` threads inside the block: the order of sums depends on it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -38,7 +39,8 @@ def on_signal(notify: Callable[[str], None]) -> Iterator[None]:
         if received:
             raise KeyboardInterrupt
         received.append(number)
-        if number == signal.SIGINT:
+        # of several processes that train one model the first one speaks
+        if number == signal.SIGINT and os.environ.get("RANK", "0") == "0":
             sys.stderr.write("\nstopping: finishing this step; Ctrl-C again stops at once\n")
         notify("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from finscale.training.allocator import keep_freed_memory
+from finscale.training.allocator import give_back_large_blocks, keep_freed_memory
 from finscale.training.devices import use_threads
 from finscale.training.environment import on_signal, own_random_state
 from finscale.training.optimizer import make_optimizer, set_learning_rate
@@ -54,7 +54,10 @@ def fit(trainer: Trainer) -> FitResult:
 @contextlib.contextmanager
 def _environment(trainer: Trainer) -> Iterator[None]:
     """Threads, random state, signals and the folder are this training's own while it lasts."""
-    keep_freed_memory()
+    if trainer.shares_model:
+        give_back_large_blocks()
+    else:
+        keep_freed_memory()
     with (
         use_threads(int(trainer.config.threads)),
         own_random_state(trainer.device),
@@ -87,8 +90,8 @@ def _judge_start(trainer: Trainer) -> None:
 
     Early stopping then returns to that answer where no epoch improves on it.
     """
-    trainer.state.best_loss = trainer.validate()
-    trainer.state.keep_best(trainer.folder)
+    trainer.state.best_loss = trainer.ranks.told(trainer.validate())
+    trainer.state.keep_best(trainer.folder, trainer.ranks)
 
 
 def epoch(trainer: Trainer) -> None:
@@ -119,7 +122,9 @@ def step(trainer: Trainer, ends_B: Tensor) -> None:
     """Take one optimiser step on the windows that end at rows ``ends_B``."""
     state, config = trainer.state, trainer.config
     # 1. gradients: the mean over all windows, one micro-batch at a time
-    for micro_B in torch.split(ends_B, int(config.batch_size)):
+    micro_batches = torch.split(ends_B, int(config.batch_size))
+    for number, micro_B in enumerate(micro_batches, start=1):
+        trainer.sync_gradients(number == len(micro_batches))
         share = len(micro_B) / len(ends_B)
         loss = trainer.loss_on(micro_B) * share
         loss.backward()  # type: ignore[no-untyped-call]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 from finscale.config import TrainingConfig
 from finscale.errors import TrainingError
 from finscale.models.kernels.accelerate import kernels_rule
 from finscale.training.devices import (
     choose_device,
     choose_threads,
+    processes_here,
     require_compiler,
     require_precision,
 )
@@ -25,7 +28,8 @@ def place_training(
     num_parameters : int
         Of the model: small ones take one thread.
     num_devices : int
-        Processes that train the model together.
+        Processes that train the model together. Of several, how they hold it is left open: that
+        depends on more than its size (:func:`finscale.training.distributed_plan.choose_strategy`).
 
     Raises
     ------
@@ -41,6 +45,11 @@ def place_training(
             hint=f"finscale train FILE --devices {config.devices} starts as many; a study's run "
             "takes one: training.devices: 1",
         )
+    if config.strategy == "fsdp" and num_devices == 1:
+        raise TrainingError(
+            "training.strategy = fsdp shares a model between devices, and one process trains here.",
+            hint="finscale train FILE --devices 2, or training.strategy: auto",
+        )
     device = choose_device(config.device)
     require_precision(device, config.precision)
     if config.compile is True:
@@ -53,9 +62,16 @@ def place_training(
     here = config.model_copy(
         update={"device": device, "compile": config.compile is True, "devices": num_devices}
     )
+    if num_devices == 1:
+        # the one device holds all of it
+        here = here.model_copy(update={"strategy": "ddp"})
+    threads = choose_threads(config.threads, num_parameters=num_parameters)
+    if config.threads == "auto" and not os.environ.get("OMP_NUM_THREADS"):
+        # processes on one machine share its cores; torchrun and --devices have said how
+        threads = max(1, threads // processes_here(num_devices))
     return here.model_copy(
         update={
-            "threads": choose_threads(config.threads, num_parameters=num_parameters),
+            "threads": threads,
             "kernels": kernels_rule(here),
         }
     )

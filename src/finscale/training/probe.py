@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 import torch
+from torch import nn
 
 from finscale.config import NetworkConfig, Section, TaskConfig, TrainingConfig
 from finscale.config.model import AnyModel
@@ -22,6 +23,7 @@ from finscale.data import FinancialDataset, Split
 from finscale.models import build_model
 from finscale.training.allocator import keep_freed_memory
 from finscale.training.devices import synchronise, use_threads
+from finscale.training.distributed import ALONE, Ranks
 from finscale.training.fit import setup, step
 from finscale.training.losses import loss_name, num_outputs
 from finscale.training.oom import die_first
@@ -73,23 +75,35 @@ def measure(request: ProbeRequest) -> dict[str, float]:
     }
 
 
-def make_trainer(request: ProbeRequest) -> Trainer:
-    """Return a trainer on random windows of the real shapes."""
+def make_trainer(request: ProbeRequest, ranks: Ranks = ALONE) -> Trainer:
+    """Return a trainer on random windows of the real shapes; by several processes, of the same."""
     name = loss_name(request.training.loss, request.task.kind)
     assert isinstance(request.network, NetworkConfig)
-    model = build_model(
-        request.network,
-        num_features=request.num_features,
-        context_length=request.context_length,
-        head=request.task.kind,
-        num_outputs=num_outputs(name, request.training.loss_options),
-        parametrisation=request.training.parametrisation,
-    )
+    network = request.network
+
+    def build() -> nn.Module:
+        return build_model(
+            network,
+            num_features=request.num_features,
+            context_length=request.context_length,
+            head=request.task.kind,
+            num_outputs=num_outputs(name, request.training.loss_options),
+            parametrisation=request.training.parametrisation,
+        )
+
+    if ranks.together:
+        torch.manual_seed(0)
+    if ranks.together and request.training.strategy == "fsdp":
+        from finscale.training.distributed_weights import build_shared
+
+        model = build_shared(build, ranks, seed=0)
+    else:
+        model = build()
     dataset = _random_dataset(request)
     ends = np.resize(dataset.ends_W, int(request.training.batch_size) * _MOST_STEPS)
     split = Split(ends, ends[:1], ends[:1], 0, 0, 0, 0, ())
     training = request.training.model_copy(update={"epochs": 1})
-    return Trainer(model, dataset, split, training, task=request.task)
+    return Trainer(model, dataset, split, training, task=request.task, ranks=ranks)
 
 
 def _random_dataset(request: ProbeRequest) -> FinancialDataset:

@@ -92,11 +92,12 @@ def resolve_for_model(
         num_windows=len(split.train),
         base_rate=base_rate_of(model),
     )
-    return place_training(
+    placed = place_training(
         resolved,
         num_parameters=sum(parameter.numel() for parameter in model.parameters()),
         num_devices=num_devices,
     )
+    return placed.model_copy(update={"strategy": "ddp"}) if placed.strategy == "auto" else placed
 
 
 def decay_for(config: TrainingConfig, num_windows: int) -> float:

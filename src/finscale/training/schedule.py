@@ -1,10 +1,12 @@
-"""The learning rate of every step, as one list made before the first."""
+"""The learning rate of every step, as one list made before the first; the order of windows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from finscale.config import TrainingConfig
 from finscale.registry import Registry
@@ -63,3 +65,13 @@ SCHEDULES: Registry[tuple[Rise, Fall]] = Registry("schedule")
 SCHEDULES.add("cosine", (_linear_rise, _cosine_fall))
 SCHEDULES.add("one_cycle", (_cosine_rise, _cosine_fall))
 SCHEDULES.add("constant", (_linear_rise, _flat))
+
+
+def order(num_windows: int, seed: int, epoch: int) -> Tensor:
+    """Return the order ``[num_windows]`` of an epoch's windows: a function of seed and epoch.
+
+    However many processes share a step, its windows are the same.
+    """
+    words = np.random.SeedSequence([seed, epoch]).generate_state(2)
+    generator = torch.Generator().manual_seed(int(words[0]) << 32 | int(words[1]))
+    return torch.randperm(num_windows, generator=generator)

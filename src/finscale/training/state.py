@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from finscale.training.checkpoint import Point, load_tensors, save_tensors
+from finscale.training.distributed import ALONE, Ranks
 
 #: Above this size the best weights wait in a file instead of in memory.
 _KEEP_IN_MEMORY = 256 * 2**20
@@ -113,22 +114,38 @@ class TrainState:
             words = np.random.SeedSequence([seed, self.epoch, self.step]).generate_state(2)
             torch.manual_seed(int(words[0]) << 32 | int(words[1]))
 
-    def keep_best(self, folder: Path | None) -> None:
+    def keep_best(self, folder: Path | None, ranks: Ranks = ALONE) -> None:
         """Set the present weights aside as the best so far."""
         weights = self.model.state_dict()
         num_bytes = sum(tensor.nbytes for tensor in weights.values())
         if folder is not None and num_bytes > _KEEP_IN_MEMORY:
             self.best_file = f"best-{self.best_epoch}.safetensors"
-            self.best_sha256 = save_tensors(folder / self.best_file, weights)
-        elif self.best_weights:
+            path = folder / self.best_file
+            if ranks.together:
+                from finscale.training.distributed_state import save_best
+
+                self.best_sha256 = save_best(path, weights, ranks)
+            else:
+                self.best_sha256 = save_tensors(path, weights)
+            self.best_weights = {}
+            return
+        # never both: the file of an earlier epoch would be taken for the best one
+        self.best_file = self.best_sha256 = ""
+        if self.best_weights:
             for name, tensor in weights.items():
                 self.best_weights[name].copy_(tensor)
         else:
             self.best_weights = {name: tensor.clone() for name, tensor in weights.items()}
 
-    def restore_best(self, folder: Path | None) -> None:
+    def restore_best(self, folder: Path | None, ranks: Ranks = ALONE) -> None:
         """Give the model the weights of the best epoch."""
-        if self.best_file:
+        if self.best_file and ranks.together:
+            from finscale.training.distributed_state import load_best
+
+            assert folder is not None
+            best = load_best(folder / self.best_file, self.model.state_dict())
+            self.model.load_state_dict(best)
+        elif self.best_file:
             assert folder is not None
             self.model.load_state_dict(load_tensors(folder / self.best_file))
         else:

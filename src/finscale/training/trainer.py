@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,23 +14,26 @@ from torch import Tensor, nn
 
 from finscale.calling import spoken
 from finscale.config import TaskConfig, TrainingConfig
-from finscale.errors import FinscaleWarning, TrainingError, TrainingPaused
+from finscale.errors import TrainingError
 from finscale.models.kernels.accelerate import accelerate
-from finscale.training.callbacks import Callback
+from finscale.training.callbacks import Callback, overrides_step
 from finscale.training.checkpoint import CheckpointFolder
-from finscale.training.devices import require_compiler, require_memory, use_threads
+from finscale.training.devices import require_compiler, use_threads
+from finscale.training.distributed import ALONE, Ranks
+from finscale.training.holding import hold
 from finscale.training.identity import training_identity
-from finscale.training.inputs import Inputs, windows_for
+from finscale.training.inputs import Inputs
 from finscale.training.losses import LossFunction, loss_name, make_loss
 from finscale.training.resolve import resolve_for_model
-from finscale.training.schedule import learning_rates
-from finscale.training.state import FitResult, TrainState
+from finscale.training.resumable import ResumableTraining
+from finscale.training.schedule import learning_rates, order
+from finscale.training.state import FitResult
 
 if TYPE_CHECKING:
     from finscale.data import FinancialDataset, Split
 
 
-class Trainer:
+class Trainer(ResumableTraining):
     """Trains a model on the windows of a dataset, resumable to the bit.
 
     Parameters
@@ -54,6 +55,8 @@ class Trainer:
     folder : path, optional
         Where resume points are kept. A training that finds its own there goes on from it; without
         a folder nothing is written.
+    ranks : Ranks
+        The processes that train this model together; each makes its own trainer.
 
     Examples
     --------
@@ -74,11 +77,11 @@ class Trainer:
         seed: int = 0,
         callbacks: Sequence[Callback] = (),
         folder: Path | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.config = resolve_for_model(config, model, dataset, split)
+        self.config = resolve_for_model(config, model, dataset, split, num_devices=ranks.size)
         self.device = torch.device(self.config.device)
-        require_memory(sum(p.numel() for p in model.parameters()), self.device.type)
-        self.model = model.to(self.device)
+        self.ranks = ranks
         self.dataset = dataset.to(self.device)
         self.split = split
         #: How often test windows were predicted; once, when all is decided, unless a callback did.
@@ -87,7 +90,6 @@ class Trainer:
         self.seed = seed
         self.callbacks = tuple(callbacks)
         self.folder = folder
-        self.state: TrainState
         self.inputs: Inputs
         self._checkpoints = (
             CheckpointFolder(
@@ -97,8 +99,14 @@ class Trainer:
             else None
         )
         if self.config.kernels == "fast":
-            accelerate(self.model)
+            accelerate(model)
+        self.model, self._encode = hold(model, self.dataset, split, self.config, ranks)
         self.pause_reason = self._stop = ""
+
+    @property
+    def shares_model(self) -> bool:
+        """Whether each of several processes holds a share of the model."""
+        return self.ranks.together and self.config.strategy == "fsdp"
 
     @property
     def num_windows(self) -> int:
@@ -169,28 +177,14 @@ class Trainer:
         self._ends_N = torch.from_numpy(self.split.train).to(self.device)
         if config.compile:
             require_compiler(self.device.type)
-        self._encode: Any = getattr(self.model, "encode", self.model)
-        # only whole batches are compiled: their shape never changes
-        self._compiled = torch.compile(self._encode) if config.compile else self._encode
-        self.step_callbacks = [c for c in self.callbacks if _overrides_step(c)]
+        # only whole batches are compiled: their shape never changes; blocks of a shared model have
+        # been, each for itself
+        wholly = config.compile and not self.shares_model
+        self._compiled = torch.compile(self._encode) if wholly else self._encode
+        self.step_callbacks = [c for c in self.callbacks if overrides_step(c)]
         windows = np.r_[self.split.train, self.split.validation]
         self.inputs = inputs or Inputs(self.model, self.dataset, windows)
         self._num_checked = 0
-
-    def resume(self) -> None:
-        """Go on from the newest resume point, if there is one."""
-        point = self._checkpoints.load() if self._checkpoints else None
-        if point is None:
-            return
-        self.state.load(point, seed=self.seed)
-        before, here = point.facts["device"], self.device.type
-        if before != here:
-            warnings.warn(
-                f"this training was begun on {before} and goes on on {here}: its figures will be "
-                "the same up to rounding and dropout's own random masks",
-                FinscaleWarning,
-                stacklevel=2,
-            )
 
     def begin_epoch(self) -> Sequence[Tensor]:
         """Make the model ready to learn; return the rows of each step of the current epoch."""
@@ -200,11 +194,16 @@ class Trainer:
         return self._batches
 
     def loss_on(self, ends_B: Tensor) -> Tensor:
-        """Return the mean training loss on the windows that end at rows ``ends_B``."""
+        """Return the mean training loss on the windows that end at rows ``ends_B``.
+
+        Each process computes its part of them; the loss is that of all.
+        """
         encode = self._compiled if len(ends_B) == self.config.batch_size else self._encode
+        own = self.ranks.take(len(ends_B))
         with self.autocast():
-            output = encode(*self.inputs.of(ends_B))
-        return self.loss(output.float(), self.targets(ends_B))
+            output = encode(*self.inputs.of(ends_B[own]))
+        joined = self.ranks.joined(output.float(), len(ends_B))
+        return self.loss(joined, self.targets(ends_B))
 
     def targets(self, ends_B: Tensor) -> Tensor:
         """Return what is to be predicted for the windows that end at rows ``ends_B``."""
@@ -230,19 +229,25 @@ class Trainer:
             Logits [N]; for regression predictions [N] or [N, Q].
         """
         with use_threads(int(self.config.threads)):
-            windows = self._outputs(ends, self._forward)
+            fresh = Inputs(self.model, self.dataset, ends[:0])
+            windows = self._outputs(ends, lambda ends_B: self._encode(*fresh.of(ends_B)))
             return torch.cat([output for output, _ in windows]).cpu().double().numpy()
 
-    def _forward(self, ends_B: Tensor) -> Tensor:
-        output: Tensor = self.model(*windows_for(self.model, self.dataset, ends_B))
-        return output
+    def weights(self) -> dict[str, Tensor]:
+        """Return the weights and buffers whole; every process has to ask, the first one gets."""
+        state: dict[str, Tensor] = self.model.state_dict()
+        if not self.ranks.together:
+            return state
+        from finscale.training.distributed_state import whole_tensors
+
+        return whole_tensors(state, self.ranks)
 
     def close_epoch(self) -> None:
         """Validate, record the epoch, keep the weights if they are the best, decide on the end."""
         state = self.state
         train_loss = self._mean_train_loss()
         learning_rate = self.rates[self.num_steps - 1]
-        validation_loss = self.validate()
+        validation_loss = self.ranks.told(self.validate())
         if not math.isfinite(validation_loss):
             raise self._not_finite(f"The validation loss is {validation_loss}")
         is_best = state.best_loss is None or validation_loss < state.best_loss
@@ -250,7 +255,7 @@ class Trainer:
         state.waited = 0 if is_best else state.waited + 1
         if is_best:
             state.best_epoch, state.best_loss = state.epoch, validation_loss
-            state.keep_best(self.folder)
+            state.keep_best(self.folder, self.ranks)
         state.history.append(
             {
                 "epoch": state.epoch,
@@ -266,17 +271,11 @@ class Trainer:
         state.losses_S.zero_()
         for callback in self.callbacks:
             callback.on_epoch_end(self, state.history[-1])
-        state.stopped = self._why_stop()
-        if state.stopped or (not self.pause_reason and self.is_due(epoch_end=True)):
+        # callbacks watch the first process alone
+        state.stopped = self.ranks.told(self._why_stop())
+        due = self._agree(epoch_end=True)
+        if state.stopped or due:
             self.save()
-
-    def request_stop(self, reason: str) -> None:
-        """End after the current epoch, with the best weights; ``reason`` is a clause."""
-        self._stop = reason
-
-    def request_pause(self, reason: str) -> None:
-        """Write a resume point after the current step and raise ``TrainingPaused``."""
-        self.pause_reason = reason
 
     def _why_stop(self) -> str:
         state, patience = self.state, self.config.patience
@@ -291,7 +290,7 @@ class Trainer:
     def finish(self) -> FitResult:
         """Load the best weights and tell what the training came to."""
         state = self.state
-        state.restore_best(self.folder)
+        state.restore_best(self.folder, self.ranks)
         assert state.best_loss is not None
         return FitResult(
             best_epoch=state.best_epoch,
@@ -304,9 +303,7 @@ class Trainer:
 
     def _epoch_order(self, epoch: int) -> Tensor:
         """Return the training rows in the order of this epoch: a function of seed and epoch."""
-        words = np.random.SeedSequence([self.seed, epoch]).generate_state(2)
-        generator = torch.Generator().manual_seed(int(words[0]) << 32 | int(words[1]))
-        return self._ends_N[torch.randperm(self.num_windows, generator=generator).to(self.device)]
+        return self._ends_N[order(self.num_windows, self.seed, epoch).to(self.device)]
 
     def _outputs(
         self, ends: np.ndarray, model: Callable[[Tensor], Tensor]
@@ -314,12 +311,14 @@ class Trainer:
         """Yield outputs and the rows that they are for, batch by batch, without learning."""
         self.test_reads += bool(np.isin(ends, self.split.test).any())
         self.model.eval()
-        with torch.inference_mode():
+        # what FSDP gathers here it trains with later, which inference tensors forbid
+        with torch.no_grad() if self.ranks.together else torch.inference_mode():
             ends_N = torch.from_numpy(ends).to(self.device)
             for ends_B in torch.split(ends_N, self.config.evaluation_batch_size):
+                own = self.ranks.take(len(ends_B))
                 with self.autocast():
-                    output = model(ends_B)
-                yield output.float(), ends_B
+                    output = model(ends_B[own])
+                yield self.ranks.joined(output.float(), len(ends_B)), ends_B
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """Return the block in which the model computes in the config's precision."""
@@ -353,47 +352,9 @@ class Trainer:
             hint="lower training.learning_rate, set training.clip_norm, or look at the data there",
         )
 
-    def is_due(self, *, epoch_end: bool = False) -> bool:
-        """Tell whether it is time for a resume point."""
-        return self._checkpoints is not None and self._checkpoints.is_due(
-            self.config.checkpoint_minutes, epoch_end=epoch_end
-        )
+    def sync_gradients(self, wanted: bool) -> None:
+        """Say whether the next backward pass averages gradients over the processes."""
+        if self.ranks.together:
+            from finscale.training.distributed_wrap import sync_gradients
 
-    def save(self) -> None:
-        """Write a resume point; only ever one whose losses are finite."""
-        if self._checkpoints is not None:
-            if self.state.step:
-                self.check_losses()
-            self._checkpoints.save(self.state.tensors(), self.state.facts(), self.state.files())
-
-    def save_if_due(self) -> float:
-        """Write a resume point if it is time; return the seconds that it took."""
-        started = time.perf_counter()
-        if not self.pause_reason and self.is_due():
-            self.save()
-        return time.perf_counter() - started
-
-    def pause_if_asked(self) -> None:
-        """Write a resume point and raise ``TrainingPaused``, if a pause was asked for."""
-        if self.pause_reason and not self.state.stopped:
-            self.save()
-            self.raise_paused()
-
-    def raise_paused(self) -> NoReturn:
-        """Raise ``TrainingPaused``, with the reason and what to do."""
-        where = f"epoch {self.state.epoch + 1}, step {self.state.step}"
-        if self._checkpoints:
-            kept, hint = "a resume point is written", "start it again in the same way to go on"
-        else:
-            kept, hint = "nothing was kept", "give a folder, and a stopped training can go on"
-        raise TrainingPaused(
-            f"Training stopped in {where}: {self.pause_reason}; {kept}.", hint=hint
-        )
-
-    def exclusive(self) -> contextlib.AbstractContextManager[None]:
-        """Hold the folder, if there is one, so that nobody else trains into it."""
-        return self._checkpoints.exclusive() if self._checkpoints else contextlib.nullcontext()
-
-
-def _overrides_step(callback: Callback) -> bool:
-    return type(callback).on_step_end is not Callback.on_step_end
+            sync_gradients(self._encode, wanted)
