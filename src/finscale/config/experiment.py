@@ -74,6 +74,10 @@ class ExperimentConfig(Section):
         if self.split.method == "shares":
             # a rule of its own: the dates of the recipe that it was laid over say nothing
             content["split"] = {name: content["split"][name] for name in _SHARES}
+        # runs from before there were other nestings, tier files and warm-ups are the same runs
+        for name, usual in (("columns", []), ("nesting", 0), ("warm_up", None)):
+            if content["data"][name] == usual:
+                del content["data"][name]
         if self.task.control == "none":
             for name in ("control", "control_seed", "control_strength"):
                 del content["task"][name]

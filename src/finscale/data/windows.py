@@ -39,7 +39,7 @@ from finscale.data.frames import (
 from finscale.data.gather import gather_windows
 from finscale.data.manifest import ManifestEntry
 from finscale.data.mapped import map_rows, rows_file, too_large, write_rows
-from finscale.data.registered import registered_entries
+from finscale.data.registered import registered_entries, registered_frames
 from finscale.data.splits import Split, WindowTimes, make_splits
 from finscale.data.spread import channel_deviations, rows_seen
 from finscale.data.stacked import stack
@@ -226,7 +226,7 @@ class FinancialDataset:
         """
         data = config.data
         entries = registered_entries(config, store)
-        frames = (store.frame(entry.id, entry.version)[0] for entry in entries)
+        frames = registered_frames(entries, store, warm_up=data.warm_up)
         about: Any = {
             "context_length": data.context_length,
             "task": config.task,
@@ -241,7 +241,7 @@ class FinancialDataset:
                 num_columns = len(pl.scan_parquet(file, glob=False).collect_schema())
             memory_map = too_large(num_columns * sum(entry.rows for entry in entries))
         if memory_map:
-            path = rows_file(store.processed.folder, entries, data.inputs)
+            path = rows_file(store.processed.folder, entries, data.inputs, data.warm_up)
             return cls.memory_mapped(frames, path, entries=entries, **about)
         return cls.from_frames(list(frames), entries=entries, **about)
 

@@ -51,6 +51,8 @@ class Predictions:
         Ids of the runs, one a fold, where these are predictions of runs.
     seed : int
         Of weights and data order.
+    nesting : int
+        The order in which features joined the tiers; 0 is the canonical one.
     sizes : mapping of str to float
         Scale axis of a study → what was measured of the model, averaged over the runs of its size:
         a law's x. Of a baseline only the axes that change its data.
@@ -70,6 +72,7 @@ class Predictions:
     train_means: Mapping[int, float] = field(default_factory=dict)
     runs: tuple[str, ...] = ()
     seed: int = 0
+    nesting: int = 0
     sizes: Mapping[str, float] = field(default_factory=dict)
     budget: Mapping[str, Any] = field(default_factory=dict)
 

@@ -31,7 +31,7 @@ def _data(prepared: Prepared) -> str:
     digests = ", ".join(f"{e.version} md5 {e.md5[:8]} ✓ manifest" for e in dataset.entries[:3])
     more = f" and {len(dataset.entries) - 3} more" if len(dataset.entries) > 3 else ""
     return (
-        f"{' '.join(dataset.symbols)} · {data.tier} · {data.timescale} · "
+        f"{' '.join(dataset.symbols)} · {data.feature_set} · {data.timescale} · "
         f"{len(dataset.ends_W):,} windows of {dataset.context_length} bars × "
         f"{dataset.num_features} channels · dataset {digests}{more}"
     )

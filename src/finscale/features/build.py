@@ -18,7 +18,7 @@ from finscale.data.store import DataStore, FrameFacts, dataset_id
 from finscale.data.timescales import resample
 from finscale.errors import DataError
 from finscale.features.engine import compute_features
-from finscale.features.relative import dataset_columns, relative_columns, relative_features
+from finscale.features.relative import dataset_columns, relative_columns, slowest_feature
 from finscale.features.tiers import tier_features
 
 #: Feature columns whose files wait in memory for one write of the manifest: 32 symbols of a20.
@@ -183,9 +183,7 @@ def _rows(bars: pl.DataFrame, tier: str, timescale: str) -> tuple[pl.DataFrame, 
     """Return bars and features of all rows, and the rows of the dataset: whole, relative too."""
     symbol = str(bars["symbol"][0])
     rows = resample(bars, timescale)
-    slowest = max(
-        (*tier_features(tier), *relative_features(tier)), key=lambda feature: feature.lookback
-    )
+    slowest = slowest_feature(tier)
     warm_up = slowest.lookback
     if rows.height <= warm_up:
         raise DataError(

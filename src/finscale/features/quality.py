@@ -12,7 +12,7 @@ from finscale.errors import DataError
 from finscale.features.engine import compute_features
 from finscale.features.feature import Array
 from finscale.features.relative import relative_columns
-from finscale.features.tiers import TIERS
+from finscale.features.tiers import tier_names
 
 #: Columns more correlated than this are near copies.
 NEAR_COPY = 0.995
@@ -61,7 +61,7 @@ def tier_quality(bars: pl.DataFrame, tier: str) -> TierQuality:
     ----------
     Participation ratio: Bell and Dean 1970; as an effective dimension, Gao et al. 2017.
     """
-    names = TIERS[tier]
+    names = tier_names(tier)
     table = relative_columns(compute_features(bars, tier), tier)
     values_RK = table.select(f"rel_{name}" for name in names).to_numpy()
     known_R = np.isfinite(values_RK).any(axis=0)
@@ -93,7 +93,7 @@ def tier_quality(bars: pl.DataFrame, tier: str) -> TierQuality:
 
 def nearest(bars: pl.DataFrame, name: str, tier: str, count: int = 5) -> list[tuple[str, float]]:
     """Return the features of a tier that are most correlated with one, and the correlations."""
-    others = [other for other in TIERS[tier] if other != name]
+    others = [other for other in tier_names(tier) if other != name]
     table = compute_features(bars, [name, *others]).select(name, *others)
     values_RK = table.to_numpy()
     values_RK = values_RK[np.isfinite(values_RK).all(axis=1)]

@@ -24,7 +24,7 @@ from finscale.config.data import DataConfig
 from finscale.data.frames import KEYS, RELATIVE
 from finscale.features.engine import bar_arrays, compute_columns
 from finscale.features.feature import INPUTS, Array, Feature
-from finscale.features.tiers import FEATURES, TIERS, tier_features
+from finscale.features.tiers import FEATURES, tier_features, tier_names
 from finscale.features.views import (
     VIEWS,
     WINDOW,
@@ -121,8 +121,8 @@ def num_channels(data: DataConfig) -> int:
     >>> [num_channels(DataConfig(inputs=inputs)) for inputs in ("level", "relative", "both")]
     [25, 26, 51]
     """
-    level = len(INPUTS) + len(tier_features(data.tier))
-    relative = len(relative_features(data.tier))
+    level = len(INPUTS) + len(tier_features(data.feature_set))
+    relative = len(relative_features(data.feature_set))
     return {"level": level, "relative": relative, "both": level + relative}[data.inputs]
 
 
@@ -137,6 +137,25 @@ def relative_features(tier: str) -> tuple[Feature, ...]:
     return (*_BARS, *(relative_feature(feature) for feature in tier_features(tier)))
 
 
+def slowest_feature(tier: str) -> Feature:
+    """Return the feature or relative column of a tier that needs the most rows before its first.
+
+    Its ``lookback`` is the warm-up of the tier's datasets, in rows.
+
+    Raises
+    ------
+    FinscaleError
+        If no such tier is declared.
+
+    Examples
+    --------
+    >>> slowest_feature("a20").lookback
+    199
+    """
+    columns = (*tier_features(tier), *relative_features(tier))
+    return max(columns, key=lambda feature: feature.lookback)
+
+
 def dataset_columns(tier: str) -> tuple[str, ...]:
     """Return the columns of a tier's datasets in order: keys, bars, features, relative ones.
 
@@ -145,7 +164,7 @@ def dataset_columns(tier: str) -> tuple[str, ...]:
     FinscaleError
         If no such tier is declared.
     """
-    names = TIERS[tier]
+    names = tier_names(tier)
     return (*KEYS, *INPUTS, *names, *_OF_BARS, *(RELATIVE + name for name in names))
 
 

@@ -54,6 +54,7 @@ def predictions_of(
         train_means={run.config.split.fold: run.info["windows"]["train_mean"] for run in runs},
         runs=tuple(run.id for run in runs),
         seed=config.seed,
+        nesting=config.data.nesting,
         sizes=sizes or {},
         budget=budget or {},
     )

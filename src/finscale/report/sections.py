@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from finscale.config import DataConfig
+from finscale.config import DataConfig, StudyConfig
 from finscale.report.figures import figures
 from finscale.report.figures.common import title
 from finscale.report.numbers import number, percent
@@ -161,13 +161,22 @@ def _plan(findings: Findings, plan: str) -> ReportSection:
         "What was fixed before the first run?",
         (
             f"Pre-registered{when}: the outcome is {_outcome(findings)}; {axes}; seeds "
-            f"{', '.join(map(str, study.seeds))}; baselines "
+            f"{', '.join(map(str, study.seeds))}{_nestings(study)}; baselines "
             f"{', '.join(map(title, study.baselines))}; smallest effect of interest "
             f"{measure.amount(number(study.sesoi))}; significance level "
             f"{percent(study.level)}. The hash of the whole study file is {study.hash()}.",
             *amended,
         ),
         code=(("The study file, every setting resolved", plan),),
+    )
+
+
+def _nestings(study: StudyConfig) -> str:
+    if len(study.nestings) < 2:
+        return ""
+    return (
+        f" in each of the nestings {', '.join(map(str, study.nestings))}, whose means are the "
+        "replicates of a size"
     )
 
 

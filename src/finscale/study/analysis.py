@@ -23,6 +23,7 @@ from finscale.study.daily import (
     Completed,
     daily_values,
     has_baseline,
+    replicates,
     series_key,
     study_values,
 )
@@ -73,7 +74,7 @@ def beyond_linear(
         return None
     measure, axis = measure_of(study), next(iter(study.axes))
     try:
-        table = study_values(study, kept, data, common=True, over=LINEAR_BASELINE)
+        table = replicates(study_values(study, kept, data, common=True, over=LINEAR_BASELINE))
     except FinscaleError:
         return None
     difference_GST, size_G = _array(table, axis)
@@ -113,7 +114,7 @@ def surface(study: StudyConfig, completed: Completed, data: DataStore | None = N
     if len(axes) < 2:
         raise FinscaleError(f"study {study.name} has one axis: a surface needs two.")
     measure = measure_of(study)
-    table = study_values(study, whole(study, completed)[0], data)
+    table = replicates(study_values(study, whole(study, completed)[0], data))
     loss = pl.Series("loss", measure.as_loss(table["value"].to_numpy()))
     return fit_law(
         table.select(*axes, "seed", "fold", "day").with_columns(loss),
@@ -175,7 +176,8 @@ def loss_covariance(study: StudyConfig, completed: Completed) -> tuple[SizeCovar
     FinscaleError
         If too few runs are finished to judge.
     """
-    table = daily_values(_at_level(study, completed, None)[0], OUTCOMES["loss"], common=True)
+    kept, _ = _at_level(study, completed, None)
+    table = replicates(daily_values(kept, OUTCOMES["loss"], common=True))
     losses_GST, size_G = _array(table, next(iter(study.axes)))
     return size_covariance(losses_GST, horizon=longest_horizon(study)), size_G
 
@@ -185,7 +187,7 @@ def _judge(
 ) -> Verdict:
     measure, axis = measure_of(study), next(iter(study.axes))
     kept, exclusions = _at_level(study, completed, level)
-    table = study_values(study, kept, data, common=True)
+    table = replicates(study_values(study, kept, data, common=True))
     values_GST, size_G = _array(table, axis)
     judged = decide(
         measure.as_loss(values_GST),
@@ -198,6 +200,10 @@ def _judge(
         labels=table["seed"].unique().sort().to_list(),
         measure=measure,
     )
+    if len(study.nestings) > 1:
+        told = judged.sentence.replace("seeds a size", "nestings a size")
+        means = f"The replicates of a size are its {len(study.nestings)} nestings, each the mean of"
+        judged = replace(judged, sentence=f"{told} {means} {len(study.seeds)} seeds.")
     beyond = beyond_linear(study, completed, level, data)
     if beyond is None:
         return judged

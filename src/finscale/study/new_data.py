@@ -15,6 +15,7 @@ from finscale.config import BaselineConfig, StudyConfig
 from finscale.data import SOURCES, DataStore, fetch_bars
 from finscale.errors import DataError, FinscaleError
 from finscale.experiment.preparation import prepare
+from finscale.study.aligned import aligned
 from finscale.study.axes import TRADING_DAYS, largest
 from finscale.study.grid import expand
 from finscale.study.planned import plan_cells, split_cautions
@@ -171,7 +172,7 @@ def check_fit(study: StudyConfig, store: DataStore) -> list[str]:
 def _decision_days(study: StudyConfig, store: DataStore) -> int:
     """Return the days on which something is decided, at the sizes that see the farthest."""
     with TemporaryDirectory() as folder:
-        config = _tried(study, store, Path(folder)).experiment
+        config = aligned(_tried(study, store, Path(folder))).experiment
         most = {axis: largest(axis, sizes) for axis, sizes in study.axes.items()}
         data, task = config.data, config.task
         if "context_length" in most:

@@ -79,6 +79,7 @@ def seeds(findings: Findings) -> Table:
     columns = (
         text(AXES[findings.axis].title, "label"),
         *([text("at", "level")] if len(findings.study.axes) > 1 else []),
+        *([count("nesting", "nesting")] if "nesting" in findings.seeds.columns else []),
         count("seed", "seed"),
         Column(f"{heading(measure)}{folds}", lambda row: fixed(row["value"], measure.digits)),
         Column(
