@@ -29,7 +29,12 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
     found = findings.families
     behind = {
         "architectures": architectures.tables(found, findings.loss) if found else (),
-        "scaling": (sizes.sizes(findings), sizes.baselines(findings), sizes.seeds(findings)),
+        "scaling": (
+            sizes.sizes(findings),
+            *sizes.held(findings),
+            sizes.baselines(findings),
+            sizes.seeds(findings),
+        ),
         "years": (sizes.groups(findings, "year"),),
         "regimes": (sizes.groups(findings, "volatility"),),
         "calibration": (judged.reliability(findings), judged.scores(findings)),
@@ -41,6 +46,8 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
         said = (*_whose(findings, name), figure.answer)
         if name == "architectures" and found is not None:
             said = (*said, *(f"Left out: {one.sentence}" for one in found.left_out))
+        if name == "scaling" and findings.holdings is not None:
+            said = (*said, findings.holdings.sentence)
         if name == "scaling" and findings.lead and findings.verdict is not None:
             # where architectures are compared, the sentence at the top is about all of them
             left_out = findings.verdict.statement.exclusions

@@ -182,24 +182,59 @@ def loss_covariance(study: StudyConfig, completed: Completed) -> tuple[SizeCovar
     return size_covariance(losses_GST, horizon=longest_horizon(study)), size_G
 
 
-def _judge(
-    study: StudyConfig, completed: Completed, level: int | str | None, data: DataStore | None
+def verdict_at(
+    study: StudyConfig,
+    completed: Completed,
+    size_G: Floats,
+    title: str,
+    data: DataStore | None = None,
+) -> Verdict:
+    """Judge the study as :func:`verdict` does, at other numbers for the sizes of its first axis.
+
+    Parameters
+    ----------
+    size_G : array, ``[G]``
+        What each size of the first axis stands for, rising with it.
+    title : str
+        What that is, in words.
+
+    Raises
+    ------
+    FinscaleError
+        If too few runs are finished to judge.
+    """
+    return _decided(study, completed, None, data, (size_G, title))
+
+
+def _decided(
+    study: StudyConfig,
+    completed: Completed,
+    level: int | str | None,
+    data: DataStore | None,
+    instead: tuple[Floats, str] | None = None,
 ) -> Verdict:
     measure, axis = measure_of(study), next(iter(study.axes))
     kept, exclusions = _at_level(study, completed, level)
     table = replicates(study_values(study, kept, data, common=True))
     values_GST, size_G = _array(table, axis)
-    judged = decide(
+    size_G, title = instead or (size_G, AXES[axis].title)
+    return decide(
         measure.as_loss(values_GST),
         size_G,
         sesoi=study.sesoi,
-        axis=AXES[axis].title,
+        axis=title,
         level=study.level,
         horizon=longest_horizon(study),
         exclusions=exclusions,
         labels=table["seed"].unique().sort().to_list(),
         measure=measure,
     )
+
+
+def _judge(
+    study: StudyConfig, completed: Completed, level: int | str | None, data: DataStore | None
+) -> Verdict:
+    judged = _decided(study, completed, level, data)
     if len(study.nestings) > 1:
         told = judged.sentence.replace("seeds a size", "nestings a size")
         means = f"The replicates of a size are its {len(study.nestings)} nestings, each the mean of"

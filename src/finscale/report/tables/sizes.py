@@ -16,6 +16,7 @@ from finscale.scaling.measure import Measure
 from finscale.study.axes import AXES
 from finscale.study.beyond import BeyondLinear
 from finscale.study.findings.findings import Findings
+from finscale.study.holdings import table as holdings_table
 
 
 def sizes(findings: Findings) -> Table:
@@ -56,6 +57,27 @@ def sizes(findings: Findings) -> Table:
         *([Column(f"beyond the linear model{_unit(measure)}", _beyond(beyond))] if beyond else ()),
     )
     return Table("sizes", "Every size", means.sort("size"), columns)
+
+
+def held(findings: Findings) -> tuple[Table, ...]:
+    """List what each tier holds on training rows, where a study is about tiers."""
+    if findings.holdings is None:
+        return ()
+    measure = findings.measure
+    rows = holdings_table(findings.holdings, findings.seeds).to_dicts()
+    columns = (
+        text("tier", "tier"),
+        count("features", "num_features"),
+        Column(
+            "effective number, lowest to highest nesting",
+            lambda row: interval(Metric(row["effective"], row["lowest"], row["highest"]), digits=1),
+        ),
+        Column("near copies (|ρ| > .995)", lambda row: fixed(row["num_near_copies"], 0)),
+        Column("constant", lambda row: fixed(row["num_constant"], 0)),
+        Column(heading(measure), lambda row: fixed(row["value"], measure.digits)),
+    )
+    title = "What each tier really holds, on training rows"
+    return (make_table("holdings", title, rows, columns),)
 
 
 def _unit(measure: Measure) -> str:

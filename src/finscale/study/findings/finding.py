@@ -44,6 +44,7 @@ from finscale.study.findings.tested import (
     validation_loss,
 )
 from finscale.study.findings.trading import MODEL, Trading, trade
+from finscale.study.holdings import holdings
 from finscale.study.outcomes import OUTCOMES, costs_of, measure_of, outcome_of
 from finscale.study.study import Study
 
@@ -133,6 +134,7 @@ def find(study: Study) -> Findings:
         windows=facts.windows(chosen, study.runs),
         environments=facts.distinct(run.info["environment"] for _, run in everything),
         beyond=beyond,
+        holdings=holdings(config, completed, study.data) if verdict else None,
         beyond_chosen=_beyond_chosen(study, chosen, beyond, lead),
         families=families,
         not_compared=not_compared,
