@@ -59,6 +59,19 @@ def test_predict_as_json_and_in_one_number(sizes):
     assert float(quiet.stdout) == pytest.approx(told["mean"], abs=1e-6)
 
 
+def test_predict_each_of_several_curves(sizes, tmp_path):
+    one = pl.read_csv(sizes)
+    two = one.with_columns(loss=pl.col("loss") + 0.1)
+    both = pl.concat([one.with_columns(model=pl.lit("gru")), two.with_columns(model=pl.lit("tst"))])
+    both.write_csv(tmp_path / "both.csv")
+    asked = ("predict", tmp_path / "both.csv", "--x", "parameters", "--at", "1e9", "--by", "model")
+    curves = json.loads(run(*asked, "--replicates", 60, "--json").stdout)["curves"]
+    means = {name: each["predictions"][0]["mean"] for name, each in curves.items()}
+    assert means["tst"] - means["gru"] == pytest.approx(0.1, abs=1e-3)
+    quiet = run(*asked, "--replicates", 60, "-q")
+    assert [line.split(":")[0] for line in quiet.stdout.splitlines()] == ["gru", "tst"]
+
+
 @pytest.mark.parametrize("at", ["N=1e8,D=1e8", "tokens=1e8, parameters=100M", "1e8,1e8"])
 def test_predict_on_a_surface(splits, at):
     both = ("--x", "parameters", "--x", "tokens", "--ignore", "flops")
@@ -121,6 +134,19 @@ def test_isoflop_by_formula_and_by_column(splits):
     assert low < content["at"][0]["size"] < high
     quiet = run("isoflop", splits, *both, "--compute", "flops", "--replicates", 60, "-q")
     assert quiet.stdout.startswith("Best parameters ∝ compute^0.")
+
+
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_isoflop_draws_valleys_and_best_sizes(splits, tmp_path, ending):
+    figure = tmp_path / f"isoflop.{ending}"
+    both = ("--x", "parameters", "--x", "tokens", "--ignore", "flops")
+    result = run("isoflop", splits, *both, "--replicates", 60, "--plot", figure)
+    assert f"figure       {figure}" in result.stdout.replace("\n", "")
+    assert figure.stat().st_size > 5_000
+    if ending == "svg":
+        drawn = figure.read_text(encoding="utf-8")
+        assert drawn.count("<!-- ") > 20
+        assert "best size" in drawn
 
 
 def test_isoflop_compares_under_one_loss(splits):

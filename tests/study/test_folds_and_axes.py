@@ -193,3 +193,22 @@ def test_assets_are_judged_on_the_symbols_that_all_sizes_have(tiny, workplace) -
     wanted = log_losses(sp500["target"].to_numpy(), sp500["logit"].to_numpy())
     assert np.allclose(table.filter(pl.col("size_assets") == 2)["loss"].to_numpy(), wanted)
     assert table.group_by("size_assets").len()["len"].n_unique() == 1
+
+
+def test_a_study_of_tiers_ends_in_a_report(root, workplace) -> None:
+    from finscale.config import ExperimentConfig, load_config
+
+    settings = ["training.batch_size=256", "training.threads=1", f"data.root={workplace / 'data'}"]
+    settings += ["training.thermal.enabled=false", "model.budget=4k"]
+    tiny = load_config(ExperimentConfig, root / "configs/daily/threshold_1pct.yaml", settings)
+    split = {"folds": 1, "window": "rolling", "train_days": 600}
+    tiers = make(tiny, workplace, name="tiers", axes={"tier": ("a20", "a50", "a100", "a200")})
+    experiment = tiers.config.experiment
+    shorter = experiment.split.model_validate({**experiment.split.model_dump(), **split})
+    experiment = experiment.model_copy(update={"split": shorter})
+    config = tiers.config.model_copy(update={"experiment": experiment})
+    study = Study(config, studies=workplace / "studies", runs=RunStore(workplace / "runs"))
+    assert study.run() == {}
+    assert list(study.verdict().statement.sizes) == [20, 50, 100, 200]
+    page = study.report().read_text(encoding="utf-8")
+    assert "200 features" in page

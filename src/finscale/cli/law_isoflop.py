@@ -72,6 +72,7 @@ def isoflop(
     signed: Signed = False,
     horizon: Ahead = 1,
     replicates: Replicates = 1000,
+    plot: Annotated[Path | None, typer.Option(help="Write a figure: png, svg or pdf.")] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
     *,
@@ -112,6 +113,10 @@ def isoflop(
         three = compare_approaches(read, **(settings | {"loss": found.loss}))
         content["approaches"] = three.to_dict()
         texts.append(three.summary())
+    if plot is not None:
+        found.save_plot(plot)
+        content["figure"] = str(plot)
+        texts.append(f"figure       {plot}")
     if as_json:
         print_json(content)
     else:

@@ -51,6 +51,10 @@ def predict(
     holdout: Annotated[int, typer.Option(min=0, help="Largest sizes kept out of the fit.")] = 0,
     horizon: Ahead = 1,
     replicates: Replicates = 2000,
+    by: Annotated[
+        str | None,
+        typer.Option(help="Column that tells several curves apart: predict each."),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
     *,
@@ -63,33 +67,43 @@ def predict(
     from finscale.scaling.sizes import parse_sizes
     from finscale.scaling.table import read_table
 
-    read = read_table(table, x=x, y=y, signed=signed, **columns)
-    parse_sizes(at, read.axes, _letters(read.axes))
-    law = fit_law(
-        read,
-        form=form,
-        loss=loss,
-        signed=read.signed,
-        holdout=holdout,
-        horizon=horizon,
-        num_replicates=replicates,
-        level=level,
-    )
-    letters = dict(zip(law.form.axes, law.table.axes, strict=True))
-    x_md = parse_sizes(at, law.table.axes, letters)
-    if not law.identified:
-        raise FinscaleError(
-            f"{table} tells no {law.form.name}, so nothing can be predicted: {law.reason}.",
-            hint="`finscale law fit … --compare` ranks other forms; name one with --form",
-        )
-    told = law.predict(x_md)
-    if as_json:
-        predictions = predictions_dict(law, x_md, told, level)
-        print_json({"predictions": predictions, "law": law.to_dict()})
-    elif quiet:
-        say("\n".join(f"{value:.6g}" for value in told.mean))
+    settings: dict[str, Any] = {
+        "form": form,
+        "loss": loss,
+        "holdout": holdout,
+        "horizon": horizon,
+        "num_replicates": replicates,
+        "level": level,
+    }
+    if by is not None:
+        from finscale.scaling.curves import fit_curves
+
+        laws = fit_curves(table, x, y, by=by, signed=signed, **settings, **columns).laws
     else:
-        say(predictions_text(law, x_md, told, level))
+        read = read_table(table, x=x, y=y, signed=signed, **columns)
+        parse_sizes(at, read.axes, _letters(read.axes))
+        laws = {"": fit_law(read, signed=read.signed, **settings)}
+    contents, texts = {}, []
+    for name, law in laws.items():
+        letters = dict(zip(law.form.axes, law.table.axes, strict=True))
+        x_md = parse_sizes(at, law.table.axes, letters)
+        if not law.identified:
+            where = f"{table}, {by} {name}," if name else f"{table}"
+            raise FinscaleError(
+                f"{where} tells no {law.form.name}, so nothing can be predicted: {law.reason}.",
+                hint="`finscale law fit … --compare` ranks other forms; name one with --form",
+            )
+        told = law.predict(x_md)
+        predictions = predictions_dict(law, x_md, told, level)
+        contents[name] = {"predictions": predictions, "law": law.to_dict()}
+        head = f"{name}: " if name else ""
+        short = "\n".join(f"{head}{value:.6g}" for value in told.mean)
+        long = predictions_text(law, x_md, told, level)
+        texts.append(short if quiet else f"{by} {name}\n{long}" if name else long)
+    if as_json:
+        print_json({"by": by, "curves": contents} if by is not None else contents[""])
+    else:
+        say(("\n" if quiet else "\n\n").join(texts))
 
 
 def _letters(axes: tuple[str, ...]) -> dict[str, str]:

@@ -196,7 +196,12 @@ def _show(study: Study, *, as_json: bool, terminal: Console, paper: bool = False
     cells = (row.values() for row in rows)
     unbroken = ("model", "over runs", BEYOND)
     whole = [name for name in rows[0] if name.startswith(unbroken)]
-    terminal.print(plain_table(rows[0], cells, left=("model",), whole=whole, padding=(0, 1, 0, 0)))
+    # what a study is about stays longest: the loss, and what size adds to the linear model
+    others = [name for name in rows[0] if name.startswith("vs ")]
+    drop = ("collapsed", "over runs", *others)
+    terminal.print(
+        plain_table(rows[0], cells, left=("model",), whole=whole, padding=(0, 1, 0, 0), drop=drop)
+    )
     marks = {True: "✓", False: "✗", None: "·"}
     figures = (study.folder / "figures" / f"{name}.png" for name in ("architectures", "scaling"))
     figure = next(path for path in figures if path.is_file())

@@ -345,4 +345,7 @@ def _level(table: LawTable, own: _Bottoms, draws: Draws, level: float) -> IsoLev
         int(runs.sum()),
         int(runs[inside].sum()),
         float(np.exp(away)),
+        tuple(own.members.tolist()),
+        tuple(inside.tolist()),
+        tuple(own.found.fitted_Rn[0].tolist()),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ class IsoLevel:
     ``compute`` is the mean over the runs in the window (a geometric one), ``size`` and ``data``
     are where the loss is least, ``loss`` is that loss, ``interval`` is that of the size.
     ``num_runs`` belong to the level, ``num_inside`` of them to the window, which reaches by the
-    factor ``reach``.
+    factor ``reach``. ``rows`` are the level's rows of the table, ``inside`` says which of them the
+    parabola was fitted to, ``fitted`` is its value at the size of each.
     """
 
     compute: float
@@ -34,6 +36,9 @@ class IsoLevel:
     num_runs: int
     num_inside: int
     reach: float
+    rows: tuple[int, ...]
+    inside: tuple[bool, ...]
+    fitted: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,12 @@ class IsoFlop:
         """Return the best amount of data at new computes ``[m]``, as :meth:`optimum` does."""
         log_c = np.log(np.atleast_1d(np.asarray(compute, dtype=np.float64)))
         return _at(self.data, log_c, self.level)
+
+    def save_plot(self, path: Path) -> None:
+        """Write the figure: the valley of each level, and the best sizes over compute."""
+        from finscale.scaling.isoflop_plot import save
+
+        save(self, path)
 
     def summary(self) -> str:
         """Return levels, exponents and what was left out, as text."""

@@ -44,8 +44,14 @@ def save(law: LawNumbers, path: Path) -> None:
     save_figure(lambda ax: plot(law, ax), path)
 
 
-def save_figure(draw: Callable[[Axes], object], path: Path) -> None:
-    """Write what is drawn on one pair of axes to a file: png, svg or pdf."""
+def save_figure(
+    draw: Callable[..., object],
+    path: Path,
+    *,
+    panels: int = 1,
+    size: tuple[float, float] = (7.0, 4.4),
+) -> None:
+    """Write what is drawn on one or several pairs of axes to a file: png, svg or pdf."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -54,8 +60,8 @@ def save_figure(draw: Callable[[Axes], object], path: Path) -> None:
     suffix = path.suffix.lstrip(".")
     if suffix not in dated:
         raise FinscaleError(f"{path} is no figure.", hint="end it in .png, .svg or .pdf")
-    figure = Figure(figsize=(7.0, 4.4), layout="constrained")
-    draw(figure.subplots())
+    figure = Figure(figsize=size, layout="constrained")
+    draw(*figure.subplots(1, panels, squeeze=False)[0])
     with atomic_path(path) as temporary, rc_context({"svg.hashsalt": "finscale"}):
         figure.savefig(temporary, format=suffix, dpi=130, metadata=dated[suffix])
 

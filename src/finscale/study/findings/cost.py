@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from finscale.evaluation.bootstrap import Metric
+from finscale.study.axes import nominal
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,13 @@ def tenfold_cost(networks: pl.DataFrame, axis: str) -> TenfoldCost | None:
     timed = networks.filter((pl.col("training_flops") > 0) & (pl.col("seconds") > 0))
     if timed.is_empty() or timed[size].n_unique() < 2:
         return None
-    by_size = timed.group_by(size).agg(pl.col("training_flops").median()).sort(size)
-    power, _ = np.polyfit(np.log(by_size[size]), np.log(by_size["training_flops"]), 1)
+    # a tier's size is a name: how many features it holds is what its FLOPs grow with
+    numbers = [nominal(axis, value) for value in timed[size].to_list()]
+    timed = timed.with_columns(pl.Series("x", numbers, dtype=pl.Float64))
+    by_size = timed.group_by("x").agg(pl.col("training_flops").median()).sort("x")
+    power, _ = np.polyfit(np.log(by_size["x"]), np.log(by_size["training_flops"]), 1)
     flops = float(by_size["training_flops"][-1] * 10**power)
-    largest = timed.filter(pl.col(size) == pl.col(size).max())
+    largest = timed.filter(pl.col("x") == pl.col("x").max())
     speeds = (largest["seconds"] / largest["training_flops"]).to_numpy()
     middle = float(np.median(speeds))
     seconds = Metric(middle * flops, float(speeds.min()) * flops, float(speeds.max()) * flops)
