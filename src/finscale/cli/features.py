@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from finscale.cli import feature_facts
+from finscale.cli.feature_select import select
 from finscale.cli.options import AsJson, DataRoot, Quiet, console, plain_table, print_json, say
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def _list_in_words(features: Sequence[Feature]) -> None:
 
 features_app.command("show")(feature_facts.show)
 features_app.command("quality")(feature_facts.quality)
+features_app.command("select")(select)
 
 
 @features_app.command("build")

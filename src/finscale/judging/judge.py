@@ -280,7 +280,9 @@ def _judge(
     with _noted(notes):
         coverage = coverage_table(predictions)
     progress("backtest")
-    num_trials = windows.num_runs * len(STRATEGIES)
+    # features that were chosen among many are tried before the first run
+    weighed = max(run.config.data.selection_trials for run in runs)
+    num_trials = windows.num_runs * len(STRATEGIES) + weighed
     return Judgement(
         id=model_id(runs),
         title=model_title(runs),

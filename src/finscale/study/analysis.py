@@ -236,9 +236,10 @@ def _judge(
 ) -> Verdict:
     judged = _decided(study, completed, level, data)
     if len(study.nestings) > 1:
+        plural = "s" if len(study.seeds) > 1 else ""
         told = judged.sentence.replace("seeds a size", "nestings a size")
         means = f"The replicates of a size are its {len(study.nestings)} nestings, each the mean of"
-        judged = replace(judged, sentence=f"{told} {means} {len(study.seeds)} seeds.")
+        judged = replace(judged, sentence=f"{told} {means} {len(study.seeds)} seed{plural}.")
     beyond = beyond_linear(study, completed, level, data)
     if beyond is None:
         return judged

@@ -88,6 +88,8 @@ def find(study: Study) -> Findings:
     symbols = chosen.test["symbol"].unique().to_list()
     market = market_of(bars_of(study.runs[chosen.runs[0]], study.data), symbols)
     num_trials = families.num_series if families else len(networks)
+    # features that were chosen among many are tried before the first run
+    num_trials += max(run.config.data.selection_trials for _, run in everything)
     # baselines beside it read the chosen one's features
     own = same_nesting(best, chosen)
     traded = seed_ensemble(own)
