@@ -12,11 +12,12 @@ import numpy as np
 import polars as pl
 
 from finscale.data.bars import normal_symbol
-from finscale.data.manifest import ManifestEntry
+from finscale.data.manifest import ManifestEntry, same_declared
 from finscale.data.parquet import EncodedFrame, encode_frame
 from finscale.data.store import DataStore, FrameFacts, dataset_id
 from finscale.data.timescales import resample
 from finscale.errors import DataError
+from finscale.features.declaration import tier_digest
 from finscale.features.engine import compute_features
 from finscale.features.relative import dataset_columns, relative_columns, slowest_feature
 from finscale.features.tiers import tier_features
@@ -102,9 +103,9 @@ def build_datasets(
 def is_current(store: DataStore, entry: ManifestEntry) -> bool:
     """Tell whether a registered dataset has the columns that would be built of its tier today.
 
-    One that was built before relative columns were, or before its tier was declared otherwise, has
-    not. Only the file's header is read; a file that is missing or broken is not judged here, since
-    reading it says what is wrong.
+    One that was built before relative columns were, or before its tier or a formula of it was
+    declared otherwise, has not. Only the file's header is read; a file that is missing or broken is
+    not judged here, since reading it says what is wrong.
 
     Parameters
     ----------
@@ -117,7 +118,9 @@ def is_current(store: DataStore, entry: ManifestEntry) -> bool:
         columns = _columns(store.processed.folder / entry.path, entry.sha256)
     except (OSError, pl.exceptions.PolarsError):
         return True
-    return columns == dataset_columns(entry.tier)
+    if columns != dataset_columns(entry.tier):
+        return False
+    return same_declared(entry.declared, tier_digest(entry.tier))
 
 
 @lru_cache(maxsize=10_000)
@@ -173,6 +176,7 @@ def _build(store: DataStore, symbol: str, tier: str, timescale: str) -> _Built:
         "tier": tier,
         "timescale": timescale,
         "parents": [bars_entry],
+        "declared": tier_digest(tier),
         "adjustment": bars.adjusted_to,
     }
     encoded = encode_frame(computed.select("date", "symbol", *(f.name for f in features)))
