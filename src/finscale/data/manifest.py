@@ -206,7 +206,7 @@ class ManifestStore:
     ) -> ManifestEntry:
         path, digests = staged
         versions = _versions(known, addition.facts.id)
-        newest, declared = (versions or [None])[-1], addition.facts.declared
+        newest, declared = versions[-1] if versions else None, addition.facts.declared
         # a formula that changed and gives the same values is a version all the same
         if newest and newest.sha256 == digests.sha256 and same_declared(newest.declared, declared):
             # this also restores a missing or damaged file

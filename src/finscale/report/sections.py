@@ -31,6 +31,7 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
         "architectures": architectures.tables(found, findings.loss) if found else (),
         "scaling": (
             sizes.sizes(findings),
+            *sizes.together(findings),
             *sizes.held(findings),
             sizes.baselines(findings),
             sizes.seeds(findings),
@@ -46,6 +47,8 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
         said = (*_whose(findings, name), figure.answer)
         if name == "architectures" and found is not None:
             said = (*said, *(f"Left out: {one.sentence}" for one in found.left_out))
+        if name == "scaling" and findings.interaction is not None:
+            said = (*said, findings.interaction.sentence)
         if name == "scaling" and findings.holdings is not None:
             said = (*said, findings.holdings.sentence)
         if name == "scaling" and findings.lead and findings.verdict is not None:

@@ -100,8 +100,14 @@ def _linear_failure(completed: Completed) -> str:
     return ""
 
 
-def surface(study: StudyConfig, completed: Completed, data: DataStore | None = None) -> Law:
-    """Fit the loss over both axes: E + A·N^-α + B·D^-β.
+def surface(
+    study: StudyConfig,
+    completed: Completed,
+    data: DataStore | None = None,
+    *,
+    form: str = "auto",
+) -> Law:
+    """Fit the loss over both axes: E + A·N^-α + B·D^-β, or another form of two axes.
 
     An outcome that is the better the higher is fitted as what its best value lacks: 1 - AUC.
 
@@ -119,6 +125,7 @@ def surface(study: StudyConfig, completed: Completed, data: DataStore | None = N
     return fit_law(
         table.select(*axes, "seed", "fold", "day").with_columns(loss),
         axes,
+        form=form,
         horizon=study.experiment.task.horizon,
         # a day's value may lie beyond the best outcome, and a difference has either sign
         signed=measure.higher_is_better or is_relative(study),

@@ -59,6 +59,24 @@ def sizes(findings: Findings) -> Table:
     return Table("sizes", "Every size", means.sort("size"), columns)
 
 
+def together(findings: Findings) -> tuple[Table, ...]:
+    """List the outcome at every size of one axis and of the other, where a study has two."""
+    found = findings.interaction
+    if found is None:
+        return ()
+    first, second = found.axes
+    measure = findings.measure
+    columns = [text(AXES[first].title, first)]
+    for name in found.table.columns[1:]:
+        columns.append(Column(name, _cell(name, measure)))
+    title = f"{heading(measure)} by {AXES[first].title} and {AXES[second].title}"
+    return (make_table("together", title, found.table.to_dicts(), tuple(columns)),)
+
+
+def _cell(name: str, measure: Measure) -> Callable[[Row], str]:
+    return lambda row: fixed(row[name], measure.digits)
+
+
 def held(findings: Findings) -> tuple[Table, ...]:
     """List what each tier holds on training rows, where a study is about tiers."""
     if findings.holdings is None:

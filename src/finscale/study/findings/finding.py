@@ -45,6 +45,7 @@ from finscale.study.findings.tested import (
 )
 from finscale.study.findings.trading import MODEL, Trading, trade
 from finscale.study.holdings import holdings
+from finscale.study.interaction import interaction
 from finscale.study.outcomes import OUTCOMES, costs_of, measure_of, outcome_of
 from finscale.study.study import Study
 
@@ -136,6 +137,7 @@ def find(study: Study) -> Findings:
         windows=facts.windows(chosen, study.runs),
         environments=facts.distinct(run.info["environment"] for _, run in everything),
         beyond=beyond,
+        interaction=interaction(config, completed, study.data) if verdict else None,
         holdings=holdings(config, completed, study.data) if verdict else None,
         beyond_chosen=_beyond_chosen(study, chosen, beyond, lead),
         families=families,
