@@ -9,6 +9,7 @@ import typer
 from finscale.cli import feature_facts
 from finscale.cli.feature_select import select
 from finscale.cli.options import AsJson, DataRoot, Quiet, console, plain_table, print_json, say
+from finscale.cli.tier_option import known_tier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 
 features_app = typer.Typer(help="List, build and prove features.", no_args_is_help=True)
 
-Tier = Annotated[str, typer.Option(help="Feature tier.")]
+Tier = Annotated[
+    str,
+    typer.Option(
+        callback=known_tier, help="A tier, a nesting of one (a100.n1), or a tier file (.yaml)."
+    ),
+]
 
 
 #: What JSON tells of a feature.
