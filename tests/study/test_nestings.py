@@ -107,7 +107,7 @@ def test_seeds_of_a_nesting_are_one_replicate():
 
 @pytest.mark.parametrize("shared", [0.0, 0.8], ids=["independent", "nested in one another"])
 def test_intervals_cover_where_the_choice_of_features_matters(shared):
-    """Three nestings × three seeds: the 95 % interval of the gain holds the truth (to 3 σ of 200).
+    """Three nestings × three seeds: the 95 % interval of the gain holds the truth (to 2 σ of 100 draws).
 
     A nesting's luck at one tier goes on in the next, as nested tiers share features; seeds as
     replicates would be sure of themselves without reason.
@@ -115,7 +115,7 @@ def test_intervals_cover_where_the_choice_of_features_matters(shared):
     from scipy.stats import t
 
     rng, covered, naive = np.random.default_rng(5), 0, 0
-    truth_G, draws = np.array([0.69, 0.685, 0.682, 0.68, 0.679]), 200
+    truth_G, draws = np.array([0.69, 0.685, 0.682, 0.68, 0.679]), 100
     for _ in range(draws):
         luck_GN = rng.standard_normal((5, 3))
         for size in range(1, 5):
