@@ -107,7 +107,7 @@ def test_seeds_of_a_nesting_are_one_replicate():
 
 @pytest.mark.parametrize("shared", [0.0, 0.8], ids=["independent", "nested in one another"])
 def test_intervals_cover_where_the_choice_of_features_matters(shared):
-    """Three nestings × three seeds: the 95 % interval of the gain holds the truth (to 2 σ of 100 draws).
+    """Three nestings × three seeds: the 95 % interval of the gain holds the truth of 100 draws.
 
     A nesting's luck at one tier goes on in the next, as nested tiers share features; seeds as
     replicates would be sure of themselves without reason.
