@@ -1,13 +1,14 @@
 """Writes the pages that are made from the code, before Sphinx reads its sources.
 
-=================================== ==================================================
-``reference/_generated/cli.md``     every verb with its options, by typer's own generator
-``reference/_generated/config.md``  every setting, from the classes and their docstrings
-``reference/_generated/words.md``   the words of the report
-``reference/_generated/rooms.md``   every room with what lives there
-``reference/api/generated/*.rst``   the public names of each room
-``tutorial/notebook.md``            the notebook with its outputs
-=================================== ==================================================
+==================================== ==================================================
+``reference/_generated/cli.md``      every verb with its options, by typer's own generator
+``reference/_generated/config.md``   every setting, from the classes and their docstrings
+``reference/_generated/features.md`` every declared feature
+``reference/_generated/words.md``    the words of the report
+``reference/_generated/rooms.md``    every room with what lives there
+``reference/api/generated/*.rst``    the public names of each room
+``tutorial/notebook.md``             the notebook with its outputs
+==================================== ==================================================
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import api_pages
 import cli_page
+import features_page
 import notebook_page
 import settings_page
 
@@ -29,6 +31,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     reference = Path(app.srcdir) / "reference"
     write(reference / "_generated" / "cli.md", cli_page.markdown())
     write(reference / "_generated" / "config.md", settings_page.markdown())
+    write(reference / "_generated" / "features.md", features_page.markdown())
     write(reference / "_generated" / "words.md", words())
     write(reference / "_generated" / "rooms.md", api_pages.summaries())
     tutorial = Path(app.srcdir) / "tutorial"

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from finscale.cli.feature_facts import sparkline
 from finscale.cli.features import features_app
 from finscale.errors import FinscaleError
 from finscale.features import FEATURES, TIERS, Feature, tiers
@@ -114,3 +115,32 @@ def test_prove_uses_registered_bars(finscale, tmp_path):
     words = ("--symbol", "VIX", "--tier", "c20", "--data-root", tmp_path, "-q")
     done = finscale("prove", *words)
     assert done.output == "22 of 22 features proven causal on VIX, 1,259 bars\n"
+
+
+def test_show_draws_the_last_years_in_a_line_and_a_figure(finscale, tmp_path):
+    figure = tmp_path / "v.png"
+    done = finscale("show", "vol_gk_20_rank", "--figure", figure)
+    assert done.exit_code == 0, done.output
+    line = next(line for line in done.output.splitlines() if "last years" in line)
+    assert set(line.split()[2]) <= set("▁▂▃▄▅▆▇█")
+    assert len(line.split()[2]) == 60
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    assert sparkline([1.0, 1.0, None, float("nan")]) == "▁▁  1 … 1"
+    assert sparkline([None]) == "no values"
+
+
+def test_a_tier_may_be_a_file_or_a_nesting(finscale, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("features: [rsi_14, obv]\n")
+    rows = json.loads(finscale("list", "--tier", path, "--json").output)
+    assert [row["name"] for row in rows] == ["rsi_14", "obv"]
+    built = finscale("build", "SP500", "--tier", path, "--data-root", tmp_path)
+    assert "SP500.dataset.mine-" in built.output
+    nested = json.loads(finscale("list", "--tier", "a50.n1", "--json").output)
+    assert len(nested) == 50
+    path.write_text("features: [rsi_15]\n")
+    refused = finscale("list", "--tier", path)
+    assert refused.exit_code != 0
+    assert "'rsi_15' is not a feature" in str(refused.output) + str(refused.exception)
+    missing = finscale("list", "--tier", tmp_path / "none.yaml")
+    assert "does not exist" in missing.output

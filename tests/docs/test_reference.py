@@ -99,3 +99,15 @@ def test_every_public_name_is_on_a_page(extension):
 def test_names_that_differ_by_case_alone_get_two_files(extension):
     renamed = extension("api_pages").filenames()
     assert renamed["finscale.scaling.plan.plan"] == "finscale.scaling.plan.plan-function"
+
+
+def test_the_page_of_features_lists_every_declaration_once(extension):
+    from finscale.features import FEATURES
+
+    page = extension("features_page").markdown()
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert sorted(row.split("`")[1] for row in rows) == sorted(FEATURES)
+    row = next(row for row in rows if row.startswith("| `vol_gk_20_rank` "))
+    feature = FEATURES["vol_gk_20_rank"]
+    assert f"| a100 | {feature.words} |" in row
+    assert f"| {feature.lookback} |" in row

@@ -172,3 +172,28 @@ def test_symbols_before_one_that_is_refused_are_registered(tmp_path, make_bars):
         build_datasets(store, [first, "SHORT", last])
     assert {e.symbol for e in store.processed.entries()} == {first}
     assert store.verify() == []
+
+
+def test_new_bars_rebuild_their_own_symbol_and_leave_every_row_that_was_there(store, tiny):
+    from finscale.experiment.preparation import ensure_datasets
+
+    whole = store.bars("SP500")
+    bars = whole.frame
+    early = DataStore(store.root.parent / "early")
+    cut = bars.height - 40
+    early.add_bars(replace(whole, frame=bars[:cut]))
+    early.add_bars(fetch_bars("bundled", "VIX"))
+    data = tiny.data.model_copy(update={"symbols": ("SP500", "VIX"), "tier": "a50"})
+    config = tiny.model_copy(update={"data": data})
+    ensure_datasets(config, early)
+    before, entry = early.frame("SP500.dataset.a50")
+    early.add_bars(whole)
+    ensure_datasets(config, early)
+    after, again = early.frame("SP500.dataset.a50")
+    assert (entry.version, again.version) == ("v1", "v2")
+    assert early.processed.get("VIX.dataset.a50").version == "v1"
+    # to the bit: what was there stays, and all is what a build from nothing gives
+    assert after[: before.height].equals(before)
+    assert after.height == before.height + 40
+    build_dataset(store, "SP500", tier="a50")
+    assert store.frame("SP500.dataset.a50")[1].sha256 == again.sha256

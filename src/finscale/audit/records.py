@@ -107,6 +107,7 @@ def _scored(evidence: Evidence, run: Run) -> list[str]:
 def _inflation(evidence: Evidence) -> str:
     """Say what the best of so many worthless models would seem to have."""
     dataset, trials = evidence.dataset, len({run.id for run in evidence.runs})
+    trials += max((run.config.data.selection_trials for run in evidence.runs), default=0)
     if trials < 2 or not TARGETS[dataset.task.kind].is_event:
         return ""
     from scipy.stats import norm
@@ -119,4 +120,4 @@ def _inflation(evidence: Evidence) -> str:
     error = ((days + 1) / (12 * days**2 * share * (1 - share))) ** 0.5
     # expected largest of K standard normal draws (Blom 1958)
     best = 0.5 + error * norm.ppf((trials - 0.375) / (trials + 0.25))
-    return f"; the best of {trials} worthless models would show an AUC of {best:.3f} there"
+    return f"; the best of {trials:,} worthless models would show an AUC of {best:.3f} there"

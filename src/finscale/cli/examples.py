@@ -48,6 +48,7 @@ EXAMPLES: dict[str, str] = {
     "features list": "finscale features list --tier a200 --family volatility",
     "features show": "finscale features show ema_20_gap",
     "features quality": "finscale features quality SP500 --tier a500",
+    "features select": "finscale features select threshold_1pct --tier a200 --out my_tier.yaml",
     "features build": "finscale features build SP500",
     "features prove": "finscale features prove --symbol SP500",
     "verify": "finscale verify",

@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from finscale.cli.options import AsJson, DataRoot, console, plain_table, print_json, say
+from finscale.cli.tier_option import known_tiers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
     from finscale.data.bars import Bars
+
+#: Rows that a plot shows: five years of days.
+_LAST_ROWS = 1260
+_BLOCKS = "▁▂▃▄▅▆▇█"
 
 Symbol = Annotated[str, typer.Option(help="Whose bars to look at.")]
 
@@ -21,7 +28,10 @@ Symbol = Annotated[str, typer.Option(help="Whose bars to look at.")]
 def show(
     name: Annotated[str, typer.Argument(help="A declared feature, such as ema_20_gap.")],
     symbol: Symbol = "SP500",
-    plot: Annotated[Path | None, typer.Option(help="Draw its last years: png, svg, pdf.")] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--figure", "--plot", help="Draw its last years: png, svg, pdf."),
+    ] = None,
     data_root: DataRoot = None,
     as_json: AsJson = False,
 ) -> None:
@@ -50,6 +60,7 @@ def show(
         "recursive": feature.recursive,
         "seen": feature.seen,
         "source": feature.source,
+        "years": sparkline(values.to_list()[-_LAST_ROWS:]),
         "last": {"date": str(bars["date"][-1]), "value": values[-1]},
         "neighbours": [{"name": other, "correlation": r} for other, r in neighbours],
     }
@@ -68,6 +79,7 @@ def show(
         ("first value", f"after {feature.lookback} rows"),
         ("memory", "every bar before" if feature.recursive else f"{feature.lookback} rows"),
         ("source", feature.source),
+        ("last years", content["years"]),
         ("last", f"{values[-1]:.4g} on {bars['date'][-1]} ({symbol.upper()})"),
         ("resembles", ", ".join(f"{other} ({r:+.2f})" for other, r in neighbours)),
         ("figure", str(plot) if plot is not None else ""),
@@ -78,10 +90,34 @@ def show(
             say(f"  {what:<12} {words}")
 
 
+def sparkline(values: Sequence[float | None], width: int = 60) -> str:
+    """Return values as a line of blocks, each the mean of its part, with the range beside it.
+
+    Examples
+    --------
+    >>> sparkline([0.0, 1.0, 2.0, 3.0], width=4)
+    '▁▃▆█  0 … 3'
+    """
+    import numpy as np
+
+    value_N = np.array([np.nan if value is None else value for value in values], np.float64)
+    value_N = value_N[np.isfinite(value_N)]
+    if not len(value_N):
+        return "no values"
+    mean_P = np.array([part.mean() for part in np.array_split(value_N, min(width, len(value_N)))])
+    low, high = float(mean_P.min()), float(mean_P.max())
+    place_P = np.zeros(len(mean_P)) if high == low else (mean_P - low) / (high - low)
+    line = "".join(_BLOCKS[round(place * (len(_BLOCKS) - 1))] for place in place_P)
+    return f"{line}  {low:.4g} … {high:.4g}"
+
+
 def quality(
     symbols: Annotated[list[str], typer.Argument(help="Symbols whose bars to measure on.")],
     tier: Annotated[
-        list[str] | None, typer.Option(help="A tier; may be repeated. All by default.")
+        list[str] | None,
+        typer.Option(
+            callback=known_tiers, help="A tier, a nesting (a100.n1) or a tier file; repeatable."
+        ),
     ] = None,
     data_root: DataRoot = None,
     as_json: AsJson = False,
@@ -146,7 +182,7 @@ def _draw(bars: pl.DataFrame, values: pl.Series, name: str, words: str, path: Pa
 
     from finscale.files import atomic_path
 
-    rows = min(bars.height, 1260)
+    rows = min(bars.height, _LAST_ROWS)
     figure = Figure(figsize=(9, 4.6), layout="constrained")
     price, below = figure.subplots(2, sharex=True, height_ratios=(1, 1.4))
     dates = bars["date"][-rows:].to_list()

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from finscale.cli import feature_facts
+from finscale.cli.feature_select import select
 from finscale.cli.options import AsJson, DataRoot, Quiet, console, plain_table, print_json, say
+from finscale.cli.tier_option import known_tier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +20,12 @@ if TYPE_CHECKING:
 
 features_app = typer.Typer(help="List, build and prove features.", no_args_is_help=True)
 
-Tier = Annotated[str, typer.Option(help="Feature tier.")]
+Tier = Annotated[
+    str,
+    typer.Option(
+        callback=known_tier, help="A tier, a nesting of one (a100.n1), or a tier file (.yaml)."
+    ),
+]
 
 
 #: What JSON tells of a feature.
@@ -102,6 +109,7 @@ def _list_in_words(features: Sequence[Feature]) -> None:
 
 features_app.command("show")(feature_facts.show)
 features_app.command("quality")(feature_facts.quality)
+features_app.command("select")(select)
 
 
 @features_app.command("build")

@@ -205,6 +205,8 @@ def _print_plan(found: StudyPlan) -> None:
     disk = f"{found.disk / 1e6:.0f} MB of disk"
     say(f"total  {found.runs} runs · {time} · {found.flops:.2g} FLOP · {disk}")
     say(f"tuning  {found.tuning}")
+    if found.aligned:
+        say(f"days    {found.aligned}")
     say("\n".join(_power_lines(found)))
 
 

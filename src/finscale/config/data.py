@@ -12,6 +12,13 @@ from pydantic import Field, field_validator, model_validator
 from finscale.config.base import Section, label, placement
 from finscale.config.names import CROSS_SECTIONAL, TASK_KINDS, TaskKind, TaskName, TierName
 from finscale.config.quantities import Seed
+from finscale.config.tiers import (
+    is_tier_file,
+    is_tier_key,
+    note_tier,
+    noted_tier,
+    read_tier_file,
+)
 from finscale.errors import ConfigError
 
 InputsName = Literal["level", "relative", "both"]
@@ -33,7 +40,21 @@ class DataConfig(Section):
     source: str = "bundled"
     """Where bars come from when a symbol is not registered yet: bundled, csv, yahoo …"""
     tier: TierName = "a20"
-    """The named, nested feature set."""
+    """The named, nested feature set; or a tier file of your own, ``my_tier.yaml``, which lists
+    features by name (``finscale features select`` writes one)."""
+    columns: tuple[str, ...] = ()
+    """Of a tier file: the features that it lists. Filled in when the file is read."""
+    selection_trials: Annotated[int, Field(ge=0), label()] = 0
+    """Of a tier file: how many choices its selection weighed; they count as trials where the best
+    of several is judged. Filled in when the file is read."""
+    nesting: Annotated[int, Field(ge=0)] = 0
+    """Which order features join the tiers in. 0: the canonical one. Others are drawn, family by
+    family, from this number: replicates that tell what a tier's size brings from what its choice
+    of features does."""
+    warm_up: Annotated[int, Field(ge=0)] | None = None
+    """Bars of each symbol that lie before its first row, at least. When absent the longest lookback
+    of the tier; a study along tiers sets the longest of all of them, so that all decide on the same
+    days."""
     timescale: Timescale = "daily"
     """The bar length that rows have."""
     inputs: InputsName = "relative"
@@ -92,12 +113,51 @@ class DataConfig(Section):
             )
         return {**filled, **content}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_tier(cls, value: Any) -> Any:
+        """Put what a tier file lists in the file's place; a declared tier has no columns."""
+        if not isinstance(value, dict) or not isinstance(tier := value.get("tier"), str | Path):
+            return value
+        tier, columns = str(tier), tuple(value.get("columns") or ())
+        if is_tier_file(tier):
+            try:
+                file = read_tier_file(tier)
+            except ValueError:
+                return value  # the field's own check says what is wrong
+            note_tier(file.key, file.features)
+            read = {"columns": file.features, "selection_trials": file.trials}
+            return {**value, "tier": file.key, **read}
+        if not columns and (known := noted_tier(tier)):
+            return {**value, "columns": known}
+        if columns and not is_tier_key(tier, columns):
+            return {**value, "columns": (), "selection_trials": 0}
+        if columns:
+            note_tier(tier, columns)
+        return value
+
+    @model_validator(mode="after")
+    def _known_tier(self) -> DataConfig:
+        if self.columns and self.nesting:
+            raise ValueError(
+                f"nesting {self.nesting} of a tier file: a file lists its features, and no other "
+                "order leads to them; take nesting 0"
+            )
+        return self
+
     @field_validator("root")
     @classmethod
     def _a_folder(cls, value: Path) -> Path:
         if value.is_file():
             raise ValueError("is a file; the data lie in a folder")
         return value
+
+    @property
+    def feature_set(self) -> str:
+        """The tier as features and datasets have it: ``a100``, ``a100.n1``, ``mine-3f2a9c01``."""
+        if self.columns:
+            note_tier(self.tier, self.columns)
+        return f"{self.tier}.n{self.nesting}" if self.nesting else self.tier
 
     @field_validator("symbols", mode="before")
     @classmethod

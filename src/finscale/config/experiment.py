@@ -76,6 +76,10 @@ class ExperimentConfig(Section):
             content["split"] = {name: content["split"][name] for name in _SHARES}
         if self.data.universe is None:
             del content["data"]["universe_digest"]
+        # runs from before there were other nestings, tier files and warm-ups are the same runs
+        for name, usual in (("columns", []), ("nesting", 0), ("warm_up", None)):
+            if content["data"][name] == usual:
+                del content["data"][name]
         if self.task.control == "none":
             for name in ("control", "control_seed", "control_strength"):
                 del content["task"][name]

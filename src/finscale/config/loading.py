@@ -16,6 +16,7 @@ from finscale.config.base import Section
 from finscale.config.mistakes import explain
 from finscale.config.model import handed_over
 from finscale.config.recipes import config_file, recipes
+from finscale.config.tiers import is_tier_file
 from finscale.errors import ConfigError, did_you_mean
 
 S = TypeVar("S", bound=Section)
@@ -135,7 +136,25 @@ def read_yaml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     content = _parse_yaml(text, str(path))
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds no settings: expected `name: value` lines.")
-    return {key: _include(value, path, chain) for key, value in content.items()}
+    return {
+        key: _include(_tiers_beside(value, path), path, chain) for key, value in content.items()
+    }
+
+
+def _tiers_beside(value: Any, path: Path) -> Any:
+    """Return settings with each tier file that lies beside the file that names it found there."""
+    if not isinstance(value, dict):
+        return value
+    found = {key: _tiers_beside(part, path) for key, part in value.items()}
+    if "tier" in found:
+        tier = found["tier"]
+        several = tier if isinstance(tier, list) else [tier]
+        here = [
+            str(path.parent / one) if is_tier_file(one) and (path.parent / one).is_file() else one
+            for one in several
+        ]
+        found["tier"] = here if isinstance(tier, list) else here[0]
+    return found
 
 
 def _include(value: Any, path: Path, chain: tuple[Path, ...]) -> Any:

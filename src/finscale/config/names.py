@@ -8,13 +8,26 @@ from typing import Annotated, Any, Literal
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from finscale.config.tiers import is_tier_file, noted_tier, read_tier_file
 from finscale.registry import Names
 
 TaskKind = Literal["classification", "regression"]
 #: How initial weights, multipliers and rates follow from a network's sizes.
 Parametrisation = Literal["mup", "standard"]
 
-TIER_NAMES = Names(
+
+class TierNames(Names):
+    """Names of tiers: those declared, files that list features, and the keys of such files."""
+
+    def check(self, name: str) -> str:
+        """Return the name; see :meth:`Names.check`."""
+        if is_tier_file(name):
+            read_tier_file(name)
+            return name
+        return name if noted_tier(name) else super().check(name)
+
+
+TIER_NAMES = TierNames(
     "tier",
     (
         *(f"a{size}" for size in (20, 50, 100, 200, 500, 1000, 2000)),

@@ -22,6 +22,7 @@ from finscale.config.outcomes import (
     check_outcome,
 )
 from finscale.config.quantities import Seed
+from finscale.config.tiers import is_tier_file, is_tier_key, note_tier, read_tier_file
 from finscale.config.tracking import TrackingConfig
 
 ControlName = Literal["permuted_labels", "planted_signal"]
@@ -112,6 +113,12 @@ class StudyConfig(Section):
     share. Empty: ``experiment.model`` alone."""
     seeds: tuple[Seed, ...] = (0, 1, 2)
     """One run per size, fold and seed; ``seeds: 5`` means 0 … 4."""
+    nestings: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Along axis ``tier``: orders in which features join the tiers, each with every seed;
+    ``nestings: 3`` means 0 … 2, the canonical one and two drawn. Sizes are then judged by the luck
+    of the choice of features too. The experiment's own ``data.nesting`` alone when absent."""
+    tier_files: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Features of the tier files on axis ``tier``. Filled in when they are read."""
     folds: tuple[int, ...] | Literal["all"] = "all"
     """Folds of a walk-forward split that are run; their test days make one series."""
     tuning: TuningConfig = TuningConfig()
@@ -145,6 +152,32 @@ class StudyConfig(Section):
     quick: dict[str, Any] = Field(default_factory=dict)
     """Settings that ``--quick`` lays over the others: a rehearsal in minutes under another name."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_tiers(cls, value: Any) -> Any:
+        """Put the keys of tier files in their place on the axis, and keep what they list."""
+        axes = value.get("axes") if isinstance(value, dict) else None
+        if not isinstance(axes, dict) or not isinstance(axes.get("tier"), list | tuple | str):
+            return value
+        tiers = [axes["tier"]] if isinstance(axes["tier"], str) else axes["tier"]
+        keys, files = (
+            [],
+            {key: tuple(names) for key, names in (value.get("tier_files") or {}).items()},
+        )
+        for tier in tiers:
+            if is_tier_file(tier):
+                try:
+                    file = read_tier_file(tier)
+                except ValueError:
+                    return value  # the axis' own check says what is wrong
+                files[file.key] = file.features
+                tier = file.key
+            keys.append(tier)
+        for key, names in files.items():
+            if is_tier_key(key, names):
+                note_tier(key, names)
+        return {**value, "axes": {**axes, "tier": keys}, "tier_files": files}
+
     @field_validator("axes", mode="before")
     @classmethod
     def _counts(cls, value: Any) -> Any:
@@ -165,7 +198,7 @@ class StudyConfig(Section):
             return value
         return tuple(family_section(entry, info.data["experiment"].model) for entry in value)
 
-    @field_validator("seeds", mode="before")
+    @field_validator("seeds", "nestings", mode="before")
     @classmethod
     def _seed_count(cls, value: Any) -> Any:
         return tuple(range(value)) if isinstance(value, int) else value
@@ -207,6 +240,7 @@ class StudyConfig(Section):
         self._check_shares()
         self._check_tuning()
         self._check_controls()
+        self._check_nestings()
         return self
 
     def _check_assets(self) -> None:
@@ -247,6 +281,35 @@ class StudyConfig(Section):
         if not set(self.controls.seeds or ()) <= set(self.seeds):
             raise ValueError("controls.seeds must be among the study's seeds")
 
+    def _check_nestings(self) -> None:
+        if len(set(self.nestings)) != len(self.nestings):
+            raise ValueError("nestings must be given, each once")
+        if self.nestings and "tier" not in self.axes:
+            raise ValueError("nestings are replicates of axis tier, and this study has none")
+        if self.tier_files and set(self.nestings) - {0}:
+            raise ValueError(
+                f"the tier file {next(iter(self.tier_files))} has one order of its features: "
+                "leave nestings out"
+            )
+
+    @property
+    def run_nestings(self) -> tuple[int, ...]:
+        """Orders of features that are run."""
+        return self.nestings or (self.experiment.data.nesting,)
+
+    @property
+    def num_replicates(self) -> int:
+        """Independent replicates of a size: its nestings where there are several, else its seeds.
+
+        Seeds of one nesting share its features, so that they are one replicate together.
+        """
+        return len(self.nestings) if len(self.nestings) > 1 else len(self.seeds)
+
+    @property
+    def replicate_noun(self) -> str:
+        """What independent replicates of a size are."""
+        return "nestings" if len(self.nestings) > 1 else "seeds"
+
     @property
     def num_folds(self) -> int:
         """Folds that the experiment's split has."""
@@ -272,6 +335,9 @@ class StudyConfig(Section):
         """Return everything that matters to the outcome, as plain values; folders do not."""
         content = self.model_dump(mode="json", exclude={"quick", "architectures", "tracking"})
         content["experiment"] = self.experiment.identity()
+        for name in ("nestings", "tier_files"):
+            if not content[name]:  # a study without them is what it was before there were any
+                del content[name]
         if self.architectures:  # without them a study is what it was before there were any
             content["architectures"] = [one.part("science") for one in self.families.values()]
         content["controls"]["expected"] = {

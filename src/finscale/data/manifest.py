@@ -42,6 +42,9 @@ class FileFacts(Section):
     symbol: str
     tier: str = ""
     """Feature tier; empty for bars."""
+    declared: str = ""
+    """Digest of what computed the tier's columns (``finscale.features.declaration``); empty where
+    nobody recorded one."""
     timescale: str
     rows: int
     first_date: dt.date
@@ -94,6 +97,15 @@ class Addition:
     """Writes the content to the path it is given; the same content must give the same bytes."""
     digests: Digests | None = None
     """Of what ``write`` writes, where they are known already; else the file is read for them."""
+
+
+def same_declared(one: str, other: str) -> bool:
+    """Tell whether two digests of declarations are the same, as far as they can be compared.
+
+    One that nobody recorded, or that is of another version of Python, cannot.
+    """
+    versions = {one.partition(":")[0], other.partition(":")[0]}
+    return one == other or "" in (one, other) or len(versions) > 1
 
 
 class ManifestStore:
@@ -194,10 +206,12 @@ class ManifestStore:
     ) -> ManifestEntry:
         path, digests = staged
         versions = _versions(known, addition.facts.id)
-        if versions and versions[-1].sha256 == digests.sha256:
+        newest, declared = versions[-1] if versions else None, addition.facts.declared
+        # a formula that changed and gives the same values is a version all the same
+        if newest and newest.sha256 == digests.sha256 and same_declared(newest.declared, declared):
             # this also restores a missing or damaged file
-            self._place(path, versions[-1])
-            return versions[-1]
+            self._place(path, newest)
+            return newest
         version = f"v{len(versions) + 1}"
         entry = ManifestEntry(
             **addition.facts.model_dump(),

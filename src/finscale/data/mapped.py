@@ -32,9 +32,15 @@ _BYTES_IN_MEMORY = 16
 _SHARE = 0.5
 
 
-def rows_file(folder: Path, entries: Iterable[ManifestEntry], inputs: InputsName = "level") -> Path:
-    """Return where the rows of registered datasets lie, named by their digests and columns."""
-    key = hashlib.sha256(f"rows {_FORMAT} {inputs}".encode())
+def rows_file(
+    folder: Path,
+    entries: Iterable[ManifestEntry],
+    inputs: InputsName = "level",
+    warm_up: int | None = None,
+) -> Path:
+    """Return where the rows of registered datasets lie, named by digests, columns and warm-up."""
+    later = "" if warm_up is None else f" after {warm_up}"
+    key = hashlib.sha256(f"rows {_FORMAT} {inputs}{later}".encode())
     for entry in entries:
         key.update(entry.sha256.encode())
     return folder / ".rows" / f"{key.hexdigest()[:32]}.f32"

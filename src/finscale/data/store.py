@@ -33,6 +33,8 @@ class FrameFacts(TypedDict):
     timescale: str
     parents: Sequence[ManifestEntry]
     """What the frame was made from, at least one."""
+    declared: NotRequired[str]
+    """Digest of the tier's declarations."""
     adjustment: NotRequired[str]
     """What has been done to the frame's prices (``Bars.adjusted_to`` where they come from
     ``Bars.adjusted``); that of the first parent when absent."""

@@ -42,7 +42,7 @@ from finscale.data.manifest import ManifestEntry
 from finscale.data.mapped import is_mapped, map_rows, rows_file, write_rows
 from finscale.data.membership import universe_of, with_members
 from finscale.data.panel_labels import stacked_labels
-from finscale.data.registered import registered_entries
+from finscale.data.registered import registered_entries, registered_frames
 from finscale.data.section_features import across, with_section
 from finscale.data.splits import Split, WindowTimes, make_splits
 from finscale.data.spread import channel_deviations, rows_seen
@@ -248,7 +248,8 @@ class FinancialDataset:
         entries = registered_entries(config, store)
         universe = universe_of(data, store.root)
         frames = (
-            with_members(store.frame(entry.id, entry.version)[0], universe) for entry in entries
+            with_members(frame, universe)
+            for frame in registered_frames(entries, store, warm_up=data.warm_up)
         )
         about: Any = {
             "groups": universe.groups if universe is not None else None,
@@ -257,7 +258,7 @@ class FinancialDataset:
             "inputs": data.inputs,
         }
         if is_mapped(data, store.processed.folder, entries):
-            path = rows_file(store.processed.folder, entries, data.inputs)
+            path = rows_file(store.processed.folder, entries, data.inputs, data.warm_up)
             made = cls.memory_mapped(frames, path, entries=entries, **about)
         else:
             about["cross_section"] = data.cross_section

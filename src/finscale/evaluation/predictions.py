@@ -54,6 +54,8 @@ class Predictions:
         day rather than on a threshold.
     seed : int
         Of weights and data order.
+    nesting : int
+        The order in which features joined the tiers; 0 is the canonical one.
     sizes : mapping of str to float
         Scale axis of a study → what was measured of the model, averaged over the runs of its size:
         a law's x. Of a baseline only the axes that change its data.
@@ -74,6 +76,7 @@ class Predictions:
     runs: tuple[str, ...] = ()
     compares: bool = False
     seed: int = 0
+    nesting: int = 0
     sizes: Mapping[str, float] = field(default_factory=dict)
     budget: Mapping[str, Any] = field(default_factory=dict)
 

@@ -44,7 +44,7 @@ def _data(prepared: Prepared) -> str:
     else:
         more = f" and {len(entries) - 3} more" if len(entries) > 3 else ""
     return (
-        f"{symbols_in_words(data)} · {data.tier} · {data.timescale} · "
+        f"{symbols_in_words(data)} · {data.feature_set} · {data.timescale} · "
         f"{len(dataset.ends_W):,} windows of {dataset.context_length} bars × "
         f"{dataset.num_features} channels · dataset {digests}{more}"
     )

@@ -166,7 +166,7 @@ def _rows(bars: Sequence[NewBars], config: ExperimentConfig) -> list[pl.DataFram
         If they are to be compared, and are not those that the model was trained beside.
     """
     data = config.data
-    rows = [one.rows(data.tier, data.timescale) for one in bars]
+    rows = [one.rows(data.feature_set, data.timescale) for one in bars]
     if data.cross_section == "none":
         return rows
     from finscale.data.frames import relative_names
@@ -191,7 +191,7 @@ def _rows(bars: Sequence[NewBars], config: ExperimentConfig) -> list[pl.DataFram
 def _same_question(runs: Sequence[TrainedRun]) -> None:
     """Refuse runs whose predictions have no common mean."""
     for run in runs[1:]:
-        for what in ("task", "data.tier", "data.timescale", "data.cross_section"):
+        for what in ("task", "data.feature_set", "data.timescale", "data.cross_section"):
             one, other = (_setting(each, what) for each in (runs[0], run))
             if one != other or quantile_levels(run.config) != quantile_levels(runs[0].config):
                 raise DataError(

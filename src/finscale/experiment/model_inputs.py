@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from finscale.data.frames import channels, relative_names
 from finscale.data.manifest import ManifestEntry
 from finscale.data.membership import universe_of, with_members
+from finscale.data.registered import rows_left_out
 from finscale.errors import DataError, FinscaleError
 from finscale.features import dataset_columns
 from finscale.runs import Run
@@ -146,13 +147,13 @@ def baseline_name(run: Run) -> str:
 def _declared(run: Run, scale_F: Floats) -> ModelInputs:
     """Return the columns that the run's tier is declared to have today, if they can be its own."""
     config = run.config.data
-    columns = dataset_columns(config.tier)
+    columns = dataset_columns(config.feature_set)
     frame = pl.DataFrame(schema=dict.fromkeys(columns, pl.Float64))
     names = channels([frame], None, config.inputs)
     if len(names) != len(scale_F):
         raise DataError(
-            f"run {run.id} reads {len(scale_F)} channels, {config.tier} has {len(names)} today, "
-            "and the run's own data are not here.",
+            f"run {run.id} reads {len(scale_F)} channels, {config.feature_set} has {len(names)} "
+            "today, and the run's own data are not here.",
             hint="give the folder that holds them with --data-root",
         )
     return ModelInputs(names, relative_names(columns), scale_F)
@@ -170,8 +171,11 @@ def trained_dataset(run: Run, data: DataStore) -> tuple[FinancialDataset, Split]
 
     config = run.config
     entries = [ManifestEntry.model_validate(entry) for entry in run.info["data"]]
-    universe = universe_of(config.data, data.root)
-    frames = [with_members(_verified(entry, data), universe) for entry in entries]
+    universe, warm_up = universe_of(config.data, data.root), config.data.warm_up
+    frames = [
+        with_members(_verified(entry, data)[rows_left_out(entry, data, warm_up) :], universe)
+        for entry in entries
+    ]
     dataset = FinancialDataset.from_frames(
         frames,
         context_length=config.data.context_length,

@@ -93,7 +93,7 @@ def registered_new_bars(symbol: str, run: Run, data: DataStore) -> NewBars:
         )
     if config.source in SOURCES and SOURCES[config.source].serves(symbol):
         return _of_bars(fetch_bars(config.source, symbol), {"source": config.source})
-    name = dataset_id(symbol, config.tier, config.timescale)
+    name = dataset_id(symbol, config.feature_set, config.timescale)
     if data.processed.has(name):
         frame, found = data.frame(name)
         about = {"source": found.source, "id": found.key}

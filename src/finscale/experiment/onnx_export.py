@@ -233,7 +233,7 @@ def _samples(run: TrainedRun) -> tuple[tuple[Tensor, Tensor], str]:
     length = config.context_length
     try:
         rows = registered_new_bars(config.symbols[0], run, run.data).rows(
-            config.tier, config.timescale
+            config.feature_set, config.timescale
         )
     except FinscaleError:
         rng = np.random.default_rng(0)
@@ -284,7 +284,7 @@ def _metadata(run: TrainedRun, *, two_inputs: bool) -> dict[str, Any]:
         "task": config.task.model_dump(mode="json"),
         "question": timeline(config.task),
         "symbols": list(config.data.symbols),
-        "tier": config.data.tier,
+        "tier": config.data.feature_set,
         "timescale": config.data.timescale,
         "context_length": config.data.context_length,
         "inputs": given,

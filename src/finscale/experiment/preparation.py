@@ -106,7 +106,7 @@ def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
 
     data, wanted = config.data, []
     for symbol in data.symbols:
-        name = dataset_id(symbol, data.tier, data.timescale)
+        name = dataset_id(symbol, data.feature_set, data.timescale)
         built = store.processed.has(name)
         if built and (data.version or not store.has_bars(symbol)):
             continue
@@ -120,7 +120,7 @@ def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
     if wanted:
         from finscale.features import build_datasets
 
-        build_datasets(store, wanted, tier=data.tier, timescale=data.timescale)
+        build_datasets(store, wanted, tier=data.feature_set, timescale=data.timescale)
 
 
 @lru_cache(maxsize=4096)
@@ -197,7 +197,7 @@ def _windows(config: ExperimentConfig, store: DataStore) -> _Windows:
     from finscale.data.store import dataset_id
 
     data = config.data
-    names = (dataset_id(symbol, data.tier, data.timescale) for symbol in data.symbols)
+    names = (dataset_id(symbol, data.feature_set, data.timescale) for symbol in data.symbols)
     versions = tuple(store.processed.get(name, data.version).sha256 for name in names)
     if isinstance(config.model, BaselineConfig):
         # a baseline reads whole columns of features

@@ -12,15 +12,16 @@ import numpy as np
 import polars as pl
 
 from finscale.data.bars import normal_symbol, present
-from finscale.data.manifest import ManifestEntry
+from finscale.data.manifest import ManifestEntry, same_declared
 from finscale.data.parquet import EncodedFrame, encode_frame
 from finscale.data.store import DataStore, FrameFacts, dataset_id
 from finscale.data.timescales import resample
 from finscale.errors import DataError
+from finscale.features.declaration import tier_digest
 from finscale.features.engine import compute_features
 from finscale.features.feature import INPUTS
 from finscale.features.needs import refuse_unfit
-from finscale.features.relative import dataset_columns, relative_columns, relative_features
+from finscale.features.relative import dataset_columns, relative_columns, slowest_feature
 from finscale.features.tiers import tier_features
 
 #: Feature columns whose files wait in memory for one write of the manifest: 32 symbols of a20.
@@ -104,9 +105,9 @@ def build_datasets(
 def is_current(store: DataStore, entry: ManifestEntry) -> bool:
     """Tell whether a registered dataset has the columns that would be built of its tier today.
 
-    One that was built before relative columns were, or before its tier was declared otherwise, has
-    not. Only the file's header is read; a file that is missing or broken is not judged here, since
-    reading it says what is wrong.
+    One that was built before relative columns were, or before its tier or a formula of it was
+    declared otherwise, has not. Only the file's header is read; a file that is missing or broken is
+    not judged here, since reading it says what is wrong.
 
     Parameters
     ----------
@@ -119,7 +120,9 @@ def is_current(store: DataStore, entry: ManifestEntry) -> bool:
         columns = _columns(store.processed.folder / entry.path, entry.sha256)
     except (OSError, pl.exceptions.PolarsError):
         return True
-    return columns == dataset_columns(entry.tier, [name for name in INPUTS if name in columns])
+    if columns != dataset_columns(entry.tier, [name for name in INPUTS if name in columns]):
+        return False
+    return same_declared(entry.declared, tier_digest(entry.tier))
 
 
 @lru_cache(maxsize=10_000)
@@ -176,6 +179,7 @@ def _build(store: DataStore, symbol: str, tier: str, timescale: str) -> _Built:
         "tier": tier,
         "timescale": timescale,
         "parents": [bars_entry],
+        "declared": tier_digest(tier),
         "adjustment": bars.adjusted_to,
     }
     encoded = encode_frame(computed.select("date", "symbol", *(f.name for f in features)))
@@ -187,8 +191,7 @@ def _rows(bars: pl.DataFrame, tier: str, timescale: str) -> tuple[pl.DataFrame, 
     symbol = str(bars["symbol"][0])
     refuse_unfit(tier, present(bars, INPUTS), whose=symbol)
     rows = resample(bars, timescale)
-    features = (*tier_features(tier), *relative_features(tier, present(bars, INPUTS)))
-    slowest = max(features, key=lambda feature: feature.lookback)
+    slowest = slowest_feature(tier, present(bars, INPUTS))
     warm_up = slowest.lookback
     if rows.height <= warm_up:
         raise DataError(

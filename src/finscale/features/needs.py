@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from finscale.data.bars import bars_in_words
 from finscale.errors import DataError
 from finscale.features.feature import INPUTS
-from finscale.features.tiers import CLOSE_TIERS, TIERS, raw_inputs, tier_features
+from finscale.features.tiers import TIERS, is_close_tier, raw_inputs, tier_features
 
 #: What bars of closes have at most.
 CLOSES = ("close", "volume")
@@ -45,7 +45,7 @@ def shown_bars(tier: str, columns: Collection[str] = INPUTS) -> tuple[str, ...]:
     >>> shown_bars("c50"), shown_bars("a20") == INPUTS
     (('close',), True)
     """
-    shown = tier_inputs(tier) if tier in CLOSE_TIERS else INPUTS
+    shown = tier_inputs(tier) if is_close_tier(tier) else INPUTS
     return tuple(name for name in shown if name in columns)
 
 

@@ -12,19 +12,16 @@ from finscale.errors import DataError
 from finscale.features.engine import compute_features
 from finscale.features.feature import Array
 from finscale.features.relative import relative_columns
-from finscale.features.tiers import TIERS
+from finscale.features.tiers import tier_names
 
 #: Columns more correlated than this are near copies.
 NEAR_COPY = 0.995
 
 
 @dataclass(frozen=True)
-class TierQuality:
-    """What the relative columns of a tier's features hold on some bars."""
+class ColumnQuality:
+    """What some columns hold together."""
 
-    tier: str
-    num_features: int
-    """Its nominal size."""
     effective: float
     """Participation ratio of the eigenvalues of the correlation matrix, (Σλ)² / Σλ²: the number
     of uncorrelated columns that would spread variance alike."""
@@ -33,9 +30,17 @@ class TierQuality:
     num_constant: int
     """Features that did not move on these bars; left out of the two figures above."""
     share_missing: float
-    """Share of values that are not finite after the longest lookback."""
+    """Share of values that are not finite."""
     num_rows: int
-    """Rows after that."""
+
+
+@dataclass(frozen=True)
+class TierQuality(ColumnQuality):
+    """What the relative columns of a tier's features hold on some bars, the warm-up left out."""
+
+    tier: str
+    num_features: int
+    """Its nominal size."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON tells."""
@@ -56,12 +61,8 @@ def tier_quality(bars: pl.DataFrame, tier: str) -> TierQuality:
     ------
     DataError
         If there are no rows after the tier's longest lookback.
-
-    References
-    ----------
-    Participation ratio: Bell and Dean 1970; as an effective dimension, Gao et al. 2017.
     """
-    names = TIERS[tier]
+    names = tier_names(tier)
     table = relative_columns(compute_features(bars, tier), tier)
     values_RK = table.select(f"rel_{name}" for name in names).to_numpy()
     known_R = np.isfinite(values_RK).any(axis=0)
@@ -73,16 +74,33 @@ def tier_quality(bars: pl.DataFrame, tier: str) -> TierQuality:
             f"{bars.height:,} bars are too few for {tier}.",
             hint="its longest lookback needs more; finscale features list --tier shows them",
         )
+    found = column_quality(values_RK)
+    return TierQuality(**asdict(found), tier=tier, num_features=len(names))
+
+
+def column_quality(values_RK: Array) -> ColumnQuality:
+    """Measure columns on rows; a row with a value that is not finite is left out of correlations.
+
+    Parameters
+    ----------
+    values_RK : array, ``[R, K]``
+        R rows of K columns.
+
+    References
+    ----------
+    Participation ratio: Bell and Dean 1970; as an effective dimension, Gao et al. 2017.
+    """
     missing = float(1 - np.isfinite(values_RK).mean())
+    values_RK = values_RK[np.isfinite(values_RK).all(axis=1)]
+    if len(values_RK) < 2:
+        raise DataError("fewer than two rows are whole: nothing can be said of the columns.")
     spread_K = values_RK.std(axis=0)
     moves_K = spread_K > 1e-12
     correlation_KK = _correlation(values_RK[:, moves_K])
     eigenvalue_K = np.maximum(np.linalg.eigvalsh(correlation_KK), 0.0)
     np.fill_diagonal(correlation_KK, 0.0)
     copies = int((np.abs(correlation_KK).max(axis=0) > NEAR_COPY).sum())
-    return TierQuality(
-        tier=tier,
-        num_features=len(names),
+    return ColumnQuality(
         effective=float(eigenvalue_K.sum() ** 2 / (eigenvalue_K**2).sum()),
         num_near_copies=copies,
         num_constant=int((~moves_K).sum()),
@@ -93,7 +111,7 @@ def tier_quality(bars: pl.DataFrame, tier: str) -> TierQuality:
 
 def nearest(bars: pl.DataFrame, name: str, tier: str, count: int = 5) -> list[tuple[str, float]]:
     """Return the features of a tier that are most correlated with one, and the correlations."""
-    others = [other for other in TIERS[tier] if other != name]
+    others = [other for other in tier_names(tier) if other != name]
     table = compute_features(bars, [name, *others]).select(name, *others)
     values_RK = table.to_numpy()
     values_RK = values_RK[np.isfinite(values_RK).all(axis=1)]

@@ -28,7 +28,7 @@ from finscale.data.frames import KEYS, RELATIVE
 from finscale.features.engine import bar_arrays, compute_columns
 from finscale.features.feature import INPUTS, Array, Feature
 from finscale.features.needs import shown_bars
-from finscale.features.tiers import FEATURES, TIERS, raw_inputs, tier_features
+from finscale.features.tiers import FEATURES, raw_inputs, tier_features, tier_names
 from finscale.features.views import (
     VIEWS,
     WINDOW,
@@ -125,8 +125,8 @@ def num_channels(data: DataConfig) -> int:
     >>> [num_channels(DataConfig(inputs=inputs)) for inputs in ("level", "relative", "both")]
     [25, 26, 51]
     """
-    level = len(shown_bars(data.tier)) + len(tier_features(data.tier))
-    relative = len(relative_features(data.tier))
+    level = len(shown_bars(data.feature_set)) + len(tier_features(data.feature_set))
+    relative = len(relative_features(data.feature_set))
     return {"level": level, "relative": relative, "both": level + relative}[data.inputs]
 
 
@@ -153,6 +153,25 @@ def _bars_of(tier: str, bars: Collection[str]) -> tuple[Feature, ...]:
     return tuple(feature for feature in _BARS if shown.issuperset(feature.inputs))
 
 
+def slowest_feature(tier: str, bars: Collection[str] = INPUTS) -> Feature:
+    """Return the feature or relative column of a tier that needs the most rows before its first.
+
+    Its ``lookback`` is the warm-up of the tier's datasets, in rows.
+
+    Raises
+    ------
+    FinscaleError
+        If no such tier is declared.
+
+    Examples
+    --------
+    >>> slowest_feature("a20").lookback
+    199
+    """
+    columns = (*tier_features(tier), *relative_features(tier, bars))
+    return max(columns, key=lambda feature: feature.lookback)
+
+
 def dataset_columns(tier: str, bars: Collection[str] = INPUTS) -> tuple[str, ...]:
     """Return the columns of a tier's datasets in order: keys, bars, features, relative ones.
 
@@ -169,7 +188,7 @@ def dataset_columns(tier: str, bars: Collection[str] = INPUTS) -> tuple[str, ...
     FinscaleError
         If no such tier is declared.
     """
-    names = TIERS[tier]
+    names = tier_names(tier)
     own = [name for name in INPUTS if name in bars]
     shown = [feature.name for feature in _bars_of(tier, bars)]
     return (*KEYS, *own, *names, *shown, *(RELATIVE + name for name in names))

@@ -6,14 +6,22 @@ low, close and volume, a20 makes 25 channels. Prices are adjusted, so a split is
 ``a`` tiers are for whole bars, ``c`` tiers for closes: c20 and c50 read closes alone, c100 and c200
 the volume too, so that panels of closes have tiers and those with volume lose nothing. Each family
 has equally many of them; from c100 on, volume is one of the families.
+
+Beside the declared order of a line of tiers (a20 … a2000) there are others, its *nestings*: a100.n1
+holds as many features of each family as its share is, in an order drawn from the number 1. A tier
+file is known by its key.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 
 from finscale.config.names import TIER_NAMES
+from finscale.config.tiers import noted_tier
 from finscale.data.frames import KEYS, RELATIVE
 from finscale.errors import FinscaleError
 from finscale.features.declared import FAMILIES, PARTS
@@ -39,6 +47,10 @@ def _check(name: str, feature: Feature) -> None:
         )
 
 
+_NESTED = re.compile(r"(?P<tier>.+)\.n(?P<nesting>[1-9]\d*)")
+#: The letters of a tier's name: a of a100. Those of one line hold one another.
+_LINE = re.compile(r"[A-Za-z_]+(?=\d+$)")
+_LINE_OF_ALL = "a"
 #: How many features the tiers have.
 TIER_SIZES = (20, 50, 100, 200, 500, 1000, 2000)
 #: How many those of closes have: of closes alone, and with volume.
@@ -56,26 +68,96 @@ def tier_features(tier: str) -> tuple[Feature, ...]:
     FinscaleError
         If no such tier is declared.
     """
-    return tuple(FEATURES[name] for name in TIERS[tier])
+    return tuple(FEATURES[name] for name in tier_names(tier))
 
 
-def _by_deficit(
-    families: Mapping[str, Sequence[Feature]],
-    first: Sequence[Feature],
-    weights: Mapping[str, float],
-) -> Iterator[Feature]:
-    """Yield every feature once: ``first``, then always of the family that is shortest of its share.
+def tier_names(tier: str) -> tuple[str, ...]:
+    """Return the names of a tier's features, in the order of its columns.
 
-    A family's share is its weight over that of all, so tiers of any size have equal shares.
+    Parameters
+    ----------
+    tier : str
+        A declared tier, ``a100``; a nesting of one, ``a100.n1``; or the key of a tier file that a
+        config of this process names.
+
+    Raises
+    ------
+    FinscaleError
+        If there is no such tier or nesting, or a file lists a feature that nobody declares.
     """
-    waiting = {name: [f for f in own if f not in first] for name, own in families.items()}
-    taken = {name: len(own) - len(waiting[name]) for name, own in families.items()}
+    own = noted_tier(tier)
+    if own is not None:
+        for name in own:
+            FEATURES[name]  # an unknown one is refused, the nearest named
+        return own
+    nested = _NESTED.fullmatch(tier)
+    if nested is None or tier in TIERS:
+        return TIERS[tier]
+    base, nesting = nested["tier"], int(nested["nesting"])
+    return _nesting_order(base, nesting)[: len(TIERS[base])]
+
+
+def is_close_tier(tier: str) -> bool:
+    """Tell whether a tier is one of closes, in whatever order."""
+    nested = _NESTED.fullmatch(tier)
+    return (nested["tier"] if nested and tier not in TIERS else tier) in CLOSE_TIERS
+
+
+def _nesting_order(base: str, nesting: int) -> tuple[str, ...]:
+    """Return the features of a tier's line in the order in which they join it in a nesting."""
+    if base in CLOSE_TIERS:
+        return _close_names(nesting)
+    letters = _LINE.match(base)
+    line = letters[0] if letters else base
+    if line == _LINE_OF_ALL:
+        return _drawn_order(
+            tuple(name for one in FAMILIES.values() for name in one.features), nesting
+        )
+    tiers = [names for name, names in TIERS.items() if re.fullmatch(rf"{line}\d+", name)]
+    if len(tiers) < 2:
+        TIERS[base]  # an unknown one is refused, the nearest named
+        raise FinscaleError(
+            f"{base} is in no line of tiers: it has no nesting but its own.",
+            hint="data.nesting is for tiers such as a20 … a2000",
+        )
+    return _drawn_order(max(tiers, key=len), nesting)
+
+
+@lru_cache(maxsize=64)
+def _drawn_order(pool: tuple[str, ...], nesting: int) -> tuple[str, ...]:
+    families: dict[str, list[str]] = {}
+    for name in pool:
+        families.setdefault(FEATURES[name].family, []).append(name)
+    return tuple(_in_shares({family: _drawn(own, nesting) for family, own in families.items()}, ()))
+
+
+def _drawn(names: Sequence[str], nesting: int) -> list[str]:
+    """Return names in a nesting's order: by digests, so that it is the same on every machine."""
+    return sorted(names, key=lambda name: hashlib.sha256(f"{nesting} {name}".encode()).digest())
+
+
+def _in_shares(
+    families: Mapping[str, Sequence[str]],
+    first: Sequence[str],
+    weights: Mapping[str, float] | None = None,
+) -> Iterator[str]:
+    """Yield every name once: ``first``, then always of the family that is shortest of its share.
+
+    A family's share is its weight over that of all, by default how many names it has: tiers of any
+    size have equal shares.
+    """
+    given = set(first)
+    waiting = {
+        family: [name for name in names if name not in given] for family, names in families.items()
+    }
+    taken = {family: len(names) - len(waiting[family]) for family, names in families.items()}
+    weights = weights or {family: float(len(names)) for family, names in families.items()}
     yield from first
     total = sum(weights.values())
     for count in range(len(first) + 1, sum(map(len, families.values())) + 1):
         short = max(
-            (name for name in waiting if waiting[name]),
-            key=lambda name: weights[name] / total * count - taken[name],
+            (family for family in waiting if waiting[family]),
+            key=lambda family: weights[family] / total * count - taken[family],
         )
         taken[short] += 1
         yield waiting[short].pop(0)
@@ -96,30 +178,36 @@ def raw_inputs(feature: Feature) -> frozenset[str]:
     return frozenset(found)
 
 
-def _of_closes(*columns: str) -> dict[str, list[Feature]]:
+def _of_closes(*columns: str) -> dict[str, list[str]]:
     """Return the features without a unit that some columns of bars suffice for, by family."""
-    found: dict[str, list[Feature]] = {}
+    found: dict[str, list[str]] = {}
     for name, family in FAMILIES.items():
         plain = [f for f in family.features.values() if f.seen == "bounded"]
-        own = [feature for feature in plain if raw_inputs(feature) <= set(columns)]
+        own = [feature.name for feature in plain if raw_inputs(feature) <= set(columns)]
         if own:
             found[name] = own
     return found
 
 
-def _close_order() -> list[Feature]:
+@lru_cache(maxsize=64)
+def _close_names(nesting: int) -> tuple[str, ...]:
     """Return the features of closes alone that the small tiers hold, then those with volume too."""
-    order: list[Feature] = []
+    order: list[str] = []
     for columns, size in ((("close",), CLOSE_SIZES[-1]), (("close", "volume"), VOLUME_SIZES[-1])):
         families = _of_closes(*columns)
+        if nesting:
+            families = {family: _drawn(own, nesting) for family, own in families.items()}
         equal = dict.fromkeys(families, 1.0)
-        order = list(islice(_by_deficit(families, order, equal), size))
-    return order
+        order = list(islice(_in_shares(families, order, equal), size))
+    return tuple(order)
 
 
-_DECLARED = {name: tuple(family.features.values()) for name, family in FAMILIES.items()}
-_SIZES = {name: float(len(own)) for name, own in _DECLARED.items()}
-for _feature in _by_deficit(_DECLARED, A20_FEATURES, _SIZES):
+_DECLARED = {
+    feature.name: feature for one in FAMILIES.values() for feature in one.features.values()
+}
+_NAMES = {family: tuple(one.features) for family, one in FAMILIES.items()}
+for _name in _in_shares(_NAMES, [feature.name for feature in A20_FEATURES]):
+    _feature = _DECLARED[_name]
     FEATURES.add(_feature.name, _feature)
 A20 = TIERS.add("a20", tuple(FEATURES)[:20])
 for _size in TIER_SIZES[1:]:
@@ -127,6 +215,5 @@ for _size in TIER_SIZES[1:]:
         TIERS.add(f"a{_size}", tuple(FEATURES)[:_size])
 #: Tiers whose windows show the columns of bars that they read, and no other.
 CLOSE_TIERS = {f"c{size}" for size in (*CLOSE_SIZES, *VOLUME_SIZES)}
-_OF_CLOSES = tuple(feature.name for feature in _close_order())
 for _size in (*CLOSE_SIZES, *VOLUME_SIZES):
-    TIERS.add(f"c{_size}", _OF_CLOSES[:_size])
+    TIERS.add(f"c{_size}", _close_names(0)[:_size])

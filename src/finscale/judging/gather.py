@@ -56,6 +56,7 @@ def predictions_of(
         runs=tuple(run.id for run in runs),
         compares=config.task.is_cross_sectional,
         seed=config.seed,
+        nesting=config.data.nesting,
         sizes=sizes or {},
         budget=budget or {},
     )

@@ -316,7 +316,9 @@ def _judge(
     over = symbols_yardstick(references, evaluation)
     section = section_table(predictions, market, level=level)
     progress("backtest")
-    num_trials = windows.num_runs * len(strategies(market))
+    # features that were chosen among many are tried before the first run
+    weighed = max(run.config.data.selection_trials for run in runs)
+    num_trials = windows.num_runs * len(strategies(market)) + weighed
     return Judgement(
         id=model_id(runs),
         title=model_title(runs),

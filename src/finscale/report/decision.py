@@ -52,6 +52,8 @@ class Situation:
         What would settle an open verdict.
     shape : str
         What the curve looks like where that is why no law may be claimed.
+    replicate : str
+        What independent replicates of a size are: seeds, or nestings of features.
     num_seeds : int
         Seeds a size.
     cost : str
@@ -83,6 +85,7 @@ class Situation:
     settles: Settlement | None = None
     shape: str = ""
     num_seeds: int = 1
+    replicate: str = "seeds"
     cost: str = ""
     seconds: float = 0.0
     families: Mapping[str, str] = field(default_factory=dict)
@@ -218,10 +221,12 @@ def _settle(on: Situation) -> str:
     if settles is not None and settles.num_days is not None:
         ways.append(f"about {_rounded(settles.num_days)} test days (now {days:,}: add symbols)")
     if settles is not None and settles.num_seeds is not None:
-        ways.append(f"{settles.num_seeds} seeds a size (now {on.num_seeds}{_seeds_cost(on)})")
+        ways.append(
+            f"{settles.num_seeds} {on.replicate} a size (now {on.num_seeds}{_seeds_cost(on)})"
+        )
     if not ways and settles is not None and settles.both is not None:
         some_days, seeds = settles.both
-        ways.append(f"about {_rounded(some_days)} test days with {seeds} seeds a size")
+        ways.append(f"about {_rounded(some_days)} test days with {seeds} {on.replicate} a size")
     if on.shape:
         return f"Next: explain the curve before a larger network: {on.shape}."
     if ways:
@@ -275,7 +280,8 @@ def situation(findings: Findings) -> Situation:
         beyond=findings.beyond,
         settles=verdict.settles if verdict else None,
         shape=verdict.shape.words if verdict and verdict.shape else "",
-        num_seeds=len(findings.study.seeds),
+        num_seeds=findings.study.num_replicates,
+        replicate=findings.study.replicate_noun,
         cost=_cost(findings),
         seconds=float(seconds),
         families=names,

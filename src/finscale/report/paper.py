@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import finscale
-from finscale.config import format_count
+from finscale.config import StudyConfig, format_count
 from finscale.data.targets import task_title
 from finscale.files import write_bytes
 from finscale.models import ARCHITECTURES
@@ -201,10 +201,17 @@ def _models(findings: Findings) -> str:
     baselines = ", ".join(map(title, study.baselines))
     return (
         f"Networks ({', '.join(names)}{cited}) were trained at {sizes} ({span} parameters), with "
-        f"{len(study.seeds)} seeds each, for at most {training.epochs} epochs; the epoch with the "
+        f"{_replicates(study)} each, for at most {training.epochs} epochs; the epoch with the "
         f"least validation loss was kept, and {tuned}. The same days were forecast by models "
         f"without scale: {baselines}."
     )
+
+
+def _replicates(study: StudyConfig) -> str:
+    seeds = f"{len(study.seeds)} seeds"
+    if len(study.nestings) < 2:
+        return seeds
+    return f"{seeds} in each of {len(study.nestings)} orders in which features join the tiers"
 
 
 def _inference(findings: Findings) -> str:

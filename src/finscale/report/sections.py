@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from finscale.config import DataConfig
+from finscale.config import DataConfig, StudyConfig
 from finscale.report.figures import figures
 from finscale.report.figures.common import title
 from finscale.report.numbers import number, percent
@@ -29,7 +29,13 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
     found = findings.families
     behind = {
         "architectures": architectures.tables(found, findings.loss) if found else (),
-        "scaling": (sizes.sizes(findings), sizes.baselines(findings), sizes.seeds(findings)),
+        "scaling": (
+            sizes.sizes(findings),
+            *sizes.together(findings),
+            *sizes.held(findings),
+            sizes.baselines(findings),
+            sizes.seeds(findings),
+        ),
         "years": (sizes.groups(findings, "year"),),
         "regimes": (sizes.groups(findings, "volatility"),),
         "calibration": (judged.reliability(findings), judged.scores(findings)),
@@ -41,6 +47,10 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
         said = (*_whose(findings, name), figure.answer)
         if name == "architectures" and found is not None:
             said = (*said, *(f"Left out: {one.sentence}" for one in found.left_out))
+        if name == "scaling" and findings.interaction is not None:
+            said = (*said, findings.interaction.sentence)
+        if name == "scaling" and findings.holdings is not None:
+            said = (*said, findings.holdings.sentence)
         if name == "scaling" and findings.lead and findings.verdict is not None:
             # where architectures are compared, the sentence at the top is about all of them
             left_out = findings.verdict.statement.exclusions
@@ -163,13 +173,22 @@ def _plan(findings: Findings, plan: str) -> ReportSection:
         "What was fixed before the first run?",
         (
             f"Pre-registered{when}: the outcome is {_outcome(findings)}; {axes}; seeds "
-            f"{', '.join(map(str, study.seeds))}; baselines "
+            f"{', '.join(map(str, study.seeds))}{_nestings(study)}; baselines "
             f"{', '.join(map(title, study.baselines))}; smallest effect of interest "
             f"{measure.amount(number(study.sesoi))}; significance level "
             f"{percent(study.level)}. The hash of the whole study file is {study.hash()}.",
             *amended,
         ),
         code=(("The study file, every setting resolved", plan),),
+    )
+
+
+def _nestings(study: StudyConfig) -> str:
+    if len(study.nestings) < 2:
+        return ""
+    return (
+        f" in each of the nestings {', '.join(map(str, study.nestings))}, whose means are the "
+        "replicates of a size"
     )
 
 

@@ -92,6 +92,16 @@ def keys(findings: Findings) -> list[Key]:
         passed = sum(outcome.ok is True for outcome in findings.controls)
         value = f"{passed} of {len(findings.controls)} as expected"
         keys.append(Key("Controls", value, "runs whose outcome is known"))
+    if findings.holdings is not None:
+        small, large = findings.holdings.tiers[0], findings.holdings.tiers[-1]
+        keys.append(
+            Key(
+                f"Effective features of {small.tier} and {large.tier}",
+                f"{small.effective:.1f} and {large.effective:.1f}",
+                f"of {small.num_features:,} and {large.num_features:,}: participation ratio of "
+                "their correlations, on training rows",
+            )
+        )
     clean = findings.certificate["clean"]
     keys.append(
         Key(

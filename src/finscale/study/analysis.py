@@ -23,6 +23,7 @@ from finscale.study.daily import (
     Completed,
     daily_values,
     has_baseline,
+    replicates,
     series_key,
     study_values,
 )
@@ -73,7 +74,7 @@ def beyond_linear(
         return None
     measure, axis = measure_of(study), next(iter(study.axes))
     try:
-        table = study_values(study, kept, data, common=True, over=LINEAR_BASELINE)
+        table = replicates(study_values(study, kept, data, common=True, over=LINEAR_BASELINE))
     except FinscaleError:
         return None
     difference_GST, size_G = _array(table, axis)
@@ -99,8 +100,14 @@ def _linear_failure(completed: Completed) -> str:
     return ""
 
 
-def surface(study: StudyConfig, completed: Completed, data: DataStore | None = None) -> Law:
-    """Fit the loss over both axes: E + A·N^-α + B·D^-β.
+def surface(
+    study: StudyConfig,
+    completed: Completed,
+    data: DataStore | None = None,
+    *,
+    form: str = "auto",
+) -> Law:
+    """Fit the loss over both axes: E + A·N^-α + B·D^-β, or another form of two axes.
 
     An outcome that is the better the higher is fitted as what its best value lacks: 1 - AUC.
 
@@ -113,11 +120,12 @@ def surface(study: StudyConfig, completed: Completed, data: DataStore | None = N
     if len(axes) < 2:
         raise FinscaleError(f"study {study.name} has one axis: a surface needs two.")
     measure = measure_of(study)
-    table = study_values(study, whole(study, completed)[0], data)
+    table = replicates(study_values(study, whole(study, completed)[0], data))
     loss = pl.Series("loss", measure.as_loss(table["value"].to_numpy()))
     return fit_law(
         table.select(*axes, "seed", "fold", "day").with_columns(loss),
         axes,
+        form=form,
         horizon=study.experiment.task.horizon,
         # a day's value may lie beyond the best outcome, and a difference has either sign
         signed=measure.higher_is_better or is_relative(study),
@@ -175,29 +183,70 @@ def loss_covariance(study: StudyConfig, completed: Completed) -> tuple[SizeCovar
     FinscaleError
         If too few runs are finished to judge.
     """
-    table = daily_values(_at_level(study, completed, None)[0], OUTCOMES["loss"], common=True)
+    kept, _ = _at_level(study, completed, None)
+    table = replicates(daily_values(kept, OUTCOMES["loss"], common=True))
     losses_GST, size_G = _array(table, next(iter(study.axes)))
     return size_covariance(losses_GST, horizon=longest_horizon(study)), size_G
 
 
-def _judge(
-    study: StudyConfig, completed: Completed, level: int | str | None, data: DataStore | None
+def verdict_at(
+    study: StudyConfig,
+    completed: Completed,
+    size_G: Floats,
+    title: str,
+    data: DataStore | None = None,
+) -> Verdict:
+    """Judge the study as :func:`verdict` does, at other numbers for the sizes of its first axis.
+
+    Parameters
+    ----------
+    size_G : array, ``[G]``
+        What each size of the first axis stands for, rising with it.
+    title : str
+        What that is, in words.
+
+    Raises
+    ------
+    FinscaleError
+        If too few runs are finished to judge.
+    """
+    return _decided(study, completed, None, data, (size_G, title))
+
+
+def _decided(
+    study: StudyConfig,
+    completed: Completed,
+    level: int | str | None,
+    data: DataStore | None,
+    instead: tuple[Floats, str] | None = None,
 ) -> Verdict:
     measure, axis = measure_of(study), next(iter(study.axes))
     kept, exclusions = _at_level(study, completed, level)
-    table = study_values(study, kept, data, common=True)
+    table = replicates(study_values(study, kept, data, common=True))
     values_GST, size_G = _array(table, axis)
-    judged = decide(
+    size_G, title = instead or (size_G, AXES[axis].title)
+    return decide(
         measure.as_loss(values_GST),
         size_G,
         sesoi=study.sesoi,
-        axis=AXES[axis].title,
+        axis=title,
         level=study.level,
         horizon=longest_horizon(study),
         exclusions=exclusions,
         labels=table["seed"].unique().sort().to_list(),
         measure=measure,
     )
+
+
+def _judge(
+    study: StudyConfig, completed: Completed, level: int | str | None, data: DataStore | None
+) -> Verdict:
+    judged = _decided(study, completed, level, data)
+    if len(study.nestings) > 1:
+        plural = "s" if len(study.seeds) > 1 else ""
+        told = judged.sentence.replace("seeds a size", "nestings a size")
+        means = f"The replicates of a size are its {len(study.nestings)} nestings, each the mean of"
+        judged = replace(judged, sentence=f"{told} {means} {len(study.seeds)} seed{plural}.")
     beyond = beyond_linear(study, completed, level, data)
     if beyond is None:
         return judged

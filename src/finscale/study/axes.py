@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import string
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ from typing import Any
 
 from finscale.config import BaselineConfig, ExperimentConfig, format_count, validate
 from finscale.config.names import AXIS_NAMES
+from finscale.config.tiers import noted_tier
 from finscale.errors import BudgetError, ConfigError
 from finscale.registry import Registry
 from finscale.runs import Run
@@ -83,8 +85,11 @@ def nominal(axis: str, size: Size) -> float:
         return float(size)
     from finscale.features import TIERS
 
+    own = noted_tier(str(size))
+    if own is not None or size in TIERS:
+        return float(len(own or TIERS[str(size)]))
     # a tier that is still to be declared can be planned by its name
-    return float(len(TIERS[str(size)]) if size in TIERS else str(size).lstrip("ac"))
+    return float(str(size).lstrip(string.ascii_letters + "_"))
 
 
 def largest(axis: str, sizes: Iterable[Size]) -> Size:
@@ -221,7 +226,7 @@ _BUILT_IN = {
         title="features",
         unit="features",
         sets="data.tier",
-        fixed="model budget, bars, windows and labels",
+        fixed="model budget, bars, decision days, windows and labels",
         measured="features of the tier",
         apply=lambda config, size, _: _section(config, "data", tier=size),
         measure=lambda run: nominal("tier", run.config.data.tier),

@@ -48,6 +48,7 @@ def control_study(study: StudyConfig, kind: str) -> StudyConfig:
             axis: study.controls.sizes or smallest,
             **{other: (largest(other, sizes),) for other, sizes in others},
         },
+        "nestings": study.nestings[:1],
         "seeds": study.controls.seeds or study.seeds[:_NUM_SEEDS],
         "controls": {},
         "tuning": {"rule": "fixed" if study.tuning.rule == "fixed" else "transfer"},

@@ -79,7 +79,7 @@ def daily_values(
         ``size_<axis>``, the size as the study file names it (a tier by its features); ``<axis>``,
         what was measured of it (:class:`finscale.study.axes.Axis`), averaged over its runs;
         ``parameters`` (built), ``seed``, ``fold``, ``day``, ``value``; where a study compares
-        architectures, ``family`` before them.
+        architectures, ``family`` before them, and where it has several nestings, ``nesting``.
 
     Raises
     ------
@@ -110,9 +110,29 @@ def daily_values(
         _placed(own, planned, runs, one)
         for own, one, (planned, runs) in zip(values, tested, series, strict=True)
     )
+    if table["nesting"].n_unique() == 1:
+        table = table.drop("nesting")
     sizes = [f"size_{axis}" for axis in axes] + ["family"] * ("family" in table.columns)
     # what a size measures varies a little between runs: the law has one x for each size
     return table.with_columns(pl.col(axis).mean().over(sizes) for axis in axes)
+
+
+def replicates(table: pl.DataFrame) -> pl.DataFrame:
+    """Return :func:`daily_values` with one series for each independent replicate of a size.
+
+    Seeds of one nesting share its features, so they are averaged, and the nesting takes the place
+    of the seed: the variance between such means is that of the choice of features plus what is
+    left of the seeds', which is how much another draw of both would change a size's outcome.
+    """
+    if "nesting" not in table.columns:
+        return table
+    same = [
+        name for name in table.columns if name not in ("nesting", "seed", "parameters", "value")
+    ]
+    means = table.group_by(*same, "nesting", maintain_order=True).agg(
+        pl.col("parameters", "value").mean()
+    )
+    return means.rename({"nesting": "seed"})
 
 
 def series_of(completed: Completed) -> list[tuple[Planned, list[Run]]]:
@@ -201,6 +221,7 @@ def _placed(
     for axis, size in planned.cell.sizes.items():
         facts[f"size_{axis}"] = nominal(axis, size)
         facts[axis] = sum(map(AXES[axis].measure, runs)) / len(runs)
+    facts["nesting"] = runs[0].config.data.nesting
     facts["seed"] = runs[0].config.seed
     return table.with_columns(pl.lit(value).alias(name) for name, value in facts.items())
 
@@ -224,4 +245,5 @@ def has_baseline(completed: Completed, name: str) -> bool:
 def series_key(planned: Planned) -> str:
     """Return what all folds of one architecture, size and seed share."""
     cell = planned.cell
-    return f"{cell.family} {sorted(cell.sizes.items())} {cell.config.seed}"
+    replicate = f"{cell.config.data.nesting} {cell.config.seed}"
+    return f"{cell.family} {sorted(cell.sizes.items())} {replicate}"

@@ -24,7 +24,7 @@ from finscale.scaling.measure import Measure
 from finscale.study.analysis import beyond_linear, longest_horizon, verdict, whole
 from finscale.study.axes import AXES, nominal
 from finscale.study.beyond import BeyondLinear
-from finscale.study.daily import Completed, study_values
+from finscale.study.daily import Completed, replicates, study_values
 from finscale.study.families import LeftOut, family_title, of_family, sized_words
 from finscale.study.family_differences import SeedLuck, cell_deviations, separate, simultaneous
 from finscale.study.family_results import (
@@ -83,7 +83,9 @@ def compare_families(
     if len(names) < 2:
         raise FinscaleError("fewer than two architectures have finished, and none is compared.")
     measure = measure_of(study)
-    cells = _cells(study_values(study, kept, data, common=True), list(study.axes), measure)
+    cells = _cells(
+        replicates(study_values(study, kept, data, common=True)), list(study.axes), measure
+    )
     luck = _seed_luck(cells)
     places, pairs = _pairs(study, names, kept, cells)
     every_KK = np.eye(len(cells.keys)) - 1 / len(cells.keys)

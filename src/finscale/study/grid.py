@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from finscale.config import BaselineConfig, ExperimentConfig, StudyConfig, validate
+from finscale.study.aligned import aligned
 from finscale.study.axes import AXES, Look, Size, look_at_windows
 
 
@@ -64,7 +65,7 @@ def _at_sizes(study: StudyConfig, sizes: dict[str, Size], look: Look) -> Experim
 
     The compute axis counts the windows of the data that the other axis has chosen.
     """
-    config = study.experiment
+    config = aligned(study).experiment
     for axis in sorted(sizes, key=lambda name: not AXES[name].of_data):
         config = AXES[axis].apply(config, sizes[axis], look)
     return validate(ExperimentConfig, config.model_dump(mode="json"), place=study.name)
@@ -75,14 +76,14 @@ def baseline_cells(study: StudyConfig, look: Look) -> Iterator[Cell]:
     for name, sizes in itertools.product(study.baselines, grid_sizes(study, of_data=True)):
         sized = _at_sizes(study, sizes, look)
         model = BaselineConfig(name=name)
-        for fold in study.run_folds:
-            yield _cell(study, sized, sizes, fold, before=[name], model=model, seed=0)
+        for nesting, fold in itertools.product(study.run_nestings, study.run_folds):
+            yield _cell(study, sized, sizes, fold, nesting, before=[name], model=model, seed=0)
 
 
 def networks_at(
     study: StudyConfig, sizes: dict[str, Size], look: Look, *, family: str = ""
 ) -> list[Cell]:
-    """Return the seeds and folds of one size of one architecture.
+    """Return the nestings, seeds and folds of one size of one architecture.
 
     Raises
     ------
@@ -97,12 +98,15 @@ def networks_at(
             sized,
             sizes,
             fold,
+            nesting,
             before=before,
             after=[f"seed{seed}"],
             family=family,
             seed=seed,
         )
-        for seed, fold in itertools.product(study.seeds, study.run_folds)
+        for nesting, seed, fold in itertools.product(
+            study.run_nestings, study.seeds, study.run_folds
+        )
     ]
 
 
@@ -111,6 +115,7 @@ def _cell(
     sized: ExperimentConfig,
     sizes: dict[str, Size],
     fold: int,
+    nesting: int,
     *,
     before: Sequence[str] = (),
     after: Sequence[str] = (),
@@ -120,7 +125,11 @@ def _cell(
     """Return a cell on a fold; its name has its sizes between other words."""
     control = study.experiment.task.control
     written = [f"{axis}{size}" for axis, size in sizes.items()]
+    if len(study.run_nestings) > 1:
+        written.append(f"nesting{nesting}")
     parts = [*([control] if control != "none" else []), *before, *written, *after]
     name = "-".join([*parts, *([f"fold{fold}"] if study.num_folds > 1 else [])])
     split = sized.split.model_copy(update={"fold": fold})
-    return Cell(sized.model_copy(update={"name": name, "split": split, **changes}), sizes, family)
+    data = sized.data.model_copy(update={"nesting": nesting})
+    own = {"name": name, "split": split, "data": data, **changes}
+    return Cell(sized.model_copy(update=own), sizes, family)

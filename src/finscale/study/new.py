@@ -167,7 +167,7 @@ class Answers:
                 "shows no law.",
                 hint="--sizes with a smaller first or a larger last one",
             )
-        if len(study.seeds) < 2:
+        if study.num_replicates < 2:
             raise FinscaleError(
                 "1 seed a size cannot tell size from luck: at least 2 are needed.",
                 hint="--seeds 5",

@@ -18,6 +18,7 @@ from finscale.experiment.preparation import prepare
 from finscale.features.feature import INPUTS
 from finscale.features.needs import fitting_tiers
 from finscale.features.tiers import CLOSE_TIERS
+from finscale.study.aligned import aligned
 from finscale.study.axes import TRADING_DAYS, largest
 from finscale.study.grid import expand
 from finscale.study.planned import plan_cells, split_cautions
@@ -189,7 +190,7 @@ def check_fit(study: StudyConfig, store: DataStore) -> list[str]:
 def _decision_days(study: StudyConfig, store: DataStore) -> int:
     """Return the days on which something is decided, at the sizes that see the farthest."""
     with TemporaryDirectory() as folder:
-        config = _tried(study, store, Path(folder)).experiment
+        config = aligned(_tried(study, store, Path(folder))).experiment
         most = {axis: largest(axis, sizes) for axis, sizes in study.axes.items()}
         data, task = config.data, config.task
         if "context_length" in most:

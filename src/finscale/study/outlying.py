@@ -51,7 +51,7 @@ def _outlying(
 ) -> tuple[set[str], tuple[str, ...]]:
     """Return the keys of series of one architecture and second size that rules leave out."""
     places = {
-        key: (nominal(axis, members[0][0].cell.sizes[axis]), members[0][1].config.seed)
+        key: (nominal(axis, members[0][0].cell.sizes[axis]), _replicate(members[0][1]))
         for key, members in group.items()
     }
     sizes = sorted({size for size, _ in places.values()})
@@ -60,13 +60,21 @@ def _outlying(
     for key, members in group.items():
         size, seed = places[key]
         runs_GS[sizes.index(size), seeds.index(seed)] = _daily_mean(in_folds(members))
-    found = dropped_runs(runs_GS, np.array(sizes)[:, None], rules, [seeds] * len(sizes))
+    # seeds alone name the runs of a study of one nesting
+    several = len({nesting for nesting, _ in seeds}) > 1
+    labels = [f"{nesting}/{seed}" if several else seed for nesting, seed in seeds]
+    found = dropped_runs(runs_GS, np.array(sizes)[:, None], rules, [labels] * len(sizes))
     keys = {
         key
         for key, (size, seed) in places.items()
         if found.mask_nS[sizes.index(size), seeds.index(seed)]
     }
     return keys, found.words
+
+
+def _replicate(run: Run) -> tuple[int, int]:
+    """Return nesting and seed."""
+    return run.config.data.nesting, run.config.seed
 
 
 def _daily_mean(runs: Sequence[Run]) -> float:

@@ -15,6 +15,7 @@ import numpy as np
 import psutil
 
 from finscale.experiment.place import place
+from finscale.study.aligned import aligned_words
 from finscale.study.axes import AXES
 from finscale.study.planned import Planned
 from finscale.study.power_plan import PowerPlan, power_plan, smallest_seen
@@ -70,6 +71,7 @@ class StudyPlan:
     why_no_power: str = ""
     #: Sizes that one of several architectures cannot have, a sentence each.
     left_out: tuple[str, ...] = ()
+    aligned: str = ""  #: Along tiers: from which bar on all of them decide, and why
 
     @property
     def families(self) -> dict[str, SizePlan]:
@@ -98,6 +100,8 @@ class StudyPlan:
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers for JSON; architectures only where there are several."""
         content = {**asdict(self), "runs": self.runs, "flops": self.flops, "disk": self.disk}
+        if not self.aligned:
+            del content["aligned"]
         if self.families:
             return {**content, "families": [asdict(one) for one in self.families.values()]}
         del content["left_out"]
@@ -164,6 +168,7 @@ def plan_study(
         tuning=study.tuner.describe(),
         why_no_power=why_not,
         left_out=tuple(one.sentence for one in study.left_out),
+        aligned=aligned_words(study.config),
     )
 
 

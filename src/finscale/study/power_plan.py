@@ -58,12 +58,12 @@ def power_plan(config: StudyConfig, networks: Sequence[Planned]) -> tuple[PowerP
     if isinstance(noise, str):
         return None, noise
     axis = next(iter(config.axes))
-    if len(config.seeds) < 2:
+    if config.num_replicates < 2:
         return None, "one seed a size says nothing of the luck of training; give seeds: 2 or more"
     try:
         design = StudyDesign(
             sizes=tuple(sorted({_x(one, axis) for one in networks})),
-            num_seeds=len(config.seeds),
+            num_seeds=config.num_replicates,
             num_days=_num_days(networks),
             base_rate=noise.base_rate,
             seed_noise=noise.seeds,
@@ -98,7 +98,9 @@ def smallest_seen(config: StudyConfig, networks: Sequence[Planned]) -> float | N
     noise = _noise(config, networks)
     if isinstance(noise, str):
         return None
-    variance = 2 * (noise.day_variance / _num_days(networks) + noise.seeds**2 / len(config.seeds))
+    variance = 2 * (
+        noise.day_variance / _num_days(networks) + noise.seeds**2 / config.num_replicates
+    )
     return _SEEN * float(np.sqrt(variance))
 
 

@@ -47,18 +47,19 @@ def results_table(completed: Completed, remembered: RememberedScores | None = No
     # all runs answer what the networks were trained for
     network = next((run for planned, run in completed if not planned.cell.is_baseline), None)
     families = any(planned.cell.family for planned, _ in completed)
+    nestings = len({run.config.data.nesting for _, run in completed}) > 1
     with one_blas_thread():
         rows = []
         for planned, run in completed:
             others = baselines.get(windows_key(run.config), {})
             beside = (network or run).config
             scores = _remembered_scores(run, others, beside, remembered)
-            place = _place(planned, run, families=families)
+            place = _place(planned, run, families=families, nestings=nestings)
             rows.append({**place, **scores, **_cost(run)})
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def _place(planned: Planned, run: Run, *, families: bool) -> dict[str, Any]:
+def _place(planned: Planned, run: Run, *, families: bool, nestings: bool) -> dict[str, Any]:
     sizes, is_baseline = planned.cell.sizes, planned.cell.is_baseline
     training = None if is_baseline else run.config.training
     counts = ("total", "non_embedding", "input_and_head")
@@ -71,6 +72,7 @@ def _place(planned: Planned, run: Run, *, families: bool) -> dict[str, Any]:
         "label": planned.cell.label,
         **{f"size_{axis}": size for axis, size in sizes.items()},
         **{f"x_{axis}": AXES[axis].measure(run) for axis in sizes if not is_baseline},
+        **({"nesting": run.config.data.nesting} if nestings else {}),
         "seed": run.config.seed,
         "fold": run.config.split.fold,
         "parameters": total,

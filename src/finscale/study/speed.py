@@ -63,8 +63,9 @@ def same_speed(planned: Planned) -> str:
 
 def model_key(planned: Planned) -> str:
     """Return what tells architectures and the windows they see apart."""
-    data = planned.prepared.config.data
-    return f"{planned.prepared.config.network.model_dump_json()} {data.context_length} {data.tier}"
+    config = planned.prepared.config
+    windows = f"{config.data.context_length} {config.data.feature_set}"
+    return f"{config.network.model_dump_json()} {windows}"
 
 
 def training_bytes(planned: Planned) -> int:

@@ -16,6 +16,7 @@ from finscale.errors import FinscaleError
 from finscale.files import null_for_nan, write_json
 from finscale.plugins import load_plugins
 from finscale.runs import Run, RunStore
+from finscale.study.aligned import aligned
 from finscale.study.control_grid import control_study
 from finscale.study.execution.executors import make_executor
 from finscale.study.execution.failures import Failures
@@ -73,12 +74,12 @@ class Study(Showing):
         family: str = "",
     ) -> None:
         load_plugins()
-        self.config, self.family = config, family
+        self.config, self.family = aligned(config), family
         self.folder = Path(studies) / config.name
         self.runs = runs or RunStore()
         self.data = data or DataStore(config.experiment.data.root)
-        self.tuner = Tuner(config, self.data, self.runs)
-        self.registration = Registration(self.folder, config)
+        self.tuner = Tuner(self.config, self.data, self.runs)
+        self.registration = Registration(self.folder, self.config)
         self.failures = Failures(self.folder)
         self.tracking = StudyTracking(self)
         self._compared: tuple[list[str], FamilyComparison] | None = None

@@ -208,7 +208,7 @@ _MEASURES: dict[str, tuple[str, Callable[[Array], Array], int]] = {
     "spectral": ("spectral entropy", _spectral, 250),
     "dfa": ("exponent of detrended fluctuations", _fluctuation, 250),
     "signs_3": ("entropy of words of 3 signs", _of_order(_signs, 3), 250),
-    "higuchi": ("Higuchi's fractal dimension", _higuchi, 250),
+    "higuchi": ("Higuchi's fractal dimension less 1", _higuchi, 250),
     "binned": ("entropy of eight bins", _binned, 250),
     "mobility": ("Hjorth's mobility", _mobility, 250),
     "permutation_4": ("permutation entropy, order 4", _of_order(_permutation, 4), 250),

@@ -16,6 +16,7 @@ from finscale.scaling.measure import Measure
 from finscale.study.axes import AXES
 from finscale.study.beyond import BeyondLinear
 from finscale.study.findings.findings import Findings
+from finscale.study.holdings import table as holdings_table
 
 
 def sizes(findings: Findings) -> Table:
@@ -58,6 +59,45 @@ def sizes(findings: Findings) -> Table:
     return Table("sizes", "Every size", means.sort("size"), columns)
 
 
+def together(findings: Findings) -> tuple[Table, ...]:
+    """List the outcome at every size of one axis and of the other, where a study has two."""
+    found = findings.interaction
+    if found is None:
+        return ()
+    first, second = found.axes
+    measure = findings.measure
+    columns = [text(AXES[first].title, first)]
+    for name in found.table.columns[1:]:
+        columns.append(Column(name, _cell(name, measure)))
+    title = f"{heading(measure)} by {AXES[first].title} and {AXES[second].title}"
+    return (make_table("together", title, found.table.to_dicts(), tuple(columns)),)
+
+
+def _cell(name: str, measure: Measure) -> Callable[[Row], str]:
+    return lambda row: fixed(row[name], measure.digits)
+
+
+def held(findings: Findings) -> tuple[Table, ...]:
+    """List what each tier holds on training rows, where a study is about tiers."""
+    if findings.holdings is None:
+        return ()
+    measure = findings.measure
+    rows = holdings_table(findings.holdings, findings.seeds).to_dicts()
+    columns = (
+        text("tier", "tier"),
+        count("features", "num_features"),
+        Column(
+            "effective number, lowest to highest nesting",
+            lambda row: interval(Metric(row["effective"], row["lowest"], row["highest"]), digits=1),
+        ),
+        Column("near copies (|ρ| > .995)", lambda row: fixed(row["num_near_copies"], 0)),
+        Column("constant", lambda row: fixed(row["num_constant"], 0)),
+        Column(heading(measure), lambda row: fixed(row["value"], measure.digits)),
+    )
+    title = "What each tier really holds, on training rows"
+    return (make_table("holdings", title, rows, columns),)
+
+
 def _unit(measure: Measure) -> str:
     return f", all sizes at once ({measure.unit or measure.title})"
 
@@ -79,6 +119,7 @@ def seeds(findings: Findings) -> Table:
     columns = (
         text(AXES[findings.axis].title, "label"),
         *([text("at", "level")] if len(findings.study.axes) > 1 else []),
+        *([count("nesting", "nesting")] if "nesting" in findings.seeds.columns else []),
         count("seed", "seed"),
         Column(f"{heading(measure)}{folds}", lambda row: fixed(row["value"], measure.digits)),
         Column(

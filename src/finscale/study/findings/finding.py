@@ -39,11 +39,14 @@ from finscale.study.findings.skill import (
 from finscale.study.findings.tested import (
     gather,
     median_by_validation,
+    same_nesting,
     same_windows,
     seed_ensemble,
     validation_loss,
 )
 from finscale.study.findings.trading import MODEL, Trading, trade
+from finscale.study.holdings import holdings
+from finscale.study.interaction import interaction
 from finscale.study.outcomes import OUTCOMES, costs_of, measure_of, outcome_of
 from finscale.study.study import Study
 
@@ -80,14 +83,18 @@ def find(study: Study) -> Findings:
     known = known_by_baselines(baselines, level=1 - level)
     luck = seed_luck(loss_covariance(config, completed), level) if verdict else {}
     skills = pl.concat(
-        skill_by_size(group, same_windows(all_baselines, group[0]), luck, level=level)
+        skill_by_size(group, [same_windows(all_baselines, one) for one in group], luck, level=level)
         for group in groups
     )
     evaluation = evaluate(chosen, baselines, level=1 - level)
     symbols = chosen.test["symbol"].unique().to_list()
     market = market_of(bars_of(study.runs[chosen.runs[0]], study.data), symbols)
     num_trials = families.num_series if families else len(networks)
-    traded = seed_ensemble(best)
+    # features that were chosen among many are tried before the first run
+    num_trials += max(run.config.data.selection_trials for _, run in everything)
+    # baselines beside it read the chosen one's features
+    own = same_nesting(best, chosen)
+    traded = seed_ensemble(own)
     trading = trade(traded, baselines, market, costs=costs_of(config), num_trials=num_trials)
     beyond = study.beyond_linear(family=lead)
     is_event = chosen.target.is_event
@@ -112,7 +119,7 @@ def find(study: Study) -> Findings:
         baselines=_baselines(study, networks, baselines, known),
         skills=skills,
         chosen=chosen,
-        groups=skill_by_group(best, baselines, volatility_known(market), level=level),
+        groups=skill_by_group(own, baselines, volatility_known(market), level=level),
         evaluation=evaluation,
         reliability=reliability_diagram(target, logit) if is_event else pl.DataFrame(),
         calibration=calibration_error(target, logit, dates, overlap=chosen.horizon)
@@ -131,6 +138,8 @@ def find(study: Study) -> Findings:
         windows=facts.windows(chosen, study.runs),
         environments=facts.distinct(run.info["environment"] for _, run in everything),
         beyond=beyond,
+        interaction=interaction(config, completed, study.data) if verdict else None,
+        holdings=holdings(config, completed, study.data) if verdict else None,
         beyond_chosen=_beyond_chosen(study, chosen, beyond, lead),
         families=families,
         not_compared=not_compared,
@@ -194,13 +203,15 @@ def _seeds(
     axis = next(iter(config.axes))
     daily = study_values(config, completed, data)
     sizes = [name for name in daily.columns if name.startswith("size_")]
-    values = daily.group_by(*sizes, "seed").agg(pl.col("value").mean())
+    nested = ["nesting"] if "nesting" in daily.columns else []
+    values = daily.group_by(*sizes, *nested, "seed").agg(pl.col("value").mean())
     rows = pl.DataFrame(
         {
             **{f"size_{name}": nominal(name, size) for name, size in network.budget.items()},
             "size": network.sizes[axis],
             **_level(network, axis),
             "label": AXES[axis].words(network.budget[axis]),
+            **({"nesting": network.nesting} if nested else {}),
             "seed": network.seed,
             "run_id": network.runs[0],
             "run_ids": " ".join(network.runs),
@@ -212,7 +223,8 @@ def _seeds(
         }
         for network in networks
     )
-    return rows.join(values, on=[*sizes, "seed"], how="left", maintain_order="left").drop(sizes)
+    same = [*sizes, *nested, "seed"]
+    return rows.join(values, on=same, how="left", maintain_order="left").drop(sizes)
 
 
 def _level(network: Predictions, axis: str) -> dict[str, str | float]:

@@ -25,6 +25,8 @@ from finscale.study.findings.cost import TenfoldCost
 from finscale.study.findings.curve import Curve
 from finscale.study.findings.reach import Reach
 from finscale.study.findings.trading import Trading
+from finscale.study.holdings import Holdings
+from finscale.study.interaction import Interaction
 from finscale.study.outcomes import Outcome, outcome_of
 
 if TYPE_CHECKING:
@@ -97,6 +99,8 @@ class Findings:
     #: What each size gains on the linear model, where the verdict is; None without such a baseline.
     beyond: BeyondLinear | None = None
     beyond_chosen: Metric | None = None  #: The same of the chosen size
+    interaction: Interaction | None = None  #: Of a study of two axes, once its grid is whole
+    holdings: Holdings | None = None  #: Of a study along tiers: what each really holds
     #: The architectures that the study compares; None where it has one, or ``not_compared`` says
     #: why. All else here is about the one whose best size has the least validation loss.
     families: FamilyComparison | None = None

@@ -34,26 +34,29 @@ def mean_losses(group: Sequence[Predictions]) -> Floats:
 
 def skill_by_size(
     group: Sequence[Predictions],
-    baselines: Mapping[str, Predictions],
+    baselines: Sequence[Mapping[str, Predictions]],
     luck: Mapping[float, float],
     *,
     level: float,
 ) -> pl.DataFrame:
     """Return the skill of one size over each baseline: size columns, over, value, low, high.
 
-    Intervals hold the luck of days (blocks of them, paired) and of seeds, which ``luck`` has by
-    size (:func:`finscale.study.findings.curve.seed_luck`).
+    ``baselines`` has those beside each network: of another nesting they read other features, and
+    their losses are averaged as the networks' are. Intervals hold the luck of days (blocks of them,
+    paired) and of seeds, which ``luck`` has by size
+    (:func:`finscale.study.findings.curve.seed_luck`).
     """
     rows: list[dict[str, Any]] = []
-    for name, baseline in baselines.items():
+    for name in baselines[0]:
+        baseline_N = mean_losses([beside[name] for beside in baselines])
         metric = paired_difference_interval(
             group[0].test["date"].to_numpy(),
-            baseline.losses_N,
+            baseline_N,
             mean_losses(group),
             overlap=group[0].horizon,
             level=1 - level,
         )
-        metric = settled(metric, float(baseline.losses_N.mean()))
+        metric = settled(metric, float(baseline_N.mean()))
         metric = with_seed_luck(metric, luck, next(iter(group[0].sizes.values())))
         rows.append({**group[0].sizes, "over": name, "seeds": len(group), **vars(metric)})
     return pl.DataFrame(rows, infer_schema_length=None)

@@ -28,7 +28,8 @@ def gather(completed: Completed) -> tuple[list[Predictions], list[Predictions]]:
     for planned, run in completed:
         if run.config.task.control == "none":
             size = model_name(run.config), *planned.cell.sizes.items()
-            groups.setdefault((size, run.config.seed), []).append((planned, run))
+            replicate = run.config.data.nesting, run.config.seed
+            groups.setdefault((size, replicate), []).append((planned, run))
             alike.setdefault(size, []).append(run)
     most = max(map(len, groups.values()), default=0)
     whole = {key: members for key, members in groups.items() if len(members) == most}
@@ -44,19 +45,25 @@ def gather(completed: Completed) -> tuple[list[Predictions], list[Predictions]]:
         (baselines if cell.is_baseline else tested).append(
             predictions_of(in_folds(members), beside=beside, sizes=sizes, budget=cell.sizes)
         )
-    tested.sort(key=lambda network: (*network.sizes.values(), network.seed))
+    tested.sort(key=lambda one: (*one.sizes.values(), one.nesting, one.seed))
     return baselines, tested
 
 
 def same_windows(baselines: Sequence[Predictions], network: Predictions) -> dict[str, Predictions]:
-    """Return by name the baselines that were tested on a network's windows, at its sizes."""
+    """Return by name the baselines tested on a network's windows and features, at its sizes."""
     key = network.test.select(_WINDOW)
     return {
         baseline.name: baseline
         for baseline in baselines
         if baseline.budget.items() <= network.budget.items()
+        and baseline.nesting == network.nesting
         and baseline.test.select(_WINDOW).equals(key)
     }
+
+
+def same_nesting(group: Sequence[Predictions], network: Predictions) -> list[Predictions]:
+    """Return the networks of a size that read the same features as one of them."""
+    return [one for one in group if one.nesting == network.nesting]
 
 
 def median_by_validation(group: Sequence[Predictions]) -> Predictions:
