@@ -200,7 +200,7 @@ def test_the_verb_tells_counts_repairs_and_refusals(run, tmp_path):
     broken().write_csv(tmp_path / "long.csv")
     text = run(tmp_path / "long.csv", fails=True)
     assert "imported   2 symbols (2 new)" in text
-    assert "refused    1 symbols; the others are imported" in text
+    assert "refused    1 symbol; the others are imported" in text
     facts = json.loads(run(tmp_path / "long.csv", "--json"))
     assert [one["symbol"] for one in facts["imported"]] == ["AAA", "BRK.B"]
     assert facts["refused"][0]["symbol"] == "BBB"

@@ -116,7 +116,8 @@ def _print(made: PanelImport) -> None:
     elif imported:
         say("repairs    none")
     if made.refused:
-        say(f"refused    {len(made.refused):,} symbols; the others are imported")
+        count = f"{len(made.refused):,} symbol{'s' * (len(made.refused) != 1)}"
+        say(f"refused    {count}; the others are imported")
         for symbol, error in list(made.refused.items())[:_SHOWN]:
             say(
                 f"           {symbol}: {error.message}" + (f" ({error.hint})" if error.hint else "")

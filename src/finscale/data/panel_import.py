@@ -16,7 +16,7 @@ from finscale.data.acceptance import Wishes, accept, wishes_from
 from finscale.data.bars import Bars, Repair, normal_symbol
 from finscale.data.losses import grouped
 from finscale.data.manifest import ManifestEntry
-from finscale.data.panel_table import Panel, date_wishes, read_panel
+from finscale.data.panel_table import PanelTable, date_wishes, read_panel
 from finscale.data.sources import fetch_bars
 from finscale.data.store import DataStore
 from finscale.errors import DataError, FinscaleError
@@ -172,7 +172,7 @@ def _attempt(make: Callable[[], Bars]) -> Bars | FinscaleError:
         return error
 
 
-def _checked(symbol: str, part: pl.DataFrame, panel: Panel, wishes: Wishes) -> Bars:
+def _checked(symbol: str, part: pl.DataFrame, panel: PanelTable, wishes: Wishes) -> Bars:
     symbol, place = normal_symbol(symbol), f"{symbol} in {panel.place}"
     bad = part.filter(pl.col("bad").is_not_null())
     if bad.height:

@@ -38,7 +38,7 @@ _BY_ITSELF = "finscale data import FILE --symbol NAME reads one symbol in any la
 
 
 @dataclass(frozen=True)
-class Panel:
+class PanelTable:
     """Rows of many symbols with what they hold, before they are checked."""
 
     rows: pl.DataFrame
@@ -54,7 +54,7 @@ class Panel:
         return tuple(self.rows["symbol"].unique(maintain_order=True))
 
 
-def read_panel(path: Path, wishes: DateWishes, *, symbol: str | None = None) -> Panel:
+def read_panel(path: Path, wishes: DateWishes, *, symbol: str | None = None) -> PanelTable:
     """Return the rows of a panel.
 
     Parameters
@@ -93,7 +93,7 @@ def read_panel(path: Path, wishes: DateWishes, *, symbol: str | None = None) -> 
     unread = [n for n in columns if n not in (dates, key, *fields) and (key or symbol)]
     if unread:
         notes["not read"] = ", ".join(unread[:8]) + (" …" if len(unread) > 8 else "")
-    return Panel(_as_numbers(dated), str(path), {"panel": how, **notes})
+    return PanelTable(_as_numbers(dated), str(path), {"panel": how, **notes})
 
 
 def _read(path: Path) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from finscale.experiment.resolve import resolve
 from finscale.runs import run_id
 
 if TYPE_CHECKING:
+    from finscale.config import DataConfig
     from finscale.data import DataStore, FinancialDataset, Split
     from finscale.models import ParameterCounts
 
@@ -105,6 +106,8 @@ def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
     from finscale.features.build import is_current
 
     data, wanted = config.data, []
+    if data.universe is not None:
+        _refuse_without_bars(data, store)
     for symbol in data.symbols:
         name = dataset_id(symbol, data.feature_set, data.timescale)
         built = store.processed.has(name)
@@ -121,6 +124,30 @@ def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
         from finscale.features import build_datasets
 
         build_datasets(store, wanted, tier=data.feature_set, timescale=data.timescale)
+
+
+def _refuse_without_bars(data: DataConfig, store: DataStore) -> None:
+    """Raise if members of a universe have no bars, with their number instead of the first alone."""
+    from finscale.data import SOURCES
+    from finscale.data.store import dataset_id
+
+    missing = [
+        symbol
+        for symbol in data.symbols
+        if not store.has_bars(symbol)
+        and not SOURCES[data.source].serves(symbol)
+        and not store.processed.has(dataset_id(symbol, data.tier, data.timescale))
+    ]
+    if missing:
+        some = ", ".join(missing[:5]) + (" …" if len(missing) > 5 else "")
+        archive = f"finscale data download --source {data.source}, "
+        raise DataError(
+            f"{len(missing):,} of {len(data.symbols):,} members of {data.universe} have no bars in "
+            f"{store.raw.folder}: {some}.",
+            hint=(archive if SOURCES[data.source].panel is not None else "")
+            + "finscale data import FILE brings a panel in; data.symbols names the members to use, "
+            "if some are left out on purpose",
+        )
 
 
 @lru_cache(maxsize=4096)

@@ -31,7 +31,7 @@ COLUMNS = {
 
 
 @dataclass(frozen=True)
-class Panel:
+class Archive:
     """The bars of every symbol of an archive."""
 
     symbols: tuple[str, ...]
@@ -55,7 +55,7 @@ class Source:
     """What it has, where that is a fixed list."""
     incremental: bool = False
     """Whether ``fetch`` takes ``start``, so that only new bars need to be fetched."""
-    panel: Callable[..., Panel] | None = None
+    panel: Callable[..., Archive] | None = None
     """``panel(folder, told=…)``: every symbol at once, of a source that comes as one archive, which
     is kept in ``folder``."""
     local: bool = False

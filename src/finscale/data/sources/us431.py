@@ -19,7 +19,7 @@ import polars as pl
 
 from finscale.data.bars import SERIES, Bars, conform
 from finscale.data.package_index import fetch_file
-from finscale.data.sources.base import Panel, Source, register
+from finscale.data.sources.base import Archive, Source, register
 from finscale.errors import DataError, did_you_mean
 
 PACKAGE, VERSION = "cvxportfolio", "1.5.1"
@@ -36,7 +36,7 @@ _ABOUT = (
 )
 
 
-def panel(folder: Path, *, told: Callable[[int, int], None] = lambda *done: None) -> Panel:
+def panel(folder: Path, *, told: Callable[[int, int], None] = lambda *done: None) -> Archive:
     """Return the panel; the archive is fetched into ``folder`` unless it is there.
 
     Parameters
@@ -63,7 +63,7 @@ def panel(folder: Path, *, told: Callable[[int, int], None] = lambda *done: None
         "survivors": True,
         "members": list(symbols),
     }
-    return Panel(symbols, partial(_bars, tables), universe)
+    return Archive(symbols, partial(_bars, tables), universe)
 
 
 def fetch(symbol: str, **options: Any) -> Bars:
