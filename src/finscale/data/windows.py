@@ -49,6 +49,7 @@ from finscale.data.spread import channel_deviations, rows_seen
 from finscale.data.stacked import stack
 from finscale.data.store import DataStore
 from finscale.data.torch_view import WindowDataset, windows_at
+from finscale.data.unseen import hold_out_symbols
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,7 +308,9 @@ class FinancialDataset:
 
     def splits(self, config: SplitConfig) -> list[Split]:
         """Return every fold of a split; see ``finscale.data.splits.make_splits``."""
-        return make_splits(config, self.window_times)
+        folds = make_splits(config, self.window_times)
+        rows = config, self.symbols, self.symbol_R, self.date_R
+        return [hold_out_symbols(fold, *rows) for fold in folds]
 
     def split(self, config: SplitConfig) -> Split:
         """Return the fold that the config names."""
