@@ -77,14 +77,14 @@ def test_relative_channels_are_proven_and_recomputed(random_walk):
     assert "rel_obv is" in str(certify(shifted))
 
 
-def test_weekly_bars_and_bars_without_volume(store):
+def test_weekly_bars_and_closes_alone(store):
     weekly = ExperimentConfig(
         data={"symbols": "SP500", "root": store.root, "timescale": "weekly", "context_length": 20},
         split=DATES,
     )
     assert audit(weekly, data=store).clean
     vix = ExperimentConfig(
-        data={"symbols": "VIX", "root": store.root, "context_length": 20},
+        data={"symbols": "VIX", "tier": "c20", "root": store.root, "context_length": 20},
         task={"name": "direction"},
         split={"train_end": "2016-12-31", "validation_end": "2017-06-30"},
     )

@@ -177,8 +177,8 @@ def test_download_list_and_show(run, tmp_path):
     assert "close, split, logarithmic" in shown
     assert any(0x2801 <= ord(char) <= 0x28FF for char in shown)
     facts = json.loads(run("show", "VIX", "--version", "v1", "--json"))
-    assert (facts["sessions"], facts["gaps"], len(facts["repairs"])) == (1259, [], 47)
-    assert "… 37 more" in run("show", "VIX")
+    assert (facts["sessions"], facts["gaps"], len(facts["repairs"])) == (1259, [], 46)
+    assert "… 36 more" in run("show", "VIX")
 
 
 def test_download_names_every_symbol_that_failed_and_keeps_the_others(run, tmp_path):

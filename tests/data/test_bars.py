@@ -144,7 +144,6 @@ def test_repairs_read_as_sentences():
     [
         ("SP500", 5031, "1999-01-04", "2018-12-31", 2506.850098, "split", 0),
         ("NASDAQ", 5031, "1999-01-04", "2018-12-31", 6635.279785, "split", 0),
-        ("VIX", 1259, "2014-01-03", "2019-01-03", 25.45, "raw", 47),
     ],
 )
 def test_bundled(symbol, rows, first, last, close, adjustment, num_repairs):
@@ -164,8 +163,9 @@ def test_bundled(symbol, rows, first, last, close, adjustment, num_repairs):
 def test_bundled_vix_says_that_it_is_closes_only():
     vix = fetch_bars("bundled", "VIX")
     assert str(vix.repairs[0]) == "2014-01-20: no value: row left out"
-    assert str(vix.repairs[-1]) == "all rows: closes only: open, high and low are the close"
-    assert (vix.frame["open"] == vix.frame["close"]).all()
+    assert (len(vix), len(vix.repairs), vix.columns) == (1259, 46, ("close",))
+    assert vix.provenance["columns"] == "closes alone: no open, high, low, no volume"
+    assert vix.adjusted().columns == ["date", "symbol", "close"]
 
 
 def test_what_is_not_bundled():

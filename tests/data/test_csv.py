@@ -267,7 +267,7 @@ def test_tickers_above_the_columns(read):
         (b"PK\x03\x04rest", "is packed and cannot be unpacked: it is damaged or cut off"),
         (b"PAR1", "is a parquet file that cannot be read"),
         (b"date,\0", "is a binary file"),
-        ("date,close\n2024-01-02,1\n", "has no column for open, high, low; it has date, close"),
+        ("date,open,close\n2024-01-02,1,1\n", "has no column for high, low"),
         (PLAIN.replace("volume", "close"), "columns 'close' and 'close' are all named like"),
         (PLAIN.replace("468.79", "46B.79x"), "row 3: '46B.79x' is not a number"),
         (PLAIN.replace("2024-01-03", "total"), "row 3: 'total' is not a date"),

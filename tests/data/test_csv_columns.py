@@ -573,9 +573,11 @@ def test_headerless_files_that_are_not():
     assert "binance" in caught.value.hint
 
 
-def test_close_only_is_said_truly(read):
-    with pytest.raises(DataError, match="has no column for open, high, low; it has date, close"):
-        read(_table("date,close", lambda k, d: [d, CLOSES[k]]))
+def test_closes_alone_are_bars_and_nothing_is_made_up(read):
+    bars = read(_table("date,close", lambda k, d: [d, CLOSES[k]]))
+    assert bars.columns == ("close",)
+    assert bars.frame["close"].to_list() == CLOSES
+    assert bars.provenance["columns"] == "closes alone: no open, high, low, no volume"
 
 
 @pytest.mark.parametrize("symbol", ["LOW", "OPEN", "V", "O", "T", "DAY", "C"])

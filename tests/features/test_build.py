@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import polars as pl
 import pytest
 
 from finscale.data import Bars, DataStore, fetch_bars
@@ -102,7 +105,9 @@ def test_weekly_bars_are_resampled_first(store):
 
 
 def test_an_index_without_volume_has_a_whole_dataset(store):
-    store.add_bars(fetch_bars("bundled", "VIX"))
+    vix = fetch_bars("bundled", "VIX")
+    flat = vix.frame.with_columns(pl.col("close").alias(name) for name in ("open", "high", "low"))
+    store.add_bars(replace(vix, frame=conform("VIX", flat)))
     build_dataset(store, "VIX")
     frame, _ = store.frame("VIX.dataset.a20")
     assert frame.height == 1060

@@ -61,7 +61,7 @@ def test_no_relative_column_knows_the_unit_of_prices_or_volume(odd, make_bars):
         np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-9, err_msg=feature.name)
 
 
-@pytest.mark.parametrize("symbol", ["SP500", "NASDAQ", "VIX"])
+@pytest.mark.parametrize("symbol", ["SP500", "NASDAQ"])
 def test_nor_on_real_bars(symbol):
     bars = fetch_bars("bundled", symbol).adjusted()
     there = relative_columns(bars.with_columns(PRICES * 10, pl.col("volume") * 7))

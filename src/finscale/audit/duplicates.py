@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from finscale.audit.certificate import CheckOutcome
 from finscale.audit.evidence import Evidence, originals, unread
+from finscale.data.bars import PRICES, present
 from finscale.data.splits import Split
 from finscale.data.windows import FinancialDataset
 
@@ -77,25 +78,26 @@ def _equal_rows(channels_RF: Floats, train: np.ndarray, held: np.ndarray) -> np.
 
 @dataclass(frozen=True)
 class _Paths:
-    """The price path into each row: log open, high, low and close over the close before."""
+    """The price path into each row: the log of what its bar has of prices over the close before."""
 
     step_RC: Floats
-    """[R, 4]; NaN on a symbol's first row."""
+    """[R, C], the close last; NaN on a symbol's first row."""
     deviation_R: Floats
     """Standard deviation of the close's step of the row's symbol."""
 
     def runs(self, rows: np.ndarray) -> Floats:
-        """Return the steps [len(rows), _RUN, 4] of the runs that end at rows."""
+        """Return the steps [len(rows), _RUN, C] of the runs that end at rows."""
         return self.step_RC[rows[:, None] + np.arange(1 - _RUN, 1)]
 
 
 def _paths(dataset: FinancialDataset) -> _Paths:
-    log_RC = np.log(dataset.frame.select("open", "high", "low", "close").to_numpy())
+    prices = present(dataset.frame, PRICES)  # the close is the last of them
+    log_RC = np.log(dataset.frame.select(prices).to_numpy())
     step_RC = np.full_like(log_RC, np.nan)
-    step_RC[1:] = log_RC[1:] - log_RC[:-1, 3:]
+    step_RC[1:] = log_RC[1:] - log_RC[:-1, -1:]
     step_RC[np.r_[True, np.diff(dataset.symbol_R) != 0]] = np.nan
     symbols = range(len(dataset.symbols))
-    deviation_S = np.array([np.nanstd(step_RC[dataset.symbol_R == s, 3]) for s in symbols])
+    deviation_S = np.array([np.nanstd(step_RC[dataset.symbol_R == s, -1]) for s in symbols])
     return _Paths(step_RC, deviation_S[dataset.symbol_R])
 
 
@@ -107,8 +109,8 @@ def _copied_runs(paths: _Paths, fold: Split, held: np.ndarray) -> tuple[list[tup
     if not train.size or not held.size:
         return [], 0
     # the closes alone find the candidates; the whole bars decide
-    tree = KDTree(paths.runs(train)[:, :, 3])
-    nearest = np.asarray(tree.query(paths.runs(held)[:, :, 3], p=np.inf)[1], np.int64)
+    tree = KDTree(paths.runs(train)[:, :, -1])
+    nearest = np.asarray(tree.query(paths.runs(held)[:, :, -1], p=np.inf)[1], np.int64)
     apart = np.abs(paths.runs(held) - paths.runs(train[nearest])).max(axis=(1, 2))
     copied = apart <= _NEAR * paths.deviation_R[held]
     pairs = zip(train[nearest[copied]].tolist(), held[copied].tolist(), strict=True)
@@ -120,6 +122,6 @@ def _telling(paths: _Paths, rows: np.ndarray) -> np.ndarray:
     rows = rows[rows >= _RUN]
     runs = paths.runs(rows)
     whole = np.isfinite(runs).all(axis=(1, 2))
-    moves = (np.abs(runs[:, :, 3]) > _NEAR * paths.deviation_R[rows][:, None]).sum(axis=1)
+    moves = (np.abs(runs[:, :, -1]) > _NEAR * paths.deviation_R[rows][:, None]).sum(axis=1)
     telling: np.ndarray = rows[whole & (moves >= _MOVES)]
     return telling

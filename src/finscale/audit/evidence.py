@@ -254,5 +254,5 @@ def _in_words(dataset: FinancialDataset, timescale: str, num_folds: int) -> str:
         f"{symbols} · {timescale} · {len(known)} features and "
         f"{dataset.num_features - len(known)} bar columns · {dataset.ends_W.size:,} windows of "
         f"{dataset.context_length} · {dataset.task.name}, H = {dataset.task.horizon}{folds} · "
-        f"{registered}"
+        f"{registered}" + (f" · {dataset.membership}" if dataset.membership else "")
     )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from finscale.audit.evidence import Evidence
-from finscale.data.bars import PRICES
+from finscale.data.bars import PRICES, present
 from finscale.data.cells import off_scale
 from finscale.data.jumps import find_jumps
 
@@ -46,11 +46,11 @@ def _bars(evidence: Evidence, symbol: str) -> pl.DataFrame | None:
     bars = evidence.bars.get(symbol)
     if bars is None and evidence.timescale == "daily":
         bars = evidence.part(symbol)
-    return bars if bars is not None and {"date", *PRICES} <= set(bars.columns) else None
+    return bars if bars is not None and {"date", "close"} <= set(bars.columns) else None
 
 
 def _in_words(bars: pl.DataFrame, real: frozenset[object]) -> Iterator[str]:
-    bars = bars.filter(pl.all_horizontal(pl.col(PRICES) > 0))
+    bars = bars.filter(pl.all_horizontal(pl.col(present(bars, PRICES)) > 0))
     for cell in off_scale(bars):
         day = bars["date"][cell.row]
         if day not in real:

@@ -119,7 +119,10 @@ def _long_breaks(symbol: str, dates: list[dt.date], timescale: str) -> list[str]
 
 
 def _thin_last_bar(evidence: Evidence, symbol: str) -> list[str]:
-    volume = evidence.part(symbol)["volume"].tail(61).to_numpy()
+    part = evidence.part(symbol)
+    if "volume" not in part.columns:
+        return []
+    volume = part["volume"].tail(61).to_numpy()
     usual = np.median(volume[:-1]) if volume.size > 1 else 0.0
     if volume[-1] >= _PARTIAL_VOLUME * usual:
         return []

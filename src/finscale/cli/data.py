@@ -29,7 +29,10 @@ data_app.command("import")(import_file)
 
 @data_app.command("download")
 def download_symbols(
-    symbols: Annotated[list[str], typer.Argument(help="Such as SPY DIA QQQ.")],
+    symbols: Annotated[
+        list[str] | None,
+        typer.Argument(help="Such as SPY DIA QQQ; without any, all that the source has."),
+    ] = None,
     source: Annotated[str, typer.Option("--source", help="yahoo, bundled, …")] = "yahoo",
     calendar: CalendarName = None,
     real_move: RealMoves = None,
@@ -45,12 +48,17 @@ def download_symbols(
     """
     from rich.progress import MofNCompleteColumn
 
+    from finscale.cli.panel_download import download_panel, symbols_of
     from finscale.data.download import download
     from finscale.data.sources import SOURCES
     from finscale.data.sources.base import SourceUnavailableError
     from finscale.data.store import DataStore
 
     store = DataStore(data_root)
+    if SOURCES[source].panel is not None:
+        download_panel(SOURCES[source], symbols, store, quiet=quiet)
+        return
+    symbols = symbols or symbols_of(SOURCES[source])
     options: dict[str, Any] = {} if SOURCES[source].symbols else {"strict": strict}
     if calendar:
         options["calendar"] = calendar

@@ -22,7 +22,8 @@ from finscale.cli.data_summary import (
     read_date,
 )
 from finscale.cli.options import AsJson, console, print_json
-from finscale.errors import DataError
+from finscale.cli.panel_import import import_many
+from finscale.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from finscale.data.bars import Bars
@@ -32,11 +33,25 @@ T = TypeVar("T")
 
 def import_file(
     file: Annotated[
-        Path, typer.Argument(help="A file of daily bars: CSV, JSON, parquet, Arrow, Excel.")
+        Path,
+        typer.Argument(
+            help="A file of daily bars: CSV, JSON, parquet, Arrow, Excel; or a folder of them."
+        ),
     ],
     symbol: Annotated[
-        str, typer.Option("--symbol", help="Its symbol; chooses among several in the file.")
-    ],
+        str | None,
+        typer.Option(
+            "--symbol",
+            help="Its symbol; chooses among several in the file. Without it a panel is read: every "
+            "symbol of one long table, or of a table with a column of closes a symbol.",
+        ),
+    ] = None,
+    symbol_from: Annotated[
+        str | None,
+        typer.Option(
+            "--symbol-from", metavar="name", help="Of a folder: each file's name is its symbol."
+        ),
+    ] = None,
     adjustment: Annotated[
         str | None,
         typer.Option(
@@ -145,9 +160,10 @@ def import_file(
     data_root: Root = Path("data"),
     as_json: AsJson = False,
 ) -> None:
-    """Import a symbol's daily bars from a file: CSV, JSON, parquet, Arrow or Excel.
+    """Import daily bars: a symbol's from a file, or those of a whole panel or folder.
 
-    Every repair is listed; what cannot be trusted is refused, and nothing is imported.
+    Every repair is listed; what cannot be trusted is refused, and nothing of that symbol is
+    imported. Bars may be closes alone, or closes and volume.
     """
     options: dict[str, Any] = {
         "file": file,
@@ -168,6 +184,11 @@ def import_file(
         "strict": strict,
         **({"calendar": calendar} if calendar else {}),
     }
+    if symbol is None:
+        import_many(file, symbol_from, options, data_root, as_json=as_json)
+        return
+    if symbol_from is not None:
+        raise ConfigError("--symbol and --symbol-from were given.", hint="give one of the two")
     from finscale.data.store import DataStore
     from finscale.data.summary import summarise
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,14 +26,19 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one feature: formula, source, tiers, lookback, and what it resembles."""
+    from finscale.data.bars import present
     from finscale.features import FEATURES, TIERS, compute_features
+    from finscale.features.feature import INPUTS
+    from finscale.features.needs import fitting_tiers
     from finscale.features.quality import nearest
 
     feature = FEATURES[name]
     held_by = [tier for tier, names in TIERS.items() if name in names]
     bars = _bars(symbol, data_root)
     values = compute_features(bars, [name])[name]
-    neighbours = nearest(bars, name, held_by[0] if held_by else next(iter(TIERS)))
+    fitting = fitting_tiers(present(bars, INPUTS))
+    beside = next((tier for tier in held_by if tier in fitting), fitting[0])
+    neighbours = nearest(bars, name, beside)
     content: dict[str, Any] = {
         "name": name,
         "words": feature.words,
@@ -56,7 +62,7 @@ def show(
     known = [
         ("formula", feature.words or feature.source),
         ("family", feature.family),
-        ("tiers", f"from {held_by[0]} on" if held_by else "none"),
+        ("tiers", ", ".join(f"from {tier} on" for tier in _first_of_kinds(held_by)) or "none"),
         ("made of", " ".join(feature.inputs)),
         ("parameters", feature.describe_parameters()),
         ("first value", f"after {feature.lookback} rows"),
@@ -81,13 +87,15 @@ def quality(
     as_json: AsJson = False,
 ) -> None:
     """Measure how much tiers really hold: effective size, near copies, missing values."""
-    from finscale.features import TIERS
+    from finscale.data.bars import present
+    from finscale.features.feature import INPUTS
+    from finscale.features.needs import fitting_tiers
     from finscale.features.quality import tier_quality
 
     found = [
         (symbol, tier_quality(_bars(symbol, data_root), one))
         for symbol in symbols
-        for one in (tier or TIERS)
+        for one in (tier or fitting_tiers(present(_bars(symbol, data_root), INPUTS)))
     ]
     if as_json:
         print_json([{"symbol": symbol.upper(), **facts.to_dict()} for symbol, facts in found])
@@ -113,12 +121,21 @@ def quality(
     )
 
 
+def _first_of_kinds(tiers: Sequence[str]) -> list[str]:
+    """Return the smallest tier of whole bars and the smallest of closes."""
+    first: dict[bool, str] = {}
+    for tier in tiers:
+        first.setdefault(tier.startswith("c"), tier)
+    return list(first.values())
+
+
 def _bars(symbol: str, data_root: Path | None) -> pl.DataFrame:
     from finscale.data import SOURCES, DataStore, fetch_bars
 
-    store = DataStore(data_root or "data")
-    if symbol.upper() in SOURCES["bundled"].symbols and not store.has_bars(symbol):
-        bars: Bars = fetch_bars("bundled", symbol)
+    store, known = DataStore(data_root or "data"), (s for s in SOURCES.values() if s.symbols)
+    source = next((one.name for one in known if one.serves(symbol.upper())), None)
+    if source is not None and not store.has_bars(symbol):
+        bars: Bars = fetch_bars(source, symbol)
     else:
         bars = store.bars(symbol)
     return bars.adjusted()

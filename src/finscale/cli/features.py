@@ -148,16 +148,21 @@ def prove(
     from dataclasses import asdict
 
     from finscale.data import DataStore
+    from finscale.data.bars import present
     from finscale.data.frames import RELATIVE
     from finscale.features import prove_all, relative_features, tier_features
+    from finscale.features.feature import INPUTS
+    from finscale.features.needs import refuse_unfit
 
     store = DataStore(data_root or "data")
     bars = (_bundled(store, symbol) or store.bars(symbol)).adjusted()
     out = console(quiet=quiet or as_json)
-    own = tier_features(tier)
+    own, columns = tier_features(tier), present(bars, INPUTS)
+    refuse_unfit(tier, columns, whose=symbol.upper())
     # what has no unit is seen as it is: its relative column is the same computation
     plain = {f"{RELATIVE}{feature.name}" for feature in own if feature.seen == "bounded"}
-    features = [*own, *(f for f in relative_features(tier) if tier == "a20" or f.name not in plain)]
+    seen = relative_features(tier, columns)
+    features = [*own, *(f for f in seen if tier == "a20" or f.name not in plain)]
     cuts = None
     if len(features) > _FEW:
         cuts = sorted({cut % bars.height for cut in _CUTS})
@@ -186,7 +191,9 @@ def _bundled(store: DataStore, symbol: str) -> Bars | None:
     """Return the bars that come with the package, if the store has none of the symbol."""
     from finscale.data import SOURCES, fetch_bars
 
-    if symbol.upper() not in SOURCES["bundled"].symbols or store.has_bars(symbol):
+    name, known = symbol.upper(), (one for one in SOURCES.values() if one.symbols and one.local)
+    source = next((one.name for one in known if name in one.symbols), None)
+    if source is None or store.has_bars(symbol):
         return None
-    bars: Bars = fetch_bars("bundled", symbol)
+    bars: Bars = fetch_bars(source, symbol)
     return bars

@@ -103,6 +103,17 @@ class Universe:
         """Return the members of a day."""
         return tuple(m.symbol for m in self.members if m.first <= day <= m.last)
 
+    def in_words(self) -> str:
+        """Return the name and what is known of members that failed.
+
+        Examples
+        --------
+        >>> Universe("mine", (Member("A", last=dt.date(2020, 1, 2)),)).in_words()
+        'universe mine'
+        """
+        said = self.survivorship()
+        return f"universe {self.name}" + (f": {said}" if said else "")
+
     def survivorship(self) -> str:
         """Say what is known of members that did not live to the end; empty where nothing is."""
         if self.survivors:

@@ -11,7 +11,17 @@ import polars as pl
 
 from finscale.data import calendar
 from finscale.data.adjustment import SplitTerms, rounding_in_words, settle
-from finscale.data.bars import ADJUSTMENTS, Adjustment, Bars, Repair, conform
+from finscale.data.bars import (
+    ADJUSTMENTS,
+    CLOSES_ALONE,
+    CLOSES_AND_VOLUME,
+    PRICES,
+    Adjustment,
+    Bars,
+    Repair,
+    conform,
+    present,
+)
 from finscale.data.cadence import check_declared, refuse_slow_bars
 from finscale.data.cells import unusual_prices
 from finscale.data.jumps import jumps_in_words
@@ -108,7 +118,10 @@ def accept(
     found = (*repairs, *mended)
     if wishes.strict and found:
         raise DataError(_strictly(found, place), hint="leave --strict away to repair and list them")
-    if "volume" not in rows.columns:
+    columns = present(rows, (*PRICES, "volume"))
+    if "high" not in columns:
+        provenance["columns"] = CLOSES_AND_VOLUME if "volume" in columns else CLOSES_ALONE
+    elif "volume" not in columns:
         provenance["volume"] = "none: 0 throughout"
     settled = settle(
         rows,

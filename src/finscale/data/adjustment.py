@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from finscale.data.bars import Adjustment
+from finscale.data.bars import Adjustment, opens
 from finscale.data.ex_days import ex_days, with_dividends
 from finscale.data.jumps import SMALL_RATIOS, find_jumps, likely_ratio, refuse_jumps, terms
 from finscale.data.ticks import tick_size
@@ -154,7 +154,7 @@ def _known_splits(
     dividend makes the factor rise too, but hardly ever by a split's ratio.
     """
     jump_T = factor_T[1:] / factor_T[:-1]
-    gap_T = (rows["open"].to_numpy()[1:] / rows["close"].to_numpy()[:-1]) * jump_T
+    gap_T = (opens(rows).to_numpy()[1:] / rows["close"].to_numpy()[:-1]) * jump_T
     moves_T = np.abs(np.log(gap_T)) < np.abs(np.log(jump_T)) / 2
     dates = rows["date"].to_list()[1:]
     jumps = {jump.date: jump.ratio for jump in find_jumps(rows)}
@@ -224,7 +224,7 @@ def _with_splits(
     dates, unknown_T = rows["date"], np.ones(rows.height)
     for day, ratio in splits:
         before = rows.filter(pl.col("date") < day)["close"]
-        after = rows.filter(pl.col("date") >= day)["open"]
+        after = opens(rows.filter(pl.col("date") >= day))
         if before.is_empty() or after.is_empty():
             raise DataError(f"{place} has no bars on both sides of the split of {day}.")
         gap = np.log(after[0] / before[-1])

@@ -34,6 +34,10 @@ SCHEMA: dict[str, type[pl.DataType]] = {
 #: What a source may lack: closes alone, and closes with volume, are bars too.
 OPTIONAL = ("open", "high", "low", "volume")
 
+#: What is said of bars that have no range.
+CLOSES_ALONE = "closes alone: no open, high, low, no volume"
+CLOSES_AND_VOLUME = "closes and volume: no open, high, low"
+
 #: What the name of a kept series begins with, behind the columns of :data:`SCHEMA`.
 SERIES = "series:"
 

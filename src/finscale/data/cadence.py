@@ -6,9 +6,11 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+import polars as pl
 
 from finscale.errors import DataError
 
@@ -89,6 +91,12 @@ def slow_stretch(dates: Sequence[dt.date]) -> SlowStretch | None:
     return None
 
 
+@lru_cache(maxsize=8)
+def _slow_stretch(dates: tuple[dt.date, ...]) -> SlowStretch | None:
+    """Do what :func:`slow_stretch` does once for the symbols of a panel that share their days."""
+    return slow_stretch(dates)
+
+
 def check_declared(name: str | None) -> None:
     """Raise a DataError unless a user's word on the cadence is None or ``daily``."""
     if name not in (None, "daily"):
@@ -99,8 +107,8 @@ def check_declared(name: str | None) -> None:
 
 def refuse_slow_bars(dates: Iterable[dt.date], *, what: str) -> None:
     """Raise a DataError if bars are slower than daily; ``what`` names them in the message."""
-    dates = sorted(set(dates))
-    found = slow_stretch(dates)
+    dates = sorted(dates.unique() if isinstance(dates, pl.Series) else set(dates))
+    found = _slow_stretch(tuple(dates))
     if found is None:
         return
     if not found.whole:

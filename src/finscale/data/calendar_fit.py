@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
 import polars as pl
 
-from finscale.data.bars import PRICES
+from finscale.data.bars import PRICES, present
 from finscale.data.calendar import NONE, sessions
 from finscale.errors import DataError
 
@@ -120,7 +121,7 @@ def better_calendar(rows: pl.DataFrame, name: str) -> BetterCalendar | None:
     """
     if name == NONE:
         return None
-    days = rows.filter(~_repeats())["date"].to_list()
+    days = rows.filter(~_repeats(present(rows, PRICES)))["date"].to_list()
     # weekly and monthly bars, or a handful of days, follow no calendar of days
     if len(days) < 2 or median(after - before for before, after in pairwise(days)) > _DAILY:
         return None
@@ -179,10 +180,10 @@ def _is_clear(days: list[dt.date], name: str, other: str) -> bool:
     return fits and against >= max(_LEAST_DAYS, _LEAST_RATIO * in_favour)
 
 
-def _repeats() -> pl.Expr:
-    """Tell of each row whether it is the one before, or its close in all four prices."""
-    same = pl.all_horizontal(pl.col(price) == pl.col(price).shift() for price in PRICES)
-    flat = pl.all_horizontal(pl.col(price) == pl.col("close").shift() for price in PRICES)
+def _repeats(prices: Sequence[str]) -> pl.Expr:
+    """Tell of each row whether it is the one before, or its close in all prices."""
+    same = pl.all_horizontal(pl.col(price) == pl.col(price).shift() for price in prices)
+    flat = pl.all_horizontal(pl.col(price) == pl.col("close").shift() for price in prices)
     return (same | flat).fill_null(False)
 
 

@@ -7,6 +7,7 @@ and stay there (the day after is near then); they do not go there and back.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from finscale.data.bars import PRICES, Repair
+from finscale.data.bars import PRICES, Repair, present
 from finscale.data.mending import Context, Mended, at
 from finscale.data.ticks import coarse_tick, few_ticks
 from finscale.errors import DataError
@@ -57,22 +58,29 @@ class OffScale:
 def off_scale(rows: pl.DataFrame, far: float | Floats = _FAR) -> list[OffScale]:
     """Return the prices that no chain links with the closes before and after.
 
-    ``rows`` are in date order with positive ``open``, ``high``, ``low`` and ``close``; ``far`` is
-    how many times two prices of one link differ at most, for all rows or for each.
+    ``rows`` are in date order with positive ``open``, ``high``, ``low`` and ``close``, or closes
+    alone; ``far`` is how many times two prices of one link differ at most, for all rows or for
+    each.
     """
-    price_TP = rows.select(PRICES).to_numpy()
+    prices = present(rows, PRICES)
+    price_TP = rows.select(prices).to_numpy()
     if len(price_TP) < 2:
         return []
-    close_T = price_TP[:, 3]
+    close_T = price_TP[:, -1]
     nothing = [np.nan]
     around_TN = np.column_stack([np.r_[nothing, close_T[:-1]], np.r_[close_T[1:], nothing]])
+    odd = _not_near(price_TP, around_TN, far)
+    if not odd.size:
+        return []
+    price_TP, around_TN = price_TP[odd], around_TN[odd]
+    far = np.broadcast_to(np.asarray(far, dtype=np.float64), len(close_T))[odd]
     member_TM = np.column_stack([around_TN, price_TP])
     linked_TM = np.isfinite(member_TM)
     linked_TM[:, 2:] = False
     tick = coarse_tick(close_T)
     link_T1 = np.log(np.broadcast_to(np.asarray(far, dtype=np.float64), len(price_TP)))[:, None]
-    for _ in PRICES:  # a chain has at most four links
-        for column in range(2, 6):
+    for _ in prices:  # a chain has at most four links
+        for column in range(2, 2 + len(prices)):
             one_T1 = member_TM[:, [column]]
             near_TM = np.abs(np.log(one_T1 / member_TM)) < link_T1
             near_TM |= few_ticks(one_T1, member_TM, tick)
@@ -92,9 +100,27 @@ def off_scale(rows: pl.DataFrame, far: float | Floats = _FAR) -> list[OffScale]:
         )
         # division by a power of ten adds no digits
         found.append(
-            OffScale(row, PRICES[column], value, times, float(f"{mended:.12g}") if fits else None)
+            OffScale(
+                int(odd[row]),
+                prices[column],
+                value,
+                times,
+                float(f"{mended:.12g}") if fits else None,
+            )
         )
     return found
+
+
+def _not_near(price_TP: Floats, around_TN: Floats, far: float | Floats) -> NDArray[np.intp]:
+    """Return the rows of which not every price is one link from a close beside it.
+
+    All others are linked, and of most series those are nearly all.
+    """
+    link_T1 = np.log(np.broadcast_to(np.asarray(far, dtype=np.float64), len(price_TP)))[:, None]
+    price_TP, around_TN = np.log(price_TP), np.log(around_TN)
+    near_TP = np.abs(price_TP - around_TN[:, :1]) < link_T1
+    near_TP |= np.abs(price_TP - around_TN[:, 1:]) < link_T1
+    return np.flatnonzero(~near_TP.all(axis=1))
 
 
 def mend_cells(rows: pl.DataFrame, context: Context) -> Mended:
@@ -103,8 +129,9 @@ def mend_cells(rows: pl.DataFrame, context: Context) -> Mended:
     An open outside the day's range is left to the rule of ranges, which moves it to the edge.
     """
     found = [cell for cell in off_scale(rows) if rows["date"][cell.row] not in context.real]
-    outside = (rows["open"] > rows["high"]) | (rows["open"] < rows["low"])
-    found = [c for c in found if c.mended or c.column != "open" or not outside[c.row]]
+    if "open" in rows.columns:
+        outside = (rows["open"] > rows["high"]) | (rows["open"] < rows["low"])
+        found = [c for c in found if c.mended or c.column != "open" or not outside[c.row]]
     slipped = {cell.row for cell in found}
     lost = {cell.row for cell in found if cell.mended is None}
     if len(slipped) > max(_FEW_ROWS, _MOST_SLIPS * rows.height):
@@ -138,7 +165,9 @@ def _with(rows: pl.DataFrame, cells: list[OffScale]) -> pl.DataFrame:
             for row, value in mine.items():
                 values[row] = value
             rows = rows.with_columns(pl.Series(column, values, dtype=pl.Float64))
-    whole = [row for row in {c.row for c in cells} if sum(c.row == row for c in cells) == 4]
+    num_prices = len(present(rows, PRICES))
+    counts = Counter(cell.row for cell in cells)
+    whole = [row for row, count in counts.items() if count == num_prices]
     if "adj_close" in rows.columns and whole:
         adjusted = rows["adj_close"].to_list()
         for row in whole:  # the adjusted close of a whole row in another unit is in that unit too

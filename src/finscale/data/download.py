@@ -10,7 +10,7 @@ import polars as pl
 
 from finscale.data import calendar
 from finscale.data.acceptance import Wishes, accept
-from finscale.data.bars import PRICES, Bars, real_moves
+from finscale.data.bars import Bars, real_moves
 from finscale.data.manifest import ManifestEntry
 from finscale.data.sources import SOURCES, fetch_bars
 from finscale.data.store import DataStore
@@ -94,6 +94,8 @@ def append(old: Bars, recent: Bars, now: dt.datetime) -> Bars | None:
 def _agree(old: Bars, recent: Bars) -> bool:
     """Tell whether both have the same bars on the days that both should cover."""
     first = max(old.first_date, old.last_date - _OVERLAP)
+    if old.columns != recent.columns:
+        return False
     within = pl.col("date").is_between(first, old.last_date)
     before, now = old.frame.filter(within), recent.frame.filter(within)
     if not before["date"].equals(now["date"]):
@@ -101,7 +103,7 @@ def _agree(old: Bars, recent: Bars) -> bool:
     # a relative tolerance, so a volume of 0 equals only 0
     return all(
         ((now[name] - before[name]).abs() <= _SAME * before[name]).all()
-        for name in (*PRICES, "adj_close", "volume")
+        for name in (*old.columns, "adj_close")
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from finscale.data.bars import Adjustment
+from finscale.data.bars import Adjustment, opens
 from finscale.errors import DataError
 
 #: Fewest ex-days that decide, and that contradict what was said; fewer are only described.
@@ -67,7 +67,7 @@ def ex_days(rows: pl.DataFrame) -> ExDays | None:
     """
     if "dividends" not in rows.columns or rows.height < 3:
         return None
-    close_T, open_T = rows["close"].to_numpy(), rows["open"].to_numpy()[1:]
+    close_T, open_T = rows["close"].to_numpy(), opens(rows).to_numpy()[1:]
     paid_T = rows["dividends"].fill_null(0.0).fill_nan(0.0).to_numpy()[1:] / close_T[:-1]
     night_T = np.log(open_T / close_T[:-1])
     if (night_T != 0).mean() < _OWN_OPENS:

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from finscale.data.bars import present
 from finscale.data.mending import Context, Mended, listed
 
 # The adjusted close beside a hole equals the close: nothing was taken off there.
@@ -15,17 +16,19 @@ _UNADJUSTED = 1e-3
 def fill_from_close(rows: pl.DataFrame, context: Context) -> Mended:
     """Take the close where another price has no value, as old index levels and fund prices do.
 
-    High and low are the higher and the lower of open and close. An adjusted close is filled only
-    where those before and after the hole equal the close.
+    Columns that are absent stay so. High and low are the higher and the lower of open and close. An
+    adjusted close is filled only where those before and after the hole equal the close.
     """
     if not context.fill_from_close:
         return rows, []
-    lacks = {name: ~_has(name) & _has("close") for name in ("open", "high", "low")}
+    lacks = {name: ~_has(name) & _has("close") for name in present(rows, ("open", "high", "low"))}
     if "adj_close" in rows.columns:
         off = (pl.col("adj_close") / pl.col("close") - 1).abs()
         known = pl.when(_has("adj_close") & _has("close")).then(off)
         beside = pl.max_horizontal(known.forward_fill(), known.backward_fill())
         lacks["adj_close"] = ~_has("adj_close") & _has("close") & (beside < _UNADJUSTED)
+    if not lacks:
+        return rows, []
     marks = [wrong.alias(f"no {name}") for name, wrong in lacks.items()]
     rows = rows.with_columns(marks)
 

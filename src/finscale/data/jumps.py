@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from finscale.data.bars import opens
 from finscale.data.ticks import coarse_tick, few_ticks
 from finscale.errors import DataError
 
@@ -59,6 +60,8 @@ _STILL = 1e-3
 _CRASH_VOLUME = 2.0
 # From here on the ratio may be that of two units, such as pence and pounds.
 _UNITS = 95.0
+# No smaller gap is looked at (log units).
+_SMALLEST_GAP = float(np.log(min(SMALL_RATIOS))) - _SMALL_NEAR
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def find_jumps(rows: pl.DataFrame, price: str = "close") -> list[Jump]:
 
     Every jump by 1.75 or more either way counts, after a halt of any length too; one by about 3:2;
     and one by 6:5 … 5:3 on ordinary value in an otherwise calm series.
-    ``rows`` are clean and in date order, with ``date``, ``open``, ``close`` and, where known,
+    ``rows`` are clean and in date order, with ``date``, ``close`` and, where known, ``open`` and
     ``volume``; ``price`` is ``adj_close`` to look at what adjustment has left.
     """
     return [jump for jump in _suspects(rows, price) if not jump.explained]
@@ -149,10 +152,11 @@ class _Gaps:
     @classmethod
     def of(cls, rows: pl.DataFrame, price: str) -> _Gaps:
         plain_T, close_T = rows["close"].to_numpy(), rows[price].to_numpy()
-        open_T = rows["open"].to_numpy() * close_T / plain_T
+        first_T = opens(rows).to_numpy()
+        open_T = first_T * close_T / plain_T
         gap_T = np.r_[1.0, open_T[1:] / close_T[:-1]]
         few_T = few_ticks(open_T[1:], close_T[:-1], coarse_tick(close_T))
-        few_T |= few_ticks(rows["open"].to_numpy()[1:], plain_T[:-1], coarse_tick(plain_T))
+        few_T |= few_ticks(first_T[1:], plain_T[:-1], coarse_tick(plain_T))
         gap_T[1:][few_T] = 1.0
         volume_T = rows["volume"].to_numpy() if "volume" in rows.columns else np.zeros(rows.height)
         return cls(
@@ -206,7 +210,7 @@ class _Gaps:
 
 def _suspects(rows: pl.DataFrame, price: str) -> list[Jump]:
     """Return the jumps by a split's ratio, those explained by trade included, in date order."""
-    if rows.height < 2:
+    if rows.height < 2 or _largest_gap(rows, price) < _SMALLEST_GAP:
         return []
     gaps = _Gaps.of(rows, price)
     gap_T = np.log(gaps.gap_T)
@@ -234,7 +238,7 @@ def _suspects(rows: pl.DataFrame, price: str) -> list[Jump]:
 
 def _small_suspects(rows: pl.DataFrame, price: str, *, with_volume: bool = True) -> list[Jump]:
     """Return the gaps by a small ratio on ordinary traded value in an otherwise calm series."""
-    if rows.height < 2:
+    if rows.height < 2 or _largest_gap(rows, price) < _SMALLEST_GAP:
         return []
     gaps = _Gaps.of(rows, price)
     gap_T, move_T = np.log(gaps.gap_T), np.log(gaps.move_T)
@@ -253,6 +257,13 @@ def _small_suspects(rows: pl.DataFrame, price: str, *, with_volume: bool = True)
             jump = gaps.jump(t, near[0] if gap_T[t] < 0 else 1 / near[0])
             found.append(replace(jump, explained=False))
     return found
+
+
+def _largest_gap(rows: pl.DataFrame, price: str) -> float:
+    """Return the largest gap between an open and the close before, either way, as a log."""
+    close_T = rows[price].to_numpy()
+    open_T = opens(rows).to_numpy() * close_T / rows["close"].to_numpy()
+    return float(np.abs(np.log(open_T[1:] / close_T[:-1])).max())
 
 
 def _deviation(move_T: NDArray[np.float64]) -> float:

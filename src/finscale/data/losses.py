@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 import polars as pl
 
 from finscale.data import calendar
-from finscale.data.bars import PRICES, Repair
+from finscale.data.bars import PRICES, Repair, present
 from finscale.data.mending import Context
 from finscale.errors import DataError
 
@@ -81,7 +81,8 @@ def stale_in_words(rows: pl.DataFrame) -> str:
     """Say how many bars repeat the close before without any trade; nothing where none does."""
     if "volume" not in rows.columns or not (rows["volume"] > 0).any():
         return ""
-    still = pl.all_horizontal(pl.col(price) == pl.col("close").shift(1) for price in PRICES)
+    prices = present(rows, PRICES)
+    still = pl.all_horizontal(pl.col(price) == pl.col("close").shift(1) for price in prices)
     count = rows.select((still & (pl.col("volume") == 0)).sum()).item()
     if not count:
         return ""
@@ -121,7 +122,9 @@ def _lost_days(before: pl.DataFrame, kept: pl.DataFrame, context: Context) -> li
 
 def _empty_days(rows: pl.DataFrame) -> set[dt.date]:
     """Return the days whose rows hold no price at all."""
-    return set(rows["date"]) - set(rows.filter(pl.any_horizontal(_has(PRICES)))["date"])
+    return set(rows["date"]) - set(
+        rows.filter(pl.any_horizontal(_has(present(rows, PRICES))))["date"]
+    )
 
 
 def _has(columns: Sequence[str]) -> list[pl.Expr]:
@@ -132,7 +135,8 @@ def _hint(rows: pl.DataFrame, lost: Collection[dt.date], kept: pl.DataFrame | No
     """Return the options that fit what is missing."""
     mine = rows.filter(pl.col("date").is_in(pl.Series(sorted(lost)).implode()))
     closes = mine.select(_has(["close"])[0].mean()).item()
-    others = mine.select(pl.all_horizontal(_has(["open", "high", "low"])).mean()).item()
+    ranges = present(mine, ("open", "high", "low"))
+    others = mine.select(pl.all_horizontal(_has(ranges)).mean()).item() if ranges else closes
     ways = []
     if closes > 0.9 and others < 0.1:
         ways.append("--fill-from-close takes the close where open, high or low has no value")

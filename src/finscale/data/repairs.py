@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from finscale.data import calendar
-from finscale.data.bars import PRICES, Repair
+from finscale.data.bars import PRICES, Repair, present
 from finscale.data.calendar_fit import check_foreign_days
 from finscale.data.cells import mend_cells
 from finscale.data.cut_off import drop_cut_off
@@ -32,11 +32,11 @@ _FAR_OUTSIDE = 0.25
 def mend(rows: pl.DataFrame, context: Context) -> Mended:
     """Apply every rule of :data:`RULES` in order; refuse if that leaves too many rows out.
 
-    ``rows`` have ``line`` (Int64, null where the source has none), ``date``, ``open``, ``high``,
-    ``low``, ``close``, and where the source has them ``adj_close`` and ``volume``; the columns in
-    the file's order, so that a last line that is cut off is seen. Returned are the
-    rows that remain, in date order, each date once, all prices positive, ``low`` ≤ ``open`` and
-    ``close`` ≤ ``high``; and the list of what was changed.
+    ``rows`` have ``line`` (Int64, null where the source has none), ``date``, ``close``, ``open``,
+    ``high`` and ``low`` or none of the three, and where the source has them ``adj_close`` and
+    ``volume``; the columns in the file's order, so that a last line that is cut off is seen.
+    Returned are the rows that remain, in date order, each date once, all prices positive, ``low`` ≤
+    ``open`` and ``close`` ≤ ``high``; and the list of what was changed.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def _best_of(rows: pl.DataFrame, group: pl.DataFrame, context: Context) -> tuple
     if group.select(values).n_unique() == 1:
         return 0, "with equal values"
     day = group["date"][0]
-    if group.select(PRICES).n_unique() > 1:
+    if group.select(present(group, PRICES)).n_unique() > 1:
         closes = " and ".join(f"{close:g}" for close in group["close"])
         lines = ", ".join(str(line) for line in group["line"])
         raise DataError(
@@ -176,6 +176,8 @@ def _drop_foreign_days(rows: pl.DataFrame, context: Context) -> Mended:
 
 def _mend_ranges(rows: pl.DataFrame, context: Context) -> Mended:
     """Widen the range to hold the close, and pull the open into the range."""
+    if "high" not in rows.columns:
+        return rows, []
     crossed = pl.col("high") < pl.col("low")
     outside = {
         column: (pl.col(column) > pl.col("high")) | (pl.col(column) < pl.col("low"))

@@ -38,8 +38,11 @@ def find_spikes(rows: pl.DataFrame) -> tuple[list[OffScale], list[OffScale]]:
 
     The first list holds those on ordinary volume, the second those that heavy trade explains.
     """
-    if rows.height < 2:
+    # a close alone has no other price of its day to be far from: it is a jump, or none
+    if rows.height < 2 or "high" not in rows.columns:
         return [], []
+    if not off_scale(rows, _LEAST):
+        return [], []  # none is asked about that is nearer
     range_T = usual_ranges(rows)
     times_T = _volume_over_usual(rows)
     known = bool(np.isfinite(times_T).any())
@@ -73,7 +76,11 @@ def usual_ranges(rows: pl.DataFrame) -> Floats:
     beside = np.pad(range_T, _DAYS, constant_values=np.nan)
     window_TD = np.lib.stride_tricks.sliding_window_view(beside, 2 * _DAYS + 1)
     without_own = np.delete(window_TD, _DAYS, axis=1)
-    return np.asarray(np.nanmedian(without_own, axis=1), dtype=np.float64)
+    # only windows at the ends have days that are not there, and a median that skips them is slow
+    median_T = np.median(without_own, axis=1)
+    at_end = np.isnan(median_T)
+    median_T[at_end] = np.nanmedian(without_own[at_end], axis=1)
+    return np.asarray(median_T, dtype=np.float64)
 
 
 def refuse_spikes(rows: pl.DataFrame, context: Context) -> Mended:

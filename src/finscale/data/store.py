@@ -65,28 +65,23 @@ class DataStore:
 
         Bars that differ only in where they were read from are equal.
         """
-        id = bars_id(bars.symbol)
-        if self.has_bars(bars.symbol):
-            newest = self.raw.get(id)
-            if self.raw.is_intact(newest) and self.bars(bars.symbol).same_content(bars):
-                return newest
-        facts = FileFacts(
-            id=id,
-            kind="bars",
-            symbol=bars.symbol,
-            timescale="daily",
-            rows=len(bars),
-            first_date=bars.first_date,
-            last_date=bars.last_date,
-            adjustment=bars.adjustment,
-            source=bars.source,
-        )
-        return self.raw.register(
-            facts,
-            # the first version lies beside the manifest, later ones below
-            path=lambda version: f"{version}/{file_name(bars.symbol)}.parquet".removeprefix("v1/"),
-            write=lambda path: write_bars(bars, path),
-        )
+        return self.add_all_bars([bars])[0]
+
+    def add_all_bars(self, all_bars: Sequence[Bars]) -> list[ManifestEntry]:
+        """Register bars of several symbols as :meth:`add_bars` does, all of them in one go."""
+        known = [self._unchanged(bars) for bars in all_bars]
+        changed = [bars for bars, entry in zip(all_bars, known, strict=True) if entry is None]
+        additions = [_addition_of(bars) for bars in changed]
+        added = iter(self.raw.register_all(additions) if additions else ())
+        return [entry if entry is not None else next(added) for entry in known]
+
+    def _unchanged(self, bars: Bars) -> ManifestEntry | None:
+        """Return the newest version of a symbol's bars if it is equal."""
+        if not self.has_bars(bars.symbol):
+            return None
+        newest = self.raw.get(bars_id(bars.symbol))
+        intact = self.raw.is_intact(newest)
+        return newest if intact and self.bars(bars.symbol).same_content(bars) else None
 
     def bars_entry(self, symbol: str, version: str | None = None) -> ManifestEntry:
         """Return the manifest entry of a symbol's bars.
@@ -196,4 +191,24 @@ def _addition(encoded: EncodedFrame, about: FrameFacts) -> Addition:
         path=lambda version: f"{version}/{name}",
         write=lambda path: path.write_bytes(encoded.content),
         digests=encoded.digests,
+    )
+
+
+def _addition_of(bars: Bars) -> Addition:
+    facts = FileFacts(
+        id=bars_id(bars.symbol),
+        kind="bars",
+        symbol=bars.symbol,
+        timescale="daily",
+        rows=len(bars),
+        first_date=bars.first_date,
+        last_date=bars.last_date,
+        adjustment=bars.adjustment,
+        source=bars.source,
+    )
+    return Addition(
+        facts,
+        # the first version lies beside the manifest, later ones below
+        path=lambda version: f"{version}/{file_name(bars.symbol)}.parquet".removeprefix("v1/"),
+        write=lambda path: write_bars(bars, path),
     )

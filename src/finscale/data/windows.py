@@ -90,6 +90,8 @@ class FinancialDataset:
     """The registered datasets behind the rows, digests verified; empty for frames from memory."""
     groups: tuple[str, ...] | None = None
     """Each symbol's group, such as its sector; None where nobody says."""
+    membership: str = ""
+    """The universe and what is known of members that failed, in words; empty without one."""
     relative: tuple[str, ...] = ()
     """The K relative columns, which a linear path and the linear baselines read."""
     relative_RK: Tensor = field(default_factory=lambda: torch.empty(0, 0))
@@ -231,8 +233,7 @@ class FinancialDataset:
         )
         labels = stacked_labels(parts, task, groups)
         about = stack(parts, labels, rows_RF, names, context_length, task, entries, groups)
-        dataset = cls(**about)
-        return replace(dataset, relative=relative, relative_RK=relative_RK, mapped=True)
+        return replace(cls(**about), relative=relative, relative_RK=relative_RK, mapped=True)
 
     @classmethod
     def from_config(cls, config: ExperimentConfig, store: DataStore) -> FinancialDataset:
@@ -257,9 +258,11 @@ class FinancialDataset:
         }
         if is_mapped(data, store.processed.folder, entries):
             path = rows_file(store.processed.folder, entries, data.inputs)
-            return cls.memory_mapped(frames, path, entries=entries, **about)
-        about["cross_section"] = data.cross_section
-        return cls.from_frames(list(frames), entries=entries, **about)
+            made = cls.memory_mapped(frames, path, entries=entries, **about)
+        else:
+            about["cross_section"] = data.cross_section
+            made = cls.from_frames(list(frames), entries=entries, **about)
+        return made if universe is None else replace(made, membership=universe.in_words())
 
     @property
     def num_features(self) -> int:
@@ -308,9 +311,8 @@ class FinancialDataset:
 
     def splits(self, config: SplitConfig) -> list[Split]:
         """Return every fold of a split; see ``finscale.data.splits.make_splits``."""
-        folds = make_splits(config, self.window_times)
         rows = config, self.symbols, self.symbol_R, self.date_R
-        return [hold_out_symbols(fold, *rows) for fold in folds]
+        return [hold_out_symbols(f, *rows) for f in make_splits(config, self.window_times)]
 
     def split(self, config: SplitConfig) -> Split:
         """Return the fold that the config names."""

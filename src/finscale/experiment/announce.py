@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from finscale.config import BaselineConfig, format_count
 from finscale.config.universes import symbols_in_words
-from finscale.data.membership import universe_of
 from finscale.data.unseen import unseen_symbols
 from finscale.evaluation.targets import target_of
 from finscale.experiment.place import placement_words
@@ -55,19 +52,18 @@ def _data(prepared: Prepared) -> str:
 
 
 def _members(prepared: Prepared) -> str:
-    """Return who belongs to the universe when, and what that leaves out of sight."""
-    data, dataset = prepared.config.data, prepared.dataset
-    universe = universe_of(data, Path(data.root))
-    if universe is None:
+    """Return how many belong to the universe, and what is known of those that failed."""
+    dataset = prepared.dataset
+    if not dataset.membership:
         return ""
     _, per_day = np.unique(dataset.date_R[dataset.ends_W], return_counts=True)
-    text = (
-        f"{universe.name}: {per_day.min():,} to {per_day.max():,} members a day with a window, "
-        f"median {np.median(per_day):,.0f}"
+    counts = (
+        f"{per_day.min():,} to {per_day.max():,} symbols a day, median {np.median(per_day):,.0f}"
     )
     if dataset.groups is not None:
-        text += f" · {len(set(dataset.groups)):,} groups"
-    return "; ".join(filter(None, (text, universe.survivorship())))
+        counts += f" · {len(set(dataset.groups)):,} groups"
+    name, _, said = dataset.membership.removeprefix("universe ").partition(": ")
+    return f"{name} · {counts}" + (f" · {said}" if said else "")
 
 
 def _task(prepared: Prepared) -> str:

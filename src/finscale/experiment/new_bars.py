@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from finscale.data import calendar
-from finscale.data.bars import PRICES, Bars, normal_symbol
+from finscale.data.bars import PRICES, Bars, normal_symbol, present
 from finscale.data.parquet import encode_frame
 from finscale.data.store import bars_id, dataset_id
 from finscale.errors import DataError, did_you_mean
@@ -32,8 +32,8 @@ class NewBars:
     symbol : str
         Whose.
     frame : polars.DataFrame
-        date, symbol, open, high, low, close, volume; of a dataset that was registered without bars,
-        its rows.
+        date, symbol, and what there is of open, high, low, close, volume; of a dataset that was
+        registered without bars, its rows.
     about : dict
         Facts for people and programs: source, digests, rows.
     adjustment : str
@@ -153,7 +153,8 @@ def new_bars_from_frame(frame: Any, symbol: str = "") -> list[NewBars]:
     Parameters
     ----------
     frame : polars.DataFrame or pandas.DataFrame
-        date (a column, or pandas' index), open, high, low, close, volume; names in any case.
+        date (a column, or pandas' index), open, high, low, close, volume; or closes, with volume or
+        without, for a run whose tier reads no more; names in any case.
         Adjusted prices; where there is an ``adj_close``, all prices are adjusted by it. Bars of
         several symbols have a column ``symbol``.
     symbol : str
@@ -166,7 +167,8 @@ def new_bars_from_frame(frame: Any, symbol: str = "") -> list[NewBars]:
     """
     table = _polars(frame)
     table = table.rename({name: _usual(name) for name in table.columns})
-    missing = [name for name in _NEEDED if name not in table.columns]
+    whole = present(table, PRICES[:3]) or "close" not in table.columns
+    missing = [n for n in (_NEEDED if whole else ("date",)) if n not in table.columns]
     if missing:
         raise DataError(
             f"the frame has no column {', '.join(missing)}; it has {', '.join(table.columns)}.",
@@ -273,17 +275,18 @@ def _of_frame(part: pl.DataFrame) -> NewBars:
         )
     if "adj_close" in part.columns:
         factor = pl.col("adj_close") / pl.col("close")
-        part = part.with_columns(*(pl.col(name) * factor for name in PRICES[:3])).with_columns(
+        ranges = present(part, PRICES[:3])
+        part = part.with_columns(*(pl.col(name) * factor for name in ranges)).with_columns(
             close="adj_close"
         )
-    bars = part.select("date", "symbol", *PRICES, "volume")
+    bars = part.select("date", "symbol", *present(part, (*PRICES, "volume")))
     _refuse_holes(bars)
     digests = encode_frame(bars).digests
     return NewBars(symbol, bars, {"source": "frame", "md5": digests.md5, "sha256": digests.sha256})
 
 
 def _refuse_holes(bars: pl.DataFrame) -> None:
-    for name in (*PRICES, "volume"):
+    for name in present(bars, (*PRICES, "volume")):
         least = pl.col(name) >= 0 if name == "volume" else pl.col(name) > 0
         good = pl.col(name).is_finite() & least
         bad = bars.filter(~good.fill_null(value=False))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from finscale.config.baselines import LINEAR_BASELINE
-from finscale.config.universes import symbols_in_words
+from finscale.config.universes import read_universe, symbols_in_words
 from finscale.data.targets import task_title
+from finscale.errors import ConfigError
 from finscale.evaluation.bootstrap import Metric
 from finscale.judging.claims import Standing
 from finscale.judging.decision import the
@@ -157,9 +158,24 @@ def cost(findings: Findings) -> str:
     )
 
 
+def _survivorship(findings: Findings) -> str:
+    """Return what is known of members of the universe that failed; empty where nothing is."""
+    data = findings.study.experiment.data
+    if not data.universe:
+        return ""
+    try:
+        universe = read_universe(data.universe, data.root)
+    except ConfigError:
+        return ""  # the runs keep their own list of members
+    said = universe.survivorship()
+    return f"Universe {universe.name}: {said}." if said else ""
+
+
 def warnings(findings: Findings) -> list[str]:
     """Return what a reader must know before any number: runs missing, leaks, failed controls."""
     said = []
+    if survivorship := _survivorship(findings):
+        said.append(survivorship)
     if findings.missing:
         names = ", ".join(findings.missing[:5])
         more = f" and {len(findings.missing) - 5} more" if len(findings.missing) > 5 else ""

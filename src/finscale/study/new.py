@@ -101,7 +101,7 @@ class Answers:
         kind = validate(TaskConfig, {"name": self.task}, place="--task").kind
         outcome = OUTCOMES[self.outcome]
         measure = outcome.measure(TARGETS[kind])
-        sizes = self.sizes or self._proposed(split)
+        sizes = self.sizes or self._proposed(split, found)
         longest = self.horizon
         if self.axis == "horizon":
             longest = max([int(one) for one in re.findall(r"\d+", sizes)], default=1)
@@ -113,7 +113,9 @@ class Answers:
             symbols=_listed(symbols),
             source=_plain(found.source),
             root=root,
+            tier=found.tiers[0],
             task=self.task,
+            touch="" if "high" in found.columns else _TOUCH,
             horizon=self.horizon,
             split=_split_text(split, max(5, longest)),
             budget=self.budget,
@@ -130,7 +132,7 @@ class Answers:
             first=", ".join(sizes.split(",")[:LEAST_SIZES]).replace("  ", " "),
         )
 
-    def _proposed(self, split: SplitChoice) -> str:
+    def _proposed(self, split: SplitChoice, found: Origin) -> str:
         if self.axis == "rows":
             return ", ".join(map(str, split.years()))
         if self.axis == "assets":
@@ -140,9 +142,7 @@ class Answers:
                 map(str, shares if len(shares) >= LEAST_SIZES else range(1, count + 1))
             )
         if self.axis == "tier":
-            from finscale.features import TIERS
-
-            return ", ".join(TIERS)
+            return ", ".join(found.tiers)
         return PROPOSED.get(self.axis, "")
 
     def _require_conclusion(self, study: StudyConfig) -> None:
@@ -213,6 +213,9 @@ def write_study(answers: Answers, path: Path) -> Draft:
     return draft
 
 
+#: Bars of closes have no high that could touch a threshold.
+_TOUCH = "\n    touch: close # the bars have no high"
+
 _TEMPLATE = """\
 # finscale study plan FILE   says what this takes and what it could find, before anything is spent
 # finscale study run FILE    computes what is missing; stop it at any time
@@ -224,11 +227,11 @@ experiment:
   data:
     symbols: [{symbols}]
     source: {source} # where their bars come from{root}
-    tier: a20
+    tier: {tier}
     context_length: 80 # bars that a window sees
   task:
     name: {task} # direction, threshold_{{0.5,1,2,3,5}}pct, regression
-    horizon: {horizon} # bars ahead that the label looks at
+    horizon: {horizon} # bars ahead that the label looks at{touch}
   split:
     {split}
   model:

@@ -15,6 +15,9 @@ from finscale.config import BaselineConfig, StudyConfig
 from finscale.data import SOURCES, DataStore, fetch_bars
 from finscale.errors import DataError, FinscaleError
 from finscale.experiment.preparation import prepare
+from finscale.features.feature import INPUTS
+from finscale.features.needs import fitting_tiers
+from finscale.features.tiers import CLOSE_TIERS
 from finscale.study.axes import TRADING_DAYS, largest
 from finscale.study.grid import expand
 from finscale.study.planned import plan_cells, split_cautions
@@ -34,6 +37,16 @@ class Origin:
     source: str
     words: str
     """What is said of them: symbols, days, source."""
+    columns: tuple[str, ...] = INPUTS
+    """Which of open, high, low, close and volume all of them have."""
+
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        """Tiers that the bars can have, nested: of whole bars, or of closes."""
+        fitting = fitting_tiers(self.columns)
+        return tuple(
+            tier for tier in fitting if (tier in CLOSE_TIERS) is (fitting[0] in CLOSE_TIERS)
+        )
 
 
 @dataclass(frozen=True)
@@ -89,8 +102,10 @@ def origin(symbols: Sequence[str], asked: str | None, store: DataStore) -> Origi
     if asked is not None:
         SOURCES[asked]  # an unknown one is refused with those that there are
     told, sources = [], []
+    columns = set(INPUTS)
     for symbol in symbols:
         if store.has_bars(symbol):
+            columns &= set(store.bars(symbol).columns)
             one = store.bars_entry(symbol)
             sources.append(one.source)
             told.append(f"{symbol} {one.rows:,} bars, {one.first_date} – {one.last_date}")
@@ -107,8 +122,11 @@ def origin(symbols: Sequence[str], asked: str | None, store: DataStore) -> Origi
             )
         # what a run fetches by itself is what a study has to name
         sources.insert(0, name)
+        columns &= set(fetch_bars(name, symbol).columns)
         told.append(f"{symbol} from {name}")
-    return Origin(asked or sources[0], "; ".join(told))
+    return Origin(
+        asked or sources[0], "; ".join(told), tuple(name for name in INPUTS if name in columns)
+    )
 
 
 def choose_split(study: StudyConfig, store: DataStore, folds: int | None) -> SplitChoice:

@@ -8,7 +8,7 @@ from finscale.data.bars import Bars, normal_symbol
 from finscale.data.sources.base import SOURCES, Source
 
 # importing a source's module registers it
-from finscale.data.sources import bundled, csv, frame, synthetic, us20, yahoo  # isort: skip  # noqa: F401
+from finscale.data.sources import bundled, csv, frame, synthetic, us20, us431, yahoo  # isort: skip  # noqa: F401
 
 __all__ = ["SOURCES", "Source", "fetch_bars"]
 

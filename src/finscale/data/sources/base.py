@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from finscale.data.bars import Bars
 from finscale.errors import DataError
@@ -30,6 +31,17 @@ COLUMNS = {
 
 
 @dataclass(frozen=True)
+class Panel:
+    """The bars of every symbol of an archive."""
+
+    symbols: tuple[str, ...]
+    bars: Callable[[str], Bars]
+    """Symbol → its bars."""
+    universe: dict[str, Any]
+    """Who is a member, as a universe's file says it."""
+
+
+@dataclass(frozen=True)
 class Source:
     """A place that bars come from."""
 
@@ -43,6 +55,9 @@ class Source:
     """What it has, where that is a fixed list."""
     incremental: bool = False
     """Whether ``fetch`` takes ``start``, so that only new bars need to be fetched."""
+    panel: Callable[..., Panel] | None = None
+    """``panel(folder, told=…)``: every symbol at once, of a source that comes as one archive, which
+    is kept in ``folder``."""
     local: bool = False
     """Whether it needs neither network nor file, so that a run may fetch by itself."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from finscale.data.bars import Adjustment, Bars, Repair, conform
+from finscale.data.bars import CLOSES_ALONE, Adjustment, Bars, Repair, conform
 from finscale.data.sources.base import COLUMNS, Source, register
 from finscale.errors import DataError, did_you_mean
 
@@ -35,8 +35,8 @@ SERIES = {
 def fetch(symbol: str, **options: Any) -> Bars:
     """Return a bundled series: SP500 and NASDAQ 1999–2018, VIX closes 2014–2019.
 
-    VIX is published here as closes only: its open, high and low are set to the close, and rows of
-    days without a session, which hold no value, are left out. Both are listed as repairs.
+    VIX is published here as closes alone; rows of days without a session, which hold no value, are
+    left out and listed as repairs.
 
     Raises
     ------
@@ -55,10 +55,7 @@ def fetch(symbol: str, **options: Any) -> Bars:
     if series.close_only:
         empty = frame.filter(pl.col("close").is_null())["date"]
         repairs += [Repair(None, day, "no value: row left out") for day in empty]
-        frame = frame.drop_nulls("close").with_columns(
-            pl.col("close").alias(price) for price in ("open", "high", "low")
-        )
-        repairs.append(Repair(None, None, "closes only: open, high and low are the close"))
+        frame = frame.drop_nulls("close")
     return Bars(
         symbol=symbol,
         frame=conform(symbol, frame),
@@ -69,7 +66,7 @@ def fetch(symbol: str, **options: Any) -> Bars:
             "about": series.about,
             "from": f"arch.data.{series.module}",
             "calendar": "XNYS",
-            **({"volume": "none: 0 throughout"} if series.close_only else {}),
+            **({"columns": CLOSES_ALONE} if series.close_only else {}),
         },
     )
 

@@ -18,7 +18,7 @@ FIELDS = (
 )
 
 
-_NEEDED = ("date", "open", "high", "low", "close")
+_NEEDED = ("date", "close")
 
 
 @dataclass(frozen=True)

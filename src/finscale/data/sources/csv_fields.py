@@ -14,6 +14,8 @@ from finscale.data.sources.csv_words import bare
 from finscale.errors import DataError
 
 PRICES = ("open", "high", "low", "close")
+#: What closes alone lack.
+RANGE = PRICES[:3]
 OPTIONAL = ("adj_close", "volume", "dividends", "splits", "price_factor")
 # An adjusted close of nought is none.
 _POSITIVE = ("adj_close", "price_factor")
@@ -52,6 +54,9 @@ def group_columns(
                 groups[sheet.tickers[i]][each.field].append((i, each.weak))
     plain = groups.pop("", {})
     whole = [ticker for ticker, group in groups.items() if _is_whole(group, stated)]
+    if not whole and not _has_close(plain, stated):
+        # a panel of closes: ('Close', 'SPY'), ('Close', 'QQQ')
+        whole = [t for t, group in groups.items() if "close" in group and not {*RANGE} & {*group}]
     own = spelled(whole, wanted, place=sheet.place)
     if own is not None:
         # what is not named for a ticker belongs to the only one
@@ -77,6 +82,10 @@ def _is_whole(group: Groups, stated: Mapping[str, int | None]) -> bool:
     )
 
 
+def _has_close(group: Groups, stated: Mapping[str, int | None]) -> bool:
+    return stated.get("close") is not None or "close" in group or "settle" in group
+
+
 def _starts(symbol: str, coin: str) -> bool:
     return re.sub(r"\W", "", symbol).upper().startswith(coin.upper())
 
@@ -94,7 +103,8 @@ def pick_columns(
     Raises
     ------
     DataError
-        If a price has no column or an empty one, or several columns could be meant.
+        If a price has no column or an empty one while others of the range have one, or several
+        columns could be meant.
     """
     given = {i for i in (*stated.values(), *alone) if i is not None}
     free = {
@@ -113,7 +123,7 @@ def pick_columns(
     if "close" not in stated:
         _settle(sheet, index, free.get("settle", ()))
     missing = [field for field in PRICES if field not in index]
-    if missing:
+    if missing and tuple(missing) != RANGE:  # closes alone are bars
         raise _missing(sheet, missing, groups)
     if "volume" not in stated:
         _tick_volume(sheet, index, free.get("tick_volume", ()), form, choices)
@@ -224,13 +234,7 @@ def _missing(sheet: Sheet, missing: Sequence[str], groups: Groups) -> DataError:
     if empty:
         return DataError(
             f"{sheet.place}: the column {sheet.names[empty[0]]!r} is empty.",
-            hint=f"bars need {missing[0]}; if another column holds it: --columns {missing[0]}=NAME",
-        )
-    if "close" not in missing and set(missing) == {"open", "high", "low"}:
-        names = ", ".join(name or "(no name)" for name in sheet.names)
-        return DataError(
-            f"{sheet.place} has no column for open, high, low; it has {names}.",
-            hint="finscale needs daily bars with a range: fetch a file that has open, high, low "
-            "and close, or name their columns: --columns open=NAME,high=NAME,low=NAME",
+            hint=f"bars need {missing[0]}; if another column holds it: --columns {missing[0]}=NAME"
+            "; closes alone are read with --columns open=,high=,low=",
         )
     return need(sheet, missing)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from finscale.data.acceptance import Wishes
-from finscale.data.bars import PRICES
+from finscale.data.bars import PRICES, opens, present
 from finscale.data.sources.csv_columns import Columns
 from finscale.data.sources.csv_tickers import some
 from finscale.errors import DataError
@@ -110,7 +110,7 @@ def _are_ten_thousandths(frame: pl.DataFrame, columns: Columns) -> bool:
     """Tell whether prices beside Lean's form of dates are cents in ten-thousandths."""
     if not _LEAN_DATE.fullmatch(columns.cells["date"][0]):
         return False
-    price = pl.concat([frame[name].alias("price") for name in PRICES]).drop_nulls()
+    price = pl.concat([frame[name].alias("price") for name in present(frame, PRICES)]).drop_nulls()
     whole_cents = (price % _CENT == 0).sum()
     return bool((price % 1 == 0).all()) and whole_cents > _MOSTLY * len(price)
 
@@ -136,7 +136,8 @@ def _divided(frame: pl.DataFrame, columns: Columns) -> tuple[pl.DataFrame, bool,
 
 def _refuse_partly_adjusted(frame: pl.DataFrame, columns: Columns, place: str) -> None:
     """Raise if bars would be lost because only their adjusted close is missing."""
-    complete = frame.drop_nulls(PRICES).filter(pl.all_horizontal(pl.col(PRICES) > 0))
+    prices = present(frame, PRICES)
+    complete = frame.drop_nulls(prices).filter(pl.all_horizontal(pl.col(prices) > 0))
     lost = complete.filter(pl.col("adj_close").is_null() | ~(pl.col("adj_close") > 0))
     if lost.is_empty():
         return
@@ -169,9 +170,9 @@ def _shown_splits(frame: pl.DataFrame) -> tuple[list[tuple[dt.date, float]], dic
     """
     if not _splits(frame) or "adj_close" in frame.columns:
         return [], {}
-    rows = frame.drop_nulls(PRICES).sort("date")
+    rows = frame.drop_nulls(present(frame, PRICES)).sort("date")
     dates = rows["date"].to_list()
-    open_T, close_T = rows["open"].to_numpy(), rows["close"].to_numpy()
+    open_T, close_T = opens(rows).to_numpy(), rows["close"].to_numpy()
     shown = []
     for day, ratio in _splits(frame):
         t = dates.index(day) if day in dates else 0

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from finscale.data.bars import Bars, conform
+from finscale.data.bars import CLOSES_ALONE, Bars, conform
 from finscale.data.sources.base import Source, register
 from finscale.errors import DataError, did_you_mean
 
@@ -52,8 +52,8 @@ def fetch(symbol: str, **options: Any) -> Bars:
         "about": about if is_index else f"{symbol}, adjusted for splits and dividends",
         "from": f"{_PACKAGE} {distribution(_PACKAGE).version}, {name}",
         "calendar": "XNYS",
-        "columns": "closes alone: no open, high, low, no volume",
-        **({} if is_index else {"survivorship": _SURVIVORS}),
+        "columns": CLOSES_ALONE,
+        **({} if is_index else {"survivors": _SURVIVORS}),
     }
     return Bars(
         symbol=symbol,

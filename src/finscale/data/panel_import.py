@@ -1,0 +1,231 @@
+"""Bring a panel in: each symbol is checked by itself, and refuses itself alone."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from finscale.data.acceptance import Wishes, accept, wishes_from
+from finscale.data.bars import Bars, Repair, normal_symbol
+from finscale.data.losses import grouped
+from finscale.data.manifest import ManifestEntry
+from finscale.data.panel_table import Panel, date_wishes, read_panel
+from finscale.data.sources import fetch_bars
+from finscale.data.store import DataStore
+from finscale.errors import DataError, FinscaleError
+
+#: Symbols that are registered together: stopped, the next call goes on after the last such lot.
+_TOGETHER = 50
+_SUFFIX = re.compile(r"(\.(csv|tsv|txt|parquet|feather|arrow|json|xlsx?|gz|zip))+$", re.IGNORECASE)
+
+#: Told how many symbols are done, of how many, and which one is next.
+Told = Callable[[int, int, str], None]
+
+
+@dataclass
+class PanelImport:
+    """What became of each symbol of a panel."""
+
+    notes: dict[str, str] = field(default_factory=dict)
+    """How the table was read."""
+    entries: dict[str, ManifestEntry] = field(default_factory=dict)
+    """Symbol → its registered bars."""
+    new: set[str] = field(default_factory=set)
+    """Symbols whose bars are new."""
+    repairs: dict[str, tuple[Repair, ...]] = field(default_factory=dict)
+    """Symbol → what was changed; of those that have any."""
+    refused: dict[str, FinscaleError] = field(default_factory=dict)
+    """Symbol → why it was not imported."""
+
+    def reasons(self) -> list[tuple[str, int, int]]:
+        """Return each kind of repair with how many symbols and rows had it, the frequent first."""
+        symbols: dict[str, set[str]] = defaultdict(set)
+        rows: dict[str, int] = defaultdict(int)
+        for symbol, repairs in self.repairs.items():
+            for repair in repairs:
+                kind = grouped([repair])
+                symbols[kind].add(symbol)
+                rows[kind] += 1
+        order = sorted(rows, key=lambda kind: (-rows[kind], kind))
+        return [(kind, len(symbols[kind]), rows[kind]) for kind in order]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as plain values, for JSON."""
+        return {
+            "read": self.notes,
+            "imported": [
+                {**entry.model_dump(mode="json"), "new": symbol in self.new}
+                for symbol, entry in self.entries.items()
+            ],
+            "repairs": [
+                {"symbol": symbol, "row": r.row, "date": r.date and str(r.date), "reason": r.reason}
+                for symbol, repairs in self.repairs.items()
+                for r in repairs
+            ],
+            "refused": [
+                {"symbol": symbol, "error": error.message, "hint": error.hint}
+                for symbol, error in self.refused.items()
+            ],
+        }
+
+
+def import_panel(
+    path: Path, store: DataStore, *, told: Told = lambda *done: None, **options: Any
+) -> PanelImport:
+    """Check and register every symbol of a file.
+
+    Parameters
+    ----------
+    path : Path
+        As :func:`finscale.data.panel_table.read_panel` takes it.
+    store : DataStore
+        Where bars are registered.
+    told : callable, optional
+        Told how far it is.
+    **options
+        ``date_format``, ``century`` and the fields of :class:`finscale.data.acceptance.Wishes`.
+
+    Raises
+    ------
+    DataError
+        If the file is no panel. What is wrong with one symbol is in ``refused``.
+    """
+    wishes, dates = _wishes(options)
+    panel = read_panel(path, dates)
+    symbols = panel.symbols
+    parts = panel.rows.partition_by("symbol", maintain_order=True)
+    made = PanelImport(panel.notes)
+    checked = (
+        (symbol, _attempt(partial(_checked, symbol, part, panel, wishes)))
+        for symbol, part in zip(symbols, parts, strict=True)
+    )
+    return _registered(made, checked, len(symbols), store, told)
+
+
+def import_folder(
+    folder: Path, store: DataStore, *, told: Told = lambda *done: None, **options: Any
+) -> PanelImport:
+    """Check and register the bars of every file of a folder; the file's name is the symbol.
+
+    A plain table is read at once; any other the way that ``finscale data import`` reads one file.
+
+    Raises
+    ------
+    DataError
+        If the folder holds no file. What is wrong with one file is in ``refused``.
+    """
+    wishes, dates = _wishes(options)
+    files = {f: symbol for f in sorted(folder.iterdir()) if (symbol := symbol_of(f)) is not None}
+    if not files:
+        raise DataError(f"{folder} holds no file of bars.", hint="CSV, parquet, Arrow, JSON, Excel")
+
+    def one(file: Path, symbol: str) -> Bars:
+        symbol = normal_symbol(symbol)
+        try:
+            panel = read_panel(file, dates, symbol=symbol)
+            if panel.rows["bad"].null_count() < panel.rows.height:
+                raise DataError("")
+        except DataError:
+            # not plain: the reader of single files knows every layout
+            return fetch_bars("csv", symbol, file=file, **options)
+        return _checked(symbol, panel.rows, panel, wishes)
+
+    checked = ((symbol, _attempt(partial(one, file, symbol))) for file, symbol in files.items())
+    made = PanelImport({"panel": f"{len(files):,} files of {folder}, one a symbol"})
+    return _registered(made, checked, len(files), store, told)
+
+
+def symbol_of(file: Path) -> str | None:
+    """Return the symbol that a file's name says; None for what is no file of bars.
+
+    Examples
+    --------
+    >>> symbol_of(Path("brk.b.csv.gz")), symbol_of(Path(".DS_Store"))
+    ('BRK.B', None)
+    """
+    name = _SUFFIX.sub("", file.name)
+    if file.is_dir() or file.name.startswith(".") or name == file.name:
+        return None
+    return name.upper()
+
+
+def _wishes(options: dict[str, Any]) -> tuple[Wishes, Any]:
+    own = {name: options[name] for name in options if name not in ("date_format", "century")}
+    wishes = wishes_from(own, "csv")
+    dates = date_wishes(
+        options.get("date_format"), options.get("century"), wishes.calendar, wishes.now
+    )
+    return wishes, dates
+
+
+def _attempt(make: Callable[[], Bars]) -> Bars | FinscaleError:
+    try:
+        return make()
+    except FinscaleError as error:
+        return error
+
+
+def _checked(symbol: str, part: pl.DataFrame, panel: Panel, wishes: Wishes) -> Bars:
+    symbol, place = normal_symbol(symbol), f"{symbol} in {panel.place}"
+    bad = part.filter(pl.col("bad").is_not_null())
+    if bad.height:
+        line, cell = bad["line"][0], bad["bad"][0]
+        raise DataError(
+            f"{place} row {line}: {cell} is not a number.",
+            hint="finscale data import FILE --symbol NAME reads numbers written in other ways",
+        )
+    rows = part.drop("symbol", "bad")
+    # a field that another symbol has and this one does not is absent here
+    others = [name for name in rows.columns if name not in ("line", "date", "close")]
+    absent = [name for name in others if rows[name].null_count() == rows.height]
+    provenance = {"file": panel.place, **panel.notes}
+    return accept(
+        symbol,
+        rows.drop(absent),
+        wishes,
+        source="csv",
+        place=place,
+        provenance=provenance,
+        last_line=-1,  # which symbol's row is the file's last says nothing
+    )
+
+
+def _registered(
+    made: PanelImport,
+    checked: Iterable[tuple[str, Bars | FinscaleError]],
+    total: int,
+    store: DataStore,
+    told: Told,
+) -> PanelImport:
+    for lot in _lots(checked, total, told):
+        good = [bars for _, bars in lot if isinstance(bars, Bars)]
+        known = {entry.key for entry in store.raw.entries()}
+        for bars, entry in zip(good, store.add_all_bars(good), strict=True):
+            made.entries[bars.symbol] = entry
+            if entry.key not in known:
+                made.new.add(bars.symbol)
+            if bars.repairs:
+                made.repairs[bars.symbol] = bars.repairs
+        made.refused |= {s: bars for s, bars in lot if isinstance(bars, FinscaleError)}
+    return made
+
+
+def _lots(
+    checked: Iterable[tuple[str, Bars | FinscaleError]], total: int, told: Told
+) -> Iterator[list[tuple[str, Bars | FinscaleError]]]:
+    lot: list[tuple[str, Bars | FinscaleError]] = []
+    for number, (symbol, bars) in enumerate(checked, 1):
+        lot.append((symbol, bars))
+        told(number, total, symbol)
+        if len(lot) == _TOGETHER:
+            yield lot
+            lot = []
+    if lot:
+        yield lot

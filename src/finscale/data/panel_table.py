@@ -1,0 +1,287 @@
+"""Read a panel: many symbols in one long table, or one column of closes a symbol.
+
+Such files come from programs, so their cells are plain; what is not plain is refused with the way
+out, which is to import that symbol by itself.
+"""
+
+from __future__ import annotations
+
+import ast
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from finscale.data.bars import PRICES
+from finscale.data.sources.csv_dates import DateWishes, parse_dates
+from finscale.data.sources.csv_sheet import NO_VALUE
+from finscale.data.sources.csv_words import meanings
+from finscale.errors import DataError
+
+#: Fields of bars that a panel may have.
+FIELDS = (*PRICES, "adj_close", "volume", "dividends")
+#: What people call the column that says whose row it is, where the table of header words does not.
+_SYMBOLS = ("symbol", "ticker", "tic", "code", "name", "asset", "instrument", "secid", "permno")
+_READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
+    ".csv": lambda path: pl.read_csv(path, infer_schema=False),
+    ".tsv": lambda path: pl.read_csv(path, infer_schema=False, separator="\t"),
+    ".txt": lambda path: pl.read_csv(path, infer_schema=False),
+    ".gz": lambda path: pl.read_csv(path, infer_schema=False),
+    ".parquet": lambda path: pl.read_parquet(path, glob=False),
+    ".feather": lambda path: pl.read_ipc(path),
+    ".arrow": lambda path: pl.read_ipc(path),
+}
+_WIDE = 2
+_BY_ITSELF = "finscale data import FILE --symbol NAME reads one symbol in any layout"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Rows of many symbols with what they hold, before they are checked."""
+
+    rows: pl.DataFrame
+    """``line`` (Int64), ``date`` (Date), ``symbol`` (String), Float64 fields; ``bad``: the first
+    cell of the row that is no number, as ``column: cell``, null where all are."""
+    place: str
+    notes: dict[str, str] = field(default_factory=dict)
+    """What the summary says: how the table was read."""
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Symbols in the order in which they come."""
+        return tuple(self.rows["symbol"].unique(maintain_order=True))
+
+
+def read_panel(path: Path, wishes: DateWishes, *, symbol: str | None = None) -> Panel:
+    """Return the rows of a panel.
+
+    Parameters
+    ----------
+    path : Path
+        CSV, parquet, Feather or Arrow. Long: one row a symbol and day, with a column for the
+        symbol, or a pandas MultiIndex. Wide: dates × symbols of closes, or of several fields, as
+        yfinance has them.
+    wishes : DateWishes
+        What the user says about dates.
+    symbol : str, optional
+        Whose rows these are, where a file holds one symbol alone.
+
+    Raises
+    ------
+    DataError
+        If it is no such table.
+    """
+    table = _read(path)
+    if table.is_empty():
+        raise DataError(f"{path} has no rows.")
+    table = table.with_columns(line=pl.int_range(2, table.height + 2, dtype=pl.Int64))
+    columns = [name for name in table.columns if name != "line"]
+    dates = _date_column(table, columns, path)
+    pairs = {name: _pair(name) for name in columns if name != dates}
+    fields = {name: found for name, (found, _) in pairs.items() if found}
+    key = None if symbol is not None else _symbol_column(table, columns, dates, fields)
+    if key is not None:
+        long, how = _long(table, dates, key, fields, path), f"long, by {key!r}"
+    elif symbol is not None:
+        own = table.with_columns(symbol=pl.lit(symbol))
+        long, how = _long(own, dates, "symbol", fields, path), "one symbol"
+    else:
+        long, how = _wide(table, dates, pairs, path)
+    dated, notes = _with_dates(long, path, wishes)
+    unread = [n for n in columns if n not in (dates, key, *fields) and (key or symbol)]
+    if unread:
+        notes["not read"] = ", ".join(unread[:8]) + (" …" if len(unread) > 8 else "")
+    return Panel(_as_numbers(dated), str(path), {"panel": how, **notes})
+
+
+def _read(path: Path) -> pl.DataFrame:
+    suffix = path.suffix.lower()
+    if suffix not in _READERS:
+        raise DataError(
+            f"{path} is no panel that can be read.",
+            hint=f"one of {', '.join(_READERS)}; {_BY_ITSELF}",
+        )
+    try:
+        return _READERS[suffix](path)
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist.") from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise DataError(f"{path} cannot be read: {reason}.", hint=_BY_ITSELF) from error
+
+
+def _date_column(table: pl.DataFrame, columns: Sequence[str], path: Path) -> str:
+    typed = [n for n in columns if table.schema[n] == pl.Date or table.schema[n].is_temporal()]
+    named = [n for n in columns if any(each.field == "date" for each in meanings(n))]
+    index = [n for n in columns if n in ("", "index") or n.startswith("__index")]
+    unnamed = [n for n in index if table.schema[n] == pl.String and _like_dates(table[n])]
+    for found in ([n for n in named if n in typed], named, typed, unnamed):
+        if found:
+            return found[0]
+    raise DataError(
+        f"{path} has no column of dates; it has {', '.join(columns[:8])}.", hint=_BY_ITSELF
+    )
+
+
+def _like_dates(cells: pl.Series) -> bool:
+    return bool(cells.head(50).str.contains(r"^\d{4}-\d\d-\d\d").fill_null(value=False).all())
+
+
+def _pair(name: str) -> tuple[str, str]:
+    """Return the field and the ticker that a column's name says; empty where it says none.
+
+    Examples
+    --------
+    >>> _pair("('Close', 'SPY')"), _pair("SPY"), _pair("Adj Close")
+    (('close', 'SPY'), ('', 'SPY'), ('adj_close', ''))
+    """
+    if name.startswith("("):
+        try:
+            parts = [str(part) for part in ast.literal_eval(name) if str(part)]
+        except (ValueError, SyntaxError):
+            parts = [name]
+        known = {part: _field(part) for part in parts}
+        fields = [found for found in known.values() if found]
+        tickers = [part for part, found in known.items() if not found]
+        if len(fields) == 1 and len(tickers) <= 1:
+            return fields[0], tickers[0] if tickers else ""
+        return "", tickers[-1] if len(tickers) == 1 else ""
+    found = _field(name)
+    return (found, "") if found else ("", name.strip())
+
+
+def _field(name: str) -> str:
+    found = [each.field for each in meanings(name) if each.field in FIELDS]
+    return found[0] if found else ""
+
+
+def _symbol_column(
+    table: pl.DataFrame, columns: Sequence[str], dates: str, fields: dict[str, str]
+) -> str | None:
+    """Return the column that says whose row it is; None where there is none."""
+    rest = [name for name in columns if name != dates and name not in fields]
+    named = [n for n in rest if n.strip().lower() in _SYMBOLS or _means_symbol(n)]
+    index = [n for n in rest if n.startswith("__index") or n in ("", "index")]
+    texts = [n for n in index if table.schema[n] == pl.String or table.schema[n].is_integer()]
+    for name in (*named, *texts):
+        if name in named or "close" in fields.values():
+            return name
+    return None
+
+
+def _means_symbol(name: str) -> bool:
+    return any(each.field == "symbol" and not each.weak for each in meanings(name))
+
+
+def _long(
+    table: pl.DataFrame, dates: str, key: str, fields: dict[str, str], path: Path
+) -> pl.DataFrame:
+    by_field: dict[str, str] = {}
+    for name, found in fields.items():
+        if found in by_field:
+            raise DataError(
+                f"{path}: {by_field[found]!r} and {name!r} are both named like the {found}.",
+                hint="leave one of them out of the file",
+            )
+        by_field[found] = name
+    if "close" not in by_field:
+        raise DataError(
+            f"{path} has no column for close; it has {', '.join(table.columns[:8])}.",
+            hint="name it close, or " + _BY_ITSELF,
+        )
+    partly = [name for name in PRICES[:3] if name in by_field]
+    if partly and len(partly) < len(PRICES[:3]):
+        lacking = [name for name in PRICES[:3] if name not in by_field]
+        raise DataError(
+            f"{path} has {', '.join(partly)} and no column for {', '.join(lacking)}.",
+            hint="name them, or leave all of open, high and low out: closes alone are bars too",
+        )
+    return table.select(
+        "line",
+        pl.col(dates).alias("date"),
+        pl.col(key).cast(pl.String).str.strip_chars().str.to_uppercase().alias("symbol"),
+        *(pl.col(name).alias(found) for found, name in by_field.items()),
+    )
+
+
+def _wide(
+    table: pl.DataFrame, dates: str, pairs: dict[str, tuple[str, str]], path: Path
+) -> tuple[pl.DataFrame, str]:
+    """Return the rows of a table with a column a symbol, or a column a field and symbol."""
+    by_ticker: dict[str, dict[str, str]] = {}
+    for name, (found, ticker) in pairs.items():
+        if ticker and not ticker.startswith("__index"):
+            by_ticker.setdefault(ticker.upper(), {})[found or "close"] = name
+    whole = {ticker: own for ticker, own in by_ticker.items() if "close" in own}
+    if len(whole) < _WIDE or any(not ticker for _, ticker in pairs.values()):
+        raise DataError(
+            f"{path} has no column that says whose row it is, and is no table of one column a "
+            "symbol.",
+            hint="--symbol NAME says whose bars these are; of a panel, name the column symbol",
+        )
+    fields = sorted({found for own in whole.values() for found in own}, key=FIELDS.index)
+    parts = [
+        table.select(
+            "line",
+            pl.col(dates).alias("date"),
+            pl.lit(ticker).alias("symbol"),
+            *(
+                pl.col(own[name]).alias(name) if name in own else pl.lit(None).alias(name)
+                for name in fields
+            ),
+        )
+        for ticker, own in whole.items()
+    ]
+    rows = pl.concat(parts, how="vertical_relaxed")
+    # before a listing, after an end, on another exchange's days a symbol has no cell
+    texts = [pl.col(n).cast(pl.String).str.strip_chars().str.to_lowercase() for n in fields]
+    empty = [text.is_null() | text.is_in(list(NO_VALUE)) for text in texts]
+    return rows.filter(~pl.all_horizontal(empty)), f"wide, {len(whole):,} symbols of " + (
+        "closes" if fields == ["close"] else ", ".join(fields)
+    )
+
+
+def _with_dates(
+    rows: pl.DataFrame, path: Path, wishes: DateWishes
+) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Return the rows with dates; each text is read once, however many symbols share it."""
+    kind = rows.schema["date"]
+    if kind.is_temporal():
+        return rows.with_columns(pl.col("date").cast(pl.Date)), {}
+    texts = rows.select(pl.col("date").cast(pl.String), "line").unique(
+        "date", keep="first", maintain_order=True
+    )
+    cells = texts["date"].fill_null("").to_list()
+    days, notes = parse_dates(cells, texts["line"].to_list(), place=str(path), wishes=wishes)
+    known = pl.DataFrame({"date": texts["date"], "day": pl.Series(days, dtype=pl.Date)})
+    joined = rows.with_columns(pl.col("date").cast(pl.String)).join(
+        known, on="date", how="left", nulls_equal=True, maintain_order="left"
+    )
+    return joined.drop("date").rename({"day": "date"}), notes
+
+
+def _as_numbers(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the fields as numbers, and beside them the first cell of a row that is none."""
+    fields = [name for name in FIELDS if name in rows.columns]
+    numbers, bad = [], []
+    for name in fields:
+        if rows.schema[name] == pl.String:
+            text = pl.col(name).str.strip_chars()
+            number = text.cast(pl.Float64, strict=False)
+            known = number.is_not_null() | text.is_null()
+            known = known | text.str.to_lowercase().is_in(list(NO_VALUE))
+            bad.append(pl.when(~known).then(pl.format("{}: {}", pl.lit(name), text)))
+        else:
+            number = pl.col(name).cast(pl.Float64, strict=False)
+        numbers.append(number.alias(name))
+    first_bad = pl.coalesce(bad) if bad else pl.lit(None, pl.String)
+    return rows.select("line", "date", "symbol", *numbers, first_bad.alias("bad"))
+
+
+def date_wishes(
+    date_format: str | None, century: int | None, calendar: str, now: dt.datetime
+) -> DateWishes:
+    """Return what the user says about dates, as :func:`read_panel` takes it."""
+    return DateWishes(date_format, century, None, calendar, now)
