@@ -221,3 +221,18 @@ def test_terminal(tmp_path: Path):
     assert json.loads(as_json.stdout)["passed"] is True
     wrong = CliRunner().invoke(controls_app, ["run", "motivs"])
     assert isinstance(wrong.exception, FinscaleError)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.3])
+def test_a_panel_has_the_correlation_and_the_loss_that_it_says(rho: float):
+    from finscale.controls.panel import ControlPanel, expected_loss
+    from finscale.evaluation.score_power import same_day_correlation
+
+    rng = np.random.default_rng(0)
+    panel, days = ControlPanel(rho), np.repeat(np.arange(750), 20)
+    measured = [same_day_correlation(days, panel._labels(rng).ravel()) for _ in range(6)]
+    assert np.mean(measured) == pytest.approx(rho, abs=0.04)
+    said_G = np.array([0.04, 0.4])
+    found_G = np.mean([panel.draw(rng, said_G).mean(axis=(1, 2)) for _ in range(12)], axis=0)
+    assert found_G == pytest.approx(expected_loss(said_G), abs=0.02)
+    assert expected_loss(np.zeros(1)) == pytest.approx(np.log(2))

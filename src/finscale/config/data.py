@@ -245,6 +245,13 @@ class SplitConfig(Section):
     """``chunks``: which blocks are drawn."""
     embargo: Annotated[int, Field(ge=0)] = 5
     """Sessions that train windows keep away from a held-out block, beyond the purge."""
+    symbols: Literal["all", "unseen", "both"] = "all"
+    """Which symbols are tested, always on days after train. all: those that are trained on.
+    unseen: others, that train and validation never see. both: all, the unseen ones shown apart."""
+    unseen_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """``unseen`` and ``both``: share of symbols held out of train and validation."""
+    symbol_seed: Seed = 0
+    """``unseen`` and ``both``: which symbols are drawn."""
     fold: Annotated[int, Field(ge=0)] = 0
     """Which fold a run trains on (``walk_forward``); the other methods have one, number 0."""
 

@@ -17,6 +17,7 @@ from finscale.config.training import TrainingConfig
 from finscale.errors import ConfigError
 
 #: Settings that a split by shares of the history takes.
+_UNSEEN = ("symbols", "unseen_fraction", "symbol_seed")
 _SHARES = ("method", "validation_fraction", "test_fraction", "embargo", "fold")
 
 
@@ -73,7 +74,10 @@ class ExperimentConfig(Section):
             content["split"]["counted"] = "from the end"
         if self.split.method == "shares":
             # a rule of its own: the dates of the recipe that it was laid over say nothing
-            content["split"] = {name: content["split"][name] for name in _SHARES}
+            content["split"] = {name: content["split"][name] for name in (*_SHARES, *_UNSEEN)}
+        if self.split.symbols == "all":
+            for name in _UNSEEN:
+                del content["split"][name]
         if self.data.universe is None:
             del content["data"]["universe_digest"]
         # runs from before there were other nestings, tier files and warm-ups are the same runs

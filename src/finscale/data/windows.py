@@ -49,6 +49,7 @@ from finscale.data.spread import channel_deviations, rows_seen
 from finscale.data.stacked import stack
 from finscale.data.store import DataStore
 from finscale.data.torch_view import WindowDataset, windows_at
+from finscale.data.unseen import hold_out_symbols
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,8 +233,7 @@ class FinancialDataset:
         )
         labels = stacked_labels(parts, task, groups)
         about = stack(parts, labels, rows_RF, names, context_length, task, entries, groups)
-        dataset = cls(**about)
-        return replace(dataset, relative=relative, relative_RK=relative_RK, mapped=True)
+        return replace(cls(**about), relative=relative, relative_RK=relative_RK, mapped=True)
 
     @classmethod
     def from_config(cls, config: ExperimentConfig, store: DataStore) -> FinancialDataset:
@@ -312,7 +312,8 @@ class FinancialDataset:
 
     def splits(self, config: SplitConfig) -> list[Split]:
         """Return every fold of a split; see ``finscale.data.splits.make_splits``."""
-        return make_splits(config, self.window_times)
+        rows = config, self.symbols, self.symbol_R, self.date_R
+        return [hold_out_symbols(f, *rows) for f in make_splits(config, self.window_times)]
 
     def split(self, config: SplitConfig) -> Split:
         """Return the fold that the config names."""

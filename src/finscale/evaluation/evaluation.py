@@ -132,6 +132,7 @@ def evaluate(
     *,
     rule: OperatingRule | None = None,
     volatility: pl.DataFrame | None = None,
+    kinds: Mapping[str, str] | None = None,
     expected: int | None = None,
     num_replicates: int = NUM_REPLICATES,
     level: float = LEVEL,
@@ -150,6 +151,8 @@ def evaluate(
         Without validation rows there is no operating point.
     volatility : polars.DataFrame, optional
         date, symbol, volatility known at the decision; gives scores by tercile of the test rows.
+    kinds : mapping of str to str, optional
+        Symbol → what kind it is (seen in training or not, say); gives scores of each kind.
     expected : int, optional
         Windows that the test should have.
     num_replicates, level, seed
@@ -180,7 +183,7 @@ def evaluate(
         name: target.loss(aligned(predictions, other, name)) - predictions.losses_N
         for name, other in (baselines or {}).items()
     }
-    parts = groups_of(test, volatility)
+    parts = groups_of(test, volatility, kinds)
     masks_NK = np.column_stack([mask_N for _, _, mask_N in parts])
     skills: dict[str, list[Metric]] = {}
     if gains:
@@ -241,14 +244,25 @@ def _sweep(rows: Classified, resampler: Resampler) -> pl.DataFrame:
     return threshold_sweep(rows, resampler, np.unique(thresholds).tolist())
 
 
-def groups_of(test: pl.DataFrame, volatility: pl.DataFrame | None) -> Groups:
-    """Return (group, label, rows): all, each fold and year if there are several, each tercile."""
+def groups_of(
+    test: pl.DataFrame,
+    volatility: pl.DataFrame | None,
+    kinds: Mapping[str, str] | None = None,
+) -> Groups:
+    """Return (group, label, rows): all, each fold and year if there are several, each tercile.
+
+    And each kind of symbol, if there are several.
+    """
     groups = [("all", "all", np.ones(test.height, dtype=np.bool_))]
     for group, column in (("fold", test["fold"]), ("year", test["date"].dt.year())):
         label_N = column.to_numpy()
         labels = np.unique(label_N)
         if len(labels) > 1:
             groups += [(group, str(label), label_N == label) for label in labels]
+    kind_N = test["symbol"].replace_strict(kinds or {}, default="").to_numpy()
+    found = np.unique(kind_N)
+    if len(found) > 1:
+        groups += [("symbols", str(kind), kind_N == kind) for kind in found]
     if volatility is not None:
         tercile_N = _terciles(test, volatility)
         groups += [("volatility", name, tercile_N == i) for i, name in enumerate(TERCILES)]

@@ -6,6 +6,7 @@ import numpy as np
 
 from finscale.config import BaselineConfig, format_count
 from finscale.config.universes import symbols_in_words
+from finscale.data.unseen import unseen_symbols
 from finscale.evaluation.targets import target_of
 from finscale.experiment.place import placement_words
 from finscale.experiment.preparation import Prepared
@@ -76,6 +77,10 @@ def _task(prepared: Prepared) -> str:
 def _split(prepared: Prepared) -> str:
     config = prepared.config.split
     text: str = prepared.split.describe()
+    if unseen := unseen_symbols(prepared.dataset.symbols, config):
+        names = " ".join(unseen[:4]) + " …" * (len(unseen) > 4)
+        tested = "they alone are" if config.symbols == "unseen" else "all are"
+        text += f"  trained without {len(unseen)} symbols ({names}): {tested} tested"
     if config.method != "shares":
         return text
     held_out = config.validation_fraction, config.test_fraction

@@ -111,6 +111,15 @@ class JudgedWindows:
         return Market.of(self._bars)
 
     @cached_property
+    def kinds(self) -> dict[str, str]:
+        """Symbol → whether training saw it, where the split holds symbols out."""
+        from finscale.data.unseen import unseen_symbols
+
+        symbols = self.config.data.symbols
+        unseen = unseen_symbols(symbols, self.config.split)
+        return {s: "unseen" if s in unseen else "seen" for s in symbols} if unseen else {}
+
+    @cached_property
     def groups(self) -> dict[str, str] | None:
         """Each symbol's group, where the run's universe has groups."""
         from finscale.data.membership import universe_of

@@ -292,6 +292,7 @@ def _judge(
         references,
         rule=options.rule,
         volatility=windows.volatility,
+        kinds=windows.kinds,
         expected=sum(run.info["windows"]["test"] for run in runs),
         **options.bootstrap,
     )

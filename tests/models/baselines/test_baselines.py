@@ -101,7 +101,10 @@ def test_a_prediction_depends_on_no_later_row(name, task_name):
     expected = model.predict(FRAME, known)
     np.testing.assert_array_equal(model.predict(changed, known), expected)
     np.testing.assert_array_equal(other.predict(changed, known), expected)
-    if name != "base_rate":  # the change is large enough to be seen by whoever may see it
+    if name not in (
+        "base_rate",
+        "base_rate_by_symbol",
+    ):  # the change is large enough to be seen by whoever may see it
         assert not np.array_equal(model.predict(changed, unknown), model.predict(FRAME, unknown))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from finscale.config import TaskConfig
 from finscale.errors import FinscaleError, did_you_mean
 from finscale.models.baselines import (
+    by_symbol,
     constant,
     momentum,
     tabular,
@@ -59,6 +60,13 @@ for _name, _kind in {
     ),
     "momentum": BaselineKind(momentum.momentum, "logistic on past returns over volatility"),
     "logistic": BaselineKind(tabular.logistic, "logistic on the last row, penalty by validation"),
+    "base_rate_by_symbol": BaselineKind(
+        by_symbol.base_rate, "each symbol's own base rate in train"
+    ),
+    "logistic_by_symbol": BaselineKind(
+        by_symbol.logistic,
+        "one logistic a symbol on the last row, penalty by validation",
+    ),
     "random_forest": BaselineKind(trees.random_forest, "random forest on the last row"),
     "lightgbm": BaselineKind(trees.lightgbm, "LightGBM on the last row, rounds by validation"),
     "lightgbm_summary": BaselineKind(
