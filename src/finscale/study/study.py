@@ -26,7 +26,7 @@ from finscale.study.grid import Cell, alone_studies, expand
 from finscale.study.planned import Planned, plan_cells
 from finscale.study.registration import Registration
 from finscale.study.showing import Showing
-from finscale.study.tuning import Tuner
+from finscale.study.tune.tuner import SearchTuner, make_tuner
 
 if TYPE_CHECKING:
     from finscale.scaling import Law, Verdict
@@ -76,7 +76,7 @@ class Study(Showing):
         self.folder = Path(studies) / config.name
         self.runs = runs or RunStore()
         self.data = data or DataStore(config.experiment.data.root)
-        self.tuner = Tuner(config, self.data, self.runs)
+        self.tuner = make_tuner(config, self.data, self.runs, self.folder)
         self.registration = Registration(self.folder, config)
         self.failures = Failures(self.folder)
         self._compared: tuple[list[str], FamilyComparison] | None = None
@@ -183,6 +183,8 @@ class Study(Showing):
         if isinstance(engine, LocalExecutor):
             self._require_placement()
         failed: dict[str, str] = {}
+        if isinstance(self.tuner, SearchTuner):
+            failed |= self.tuner.search(self.cells, engine, observe=observe).failed
         while waiting := [
             one for one in self.tuner.missing(self.cells) if one.cell.label not in failed
         ]:
@@ -377,7 +379,7 @@ class Study(Showing):
         if record:
             write_json(self.folder / "tuning.json", record)
         ids = {planned.run_id for planned in self._with_controls()}
-        ids |= {trial["run_id"] for tuned in record for trial in tuned["trials"]}
+        ids |= self.tuner.run_ids(self.cells)
         write_json(self.folder / "runs.json", sorted(ids))
 
 

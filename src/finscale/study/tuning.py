@@ -1,13 +1,14 @@
 """What is tuned anew for each size: learning rate and batch size, and with a sweep weight decay.
 
 Fixing them across sizes moved the exponent of a published law from .84 to .50 (Porian et al. 2024).
-Three rules:
+Four rules:
 
 - ``transfer``: one learning rate and one batch size for all sizes, the smallest size's. That is how
   µP transfers: it scales the rate layer by layer, and the optimal batch hardly depends on the size
   (it follows the loss and the data). In the standard parametrisation the rate falls as 1 / width.
 - ``sweep``: both by validation loss, see :mod:`finscale.study.sweep`. It reads validation losses of
   the first fold alone: the validation blocks of later folds are the test blocks of earlier ones.
+- ``search``: all settings and the shape, see :mod:`finscale.study.tune`.
 - ``fixed``: the experiment's learning rate for all.
 
 References
@@ -81,6 +82,14 @@ class Tuner:
         """Return what a sweep has chosen for each size; empty where nothing is swept."""
         self.tune(cells)
         return [asdict(found.chosen) for found in self._sweeps.values() if found.chosen]
+
+    def run_ids(self, cells: Sequence[Cell]) -> set[str]:
+        """Return the runs that settings were chosen by."""
+        return {trial["run_id"] for tuned in self.record(cells) for trial in tuned["trials"]}
+
+    def num_trials(self, cells: Sequence[Cell]) -> int:
+        """Return how many settings were tried at all sizes together; 0 where none are."""
+        return len(self.run_ids(cells))
 
     def sentences(self, cells: Sequence[Cell]) -> list[str]:
         """Return :meth:`record` in words, one sentence a size."""
