@@ -21,7 +21,7 @@ from finscale.study.tune.space import Dimension, Limits
 from finscale.study.tune.trials import Params
 
 #: Training days that an earlier validation block leaves, in lengths of the block.
-_LEAST_HISTORY = 2
+_LEAST_HISTORY = 1
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ class Dimension:
             step = (self.high - self.low) * _WIDENED
             low, high = self.low - step, self.high + step
         if self.whole:
-            low, high = min(math.floor(low), self.low - 1), max(math.ceil(high), self.high + 1)
+            low, high = min(round(low), self.low - 1), max(round(high), self.high + 1)
         if end == "low":
             return replace(self, low=max(low, self.least))
         return replace(self, high=min(high, self.most))
