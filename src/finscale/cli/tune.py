@@ -111,7 +111,7 @@ def tune_run(
 
     terminal = console(quiet=quiet or as_json)
     seconds = None if time is None else _seconds(time)
-    options = {"trials": trials, "sampler": sampler}
+    options: dict[str, object] = {"trials": trials, "sampler": sampler}
     study, tuner = _open(file, settings, options, storage, runs, studies, data_root)
     with console(quiet=quiet or as_json, stderr=True).status("reading the data"):
         costs, together = search_costs(tuner, study.cells, workers=workers)

@@ -36,6 +36,7 @@ from finscale.judging.tables import (
     reliability,
 )
 from finscale.runs import Run, RunStore
+from finscale.runs.searches import trials_behind
 
 #: The runs of one model: one, or those of a walk-forward, of equal config but for the fold.
 ModelRuns = tuple[Run, ...]
@@ -280,7 +281,9 @@ def _judge(
     with _noted(notes):
         coverage = coverage_table(predictions)
     progress("backtest")
-    num_trials = windows.num_runs * len(STRATEGIES)
+    # settings that a search has tried to choose these runs count as well
+    tried = trials_behind(runs[0].folder.parent, [run.id for run in runs])
+    num_trials = (windows.num_runs + tried) * len(STRATEGIES)
     return Judgement(
         id=model_id(runs),
         title=model_title(runs),

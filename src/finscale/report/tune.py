@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _LINEAR = {"dropout"}
 #: Fewest complete trials of which a contour is drawn.
 _FEWEST = 6
+#: So many values of a setting are named on its axis.
+_FEW = 8
 _TITLES = {"learning_rate": "learning rate", "decay": "weight decay", "batch": "batch size"}
 
 
@@ -80,9 +82,8 @@ def slices(found: Sequence[FoundSettings]) -> Figure | None:
                     hover=[f"{one.label}, trial {t['number']}" for t in rows],
                 )
             )
-        kind = "linear" if name in _LINEAR else "log"
         if marks:
-            axis = FigureAxis(_title(name), kind=kind)  # type: ignore[arg-type]
+            axis = _axis(name, known)
             panels.append(FigurePanel("", axis, FigureAxis("loss above the best"), tuple(marks)))
     gains = [one.gain for one in known if one.gain is not None]
     tried = sum(one.num_trials for one in known)
@@ -98,6 +99,15 @@ def slices(found: Sequence[FoundSettings]) -> Figure | None:
         "and counted among those tried.",
         tuple(panels),
     )
+
+
+def _axis(name: str, found: Sequence[FoundSettings]) -> FigureAxis:
+    """Return the axis of a setting, its values named where they are few and whole."""
+    rows = [trial["settings"] for one in found for trial in one.trials]
+    values = sorted({float(row[name]) for row in rows if name in row})
+    few = len(values) <= _FEW and all(value.is_integer() for value in values)
+    ticks = tuple((value, f"{value:g}") for value in values) if few else ()
+    return FigureAxis(_title(name), kind="linear" if name in _LINEAR else "log", ticks=ticks)
 
 
 def _pictures(one: FoundSettings) -> list[tuple[str, Any]]:
@@ -174,10 +184,10 @@ def _contour(complete: Sequence[Any], names: list[str]) -> Any:
     axes = canvas.subplots()
     scaled = [v if n in _LINEAR else np.log(v) for n, v in zip(pair, (x, y), strict=True)]
     try:
-        filled = axes.tricontourf(*scaled, loss, levels=10, cmap="Blues_r")
+        filled = axes.tricontourf(scaled[0], scaled[1], loss, levels=10, cmap="Blues_r")
     except (QhullError, RuntimeError, ValueError):
         return None  # all on one line: there is no plane to draw
-    axes.scatter(*scaled, s=18, color=LIGHT["ink"])
+    axes.scatter(scaled[0], scaled[1], s=18, color=LIGHT["ink"])
     best = int(loss.argmin())
     axes.scatter(scaled[0][best], scaled[1][best], s=120, marker="*", color=LIGHT["bad"])
     for name, ticks, setter in zip(pair, (x, y), ("x", "y"), strict=True):

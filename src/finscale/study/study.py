@@ -26,7 +26,7 @@ from finscale.study.grid import Cell, alone_studies, expand
 from finscale.study.planned import Planned, plan_cells
 from finscale.study.registration import Registration
 from finscale.study.showing import Showing
-from finscale.study.tune.tuner import SearchTuner, make_tuner
+from finscale.study.tune.tuner import make_tuner
 
 if TYPE_CHECKING:
     from finscale.scaling import Law, Verdict
@@ -182,9 +182,7 @@ class Study(Showing):
         engine = executor or LocalExecutor()
         if isinstance(engine, LocalExecutor):
             self._require_placement()
-        failed: dict[str, str] = {}
-        if isinstance(self.tuner, SearchTuner):
-            failed |= self.tuner.search(self.cells, engine, observe=observe).failed
+        failed = self.tuner.first_searched(self.cells, engine, observe)
         while waiting := [
             one for one in self.tuner.missing(self.cells) if one.cell.label not in failed
         ]:
@@ -381,6 +379,7 @@ class Study(Showing):
         ids = {planned.run_id for planned in self._with_controls()}
         ids |= self.tuner.run_ids(self.cells)
         write_json(self.folder / "runs.json", sorted(ids))
+        self.tuner.note_chosen(self.cells, [one.run_id for one in self.plan])
 
 
 def _local_ensembles(wanted: Sequence[Planned], engine: Executor) -> list[str]:

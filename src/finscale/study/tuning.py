@@ -19,10 +19,10 @@ pre-training?"
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from finscale.config import ExperimentConfig, StudyConfig
 from finscale.data import DataStore
@@ -30,6 +30,10 @@ from finscale.runs import RunStore, choosing
 from finscale.study.grid import Cell
 from finscale.study.planned import Planned, plan_cells
 from finscale.study.sweep import Trial, TuningSetting, TuningSweep, sweep
+
+if TYPE_CHECKING:
+    from finscale.study.execution.local import Event, Executor
+    from finscale.study.tune.found import FoundSettings
 
 
 class Tuner:
@@ -90,6 +94,20 @@ class Tuner:
     def num_trials(self, cells: Sequence[Cell]) -> int:
         """Return how many settings were tried at all sizes together; 0 where none are."""
         return len(self.run_ids(cells))
+
+    def searched(self, cells: Sequence[Cell]) -> list[FoundSettings]:
+        """Return what a search has found at each size; empty where none is the rule."""
+        return []
+
+    def note_chosen(self, cells: Sequence[Cell], run_ids: Sequence[str]) -> None:
+        """Record that runs were made with settings that a search has found, where one has."""
+        return
+
+    def first_searched(
+        self, cells: Sequence[Cell], engine: Executor, observe: Callable[[Event], None] | None
+    ) -> dict[str, str]:
+        """Make the searches that come before a study's grid; return the runs that failed."""
+        return {}
 
     def sentences(self, cells: Sequence[Cell]) -> list[str]:
         """Return :meth:`record` in words, one sentence a size."""

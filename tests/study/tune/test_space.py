@@ -73,7 +73,7 @@ def test_an_edge_is_widened_unless_nature_has_put_it_there(
     ("space", "said"),
     [
         ({"rate": (2, 1)}, "must rise"),
-        ({name: None for name in SpaceConfig.model_fields}, "nothing is left"),
+        (dict.fromkeys(SpaceConfig.model_fields), "nothing is left"),
     ],
 )
 def test_a_space_that_cannot_be_searched_is_refused(space: dict, said: str) -> None:

@@ -86,6 +86,7 @@ def find(study: Study) -> Findings:
     symbols = chosen.test["symbol"].unique().to_list()
     market = market_of(bars_of(study.runs[chosen.runs[0]], study.data), symbols)
     num_trials = families.num_series if families else len(networks)
+    num_trials += study.tuner.num_trials(study.cells)
     traded = seed_ensemble(best)
     trading = trade(traded, baselines, market, costs=costs_of(config), num_trials=num_trials)
     beyond = study.beyond_linear(family=lead)
@@ -124,6 +125,7 @@ def find(study: Study) -> Findings:
         cost=tenfold_cost(_judged(study, table, lead), axis),
         certificate=facts.certificate(study, chosen),
         controls=tuple(control_outcomes(study)),
+        searched=tuple(study.tuner.searched(study.cells)),
         failures=study.failures.read(),
         registration=study.registration.read() or {},
         data=facts.distinct(entry for _, run in everything for entry in run.info["data"]),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from finscale.scaling.measure import Measure
     from finscale.study.control_runs import ControlOutcome
     from finscale.study.family_results import FamilyComparison
+    from finscale.study.tune.found import FoundSettings
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class Findings:
     #: why. All else here is about the one whose best size has the least validation loss.
     families: FamilyComparison | None = None
     not_compared: str = ""
+    searched: tuple[FoundSettings, ...] = ()  #: What a search has found at each size
     lead: str = ""  #: The architecture that all else is about; empty where the study has one
 
     @property

@@ -21,6 +21,7 @@ from finscale.locks import hold
 from finscale.runs import RunStore
 from finscale.study.execution.local import Event, Executor, Job
 from finscale.study.planned import Planned, plan_cells
+from finscale.study.tune.found import trial_facts
 from finscale.study.tune.search import SizeSearch
 from finscale.study.tune.settings import Base, trial_cells
 from finscale.study.tune.trials import SearchTrial
@@ -242,6 +243,25 @@ def alone(folder: Path) -> Iterator[None]:
             f"another process is at the search in {folder}.",
             hint="finscale tune status shows how far it is",
         ) from None
+
+
+def trial_rows(size: SearchedSize) -> list[dict[str, Any]]:
+    """Return the trials of a size as plain rows, with their settings as people read them."""
+    dims = {dim.key: dim for dim in size.search.stage().dims}
+    rate = float(size.base.config.training.learning_rate)
+    rows = []
+    for trial in size.search.trials:
+        settings = {
+            dims[key].name: dims[key].setting(value)
+            for key, value in trial.params.items()
+            if key in dims
+        }
+        if "rate" in settings:
+            settings["learning_rate"] = settings.pop("rate") * rate
+        if "epochs" in settings:
+            settings["epochs"] = trial.epochs
+        rows.append(trial_facts(trial, settings))
+    return rows
 
 
 def with_threads(planned: Planned) -> Any:

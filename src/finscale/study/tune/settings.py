@@ -204,3 +204,13 @@ def told_settings(cell: Cell, planned: Planned) -> dict[str, Any]:
         "epochs": training.epochs,
         **{name: getattr(network, name) for name in shape if getattr(network, name, None)},
     }
+
+
+def sections_of(cell: Cell) -> dict[str, Any]:
+    """Return the settings that make a run this size's: what a search varies, and the network."""
+    names = ("learning_rate", "weight_decay", "batch_size", "epochs")
+    training = cell.config.training
+    return {
+        "training": {name: getattr(training, name) for name in names},
+        "model": cell.config.model.model_dump(mode="json"),
+    }

@@ -8,10 +8,11 @@ largest size beside half and twice its rate, and a few settings near it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from finscale.study.tune.search import SearchPlan, SizeSearch, with_trials
+from finscale.study.tune.settings import Base
 from finscale.study.tune.space import Dimension
 from finscale.study.tune.trials import Params, best_of
 
@@ -19,6 +20,12 @@ from finscale.study.tune.trials import Params, best_of
 _SIDE = 2.0
 #: A local range: a factor on both sides, or a share of the whole range where it is linear.
 _LOCAL, _LOCAL_SHARE = 3.0, 0.15
+
+
+def by_family(bases: Mapping[str, Base], *, largest: bool = False) -> dict[str, str]:
+    """Return architecture → key of its size that costs the least, or the most."""
+    ordered = sorted(bases, key=lambda key: bases[key].planned.cost, reverse=not largest)
+    return {bases[key].cell.family: key for key in ordered}
 
 
 def verifying(plan: SearchPlan, params: Params) -> SearchPlan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,15 +15,22 @@ from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.files import null_for_nan, read_json, write_json
 from finscale.runs import RunStore, choosing
+from finscale.runs.searches import SearchRecord, note_search
 from finscale.study.grid import Cell
 from finscale.study.planned import Planned, plan_cells
-from finscale.study.tune.coordinator import Coordinator, SearchedSize, TuneBudget, alone
-from finscale.study.tune.found import FoundSettings, found_of, plain_name, trial_facts
+from finscale.study.tune.coordinator import (
+    Coordinator,
+    SearchedSize,
+    TuneBudget,
+    alone,
+    trial_rows,
+)
+from finscale.study.tune.found import FoundSettings, found_of, plain_name
 from finscale.study.tune.search import SearchPlan, SizeSearch
-from finscale.study.tune.settings import Base, largest_epochs, told_settings
+from finscale.study.tune.settings import Base, largest_epochs, sections_of, told_settings
 from finscale.study.tune.space import dimensions, forced
 from finscale.study.tune.storage import JOURNAL, TrialLog, open_storage
-from finscale.study.tune.transfer import transfer_words, verifying
+from finscale.study.tune.transfer import by_family, transfer_words, verifying
 from finscale.study.tune.trials import SearchTrial, best_of
 from finscale.study.tuning import Tuner, size_key
 
@@ -107,6 +114,26 @@ class SearchTuner(Tuner):
     def sentences(self, cells: Sequence[Cell]) -> list[str]:
         """Return what was found, one sentence a size."""
         return [one.sentence for one in self.found(cells).values()]
+
+    def searched(self, cells: Sequence[Cell]) -> list[FoundSettings]:
+        """Return what was found at each size."""
+        return list(self.found(cells).values())
+
+    def note_chosen(self, cells: Sequence[Cell], run_ids: Sequence[str]) -> None:
+        """Record beside the runs how many settings they were chosen among."""
+        self._note(self.found(cells), run_ids)
+
+    def _note(self, found: Mapping[str, FoundSettings], run_ids: Sequence[str]) -> None:
+        for one in found.values():
+            if one.num_trials:
+                known = tuple(one.run_ids), tuple(run_ids)
+                note_search(self._runs.folder, SearchRecord(one.search, one.num_trials, *known))
+
+    def first_searched(
+        self, cells: Sequence[Cell], engine: Executor, observe: Callable[[Event], None] | None
+    ) -> dict[str, str]:
+        """Make the searches before a study's grid; return the runs that failed."""
+        return self.search(cells, engine, observe=observe).failed
 
     def describe(self) -> str:
         """Return the rule in a sentence, for the plan of a study."""
@@ -220,17 +247,7 @@ class SearchTuner(Tuner):
     def _searched(self, bases: dict[str, Base]) -> dict[str, Base]:
         if self.config.at == "each":
             return bases
-        smallest: dict[str, str] = {}
-        for key, base in sorted(bases.items(), key=lambda item: item[1].planned.cost):
-            smallest.setdefault(base.cell.family, key)
-        return {key: base for key, base in bases.items() if key in smallest.values()}
-
-    def _largest(self, bases: dict[str, Base]) -> dict[str, str]:
-        """Return the key of each family's largest size."""
-        largest = {}
-        for key, base in sorted(bases.items(), key=lambda item: item[1].planned.cost):
-            largest[base.cell.family] = key
-        return largest
+        return {key: bases[key] for key in by_family(bases).values()}
 
     def plan_of(self, base: Base) -> SearchPlan:
         """Return the search at a size, before its first trial."""
@@ -252,7 +269,7 @@ class SearchTuner(Tuner):
     ) -> dict[str, SearchedSize]:
         """Return a short search around the transferred settings at each family's largest size."""
         found = {}
-        for family, key in self._largest(bases).items():
+        for family, key in by_family(bases, largest=True).items():
             source = next(one for one in first.values() if one.base.cell.family == family)
             best = best_of(source.search.told)
             if key in first or best is None:
@@ -284,6 +301,7 @@ class SearchTuner(Tuner):
             key: {"key": self._digest(bases[key]), **one.to_dict()} for key, one in found.items()
         }
         write_json(self.folder / FOUND, null_for_nan(content))
+        self._note(found, ())
 
     def _found_at(self, size: SearchedSize, best: SearchTrial) -> FoundSettings:
         search, base = size.search, size.base
@@ -295,7 +313,7 @@ class SearchTuner(Tuner):
             family=base.cell.family,
             search=search.plan.name,
             settings=told_settings(planned.cell, planned),
-            sections=_sections(planned.cell),
+            sections=sections_of(planned.cell),
             best_loss=best.value,
             default_loss=default.value if default and default.is_complete else None,
             best_trial=best.number,
@@ -303,7 +321,7 @@ class SearchTuner(Tuner):
             interior=not any(one.dimension.can_widen(one.end) for one in stage.at_edge),
             at_edge=[one.words for one in stage.at_edge],
             widened=list(stage.widened),
-            trials=self._rows(size),
+            trials=trial_rows(size),
         )
 
     def _transferred_to(
@@ -330,39 +348,22 @@ class SearchTuner(Tuner):
             family=base.cell.family,
             search=verified.search.plan.name if verified else source.search.plan.name,
             settings=told_settings(planned.cell, planned),
-            sections=_sections(cell),
+            sections=sections_of(cell),
             best_loss=losses[0],
             default_loss=losses[1],
             best_trial=None,
             is_done=verified is None or verified.search.stage().is_done,
             interior=True,
-            trials=self._rows(verified) if verified else (),
+            trials=trial_rows(verified) if verified else (),
             transferred_from=source.base.label,
             transfer=words,
         )
-
-    def _rows(self, size: SearchedSize) -> list[dict[str, Any]]:
-        dims = {dim.key: dim for dim in size.search.stage().dims}
-        rate = float(size.base.config.training.learning_rate)
-        rows = []
-        for trial in size.search.trials:
-            settings = {
-                dims[key].name: dims[key].setting(value)
-                for key, value in trial.params.items()
-                if key in dims
-            }
-            if "rate" in settings:
-                settings["learning_rate"] = settings.pop("rate") * rate
-            if "epochs" in settings:
-                settings["epochs"] = trial.epochs
-            rows.append(trial_facts(trial, settings))
-        return rows
 
     def _num_trials(self, key: str, base: Base, cells: Sequence[Cell]) -> int:
         bases = self.bases(cells)
         if key in self._searched(bases):
             return self.plan_of(base).num_trials
-        return self.config.verify_trials if key in self._largest(bases).values() else 0
+        return self.config.verify_trials if key in by_family(bases, largest=True).values() else 0
 
     def _digest(self, base: Base) -> str:
         """Return what tells one search from another: its rule, and the size's own run."""
@@ -378,16 +379,6 @@ class SearchTuner(Tuner):
         training = cell.config.training.model_copy(update=dict(one.sections["training"]))
         update = {"training": training, "model": section}
         return replace(cell, config=cell.config.model_copy(update=update))
-
-
-def _sections(cell: Cell) -> dict[str, Any]:
-    """Return the settings that make a run this size's: what a search varies, and the network."""
-    names = ("learning_rate", "weight_decay", "batch_size", "epochs")
-    training = cell.config.training
-    return {
-        "training": {name: getattr(training, name) for name in names},
-        "model": cell.config.model.model_dump(mode="json"),
-    }
 
 
 def _words(cell: Cell) -> str:
