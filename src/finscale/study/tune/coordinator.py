@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import Timeout
 
 from finscale.errors import BudgetError, FinscaleError
+from finscale.experiment.stop_rule import stops_at
 from finscale.locks import hold
 from finscale.runs import RunStore
 from finscale.study.execution.local import Event, Executor, Job
@@ -133,7 +134,12 @@ class Coordinator:
             epochs = runs[0].prepared.config.training.epochs
             trial = replace(trial, epochs=epochs, runs=tuple(run.run_id for run in runs))
             size.search.begin(trial)
-            yield _AtWork(size, trial, runs, size.search.limits(trial, epochs))
+            limits = size.search.limits(trial, epochs)
+            at = stops_at(trial.losses, limits)
+            if at is not None and trial.runs[0] not in self.runs:
+                # it was stopped already, by a coordinator that could not tell it any more
+                self._ended[trial.runs[0]] = _Ended("stopped", {"losses": trial.losses[:at]})
+            yield _AtWork(size, trial, runs, limits)
 
     def _is_over(self, one: _AtWork) -> bool:
         return not one.runs or one.runs[0].run_id in self._ended

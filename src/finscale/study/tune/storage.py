@@ -132,6 +132,10 @@ class TrialLog:
             # one that was cut off while it was told has not ended
             names = _FACTS if trial.state.is_finished() else _BEFORE
             facts = {name: trial.user_attrs[name] for name in names if name in trial.user_attrs}
+            if not trial.state.is_finished():
+                # what was reported of it before its coordinator was killed
+                curve = sorted(trial.intermediate_values.items())
+                facts["losses"] = [loss for epoch, loss in curve if epoch <= len(curve)]
             for name in ("runs", "losses"):
                 facts[name] = tuple(facts.get(name, ()))
             params = {key: float(value) for key, value in trial.params.items()}
