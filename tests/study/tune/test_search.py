@@ -112,8 +112,13 @@ def test_the_test_days_are_read_by_no_search(whole, searched, tmp_path_factory, 
         assert {reading.program for reading in run.test_readings()} == {"training"}
 
 
-def test_a_budget_ends_a_search_and_more_of_it_goes_on(searched, tmp_path, here) -> None:
-    study, tuner = open_study(searched, tmp_path)
+def test_a_budget_ends_a_search_and_more_of_it_goes_on(
+    whole, searched, tmp_path_factory, tmp_path, here
+) -> None:
+    known = undisturbed(whole, searched, tmp_path_factory, type(here)())
+    # its runs are there: what is told is told without computing anything again
+    study = Study(searched, studies=tmp_path, runs=known["study"].runs)
+    tuner = study.tuner
     outcome = tuner.search(study.cells, here, budget=TuneBudget(flops=1.0))
     assert "FLOP are spent" in outcome.stopped_by
     (found,) = tuner.found(study.cells).values()
@@ -121,6 +126,7 @@ def test_a_budget_ends_a_search_and_more_of_it_goes_on(searched, tmp_path, here)
     assert "not finished" in found.sentence
     late = tuner.search(study.cells, here, budget=TuneBudget(seconds=1e-9))
     assert late.stopped_by == "its time is over"
+    assert here.computed == []
 
 
 def test_another_process_at_the_same_search_is_refused(searched, tmp_path, here) -> None:
