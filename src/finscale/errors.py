@@ -56,6 +56,10 @@ class TrainingError(FinscaleError):
     """A training that cannot start, or had to stop."""
 
 
+class DivergedError(TrainingError):
+    """A training whose loss is not finite: its settings are at fault, not the machine."""
+
+
 class TrainingPaused(TrainingError):  # noqa: N818 (a pause is no fault)
     """Training stopped before its end, by Ctrl-C, heat or a callback, and can be resumed."""
 

@@ -10,6 +10,7 @@ from finscale.data.targets import task_reach
 from finscale.evaluation.targets import TARGETS
 from finscale.runs import Run
 from finscale.runs.reads import TRAINING
+from finscale.runs.searches import trials_behind
 
 
 def examine_files(evidence: Evidence) -> CheckOutcome:
@@ -106,8 +107,10 @@ def _scored(evidence: Evidence, run: Run) -> list[str]:
 
 def _inflation(evidence: Evidence) -> str:
     """Say what the best of so many worthless models would seem to have."""
-    dataset, trials = evidence.dataset, len({run.id for run in evidence.runs})
-    trials += max((run.config.data.selection_trials for run in evidence.runs), default=0)
+    dataset, ids = evidence.dataset, {run.id for run in evidence.runs}
+    tried = trials_behind(evidence.runs[0].folder.parent, ids) if ids else 0
+    weighed = max((run.config.data.selection_trials for run in evidence.runs), default=0)
+    trials = len(ids) + tried + weighed
     if trials < 2 or not TARGETS[dataset.task.kind].is_event:
         return ""
     from scipy.stats import norm
@@ -120,4 +123,7 @@ def _inflation(evidence: Evidence) -> str:
     error = ((days + 1) / (12 * days**2 * share * (1 - share))) ** 0.5
     # expected largest of K standard normal draws (Blom 1958)
     best = 0.5 + error * norm.ppf((trials - 0.375) / (trials + 0.25))
-    return f"; the best of {trials:,} worthless models would show an AUC of {best:.3f} there"
+    searched = f" ({tried} of them settings that a search has stopped)" if tried else ""
+    return (
+        f"; the best of {trials:,} worthless models{searched} would show an AUC of {best:.3f} there"
+    )

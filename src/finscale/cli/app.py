@@ -32,6 +32,7 @@ from finscale.cli.predict import predict
 from finscale.cli.runs import runs_app
 from finscale.cli.study_track import study_app
 from finscale.cli.train import train
+from finscale.cli.tune import tune_app
 from finscale.cli.universe import universe_app
 from finscale.cli.verify import verify
 
@@ -102,6 +103,7 @@ app.command(rich_help_panel="Use")(export)
 app.command(rich_help_panel="Judge")(evaluate)
 app.command(rich_help_panel="Judge")(audit)
 app.add_typer(study_app, name="study", rich_help_panel="Scale")
+app.add_typer(tune_app, name="tune", rich_help_panel="Scale")
 app.add_typer(law_app, name="law", rich_help_panel="Scale")
 app.command(rich_help_panel="Scale")(plan)
 app.add_typer(controls_app, name="controls", rich_help_panel="Scale")

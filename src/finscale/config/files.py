@@ -91,7 +91,7 @@ def _file_in(path: Path) -> Path:
 
 def nearest_recipe(path: Path, kind: type[Section]) -> str | None:
     """Return the recipe of this kind whose name is most like a file's."""
-    folders = {"studies"} if kind is StudyConfig else {"daily"}
+    folders = {"studies", "tune"} if kind is StudyConfig else {"daily"}
     names = [name for name, file in recipes().items() if file.parent.name in folders]
     return nearest(path.stem, names)
 

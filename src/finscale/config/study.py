@@ -24,6 +24,7 @@ from finscale.config.outcomes import (
 from finscale.config.quantities import Seed
 from finscale.config.tiers import is_tier_file, is_tier_key, note_tier, read_tier_file
 from finscale.config.tracking import TrackingConfig
+from finscale.config.tune import SearchConfig
 
 ControlName = Literal["permuted_labels", "planted_signal"]
 Size = int | str
@@ -43,10 +44,11 @@ _TWO_SIZES_OF_A_MODEL = {"parameters", "compute"}
 class TuningConfig(Section):
     """How learning rate, batch size and weight decay of each size are found."""
 
-    rule: Literal["transfer", "sweep", "fixed"] = "transfer"
+    rule: Literal["transfer", "sweep", "search", "fixed"] = "transfer"
     """transfer: one base learning rate, ``training.learning_rate``, which µP scales layer by layer
     (in the standard parametrisation the smallest size's, falling with the width), the batch size
-    the same for all. sweep: the best of a short sweep per size, by validation loss. fixed:
+    the same for all. sweep: the best of a short sweep per size, by validation loss. search: the
+    best of a search per size over rate, decay, dropout, batch, epochs and shape. fixed:
     ``training.learning_rate`` for every size."""
     rate_factors: tuple[Annotated[float, Field(gt=0)], ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
     """``sweep``: learning rates tried, as multiples of the transferred one, rising."""
@@ -57,6 +59,21 @@ class TuningConfig(Section):
     the batch's ratio; none where empty."""
     seed: Seed = 0
     """``sweep``: the seed of its runs."""
+    search: SearchConfig = SearchConfig()
+    """``search``: how it is made. Its settings may stand beside the rule: ``tuning: {rule: search,
+    trials: 30}``."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _beside_the_rule(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or value.get("rule") != "search":
+            return value
+        beside = [name for name in value if name in SearchConfig.model_fields]
+        inner = value.get("search") or {}
+        if not isinstance(inner, dict):
+            return value
+        own = {name: one for name, one in value.items() if name not in beside}
+        return {**own, "search": {**inner, **{name: value[name] for name in beside}}}
 
     @model_validator(mode="after")
     def _rising(self) -> TuningConfig:
@@ -338,6 +355,8 @@ class StudyConfig(Section):
         for name in ("nestings", "tier_files"):
             if not content[name]:  # a study without them is what it was before there were any
                 del content[name]
+        if self.tuning.rule != "search":  # such a study is what it was before there was any search
+            del content["tuning"]["search"]
         if self.architectures:  # without them a study is what it was before there were any
             content["architectures"] = [one.part("science") for one in self.families.values()]
         content["controls"]["expected"] = {

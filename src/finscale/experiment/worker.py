@@ -13,13 +13,16 @@ import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from finscale.config import ExperimentConfig
-from finscale.errors import FinscaleError
+from finscale.errors import DivergedError, FinscaleError, TrainingPaused
 from finscale.plugins import load_plugins
 from finscale.runs import Run, RunStore
 from finscale.training.oom import die_first
+
+if TYPE_CHECKING:
+    from finscale.training import Callback
 
 
 def main() -> None:
@@ -56,20 +59,34 @@ def _answer(job: dict[str, Any], channel: TextIO) -> None:
 def _compute(job: dict[str, Any], say: Callable[..., None]) -> None:
     from finscale.experiment.experiment import run_experiments
     from finscale.experiment.progress import EpochReporter
+    from finscale.experiment.stop_rule import StopRule
 
     def done(place: int, outcome: Run | FinscaleError) -> None:
         if isinstance(outcome, FinscaleError):
             text = "".join(traceback.format_exception(outcome))
-            say("failed", place=place, error=str(outcome), traceback=text)
+            diverged = isinstance(outcome, DivergedError)
+            say("failed", place=place, error=str(outcome), traceback=text, diverged=diverged)
         else:
             say("done", place=place, run_id=outcome.id)
 
-    run_experiments(
-        [ExperimentConfig.model_validate(config) for config in job["configs"]],
-        runs=RunStore(Path(job["runs"])),
-        callbacks=lambda place: [EpochReporter(lambda f: say("progress", place=place, **f))],
-        done=done,
-    )
+    # a run that a rule may stop is a job of its own
+    rule = StopRule(job["limits"]) if job.get("limits") else None
+
+    def callbacks(place: int) -> list[Callback]:
+        reporter = EpochReporter(lambda facts: say("progress", place=place, **facts))
+        return [reporter] if rule is None else [reporter, rule]
+
+    try:
+        run_experiments(
+            [ExperimentConfig.model_validate(config) for config in job["configs"]],
+            runs=RunStore(Path(job["runs"])),
+            callbacks=callbacks,
+            done=done,
+        )
+    except TrainingPaused:
+        if rule is None or rule.stopped is None:
+            raise
+        say("stopped", place=0, epoch=rule.stopped, losses=rule.losses[: rule.stopped])
     say("finished")
 
 

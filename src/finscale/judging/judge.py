@@ -42,6 +42,7 @@ from finscale.judging.tables import (
     strategies,
 )
 from finscale.runs import Run, RunStore
+from finscale.runs.searches import trials_behind
 
 #: The runs of one model: one, or those of a walk-forward, of equal config but for the fold.
 ModelRuns = tuple[Run, ...]
@@ -317,9 +318,11 @@ def _judge(
     over = symbols_yardstick(references, evaluation)
     section = section_table(predictions, market, level=level)
     progress("backtest")
-    # features that were chosen among many are tried before the first run
+    # settings that a search has tried to choose these runs count as they do, and features that were
+    # chosen among many are tried before the first run
+    tried = trials_behind(runs[0].folder.parent, [run.id for run in runs])
     weighed = max(run.config.data.selection_trials for run in runs)
-    num_trials = windows.num_runs * len(strategies(market)) + weighed
+    num_trials = (windows.num_runs + tried) * len(strategies(market)) + weighed
     return Judgement(
         id=model_id(runs),
         title=model_title(runs),

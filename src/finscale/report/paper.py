@@ -192,6 +192,8 @@ def _models(findings: Findings) -> str:
         if training.parametrisation == "mup"
         else "one base learning rate was scaled with the width",
         "sweep": "learning rate and batch size were swept for each size on validation",
+        "search": "rate, decay, dropout, batch size, epochs and shape were searched on validation "
+        f"({sum(one.num_trials for one in findings.searched)} settings tried)",
         "fixed": "all sizes had the same learning rate",
     }[study.tuning.rule]
     counts = sorted(

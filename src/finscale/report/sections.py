@@ -10,6 +10,7 @@ from finscale.report.parts import ReportSection
 from finscale.report.table import Table
 from finscale.report.tables import across, architectures, judged, provenance, runs, sizes
 from finscale.report.top import cost, gained
+from finscale.report.tune import slices
 from finscale.study.axes import AXES
 from finscale.study.families import family_title
 from finscale.study.findings.findings import Findings
@@ -63,6 +64,8 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
             sections.append(_reach(findings))
         if name == "years" and (section := across.across(findings)) is not None:
             sections.append(section)
+    if findings.searched:
+        sections.append(_tuning(findings))
     controls = judged.controls(findings)
     if controls is not None:
         sections.append(_controls(controls))
@@ -124,6 +127,17 @@ def _reach(findings: Findings) -> ReportSection:
     )
     question = "How small an effect would this study have noticed?"
     return ReportSection("reach", question, (statement,), tables=(sizes.reach(findings),))
+
+
+def _tuning(findings: Findings) -> ReportSection:
+    """Say what a search has tried and found; all of it on validation days."""
+    figure = slices(findings.searched)
+    said = tuple(f"{one.sentence}." for one in findings.searched)
+    answer = () if figure is None else (figure.answer,)
+    tried = sum(one.num_trials for one in findings.searched)
+    counted = f"The deflated Sharpe ratio counts all {tried} settings; no test day chose any."
+    question = "Which settings does each size want?"
+    return ReportSection("tuning", question, (*answer, counted, *said), figure)
 
 
 def _controls(table: Table) -> ReportSection:

@@ -120,7 +120,7 @@ class TimeLeft:
             run.epochs, run.share = facts["epochs"], facts["epoch"] / facts["epochs"]
             if run.key:
                 self._measured[run.key] = float(facts["samples_per_second"])
-        elif event.kind in ("done", "failed") and not run.is_done:
+        elif event.kind in ("done", "failed", "stopped") and not run.is_done:
             self._started = run.is_done = True
             if event.kind == "done" and run.key and run.share:
                 self._shares.append(run.share)

@@ -28,7 +28,7 @@ from finscale.study.planned import Planned, plan_cells
 from finscale.study.registration import Registration
 from finscale.study.showing import Showing
 from finscale.study.tracked import StudyTracking
-from finscale.study.tuning import Tuner
+from finscale.study.tune.tuner import make_tuner
 
 if TYPE_CHECKING:
     from finscale.scaling import Law, Verdict
@@ -78,7 +78,7 @@ class Study(Showing):
         self.folder = Path(studies) / config.name
         self.runs = runs or RunStore()
         self.data = data or DataStore(config.experiment.data.root)
-        self.tuner = Tuner(self.config, self.data, self.runs)
+        self.tuner = make_tuner(self.config, self.data, self.runs, self.folder)
         self.registration = Registration(self.folder, self.config)
         self.failures = Failures(self.folder)
         self.tracking = StudyTracking(self)
@@ -190,7 +190,7 @@ class Study(Showing):
         if isinstance(engine, LocalExecutor):
             self._require_placement()
         self.tracking.start()
-        failed: dict[str, str] = {}
+        failed = self.tuner.first_searched(self.cells, engine, observe)
         while waiting := [
             one for one in self.tuner.missing(self.cells) if one.cell.label not in failed
         ]:
@@ -383,5 +383,6 @@ class Study(Showing):
         if record:
             write_json(self.folder / "tuning.json", record)
         ids = {planned.run_id for planned in self._with_controls()}
-        ids |= {trial["run_id"] for tuned in record for trial in tuned["trials"]}
+        ids |= self.tuner.run_ids(self.cells)
         write_json(self.folder / "runs.json", sorted(ids))
+        self.tuner.note_chosen(self.cells, [one.run_id for one in self.plan])

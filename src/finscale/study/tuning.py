@@ -1,13 +1,14 @@
 """What is tuned anew for each size: learning rate and batch size, and with a sweep weight decay.
 
 Fixing them across sizes moved the exponent of a published law from .84 to .50 (Porian et al. 2024).
-Three rules:
+Four rules:
 
 - ``transfer``: one learning rate and one batch size for all sizes, the smallest size's. That is how
   µP transfers: it scales the rate layer by layer, and the optimal batch hardly depends on the size
   (it follows the loss and the data). In the standard parametrisation the rate falls as 1 / width.
 - ``sweep``: both by validation loss, see :mod:`finscale.study.sweep`. It reads validation losses of
   the first fold alone: the validation blocks of later folds are the test blocks of earlier ones.
+- ``search``: all settings and the shape, see :mod:`finscale.study.tune`.
 - ``fixed``: the experiment's learning rate for all.
 
 References
@@ -18,10 +19,10 @@ pre-training?"
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from finscale.config import ExperimentConfig, StudyConfig
 from finscale.data import DataStore
@@ -29,6 +30,10 @@ from finscale.runs import RunStore, choosing
 from finscale.study.grid import Cell
 from finscale.study.planned import Planned, plan_cells
 from finscale.study.sweep import Trial, TuningSetting, TuningSweep, sweep
+
+if TYPE_CHECKING:
+    from finscale.study.execution.local import Event, Executor
+    from finscale.study.tune.found import FoundSettings
 
 
 class Tuner:
@@ -81,6 +86,28 @@ class Tuner:
         """Return what a sweep has chosen for each size; empty where nothing is swept."""
         self.tune(cells)
         return [asdict(found.chosen) for found in self._sweeps.values() if found.chosen]
+
+    def run_ids(self, cells: Sequence[Cell]) -> set[str]:
+        """Return the runs that settings were chosen by."""
+        return {trial["run_id"] for tuned in self.record(cells) for trial in tuned["trials"]}
+
+    def num_trials(self, cells: Sequence[Cell]) -> int:
+        """Return how many settings were tried at all sizes together; 0 where none are."""
+        return len(self.run_ids(cells))
+
+    def searched(self, cells: Sequence[Cell]) -> list[FoundSettings]:
+        """Return what a search has found at each size; empty where none is the rule."""
+        return []
+
+    def note_chosen(self, cells: Sequence[Cell], run_ids: Sequence[str]) -> None:
+        """Record that runs were made with settings that a search has found, where one has."""
+        return
+
+    def first_searched(
+        self, cells: Sequence[Cell], engine: Executor, observe: Callable[[Event], None] | None
+    ) -> dict[str, str]:
+        """Make the searches that come before a study's grid; return the runs that failed."""
+        return {}
 
     def sentences(self, cells: Sequence[Cell]) -> list[str]:
         """Return :meth:`record` in words, one sentence a size."""

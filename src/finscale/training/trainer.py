@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from finscale.calling import spoken
 from finscale.config import TaskConfig, TrainingConfig
-from finscale.errors import TrainingError
+from finscale.errors import DivergedError, TrainingError
 from finscale.models.kernels.accelerate import accelerate
 from finscale.training.callbacks import Callback, overrides_step
 from finscale.training.checkpoint import CheckpointFolder
@@ -347,7 +347,7 @@ class Trainer(ResumableTraining):
 
     def _not_finite(self, what: str) -> TrainingError:
         newest = self._checkpoints.newest() if self._checkpoints else "none (no folder was given)"
-        return TrainingError(
+        return DivergedError(
             f"{what}. Last good resume point: {newest}.",
             hint="lower training.learning_rate, set training.clip_norm, or look at the data there",
         )

@@ -25,6 +25,9 @@ from finscale.runs.remote import require_shared
 from finscale.spinning import limited_spinning
 from finscale.training.oom import how_it_ended
 
+#: How a job ends. ``stopped``: by its limits; the run is not whole, and can go on another time.
+ENDS = ("done", "failed", "stopped")
+
 
 @dataclass(frozen=True, eq=False)
 class Job:
@@ -37,11 +40,13 @@ class Job:
     stack: str = ""  #: Jobs that share a name here train as one program; see :mod:`.ensembles`
     parameters: int = 0  #: Of the network; 0 for a baseline
     memory: int = 0  #: Bytes that its training takes at its peak; 0 where that is not planned
+    #: Where a search stops the run, see :mod:`finscale.experiment.stop_rule`; such a job is alone.
+    limits: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
 class Event:
-    """What a worker says: ``started``, ``progress``, ``warning``, ``done`` or ``failed``."""
+    """What a worker says: ``started``, ``progress``, ``warning``, or one of :data:`ENDS`."""
 
     kind: str
     job: Job
@@ -143,7 +148,7 @@ class LocalExecutor:
         try:
             while left:
                 event = events.get()
-                left -= event.kind in ("done", "failed")
+                left -= event.kind in ENDS
                 yield event
         finally:
             _stop(lanes)
@@ -271,7 +276,7 @@ class _Lane(threading.Thread):
         for job in bundle:
             self._events.put(Event("started", job))
         configs = [job.config.model_dump(mode="json") for job in bundle]
-        message = {"configs": configs, "runs": str(self._runs)}
+        message = {"configs": configs, "runs": str(self._runs), "limits": bundle[0].limits}
         left = dict(enumerate(bundle))
         failed: dict[Job, Event] = {}
         try:
@@ -288,7 +293,7 @@ class _Lane(threading.Thread):
             # a warning names no run: it is shown once
             place = facts.pop("place", min(left, default=0))
             event = Event(kind, bundle[place], facts)
-            if kind in ("done", "failed"):
+            if kind in ENDS:
                 del left[place]
             if kind == "failed":
                 failed[event.job] = event

@@ -92,6 +92,7 @@ def find(study: Study) -> Findings:
     num_trials = families.num_series if families else len(networks)
     # features that were chosen among many are tried before the first run
     num_trials += max(run.config.data.selection_trials for _, run in everything)
+    num_trials += study.tuner.num_trials(study.cells)
     # baselines beside it read the chosen one's features
     own = same_nesting(best, chosen)
     traded = seed_ensemble(own)
@@ -132,6 +133,7 @@ def find(study: Study) -> Findings:
         cost=tenfold_cost(_judged(study, table, lead), axis),
         certificate=facts.certificate(study, chosen),
         controls=tuple(control_outcomes(study)),
+        searched=tuple(study.tuner.searched(study.cells)),
         failures=study.failures.read(),
         registration=study.registration.read() or {},
         data=facts.distinct(entry for _, run in everything for entry in run.info["data"]),

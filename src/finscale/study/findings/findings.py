@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from finscale.scaling.measure import Measure
     from finscale.study.control_runs import ControlOutcome
     from finscale.study.family_results import FamilyComparison
+    from finscale.study.tune.found import FoundSettings
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ class Findings:
     #: why. All else here is about the one whose best size has the least validation loss.
     families: FamilyComparison | None = None
     not_compared: str = ""
+    searched: tuple[FoundSettings, ...] = ()  #: What a search has found at each size
     lead: str = ""  #: The architecture that all else is about; empty where the study has one
     #: Of a panel, what the chosen run tells of a day's symbols, for how many they count, and the
     #: loss of each; see ``finscale.judging.section``. Empty of one symbol.
