@@ -23,7 +23,7 @@ from transfer import at_base
 
 from finscale.config import ExperimentConfig, load_config
 from finscale.experiment import prepare
-from finscale.experiment.experiment import make_trainer
+from finscale.experiment.trainers import make_trainer
 from finscale.models import ARCHITECTURES
 
 RECIPE = Path(__file__).parents[1] / "configs/daily/threshold_1pct.yaml"

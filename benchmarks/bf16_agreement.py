@@ -26,7 +26,7 @@ from workers import Worker, serve
 from finscale.config import ExperimentConfig, load_config
 from finscale.evaluation.scores import log_losses
 from finscale.experiment import prepare
-from finscale.experiment.experiment import make_trainer
+from finscale.experiment.trainers import make_trainer
 from finscale.training import Callback, Trainer
 
 RECIPE = Path(__file__).parents[1] / "configs/daily/threshold_1pct.yaml"

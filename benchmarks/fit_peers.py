@@ -76,7 +76,7 @@ def finscale(w: Windows, precision: str) -> dict[str, float]:
     """Fit as ``run_experiment`` does; the precision stands in the run's own config."""
     from fit_common import Parts, progress_bar
 
-    from finscale.experiment.experiment import make_trainer
+    from finscale.experiment.trainers import make_trainer
     from finscale.training import ThermalCallback, Trainer, fit
 
     parts = Parts()

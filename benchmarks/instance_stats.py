@@ -56,7 +56,7 @@ def auc(logit_N: np.ndarray, target_N: np.ndarray) -> float:
 
 def score(budget: int, instance_stats: bool, seed: int, settings: list[str]) -> Score:
     """Train one model and score it on validation and test."""
-    from finscale.experiment.experiment import make_trainer
+    from finscale.experiment.trainers import make_trainer
     from finscale.experiment.preparation import prepare
 
     flag = str(instance_stats).lower()

@@ -30,11 +30,10 @@ from finscale.judging.judge import (
     judge_all,
     judge_pairs,
     model_id,
-    write_comparison,
-    write_judgement,
 )
 from finscale.judging.scoring import scorecard
 from finscale.judging.tables import Options
+from finscale.judging.writing import write_comparison, write_judgement
 from finscale.models.baselines.linear import TunedLinear
 from finscale.runs import RunStore
 

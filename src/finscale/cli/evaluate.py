@@ -86,6 +86,7 @@ def evaluate(
     from finscale.judging import judge as room
     from finscale.judging.bench import Bench
     from finscale.judging.tables import Options
+    from finscale.judging.writing import write_comparison, write_judgement
     from finscale.runs import RunStore
     from finscale.training.allocator import keep_freed_memory
 
@@ -117,7 +118,7 @@ def evaluate(
         for judgement in room.judge_all(
             models, bench, progress=lambda step: bar.update(task, description=step), pool=pool
         ):
-            path = room.write_judgement(judgement, out)
+            path = write_judgement(judgement, out)
             bar.advance(task)
             if as_json:
                 contents.append(path.read_text(encoding="utf-8"))
@@ -130,7 +131,7 @@ def evaluate(
         bar.update(task, description="comparison")
         comparison = room.judge_pairs(models, bench) if len(models) > 1 else None
     if comparison is not None:
-        path = room.write_comparison(models, comparison, out)
+        path = write_comparison(models, comparison, out)
     if as_json:
         # the documents as they were written: to encode them again takes longer than to judge
         pairs = "null" if comparison is None else path.read_text(encoding="utf-8")

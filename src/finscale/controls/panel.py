@@ -96,7 +96,8 @@ def expected_loss(said_G: Float) -> Float:
 
 
 def _falling(size_G: Float) -> Float:
-    return 0.01 + _FALLS * (np.asarray(size_G) / _SIZES[0]) ** -_EXPONENT
+    falls_G: Float = 0.01 + _FALLS * (np.asarray(size_G) / _SIZES[0]) ** -_EXPONENT
+    return falls_G
 
 
 def _flat_panel(panel: ControlPanel, rng: np.random.Generator) -> Losses:

@@ -247,10 +247,8 @@ class FinancialDataset:
         data = config.data
         entries = registered_entries(config, store)
         universe = universe_of(data, store.root)
-        frames = (
-            with_members(frame, universe)
-            for frame in registered_frames(entries, store, warm_up=data.warm_up)
-        )
+        frames = registered_frames(entries, store, warm_up=data.warm_up)
+        frames = (with_members(frame, universe) for frame in frames)
         about: Any = {
             "groups": universe.groups if universe is not None else None,
             "context_length": data.context_length,

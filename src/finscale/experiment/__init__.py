@@ -8,7 +8,7 @@ _HOMES = {
     "Prepared": ".preparation",
     "prepare": ".preparation",
     "run_experiment": ".experiment",
-    "make_trainer": ".experiment",
+    "make_trainer": ".trainers",
     "TrainedRun": ".trained_run",
     "load_run": ".trained_run",
     "Forecasts": ".forecasting",

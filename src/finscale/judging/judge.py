@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
@@ -13,14 +13,13 @@ from typing import Any
 
 import polars as pl
 
-from finscale.config import ExperimentConfig, content_hash
+from finscale.config import ExperimentConfig
 from finscale.data import DataStore
 from finscale.errors import DataError
 from finscale.evaluation.blas import one_blas_thread
 from finscale.evaluation.bootstrap import Metric
 from finscale.evaluation.comparison import Comparison, compare
 from finscale.evaluation.evaluation import Evaluation, evaluate, plain_rows
-from finscale.files import null_for_nan, write_json
 from finscale.judging.bench import Bench, across_folds
 from finscale.judging.claims import Claims, Known
 from finscale.judging.gather import model_name, predictions_of
@@ -388,26 +387,3 @@ def judge_pairs(models: Sequence[ModelRuns], bench: Bench) -> Comparison:
             bench.windows(first).baselines(),
             **bench.options.bootstrap,
         )
-
-
-def write_judgement(judgement: Judgement, folder: Path) -> Path:
-    """Write ``evaluation.json`` under ``folder/<run-id>``; run folders themselves are sealed."""
-    path = folder / judgement.id / "evaluation.json"
-    write_json(path, judgement.to_json(), flush=False)  # made again from the runs in no time
-    return path
-
-
-def write_comparison(models: Sequence[ModelRuns], comparison: Comparison, folder: Path) -> Path:
-    """Write ``comparison-<hash>.json``, the hash that of the ids compared."""
-    titles = {model_id(runs): model_title(runs) for runs in models}
-    confidence = comparison.confidence
-    content = {
-        "models": titles,
-        "compared_with": comparison.best,
-        "pairs": plain_rows(comparison.pairs),
-        "confidence_set": None if confidence is None else asdict(confidence),
-        "superior": {name: asdict(value) for name, value in comparison.superior.items()},
-    }
-    path = folder / f"comparison-{content_hash(sorted(titles))[:8]}.json"
-    write_json(path, null_for_nan(content))
-    return path

@@ -22,7 +22,7 @@ def measured_speed(prepared: Prepared, *, seconds: float) -> float:
     """
     import torch
 
-    from finscale.experiment.experiment import make_trainer
+    from finscale.experiment.trainers import make_trainer
     from finscale.training.allocator import keep_freed_memory
     from finscale.training.devices import synchronise, use_threads
     from finscale.training.fit import setup, step
