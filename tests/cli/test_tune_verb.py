@@ -110,7 +110,8 @@ def test_a_bound_that_is_none_is_refused(desk: Path, words: tuple[str, ...], sai
     [
         (("status", "mine.yaml"), "no finished trial"),
         (("nowhere.yaml",), "does not exist"),
-        (("mine.yaml", "--set", "tuning.search.space.rate=[2, 1]"), "must rise"),
+        (("mine.yaml", "--set", "tuning.space.rate=[2, 1]"), "must rise"),
+        (("mine.yaml", "--set", "tuning.search.trials=9"), "are the same setting"),
         (
             ("mine.yaml", "--sampler", "grid", "--trials", "2", "--dry-run"),
             "a grid over 1 settings takes 3 trials",

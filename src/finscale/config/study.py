@@ -41,6 +41,20 @@ def expected(control: ControlName, outcome: OutcomeName) -> str:
 _TWO_SIZES_OF_A_MODEL = {"parameters", "compute"}
 
 
+def _both(name: str, beside: Any, inside: Any) -> Any:
+    """Return what a setting says beside the rule and in ``search``; refuse two that differ."""
+    if isinstance(beside, dict) and isinstance(inside, dict):
+        shared = {
+            one: _both(f"{name}.{one}", beside[one], inside[one])
+            for one in beside.keys() & inside.keys()
+        }
+        return {**beside, **inside, **shared}
+    if beside != inside:
+        twin = name.replace("tuning.", "tuning.search.", 1)
+        raise ValueError(f"{name} and {twin} are the same setting: give one, {beside} or {inside}")
+    return inside
+
+
 class TuningConfig(Section):
     """How learning rate, batch size and weight decay of each size are found."""
 
@@ -72,8 +86,11 @@ class TuningConfig(Section):
         inner = value.get("search") or {}
         if not isinstance(inner, dict):
             return value
+        whole = dict(inner)
+        for name in beside:
+            whole[name] = _both(f"tuning.{name}", value[name], inner.get(name, value[name]))
         own = {name: one for name, one in value.items() if name not in beside}
-        return {**own, "search": {**inner, **{name: value[name] for name in beside}}}
+        return {**own, "search": whole}
 
     @model_validator(mode="after")
     def _rising(self) -> TuningConfig:
