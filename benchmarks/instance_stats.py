@@ -56,8 +56,8 @@ def auc(logit_N: np.ndarray, target_N: np.ndarray) -> float:
 
 def score(budget: int, instance_stats: bool, seed: int, settings: list[str]) -> Score:
     """Train one model and score it on validation and test."""
-    from finscale.experiment.trainers import make_trainer
     from finscale.experiment.preparation import prepare
+    from finscale.experiment.trainers import make_trainer
 
     flag = str(instance_stats).lower()
     grid = [f"model.budget={budget}", f"model.instance_stats={flag}", f"seed={seed}"]
