@@ -42,6 +42,9 @@ class Feature:
     sessions: int = 1
     """Sessions in one bar. Above 1, the indicator is computed on blocks of that many consecutive
     sessions, counted from the first row, and a row sees the last **finished** block."""
+    timescale: str = ""
+    """Where it is not empty, the indicator is computed on the bars of this timescale (``weekly``),
+    and a row sees the last finished one."""
     recursive: bool = False
     """Whether the value depends on every bar before (exponential smoothing, a running total). Its
     start is then TA-Lib's: unstable period 0, so that the first value comes as early as it can
@@ -56,4 +59,6 @@ class Feature:
         parts = [f"{name} {value:g}" for name, value in self.parameters.items()]
         if self.sessions > 1:
             parts.append(f"{self.sessions}-session bars")
+        if self.timescale:
+            parts.append(f"{self.timescale} bars")
         return " · ".join(parts)
