@@ -29,6 +29,7 @@ from finscale.cli.model import model_app
 from finscale.cli.plan import plan
 from finscale.cli.predict import predict
 from finscale.cli.runs import runs_app
+from finscale.cli.series import series_app
 from finscale.cli.study_tables import study_app
 from finscale.cli.train import train
 from finscale.cli.verify import verify
@@ -102,6 +103,7 @@ app.add_typer(law_app, name="law", rich_help_panel="Scale")
 app.command(rich_help_panel="Scale")(plan)
 app.add_typer(controls_app, name="controls", rich_help_panel="Scale")
 app.add_typer(data_app, name="data", rich_help_panel="Data")
+app.add_typer(series_app, name="series", rich_help_panel="Data")
 app.add_typer(features_app, name="features", rich_help_panel="Data")
 app.command(rich_help_panel="Data")(verify)
 

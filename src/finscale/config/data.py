@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,6 +13,8 @@ from finscale.config.names import TASK_KINDS, TaskKind, TaskName, TierName
 from finscale.config.quantities import Seed
 
 InputsName = Literal["level", "relative", "both"]
+Quality = Literal["a", "b", "c", "d"]
+QUALITIES: tuple[Quality, ...] = get_args(Quality)
 Timescale = Literal["daily", "2d", "3d", "5d", "weekly", "2wk", "monthly", "daily+multi"]
 
 
@@ -26,7 +28,14 @@ class DataConfig(Section):
     tier: TierName = "a20"
     """The named, nested feature set."""
     timescale: Timescale = "daily"
-    """The bar length that rows have."""
+    """The bar length that rows have. ``daily+multi``: daily rows that see the last finished bars of
+    the others beside their own."""
+    quality: Quality = "a"
+    """What stands beside the bars, each with what the one before has. a: bars and indicators. b:
+    sentiment (UMCSENT, USEPUINDXD). c: the volatility index (VIXCLS). d: search trends (TRENDS).
+    The series are brought in by ``finscale series import``."""
+    series: tuple[str, ...] = ()
+    """Further series whose features stand beside the bars: ``[CPIAUCSL, T10Y2Y]``."""
     inputs: InputsName = "relative"
     """What windows hold. level: bars and features as they are, each window normalised by its own
     mean and deviation. relative: the same relative to the close or to their own past (``rel_*``),
@@ -54,6 +63,14 @@ class DataConfig(Section):
     @classmethod
     def _one_symbol(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
+
+    @field_validator("series", mode="before")
+    @classmethod
+    def _series(cls, value: Any) -> Any:
+        names = (value,) if isinstance(value, str) else value
+        if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
+            return tuple(dict.fromkeys(name.strip().upper() for name in names))
+        return names
 
     @field_validator("symbols")
     @classmethod

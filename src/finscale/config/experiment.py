@@ -19,6 +19,9 @@ from finscale.errors import ConfigError
 #: Settings that a split by shares of the history takes.
 _SHARES = ("method", "validation_fraction", "test_fraction", "embargo", "fold")
 
+#: Settings of data that are bars alone.
+_WITHOUT_SERIES: dict[str, Any] = {"quality": "a", "series": []}
+
 
 class ExperimentConfig(Section):
     """Everything that decides the outcome of one run.
@@ -74,6 +77,10 @@ class ExperimentConfig(Section):
         if self.split.method == "shares":
             # a rule of its own: the dates of the recipe that it was laid over say nothing
             content["split"] = {name: content["split"][name] for name in _SHARES}
+        for name, usual in _WITHOUT_SERIES.items():
+            # bars alone are what all data were before there were series
+            if content["data"][name] == usual:
+                del content["data"][name]
         if self.task.control == "none":
             for name in ("control", "control_seed", "control_strength"):
                 del content["task"][name]

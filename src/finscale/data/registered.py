@@ -7,6 +7,7 @@ import polars as pl
 from finscale.config import ExperimentConfig
 from finscale.data.frames import KEYS, channels, prepared
 from finscale.data.manifest import ManifestEntry
+from finscale.data.qualities import series_of
 from finscale.data.store import DataStore, dataset_id
 from finscale.errors import DataError
 
@@ -21,7 +22,7 @@ def registered_entries(config: ExperimentConfig, store: DataStore) -> list[Manif
     """
     data, entries = config.data, []
     for symbol in data.symbols:
-        name = dataset_id(symbol, data.tier, data.timescale)
+        name = dataset_id(symbol, data.tier, data.timescale, series=series_of(data))
         if not store.processed.has(name):
             raise DataError(
                 f"{name} is not in {store.processed.folder}.",

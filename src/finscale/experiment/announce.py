@@ -30,8 +30,10 @@ def _data(prepared: Prepared) -> str:
     data, dataset = prepared.config.data, prepared.dataset
     digests = ", ".join(f"{e.version} md5 {e.md5[:8]} ✓ manifest" for e in dataset.entries[:3])
     more = f" and {len(dataset.entries) - 3} more" if len(dataset.entries) > 3 else ""
+    names = sorted({name for entry in dataset.entries for name in entry.series})
+    beside = f"with {', '.join(names)} · " if names else ""
     return (
-        f"{' '.join(dataset.symbols)} · {data.tier} · {data.timescale} · "
+        f"{' '.join(dataset.symbols)} · {data.tier} · {data.timescale} · {beside}"
         f"{len(dataset.ends_W):,} windows of {dataset.context_length} bars × "
         f"{dataset.num_features} channels · dataset {digests}{more}"
     )

@@ -134,7 +134,7 @@ def forecast(
     known = _known(members)
     parts, found = [], dict[str, BeyondTraining | None]()
     for one in bars:
-        rows = one.rows(config.data.tier, config.data.timescale)
+        rows = one.rows(config.data, latest.data)
         num_rows = _num_predicted(runs, one, rows, last, notes)
         beyond = found[one.symbol] = beyond_training(latest, rows, num_rows)
         counts = [None] * num_rows if beyond is None else beyond.counts.tolist()
@@ -160,7 +160,7 @@ def forecast(
 def _same_question(runs: Sequence[TrainedRun]) -> None:
     """Refuse runs whose predictions have no common mean."""
     for run in runs[1:]:
-        for what in ("task", "data.tier", "data.timescale"):
+        for what in ("task", "data.tier", "data.timescale", "data.quality", "data.series"):
             one, other = (_setting(each, what) for each in (runs[0], run))
             if one != other or quantile_levels(run.config) != quantile_levels(runs[0].config):
                 raise DataError(

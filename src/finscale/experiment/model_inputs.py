@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from finscale.data.frames import channels, relative_names
 from finscale.data.manifest import ManifestEntry
+from finscale.data.qualities import series_of
 from finscale.errors import DataError, FinscaleError
 from finscale.features import dataset_columns
 from finscale.runs import Run
@@ -145,7 +146,7 @@ def baseline_name(run: Run) -> str:
 def _declared(run: Run, scale_F: Floats) -> ModelInputs:
     """Return the columns that the run's tier is declared to have today, if they can be its own."""
     config = run.config.data
-    columns = dataset_columns(config.tier)
+    columns = dataset_columns(config.tier, config.timescale, series_of(config))
     frame = pl.DataFrame(schema=dict.fromkeys(columns, pl.Float64))
     names = channels([frame], None, config.inputs)
     if len(names) != len(scale_F):

@@ -96,23 +96,26 @@ def prepare(config: ExperimentConfig, data: DataStore | None = None) -> Prepared
 def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
     """Build and register what can be had without a network and is missing or out of date.
 
-    A dataset is out of date when its symbol's bars have a newer version than it was made from, or
-    when its tier has other columns today. A config that pins ``data.version`` takes that version as
-    it is.
+    A dataset is out of date when its symbol's bars or a series have a newer version than it was
+    made from, or when its tier has other columns today. A config that pins ``data.version`` takes
+    that version as it is.
     """
     from finscale.data import SOURCES, fetch_bars
+    from finscale.data.qualities import series_of, wanted_series
     from finscale.data.store import bars_id, dataset_id
     from finscale.features.build import is_current
 
-    data, wanted = config.data, []
+    data, wanted, series = config.data, [], series_of(config.data)
+    beside = set() if data.version else {entry.key for entry in wanted_series(store, data)}
     for symbol in data.symbols:
-        name = dataset_id(symbol, data.tier, data.timescale)
+        name = dataset_id(symbol, data.tier, data.timescale, series=series)
         built = store.processed.has(name)
         if built and (data.version or not store.has_bars(symbol)):
             continue
         if built:
             entry = store.processed.get(name)
-            if store.raw.get(bars_id(symbol)).key in entry.parents and is_current(store, entry):
+            parents = {store.raw.get(bars_id(symbol)).key, *beside}
+            if parents <= entry.parents.keys() and is_current(store, entry):
                 continue
         if not store.has_bars(symbol) and SOURCES[data.source].serves(symbol):
             store.add_bars(fetch_bars(data.source, symbol))
@@ -120,7 +123,7 @@ def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
     if wanted:
         from finscale.features import build_datasets
 
-        build_datasets(store, wanted, tier=data.tier, timescale=data.timescale)
+        build_datasets(store, wanted, tier=data.tier, timescale=data.timescale, series=series)
 
 
 @lru_cache(maxsize=4096)
@@ -194,10 +197,12 @@ def _windows(config: ExperimentConfig, store: DataStore) -> _Windows:
 
     Runs that see the same windows share them.
     """
+    from finscale.data.qualities import series_of
     from finscale.data.store import dataset_id
 
     data = config.data
-    names = (dataset_id(symbol, data.tier, data.timescale) for symbol in data.symbols)
+    about = (data.tier, data.timescale)
+    names = (dataset_id(symbol, *about, series=series_of(data)) for symbol in data.symbols)
     versions = tuple(store.processed.get(name, data.version).sha256 for name in names)
     if isinstance(config.model, BaselineConfig):
         # a baseline reads whole columns of features

@@ -31,7 +31,8 @@ class Feature:
     """``compute(*inputs, **parameters)``: float64 arrays [T] in, one float64 array [T] out, NaN
     before the first value. The value at t depends on bars ≤ t only; the suite proves it."""
     lookback: int
-    """Rows before the first finite value: row ``lookback`` is the first that is not NaN."""
+    """Rows before the first finite value: row ``lookback`` is the first that is not NaN. 0 for bars
+    of a calendar and for series, whose first value may come later: where is up to the days."""
     source: str
     """Library function and publication."""
     seen: str = ""

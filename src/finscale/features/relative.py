@@ -15,16 +15,19 @@ rel_ + a feature's name         as the feature's ``Feature.seen`` says
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import polars as pl
 
 from finscale.config.data import DataConfig
+from finscale.data.bars import SERIES
 from finscale.data.frames import KEYS, RELATIVE
+from finscale.data.qualities import series_of
+from finscale.features.contents import dataset_features, find_feature
 from finscale.features.engine import bar_arrays, compute_columns
 from finscale.features.feature import INPUTS, Array, Feature
-from finscale.features.tiers import FEATURES, TIERS, tier_features
+from finscale.features.tiers import FEATURES
 from finscale.features.views import (
     VIEWS,
     WINDOW,
@@ -68,7 +71,9 @@ _BARS = (
 _OF_BARS = {feature.name: feature for feature in _BARS}
 
 
-def relative_columns(frame: pl.DataFrame, tier: str = "a20") -> pl.DataFrame:
+def relative_columns(
+    frame: pl.DataFrame, tier: str = "a20", timescale: str = "daily", series: Sequence[str] = ()
+) -> pl.DataFrame:
     """Return the relative columns of one symbol's bars and of a tier's features.
 
     Parameters
@@ -77,8 +82,8 @@ def relative_columns(frame: pl.DataFrame, tier: str = "a20") -> pl.DataFrame:
         Rows of one symbol in order of date, from its first bar on: date, open, high, low, close,
         volume; prices adjusted. Columns of features that are there are taken as they are, as
         ``compute_features`` returns them; others are computed.
-    tier : str
-        A declared tier.
+    tier, timescale, series
+        See :func:`finscale.features.contents.dataset_features`.
 
     Returns
     -------
@@ -103,7 +108,7 @@ def relative_columns(frame: pl.DataFrame, tier: str = "a20") -> pl.DataFrame:
     [nan, 0.0953]
     """
     bars = bar_arrays(frame)
-    features = tier_features(tier)
+    features = dataset_features(tier, timescale, series)
     absent = [feature for feature in features if feature.name not in frame.columns]
     values = {f.name: frame[f.name].to_numpy() for f in features if f not in absent}
     values |= compute_columns(bars, absent)
@@ -121,31 +126,39 @@ def num_channels(data: DataConfig) -> int:
     >>> [num_channels(DataConfig(inputs=inputs)) for inputs in ("level", "relative", "both")]
     [25, 26, 51]
     """
-    level = len(INPUTS) + len(tier_features(data.tier))
-    relative = len(relative_features(data.tier))
+    about = data.tier, data.timescale, series_of(data)
+    level = len(INPUTS) + len(dataset_features(*about))
+    relative = len(relative_features(*about))
     return {"level": level, "relative": relative, "both": level + relative}[data.inputs]
 
 
-def relative_features(tier: str) -> tuple[Feature, ...]:
-    """Return the relative columns of a tier as features, in the order of the columns.
+def relative_features(
+    tier: str, timescale: str = "daily", series: Sequence[str] = ()
+) -> tuple[Feature, ...]:
+    """Return the relative columns of a dataset as features, in the order of the columns.
 
     Raises
     ------
     FinscaleError
         If no such tier is declared.
     """
-    return (*_BARS, *(relative_feature(feature) for feature in tier_features(tier)))
+    features = dataset_features(tier, timescale, series)
+    return (*_BARS, *(relative_feature(feature) for feature in features))
 
 
-def dataset_columns(tier: str) -> tuple[str, ...]:
+def dataset_columns(
+    tier: str, timescale: str = "daily", series: Sequence[str] = ()
+) -> tuple[str, ...]:
     """Return the columns of a tier's datasets in order: keys, bars, features, relative ones.
 
+    ``timescale`` and ``series`` as in :func:`finscale.features.contents.dataset_features`.
+
     Raises
     ------
     FinscaleError
         If no such tier is declared.
     """
-    names = TIERS[tier]
+    names = [feature.name for feature in dataset_features(tier, timescale, series)]
     return (*KEYS, *INPUTS, *names, *_OF_BARS, *(RELATIVE + name for name in names))
 
 
@@ -163,14 +176,19 @@ def relative_feature(feature: Feature) -> Feature:
             feature, name=RELATIVE + feature.name, source=f"{feature.name}, {view.words}"
         )
 
-    def compute(*inputs: Array) -> Array:
-        bars = dict(zip(INPUTS, inputs, strict=True))
+    # the days of a calendar's bars, and columns of series
+    others = (*feature.inputs, *(["date"] if feature.timescale else []))
+    columns = (one for one in others if one == "date" or one.startswith(SERIES))
+    inputs = tuple(dict.fromkeys((*INPUTS, *columns)))
+
+    def compute(*values_of: Array) -> Array:
+        bars = dict(zip(inputs, values_of, strict=True))
         ((_, values),) = compute_columns(bars, [feature])
         return view.compute(values, bars)
 
     return Feature(
         name=RELATIVE + feature.name,
-        inputs=INPUTS,
+        inputs=inputs,
         compute=compute,
         lookback=view.lookback(feature.lookback),
         source=f"{feature.name}, {view.words}",
@@ -194,12 +212,12 @@ def declared_feature(name: str) -> Feature:
     """
     if name in _OF_BARS:
         return _OF_BARS[name]
-    if name.startswith(RELATIVE):
-        return relative_feature(FEATURES[name.removeprefix(RELATIVE)])
-    return FEATURES[name]
+    own = name.removeprefix(RELATIVE)
+    feature = find_feature(own) or FEATURES[own]
+    return feature if own == name else relative_feature(feature)
 
 
 def declared_features(names: Iterable[str]) -> dict[str, Feature]:
     """Return the features among ``names`` that are declared, the relative ones too."""
-    known = (n for n in names if n in _OF_BARS or n.removeprefix(RELATIVE) in FEATURES)
+    known = (n for n in names if n in _OF_BARS or find_feature(n.removeprefix(RELATIVE)))
     return {name: declared_feature(name) for name in known}
