@@ -30,33 +30,38 @@ _FEWEST = 8
 #: A value further from its past than so many deviations is held there.
 _FURTHEST = 10.0
 
-#: Measure → its function of the newest known values, in order of their periods, the newest last.
-#: NaN where there are too few.
-MEASURES: Registry[Callable[[Floats], float]] = Registry("measure of a series")
+#: Measure → its function of known values [N, W]: of N moments the newest W, in order of their
+#: periods, the newest last. It returns [N]; NaN where there are too few.
+MEASURES: Registry[Callable[[Floats], Floats]] = Registry("measure of a series")
 
 
-def _change(values: Floats) -> float:
-    return float(values[-1] - values[-2]) if values.size > 1 else np.nan
+def _change(values_NW: Floats) -> Floats:
+    if values_NW.shape[1] < 2:
+        return np.full(values_NW.shape[0], np.nan)
+    changed: Floats = values_NW[:, -1] - values_NW[:, -2]
+    return changed
 
 
-def _zscore(values: Floats) -> float:
-    return _deviations(float(values[-1]), values)
+def _zscore(values_NW: Floats) -> Floats:
+    return _deviations(values_NW[:, -1], values_NW)
 
 
-def _surprise(values: Floats) -> float:
-    changes = np.diff(values)
-    return _deviations(float(changes[-1]), changes[:-1]) if changes.size else np.nan
+def _surprise(values_NW: Floats) -> Floats:
+    changes_NC = np.ascontiguousarray(np.diff(values_NW, axis=1))
+    if changes_NC.shape[1] == 0:
+        return np.full(values_NW.shape[0], np.nan)
+    return _deviations(changes_NC[:, -1], np.ascontiguousarray(changes_NC[:, :-1]))
 
 
-def _deviations(value: float, past: Floats) -> float:
-    """Return how many of their standard deviations a value lies above past ones."""
-    if past.size < _FEWEST:
-        return np.nan
-    spread = float(past.std())
-    # a spread that is rounding alone, or none
-    if spread <= 1e-12 * max(float(np.abs(past).max()), 1e-300):
-        return 0.0
-    return float(np.clip((value - past.mean()) / spread, -_FURTHEST, _FURTHEST))
+def _deviations(value_N: Floats, past_NW: Floats) -> Floats:
+    """Return how many of their standard deviations values lie above past ones."""
+    if past_NW.shape[1] < _FEWEST:
+        return np.full(value_N.size, np.nan)
+    spread_N = past_NW.std(axis=1)
+    # a spread that is rounding alone, or none, says nothing
+    still_N = spread_N <= 1e-12 * np.abs(past_NW).max(axis=1)
+    far_N = (value_N - past_NW.mean(axis=1)) / np.where(still_N, 1.0, spread_N)
+    return np.where(still_N, 0.0, np.clip(far_N, -_FURTHEST, _FURTHEST))
 
 
 MEASURES.add("change", _change)
@@ -91,34 +96,39 @@ def _known_values(frame: pl.DataFrame, usual: int, is_log: bool, name: str) -> p
     level_P = np.log(np.where(value_P > 0, value_P, 0.5)) if is_log else value_P
     periods: list[int] = []
     levels: list[float] = []
-    rows: list[tuple[float, ...]] = []
+    rows: list[tuple[float, float, float]] = []
     moments_E: list[np.datetime64] = []
-    newest, since = -(1 << 60), 0.0
-    at_newest = np.nan
-    for place, (period, moment) in enumerate(zip(number_P.tolist(), moment_P, strict=True)):
+    windows: dict[int, dict[int, list[float]]] = {}  # length → event → newest levels
+    newest, since, at_newest = -(1 << 60), 0.0, np.nan
+    level_of, value_of = level_P.tolist(), value_P.tolist()
+    day_P = moment_P.astype("datetime64[D]").astype(np.int64).tolist()
+    is_last_P = np.r_[moment_P[1:] != moment_P[:-1], True].tolist()
+    for place, period in enumerate(number_P.tolist()):
         if period > newest:
             periods.append(period)
-            levels.append(float(level_P[place]))
-            newest = period
-            since = float(moment.astype("datetime64[D]").astype(np.int64))
+            levels.append(level_of[place])
+            newest, since = period, float(day_P[place])
         else:
             at = bisect_left(periods, period)
-            if at < len(periods) and periods[at] == period:
-                levels[at] = float(level_P[place])
-            else:
+            if periods[at] != period:
                 periods.insert(at, period)
-                levels.insert(at, float(level_P[place]))
+                levels.insert(at, level_of[place])
+            levels[at] = level_of[place]
         if period == newest:
-            at_newest = float(value_P[place])
-        if place + 1 < moment_P.size and moment_P[place + 1] == moment:
-            continue  # more is published at the same moment
-        recent = np.array(levels[-(usual + 2) :])
-        measured = (measure(recent) for measure in MEASURES.values())
-        rows.append((at_newest, float(newest), since, *measured))
-        moments_E.append(moment)
-    columns = ("value", "period", "since", *MEASURES)
-    table = pl.DataFrame(np.array(rows), schema=list(columns), orient="row")
-    return table.insert_column(0, pl.Series("released", np.array(moments_E)))
+            at_newest = value_of[place]
+        if is_last_P[place]:  # of what is published at one moment
+            recent = levels[-(usual + 2) :]
+            windows.setdefault(len(recent), {})[len(rows)] = recent
+            rows.append((at_newest, float(newest), since))
+            moments_E.append(moment_P[place])
+    measured = {name: np.full(len(rows), np.nan) for name in MEASURES}
+    for found in windows.values():
+        events, values_NW = list(found), np.array(list(found.values()))
+        for name, measure in MEASURES.items():
+            measured[name][events] = measure(values_NW)
+    table = pl.DataFrame(np.array(rows), schema=["value", "period", "since"], orient="row")
+    released = pl.Series("released", np.array(moments_E))
+    return table.insert_column(0, released).with_columns(**measured)
 
 
 def decision_moments(date_R: NDArray[np.datetime64], name: str) -> Moments:
