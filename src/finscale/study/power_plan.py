@@ -9,7 +9,9 @@ import numpy as np
 
 from finscale.config import StudyConfig
 from finscale.config.outcomes import OUTCOMES as RULES
+from finscale.data.timescales import TIMESCALES
 from finscale.errors import FinscaleError
+from finscale.evaluation.sharpe import PERIODS
 from finscale.evaluation.targets import target_of
 from finscale.scaling.simulation import simulate_verdicts
 from finscale.scaling.verdict_power import StudyDesign, study_power
@@ -104,7 +106,13 @@ def _noise(config: StudyConfig, networks: Sequence[Planned]) -> OutcomeNoise | s
         return "every day of train ends alike, and nothing tells test days apart beforehand"
     noise = outcome_of(config).noise.get(target.name)
     if noise is not None:
-        return noise(rate, _EXPECTED_AUC.get(config.experiment.task.name, _THRESHOLD_AUC))
+        auc = _EXPECTED_AUC.get(config.experiment.task.name, _THRESHOLD_AUC)
+        scale = TIMESCALES[config.experiment.data.timescale]
+        found = noise(rate, auc)
+        if config.outcome != "sharpe":
+            return found
+        # a yearly ratio of slower bars has fewer of them in its year: their noise counts less
+        return replace(found, day_variance=found.day_variance * scale.bars_a_year / PERIODS)
     why = f"the power of a loss in units of {target.words.unit} is not worked out beforehand"
     other = "outcome r2 asks the same and has one"
     return f"{why}; {other}" if target.name in RULES["r2"].sesoi else why
