@@ -28,6 +28,7 @@ from finscale.cli.law_score import score
 from finscale.cli.model import model_app
 from finscale.cli.plan import plan
 from finscale.cli.predict import predict
+from finscale.cli.programme import programme_app
 from finscale.cli.runs import runs_app
 from finscale.cli.series import series_app
 from finscale.cli.study_tables import study_app
@@ -99,6 +100,7 @@ app.command(rich_help_panel="Use")(export)
 app.command(rich_help_panel="Judge")(evaluate)
 app.command(rich_help_panel="Judge")(audit)
 app.add_typer(study_app, name="study", rich_help_panel="Scale")
+app.add_typer(programme_app, name="programme", rich_help_panel="Scale")
 app.add_typer(law_app, name="law", rich_help_panel="Scale")
 app.command(rich_help_panel="Scale")(plan)
 app.add_typer(controls_app, name="controls", rich_help_panel="Scale")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from finscale.calling import spoken
-from finscale.config import ExperimentConfig, StudyConfig, load_study
+from finscale.config import StudyConfig, load_study
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.files import null_for_nan, write_json
 from finscale.plugins import load_plugins
 from finscale.runs import Run, RunStore
 from finscale.study.control_grid import control_study
-from finscale.study.execution.ensembles import ensembles
+from finscale.study.execution.compute import compute
 from finscale.study.execution.failures import Failures
-from finscale.study.execution.local import Event, Executor, Job, LocalExecutor
+from finscale.study.execution.local import Event, Executor, LocalExecutor
 from finscale.study.families import LeftOut, fitting_cells, of_family
 from finscale.study.grid import Cell, alone_studies, expand
 from finscale.study.planned import Planned, plan_cells
@@ -356,20 +355,7 @@ class Study(Showing):
         observe: Callable[[Event], None] | None,
     ) -> dict[str, str]:
         """Compute runs; those that fail are recorded, and the others go on."""
-        stacks = _local_ensembles(wanted, engine)
-        jobs = [
-            Job(index, planned.cell.label, _with_threads(planned), planned.cost, stack)
-            for index, (planned, stack) in enumerate(zip(wanted, stacks, strict=True))
-        ]
-        failed: dict[str, str] = {}
-        for event in engine.run(jobs, self.runs.folder) if jobs else ():
-            if event.kind == "failed":
-                failed[event.job.label] = event.facts["error"]
-            if event.kind in ("done", "failed"):
-                self.failures.note(wanted[event.job.index], event)
-            if observe is not None:
-                observe(event)
-        return failed
+        return compute(wanted, engine, self.runs.folder, note=self.failures.note, observe=observe)
 
     def _write_records(self) -> None:
         """Write what sweeps chose, and which runs are the study's: none of them is cleared away."""
@@ -379,20 +365,3 @@ class Study(Showing):
         ids = {planned.run_id for planned in self._with_controls()}
         ids |= {trial["run_id"] for tuned in record for trial in tuned["trials"]}
         write_json(self.folder / "runs.json", sorted(ids))
-
-
-def _local_ensembles(wanted: Sequence[Planned], engine: Executor) -> list[str]:
-    """Return which runs train as one program: on this machine alone, whose devices are known."""
-    if not wanted or not isinstance(engine, LocalExecutor):
-        return [""] * len(wanted)
-    from finscale.training.devices import choose_device, free_memory
-
-    workers = engine.workers or os.cpu_count() or 1
-    return ensembles(wanted, workers=workers, choose=choose_device, free=free_memory)
-
-
-def _with_threads(planned: Planned) -> ExperimentConfig:
-    """Return a run's config with its threads: the executor shares the cores by them."""
-    config = planned.prepared.config
-    training = config.training.model_copy(update={"threads": planned.threads})
-    return config.model_copy(update={"training": training})
