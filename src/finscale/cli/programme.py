@@ -65,7 +65,7 @@ def plan(
     programme = _open(file, settings, quick, runs, studies, data_root)
     with _telling("planning", quiet=as_json) as tell:
         missing, refused = programme.missing(tell)
-    seconds = TimeLeft([one for _, one in missing], remembered=studies / SPEEDS).seconds()
+    seconds = TimeLeft(missing, remembered=studies / SPEEDS).seconds()
     facts = {
         "programme": programme.config.name,
         "hash": programme.config.hash(),

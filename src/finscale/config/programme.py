@@ -174,9 +174,12 @@ def load_programme(
         content = _over(content, {"name": f"{content.get('name')}_quick", **changes})
     settings = each_setting(settings)
     origins = {re.split("=", setting, maxsplit=1)[0].strip() for setting in settings}
-    config = validate(
-        ProgrammeConfig, override(content, settings), place=str(path), overridden=origins
-    )
+    changed = override(content, settings)
+    kept: dict[str, Any] = {
+        name: changed[name] for name in ("timescales", "assets") if name in changed
+    }
+    changed = _over({**changed, **{name: content.get(name) for name in kept}}, kept)
+    config = validate(ProgrammeConfig, changed, place=str(path), overridden=origins)
     config.cells()  # a cell that is no study is told before anything is spent
     return config
 

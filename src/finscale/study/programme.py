@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -139,18 +139,19 @@ class Programme:
             found.append(CellState(cell, len(members), there))
         return found
 
-    def missing(self, tell: Tell = _silent) -> tuple[list[tuple[str, Planned]], dict[str, str]]:
-        """Return the runs that no store has, each once with its name, and the refused cells.
+    def missing(self, tell: Tell = _silent) -> tuple[list[Planned], dict[str, str]]:
+        """Return the runs that no store has, each once, and the refused cells with the reason.
 
-        A run that several cells share, as a baseline of theirs, is told with the first.
+        A run that several cells share, as a baseline of theirs, is the first one's. Its label has
+        the cell's name before its own.
         """
-        wanted: dict[str, tuple[str, Planned]] = {}
+        wanted: dict[str, Planned] = {}
         refused_cells: dict[str, str] = {}
         for number, cell in enumerate(self.cells, 1):
             tell(cell.name, number, len(self.cells))
             try:
                 for one in self.study(cell).missing():
-                    wanted.setdefault(one.run_id, (f"{cell.name} {one.cell.label}", one))
+                    wanted.setdefault(one.run_id, _named(one, cell.name))
             except FinscaleError as error:
                 refused_cells[cell.name] = _sentence(error)
         return list(wanted.values()), refused_cells
@@ -195,21 +196,18 @@ class Programme:
         failed: dict[str, str] = {}
         # a sweep decides which runs follow it, so there may be several rounds
         while True:
-            waiting, refused_cells = self.missing(tell)
-            waiting = [(name, one) for name, one in waiting if name not in failed]
+            missing, refused_cells = self.missing(tell)
+            waiting = [one for one in missing if one.cell.label not in failed]
             if not waiting:
                 break
-            names, wanted = [name for name, _ in waiting], [one for _, one in waiting]
-            started(wanted)
+            started(waiting)
             failures = {cell.name: self.study(cell).failures for cell in self.cells}
-            owner = {id(one): failures[name.split(" ", 1)[0]] for name, one in waiting}
             failed |= compute(
-                wanted,
+                waiting,
                 engine,
                 self.runs.folder,
-                note=partial(_note, owner),
+                note=partial(_note, failures),
                 observe=observe,
-                labels=names,
             )
         for cell in self.cells:
             if cell.name not in refused_cells:
@@ -266,8 +264,15 @@ class Programme:
         return result
 
 
-def _note(owner: Mapping[int, Failures], planned: Planned, event: Event) -> None:
-    owner[id(planned)].note(planned, event)
+def _named(planned: Planned, cell: str) -> Planned:
+    """Return a run whose label has its cell's name; its own config and identity stay."""
+    label = {"name": f"{cell} {planned.cell.label}"}
+    config = planned.cell.config.model_copy(update=label)
+    return replace(planned, cell=replace(planned.cell, config=config))
+
+
+def _note(failures: Mapping[str, Failures], planned: Planned, event: Event) -> None:
+    failures[planned.cell.label.split(" ", 1)[0]].note(planned, event)
 
 
 def _sentence(error: FinscaleError) -> str:

@@ -19,7 +19,6 @@ def compute(
     *,
     note: Callable[[Planned, Event], object],
     observe: Callable[[Event], object] | None = None,
-    labels: Sequence[str] = (),
 ) -> dict[str, str]:
     """Compute runs; those that fail are noted, and the others go on.
 
@@ -35,19 +34,16 @@ def compute(
         Told each run that is done or failed, with its event.
     observe : callable, optional
         Told every event.
-    labels : sequence of str
-        What the runs are called; their cells' labels when empty.
 
     Returns
     -------
     dict of str to str
         Label → reason of each run that failed.
     """
-    names = labels or [planned.cell.label for planned in wanted]
     stacks = _local_ensembles(wanted, engine)
     jobs = [
-        Job(index, name, _with_threads(planned), planned.cost, stack)
-        for index, (planned, name, stack) in enumerate(zip(wanted, names, stacks, strict=True))
+        Job(index, planned.cell.label, _with_threads(planned), planned.cost, stack)
+        for index, (planned, stack) in enumerate(zip(wanted, stacks, strict=True))
     ]
     failed: dict[str, str] = {}
     for event in engine.run(jobs, runs) if jobs else ():
