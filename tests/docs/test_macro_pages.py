@@ -1,4 +1,4 @@
-"""The commands of the macro page are run, and its rules and the programme's file are what they say."""
+"""The commands of the macro page are run; its rules and the programme page's file hold."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def examine_causality(evidence: Evidence) -> CheckOutcome:
         f"{', '.join(CHANGES)}, on {', '.join(symbols[index] for index in spread)}: "
         f"{compared:,} values " + ("compared" if findings else "identical to the bit"),
         findings,
-        unknown,
+        (*unknown, *_revised(evidence)),
         mend="a feature at t may use bars up to t only; your own are proven when you pass "
         "audit(features={name: function})",
     )
