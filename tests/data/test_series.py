@@ -157,6 +157,14 @@ def test_fred_files(tmp_path, text):
     assert "1 periods" in series.provenance["no value"]
 
 
+def test_cboe_files(tmp_path):
+    rows = "06/04/2020,26.1,27,25,25.81\n06/05/2020,25,25.5,23.9,24.52\n06/17/2020,33,34,32,33.4\n"
+    path = _file(tmp_path, f"DATE,OPEN,HIGH,LOW,CLOSE\n{rows}", "VIX9D_History.csv")
+    series = read_series_file(path, SeriesWishes(frequency="daily"))
+    assert (series.name, series.frame["value"].to_list()) == ("VIX9D", [25.81, 24.52, 33.4])
+    assert series.frame["period"][0] == dt.date(2020, 6, 4)
+
+
 def test_revised_values_without_vintages_are_marked(tmp_path):
     text = "observation_date,CPIAUCSL\n2020-01-01,258.7\n2020-02-01,259.0\n2020-03-01,258.1\n"
     series = read_series_file(_file(tmp_path, text))

@@ -179,8 +179,11 @@ def _name(path: Path, header: str, wishes: SeriesWishes) -> str:
         return series_name(wishes.name)
     if _TERM.fullmatch(header):
         return "TRENDS"
-    plain = header.lower().replace(" ", "_") in (*_VALUE, "")
-    return series_name(re.split(r"[.\s(]", path.name)[0] if plain else header)
+    if header.lower().replace(" ", "_") not in (*_VALUE, ""):
+        return series_name(header)
+    stem = re.split(r"[.\s(]", path.name)[0]
+    first = series_name(re.split(r"[_-]", stem)[0])  # VIX9D_History.csv, as CBOE calls it
+    return first if release_rule(first) else series_name(stem)
 
 
 def _periods(cells: Sequence[str], table: CellTable) -> Days:
