@@ -58,7 +58,7 @@ def test_sizes_are_written_as_people_do(axis: str, written: object, sizes: tuple
         ({"outcome": "f1"}, "loss"),
         ({"outcome": "r2"}, "outcome r2 does not fit a task that forecasts a yes or no"),
         ({"outcome": "auc", "experiment": RETURNS}, "does not fit .* a number: take loss or r2"),
-        ({"outcome": "sharpe", "experiment": WEEKLY}, "252 bars a year"),
+        ({"axes": {"quality": ["a", "e"]}}, "'e' is not a quality"),
         ({"sesoi": 0}, "greater than 0"),
         ({"costs": {"commission": -1}}, "greater than or equal to 0"),
         ({"experiment": {"model": {"kind": "baseline", "name": "base_rate"}}}, "scales a network"),
@@ -67,6 +67,11 @@ def test_sizes_are_written_as_people_do(axis: str, written: object, sizes: tuple
 def test_mistakes_are_one_sentence(changes: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         study(**changes)
+
+
+def test_slower_bars_have_a_yearly_outcome_too() -> None:
+    assert study(outcome="sharpe", experiment=WEEKLY).outcome == "sharpe"
+    assert study(axes={"quality": ["a", "b", "c"]}).axes == {"quality": ("a", "b", "c")}
 
 
 def test_folds_are_all_by_default() -> None:

@@ -236,7 +236,7 @@ def test_inputs_that_leave_the_range_of_training_are_named(desk, run) -> None:
     assert {"rel_low", "rel_volume"} <= set(beyond["outside"])
     assert beyond["share"] > 0
     (stored,) = new_bars_of(run, run.data)
-    rows = stored.rows("a20", "daily")
+    rows = stored.rows(run.config.data, run.data)
     found = beyond_training(run, rows, rows.height - 23)
     trained_N = (rows["date"] <= dt.date(2016, 12, 1)).to_numpy()[23:]
     assert trained_N.sum() > 300

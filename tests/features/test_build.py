@@ -117,7 +117,6 @@ def test_an_index_without_volume_has_a_whole_dataset(store):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"timescale": "daily+multi"}, DataError, "no features of several timescales"),
         ({"timescale": "hourly"}, FinscaleError, "'hourly' is not a timescale"),
         ({"tier": "a3"}, FinscaleError, "'a3' is not a tier"),
     ],

@@ -79,7 +79,7 @@ def test_on_closes_alone_every_feature_is_finite_from_its_lookback_on(world, mak
 
 def test_no_column_of_a_tier_of_closes_sees_the_future(make_bars):
     bars = make_bars(500, seed=5).select("date", "close", "volume")
-    features = {f.name: f for f in relative_features("c200", ("close", "volume"))}
+    features = {f.name: f for f in relative_features("c200", bars=("close", "volume"))}
     reports = prove_all(features, bars, cuts=[16, 430, 470])
     assert [report.describe() for report in reports if not report.causal] == []
     assert len(reports) == 203
@@ -89,7 +89,7 @@ def test_windows_show_the_same_of_closes_and_of_whole_bars(make_bars):
     whole = make_bars(400).with_columns(symbol=pl.lit("A"))
     closes = whole.select("date", "symbol", "close")
     rows, of_closes = (dataset_rows(bars, tier="c20") for bars in (whole, closes))
-    assert tuple(of_closes.columns) == dataset_columns("c20", ("close",))
+    assert tuple(of_closes.columns) == dataset_columns("c20", bars=("close",))
     assert level_names(rows.columns) == level_names(of_closes.columns) == ("close", *TIERS["c20"])
     names = relative_names(of_closes.columns)
     assert names == relative_names(rows.columns)

@@ -7,11 +7,11 @@ import talib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finscale.data.timescales import last_finished, resample
+from finscale.data.timescales import SLOWER, last_finished, resample
 from finscale.errors import DataError
 from finscale.features import compute_features
-from finscale.features.engine import finished_blocks, seen_from_rows
-from finscale.features.feature import INPUTS
+from finscale.features.engine import bar_arrays, compute_columns
+from finscale.features.feature import INPUTS, Feature
 
 
 def test_columns_follow_the_bars_in_the_tiers_order(make_bars):
@@ -37,22 +37,23 @@ def test_a_row_sees_the_last_finished_five_day_bar(make_bars):
         assert seen[row] == on_blocks[(row + 1) // 5 - 1]
 
 
-@given(num_rows=st.integers(0, 40), sessions=st.integers(2, 7))
-def test_blocks_are_those_of_the_timescales(num_rows, sessions):
+@given(
+    num_rows=st.integers(0, 70),
+    scale=st.sampled_from(SLOWER),
+    closed=st.sets(st.integers(0, 100), max_size=20),
+)
+def test_slower_bars_of_features_are_those_of_the_timescales(num_rows, scale, closed):
     rng = np.random.default_rng(num_rows)
-    days = np.datetime64("2024-01-01") + np.arange(num_rows)
-    values = {name: rng.random(num_rows) for name in INPUTS}
-    scale = {2: "2d", 3: "3d", 5: "5d"}.get(sessions)
-    if scale is None:
-        return
+    days = np.busday_offset("2024-01-03", np.arange(num_rows + len(closed)), roll="forward")
+    days = np.delete(days, [k for k in closed if k < days.size])
+    values = {name: rng.random(days.size) for name in INPUTS}
     frame = pl.DataFrame({"date": pl.Series(days, dtype=pl.Date)} | values)
-    slower = resample(frame, scale)
-    for name in INPUTS:
-        blocks = finished_blocks(values[name], name, sessions)
-        np.testing.assert_allclose(blocks, slower[name].to_numpy(), rtol=1e-15)
-    numbers = np.arange(num_rows // sessions, dtype=float)
-    seen = np.nan_to_num(seen_from_rows(numbers, sessions, num_rows), nan=-1)
-    assert seen.tolist() == last_finished(frame, scale).tolist()
+    slower, seen_R = resample(frame, scale), last_finished(frame, scale)
+    features = [Feature(n, (n,), lambda x: x, 0, "", "bounded", timescale=scale) for n in INPUTS]
+    for name, found_R in compute_columns(bar_arrays(frame), features):
+        for row, bar in enumerate(seen_R):
+            expected = slower[name][int(bar)] if bar >= 0 else np.nan
+            np.testing.assert_allclose(found_R[row], expected, rtol=1e-15)
 
 
 @pytest.mark.parametrize(

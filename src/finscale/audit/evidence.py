@@ -163,7 +163,8 @@ def _columns(dataset: FinancialDataset) -> list[str]:
 
 def _bar_version(dataset: FinancialDataset, symbol: str, store: DataStore) -> str | None:
     """Return the version of the bars that a symbol's registered dataset was made from."""
-    known = {entry.key: entry.version for entry in store.raw.entries() if entry.symbol == symbol}
+    entries = [e for e in store.raw.entries() if e.symbol == symbol and e.kind == "bars"]
+    known = {entry.key: entry.version for entry in entries}
     parents = (key for e in dataset.entries if e.symbol == symbol for key in e.parents)
     return next((known[key] for key in parents if key in known), None)
 

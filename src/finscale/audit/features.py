@@ -8,6 +8,9 @@ import polars as pl
 from finscale.audit.certificate import CheckOutcome
 from finscale.audit.evidence import Evidence, unread
 from finscale.audit.section import section_differences, section_reports
+from finscale.data.calendar import NONE
+from finscale.data.known import join_series
+from finscale.data.qualities import series_behind
 from finscale.data.section_features import ACROSS
 from finscale.data.timescales import resample
 from finscale.features.causality import CHANGES, as_function, prove_all
@@ -43,9 +46,21 @@ def examine_causality(evidence: Evidence) -> CheckOutcome:
         f"{', '.join(CHANGES)}, on {', '.join(symbols[index] for index in spread)}{beside}: "
         f"{compared:,} values " + ("compared" if findings else "identical to the bit"),
         findings,
-        unknown,
+        (*unknown, *_revised(evidence)),
         mend="a feature at t may use bars up to t only; your own are proven when you pass "
         "audit(features={name: function})",
+    )
+
+
+def _revised(evidence: Evidence) -> tuple[str, ...]:
+    """Say which series hold values that were revised after the rows that see them."""
+    entries, store = evidence.dataset.entries, evidence.store
+    if store is None or not entries:
+        return ()
+    return tuple(
+        f"{series.name}: values {series.mark}, and no vintage says what was known on the day"
+        for series in series_behind(store, entries[0])
+        if not series.is_as_published
     )
 
 
@@ -90,9 +105,17 @@ def examine_columns(evidence: Evidence) -> CheckOutcome:
 
 
 def bars_of(evidence: Evidence, symbol: str) -> pl.DataFrame:
-    """Return the bars that a symbol's features are computed on, at the dataset's timescale."""
+    """Return the bars that a symbol's features are computed on, at the dataset's timescale.
+
+    What the dataset knows of series stands beside them, each value from its release on.
+    """
     if symbol in evidence.bars:
-        return resample(evidence.bars[symbol], evidence.timescale)
+        rows = resample(evidence.bars[symbol], evidence.timescale)
+        entry = next((e for e in evidence.dataset.entries if e.symbol == symbol), None)
+        if entry is None or not entry.series or evidence.store is None:
+            return rows
+        zone = evidence.calendars.get(symbol, NONE)
+        return join_series(rows, series_behind(evidence.store, entry), zone)
     names = [name for name in evidence.dataset.frame.columns if name not in evidence.features]
     return evidence.part(symbol).select(names)
 

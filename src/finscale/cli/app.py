@@ -29,7 +29,9 @@ from finscale.cli.law_score import score
 from finscale.cli.model import model_app
 from finscale.cli.plan import plan
 from finscale.cli.predict import predict
+from finscale.cli.programme import programme_app
 from finscale.cli.runs import runs_app
+from finscale.cli.series import series_app
 from finscale.cli.study_track import study_app
 from finscale.cli.train import train
 from finscale.cli.tune import tune_app
@@ -103,12 +105,14 @@ app.command(rich_help_panel="Use")(export)
 app.command(rich_help_panel="Judge")(evaluate)
 app.command(rich_help_panel="Judge")(audit)
 app.add_typer(study_app, name="study", rich_help_panel="Scale")
+app.add_typer(programme_app, name="programme", rich_help_panel="Scale")
 app.add_typer(tune_app, name="tune", rich_help_panel="Scale")
 app.add_typer(law_app, name="law", rich_help_panel="Scale")
 app.command(rich_help_panel="Scale")(plan)
 app.add_typer(controls_app, name="controls", rich_help_panel="Scale")
 app.add_typer(data_app, name="data", rich_help_panel="Data")
 app.add_typer(universe_app, name="universe", rich_help_panel="Data")
+app.add_typer(series_app, name="series", rich_help_panel="Data")
 app.add_typer(features_app, name="features", rich_help_panel="Data")
 app.command(rich_help_panel="Data")(verify)
 

@@ -116,22 +116,28 @@ features_app.command("select")(select)
 def build(
     symbols: Annotated[list[str], typer.Argument(help="Symbols whose bars are registered.")],
     tier: Tier = "a20",
-    timescale: Annotated[str, typer.Option(help="daily, 2d, 3d, 5d, weekly, 2wk, monthly.")] = (
-        "daily"
-    ),
+    timescale: Annotated[
+        str, typer.Option(help="daily, 2d, 3d, 5d, weekly, 2wk, monthly or daily+multi.")
+    ] = "daily",
+    series: Annotated[
+        list[str] | None,
+        typer.Option("--series", help="A registered series beside the bars; may be repeated."),
+    ] = None,
     data_root: DataRoot = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Compute a tier and register features and dataset; bundled symbols need no download."""
     from finscale.data import DataStore
+    from finscale.data.series import series_name
     from finscale.features import build_datasets
 
     store = DataStore(data_root or "data")
     for symbol in symbols:
         if (bars := _bundled(store, symbol)) is not None:
             store.add_bars(bars)
-    entries = build_datasets(store, symbols, tier=tier, timescale=timescale)
+    names = [series_name(name) for name in series or ()]
+    entries = build_datasets(store, symbols, tier=tier, timescale=timescale, series=names)
     if as_json:
         print_json([entry.model_dump(mode="json") for entry in entries])
         return
@@ -169,7 +175,7 @@ def prove(
     refuse_unfit(tier, columns, whose=symbol.upper())
     # what has no unit is seen as it is: its relative column is the same computation
     plain = {f"{RELATIVE}{feature.name}" for feature in own if feature.seen == "bounded"}
-    seen = relative_features(tier, columns)
+    seen = relative_features(tier, bars=columns)
     features = [*own, *(f for f in seen if tier == "a20" or f.name not in plain)]
     cuts = None
     if len(features) > _FEW:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from finscale.config.data import QUALITIES
 from finscale.config.names import AXIS_NAMES, TIER_NAMES
 from finscale.config.quantities import parse_count
 
 #: Axes whose sizes are written as counts: 250k, 2M, 1e15.
 COUNTED = ("parameters", "compute")
+#: Axes whose sizes are names.
+NAMED = ("tier", "quality")
 
 
 def parse_sizes(axis: str, sizes: Any) -> Any:
@@ -34,7 +37,7 @@ def parse_sizes(axis: str, sizes: Any) -> Any:
         sizes = [sizes]
     if not isinstance(sizes, list | tuple):
         return sizes
-    if axis == "tier":
+    if axis in NAMED:
         return tuple(sizes)
     return tuple(_whole_number(axis, size) for size in sizes)
 
@@ -52,6 +55,8 @@ def check_sizes(axis: str, sizes: tuple[int | str, ...]) -> None:
     """Refuse an axis without sizes, with one twice, or with a tier that nobody declares."""
     if not sizes or len(set(sizes)) != len(sizes):
         raise ValueError(f"axis {axis} needs at least one size, each once")
+    if axis == "quality" and (wrong := [size for size in sizes if size not in QUALITIES]):
+        raise ValueError(f"{wrong[0]!r} is not a quality (known: {', '.join(QUALITIES)})")
     for size in sizes if axis == "tier" else ():
         try:
             TIER_NAMES.check(str(size))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -23,6 +23,8 @@ from finscale.errors import ConfigError
 
 InputsName = Literal["level", "relative", "both"]
 CrossSectionName = Literal["none", "ranks", "market", "both"]
+Quality = Literal["a", "b", "c", "d"]
+QUALITIES: tuple[Quality, ...] = get_args(Quality)
 Timescale = Literal["daily", "2d", "3d", "5d", "weekly", "2wk", "monthly", "daily+multi"]
 
 
@@ -56,7 +58,14 @@ class DataConfig(Section):
     of the tier; a study along tiers sets the longest of all of them, so that all decide on the same
     days."""
     timescale: Timescale = "daily"
-    """The bar length that rows have."""
+    """The bar length that rows have. ``daily+multi``: daily rows that see the last finished bars of
+    the others beside their own."""
+    quality: Quality = "a"
+    """What stands beside the bars, each with what the one before has. a: bars and indicators. b:
+    sentiment (UMCSENT, USEPUINDXD). c: the volatility index (VIXCLS). d: search trends (TRENDS).
+    The series are brought in by ``finscale series import``."""
+    series: tuple[str, ...] = ()
+    """Further series whose features stand beside the bars: ``[CPIAUCSL, T10Y2Y]``."""
     inputs: InputsName = "relative"
     """What windows hold. level: bars and features as they are, each window normalised by its own
     mean and deviation. relative: the same relative to the close or to their own past (``rel_*``),
@@ -163,6 +172,14 @@ class DataConfig(Section):
     @classmethod
     def _one_symbol(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
+
+    @field_validator("series", mode="before")
+    @classmethod
+    def _series(cls, value: Any) -> Any:
+        names = (value,) if isinstance(value, str) else value
+        if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
+            return tuple(dict.fromkeys(name.strip().upper() for name in names))
+        return names
 
     @field_validator("symbols")
     @classmethod

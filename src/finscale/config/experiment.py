@@ -20,6 +20,9 @@ from finscale.errors import ConfigError
 _UNSEEN = ("symbols", "unseen_fraction", "symbol_seed")
 _SHARES = ("method", "validation_fraction", "test_fraction", "embargo", "fold")
 
+#: Settings of data that are bars alone.
+_WITHOUT_SERIES: dict[str, Any] = {"quality": "a", "series": []}
+
 
 class ExperimentConfig(Section):
     """Everything that decides the outcome of one run.
@@ -80,8 +83,9 @@ class ExperimentConfig(Section):
                 del content["split"][name]
         if self.data.universe is None:
             del content["data"]["universe_digest"]
-        # runs from before there were other nestings, tier files and warm-ups are the same runs
-        for name, usual in (("columns", []), ("nesting", 0), ("warm_up", None)):
+        # runs from before there were other nestings, tier files, warm-ups and series are the same
+        usual_of = {"columns": [], "nesting": 0, "warm_up": None, **_WITHOUT_SERIES}
+        for name, usual in usual_of.items():
             if content["data"][name] == usual:
                 del content["data"][name]
         if self.task.control == "none":

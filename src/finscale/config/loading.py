@@ -157,6 +157,12 @@ def _tiers_beside(value: Any, path: Path) -> Any:
     return found
 
 
+def included(settings: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return settings with the files that they name read in; ``path`` is where they stand."""
+    chain = (Path(os.path.realpath(path)),)
+    return {key: _include(value, path, chain) for key, value in settings.items()}
+
+
 def _include(value: Any, path: Path, chain: tuple[Path, ...]) -> Any:
     if isinstance(value, str) and value.endswith((".yaml", ".yml")):
         return read_yaml((path.parent / value).resolve(), chain)

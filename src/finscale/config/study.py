@@ -261,8 +261,6 @@ class StudyConfig(Section):
             raise ValueError("a study scales a network: experiment.model is a baseline")
         check_families(self.architectures)
         check_outcome(self.outcome, target_name(self.experiment))
-        if self.outcome == "sharpe" and not self.experiment.data.timescale.startswith("daily"):
-            raise ValueError("outcome sharpe counts 252 bars a year: take data.timescale daily")
         if self.outcome == "ic" and len(self.experiment.data.symbols) < LEAST_SYMBOLS:
             raise ValueError(
                 f"outcome ic ranks a day's symbols, {LEAST_SYMBOLS} or more, and "
@@ -295,7 +293,7 @@ class StudyConfig(Section):
             raise ValueError(f"the split has folds 0 … {self.num_folds - 1}")
 
     def _check_shares(self) -> None:
-        moving = {"assets", "tier"} & set(self.axes)
+        moving = {"assets", "tier", "quality"} & set(self.axes)
         if self.experiment.split.method == "shares" and moving:
             raise ValueError(
                 f"along axis {min(moving)} the history changes, and with it what its shares hold "

@@ -20,7 +20,7 @@ from finscale.errors import DataError, did_you_mean
 from finscale.files import Digests, atomic_path, file_digests, read_json, write_bytes
 from finscale.locks import hold
 
-Kind = Literal["bars", "features", "dataset"]
+Kind = Literal["bars", "series", "features", "dataset"]
 
 _LOCK_SECONDS = 120.0
 _WRITERS = 8
@@ -36,8 +36,8 @@ class FileFacts(Section):
     """What is known of a data file before it is written."""
 
     id: str
-    """``SPY.OHLCV.daily``, ``SPY.features.a20``, ``SPY.dataset.a20``; other timescales are added
-    at the end: ``SPY.dataset.a20.weekly``."""
+    """``SPY.OHLCV.daily``, ``CPIAUCSL.series``, ``SPY.features.a20``, ``SPY.dataset.a20``; other
+    timescales and series are added at the end: ``SPY.dataset.a20.weekly+CPIAUCSL``."""
     kind: Kind
     symbol: str
     tier: str = ""
@@ -50,8 +50,11 @@ class FileFacts(Section):
     first_date: dt.date
     last_date: dt.date
     adjustment: str
-    """What has been done to the file's prices: ``raw``, ``split`` or ``split+dividend``."""
+    """What has been done to the file's prices: ``raw``, ``split`` or ``split+dividend``. Of a
+    series whether its values are ``as published`` or ``as revised later``."""
     source: str
+    series: tuple[str, ...] = ()
+    """Series whose features stand beside those of the tier."""
     parents: dict[str, str] = Field(default_factory=dict)
     """What the file was made from: ``id@version`` → SHA-256."""
 

@@ -10,6 +10,7 @@ from finscale.config import ExperimentConfig
 from finscale.data.bars import present
 from finscale.data.frames import KEYS, channels, prepared
 from finscale.data.manifest import ManifestEntry
+from finscale.data.qualities import series_of
 from finscale.data.store import DataStore, dataset_id
 from finscale.errors import DataError
 
@@ -24,7 +25,7 @@ def registered_entries(config: ExperimentConfig, store: DataStore) -> list[Manif
     """
     data, entries = config.data, []
     for symbol in data.symbols:
-        name = dataset_id(symbol, data.feature_set, data.timescale)
+        name = dataset_id(symbol, data.feature_set, data.timescale, series=series_of(data))
         if not store.processed.has(name):
             raise DataError(
                 f"{name} is not in {store.processed.folder}.",

@@ -35,6 +35,8 @@ class FrameFacts(TypedDict):
     """What the frame was made from, at least one."""
     declared: NotRequired[str]
     """Digest of the tier's declarations."""
+    series: NotRequired[tuple[str, ...]]
+    """Series whose features are in it."""
     adjustment: NotRequired[str]
     """What has been done to the frame's prices (``Bars.adjusted_to`` where they come from
     ``Bars.adjusted``); that of the first parent when absent."""
@@ -169,23 +171,42 @@ def bars_id(symbol: str) -> str:
     return f"{normal_symbol(symbol)}.OHLCV.daily"
 
 
-def dataset_id(symbol: str, tier: str, timescale: str, kind: Kind = "dataset") -> str:
-    """Return the manifest id of a symbol's dataset (or features) at a tier and timescale."""
+def dataset_id(
+    symbol: str,
+    tier: str,
+    timescale: str,
+    kind: Kind = "dataset",
+    *,
+    series: Sequence[str] = (),
+) -> str:
+    """Return the manifest id of a symbol's dataset (or features) at a tier and timescale.
+
+    Examples
+    --------
+    >>> dataset_id("spy", "a20", "weekly", series=["VIXCLS"])
+    'SPY.dataset.a20.weekly+VIXCLS'
+    """
     suffix = "" if timescale == "daily" else f".{timescale}"
-    return f"{normal_symbol(symbol)}.{kind}.{tier}{suffix}"
+    beside = "".join(f"+{name}" for name in series)
+    return f"{normal_symbol(symbol)}.{kind}.{tier}{suffix}{beside}"
 
 
 def _addition(encoded: EncodedFrame, about: FrameFacts) -> Addition:
     first = about["parents"][0]
     scale = "" if about["timescale"] == "daily" else f"_{about['timescale']}"
-    name = f"{file_name(about['symbol'])}_{about['kind']}_{about['tier']}{scale}.parquet"
+    beside = "".join(f"+{name}" for name in about.get("series", ()))
+    name = f"{file_name(about['symbol'])}_{about['kind']}_{about['tier']}{scale}{beside}.parquet"
     facts = {
         "adjustment": first.adjustment,
         **about,
         "rows": encoded.rows,
         "first_date": encoded.first_date,
         "last_date": encoded.last_date,
-        "source": first.source,
+        # a report says of each series whether its values are those of their day
+        "source": " + ".join(
+            [first.source]
+            + [f"{one.symbol} {one.adjustment}" for one in about["parents"] if one.kind == "series"]
+        ),
         "parents": {parent.key: parent.sha256 for parent in about["parents"]},
     }
     return Addition(

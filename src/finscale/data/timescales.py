@@ -9,6 +9,7 @@ is read.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from finscale.registry import Registry
 
 Days = NDArray[np.datetime64]
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -32,21 +34,26 @@ class Timescale:
     """Sessions in one bar, counted from the first row; without a period."""
     period: str | None = None
     """Calendar period in polars' notation: ``1w`` (from Monday), ``2w``, ``1mo``."""
+    bars_a_year: float = 252.0
+    """Bars in a year of an exchange: 252 sessions, 52 weeks, 12 months."""
 
 
 TIMESCALES: Registry[Timescale] = Registry("timescale")
 for _scale in (
     Timescale("daily"),
-    Timescale("2d", sessions=2),
-    Timescale("3d", sessions=3),
-    Timescale("5d", sessions=5),
-    Timescale("weekly", period="1w"),
-    Timescale("2wk", period="2w"),
-    Timescale("monthly", period="1mo"),
-    # daily rows whose features come from several timescales: the rows themselves are daily
+    Timescale("2d", sessions=2, bars_a_year=126.0),
+    Timescale("3d", sessions=3, bars_a_year=84.0),
+    Timescale("5d", sessions=5, bars_a_year=50.4),
+    Timescale("weekly", period="1w", bars_a_year=52.0),
+    Timescale("2wk", period="2w", bars_a_year=26.0),
+    Timescale("monthly", period="1mo", bars_a_year=12.0),
+    # daily rows that see the last finished bars of the others too: the rows themselves are daily
     Timescale("daily+multi"),
 ):
     TIMESCALES.add(_scale.name, _scale)
+
+#: The timescales whose last finished bars a row of ``daily+multi`` sees.
+SLOWER = ("2d", "3d", "5d", "weekly", "2wk", "monthly")
 
 #: How each column of a slower bar follows from the sessions in it.
 _AGGREGATES = {
@@ -58,6 +65,60 @@ _AGGREGATES = {
     "adj_close": pl.col("adj_close").last(),
     "volume": pl.col("volume").sum(),
 }
+
+#: Array [bars' rows] and first row of each bar → that column of the bars.
+_MERGE: dict[str, Callable[[Floats, Ints], Floats]] = {
+    "open": lambda values, first: values[first],
+    "high": lambda values, first: np.maximum.reduceat(values, first),
+    "low": lambda values, first: np.minimum.reduceat(values, first),
+    "volume": lambda values, first: np.add.reduceat(values, first),
+}
+
+
+@dataclass(frozen=True)
+class SlowerBars:
+    """Which rows make up each finished slower bar, and from which row on it is seen."""
+
+    bar_R: Ints
+    """[R], the bar that a row belongs to; -1 where that is not finished or not whole."""
+    known_G: Ints
+    """[G], the first row at whose close a bar is known to be finished, rising."""
+
+    @classmethod
+    def of_dates(cls, date_R: Days, scale: Timescale) -> SlowerBars:
+        """Return the bars of sessions on strictly rising dates."""
+        if scale.period is None:
+            return cls.of_sessions(date_R.size, scale.sessions)
+        return cls(*_calendar_bars(date_R, scale.period)) if date_R.size else cls.of_sessions(0, 1)
+
+    @classmethod
+    def of_sessions(cls, num_rows: int, sessions: int) -> SlowerBars:
+        """Return the bars of so many consecutive rows, counted from the first."""
+        bar_R = np.arange(num_rows, dtype=np.int64) // sessions
+        num_bars = num_rows // sessions
+        known_G = np.arange(1, num_bars + 1, dtype=np.int64) * sessions - 1
+        return cls(np.where(bar_R < num_bars, bar_R, -1), known_G)
+
+    def merged(self, values_R: Floats, column: str) -> Floats:
+        """Return a column [G] of the bars: of a kept series, the last value that is known."""
+        kept_R = np.flatnonzero(self.bar_R >= 0)
+        if not kept_R.size:
+            return np.empty(0)
+        edges = np.flatnonzero(np.diff(self.bar_R[kept_R])) + 1
+        if column in _MERGE:
+            return np.asarray(_MERGE[column](values_R[kept_R], np.r_[0, edges]), np.float64)
+        return np.asarray(values_R[kept_R][np.r_[edges, kept_R.size] - 1], np.float64)
+
+    @property
+    def last_R(self) -> Ints:
+        """[R], the last bar that is finished at a row's close; -1 before the first."""
+        rows = np.arange(self.bar_R.size)
+        return np.searchsorted(self.known_G, rows, side="right").astype(np.int64) - 1
+
+    def seen(self, values_G: Floats) -> Floats:
+        """Return at each row [R] the value of the last finished bar; NaN before the first."""
+        seen_R: Floats = np.r_[np.nan, values_G][self.last_R + 1]
+        return seen_R
 
 
 def resample(frame: pl.DataFrame, timescale: str) -> pl.DataFrame:
@@ -97,9 +158,9 @@ def resample(frame: pl.DataFrame, timescale: str) -> pl.DataFrame:
             f"column {unknown[0]} has no meaning on slower bars.",
             hint="resample bars first, then compute features on the slower bars",
         )
-    bar_R, _ = _finished_bars(frame, TIMESCALES[timescale])
+    slower = slower_bars(frame, timescale)
     return (
-        frame.with_columns(pl.Series("_bar", bar_R))
+        frame.with_columns(pl.Series("_bar", slower.bar_R))
         .filter(pl.col("_bar") >= 0)
         .group_by("_bar", maintain_order=True)
         .agg(pl.col("date").last(), *(rules[name] for name in columns))
@@ -121,24 +182,23 @@ def last_finished(frame: pl.DataFrame, timescale: str) -> NDArray[np.int64]:
     >>> last_finished(pl.DataFrame({"date": days}), "2d").tolist()
     [-1, 0, 0, 1, 1]
     """
-    _, known_G = _finished_bars(frame, TIMESCALES[timescale])
-    return np.searchsorted(known_G, np.arange(frame.height), side="right").astype(np.int64) - 1
+    return slower_bars(frame, timescale).last_R
 
 
-def _finished_bars(frame: pl.DataFrame, scale: Timescale) -> tuple[Ints, Ints]:
-    """Return bar_R, each row's finished bar or -1, and known_G, the first row that sees a bar."""
+def slower_bars(frame: pl.DataFrame, timescale: str) -> SlowerBars:
+    """Return the slower bars of a frame of bars in order of ``date``.
+
+    Raises
+    ------
+    DataError
+        If the dates do not strictly increase.
+    """
+    scale = TIMESCALES[timescale]
     date_R = frame["date"].to_numpy().astype("datetime64[D]")
     late = np.flatnonzero(np.diff(date_R) <= np.timedelta64(0, "D"))
     if late.size:
         raise DataError(f"bars are not in order: {date_R[late[0] + 1]} follows {date_R[late[0]]}.")
-    if date_R.size == 0:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    if scale.period is not None:
-        return _calendar_bars(date_R, scale.period)
-    bar_R = np.arange(date_R.size, dtype=np.int64) // scale.sessions
-    num_bars = date_R.size // scale.sessions
-    known_G = np.arange(1, num_bars + 1, dtype=np.int64) * scale.sessions - 1
-    return np.where(bar_R < num_bars, bar_R, -1), known_G
+    return SlowerBars.of_dates(date_R, scale)
 
 
 def _calendar_bars(date_R: Days, period: str) -> tuple[Ints, Ints]:

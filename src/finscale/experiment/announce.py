@@ -44,8 +44,10 @@ def _data(prepared: Prepared) -> str:
         digests, more = f"{versions} of {len(entries):,} symbols ✓ manifest", ""
     else:
         more = f" and {len(entries) - 3} more" if len(entries) > 3 else ""
+    names = sorted({name for entry in entries for name in entry.series})
+    beside = f"with {', '.join(names)} · " if names else ""
     return (
-        f"{symbols_in_words(data)} · {data.feature_set} · {data.timescale} · "
+        f"{symbols_in_words(data)} · {data.feature_set} · {data.timescale} · {beside}"
         f"{len(dataset.ends_W):,} windows of {dataset.context_length} bars × "
         f"{dataset.num_features} channels · dataset {digests}{more}"
     )

@@ -28,12 +28,15 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from finscale.config import ExperimentConfig
+    from finscale.data import DataStore
     from finscale.experiment.new_bars import NewBars
     from finscale.experiment.trained_run import TrainedRun
 
 KEYS = ("date", "symbol")
 #: How calibrated log odds are kept finite.
 _SURELY = 1e-12
+#: What runs whose forecasts are averaged have to see alike.
+_SEEN = ("feature_set", "timescale", "quality", "series", "cross_section")
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +137,7 @@ def forecast(
     members = [_member(run, calibration if is_event else "none", notes) for run in runs]
     known = _known(members)
     parts, found = [], dict[str, BeyondTraining | None]()
-    for one, rows in zip(bars, _rows(bars, config), strict=True):
+    for one, rows in zip(bars, _rows(bars, config, latest.data), strict=True):
         num_rows = _num_predicted(runs, one, rows, last, notes)
         beyond = found[one.symbol] = beyond_training(latest, rows, num_rows)
         counts = [None] * num_rows if beyond is None else beyond.counts.tolist()
@@ -157,7 +160,9 @@ def forecast(
     return Forecasts(table, tuple(dict.fromkeys(notes)), question_words(config), label, facts)
 
 
-def _rows(bars: Sequence[NewBars], config: ExperimentConfig) -> list[pl.DataFrame]:
+def _rows(
+    bars: Sequence[NewBars], config: ExperimentConfig, store: DataStore
+) -> list[pl.DataFrame]:
     """Return each symbol's rows, compared with one another where the model reads that.
 
     Raises
@@ -166,7 +171,7 @@ def _rows(bars: Sequence[NewBars], config: ExperimentConfig) -> list[pl.DataFram
         If they are to be compared, and are not those that the model was trained beside.
     """
     data = config.data
-    rows = [one.rows(data.feature_set, data.timescale) for one in bars]
+    rows = [one.rows(data, store) for one in bars]
     if data.cross_section == "none":
         return rows
     from finscale.data.frames import relative_names
@@ -191,7 +196,7 @@ def _rows(bars: Sequence[NewBars], config: ExperimentConfig) -> list[pl.DataFram
 def _same_question(runs: Sequence[TrainedRun]) -> None:
     """Refuse runs whose predictions have no common mean."""
     for run in runs[1:]:
-        for what in ("task", "data.feature_set", "data.timescale", "data.cross_section"):
+        for what in ("task", *(f"data.{name}" for name in _SEEN)):
             one, other = (_setting(each, what) for each in (runs[0], run))
             if one != other or quantile_levels(run.config) != quantile_levels(runs[0].config):
                 raise DataError(

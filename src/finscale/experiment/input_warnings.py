@@ -208,7 +208,7 @@ def _short(run: TrainedRun, bars: NewBars) -> list[str]:
     carried = [
         name
         for name, feature in declared_features(run.inputs.columns).items()
-        if feature.recursive or feature.sessions > 1
+        if feature.recursive or feature.sessions > 1 or feature.timescale
     ]
     said = []
     if carried and bars.frame.height < _FADED:

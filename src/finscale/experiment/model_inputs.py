@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from finscale.data.frames import channels, relative_names
 from finscale.data.manifest import ManifestEntry
 from finscale.data.membership import universe_of, with_members
+from finscale.data.qualities import series_of
 from finscale.data.registered import rows_left_out
 from finscale.errors import DataError, FinscaleError
 from finscale.features import dataset_columns
@@ -147,7 +148,7 @@ def baseline_name(run: Run) -> str:
 def _declared(run: Run, scale_F: Floats) -> ModelInputs:
     """Return the columns that the run's tier is declared to have today, if they can be its own."""
     config = run.config.data
-    columns = dataset_columns(config.feature_set)
+    columns = dataset_columns(config.feature_set, config.timescale, series_of(config))
     frame = pl.DataFrame(schema=dict.fromkeys(columns, pl.Float64))
     names = channels([frame], None, config.inputs)
     if len(names) != len(scale_F):

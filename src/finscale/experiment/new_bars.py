@@ -12,11 +12,14 @@ import polars as pl
 from finscale.data import calendar
 from finscale.data.bars import PRICES, Bars, normal_symbol, present
 from finscale.data.parquet import encode_frame
+from finscale.data.qualities import series_of, wanted_series
+from finscale.data.series import read_series
 from finscale.data.store import bars_id, dataset_id
 from finscale.errors import DataError, did_you_mean
 from finscale.features import dataset_rows
 
 if TYPE_CHECKING:
+    from finscale.config.data import DataConfig
     from finscale.data import DataStore
     from finscale.runs import Run
 
@@ -54,11 +57,32 @@ class NewBars:
     ready: bool = False
     is_assumed: bool = False
 
-    def rows(self, tier: str, timescale: str) -> pl.DataFrame:
-        """Return the rows of a dataset of these bars: bars, features, relative columns."""
-        return (
-            self.frame if self.ready else dataset_rows(self.frame, tier=tier, timescale=timescale)
+    def rows(self, config: DataConfig, data: DataStore) -> pl.DataFrame:
+        """Return the rows of a dataset of these bars: bars, features, relative columns.
+
+        Parameters
+        ----------
+        config : DataConfig
+            Of the run that reads them.
+        data : DataStore
+            Where its series lie, and what is known of the symbol's exchange.
+        """
+        if self.ready:
+            return self.frame
+        zone = self.calendar
+        if zone == calendar.NONE and data.has_bars(self.symbol):
+            zone = data.bars(self.symbol).provenance.get("calendar", zone)
+        series = [
+            read_series(data, entry.symbol, entry.version) for entry in wanted_series(data, config)
+        ]
+        rows: pl.DataFrame = dataset_rows(
+            self.frame,
+            tier=config.tier,
+            timescale=config.timescale,
+            series=series,
+            calendar=zone,
         )
+        return rows
 
     def facts(self) -> dict[str, Any]:
         """Return where the bars come from, as plain values."""
@@ -93,7 +117,7 @@ def registered_new_bars(symbol: str, run: Run, data: DataStore) -> NewBars:
         )
     if config.source in SOURCES and SOURCES[config.source].serves(symbol):
         return _of_bars(fetch_bars(config.source, symbol), {"source": config.source})
-    name = dataset_id(symbol, config.feature_set, config.timescale)
+    name = dataset_id(symbol, config.feature_set, config.timescale, series=series_of(config))
     if data.processed.has(name):
         frame, found = data.frame(name)
         about = {"source": found.source, "id": found.key}

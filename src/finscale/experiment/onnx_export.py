@@ -232,9 +232,7 @@ def _samples(run: TrainedRun) -> tuple[tuple[Tensor, Tensor], str]:
     config, inputs, number = run.config.data, run.inputs, max(_BATCHES)
     length = config.context_length
     try:
-        rows = registered_new_bars(config.symbols[0], run, run.data).rows(
-            config.feature_set, config.timescale
-        )
+        rows = registered_new_bars(config.symbols[0], run, run.data).rows(config, run.data)
     except FinscaleError:
         rng = np.random.default_rng(0)
         z_RF = rng.standard_normal((length + number, len(inputs.channels)))

@@ -97,25 +97,28 @@ def prepare(config: ExperimentConfig, data: DataStore | None = None) -> Prepared
 def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
     """Build and register what can be had without a network and is missing or out of date.
 
-    A dataset is out of date when its symbol's bars have a newer version than it was made from, or
-    when its tier has other columns today. A config that pins ``data.version`` takes that version as
-    it is.
+    A dataset is out of date when its symbol's bars or a series have a newer version than it was
+    made from, or when its tier has other columns today. A config that pins ``data.version`` takes
+    that version as it is.
     """
     from finscale.data import SOURCES, fetch_bars
+    from finscale.data.qualities import series_of, wanted_series
     from finscale.data.store import bars_id, dataset_id
     from finscale.features.build import is_current
 
-    data, wanted = config.data, []
+    data, wanted, series = config.data, [], series_of(config.data)
+    beside = set() if data.version else {entry.key for entry in wanted_series(store, data)}
     if data.universe is not None:
         _refuse_without_bars(data, store)
     for symbol in data.symbols:
-        name = dataset_id(symbol, data.feature_set, data.timescale)
+        name = dataset_id(symbol, data.feature_set, data.timescale, series=series)
         built = store.processed.has(name)
         if built and (data.version or not store.has_bars(symbol)):
             continue
         if built:
             entry = store.processed.get(name)
-            if store.raw.get(bars_id(symbol)).key in entry.parents and is_current(store, entry):
+            parents = {store.raw.get(bars_id(symbol)).key, *beside}
+            if parents <= entry.parents.keys() and is_current(store, entry):
                 continue
         if not store.has_bars(symbol) and SOURCES[data.source].serves(symbol):
             store.add_bars(fetch_bars(data.source, symbol))
@@ -123,7 +126,9 @@ def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
     if wanted:
         from finscale.features import build_datasets
 
-        build_datasets(store, wanted, tier=data.feature_set, timescale=data.timescale)
+        build_datasets(
+            store, wanted, tier=data.feature_set, timescale=data.timescale, series=series
+        )
 
 
 def _refuse_without_bars(data: DataConfig, store: DataStore) -> None:
@@ -136,7 +141,7 @@ def _refuse_without_bars(data: DataConfig, store: DataStore) -> None:
         for symbol in data.symbols
         if not store.has_bars(symbol)
         and not SOURCES[data.source].serves(symbol)
-        and not store.processed.has(dataset_id(symbol, data.tier, data.timescale))
+        and not store.processed.has(dataset_id(symbol, data.feature_set, data.timescale))
     ]
     if missing:
         some = ", ".join(missing[:5]) + (" …" if len(missing) > 5 else "")
@@ -221,10 +226,12 @@ def _windows(config: ExperimentConfig, store: DataStore) -> _Windows:
 
     Runs that see the same windows share them.
     """
+    from finscale.data.qualities import series_of
     from finscale.data.store import dataset_id
 
     data = config.data
-    names = (dataset_id(symbol, data.feature_set, data.timescale) for symbol in data.symbols)
+    about = (data.feature_set, data.timescale)
+    names = (dataset_id(symbol, *about, series=series_of(data)) for symbol in data.symbols)
     versions = tuple(store.processed.get(name, data.version).sha256 for name in names)
     if isinstance(config.model, BaselineConfig):
         # a baseline reads whole columns of features

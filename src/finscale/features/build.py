@@ -11,15 +11,19 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from finscale.data.bars import normal_symbol, present
+from finscale.data.bars import normal_symbol, present, series_columns
+from finscale.data.calendar import NONE
+from finscale.data.known import join_series, refuse_ended
 from finscale.data.manifest import ManifestEntry, same_declared
 from finscale.data.parquet import EncodedFrame, encode_frame
+from finscale.data.series import Series, read_series, series_entry
 from finscale.data.store import DataStore, FrameFacts, dataset_id
 from finscale.data.timescales import resample
 from finscale.errors import DataError
+from finscale.features.contents import dataset_features
 from finscale.features.declaration import tier_digest
 from finscale.features.engine import compute_features
-from finscale.features.feature import INPUTS
+from finscale.features.feature import INPUTS, Feature
 from finscale.features.needs import refuse_unfit
 from finscale.features.relative import dataset_columns, relative_columns, slowest_feature
 from finscale.features.tiers import tier_features
@@ -29,7 +33,12 @@ _COLUMNS_TOGETHER = 640
 
 
 def build_dataset(
-    store: DataStore, symbol: str, *, tier: str = "a20", timescale: str = "daily"
+    store: DataStore,
+    symbol: str,
+    *,
+    tier: str = "a20",
+    timescale: str = "daily",
+    series: Sequence[str] = (),
 ) -> ManifestEntry:
     """Compute a tier on a symbol's adjusted bars; register features and dataset; return the latter.
 
@@ -49,12 +58,16 @@ def build_dataset(
     timescale : str
         Length of the rows' bars; daily bars are resampled first, and an unfinished last bar is
         left out.
+    series : sequence of str
+        Registered series whose features stand beside the tier's: a row knows what had been
+        published when its session closed. The dataset begins where all have a value.
 
     Raises
     ------
     DataError
         If the symbol has no bars, they lack what the tier needs, or there are no more of them than
-        the longest lookback of the tier and its relative columns.
+        the longest lookback of the tier and its relative columns; or if a series is not registered,
+        or ends long before the bars.
     FinscaleError
         If the tier or the timescale does not exist.
 
@@ -63,23 +76,25 @@ def build_dataset(
     ``build_dataset(DataStore(), "SP500").rows`` is 4,832: 5,031 bars less the 199 before the first
     200-day mean.
     """
-    return build_datasets(store, [symbol], tier=tier, timescale=timescale)[0]
+    return build_datasets(store, [symbol], tier=tier, timescale=timescale, series=series)[0]
 
 
 def build_datasets(
-    store: DataStore, symbols: Sequence[str], *, tier: str = "a20", timescale: str = "daily"
+    store: DataStore,
+    symbols: Sequence[str],
+    *,
+    tier: str = "a20",
+    timescale: str = "daily",
+    series: Sequence[str] = (),
 ) -> list[ManifestEntry]:
     """Build the datasets of many symbols, several at once; see :func:`build_dataset`.
 
     The entries come in the order of ``symbols``. The manifest is written once for some dozens of
     symbols. When a symbol is refused, those before it are registered.
     """
-    num_features = len(tier_features(tier))
-    if timescale == "daily+multi":
-        raise DataError(
-            f"tier {tier} has no features of several timescales.",
-            hint="choose daily, 2d, 3d, 5d, weekly, 2wk or monthly",
-        )
+    num_features = len(dataset_features(tier, timescale, series))
+    parents = [series_entry(store, name) for name in series]
+    beside = [read_series(store, entry.symbol, entry.version) for entry in parents]
     together = max(_COLUMNS_TOGETHER // num_features, 1)
     entries: list[ManifestEntry] = []
     built: list[_Built] = []
@@ -87,7 +102,7 @@ def build_datasets(
     with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
         for first in range(0, len(symbols), together):
             futures = [
-                threads.submit(_build, store, symbol, tier, timescale)
+                threads.submit(_build, store, symbol, tier, timescale, beside, parents)
                 for symbol in symbols[first : first + together]
             ]
             entries += _register(store, built)  # while the threads are at work
@@ -120,7 +135,8 @@ def is_current(store: DataStore, entry: ManifestEntry) -> bool:
         columns = _columns(store.processed.folder / entry.path, entry.sha256)
     except (OSError, pl.exceptions.PolarsError):
         return True
-    if columns != dataset_columns(entry.tier, [name for name in INPUTS if name in columns]):
+    bars = [name for name in INPUTS if name in columns]
+    if columns != dataset_columns(entry.tier, entry.timescale, entry.series, bars=bars):
         return False
     return same_declared(entry.declared, tier_digest(entry.tier))
 
@@ -135,7 +151,8 @@ def _columns(path: Path, sha256: str) -> tuple[str, ...]:
 class _Built:
     """One symbol's features and dataset, encoded, before they are registered."""
 
-    bars: ManifestEntry
+    parents: list[ManifestEntry]
+    """The bars and the series."""
     features: EncodedFrame
     dataset: EncodedFrame
     about: FrameFacts
@@ -143,7 +160,12 @@ class _Built:
 
 
 def dataset_rows(
-    bars: pl.DataFrame, *, tier: str = "a20", timescale: str = "daily"
+    bars: pl.DataFrame,
+    *,
+    tier: str = "a20",
+    timescale: str = "daily",
+    series: Sequence[Series] = (),
+    calendar: str = NONE,
 ) -> pl.DataFrame:
     """Return the rows that a dataset of these bars has; nothing is registered.
 
@@ -154,6 +176,10 @@ def dataset_rows(
         close, volume what the tier needs.
     tier, timescale : str
         See :func:`build_dataset`.
+    series : sequence of Series
+        Whose features stand beside the tier's.
+    calendar : str
+        Of the bars' exchange: it says when a session closes, and so what a row knows.
 
     Raises
     ------
@@ -163,45 +189,89 @@ def dataset_rows(
     FinscaleError
         If the tier or the timescale does not exist.
     """
-    return _rows(bars, tier, timescale)[1]
+    return _rows(bars, tier, timescale, series, calendar)[1]
 
 
-def _build(store: DataStore, symbol: str, tier: str, timescale: str) -> _Built:
+def _build(
+    store: DataStore,
+    symbol: str,
+    tier: str,
+    timescale: str,
+    series: Sequence[Series],
+    series_entries: Sequence[ManifestEntry],
+) -> _Built:
     symbol = normal_symbol(symbol)
     bars_entry = store.bars_entry(symbol)
     bars = store.bars(symbol, bars_entry.version)
-    computed, dataset = _rows(bars.adjusted(), tier, timescale)
-    features = tier_features(tier)
+    calendar = bars.provenance.get("calendar", NONE)
+    computed, dataset = _rows(bars.adjusted(), tier, timescale, series, calendar)
+    names = tuple(one.name for one in series)
+    features = dataset_features(tier, timescale, names, bars=present(bars.frame, INPUTS))
+    parents = [bars_entry, *series_entries]
     about: FrameFacts = {
-        "id": dataset_id(symbol, tier, timescale, "features"),
+        "id": dataset_id(symbol, tier, timescale, "features", series=names),
         "kind": "features",
         "symbol": symbol,
         "tier": tier,
         "timescale": timescale,
-        "parents": [bars_entry],
         "declared": tier_digest(tier),
+        "series": names,
+        "parents": parents,
         "adjustment": bars.adjusted_to,
     }
     encoded = encode_frame(computed.select("date", "symbol", *(f.name for f in features)))
-    return _Built(bars_entry, encoded, encode_frame(dataset), about)
+    return _Built(parents, encoded, encode_frame(dataset), about)
 
 
-def _rows(bars: pl.DataFrame, tier: str, timescale: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _rows(
+    bars: pl.DataFrame,
+    tier: str,
+    timescale: str,
+    series: Sequence[Series],
+    calendar: str,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return bars and features of all rows, and the rows of the dataset: whole, relative too."""
     symbol = str(bars["symbol"][0])
     refuse_unfit(tier, present(bars, INPUTS), whose=symbol)
     rows = resample(bars, timescale)
-    slowest = slowest_feature(tier, present(bars, INPUTS))
+    names, known = [one.name for one in series], present(bars, INPUTS)
+    features = dataset_features(tier, timescale, names, bars=known)
+    slowest = slowest_feature(tier, timescale, names, bars=known)
     warm_up = slowest.lookback
     if rows.height <= warm_up:
         raise DataError(
             f"{symbol} has {rows.height:,} {timescale} bars; {tier} needs more than {warm_up}.",
             hint=f"its longest feature, {slowest.name}, has no value before",
         )
-    computed = compute_features(rows, tier)
-    dataset = computed.hstack(relative_columns(computed, tier))[warm_up:]
+    if series:
+        refuse_ended(rows, series)
+        rows = join_series(rows, series, calendar)
+    computed = compute_features(rows, features).drop(series_columns(rows))
+    warm_up = max(warm_up, _first_whole(computed, features[len(tier_features(tier)) :], symbol))
+    dataset = computed.hstack(relative_columns(computed, tier, timescale, names))[warm_up:]
     _assert_whole(dataset, symbol)
     return computed, dataset
+
+
+def _first_whole(computed: pl.DataFrame, features: Sequence[Feature], symbol: str) -> int:
+    """Return the first row that knows every series and a finished bar of every timescale.
+
+    Raises
+    ------
+    DataError
+        If none does.
+    """
+    first = 0
+    for feature in features:
+        known_R = np.isfinite(computed[feature.name].to_numpy())
+        if not known_R.any():
+            raise DataError(
+                f"{symbol}: no row up to {computed['date'][-1]} has a value of {feature.name}.",
+                hint="a series that begins later than the bars, or has too few values, has none; "
+                "nor have slower bars of which not one is finished",
+            )
+        first = max(first, int(known_R.argmax()))
+    return first
 
 
 def _register(store: DataStore, built: Sequence[_Built]) -> list[ManifestEntry]:
@@ -211,8 +281,8 @@ def _register(store: DataStore, built: Sequence[_Built]) -> list[ManifestEntry]:
     features = store.add_encoded([(part.features, part.about) for part in built])
     datasets: list[tuple[EncodedFrame, FrameFacts]] = []
     for part, entry in zip(built, features, strict=True):
-        id = dataset_id(entry.symbol, entry.tier, entry.timescale)
-        parents = [part.bars, entry]
+        id = dataset_id(entry.symbol, entry.tier, entry.timescale, series=entry.series)
+        parents = [*part.parents, entry]
         about: FrameFacts = {**part.about, "id": id, "kind": "dataset", "parents": parents}
         datasets.append((part.dataset, about))
     return store.add_encoded(datasets)

@@ -8,19 +8,11 @@ import numpy as np
 import polars as pl
 
 from finscale.data.bars import bars_in_words, present, series_columns
+from finscale.data.timescales import TIMESCALES, SlowerBars
 from finscale.errors import DataError
 from finscale.features.declared import PARTS
 from finscale.features.feature import INPUTS, Array, Feature
 from finscale.features.tiers import FEATURES, raw_inputs, tier_features
-
-#: How a bar of several sessions is made of their columns [blocks, sessions].
-_MERGE = {
-    "open": lambda x: x[:, 0].copy(),
-    "high": lambda x: x.max(axis=1),
-    "low": lambda x: x.min(axis=1),
-    "close": lambda x: x[:, -1].copy(),
-    "volume": lambda x: x.sum(axis=1),
-}
 
 
 def compute_features(frame: pl.DataFrame, tier: str | Sequence[str | Feature]) -> pl.DataFrame:
@@ -98,7 +90,7 @@ class _Values:
     def __init__(self, columns: Mapping[str, Array]) -> None:
         self.known = dict(columns)
         self.num_rows = len(next(iter(columns.values())))
-        self.blocks: dict[int, dict[str, Array]] = {}
+        self.slower: dict[tuple[str, int], tuple[SlowerBars, dict[str, Array]]] = {}
 
     def __getitem__(self, name: str) -> Array:
         if name not in self.known:
@@ -109,37 +101,26 @@ class _Values:
         """Return a feature's values [T]; too few rows for one have none."""
         if self.num_rows <= feature.lookback:
             return np.full(self.num_rows, np.nan)
-        if feature.sessions == 1:
+        if feature.sessions == 1 and not feature.timescale:
             return feature.compute(*(self[name] for name in feature.inputs), **feature.parameters)
-        merged = self.blocks.setdefault(feature.sessions, {})
+        slower, merged = self._slower(feature)
         for name in feature.inputs:
             if name not in merged:
-                merged[name] = finished_blocks(self[name], name, feature.sessions)
+                merged[name] = slower.merged(self[name], name)
         values = feature.compute(*(merged[name] for name in feature.inputs), **feature.parameters)
-        return seen_from_rows(values, feature.sessions, self.num_rows)
+        return slower.seen(values)
 
-
-def finished_blocks(values: Array, column: str, sessions: int) -> Array:
-    """Return a column [T // sessions] of the bars that ``sessions`` consecutive rows make up.
-
-    Blocks are counted from the first row; rows after the last whole block belong to none.
-    """
-    num_blocks = len(values) // sessions
-    # of a kept series, the last value that is known
-    known = column if column in _MERGE else "close"
-    merged: Array = _MERGE[known](values[: num_blocks * sessions].reshape(num_blocks, sessions))
-    return merged
-
-
-def seen_from_rows(values: Array, sessions: int, num_rows: int) -> Array:
-    """Return at each of ``num_rows`` rows the value of the last block that is finished there.
-
-    A block is finished at its last session, so the value of block k is seen from row
-    ``sessions · (k + 1) − 1`` on; before the first there is NaN.
-    """
-    seen = np.full(num_rows, np.nan)
-    seen[sessions - 1 :] = np.repeat(values, sessions)[: max(num_rows - sessions + 1, 0)]
-    return seen
+    def _slower(self, feature: Feature) -> tuple[SlowerBars, dict[str, Array]]:
+        """Return the slower bars that a feature is computed on, and their columns so far."""
+        key = (feature.timescale, feature.sessions)
+        if key not in self.slower:
+            if feature.timescale:
+                date_R = self["date"].astype("datetime64[D]")
+                slower = SlowerBars.of_dates(date_R, TIMESCALES[feature.timescale])
+            else:
+                slower = SlowerBars.of_sessions(self.num_rows, feature.sessions)
+            self.slower[key] = slower, {}
+        return self.slower[key]
 
 
 def bar_arrays(frame: pl.DataFrame) -> dict[str, Array]:

@@ -31,7 +31,8 @@ class Feature:
     """``compute(*inputs, **parameters)``: float64 arrays [T] in, one float64 array [T] out, NaN
     before the first value. The value at t depends on bars ≤ t only; the suite proves it."""
     lookback: int
-    """Rows before the first finite value: row ``lookback`` is the first that is not NaN."""
+    """Rows before the first finite value: row ``lookback`` is the first that is not NaN. 0 for bars
+    of a calendar and for series, whose first value may come later: where is up to the days."""
     source: str
     """Library function and publication."""
     seen: str = ""
@@ -42,6 +43,9 @@ class Feature:
     sessions: int = 1
     """Sessions in one bar. Above 1, the indicator is computed on blocks of that many consecutive
     sessions, counted from the first row, and a row sees the last **finished** block."""
+    timescale: str = ""
+    """Where it is not empty, the indicator is computed on the bars of this timescale (``weekly``),
+    and a row sees the last finished one."""
     recursive: bool = False
     """Whether the value depends on every bar before (exponential smoothing, a running total). Its
     start is then TA-Lib's: unstable period 0, so that the first value comes as early as it can
@@ -56,4 +60,6 @@ class Feature:
         parts = [f"{name} {value:g}" for name, value in self.parameters.items()]
         if self.sessions > 1:
             parts.append(f"{self.sessions}-session bars")
+        if self.timescale:
+            parts.append(f"{self.timescale} bars")
         return " · ".join(parts)

@@ -18,17 +18,19 @@ other bars are not there.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 import polars as pl
 
 from finscale.config.data import DataConfig
 from finscale.data.frames import KEYS, RELATIVE
+from finscale.data.qualities import series_of
+from finscale.features.contents import dataset_features, find_feature
 from finscale.features.engine import bar_arrays, compute_columns
 from finscale.features.feature import INPUTS, Array, Feature
 from finscale.features.needs import shown_bars
-from finscale.features.tiers import FEATURES, raw_inputs, tier_features, tier_names
+from finscale.features.tiers import FEATURES, raw_inputs
 from finscale.features.views import (
     VIEWS,
     WINDOW,
@@ -72,7 +74,9 @@ _BARS = (
 _OF_BARS = {feature.name: feature for feature in _BARS}
 
 
-def relative_columns(frame: pl.DataFrame, tier: str = "a20") -> pl.DataFrame:
+def relative_columns(
+    frame: pl.DataFrame, tier: str = "a20", timescale: str = "daily", series: Sequence[str] = ()
+) -> pl.DataFrame:
     """Return the relative columns of one symbol's bars and of a tier's features.
 
     Parameters
@@ -81,8 +85,8 @@ def relative_columns(frame: pl.DataFrame, tier: str = "a20") -> pl.DataFrame:
         Rows of one symbol in order of date, from its first bar on: date, and of open, high, low,
         close, volume what the tier needs; prices adjusted. Columns of features that are there are
         taken as they are, as ``compute_features`` returns them; others are computed.
-    tier : str
-        A declared tier.
+    tier, timescale, series
+        See :func:`finscale.features.contents.dataset_features`.
 
     Returns
     -------
@@ -107,7 +111,7 @@ def relative_columns(frame: pl.DataFrame, tier: str = "a20") -> pl.DataFrame:
     [nan, 0.0953]
     """
     bars = bar_arrays(frame)
-    features = tier_features(tier)
+    features = dataset_features(tier, timescale, series, bars=tuple(bars))
     absent = [feature for feature in features if feature.name not in frame.columns]
     values = {f.name: frame[f.name].to_numpy() for f in features if f not in absent}
     values |= compute_columns(bars, absent)
@@ -125,27 +129,33 @@ def num_channels(data: DataConfig) -> int:
     >>> [num_channels(DataConfig(inputs=inputs)) for inputs in ("level", "relative", "both")]
     [25, 26, 51]
     """
-    level = len(shown_bars(data.feature_set)) + len(tier_features(data.feature_set))
-    relative = len(relative_features(data.feature_set))
+    about = data.feature_set, data.timescale, series_of(data)
+    level = len(shown_bars(data.feature_set)) + len(dataset_features(*about))
+    relative = len(relative_features(*about))
     return {"level": level, "relative": relative, "both": level + relative}[data.inputs]
 
 
-def relative_features(tier: str, bars: Collection[str] = INPUTS) -> tuple[Feature, ...]:
-    """Return the relative columns of a tier as features, in the order of the columns.
+def relative_features(
+    tier: str,
+    timescale: str = "daily",
+    series: Sequence[str] = (),
+    *,
+    bars: Collection[str] = INPUTS,
+) -> tuple[Feature, ...]:
+    """Return the relative columns of a dataset as features, in the order of the columns.
 
     Parameters
     ----------
-    tier : str
-        A declared tier.
-    bars : collection of str
-        Which of open, high, low, close and volume the bars have.
+    tier, timescale, series, bars
+        See :func:`finscale.features.contents.dataset_features`.
 
     Raises
     ------
     FinscaleError
         If no such tier is declared.
     """
-    return (*_bars_of(tier, bars), *(relative_feature(feature) for feature in tier_features(tier)))
+    features = dataset_features(tier, timescale, series, bars=bars)
+    return (*_bars_of(tier, bars), *(relative_feature(feature) for feature in features))
 
 
 def _bars_of(tier: str, bars: Collection[str]) -> tuple[Feature, ...]:
@@ -153,10 +163,16 @@ def _bars_of(tier: str, bars: Collection[str]) -> tuple[Feature, ...]:
     return tuple(feature for feature in _BARS if shown.issuperset(feature.inputs))
 
 
-def slowest_feature(tier: str, bars: Collection[str] = INPUTS) -> Feature:
-    """Return the feature or relative column of a tier that needs the most rows before its first.
+def slowest_feature(
+    tier: str,
+    timescale: str = "daily",
+    series: Sequence[str] = (),
+    *,
+    bars: Collection[str] = INPUTS,
+) -> Feature:
+    """Return the feature or relative column of a dataset that needs the most rows before its first.
 
-    Its ``lookback`` is the warm-up of the tier's datasets, in rows.
+    Its ``lookback`` is the warm-up of the dataset, in rows.
 
     Raises
     ------
@@ -168,27 +184,30 @@ def slowest_feature(tier: str, bars: Collection[str] = INPUTS) -> Feature:
     >>> slowest_feature("a20").lookback
     199
     """
-    columns = (*tier_features(tier), *relative_features(tier, bars))
+    about = tier, timescale, series
+    columns = (*dataset_features(*about, bars=bars), *relative_features(*about, bars=bars))
     return max(columns, key=lambda feature: feature.lookback)
 
 
-def dataset_columns(tier: str, bars: Collection[str] = INPUTS) -> tuple[str, ...]:
+def dataset_columns(
+    tier: str,
+    timescale: str = "daily",
+    series: Sequence[str] = (),
+    *,
+    bars: Collection[str] = INPUTS,
+) -> tuple[str, ...]:
     """Return the columns of a tier's datasets in order: keys, bars, features, relative ones.
 
-    Parameters
-    ----------
-    tier : str
-        A declared tier.
-    bars : collection of str
-        Which of open, high, low, close and volume the bars have. All of them are there, for labels
-        and costs; those that a tier of closes does not show have no relative column.
+    ``timescale`` and ``series`` as in :func:`finscale.features.contents.dataset_features`. All
+    ``bars`` are there, for labels and costs; those that a tier of closes does not show have no
+    relative column.
 
     Raises
     ------
     FinscaleError
         If no such tier is declared.
     """
-    names = tier_names(tier)
+    names = [feature.name for feature in dataset_features(tier, timescale, series, bars=bars)]
     own = [name for name in INPUTS if name in bars]
     shown = [feature.name for feature in _bars_of(tier, bars)]
     return (*KEYS, *own, *names, *shown, *(RELATIVE + name for name in names))
@@ -208,7 +227,8 @@ def relative_feature(feature: Feature) -> Feature:
             feature, name=RELATIVE + feature.name, source=f"{feature.name}, {view.words}"
         )
 
-    needed = raw_inputs(feature) | set(view.reads)
+    # and the days, for a calendar's bars
+    needed = raw_inputs(feature) | set(view.reads) | ({"date"} if feature.timescale else set())
     names = (*(n for n in INPUTS if n in needed), *sorted(needed.difference(INPUTS)))
 
     def compute(*inputs: Array) -> Array:
@@ -242,12 +262,12 @@ def declared_feature(name: str) -> Feature:
     """
     if name in _OF_BARS:
         return _OF_BARS[name]
-    if name.startswith(RELATIVE):
-        return relative_feature(FEATURES[name.removeprefix(RELATIVE)])
-    return FEATURES[name]
+    own = name.removeprefix(RELATIVE)
+    feature = find_feature(own) or FEATURES[own]
+    return feature if own == name else relative_feature(feature)
 
 
 def declared_features(names: Iterable[str]) -> dict[str, Feature]:
     """Return the features among ``names`` that are declared, the relative ones too."""
-    known = (n for n in names if n in _OF_BARS or n.removeprefix(RELATIVE) in FEATURES)
+    known = (n for n in names if n in _OF_BARS or find_feature(n.removeprefix(RELATIVE)))
     return {name: declared_feature(name) for name in known}

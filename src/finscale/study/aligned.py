@@ -18,6 +18,7 @@ def slowest(study: StudyConfig) -> tuple[str, Feature] | None:
     """
     if "tier" not in study.axes:
         return None
+    from finscale.data.qualities import series_of
     from finscale.features.relative import slowest_feature
 
     tiers = [
@@ -25,7 +26,9 @@ def slowest(study: StudyConfig) -> tuple[str, Feature] | None:
         for tier in study.axes["tier"]
         for nesting in study.run_nestings
     ]
-    found = [(tier, slowest_feature(tier)) for tier in tiers]
+    data = study.experiment.data
+    about = data.timescale, series_of(data)
+    found = [(tier, slowest_feature(tier, *about)) for tier in tiers]
     return max(found, key=lambda one: one[1].lookback)
 
 

@@ -16,6 +16,8 @@ from typing import Any
 from finscale.config import BaselineConfig, ExperimentConfig, format_count, validate
 from finscale.config.names import AXIS_NAMES
 from finscale.config.tiers import noted_tier
+from finscale.data.qualities import quality_series
+from finscale.data.timescales import TIMESCALES
 from finscale.errors import BudgetError, ConfigError
 from finscale.registry import Registry
 from finscale.runs import Run
@@ -80,7 +82,14 @@ def look_at_windows(config: ExperimentConfig) -> AxisWindows:
 
 
 def nominal(axis: str, size: Size) -> float:
-    """Return a size as a number to sort and group by: of a tier, how many features it has."""
+    """Return a size as a number to sort and group by.
+
+    Of a tier how many features it has, of a quality how many that of the default tier has with it.
+    """
+    if axis == "quality":
+        from finscale.features.contents import dataset_features
+
+        return float(len(dataset_features("a20", series=quality_series(str(size)))))
     if axis != "tier":
         return float(size)
     from finscale.features import TIERS
@@ -161,7 +170,8 @@ def budget_for_flops(config: ExperimentConfig, num_features: int, flops: float) 
 def _rows(config: ExperimentConfig, size: Size, _: Look) -> ExperimentConfig:
     years, split = int(size), config.split
     if split.method == "walk_forward":
-        return _section(config, "split", window="rolling", train_days=years * TRADING_DAYS)
+        a_year = TIMESCALES[config.data.timescale].bars_a_year
+        return _section(config, "split", window="rolling", train_days=round(years * a_year))
     if split.method == "dates":
         start = split.train_end - dt.timedelta(days=round(365.25 * years) - 1)
         return _section(config, "split", train_start=start)
@@ -232,6 +242,19 @@ _BUILT_IN = {
         measure=lambda run: nominal("tier", run.config.data.tier),
         of_data=True,
         larger="network with more features",
+    ),
+    "quality": Axis(
+        title="data quality",
+        unit="features",
+        sets="data.quality",
+        fixed="model budget, tier, windows and labels",
+        measured="features of a20 and of the series beside it",
+        apply=lambda config, size, _: _section(config, "data", quality=size),
+        measure=lambda run: nominal("quality", run.config.data.quality),
+        of_data=True,
+        words=lambda size: f"quality {size}",
+        larger="network with data of a higher quality",
+        noun="",
     ),
     "context_length": Axis(
         title="context length",

@@ -10,8 +10,10 @@ import numpy as np
 
 from finscale.config import StudyConfig
 from finscale.config.outcomes import OUTCOMES as RULES
+from finscale.data.timescales import TIMESCALES
 from finscale.errors import FinscaleError
 from finscale.evaluation.score_power import same_day_correlation
+from finscale.evaluation.sharpe import PERIODS
 from finscale.evaluation.targets import target_of
 from finscale.scaling.simulation import simulate_verdicts
 from finscale.scaling.verdict_power import StudyDesign, study_power
@@ -112,8 +114,13 @@ def _noise(config: StudyConfig, networks: Sequence[Planned]) -> OutcomeNoise | s
         return "every day of train ends alike, and nothing tells test days apart beforehand"
     noise = outcome_of(config).noise.get(target.name)
     if noise is not None:
-        expected = _EXPECTED_AUC.get(config.experiment.task.name, _THRESHOLD_AUC)
-        return _shared(noise(rate, expected), config, networks)
+        auc = _EXPECTED_AUC.get(config.experiment.task.name, _THRESHOLD_AUC)
+        found = _shared(noise(rate, auc), config, networks)
+        if config.outcome != "sharpe":
+            return found
+        # a yearly ratio of slower bars has fewer of them in its year: their noise counts less
+        bars = TIMESCALES[config.experiment.data.timescale].bars_a_year
+        return replace(found, day_variance=found.day_variance * bars / PERIODS)
     why = f"the power of a loss in units of {target.words.unit} is not worked out beforehand"
     other = "outcome r2 asks the same and has one"
     return f"{why}; {other}" if target.name in RULES["r2"].sesoi else why

@@ -18,9 +18,9 @@ from finscale.plugins import load_plugins
 from finscale.runs import Run, RunStore
 from finscale.study.aligned import aligned
 from finscale.study.control_grid import control_study
+from finscale.study.execution.compute import compute
 from finscale.study.execution.executors import make_executor
 from finscale.study.execution.failures import Failures
-from finscale.study.execution.jobs import jobs_of
 from finscale.study.execution.local import Event, Executor, LocalExecutor
 from finscale.study.families import LeftOut, fitting_cells, of_family
 from finscale.study.grid import Cell, alone_studies, expand
@@ -365,17 +365,8 @@ class Study(Showing):
         observe: Callable[[Event], None] | None,
     ) -> dict[str, str]:
         """Compute runs; those that fail are recorded, and the others go on."""
-        jobs = jobs_of(wanted, engine)
-        failed: dict[str, str] = {}
-        for event in engine.run(jobs, self.runs.folder) if jobs else ():
-            if event.kind == "failed":
-                failed[event.job.label] = event.facts["error"]
-            if event.kind in ("done", "failed"):
-                self.failures.note(wanted[event.job.index], event)
-            self.tracking.observe(event, wanted[event.job.index])
-            if observe is not None:
-                observe(event)
-        return failed
+        note, track = self.failures.note, self.tracking.observe
+        return compute(wanted, engine, self.runs.folder, note=note, track=track, observe=observe)
 
     def _write_records(self) -> None:
         """Write what sweeps chose, and which runs are the study's: none of them is cleared away."""
