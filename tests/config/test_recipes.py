@@ -63,7 +63,7 @@ def test_the_nearest_recipe_is_named(elsewhere, name, hint) -> None:
 
 def test_every_file_is_a_recipe_with_a_name_of_its_own() -> None:
     folder = Path(os.path.commonpath([str(path) for path in recipes().values()]))
-    files = sorted(folder.rglob("*.yaml"))
+    files = [p for p in sorted(folder.rglob("*.yaml")) if p.parent.name != "universes"]
     assert sorted(recipes().values()) == files
 
 

@@ -181,3 +181,42 @@ def test_the_shipped_universe_trains_offline(tmp_path):
     assert read_universe("us20").groups["KO"] == "consumer staples"
     with pytest.raises(DataError, match=r"need the column high[\s\S]*task.touch=close"):
         prepare(config.model_copy(update={"task": TaskConfig(name="threshold_1pct")}))
+
+
+def test_symbols_of_other_calendars_stand_on_their_own_days():
+    """A coin trades at weekends, a stock halts and a third is delisted: windows keep to rows."""
+    rng = np.random.default_rng(0)
+
+    def on(days, symbol):
+        close = 50 * np.exp(np.cumsum(rng.normal(0, 0.01, len(days))))
+        return pl.DataFrame({"date": days, "symbol": symbol, "close": close})
+
+    coin = on(DAYS[:400], "COIN")
+    halted = on(WEEKDAYS.filter(~WEEKDAYS.is_between(WEEKDAYS[100], WEEKDAYS[139]))[:240], "HALT")
+    gone = on(WEEKDAYS[:150], "GONE")
+    made = dataset([coin, halted, gone])
+    for symbol, frame in (("COIN", coin), ("HALT", halted), ("GONE", gone)):
+        own = made.ends_W[made.symbol_names(made.ends_W) == symbol]
+        first = int(np.flatnonzero(made.symbol_R == made.symbols.index(symbol))[0])
+        # full context at the start, the whole horizon at the end: a delisting makes no label up
+        assert (own - first).tolist() == list(range(9, frame.height - 3))
+    times = made.window_times
+    assert (np.diff(times.decision_W) >= 0).all()
+    saturday = np.isin(made.dates(times.ends_W), [np.datetime64("2015-01-31")])
+    assert set(made.symbol_names(times.ends_W[saturday])) == {"COIN"}
+    # what a label reaches is counted in the days of all, so that a halt is purged whole
+    before = (made.symbol_names(times.ends_W) == "HALT") & (
+        made.dates(times.ends_W) == np.datetime64(WEEKDAYS[99])
+    )
+    reach = times.sessions[times.reach_W[before]]
+    assert reach.tolist() == [WEEKDAYS[142]]
+
+
+def test_a_split_by_date_holds_for_all_symbols():
+    from finscale.config import SplitConfig
+
+    made = dataset([with_members(closes(name), COMING_AND_GOING) for name in ("AAA", "BBB")])
+    split = made.split(SplitConfig(method="shares"))
+    last_train = made.dates(split.train).max()
+    assert made.dates(split.validation).min() > last_train
+    assert made.dates(split.test).min() > made.dates(split.validation).max()
