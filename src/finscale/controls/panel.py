@@ -73,7 +73,7 @@ class ControlPanel:
             (_NUM_DAYS + _HORIZON, _NUM_SYMBOLS)
         )
         total_TN = np.cumsum(daily_TN, axis=0)
-        return (total_TN[_HORIZON:] > total_TN[:-_HORIZON]).astype(np.float64)
+        return np.asarray(total_TN[_HORIZON:] > total_TN[:-_HORIZON], dtype=np.float64)
 
 
 def _lasting(rng: np.random.Generator, shape: tuple[int, int]) -> Float:

@@ -91,4 +91,11 @@ def hold_out_symbols(
         tuple(date_R[ends[[0, -1]]].astype("datetime64[D]").astype(object))
         for ends in parts.values()
     )
-    return replace(fold, **parts, ranges=days, num_unused=fold.num_unused + dropped)
+    return replace(
+        fold,
+        train=parts["train"],
+        validation=parts["validation"],
+        test=parts["test"],
+        ranges=days,
+        num_unused=fold.num_unused + dropped,
+    )
