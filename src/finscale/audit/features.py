@@ -39,7 +39,9 @@ def examine_causality(evidence: Evidence) -> CheckOutcome:
         f"{name}: nothing says how it is computed" for name in computed if name not in known
     )
     compared = sum(report.num_compared for report in (*(r for _, r in reports), *across))
-    beside = f"; {len(across)} across the section, on whole days" if across else ""
+    beside = (
+        f"; {len(across)} across the section, on the newest days of all symbols" if across else ""
+    )
     return CheckOutcome(
         "causality",
         f"{len(known)} of {len(computed)} features computed with all bars after t "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 
 from finscale.audit.evidence import Evidence
 from finscale.data.cross_section import group_map
@@ -13,16 +14,20 @@ from finscale.features.section_proof import prove_section
 
 #: Days after which the panel's future is changed; each makes every column of the panel again.
 _NUM_CUTS = 3
+#: Newest days of the panel that the proof takes: each change makes all columns again.
+_NUM_DAYS = 400
 
 
 def section_reports(evidence: Evidence) -> list[CausalityReport]:
-    """Prove the columns that tell of a day's other symbols; none where there are none."""
+    """Prove the columns that tell of a day's other symbols, on the panel's newest 400 days."""
     dataset = evidence.dataset
     if dataset.cross_section == "none" or dataset.mapped:
         return []
-    parts = [evidence.part(symbol) for symbol in dataset.symbols]
+    days = np.unique(dataset.date_R)
+    recent = pl.col("date") >= pl.lit(days[-min(_NUM_DAYS, days.size)])
+    parts = [evidence.part(symbol).filter(recent) for symbol in dataset.symbols]
     return prove_section(
-        parts,
+        [part for part in parts if part.height],
         dataset.cross_section,
         group_map(dataset.symbols, dataset.groups),
         num_cuts=_NUM_CUTS,

@@ -67,13 +67,14 @@ class ControlPanel:
     def _labels(self, rng: np.random.Generator) -> Float:
         """Return whether each return over the next days is positive, (T, N)."""
         # signs of two normals correlate by 2/π · arcsin of their correlation
-        kappa = np.sin(np.pi / 2 * self.rho)
+        kappa = float(np.sin(np.pi / 2 * self.rho))
         daily_TN = np.sqrt(kappa) * rng.standard_normal((_NUM_DAYS + _HORIZON, 1))
         daily_TN = daily_TN + np.sqrt(1 - kappa) * rng.standard_normal(
             (_NUM_DAYS + _HORIZON, _NUM_SYMBOLS)
         )
         total_TN = np.cumsum(daily_TN, axis=0)
-        return (total_TN[_HORIZON:] > total_TN[:-_HORIZON]).astype(np.float64)
+        label_TN: Float = (total_TN[_HORIZON:] > total_TN[:-_HORIZON]).astype(np.float64)
+        return label_TN
 
 
 def _lasting(rng: np.random.Generator, shape: tuple[int, int]) -> Float:
@@ -92,12 +93,13 @@ def expected_loss(said_G: Float) -> Float:
     """
     node_K, weight_K = np.polynomial.hermite_e.hermegauss(41)
     logit_GK = np.sqrt(said_G)[:, None] * node_K
-    return np.asarray(np.logaddexp(0.0, logit_GK) @ weight_K / weight_K.sum())
+    loss_G: Float = (np.logaddexp(0.0, logit_GK) @ weight_K) / float(weight_K.sum())
+    return loss_G
 
 
 def _falling(size_G: Float) -> Float:
-    falls_G: Float = 0.01 + _FALLS * (np.asarray(size_G) / _SIZES[0]) ** -_EXPONENT
-    return falls_G
+    said_G: Float = 0.01 + _FALLS * (size_G / _SIZES[0]) ** -_EXPONENT
+    return said_G
 
 
 def _flat_panel(panel: ControlPanel, rng: np.random.Generator) -> Losses:
