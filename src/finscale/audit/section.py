@@ -14,7 +14,7 @@ from finscale.features.section_proof import prove_section
 
 #: Days after which the panel's future is changed; each makes every column of the panel again.
 _NUM_CUTS = 3
-#: Newest days of the panel that the proof takes: each change makes all columns again.
+#: Newest days of the panel that the proof takes; each change makes all columns again.
 _NUM_DAYS = 400
 
 
