@@ -24,7 +24,7 @@ PLACEMENT = {
     "training.checkpoint_minutes",
     "training.thermal",
 }
-LABELS = {"name", "tracking", "data.selection_trials"}
+LABELS = {"name", "tracking", "data.selection_trials", "data.universe"}
 PER_REPLICA = {"seed", "training.learning_rate", "training.weight_decay"}
 
 

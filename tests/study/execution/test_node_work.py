@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,13 @@ def test_what_fails_is_told_with_its_reason(job, tmp_path):
     assert "loss" in outcome.facts["error"]
     assert "Traceback" in outcome.facts["traceback"]
     assert threading.active_count() < 20
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_search_stops_a_run_on_a_node_as_it_does_here(job, tmp_path, shared):
+    node = Node(tmp_path / "runs", shared=shared)
+    outcome = node.compute(replace(job, limits=((1, 0.0),)))  # no loss is below 0
+    assert outcome.kind == "stopped"
+    assert outcome.facts["epoch"] == 1
+    assert len(outcome.facts["losses"]) == 1
+    assert RunStore(node.runs).ids() == []

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finscale.config import ExperimentConfig
-from finscale.errors import FinscaleError, TrainingPaused
+from finscale.errors import DivergedError, FinscaleError, TrainingPaused
 from finscale.plugins import load_plugins
 from finscale.runs import Run, RunStore
 from finscale.study.execution.node_data import data_folder, node_cache
@@ -33,6 +33,7 @@ from finscale.study.execution.parcels import (
 
 if TYPE_CHECKING:
     from finscale.data import DataStore
+    from finscale.training import Callback
 
 #: Kind, place in the order, facts, and files where there are any.
 Say = Callable[[str, int, dict[str, Any], Parcel], None]
@@ -62,11 +63,13 @@ class Order:
     """Run id → resume point of a run that was begun."""
     resume_seconds: float = 60.0
     """Seconds between two sendings of resume points."""
+    limits: tuple[tuple[int, float], ...] = ()
+    """Where a search stops the run, which is the order's only one then."""
 
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What one run of an order came to: ``done``, ``failed`` or ``paused``."""
+    """What one run of an order came to: ``done``, ``failed``, ``stopped`` or ``paused``."""
 
     kind: str
     place: int
@@ -156,13 +159,15 @@ def _run(
 ) -> None:
     from finscale.experiment.experiment import run_experiments
     from finscale.experiment.progress import EpochReporter
+    from finscale.experiment.stop_rule import StopRule
 
     started = time.perf_counter()
 
     def done(place: int, outcome: Run | FinscaleError) -> None:
         if isinstance(outcome, FinscaleError):
             text = "".join(traceback.format_exception(outcome))
-            what = {"error": str(outcome), "traceback": text}
+            diverged = isinstance(outcome, DivergedError)
+            what = {"error": str(outcome), "traceback": text, "diverged": diverged}
             outcomes[place] = RunOutcome("failed", place, what)
             return
         seconds = time.perf_counter() - started
@@ -173,13 +178,20 @@ def _run(
             outcomes[place] = RunOutcome("done", place, facts, pack(outcome.folder))
             store.discard(outcome.id)
 
-    run_experiments(
-        [ExperimentConfig.model_validate_json(config) for config in order.configs],
-        runs=store,
-        data=data,
-        callbacks=lambda place: [EpochReporter(lambda facts: say("progress", place, facts, {}))],
-        done=done,
-    )
+    rule = StopRule(order.limits) if order.limits else None
+
+    def callbacks(place: int) -> list[Callback]:
+        reporter = EpochReporter(lambda facts: say("progress", place, facts, {}))
+        return [reporter] if rule is None else [reporter, rule]
+
+    configs = [ExperimentConfig.model_validate_json(config) for config in order.configs]
+    try:
+        run_experiments(configs, runs=store, data=data, callbacks=callbacks, done=done)
+    except TrainingPaused:
+        if rule is None or rule.stopped is None:
+            raise
+        what = {"epoch": rule.stopped, "losses": rule.losses[: rule.stopped]}
+        outcomes[0] = RunOutcome("stopped", 0, what)
 
 
 def _sees_store(order: Order) -> bool:

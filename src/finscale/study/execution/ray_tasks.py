@@ -248,8 +248,8 @@ class RayTasks:
                 self._bring_home(outcome)
             except FinscaleError as error:
                 outcome = RunOutcome("failed", outcome.place, {"error": str(error)})
-        if outcome.kind == "done":
-            yield Event("done", job, outcome.facts)
+        if outcome.kind in ("done", "stopped"):
+            yield Event(outcome.kind, job, outcome.facts)
         else:
             yield from self._fail(job, task, outcome.facts)
 

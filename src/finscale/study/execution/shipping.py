@@ -79,6 +79,7 @@ class Shipping:
             shared=self._shared,
             resume={one: parcel for one, parcel in points.items() if parcel},
             resume_seconds=self._resume_seconds,
+            limits=jobs[0].limits,
         )
 
     def data(self, job: Job) -> Any:
