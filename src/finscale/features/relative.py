@@ -86,7 +86,7 @@ def relative_columns(
         close, volume what the tier needs; prices adjusted. Columns of features that are there are
         taken as they are, as ``compute_features`` returns them; others are computed.
     tier, timescale, series
-        See :func:`finscale.features.contents.dataset_features`.
+        See ``finscale.features.contents.dataset_features``.
 
     Returns
     -------
@@ -147,7 +147,7 @@ def relative_features(
     Parameters
     ----------
     tier, timescale, series, bars
-        See :func:`finscale.features.contents.dataset_features`.
+        See ``finscale.features.contents.dataset_features``.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def dataset_columns(
 ) -> tuple[str, ...]:
     """Return the columns of a tier's datasets in order: keys, bars, features, relative ones.
 
-    ``timescale`` and ``series`` as in :func:`finscale.features.contents.dataset_features`. All
+    ``timescale`` and ``series`` as in ``finscale.features.contents.dataset_features``. All
     ``bars`` are there, for labels and costs; those that a tier of closes does not show have no
     relative column.
 

@@ -28,7 +28,7 @@ class RunStore:
     folder : path or str, default ``"runs"``
         A folder, created when the first run is written, or an address of any protocol that fsspec
         knows: ``s3://bucket/runs``. Runs at an address are computed in a mirror on this machine
-        (:mod:`finscale.runs.address`), and what is read of them is kept there. Credentials are
+        (``finscale.runs.address``), and what is read of them is kept there. Credentials are
         those of the protocol's own library.
 
     Raises

@@ -40,7 +40,7 @@ class Job:
     stack: str = ""  #: Jobs that share a name here train as one program; see :mod:`.ensembles`
     parameters: int = 0  #: Of the network; 0 for a baseline
     memory: int = 0  #: Bytes that its training takes at its peak; 0 where that is not planned
-    #: Where a search stops the run, see :mod:`finscale.experiment.stop_rule`; such a job is alone.
+    #: Where a search stops the run, see ``finscale.experiment.stop_rule``; such a job is alone.
     limits: tuple[tuple[int, float], ...] = ()
 
 
