@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -78,7 +79,7 @@ def decide(
     from finscale.scaling.table import read_table
     from finscale.scaling.verdict import decide as judge
 
-    def judged(read: LawTable) -> Verdict:
+    def judged(read: LawTable, drop: Sequence[str] = ()) -> Verdict:
         return judge(
             read,
             sesoi=sesoi,
@@ -86,15 +87,12 @@ def decide(
             shared_days=shared_days,
             level=level,
             horizon=horizon,
-            drop=drop or (),
+            drop=drop,
             seeds=seeds,
         )
 
     if by is not None:
-        from finscale.cli.law import refuse_dropping
         from finscale.cli.law_curves import decide_curves
-
-        refuse_dropping(drop, seeds)
 
         decide_curves(
             table,
@@ -108,7 +106,8 @@ def decide(
             plot=plot,
             as_json=as_json,
             quiet=quiet,
-            columns=columns,
+            # rules leave runs out as each curve is read
+            columns={**columns, "drop": drop or (), "seeds": seeds},
         )
         return
     if plot is not None:
@@ -117,7 +116,7 @@ def decide(
         )
     unfinished = drops_unfinished(drop or ())
     read = read_table(table, x=axis, y=y, signed=signed, unfinished=unfinished, **columns)
-    verdict = judged(read)
+    verdict = judged(read, drop or ())
     if as_json:
         print_json({**verdict.to_dict(), "notes": list(read.notes)})
         return

@@ -82,6 +82,15 @@ OverSeeds = Annotated[
     Literal["mean", "median"],
     typer.Option("--seeds", help="What a size counts with: over its seeds."),
 ]
+Held = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fix",
+        metavar="NAME=VALUE",
+        help="Hold a parameter: --fix E=0, --fix alpha=0.34, --fix alpha=beta, "
+        "--fix beta=2*alpha. May be repeated.",
+    ),
+]
 Replicates = Annotated[int, typer.Option("--replicates", min=40, help="Bootstrap replicates.")]
 
 
