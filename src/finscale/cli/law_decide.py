@@ -75,6 +75,7 @@ def decide(
     """Decide what can be claimed from a table of runs, or what would settle an open question."""
     from finscale.scaling.digits import number
     from finscale.scaling.dropping import drops_unfinished
+    from finscale.scaling.outliers import outlying_ways
     from finscale.scaling.sentences import interval, p_text
     from finscale.scaling.table import read_table
     from finscale.scaling.verdict import decide as judge
@@ -135,10 +136,8 @@ def decide(
         f"(constant: {number(constant)})"
     )
     if verdict.outlying:
-        terminal.print(
-            "runs that stand apart count here; by a rule stated beforehand they can be left out: "
-            "--drop diverged (the worse ones) or outlying (both), or --seeds median"
-        )
+        ways = outlying_ways(verdict.outlying)
+        terminal.print(f"runs that stand apart count here; by a rule stated beforehand, {ways}")
     if verdict.up_to_best is not None:
         terminal.print(f"up to there  {verdict.up_to_best.sentence}")
     for note in read.notes:
