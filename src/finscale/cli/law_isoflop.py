@@ -53,7 +53,7 @@ def isoflop(
     window: Annotated[
         float,
         typer.Option(
-            callback=between(1),
+            callback=between(1, infinite=True),
             help="The parabola sees sizes within this factor of the best; inf: all, and biased.",
         ),
     ] = 4.0,

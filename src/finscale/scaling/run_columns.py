@@ -52,7 +52,7 @@ def checked(
             kind = "weight" if column == weights else "standard error"
             worst = bad[column][0]
             empty = worst is None or math.isnan(worst)
-            what = f"is {'empty' if empty else worst} in row {bad[ROW][0]}"
+            what = f"is {'empty' if worst is None else worst} in row {bad[ROW][0]}"
             raise DataError(
                 f"{place}: {column} {what}; a {kind} is {least}.",
                 hint=f"leave the row out: --where {column}!={'' if empty else worst}",
