@@ -159,6 +159,18 @@ def test_isoflop_compares_under_one_loss(splits):
     assert "The approaches agree" in result.stdout
 
 
+def test_isoflop_sees_all_sizes_if_told_so(splits):
+    """The window's help names inf, which was refused as "not above 1"."""
+    asked = ("isoflop", splits, "--x", "parameters", "--x", "tokens", "--ignore", "flops")
+    asked += ("--replicates", 60, "--window")
+    whole = run(*asked, "inf")
+    assert whole.exit_code == 0
+    assert "lie outside of the windows" not in whole.stdout
+    assert run(*asked, "1").exit_code == 2
+    unbounded = run("score", splits, "--x", "parameters", "--level", "inf")
+    assert unbounded.exit_code == 2
+
+
 def test_isoflop_without_compute_says_how(splits):
     result = run("isoflop", splits, "--x", "parameters", "--ignore", "flops")
     assert "--x parameters --compute flops" in str(result.exception)

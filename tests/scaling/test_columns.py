@@ -284,3 +284,12 @@ def test_a_size_that_is_none_names_its_row():
     with pytest.raises(DataError, match="holds '20x' in row 2, which is not a size") as error:
         read({"parameters": ["5k", "20x"], "loss": [0.6, 0.5]})
     assert "1.5B" in error.value.hint
+
+
+@pytest.mark.parametrize("role", ["stderr", "weights", "group", "seed", "day", "fold", "last"])
+@pytest.mark.parametrize("column", ["n", "loss"])
+def test_a_size_or_the_loss_has_no_other_role(role: str, column: str):
+    size = np.repeat(np.geomspace(1e4, 1e7, 5), 2)
+    rows = {"n": size, "loss": 1 + size**-0.3}
+    with pytest.raises(DataError, match=f"column '{column}' is a size or the loss"):
+        read_table(rows, x="n", **{role: column})

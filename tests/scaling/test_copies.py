@@ -84,3 +84,17 @@ def test_copies_are_found_by_all_their_days():
     assert copied_runs(size, losses) == []
     losses[3] = losses[1] + 1e-9
     assert copied_runs(size, losses) == [(1, 3)]
+
+
+def test_an_ignored_column_makes_no_second_run_of_a_copy():
+    """Two exports of one sweep differ in their date alone."""
+    rng = np.random.default_rng(4)
+    size = np.repeat(np.geomspace(1e4, 1e7, 7), 3)
+    once = {"n": size, "seed": np.tile(range(3), 7), "loss": 1 + 0.01 * rng.standard_normal(21)}
+    twice = {name: np.tile(values, 2) for name, values in once.items()}
+    twice["exported"] = np.repeat(["monday", "friday"], 21)
+    with pytest.raises(DataError, match="rows 1 and 22 are the same in every other column"):
+        read_table(twice, x="n", ignore=["exported"])
+    table = read_table(twice, x="n", ignore=["exported"], drop_duplicates=True)
+    assert table.seeds_n.tolist() == [3] * 7
+    assert any("21 rows that repeat another are dropped" in note for note in table.notes)

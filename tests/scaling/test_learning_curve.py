@@ -122,3 +122,39 @@ def test_a_diverged_step_is_named():
     table["loss"][7] = np.inf
     with pytest.raises(DataError, match="loss is inf in row 8"):
         fit_learning_curves(table)
+
+
+def chart(tmp_path, names=("run-a", "gru - wide"), metric="val/loss"):
+    """Return the CSV that W&B's button "export" below a chart writes."""
+    rng = np.random.default_rng(0)
+    step = np.arange(100, 4001, 100)
+    columns = {"Step": step}
+    for i, name in enumerate(names):
+        loss = 1.5 + 5 * step**-0.4 + 0.001 * rng.standard_normal(40)
+        own = [None if at >= 40 - 4 * i else value for at, value in enumerate(loss.tolist())]
+        for what, values in ((metric, own), ("_step", step.tolist())):
+            columns |= {f"{name} - {what}{end}": values for end in ("", "__MIN", "__MAX")}
+    path = tmp_path / "chart.csv"
+    pl.DataFrame(columns).write_csv(path)
+    return path
+
+
+def test_the_export_of_a_chart_has_a_column_a_run(tmp_path):
+    path = chart(tmp_path)
+    found = fit_learning_curves(path, "Step", "val/loss", group="Name", num_replicates=60)
+    assert [one.name for one in found.curves] == ["run-a", "gru - wide"]
+    assert found.mean == pytest.approx(0.4, abs=0.02)
+    assert any("a chart's export of 2 runs" in note for note in found.notes)
+    with pytest.raises(DataError, match="are these two runs"):
+        fit_learning_curves(path, "Step", "val/loss")
+    single = fit_learning_curves(path, "Step", "run-a - val/loss", num_replicates=60)
+    assert len(single.curves) == 1
+    assert not any("chart" in note for note in single.notes)
+
+
+def test_a_dash_in_a_name_makes_no_chart(tmp_path):
+    step = np.geomspace(100, 1e4, 20)
+    path = tmp_path / "plain.csv"
+    pl.DataFrame({"step": step, "my - loss": 1.5 + 5 * step**-0.4}).write_csv(path)
+    found = fit_learning_curves(path, "step", "my - loss", num_replicates=60)
+    assert len(found.curves) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import polars as pl
@@ -15,7 +16,7 @@ from finscale.scaling import decide, fit_law, read_table
 from finscale.scaling.covariance import size_covariance
 from finscale.scaling.dropping import drop_runs, dropped_runs
 from finscale.scaling.measure import Measure
-from finscale.scaling.outliers import outlying_runs, outlying_words, stand_apart
+from finscale.scaling.outliers import outlying_runs, outlying_ways, outlying_words, stand_apart
 from finscale.scaling.seed_median import median_variance
 
 SIZES = np.geomspace(1e4, 1e7, 7)
@@ -251,7 +252,7 @@ def test_terminal(tmp_path):
 
     fit = ("fit", path, "--x", "parameters", "--replicates", "50")
     assert "316k, seed 2" in said(*fit)
-    assert "--drop outlying leaves them out" in said(*fit)
+    assert "or outlying (both) leaves them out" in said(*fit)
     assert "left out: 1 of 35 runs (diverged" in said(*fit, "--drop", "diverged")
     assert "left out: 1 of 35 runs (by name): 316k seed 2" in said(*fit, "--drop", "316k:2")
     assert json.loads(said(*fit, "--json"))["law"]["outlying"][0]["seed"] == "2"
@@ -260,3 +261,23 @@ def test_terminal(tmp_path):
     assert "--seeds median" in said(*decide_)
     assert "Left out: 1 of 35 runs" in said(*decide_, "--drop", "diverged")
     assert "median of its seeds" in said(*decide_, "--seeds", "median")
+
+
+def test_what_is_advised_of_runs_that_stand_apart_is_what_helps(tmp_path):
+    """Of two seeds no rule can tell which is wrong, and their median is their mean."""
+    of_three, of_two = grid(num_seeds=3), grid(num_seeds=2)
+    of_three[2, 1] += 3
+    of_two[2, 1] += 3
+    told = outlying_ways(outlying_runs(of_three, SIZES[:, None]))
+    assert told.startswith("--drop diverged")
+    assert "by name" not in told
+    untold = outlying_ways(outlying_runs(of_two, SIZES[:, None]))
+    assert "diverged" not in untold
+    assert "median" not in untold
+    path = tmp_path / "two.csv"
+    frame_of(of_two).write_csv(path)
+    asked = ["law", "decide", str(path), "--sesoi", "0.005", "--no-shared-days"]
+    text = " ".join(CliRunner().invoke(app, asked).output.split())
+    (name,) = re.findall(r"left out by name: --drop (\S+)", text)
+    left = CliRunner().invoke(app, [*asked, "--drop", name])
+    assert "Left out: 1 of 14 runs (by name)" in " ".join(left.output.split())

@@ -1,12 +1,13 @@
 """What no fitter can know, and how this one says so."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
 
 from finscale.errors import DataError, FinscaleError
-from finscale.scaling import FORMS, Problem, fit_form, fit_law
+from finscale.scaling import FORMS, Problem, fit_form, fit_law, read_table
 
 SIZES = np.geomspace(1e4, 1e7, 8)
 
@@ -169,3 +170,35 @@ def test_a_surface_whose_axes_do_not_move_apart(lockstep):
     noise = 1e-4 * np.random.default_rng(0).standard_normal(30)
     loss = 0.5 + 4 * N**-0.4 + 3 * D**-0.35 + noise
     assert "bound" in unidentified(fit_law({"N": N, "D": D, "loss": loss}, x=("N", "D")))
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e-9, 1e9])
+def test_a_law_does_not_depend_on_the_unit_of_the_loss(unit: float):
+    size = np.repeat(np.geomspace(1e4, 1e8, 7), 3)
+    loss = 1.5 + 20 * size**-0.35 + 0.003 * np.random.default_rng(0).standard_normal(21)
+    table = {"n": size, "loss": unit * loss}
+    law = fit_law(table, "n", seed="rows", num_replicates=60)
+    assert law.identified, law.reason
+    assert law["alpha"].value == pytest.approx(0.35, abs=0.01)
+    assert law["alpha"].high - law["alpha"].low < 0.02
+
+
+@pytest.mark.parametrize("option", ["stderr", "weights"])
+def test_an_empty_error_is_left_out_by_the_hint_that_is_given(option: str):
+    size = np.geomspace(1e4, 1e8, 7)
+    told = {"n": size, "loss": 1.5 + 20 * size**-0.35, "own": [None, *[0.003] * 6]}
+    with pytest.raises(DataError, match="own is empty in row 1") as refused:
+        read_table(told, x="n", **{option: "own"})
+    hint = str(refused.value.hint)
+    assert hint.endswith("--where own!=")
+    kept = read_table(told, x="n", where=hint.split()[-1], **{option: "own"})
+    assert kept.num_sizes == 6
+
+
+def test_a_valley_far_off_warns_of_nothing():
+    size = np.geomspace(1e4, 1e8, 7)
+    rising = {"n": np.repeat(size, 2), "sharpe": np.repeat(0.3 * np.log10(size), 2)}
+    rising["sharpe"] = rising["sharpe"] + 0.002 * np.random.default_rng(0).standard_normal(14)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit_law(rising, "n", "sharpe", seed="rows", higher_is_better=True, num_replicates=60)

@@ -197,6 +197,22 @@ def test_a_curve_that_no_form_describes_is_said():
     )
 
 
+@pytest.mark.parametrize(
+    "bumps",
+    [[1, 0, 1, 0, 1, 0, 1], [1, 0, 1.3, 1, 0, 0.5, 1], [1, 0.9, 0, 0.95, 1.1, 0.1, 1]],
+)
+def test_several_valleys_are_no_best_size(bumps: list[float]):
+    """A hump as high as an end parts them: the loss does not rise beyond the first."""
+    verdict = _decide(0.6 + 0.03 * np.array(bumps))
+    assert verdict.name == "INDETERMINATE"
+    assert "several turns" in verdict.sentence
+
+
+def test_a_level_start_before_a_valley_parts_nothing():
+    bumps = np.array([0, -0.0005, 0.0005, -0.03, -0.05, -0.02, 0.02])
+    assert _decide(0.6 + bumps).name == "TURNS"
+
+
 def test_a_law_below_the_smallest_effect_says_so(law: Verdict):
     below = _decide(0.6 + 0.05 * _X**-0.3, sesoi=0.05)
     assert below.name == "LAW"

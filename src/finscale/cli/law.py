@@ -11,6 +11,7 @@ from finscale.cli.options import (
     Ahead,
     AsJson,
     Drop,
+    Held,
     Losses,
     OverSeeds,
     Quiet,
@@ -98,14 +99,7 @@ def fit(
     compare: Annotated[
         bool, typer.Option("--compare", help="Rank every form, and three ways for a surface.")
     ] = False,
-    fix: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE",
-            help="Hold a parameter: --fix E=0, --fix alpha=0.34, --fix alpha=beta, "
-            "--fix beta=2*alpha. May be repeated.",
-        ),
-    ] = None,
+    fix: Held = None,
     by: Annotated[
         str | None,
         typer.Option(help="Column that tells several curves apart: fit each and compare them."),
@@ -118,11 +112,10 @@ def fit(
 ) -> None:
     """Fit a law and print its parameters, their intervals and what is not identified."""
     from finscale.scaling.approaches import compare_approaches
-    from finscale.scaling.dropping import drop_runs, drops_unfinished, with_seeds
+    from finscale.scaling.dropping import read_runs
     from finscale.scaling.form_comparison import compare_forms
     from finscale.scaling.forms import FORMS
     from finscale.scaling.law import fit_law
-    from finscale.scaling.table import read_table
 
     held = held_parameters(fix)
     if by is not None:
@@ -134,7 +127,6 @@ def fit(
                 "--compare ranks forms for one curve, and --by fits several.",
                 hint="compare them one by one: --where COLUMN=VALUE --compare",
             )
-        refuse_dropping(drop, seeds)
         curves = fit_curves(
             table,
             x,
@@ -147,13 +139,13 @@ def fit(
             horizon=horizon,
             num_replicates=replicates,
             fix=held,
+            drop=drop or (),
+            seeds=seeds,
             **columns,
         )
         print_curves(curves, plot=plot, as_json=as_json, quiet=quiet)
         return
-    unfinished = drops_unfinished(drop or ())
-    read = read_table(table, x=x, y=y, signed=signed, unfinished=unfinished, **columns)
-    read = with_seeds(drop_runs(read, drop or ()), seeds)
+    read = read_runs(table, x=x, y=y, signed=signed, drop=drop or (), seeds=seeds, **columns)
     signed = read.signed
     law = fit_law(
         read,
@@ -190,15 +182,6 @@ def fit(
         print_json(content)
     else:
         say(repr(law) if quiet else "\n\n".join(texts))
-
-
-def refuse_dropping(drop: list[str] | None, seeds: str) -> None:
-    """Refuse rules for runs where several curves are read."""
-    if drop or seeds != "mean":
-        raise FinscaleError(
-            "--drop and --seeds are for one curve, and --by reads several.",
-            hint="read them one by one: --where COLUMN=VALUE --drop …",
-        )
 
 
 def held_parameters(pairs: list[str] | None) -> dict[str, float | str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,11 +75,12 @@ def decide(
     """Decide what can be claimed from a table of runs, or what would settle an open question."""
     from finscale.scaling.digits import number
     from finscale.scaling.dropping import drops_unfinished
+    from finscale.scaling.outliers import outlying_ways
     from finscale.scaling.sentences import interval, p_text
     from finscale.scaling.table import read_table
     from finscale.scaling.verdict import decide as judge
 
-    def judged(read: LawTable) -> Verdict:
+    def judged(read: LawTable, drop: Sequence[str] = ()) -> Verdict:
         return judge(
             read,
             sesoi=sesoi,
@@ -86,15 +88,12 @@ def decide(
             shared_days=shared_days,
             level=level,
             horizon=horizon,
-            drop=drop or (),
+            drop=drop,
             seeds=seeds,
         )
 
     if by is not None:
-        from finscale.cli.law import refuse_dropping
         from finscale.cli.law_curves import decide_curves
-
-        refuse_dropping(drop, seeds)
 
         decide_curves(
             table,
@@ -108,7 +107,8 @@ def decide(
             plot=plot,
             as_json=as_json,
             quiet=quiet,
-            columns=columns,
+            # rules leave runs out as each curve is read
+            columns={**columns, "drop": drop or (), "seeds": seeds},
         )
         return
     if plot is not None:
@@ -117,7 +117,7 @@ def decide(
         )
     unfinished = drops_unfinished(drop or ())
     read = read_table(table, x=axis, y=y, signed=signed, unfinished=unfinished, **columns)
-    verdict = judged(read)
+    verdict = judged(read, drop or ())
     if as_json:
         print_json({**verdict.to_dict(), "notes": list(read.notes)})
         return
@@ -136,10 +136,8 @@ def decide(
         f"(constant: {number(constant)})"
     )
     if verdict.outlying:
-        terminal.print(
-            "runs that stand apart count here; by a rule stated beforehand they can be left out: "
-            "--drop diverged (the worse ones) or outlying (both), or --seeds median"
-        )
+        ways = outlying_ways(verdict.outlying)
+        terminal.print(f"runs that stand apart count here; by a rule stated beforehand, {ways}")
     if verdict.up_to_best is not None:
         terminal.print(f"up to there  {verdict.up_to_best.sentence}")
     for note in read.notes:

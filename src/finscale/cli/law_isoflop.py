@@ -10,7 +10,9 @@ import typer
 from finscale.cli.options import (
     Ahead,
     AsJson,
+    Drop,
     Losses,
+    OverSeeds,
     Quiet,
     Replicates,
     Signed,
@@ -51,7 +53,7 @@ def isoflop(
     window: Annotated[
         float,
         typer.Option(
-            callback=between(1),
+            callback=between(1, infinite=True),
             help="The parabola sees sizes within this factor of the best; inf: all, and biased.",
         ),
     ] = 4.0,
@@ -72,6 +74,8 @@ def isoflop(
     signed: Signed = False,
     horizon: Ahead = 1,
     replicates: Replicates = 1000,
+    drop: Drop = None,
+    seeds: OverSeeds = "mean",
     plot: Annotated[Path | None, typer.Option(help="Write a figure: png, svg or pdf.")] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -81,12 +85,12 @@ def isoflop(
     """Find the best size at each compute and the power of compute by which it grows."""
     from finscale.errors import FinscaleError
     from finscale.scaling.approaches import compare_approaches
+    from finscale.scaling.dropping import read_runs
     from finscale.scaling.isoflop import fit_isoflop
     from finscale.scaling.sizes import parse_size
-    from finscale.scaling.table import read_table
 
     axes = [*x, compute] if compute and compute not in x else x
-    read = read_table(table, x=axes, y=y, signed=signed, **columns)
+    read = read_runs(table, x=axes, y=y, signed=signed, drop=drop or (), seeds=seeds, **columns)
     if compare and read.signed:
         raise FinscaleError(
             "the three approaches need positive losses.", hint="leave out --compare or --signed"

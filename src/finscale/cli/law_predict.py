@@ -10,7 +10,10 @@ import typer
 from finscale.cli.options import (
     Ahead,
     AsJson,
+    Drop,
+    Held,
     Losses,
+    OverSeeds,
     Quiet,
     Replicates,
     Signed,
@@ -51,6 +54,9 @@ def predict(
     holdout: Annotated[int, typer.Option(min=0, help="Largest sizes kept out of the fit.")] = 0,
     horizon: Ahead = 1,
     replicates: Replicates = 2000,
+    drop: Drop = None,
+    seeds: OverSeeds = "mean",
+    fix: Held = None,
     by: Annotated[
         str | None,
         typer.Option(help="Column that tells several curves apart: predict each."),
@@ -61,11 +67,12 @@ def predict(
     columns: dict[str, Any],
 ) -> None:
     """Predict the loss at other sizes, with intervals of the curve and of one new run."""
+    from finscale.cli.law import held_parameters
     from finscale.errors import FinscaleError
+    from finscale.scaling.dropping import read_runs
     from finscale.scaling.law import fit_law
     from finscale.scaling.prediction_text import predictions_dict, predictions_text
     from finscale.scaling.sizes import parse_sizes
-    from finscale.scaling.table import read_table
 
     settings: dict[str, Any] = {
         "form": form,
@@ -74,13 +81,15 @@ def predict(
         "horizon": horizon,
         "num_replicates": replicates,
         "level": level,
+        "fix": held_parameters(fix),
     }
+    columns = {**columns, "drop": drop or (), "seeds": seeds}
     if by is not None:
         from finscale.scaling.curves import fit_curves
 
         laws = fit_curves(table, x, y, by=by, signed=signed, **settings, **columns).laws
     else:
-        read = read_table(table, x=x, y=y, signed=signed, **columns)
+        read = read_runs(table, x=x, y=y, signed=signed, **columns)
         parse_sizes(at, read.axes, _letters(read.axes))
         laws = {"": fit_law(read, signed=read.signed, **settings)}
     contents, texts = {}, []

@@ -10,7 +10,9 @@ import typer
 from finscale.cli.options import (
     Ahead,
     AsJson,
+    Drop,
     Losses,
+    OverSeeds,
     Quiet,
     Signed,
     between,
@@ -51,6 +53,8 @@ def score(
     ] = "auto",
     signed: Signed = False,
     horizon: Ahead = 1,
+    drop: Drop = None,
+    seeds: OverSeeds = "mean",
     as_json: AsJson = False,
     quiet: Quiet = False,
     *,
@@ -58,10 +62,10 @@ def score(
 ) -> None:
     """Fit every form to the smaller sizes and score it on the larger ones, at several cuts."""
     from finscale.scaling.axes import form_for
+    from finscale.scaling.dropping import read_runs
     from finscale.scaling.extrapolation import SHARES, score_extrapolation
-    from finscale.scaling.table import read_table
 
-    read = read_table(table, x=x, y=y, signed=signed, **columns)
+    read = read_runs(table, x=x, y=y, signed=signed, drop=drop or (), seeds=seeds, **columns)
     if len(read.axes) > 2 and not form:
         form_for("auto", read)  # refuses, and names the forms there are
     found = score_extrapolation(

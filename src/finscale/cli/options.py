@@ -82,15 +82,28 @@ OverSeeds = Annotated[
     Literal["mean", "median"],
     typer.Option("--seeds", help="What a size counts with: over its seeds."),
 ]
+Held = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fix",
+        metavar="NAME=VALUE",
+        help="Hold a parameter: --fix E=0, --fix alpha=0.34, --fix alpha=beta, "
+        "--fix beta=2*alpha. May be repeated.",
+    ),
+]
 Replicates = Annotated[int, typer.Option("--replicates", min=40, help="Bootstrap replicates.")]
 
 
-def between(least: float, most: float = math.inf) -> Callable[[float | None], float | None]:
-    """Return a callback that refuses a number outside an open interval."""
+def between(
+    least: float, most: float = math.inf, *, infinite: bool = False
+) -> Callable[[float | None], float | None]:
+    """Return a callback that refuses a number outside an open interval, and ``inf`` unless told."""
 
     def check(value: float | None) -> float | None:
-        if value is None or least < value < most:
+        if value is None or least < value < most or (infinite and value == math.inf):
             return value
+        if value == math.inf == most:
+            raise typer.BadParameter("inf should be a finite number")
         end = "" if most == math.inf else f" and below {most:g}"
         raise typer.BadParameter(f"{value:g} is not above {least:g}{end}")
 

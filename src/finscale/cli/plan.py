@@ -9,7 +9,9 @@ import typer
 
 from finscale.cli.options import (
     AsJson,
+    Drop,
     Losses,
+    OverSeeds,
     Quiet,
     Replicates,
     Signed,
@@ -87,6 +89,8 @@ def plan(
     ] = None,
     signed: Signed = False,
     replicates: Replicates = 1000,
+    drop: Drop = None,
+    seeds: OverSeeds = "mean",
     as_json: AsJson = False,
     quiet: Quiet = False,
     *,
@@ -94,12 +98,13 @@ def plan(
 ) -> None:
     """Plan a budget: the best size, what ten times more would bring, whether you could see it."""
     from finscale.scaling.cost import UTILIZATION, CostModel, measure_flops
+    from finscale.scaling.dropping import read_runs
     from finscale.scaling.law import fit_law
     from finscale.scaling.plan import plan as make_plan
-    from finscale.scaling.table import read_table
 
     axes = tuple(x or ["parameters"])
-    read = read_table(table, x=axes, y=y, signed=signed, **columns)
+    settled: dict[str, Any] = {"drop": drop or (), "seeds": seeds}
+    read = read_runs(table, x=axes, y=y, signed=signed, **settled, **columns)
     law = fit_law(read, form=form, num_replicates=replicates)
     others = {}
     for pair in also or []:
@@ -108,7 +113,7 @@ def plan(
             raise FinscaleError(f"--also {pair}: write COLUMN=FILE, such as features=features.csv.")
         # its columns are its own; what --y is, is the same
         same = {name: columns[name] for name in ("higher_is_better", "best", "unit")}
-        beside = read_table(Path(file), x=axis, y=y, signed=signed, **same)
+        beside = read_runs(Path(file), x=axis, y=y, signed=signed, **same)
         others[axis] = fit_law(beside, num_replicates=replicates)
     measured = flops is None
     speed = measure_flops() if flops is None else flops

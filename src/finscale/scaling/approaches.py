@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from finscale.files import null_for_nan
 from finscale.scaling.compute import TOLERANCE, Compute, levels_of, with_compute
+from finscale.scaling.dropping import read_runs
 from finscale.scaling.forms import FORMS
 from finscale.scaling.forms.base import Array
 from finscale.scaling.intervals import Interval, percentile_interval
@@ -27,7 +28,7 @@ from finscale.scaling.isoflop_draws import Draws
 from finscale.scaling.isoflop_result import IsoFlop
 from finscale.scaling.problem import Problem, problem_of
 from finscale.scaling.resample import scheme_of
-from finscale.scaling.table import LawTable, read_table
+from finscale.scaling.table import LawTable
 from finscale.scaling.valley import WINDOW
 
 
@@ -185,7 +186,7 @@ def compare_approaches(
     num_replicates, level, random_seed
         Of the bootstrap: days and seeds where the table has them, else runs.
     **columns
-        As in :func:`read_table`.
+        As in :func:`read_table`; ``drop`` and ``seeds`` as in :func:`fit_law`.
 
     Raises
     ------
@@ -198,7 +199,7 @@ def compare_approaches(
     """
     if not isinstance(table, LawTable):
         axes = (*x, compute) if compute and compute not in x else tuple(x)
-        table = read_table(table, x=axes, y=y, **columns)
+        table = read_runs(table, x=axes, y=y, **columns)
     table, known = with_compute(table, compute, formula)
     problem = problem_of(table, loss, horizon=horizon)
     found = isoflop_of(

@@ -107,9 +107,12 @@ def fit_batch(
     else:
         solution = solve(form, scaled, y_Rn, Precision.of(len(x_nd), weights, covariance))
     internal_Rp, (lower, upper) = solution.internal_Rp, form.bounds
+    # what multiplies a curve is as large as the losses, which may be tiny; exponents are near 1
+    unit_Rp = np.ones_like(internal_Rp)
+    unit_Rp[:, : len(form.linear)] = np.abs(y_Rn).max(axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):
-        near_lower = internal_Rp <= lower + 1e-9 * np.maximum(1.0, np.abs(lower))
-        near_upper = internal_Rp >= upper - 1e-9 * np.maximum(1.0, np.abs(upper))
+        near_lower = internal_Rp <= lower + 1e-9 * np.maximum(unit_Rp, np.abs(lower))
+        near_upper = internal_Rp >= upper - 1e-9 * np.maximum(unit_Rp, np.abs(upper))
     return BatchFit(
         form=form,
         params_Rp=form.publish(internal_Rp, x0_d),

@@ -64,8 +64,10 @@ class ColumnChoice:
         own = (self.seed, self.day, self.fold, self.last, *self.average, *more)
         return tuple(name for name in own if name not in (None, ROWS))
 
-    def resolved(self, names: Sequence[str], place: str) -> ColumnChoice:
-        """Return the choice with the full names of its columns.
+    def resolved(
+        self, names: Sequence[str], place: str, measured: Sequence[str] = ()
+    ) -> ColumnChoice:
+        """Return the choice with the full names of its columns; sizes and losses are ``measured``.
 
         Raises
         ------
@@ -91,6 +93,11 @@ class ColumnChoice:
             ignore=tuple(column_meant(name, names, place) for name in self.ignore),
         )
         for name in own.named:
+            if name in measured:
+                raise DataError(
+                    f"{place}: column {name!r} is a size or the loss, and can have no other role.",
+                    hint="name another column; of --x, --y and the rest each has its own",
+                )
             if (own.named + own.ignore).count(name) > 1:
                 raise DataError(
                     f"{place}: column {name!r} is given two roles.", hint="name it once"

@@ -30,16 +30,19 @@ Float = NDArray[np.float64]
 
 
 def without_duplicates(
-    frame: pl.DataFrame, drop: bool | None, place: str
+    frame: pl.DataFrame, drop: bool | None, place: str, ignore: Sequence[str] = ()
 ) -> tuple[pl.DataFrame, list[str]]:
     """Return the rows without those that repeat another in every column, and what was done.
+
+    Columns to ``ignore`` make no difference between rows.
 
     Raises
     ------
     DataError
         If there are some and ``drop`` is None.
     """
-    content = [c for c in frame.columns if c != ROW and plain(c) not in _COUNTERS]
+    apart = {ROW, *ignore}
+    content = [c for c in frame.columns if c not in apart and plain(c) not in _COUNTERS]
     rows = frame.group_by(content, maintain_order=True).agg(pl.col(ROW).alias("_rows"))["_rows"]
     rows = rows.filter(rows.list.len() > 1)
     if rows.is_empty():
@@ -50,7 +53,7 @@ def without_duplicates(
     if drop is None:
         others = f" ({num} such rows in all)" if num > 1 else ""
         raise DataError(
-            f"{place}: {pair} are the same in every column{others}.",
+            f"{place}: {pair} are the same in every {'other ' if ignore else ''}column{others}.",
             hint="--drop-duplicates keeps one of each, --keep-duplicates takes them as results of "
             "their own (Python: drop_duplicates=True or False)",
         )

@@ -9,23 +9,24 @@ are drawn apart. All comparisons of a table hold at once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from finscale.errors import DataError
+from finscale.errors import DataError, FinscaleError
 from finscale.evaluation.bootstrap import optimal_block_length
 from finscale.evaluation.simultaneous import balanced_intervals
 from finscale.files import null_for_nan
 from finscale.scaling.column_names import column_meant
+from finscale.scaling.dropping import DROP_RULES, read_runs
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.law import Law, fit_law
 from finscale.scaling.law_draws import redrawn
-from finscale.scaling.table import LawTable, frame_of, read_table
+from finscale.scaling.table import LEFT_OUT, LawTable, frame_of
 
 #: More values than this tell rows apart, not curves.
 MOST_CURVES = 20
@@ -127,7 +128,7 @@ def curve_tables(
     by : str
         The column.
     x, y, **reading
-        As for :func:`read_table`, which reads each curve.
+        As for :func:`read_runs`, which reads each curve.
 
     Raises
     ------
@@ -160,15 +161,22 @@ def curve_tables(
             f"{place}: values of {column!r} differ in capitals alone: {', '.join(sorted(names))}.",
             hint="write each curve's name in one way",
         )
+    if single := next((rule for rule in reading.get("drop", ()) if rule not in DROP_RULES), None):
+        raise FinscaleError(
+            f"{single!r} is no rule for the runs of all curves: each curve may have such a run.",
+            hint=f"rules: {', '.join(DROP_RULES)}; or read one curve: --where {column}={names[0]}",
+        )
     kept = reading.pop("where", ())
     kept = (kept,) if isinstance(kept, str) else tuple(kept)
     tables = {}
     for name in names:
         try:
             where = (*kept, f"{column}={name}")
-            tables[name] = read_table(frame, x=x, y=y, where=where, **reading)
+            read = read_runs(frame, x=x, y=y, where=where, **reading)
         except DataError as error:
             raise DataError(f"{column} {name}: {error.message}", hint=error.hint) from None
+        lost = (f"{name}: {note}" if note.startswith(LEFT_OUT) else note for note in read.notes)
+        tables[name] = replace(read, notes=tuple(lost))
     return tables
 
 
@@ -198,7 +206,8 @@ def fit_curves(
     by : str
         Column that tells the curves apart.
     **reading
-        What else :func:`read_table` is told.
+        What else :func:`read_table` is told; ``drop`` (rules alone) and ``seeds`` as for
+        :func:`fit_law`.
 
     Raises
     ------

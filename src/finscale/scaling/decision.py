@@ -241,8 +241,8 @@ def _turns(
 
     The loss at the size nearest the bottom must be lower than at both ends (one-sided t tests): a
     likelihood ratio alone would take a monotone curve that is no power law for a valley. Where no
-    curve describes the sizes that ratio means little: the sides then have to be twice as clear, and
-    to be seen without the one size that stands out.
+    curve describes the sizes that ratio means little: the sides then have to be twice as clear, to
+    be seen without the one size that stands out, and to be those of one valley, not of several.
     """
     fitted_BG = trends.turn.predict(np.asarray(axis.sizes))
     bottom_B = fitted_BG.argmin(axis=1)
@@ -251,11 +251,26 @@ def _turns(
     turns_B = trends.turn_over_monotone_B > limits.turn
     turns_B &= valleys(mean_BG, covariance_BGG, margin_GG)[rows, bottom_B]
     clear_BG = valleys(mean_BG, covariance_BGG, 2 * margin_GG)
-    turns_B &= (trends.misfit_B <= limits.misfit) | clear_BG.any(axis=1)
+    misfits_B = trends.misfit_B > limits.misfit
+    turns_B &= ~misfits_B | clear_BG.any(axis=1)
+    for row in np.flatnonzero(turns_B & misfits_B):
+        turns_B[row] = not _parted(mean_BG[row], covariance_BGG[row], margin_GG)
     for row in np.flatnonzero(turns_B & (alone_B >= 0)):
         one = mean_BG[row], covariance_BGG[row], margin_GG
         turns_B[row] = valley_without(int(alone_B[row]), *one)
     return np.asarray(turns_B)
+
+
+def _parted(mean_G: Float, covariance_GG: Float, margin_GG: Float) -> bool:
+    """Tell whether a hump as high as an end clearly parts the sizes into two valleys or more."""
+    variance_G = np.diagonal(covariance_GG)
+    variance_GG = variance_G[:, None] + variance_G - 2 * covariance_GG
+    error_GG = np.sqrt(np.maximum(variance_GG, 0.0))
+    above_GG = mean_G[:, None] - mean_G > 2 * margin_GG * error_GG
+    left_G, right_G = np.tril(above_GG).any(axis=1), np.triu(above_GG).any(axis=1)
+    below_G = valleys(mean_G[None], covariance_GG[None], margin_GG)[0]
+    inner = slice(1, -1)
+    return bool((left_G & right_G & ~below_G)[inner].any())
 
 
 def valley_without(index: int, mean_G: Float, covariance_GG: Float, margin_GG: Float) -> bool:

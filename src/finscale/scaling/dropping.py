@@ -20,7 +20,7 @@ from finscale.scaling.outliers import (
     size_words,
     stand_apart,
 )
-from finscale.scaling.table import LEFT_OUT, LawTable
+from finscale.scaling.table import LEFT_OUT, LawTable, read_table
 
 DropRule = Literal["diverged", "outlying"]
 #: Rules by which runs may be left out, and whom they leave out.
@@ -202,6 +202,30 @@ def settle_runs(
 
 def _runs(losses: Float) -> Float:
     return losses if losses.ndim == 2 else np.asarray(losses.mean(axis=2))
+
+
+def read_runs(
+    source: Any,
+    *,
+    drop: Sequence[str] = (),
+    seeds: Literal["mean", "median"] = "mean",
+    **reading: Any,
+) -> LawTable:
+    """Read a table as :func:`read_table` does, without the runs that rules leave out.
+
+    Parameters
+    ----------
+    source : path, data frame or mapping
+        The table.
+    drop : sequence of str
+        As in :func:`drop_runs`; a rule also leaves out runs without a finite loss.
+    seeds : {"mean", "median"}
+        What a size's loss is: over its seeds.
+    **reading
+        What :func:`read_table` is told.
+    """
+    table = read_table(source, unfinished=drops_unfinished(drop), **reading)
+    return with_seeds(drop_runs(table, drop), seeds)
 
 
 def drop_runs(table: LawTable, rules: Sequence[str]) -> LawTable:

@@ -17,6 +17,7 @@ from scipy.special import stdtrit
 
 from finscale.errors import FinscaleError
 from finscale.files import null_for_nan
+from finscale.scaling.dropping import read_runs
 from finscale.scaling.estimates import region_of
 from finscale.scaling.fit import Fit, fit_form
 from finscale.scaling.form_comparison import candidates
@@ -24,7 +25,7 @@ from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.prediction import run_noise
 from finscale.scaling.problem import Problem, problem_of
-from finscale.scaling.table import LawTable, read_table
+from finscale.scaling.table import LawTable
 
 #: Shares of the sizes that forms are fitted to.
 SHARES = (0.5, 0.65, 0.8)
@@ -157,7 +158,7 @@ def score_extrapolation(
     level : float
         Of the prediction intervals whose coverage is counted.
     **reading
-        What else :func:`read_table` is told.
+        What else :func:`read_table` is told; ``drop`` and ``seeds`` as in :func:`fit_law`.
 
     Raises
     ------
@@ -177,7 +178,7 @@ def score_extrapolation(
     'power_floor'
     """
     if not isinstance(table, LawTable):
-        table = read_table(table, x=x, y=y, signed=signed, **reading)
+        table = read_runs(table, x=x, y=y, signed=signed, **reading)
     signed = signed or table.signed
     problem = problem_of(table, loss, horizon=horizon, signed=signed)
     parted = [_cut(table, share) for share in shares]

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from finscale.errors import FinscaleError
 from finscale.files import null_for_nan
+from finscale.scaling.dropping import read_runs
 from finscale.scaling.fit import Fit, fit_form
 from finscale.scaling.forms import FORMS, Form
 from finscale.scaling.misfit import REJECTED
 from finscale.scaling.problem import Problem, problem_of
 from finscale.scaling.sentences import p_text
-from finscale.scaling.table import LawTable, read_table
+from finscale.scaling.table import LawTable
 
 #: The form that is fitted where none is named, by number of size axes.
 USUAL = {1: "power_floor", 2: "hoffmann", 3: "data_constrained"}
@@ -189,7 +190,8 @@ def compare_forms(
     Parameters
     ----------
     table, x, y, loss, signed, horizon
-        As in :func:`fit_law`; ``columns`` names ``seed``, ``fold`` and ``day`` columns.
+        As in :func:`fit_law`; ``columns`` names ``seed``, ``fold`` and ``day`` columns, and
+        ``drop`` and ``seeds`` say which runs count.
     forms : sequence of str or Form, optional
         What to compare; every registered form that suits the axes by default, but none of three,
         which are named. On a table with several axes forms of one axis are fitted along each.
@@ -201,7 +203,7 @@ def compare_forms(
     Hurvich and Tsai 1989 (AICc); Alabdulmohsin et al. 2022 (judge a law by extrapolation).
     """
     if not isinstance(table, LawTable):
-        table = read_table(table, x=x, y=y, signed=signed, **columns)
+        table = read_runs(table, x=x, y=y, signed=signed, **columns)
     signed = signed or table.signed
     problem = problem_of(table, loss, horizon=horizon, signed=signed)
     heldout_n = table.largest(holdout)

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from finscale.errors import FinscaleError
 from finscale.scaling.compute import TOLERANCE, Compute, levels_of, with_compute
+from finscale.scaling.dropping import read_runs
 from finscale.scaling.forms.base import Array
 from finscale.scaling.intervals import percentile_interval
 from finscale.scaling.isoflop_draws import Draws, drawn_losses
 from finscale.scaling.isoflop_result import Growth, IsoFlop, IsoLevel
 from finscale.scaling.problem import Problem, problem_of
-from finscale.scaling.table import LawTable, read_table
+from finscale.scaling.table import LawTable
 from finscale.scaling.valley import FEWEST_INSIDE, WINDOW, Valleys, valleys
 
 #: Fewest levels for a line: its two coefficients, and one degree of freedom.
@@ -75,7 +76,7 @@ def fit_isoflop(
     loss : str
         As in :func:`fit_law`; ``"auto"``: least squares.
     signed, horizon, columns
-        As in :func:`read_table`.
+        As in :func:`read_table`; ``drop`` and ``seeds`` as in :func:`fit_law`.
     num_replicates, level, random_seed
         Of the bootstrap over runs (over days and seeds where the table has them).
 
@@ -101,7 +102,7 @@ def fit_isoflop(
     if not isinstance(table, LawTable):
         axes = (x,) if isinstance(x, str) else tuple(x)
         axes += (compute,) if compute and compute not in axes else ()
-        table = read_table(table, x=axes, y=y, signed=signed, **columns)
+        table = read_runs(table, x=axes, y=y, signed=signed, **columns)
     if not window > 1:
         raise FinscaleError(f"a window of {window:g} times the best size holds nothing.")
     table, known = with_compute(table, compute, formula)

@@ -9,7 +9,7 @@ import numpy as np
 from finscale.config.quantities import format_count
 from finscale.scaling.intervals import Interval
 from finscale.scaling.law_numbers import LawNumbers
-from finscale.scaling.outliers import outlying_words
+from finscale.scaling.outliers import outlying_ways, outlying_words
 from finscale.scaling.sentences import p_text
 
 _WIDTH = 100
@@ -72,8 +72,7 @@ def summary(law: LawNumbers) -> str:
     remarks = [("not told", f"{name}: {why}") for name, why in untold]
     remarks += [("beware", flag) for flag in law.fit.flags]
     if apart := law.outlying:
-        advice = " They count; --drop outlying leaves them out, --seeds median lets none decide."
-        remarks.append(("apart", outlying_words(apart) + advice))
+        remarks.append(("apart", f"{outlying_words(apart)} They count; {outlying_ways(apart)}."))
     remarks += [("note", note) for note in law.table.notes]
     return "\n".join([*lines, *(line for remark in remarks for line in _row(*remark))])
 

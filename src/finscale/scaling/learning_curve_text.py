@@ -22,10 +22,11 @@ CAVEAT = (
 def summary(found: LearningCurves) -> str:
     """Return what ``LearningCurves.summary`` says."""
     form, level = found.curves[0].fit.form, f"{found.level:.0%}"
-    name = form.exponent
+    name, num = form.exponent, len(found.curves)
+    of = "1 run" if num == 1 else f"{num} runs"
     lines = [
         *row("law", f"{form.name}: {form.equation}, x = {found.along}"),
-        *row("fitted", f"{found.loss} along {found.along} of {len(found.curves)} runs"),
+        *row("fitted", f"{found.loss} along {found.along} of {of}"),
         "",
         f"{'run':<22} {'rows':>9} {name:>9}   {level + ' of this run':<20} {'floor':>9}   "
         "errors correlate",

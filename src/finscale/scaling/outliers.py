@@ -229,6 +229,20 @@ def size_words(x_d: Float) -> str:
     return " × ".join(format_count(v) if v >= 999.5 else f"{v:.3g}" for v in np.atleast_1d(x_d))
 
 
+def outlying_ways(runs: Sequence[OutlyingRun]) -> str:
+    """Return the options that keep runs which stand apart from deciding; empty where none does."""
+    ways = []
+    if any(run.told for run in runs):
+        ways.append(
+            "--drop diverged (the worse ones) or outlying (both) leaves them out, --seeds median "
+            "lets none decide"
+        )
+    if untold := [run for run in runs if not run.told]:
+        name = f"{untold[0].size.replace(' × ', ':')}:{untold[0].seed}"
+        ways.append(f"one that is known to have failed is left out by name: --drop {name}")
+    return "; ".join(ways)
+
+
 def outlying_words(runs: Sequence[OutlyingRun], most: int = 3) -> str:
     """Return one sentence that names runs which stand apart; empty where none does."""
     told = [run for run in runs if run.told]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -49,9 +50,12 @@ def checked(
         if len(bad):
             least = "zero or more" if column == weights else "above zero"
             kind = "weight" if column == weights else "standard error"
+            worst = bad[column][0]
+            empty = worst is None or math.isnan(worst)
+            what = f"is {'empty' if worst is None else worst} in row {bad[ROW][0]}"
             raise DataError(
-                f"{place}: {column} is {bad[column][0]} in row {bad[ROW][0]}; a {kind} is {least}.",
-                hint=f"leave the row out: --where {column}!={bad[column][0]}",
+                f"{place}: {column} {what}; a {kind} is {least}.",
+                hint=f"leave the row out: --where {column}!={'' if empty else worst}",
             )
     if weights:
         kept = frame.filter(pl.col(weights) > 0)

@@ -243,7 +243,7 @@ def read_table(
     meant = {name: column_meant(name, frame.columns, place) for name in wanted}
     if len(set(meant.values())) < len(wanted):
         raise DataError(f"{place}: {', '.join(wanted)} name one column twice.")
-    choice = choice.resolved(frame.columns, place)
+    choice = choice.resolved(frame.columns, place, tuple(meant.values()))
     frame, left_out = kept_rows(frame.with_row_index(ROW, 1), choice.where, place)
     frame = frame.rename({column: name for name, column in meant.items()})
     if renamed := [f"{n!r} from {c!r}" for n, c in meant.items() if n != c]:

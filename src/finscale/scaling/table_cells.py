@@ -58,7 +58,8 @@ class TableCells:
             For copies, a column that nothing explains, several losses of one run and cell, or runs
             that were not scored on the same cells.
         """
-        frame, notes = without_duplicates(self.frame, self.choice.drop_duplicates, self.place)
+        drop, ignore = self.choice.drop_duplicates, self.choice.ignore
+        frame, notes = without_duplicates(self.frame, drop, self.place, ignore)
         frame = self._last(frame)
         if not self.averages_rows:
             check_columns(frame, self.axes, self.y, self.roles, self.choice, self.place)

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from finscale.errors import DataError
+from finscale.scaling.chart_export import chart_rows
 from finscale.scaling.column_names import candidates
 from finscale.tables import CellTable, read_table
 from finscale.tables.table import NO_VALUE
@@ -50,7 +51,8 @@ def read_file(
     meant = {n for name in wanted for n in candidates(name, list(columns))}
     comma = _decimal_comma(table, {name: columns[name] for name in meant})
     frame = pl.DataFrame({name: _typed(cells, comma) for name, cells in columns.items()})
-    return frame, [f"line {line}: {reason}" for line, reason in table.left_out]
+    frame, notes = chart_rows(frame, wanted)
+    return frame, [*notes, *(f"line {line}: {reason}" for line, reason in table.left_out)]
 
 
 def _num_wanted(names: Sequence[str], wanted: Sequence[str]) -> int:

@@ -129,7 +129,8 @@ def _parabola_publish(theta: Array, x0_d: Array) -> Array:
 
 def _parabola_turning(theta: Array) -> Array:
     _, slope, curvature = np.moveaxis(theta, -1, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    # a valley infinitely far off is infinite
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.where(curvature > 0, np.exp(-slope / (2 * curvature)), np.nan)
 
 
