@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy.stats import t
@@ -132,7 +130,7 @@ def test_no_law_is_never_said_where_an_interval_reaches_beyond_the_effect(
 ):
     """A gain of −.0006 [−.0104, .0091] was called alike within ±.005 with p = .035."""
     rng = np.random.default_rng(4)
-    for _ in range(8):
+    for _ in range(4):
         shape = {"num_seeds": num_seeds, "horizon": horizon, "common": common}
         losses_GST, measure = _world(rng, outcome, num_days=400, **shape)
         reach = _reach(size_covariance(losses_GST, horizon=horizon))
@@ -191,21 +189,29 @@ def test_the_sentence_names_the_interval_that_decides():
     rng = np.random.default_rng(0)
     losses_GST, measure = _world(rng, "ic", num_seeds=2, num_days=1500)
     covariance = size_covariance(losses_GST)
-    two_GST = losses_GST[[0, 3]]
-    reach = _reach(replace(size_covariance(two_GST), num_days=1500))
-    found = decide(
-        two_GST, [1e3, 1e6], sesoi=1.01 * reach, measure=measure, num_replicates=60, settle=False
-    )
-    # of two sizes the widest pair is the gain: its 95 % interval reaches beyond, and it is said
-    assert found.name == "NO-LAW"
-    assert max(-found.gain.low, found.gain.high) > found.statement.sesoi
-    assert "the widest 90 % interval of a difference, of 1k and 1M, is [" in found.sentence
-    assert "that of the gain [" in found.sentence
-    assert "its interval above is the 95 % one" in found.sentence
     wide = _decide(losses_GST, 3 * _reach(covariance), measure=measure)
     assert wide.name == "NO-LAW"
-    assert "its interval above" not in wide.sentence
+    assert "the widest 90 % interval of a difference, of " in wide.sentence
+    assert "above, the gain has" not in wide.sentence
     assert wide.to_dict()["widest"]["level"] == pytest.approx(0.9)
+    # of two sizes the widest pair is the gain: its 95 % interval reaches beyond, and it is said
+    two_GST = losses_GST[[0, 3]]
+    stated = {"measure": measure, "num_replicates": 60, "settle": False}
+    sesoi = 1.01 * _reach(size_covariance(two_GST))
+    found = decide(two_GST, [1e3, 1e6], sesoi=sesoi, **stated)  # type: ignore[arg-type]
+    assert found.name == "NO-LAW"
+    assert max(-found.gain.low, found.gain.high) > sesoi
+    assert "the widest 90 % interval of a difference, of 1k and 1M, is [" in found.sentence
+    assert "; above, the gain has its 95 % interval)" in found.sentence
+    # of three, another pair may be the widest: then the gain's own is said too
+    three_GST = np.concatenate([two_GST[:1], losses_GST[1:2] + 0.002, two_GST[1:]])
+    sesoi = 1.01 * _reach(size_covariance(three_GST))
+    found = decide(three_GST, [1e3, 1e4, 1e6], sesoi=sesoi, **stated)  # type: ignore[arg-type]
+    beyond = max(-found.gain.low, found.gain.high) >= sesoi
+    assert found.name == "NO-LAW"
+    assert (", that of the gain [" in found.sentence) == (
+        beyond and found.widest.sizes != (1e3, 1e6)
+    )
 
 
 def test_an_open_verdict_names_the_pair_that_is_not_excluded():

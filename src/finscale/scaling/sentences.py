@@ -199,9 +199,10 @@ def _widest_interval(facts: Mapping[str, Any]) -> str:
     text = f"the widest {level} interval of a difference, of {between}, is {_ends(widest.gain)}"
     if max(-gain.low, gain.high) < said.sesoi:
         return text
-    ends = difference_interval(facts["covariance"], 0, -1, widest.level)
-    quoted = f"{100 * (1 - said.level):.3g} %"
-    return f"{text}, that of the gain {_ends(ends)}; its interval above is the {quoted} one"
+    if widest.sizes != (said.sizes[0], said.sizes[-1]):
+        ends = difference_interval(facts["covariance"], 0, -1, widest.level)
+        text += f", that of the gain {_ends(ends)}"
+    return f"{text}; above, the gain has its {100 * (1 - said.level):.3g} % interval"
 
 
 def _furthest_apart(facts: Mapping[str, Any]) -> tuple[tuple[float, float], bool]:
