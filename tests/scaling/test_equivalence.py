@@ -192,7 +192,7 @@ def test_the_sentence_names_the_interval_that_decides():
     wide = _decide(losses_GST, 3 * _reach(covariance), measure=measure)
     assert wide.name == "NO-LAW"
     assert "the widest 90 % interval of a difference, of " in wide.sentence
-    assert "above, the gain has" not in wide.sentence
+    assert "the gain is given with" not in wide.sentence
     assert wide.to_dict()["widest"]["level"] == pytest.approx(0.9)
     # of two sizes the widest pair is the gain: its 95 % interval reaches beyond, and it is said
     two_GST = losses_GST[[0, 3]]
@@ -202,7 +202,7 @@ def test_the_sentence_names_the_interval_that_decides():
     assert found.name == "NO-LAW"
     assert max(-found.gain.low, found.gain.high) > sesoi
     assert "the widest 90 % interval of a difference, of 1k and 1M, is [" in found.sentence
-    assert "; above, the gain has its 95 % interval)" in found.sentence
+    assert "; the gain is given with its 95 % interval)" in found.sentence
     # of three, another pair may be the widest: then the gain's own is said too
     three_GST = np.concatenate([two_GST[:1], losses_GST[1:2] + 0.002, two_GST[1:]])
     sesoi = 1.01 * _reach(size_covariance(three_GST))
@@ -223,3 +223,20 @@ def test_an_open_verdict_names_the_pair_that_is_not_excluded():
     assert found.name == "INDETERMINATE"
     assert 1e5 in np.round(found.widest.sizes)
     assert any("100k" in reason for reason in found.reasons if "not excluded" in reason)
+
+
+def test_no_other_verdict_calls_small_what_its_quoted_interval_does_not():
+    """A law whose 90 % interval alone lies within the effect is not "below what was to matter"."""
+    rng = np.random.default_rng(0)
+    curve_G = 0.6 + 0.05 * np.geomspace(1, 1e3, 7) ** -0.3
+    noise = 0.02 * rng.standard_normal((7, 5, 1000)) + 0.001 * rng.standard_normal((7, 5, 1))
+    losses_GST = curve_G[:, None, None] + noise
+    first = decide(losses_GST, SIZES, sesoi=SESOI, num_replicates=200)
+    assert first.name == "LAW"
+    reach = max(-first.widest.gain.low, first.widest.gain.high)
+    between = (reach + max(-first.gain.low, first.gain.high)) / 2
+    for sesoi, small in ((between, False), (2 * between, True)):
+        found = decide(losses_GST, SIZES, sesoi=sesoi, num_replicates=200)
+        assert found.name == "LAW"
+        assert found.alike
+        assert ("below what was said to matter" in found.sentence) == small

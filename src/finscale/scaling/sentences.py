@@ -93,8 +93,9 @@ def resting(sizes: Sequence[float], axis: str) -> str:
 def _below_sesoi(facts: Mapping[str, Any]) -> bool:
     """Tell whether no difference between sizes reaches the smallest effect of interest."""
     gain, sesoi = facts["gain"], facts["statement"].sesoi
-    whole = max(abs(gain.low), abs(gain.high)) < sesoi and facts["best_size"] is None
-    return bool(facts["alike"] or whole)
+    # the interval that the sentence quotes has to lie within too
+    inside = max(abs(gain.low), abs(gain.high)) < sesoi
+    return bool(inside and (facts["alike"] or facts["best_size"] is None))
 
 
 def _claim(
@@ -152,7 +153,7 @@ def reasons(facts: Mapping[str, Any], decisions: Decisions) -> tuple[str, ...]:
     pairs = apart, facts["widest"].sizes
     ends, widest = (f"{size(one)} and {size(other)} {said.axis}" for one, other in pairs)
     if facts["alike"]:
-        found.append(f"every size lies within {effect} of every other")
+        found.append(f"every size lies within {effect} of every other ({_widest_interval(facts)})")
     elif surely:
         found.append(f"{ends} differ by more than {effect[1:]}")
     elif max(abs(gain.low), abs(gain.high)) >= said.sesoi:
@@ -202,7 +203,7 @@ def _widest_interval(facts: Mapping[str, Any]) -> str:
     if widest.sizes != (said.sizes[0], said.sizes[-1]):
         ends = difference_interval(facts["covariance"], 0, -1, widest.level)
         text += f", that of the gain {_ends(ends)}"
-    return f"{text}; above, the gain has its {100 * (1 - said.level):.3g} % interval"
+    return f"{text}; the gain is given with its {100 * (1 - said.level):.3g} % interval"
 
 
 def _furthest_apart(facts: Mapping[str, Any]) -> tuple[tuple[float, float], bool]:
