@@ -53,6 +53,15 @@ class Statement:
 
 
 @dataclass(frozen=True)
+class PairDifference:
+    """How much better the second of two sizes is than the first, with its interval of ``level``."""
+
+    sizes: tuple[float, float]
+    gain: Metric
+    level: float
+
+
+@dataclass(frozen=True)
 class Verdict:
     """A verdict with everything it rests on.
 
@@ -70,6 +79,9 @@ class Verdict:
     gain : Metric
         Improvement from the smallest size to the largest (loss saved, or outcome gained), with its
         interval (no curve assumed).
+    widest : PairDifference
+        The two sizes whose difference may be largest. NO-LAW is said only where its interval, 90 %
+        for tests at 5 %, lies within ± SESOI.
     next_tenfold : Metric
         Improvement by ten times the largest size, extrapolated along the better monotone curve.
     direction : {"falling", "rising"}
@@ -82,7 +94,8 @@ class Verdict:
         Size of the best outcome when the verdict is TURNS.
     p_improves, p_worsens, p_turns, p_equivalent : float
         P values: improving and worsening law against the constant, turning curve against both
-        monotone ones, and the test that every size lies within ± SESOI of every other.
+        monotone ones, and the tests that every size lies within ± SESOI of every other (the
+        largest p value of any pair).
     held_out : tuple of float
         Error on the largest size of the curve and of the constant, both fitted without it.
     fits : float
@@ -110,6 +123,7 @@ class Verdict:
     sentence: str
     statement: Statement
     gain: Metric
+    widest: PairDifference
     next_tenfold: Metric
     direction: Literal["falling", "rising"]
     exponent: Metric
@@ -159,4 +173,4 @@ class Verdict:
         return content
 
 
-_RECORDS = (Metric, Statement, Settlement, CurveShape)
+_RECORDS = (Metric, PairDifference, Statement, Settlement, CurveShape)

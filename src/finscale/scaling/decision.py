@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finscale.scaling.covariance import SizeCovariance, seed_variances
-from finscale.scaling.equivalence import Equivalence, calibrated, pair_margins
+from finscale.scaling.equivalence import Equivalence
 from finscale.scaling.trend import Float, MonotoneFit, SizeAxis, Trends
 
 VerdictName = Literal["LAW", "TURNS", "INVERSE", "NO-LAW", "INDETERMINATE"]
@@ -106,7 +106,6 @@ def thresholds(
     covariance: SizeCovariance,
     monotone_G: Float,
     *,
-    flat: tuple[Float, Float],
     if_flat: Trends,
     if_monotone: Trends,
     if_turning: Trends,
@@ -115,10 +114,10 @@ def thresholds(
 ) -> Thresholds:
     """Return critical values at ``level`` from studies redrawn under the null hypotheses.
 
-    ``flat`` are studies redrawn around a constant (:func:`redraw`) and ``if_flat`` the fits to
-    them; ``if_monotone`` are fits to studies redrawn around ``monotone_G``, against which the
-    turning curve is tested and at which the interval of the exponent is calibrated; ``if_turning``
-    to studies redrawn around the best curve of all, whose misfit is that of luck.
+    ``if_flat`` are fits to studies redrawn around a constant (:func:`redraw`); ``if_monotone`` to
+    studies redrawn around ``monotone_G``, against which the turning curve is tested and at which
+    the interval of the exponent is calibrated; ``if_turning`` to studies redrawn around the best
+    curve of all, whose misfit is that of luck.
     """
     from scipy.stats import chi2
 
@@ -131,7 +130,7 @@ def thresholds(
         turn=float(np.quantile(if_monotone.turn_over_monotone_B, upper)),
         exponent=_exponent_threshold(axis, covariance, monotone_G, if_monotone, upper),
         misfit=max(least, float(np.quantile(if_turning.misfit_B, 1 - MISFIT_LEVEL))),
-        alike=calibrated(pair_margins(covariance, level), flat, sesoi=sesoi, level=level),
+        alike=Equivalence.of(covariance, sesoi=sesoi, level=level),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from finscale.evaluation.bootstrap import Metric
-from finscale.scaling.claim import Statement, Verdict
+from finscale.scaling.claim import PairDifference, Statement, Verdict
 from finscale.scaling.covariance import SizeCovariance
 from finscale.scaling.decision import (
     VERDICTS,
@@ -22,6 +22,7 @@ from finscale.scaling.decision import (
     valley_without,
 )
 from finscale.scaling.digits import number
+from finscale.scaling.equivalence import difference_interval, widest_difference
 from finscale.scaling.intervals import percentile_metric
 from finscale.scaling.measure import negated
 from finscale.scaling.misfit_shape import CurveShape, ShapeReader
@@ -54,8 +55,8 @@ class Judge:
         # studies redrawn as if the loss were flat, followed the better monotone curve, or the
         # turning one
         rng = np.random.default_rng(seed)
-        self.flat = redraw(covariance, np.zeros(len(self.size_G)), num_replicates, rng)
-        self.if_flat = self.axis.fit(*self.flat)
+        flat = redraw(covariance, np.zeros(len(self.size_G)), num_replicates, rng)
+        self.if_flat = self.axis.fit(*flat)
         self.if_monotone = self._redrawn(self.monotone_G, rng)
         self.if_turning = self._redrawn(self.observed.turn.predict(self.size_G)[0], rng)
 
@@ -104,7 +105,6 @@ class Judge:
             self.axis,
             self.covariance,
             self.monotone_G,
-            flat=self.flat,
             if_flat=self.if_flat,
             if_monotone=self.if_monotone,
             if_turning=self.if_turning,
@@ -143,7 +143,8 @@ class Judge:
             "p_worsens": _p_value(observed.rise.statistic_B, flat.rise.statistic_B),
             "p_turns": _p_value(observed.turn_over_monotone_B, monotone.turn_over_monotone_B),
             "fits": _p_value(observed.misfit_B, self.if_turning.misfit_B),
-            "gain": self._gain(),
+            "gain": difference_interval(self.covariance, 0, -1, 1 - self.statement.level),
+            "widest": self._widest(),
             "p_equivalent": limits.alike.p_value(self.mean_1G, self.matrix_1GG),
             "direction": {"rises": "rising", "falls": "falling"}[
                 self.statement.measure.moves(better=self.falls)
@@ -184,12 +185,11 @@ class Judge:
         close = f"the sizes span ×{span:.2g}, and less than ×{LEAST_SPAN:g} shows no law"
         return (few,) * (len(sizes) < LEAST_SIZES) + (close,) * (span < LEAST_SPAN)
 
-    def _gain(self) -> Metric:
-        from scipy.stats import t
-
-        value, error, degrees = self.covariance.difference(0, -1)
-        half = error * float(t.ppf(1 - self.statement.level / 2, degrees))
-        return Metric(value, value - half, value + half)
+    def _widest(self) -> PairDifference:
+        # two one-sided tests at a level are the interval of twice that level
+        level, sizes = 1 - 2 * self.statement.level, self.statement.sizes
+        first, second, gain = widest_difference(self.covariance, level)
+        return PairDifference((sizes[first], sizes[second]), gain, level)
 
     def _exponent(self, threshold: float) -> Metric:
         low_B, high_B = self._fine.exponent_interval(threshold)

@@ -9,6 +9,7 @@ from finscale.config.quantities import format_count
 from finscale.evaluation.bootstrap import Metric
 from finscale.scaling.decision import Decisions
 from finscale.scaling.digits import decimals, fixed, number
+from finscale.scaling.equivalence import difference_interval
 from finscale.scaling.measure import negated
 from finscale.scaling.settlement import Settlement
 
@@ -32,6 +33,11 @@ def interval(metric: Metric, bounds: tuple[float, float] | None = None) -> str:
         low = f"≤ {low}" if metric.low <= bounds[0] else low
         high = f"≥ {high}" if metric.high >= bounds[1] else high
     return f"{fixed(metric.value, digits)} [{low}, {high}]"
+
+
+def _ends(metric: Metric) -> str:
+    """Return ``[.250, .370]``."""
+    return interval(metric).partition(" ")[2]
 
 
 def size(value: float) -> str:
@@ -87,8 +93,9 @@ def resting(sizes: Sequence[float], axis: str) -> str:
 def _below_sesoi(facts: Mapping[str, Any]) -> bool:
     """Tell whether no difference between sizes reaches the smallest effect of interest."""
     gain, sesoi = facts["gain"], facts["statement"].sesoi
-    whole = max(abs(gain.low), abs(gain.high)) < sesoi and facts["best_size"] is None
-    return bool(facts["alike"] or whole)
+    # the interval that the sentence quotes has to lie within too
+    inside = max(abs(gain.low), abs(gain.high)) < sesoi
+    return bool(inside and (facts["alike"] or facts["best_size"] is None))
 
 
 def _claim(
@@ -127,7 +134,7 @@ def _claim(
         return (
             f"NO-LAW: the {measure.gain} {span} is {gain}, and every size lies within "
             f"±{number(said.sesoi)} of every other, the smallest effect of interest stated before "
-            f"(equivalence {p_text(facts['p_equivalent'])})."
+            f"(equivalence {p_text(facts['p_equivalent'])}; {_widest_interval(facts)})."
         )
     ending = f" {settles}." if settles else ""
     return f"INDETERMINATE: {'; '.join(why)}; the {measure.gain} {span} is {gain}.{ending}"
@@ -142,16 +149,17 @@ def reasons(facts: Mapping[str, Any], decisions: Decisions) -> tuple[str, ...]:
         p = p_text(facts["fits"])
         found = [f"no curve tried here describes the {said.measure.many} ({p})", shape.words]
     gain, effect = facts["gain"], f"±{number(said.sesoi)}"
-    first, second, surely = _widest(facts)
-    ends = f"{size(said.sizes[first])} and {size(said.sizes[second])} {said.axis}"
+    apart, surely = _furthest_apart(facts)
+    pairs = apart, facts["widest"].sizes
+    ends, widest = (f"{size(one)} and {size(other)} {said.axis}" for one, other in pairs)
     if facts["alike"]:
-        found.append(f"every size lies within {effect} of every other")
+        found.append(f"every size lies within {effect} of every other ({_widest_interval(facts)})")
     elif surely:
         found.append(f"{ends} differ by more than {effect[1:]}")
     elif max(abs(gain.low), abs(gain.high)) >= said.sesoi:
         found.append(f"a gain beyond {effect} is not excluded")
     else:
-        found.append(f"a difference beyond {effect} between {ends} is not excluded")
+        found.append(f"a difference beyond {effect} between {widest} is not excluded")
     return tuple(found)
 
 
@@ -180,7 +188,25 @@ def _why_no_law(facts: Mapping[str, Any], *, pinned: bool) -> list[str]:
     return found
 
 
-def _widest(facts: Mapping[str, Any]) -> tuple[int, int, bool]:
+def _widest_interval(facts: Mapping[str, Any]) -> str:
+    """Return the interval of the widest difference, and of the gain where the quoted one is wider.
+
+    A gain is quoted with its 95 % interval, which may reach a little beyond ± the effect where the
+    90 % interval, by which two one-sided tests at 5 % go, does not.
+    """
+    said, widest, gain = facts["statement"], facts["widest"], facts["gain"]
+    level = f"{100 * widest.level:.3g} %"
+    between = " and ".join(map(size, widest.sizes))
+    text = f"the widest {level} interval of a difference, of {between}, is {_ends(widest.gain)}"
+    if max(-gain.low, gain.high) < said.sesoi:
+        return text
+    if widest.sizes != (said.sizes[0], said.sizes[-1]):
+        ends = difference_interval(facts["covariance"], 0, -1, widest.level)
+        text += f", that of the gain {_ends(ends)}"
+    return f"{text}; the gain is given with its {100 * (1 - said.level):.3g} % interval"
+
+
+def _furthest_apart(facts: Mapping[str, Any]) -> tuple[tuple[float, float], bool]:
     """Return the two sizes whose means differ most, and whether surely by more than the SESOI."""
     from scipy.stats import t
 
@@ -189,4 +215,4 @@ def _widest(facts: Mapping[str, Any]) -> tuple[int, int, bool]:
     first, second = sorted((int(mean_G.argmin()), int(mean_G.argmax())))
     value, error, degrees = covariance.difference(first, second)
     half = error * float(t.ppf(1 - said.level / 2 / len(mean_G) ** 2, degrees))
-    return first, second, abs(value) - half > said.sesoi
+    return (said.sizes[first], said.sizes[second]), abs(value) - half > said.sesoi

@@ -47,7 +47,6 @@ def simulate_verdicts(
         axis,
         covariance,
         monotone_G,
-        flat=flat,
         if_flat=axis.fit(*flat),
         if_monotone=if_monotone,
         if_turning=if_monotone,  # nothing here turns

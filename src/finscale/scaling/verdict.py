@@ -7,7 +7,8 @@ LAW                     a falling power law beats the constant, its exponent's i
                         and off its bounds, and fitted without the largest size it predicts that
                         size better than the constant does
 INVERSE                 the same with a rising loss
-NO-LAW                  every size lies within ± the smallest effect of interest of every other
+NO-LAW                  every size lies within ± the smallest effect of interest of every other:
+                        so does the 90 % interval of every difference, for tests at 5 %
                         (``finscale.scaling.equivalence``)
 INDETERMINATE           none of these; then the verdict says what would settle it
 ======================= ==========================================================================
