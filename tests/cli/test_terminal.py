@@ -185,7 +185,7 @@ def test_names_are_read_and_never_taken_for_patterns(folder):
 
 
 READERS = {"read_parquet", "scan_parquet", "read_csv", "scan_csv", "scan_ipc", "scan_ndjson"} | {
-    "read_parquet_schema"
+    *("read_parquet_schema", "read_ipc", "read_ndjson")
 }
 
 
