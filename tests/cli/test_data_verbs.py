@@ -196,13 +196,16 @@ def test_show_of_nothing_says_how_to_get_it(run):
     assert "finscale data download SPY" in caught.value.hint
 
 
-def test_help_needs_nothing_heavy():
+@pytest.mark.parametrize("words", [["--help"], ["data", "import", "--help"], ["data", "list"]])
+def test_help_and_a_list_need_nothing_heavy(words):
     code = (
-        "import sys\nfrom finscale.cli.data import data_app\n"
-        "heavy = {'torch', 'polars', 'pandas', 'exchange_calendars'} & set(sys.modules)\n"
+        "import sys\nfrom finscale.cli.app import app\n"
+        f"app({words}, standalone_mode=False)\n"
+        "heavy = {'torch', 'polars', 'pandas', 'scipy', 'exchange_calendars'} & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_chart_rises_with_its_values():

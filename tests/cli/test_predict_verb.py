@@ -173,6 +173,7 @@ def test_what_is_meant_is_asked_or_refused(run_id) -> None:
     assert "Did you mean mini?" in unknown
     assert "no run in runs starts with 'ffff0000'" in refused("predict", "ffff0000")
     assert "is not a calibration method" in refused("predict", run_id, "--calibration", "plat")
+    assert "Known: beta, isotonic, none" in refused("predict", run_id, "--calibration", "foo")
     assert "has no bars of NONE" in refused("predict", run_id, "--symbol", "NONE")
 
 

@@ -85,6 +85,18 @@ def test_every_sign_has_something_that_stands_for_it():
     assert "".join(map(plain, text)) == "p <= .05 - 1 - 2 x 3 -> sigma ok ... e *  ? \\xff"
 
 
+def test_a_dot_between_factors_is_no_difference():
+    text = "SPY · 80 bars: yes if the high ≥ close·1.01"
+    code = f"from finscale.cli.streams import prepare_streams\nprepare_streams()\nprint({text!r})"
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=True,
+    )
+    assert told.stdout == b"SPY - 80 bars: yes if the high >= close*1.01\n"
+
+
 @pytest.mark.parametrize("closed", [">&-", "<&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_streams_are_no_error(folder, closed):
     assert _shell(folder, f"FINSCALE data list {closed}").returncode == 0
@@ -173,7 +185,7 @@ def test_names_are_read_and_never_taken_for_patterns(folder):
 
 
 READERS = {"read_parquet", "scan_parquet", "read_csv", "scan_csv", "scan_ipc", "scan_ndjson"} | {
-    "read_parquet_schema"
+    *("read_parquet_schema", "read_ipc", "read_ndjson")
 }
 
 

@@ -55,6 +55,7 @@ def test_sizes_are_written_as_people_do(axis: str, written: object, sizes: tuple
         ({"controls": ["placebo"]}, "permuted_labels"),
         ({"controls": {"sizes": ["7k"]}}, "no size of the first axis"),
         ({"controls": {"seeds": [9]}}, "among the study's seeds"),
+        ({"name": "../bad"}, "begins with a letter or a digit"),
         ({"outcome": "f1"}, "loss"),
         ({"outcome": "r2"}, "outcome r2 does not fit a task that forecasts a yes or no"),
         ({"outcome": "auc", "experiment": RETURNS}, "does not fit .* a number: take loss or r2"),

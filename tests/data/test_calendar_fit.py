@@ -92,6 +92,11 @@ def test_the_question_names_the_way_out(tmp_path):
     assert all("XLON fits these bars better" in repair.reason for repair in named.repairs)
 
 
+def test_a_calendar_that_is_only_the_nearest_is_called_so(tmp_path):
+    with pytest.raises(DataError, match="the days are nearest to those of"):
+        _import(tmp_path, _sessions("XBUD", "2021-01-04"))
+
+
 def test_what_trades_every_day_is_told_so(tmp_path):
     days = _sessions("24/7", "2023-01-02", "2023-06-30")
     with pytest.raises(DataError, match="the days are those of 24/7") as caught:

@@ -68,6 +68,7 @@ def read(tmp_path):
         "Date;PX_OPEN;PX_HIGH;PX_LOW;PX_LAST;PX_VOLUME",
         "TRADEDATE;OPEN;HIGH;LOW;CLOSE;VOLUME",
         "Date;Open Price;High Price;Low Price;Close Price;No.of Shares",
+        "Datum;Öppningskurs;Högstakurs;Lägstakurs;Stängningskurs;Volym",
         "Date ;OPEN ;HIGH ;LOW ;close ;VOLUME ",
         "datadate;prcod;prchd;prcld;prccd;cshtrd",
         "Gmt time;Open;High;Low;Close;Volume",
@@ -86,6 +87,23 @@ def test_header_words_of_many_vendors_and_languages(read, header):
     assert bars.frame["date"].to_list() == DAYS
     assert bars.frame.row(0)[2:] == (99.89, 100.52, 99.37, 100.0, 100.0, 1000.0)
     assert "not read" not in bars.provenance
+
+
+@pytest.mark.parametrize("nothing", ["#N/A N/A", "n/a", "#REF!", "#N/A Field Not Applicable", "…"])
+def test_a_column_of_words_for_no_value_is_empty(read, nothing):
+    header = "Date,Open,High,Low,Close,Volume,Adj Close"
+    row = lambda k, day: [day, *_bar(k)[:4], nothing, nothing]  # noqa: E731
+    bars = read(_table(header, row), adjustment="raw")
+    assert bars.provenance["not read"] == "Volume (empty), Adj Close (empty)"
+    assert not bars.repairs
+
+
+def test_what_closes_alone_need_is_said(read):
+    text = _table("observation_date,SP500", lambda k, day: [day, _bar(k)[3]])
+    with pytest.raises(DataError) as caught:
+        read(text)
+    assert "closes alone are bars too: --columns close=NAME" in caught.value.hint
+    assert read(text, columns={"close": "SP500"}, adjustment="raw").frame.height == len(DAYS)
 
 
 def test_every_unread_column_is_named_and_empty_ones_count_as_absent(read):

@@ -57,7 +57,8 @@ def test_a_pandas_frame_gives_the_same_windows():
     bars = frame.to_pandas().drop(columns="symbol")
     yahoo = bars.rename(columns=str.title).rename(columns={"Signal": "signal"}).set_index("Date")
     options = {"context_length": 4, "task": DIRECTION}
-    for given_frame in (bars, yahoo, yahoo.tz_localize("America/New_York")):
+    of_csv = yahoo.set_index(yahoo.index.strftime("%Y-%m-%d"))
+    for given_frame in (bars, yahoo, yahoo.tz_localize("America/New_York"), of_csv):
         found = FinancialDataset.from_pandas(given_frame, symbol="A", **options)
         assert torch.equal(found.rows_RF, dataset([frame]).rows_RF)
         assert (found.date_R == dataset([frame]).date_R).all()

@@ -50,6 +50,10 @@ class _Verbs(TyperGroup):
             if os.environ.get("RANK", "0") == "0":
                 sys.stderr.write("\nstopped; the same command goes on from the last resume point\n")
             raise typer.Exit(130) from None
+        except typer.BadParameter as error:
+            # how typer's own checks begin is nobody's business
+            error.message = error.message.removeprefix("Value error, ")
+            raise
         except BrokenPipeError:
             # typer would call it a failure; what is in the buffer raises again, in main
             raise typer.Exit(0) from None

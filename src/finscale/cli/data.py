@@ -98,10 +98,11 @@ def download_symbols(
 @data_app.command("list")
 def list_data(data_root: Root = Path("data"), as_json: AsJson = False) -> None:
     """List every registered version of bars, features and datasets."""
-    from finscale.data.store import DataStore
+    # the manifests alone: the store would load polars
+    from finscale.data.manifest import ManifestStore
 
-    store = DataStore(data_root)
-    entries = [*store.raw.entries(), *store.processed.entries()]
+    stores = (ManifestStore(data_root / folder) for folder in ("raw", "processed"))
+    entries = [entry for store in stores for entry in store.entries()]
     if as_json:
         print_json([entry.model_dump(mode="json") for entry in entries])
         return

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from finscale.cli.evaluate_cells import estimate_cells, number_cell, p_value_cell, print_table
 
 if TYPE_CHECKING:
@@ -68,6 +66,8 @@ def _print_scores(judgement: Judgement, terminal: Console) -> None:
 
 
 def _print_symbols(judgement: Judgement, terminal: Console) -> None:
+    import polars as pl
+
     table, over = judgement.symbols, judgement.symbols_over.replace("_", " ")
     symbols = table.filter(kind="symbol").sort("gain", descending=True)
     if over:

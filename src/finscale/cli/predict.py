@@ -20,7 +20,7 @@ from finscale.cli.options import (
     print_json,
     say,
 )
-from finscale.errors import ConfigError, FinscaleError, nearest
+from finscale.errors import ConfigError, FinscaleError, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -98,8 +98,9 @@ def predict(
     from finscale.experiment.forecasting import forecast
     from finscale.experiment.new_bars import new_bars_of
 
-    if calibration != "none":
-        CALIBRATORS[calibration]  # refuses what does not exist, before anything is read
+    if calibration not in ("none", *CALIBRATORS):  # refused before anything is read
+        hint = did_you_mean(calibration, ("none", *CALIBRATORS))
+        raise ConfigError(f"{calibration!r} is not a calibration method.", hint=hint)
     if out is not None and out.suffix not in _WRITERS:
         raise ConfigError(f"--out {out}: rows are written as .csv, .parquet or .json.")
     options = {"adjustment": adjustment, "calendar": calendar}

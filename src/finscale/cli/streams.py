@@ -94,7 +94,12 @@ def plain(sign: str) -> str:
 def _replaced(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(map(plain, error.object[error.start : error.end])), error.end
+    signs = "".join(map(plain, error.object[error.start : error.end]))
+    # close·1.01 is a product; a dash would make it a difference
+    before, after = error.object[: error.start][-1:], error.object[error.end :][:1]
+    if error.object[error.start : error.end] == "·" and f"{before}{after}".isalnum():
+        signs = "*"
+    return signs, error.end
 
 
 def check_output() -> None:

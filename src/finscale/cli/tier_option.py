@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import typer
 
-from finscale.config.tiers import is_tier_file, note_tier, read_tier_file
-
 
 def known_tier(tier: str) -> str:
     """Return a tier as features know it: of a file, its key.
@@ -15,6 +13,8 @@ def known_tier(tier: str) -> str:
     typer.BadParameter
         If a file is no tier file.
     """
+    from finscale.config.tiers import is_tier_file, note_tier, read_tier_file
+
     if not is_tier_file(tier):
         return tier
     try:

@@ -25,6 +25,8 @@ else:
     ModelMetaclass = type(BaseModel)
 
 Role = Literal["science", "placement", "label"]
+#: What a name may be that becomes a file's or a folder's.
+NAME_FORM = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
 @dataclass(frozen=True)

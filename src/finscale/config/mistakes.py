@@ -7,12 +7,16 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from finscale.config.base import marks, sections_in
+from finscale.config.base import NAME_FORM, marks, sections_in
 from finscale.config.model import NetworkConfig, model_section
 from finscale.errors import ConfigError, SettingError, did_you_mean
 
 #: Words that people use → the setting that is meant.
 _MEANT = {"symbol": "data.symbols", "lr": "training.learning_rate", "tickers": "data.symbols"}
+#: Forms of texts that a setting may take → the sentence that says what they are.
+_FORMS = {
+    NAME_FORM: "a name begins with a letter or a digit and goes on with letters, digits, . _ and -"
+}
 
 
 def explain(
@@ -67,6 +71,8 @@ def explain(
     if first["type"] == "missing":
         return SettingError(f"{setting} is missing{suffix}.", hint=where)
     reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+    if first["type"] == "string_pattern_mismatch":
+        reason = _FORMS.get(first["ctx"]["pattern"], reason)
     value = first.get("input")
     shown = f" = {value!r}" if setting and not isinstance(value, dict) else ""
     return SettingError(f"{setting or 'the config'}{shown}: {reason}{suffix}.", hint=where)

@@ -11,15 +11,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from finscale.config.base import Section, content_hash
+from finscale.config.base import NAME_FORM, Section, content_hash
 from finscale.config.data import Quality, Timescale
 from finscale.config.loading import each_setting, included, merged, override, read_yaml, validate
 from finscale.config.names import TaskName
 from finscale.config.recipes import config_file, recipes
 from finscale.config.study import StudyConfig
 from finscale.errors import ConfigError, did_you_mean
-
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class ProgrammeCell:
 class ProgrammeConfig(Section):
     """A grid of studies from one file: each cell is the same study of other data or labels."""
 
-    name: Annotated[str, Field(pattern=_NAME)]
+    name: Annotated[str, Field(pattern=NAME_FORM)]
     """The programme's folder under ``studies/``."""
     question: str = ""
     """What it asks, for the top of the report."""
@@ -52,7 +50,7 @@ class ProgrammeConfig(Section):
     timescales: dict[Timescale, dict[str, Any]]
     """Columns of each heat map, each with the settings of an experiment that its bars need (a
     shorter context, other splits); a list of names will do."""
-    assets: dict[Annotated[str, Field(pattern=_NAME)], dict[str, Any]]
+    assets: dict[Annotated[str, Field(pattern=NAME_FORM)], dict[str, Any]]
     """Rows of assets, ``A`` to ``E``, each with settings of ``experiment.data``: ``A: {symbols:
     [SP500]}``; a list of symbols will do."""
     quality: tuple[Quality, ...] = ("a",)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from finscale.config.axes import check_sizes, parse_sizes
-from finscale.config.base import Section, content_hash, label
+from finscale.config.base import NAME_FORM, Section, content_hash, label
 from finscale.config.baselines import DEFAULT_BASELINES
 from finscale.config.experiment import ExperimentConfig
 from finscale.config.families import check_families, family_names, family_section
@@ -131,7 +131,7 @@ class ControlsConfig(Section):
 class StudyConfig(Section):
     """A grid of runs along one or two scale axes, fixed before the first run."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    name: Annotated[str, Field(pattern=NAME_FORM)]
     """The study's folder under ``studies/``."""
     question: str = ""
     """What the study asks, for the top of the report."""

@@ -257,7 +257,7 @@ def _rows_of(path: Path) -> list[dict[str, Any]]:
         if path.suffix == ".parquet":
             import polars as pl
 
-            return pl.read_parquet(path).to_dicts()
+            return pl.read_parquet(path, glob=False).to_dicts()
         with path.open(encoding="utf-8-sig", newline="") as file:
             return list(csv.DictReader(file))
     except Exception as error:

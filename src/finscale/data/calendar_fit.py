@@ -48,6 +48,8 @@ class BetterCalendar:
     """Others that fit exactly as well."""
     missing: int
     """Sessions of the first calendar that have no bar, long holes left out."""
+    exact: bool
+    """Whether no day of the last years speaks against it."""
 
     @property
     def option(self) -> str:
@@ -87,7 +89,7 @@ def check_foreign_days(
         bars = "1 bar falls" if foreign.height == 1 else f"{foreign.height:,} bars fall"
         raise DataError(
             f"{place}: {bars} on days without a session of {name}, such as {day:%A %F}{lacking}: "
-            f"the days are those of {better.name}.",
+            f"the days are {'' if better.exact else 'nearest to '}those of {better.name}.",
             hint=better.option + ("" if many else f"; --calendar {name} leaves those bars out"),
         )
     # a calendar that was named is believed further
@@ -142,7 +144,7 @@ def better_calendar(rows: pl.DataFrame, name: str) -> BetterCalendar | None:
     # what the last years say must hold for all of them: VIX has bars on holidays since 2022 only
     if best == name or not all(_is_clear(part, name, best) for part in (recent, days)):
         return None
-    return BetterCalendar(best, tuple(alike), len(own.missing))
+    return BetterCalendar(best, tuple(alike), len(own.missing), not against)
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,9 @@ def polars_frame(frame: Any, symbol: str | None = None) -> pl.DataFrame:
     names = {c: str(c).lower().replace(" ", "_") for c in frame.columns if str(c).lower() in bars}
     frame = frame.rename(columns=names)
     if "date" not in frame.columns:
-        if not isinstance(frame.index, pd.DatetimeIndex):
+        # set_index("Date") of a CSV leaves texts
+        named = str(frame.index.name).lower() == "date"
+        if not (named or isinstance(frame.index, pd.DatetimeIndex)):
             raise DataError("the frame has no dates.", hint="a column date, or a DatetimeIndex")
         frame = frame.rename_axis("date").reset_index()
     if "symbol" not in frame.columns:

@@ -25,13 +25,13 @@ FIELDS = (*PRICES, "adj_close", "volume", "dividends")
 #: What people call the column that says whose row it is, where the table of header words does not.
 _SYMBOLS = ("symbol", "ticker", "tic", "code", "name", "asset", "instrument", "secid", "permno")
 _READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
-    ".csv": lambda path: pl.read_csv(path, infer_schema=False),
-    ".tsv": lambda path: pl.read_csv(path, infer_schema=False, separator="\t"),
-    ".txt": lambda path: pl.read_csv(path, infer_schema=False),
-    ".gz": lambda path: pl.read_csv(path, infer_schema=False),
+    ".csv": lambda path: pl.read_csv(path, glob=False, infer_schema=False),
+    ".tsv": lambda path: pl.read_csv(path, glob=False, infer_schema=False, separator="\t"),
+    ".txt": lambda path: pl.read_csv(path, glob=False, infer_schema=False),
+    ".gz": lambda path: pl.read_csv(path, glob=False, infer_schema=False),
     ".parquet": lambda path: pl.read_parquet(path, glob=False),
-    ".feather": lambda path: pl.read_ipc(path),
-    ".arrow": lambda path: pl.read_ipc(path),
+    ".feather": lambda path: pl.scan_ipc(path, glob=False).collect(),
+    ".arrow": lambda path: pl.scan_ipc(path, glob=False).collect(),
 }
 _WIDE = 2
 _BY_ITSELF = "finscale data import FILE --symbol NAME reads one symbol in any layout"

@@ -17,6 +17,8 @@ from finscale.data.series import read_series
 from finscale.data.store import bars_id, dataset_id
 from finscale.errors import DataError, did_you_mean
 from finscale.features import dataset_rows
+from finscale.features.feature import INPUTS
+from finscale.features.needs import fitting_tiers, refuse_unfit
 
 if TYPE_CHECKING:
     from finscale.config.data import DataConfig
@@ -75,6 +77,14 @@ class NewBars:
         series = [
             read_series(data, entry.symbol, entry.version) for entry in wanted_series(data, config)
         ]
+        columns = present(self.frame, INPUTS)
+        fitting = ", ".join(fitting_tiers(columns)) or "none"
+        refuse_unfit(
+            config.tier,
+            columns,
+            whose=self.symbol,
+            way=f"bring bars that have them, or train a model of a tier that fits: {fitting}",
+        )
         rows: pl.DataFrame = dataset_rows(
             self.frame,
             tier=config.tier,

@@ -57,7 +57,8 @@ def own_test_loss(run: Run) -> float | None:
     config = run.config
     target = target_of(config)
     try:
-        table = target.complete(pl.read_parquet(run.folder / "predictions.parquet"), config)
+        rows = pl.read_parquet(run.folder / "predictions.parquet", glob=False)
+        table = target.complete(rows, config)
         fold, mean = config.split.fold, run.info["windows"]["train_mean"]
         loss = float(Predictions(table, target, train_means={fold: mean}).losses_N.mean())
     except FinscaleError:

@@ -60,8 +60,10 @@ def fitting_tiers(columns: Collection[str]) -> tuple[str, ...]:
     return tuple(tier for tier in TIERS if set(tier_inputs(tier)) <= set(columns))
 
 
-def refuse_unfit(tier: str, columns: Collection[str], *, whose: str) -> None:
+def refuse_unfit(tier: str, columns: Collection[str], *, whose: str, way: str = "") -> None:
     """Raise if bars lack what a tier needs.
+
+    ``way`` is the way out where another tier is none, as for a model that is trained already.
 
     Raises
     ------
@@ -73,7 +75,8 @@ def refuse_unfit(tier: str, columns: Collection[str], *, whose: str) -> None:
         raise DataError(
             f"tier {tier} needs {_listed(missing)}, and {whose} has "
             f"{bars_in_words(tuple(columns))}.",
-            hint=f"tiers that fit: {', '.join(fitting_tiers(columns)) or 'none'} "
+            hint=way
+            or f"tiers that fit: {', '.join(fitting_tiers(columns)) or 'none'} "
             "(--set data.tier=NAME)",
         )
 

@@ -22,8 +22,16 @@ _NUMBER = re.compile(
     r"\(?[-+−]?\s?[$€£¥]?\s?[-+−]?\d[\d.,'’_ \u00a0\u202f]*(?:[eE][-+]?\d+)?"
     r"(?:(?<=[\d ])[KMBkmb%])?\s?[$€£¥]?\)?|[-+]?[.,]\d+"
 )
-#: What stands where there is no value.
-NO_VALUE = frozenset(("null", "nan", "none", "na", "n/a", "#n/a", "#n/a n/a", "nat", "-", "--"))
+#: What stands where there is no value, in small letters: words, dashes, errors of spreadsheets.
+NO_VALUE = frozenset(
+    (
+        *("null", "nan", "none", "na", "n/a", "n.a.", "n.a", "n/d", "nat", "nil", "<na>", "\\n"),
+        *("(null)", "(none)", "unavailable", "not available"),
+        *("-", "--", "---", ".", "..", "...", "…"),
+        *("#n/a", "#n/a n/a", "#n/a field not applicable", "#n/a invalid security", "#null!"),
+        *("#n/a requesting data...", "#div/0!", "#ref!", "#value!", "#name?", "#num!"),
+    )
+)
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from finscale.data.sources.csv_choices import Choices
 from finscale.data.sources.csv_tickers import same_ticker
 from finscale.data.sources.csv_words import Meaning, bare, meaning, meanings, means
 from finscale.errors import DataError
-from finscale.tables import CellTable
+from finscale.tables import CellTable, table
 from finscale.tables.table import looks_like_date
 
 #: What stands for no value, in small letters.
-NO_VALUE = frozenset(("", "null", "nan", "none", "na", "n/a", "#n/a", "-", "--", ".", "nat"))
+NO_VALUE = frozenset(("", *table.NO_VALUE))
 #: Fields that a table can have once for each ticker.
 _VALUES = ("open", "high", "low", "close", "adj_close", "volume")
 _TICKER_LIKE = re.compile(
@@ -241,5 +241,6 @@ def need(sheet: Sheet, missing: Sequence[str]) -> DataError:
     return DataError(
         f"{sheet.place} has no column for {', '.join(missing)}; it has {have}.",
         hint="bars need date, open, high, low, close (and, if known, adj close and volume); "
-        f"name columns yourself: --columns {','.join(f'{field}=NAME' for field in missing)}",
+        f"name columns yourself: --columns {','.join(f'{field}=NAME' for field in missing)}"
+        + ("; closes alone are bars too: --columns close=NAME" if len(missing) == 4 else ""),
     )

@@ -9,12 +9,8 @@ from collections.abc import Sequence
 import polars as pl
 
 from finscale.errors import DataError
+from finscale.tables.table import NO_VALUE
 
-#: Words for "no value", in lower case; cells that begin with # are a spreadsheet's errors.
-_NO_VALUE = (
-    *("", "null", "nan", "none", "na", "n/a", "n.a.", "n.a", "n/d", "nat", "nil", "<na>", "\\n"),
-    *("-", "--", "---", ".", "..", "...", "…", "(null)", "(none)", "unavailable", "not available"),
-)
 _DASHES = str.maketrans("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-------")
 _APOSTROPHES = str.maketrans("\u2018\u2019\u00b4`\u02bc\u2032", "''''''")
 _QUOTED = re.compile(r"=?\s*(?:\"+|[\u201c\u201d\u201e]+|'+)(.*?)(?:\"+|[\u201c\u201d]+|'+)")
@@ -190,7 +186,8 @@ def _value(
 ) -> float | None:
     """Return a cell's number, None for no value; add its currency to ``currencies``."""
     text = plain_number(cell)
-    if text in _NO_VALUE or text.startswith("#"):
+    # cells that begin with # are a spreadsheet's errors
+    if not text or text in NO_VALUE or text.startswith("#"):
         return None
     match = _FORM.fullmatch(text)
     if match is None or bool(match["open"]) != bool(match["close"]):

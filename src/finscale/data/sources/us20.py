@@ -68,7 +68,7 @@ def fetch(symbol: str, **options: Any) -> Bars:
 def _table(name: str) -> pl.DataFrame:
     try:
         path = Path(str(distribution(_PACKAGE).locate_file(f"{_FOLDER}/{name}")))
-        frame = pl.read_csv(path)
+        frame = pl.read_csv(path, glob=False)
     except (PackageNotFoundError, OSError, pl.exceptions.PolarsError) as error:
         raise DataError(
             f"us20 is read from the package skfolio, and {name} cannot be found there.",

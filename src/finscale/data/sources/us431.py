@@ -8,6 +8,7 @@ files are read out of the archive; no code of it runs, and nothing of it is inst
 from __future__ import annotations
 
 import gzip
+import io
 import tarfile
 from collections.abc import Callable
 from functools import partial
@@ -86,7 +87,7 @@ def _table(path: Path, name: str) -> pl.DataFrame:
             file = archive.extractfile(f"{_FOLDER}/{name}.csv.gz")
             assert file is not None
             content = gzip.decompress(file.read())
-        return pl.read_csv(content, infer_schema_length=None).with_columns(
+        return pl.read_csv(io.BytesIO(content), infer_schema_length=None).with_columns(
             pl.col("Date").str.to_date()
         )
     except (KeyError, OSError, tarfile.TarError, pl.exceptions.PolarsError) as error:
