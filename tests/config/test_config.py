@@ -271,7 +271,12 @@ def recipes(root):
 
 
 def test_every_recipe_loads(root) -> None:
-    kinds = {"daily": ExperimentConfig, "studies": StudyConfig, "model": ModelConfig}
+    kinds = {
+        "daily": ExperimentConfig,
+        "studies": StudyConfig,
+        "tune": StudyConfig,
+        "model": ModelConfig,
+    }
     paths = recipes(root)
     assert paths
     for path in paths:

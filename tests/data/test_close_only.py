@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from finscale.config import DataConfig
 from finscale.data import DataStore, fetch_bars
 from finscale.data.bars import read_bars, write_bars
 from finscale.data.jumps import find_jumps
@@ -97,12 +98,13 @@ def test_weekly_closes_and_their_market():
     np.testing.assert_allclose(market.close[:, 0], CLOSES)
 
 
-def test_closes_are_predicted_on_as_a_frame():
+def test_closes_are_predicted_on_as_a_frame(tmp_path):
+    store = DataStore(tmp_path)
     frame = pl.DataFrame({"Date": SESSIONS, "Close": CLOSES})
     (bars,) = new_bars_from_frame(frame, "X")
-    assert bars.rows("c20", "daily").height == len(SESSIONS) - 199
+    assert bars.rows(DataConfig(tier="c20"), store).height == len(SESSIONS) - 199
     with pytest.raises(DataError, match="a20 needs open, high, low and volume, and X has closes"):
-        bars.rows("a20", "daily")
+        bars.rows(DataConfig(tier="a20"), store)
 
 
 def test_us20_is_read_where_skfolio_is_installed():

@@ -334,13 +334,15 @@ def test_files_of_statistics_programs_are_named(tmp_path, start, what):
         fetch_bars("csv", "SPY", file=file)
 
 
-def test_a_fund_with_empty_open_high_and_low_has_a_way_in(read):
+def test_a_fund_with_empty_open_high_and_low_has_closes_alone_and_a_way_to_more(read):
     text = _text("Date,Open,High,Low,Close,Volume", lambda d, b: (d, "", "", "", b[3], ""))
-    with pytest.raises(DataError, match="the column 'Open' is empty") as error:
-        read(text, symbol="FUND")
-    columns = re.search(r"funds: --columns (\S+)", str(error.value))[1]
+    closes = [bar[3] for bar in BARS]
+    alone = read(text, symbol="FUND").frame
+    assert not {"open", "high", "low", "volume"} & set(alone.columns)
+    assert alone["close"].to_list() == closes
+    columns = "open=Close,high=Close,low=Close,close=Close"
     frame = read(text, symbol="FUND", columns=columns).frame
-    assert frame["open"].to_list() == frame["close"].to_list() == [bar[3] for bar in BARS]
+    assert frame["open"].to_list() == frame["close"].to_list() == closes
 
 
 @pytest.mark.parametrize("name", ["Lots", "No. of Contracts"])

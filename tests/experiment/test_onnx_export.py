@@ -25,7 +25,7 @@ def _computed(path, run, number: int) -> np.ndarray:
     """Return what a program makes of the file that has its metadata and the newest bars alone."""
     about = json.loads(path.with_name(f"{path.name}.json").read_text(encoding="utf-8"))
     (bars,) = new_bars_of(run, run.data)
-    rows = bars.rows(about["tier"], about["timescale"])
+    rows = bars.rows(run.config.data, run.data)
     length = about["context_length"]
     x_RF = rows_array(rows, about["channels"])
     last_RK = rows_array(rows, about["relative"])

@@ -181,8 +181,8 @@ def test_new_bars_rebuild_their_own_symbol_and_leave_every_row_that_was_there(st
     early = DataStore(store.root.parent / "early")
     cut = bars.height - 40
     early.add_bars(replace(whole, frame=bars[:cut]))
-    early.add_bars(fetch_bars("bundled", "VIX"))
-    data = tiny.data.model_copy(update={"symbols": ("SP500", "VIX"), "tier": "a50"})
+    early.add_bars(fetch_bars("bundled", "NASDAQ"))
+    data = tiny.data.model_copy(update={"symbols": ("SP500", "NASDAQ"), "tier": "a50"})
     config = tiny.model_copy(update={"data": data})
     ensure_datasets(config, early)
     before, entry = early.frame("SP500.dataset.a50")
@@ -190,7 +190,7 @@ def test_new_bars_rebuild_their_own_symbol_and_leave_every_row_that_was_there(st
     ensure_datasets(config, early)
     after, again = early.frame("SP500.dataset.a50")
     assert (entry.version, again.version) == ("v1", "v2")
-    assert early.processed.get("VIX.dataset.a50").version == "v1"
+    assert early.processed.get("NASDAQ.dataset.a50").version == "v1"
     # to the bit: what was there stays, and all is what a build from nothing gives
     assert after[: before.height].equals(before)
     assert after.height == before.height + 40

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,6 +11,7 @@ import yaml
 
 from finscale.config import DataConfig, ExperimentConfig, StudyConfig
 from finscale.errors import ConfigError
+from finscale.features.needs import tier_inputs
 from finscale.features.relative import slowest_feature
 from finscale.features.tiers import FEATURES, TIERS, tier_features, tier_names
 from finscale.scaling import size_covariance
@@ -26,9 +29,13 @@ def study(**changes):
 
 @pytest.mark.parametrize("nesting", [1, 2, 17])
 def test_a_nesting_holds_every_smaller_tier_and_the_shares_of_all_features(nesting):
-    names = {tier: tier_names(f"{tier}.n{nesting}") for tier in TIERS}
-    for small, large in zip(TIERS, list(TIERS)[1:], strict=False):
+    line, closes = ([tier for tier in TIERS if tier[0] == letter] for letter in "ac")
+    names = {tier: tier_names(f"{tier}.n{nesting}") for tier in (*line, *closes)}
+    for small, large in (*pairwise(line), *pairwise(closes)):
         assert names[large][: len(names[small])] == names[small]
+    for tier in closes:
+        assert tier_inputs(f"{tier}.n{nesting}") == tier_inputs(tier)
+        assert len(set(names.pop(tier))) == len(TIERS[tier])
     total = len(FEATURES)
     for tier, own in names.items():
         assert len(set(own)) == len(TIERS[tier])

@@ -53,7 +53,7 @@ class SearchConfig(Section):
     """tpe: tree-structured Parzen estimators. gp: a Gaussian process. cmaes: evolution of a
     covariance. grid: every combination of evenly spaced values. random: draws."""
     trials: Annotated[int, Field(ge=2)] = 20
-    """Settings tried at each size, the forced ones among them: the defaults and the extremes."""
+    """Settings tried at each size, the forced ones among them: the usual ones and the extremes."""
     space: SpaceConfig = SpaceConfig()
     """What is varied, and how far."""
     at: Literal["each", "smallest"] = "each"
@@ -67,7 +67,7 @@ class SearchConfig(Section):
     averaged."""
     folds: Annotated[int, Field(ge=1)] = 1
     """Validation blocks that each setting is judged on: the first fold's own, and blocks of the
-    same length before it. None reaches into a test block of the study."""
+    same length before it. No block reaches into a test block of the study."""
     pruning: Literal["hyperband", "none"] = "hyperband"
     """hyperband: a trial whose first run does worse at the end of an epoch than most before it is
     stopped there. none: every trial is trained to its end."""

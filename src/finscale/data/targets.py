@@ -55,8 +55,6 @@ class Task:
     """The question, naming the first and the last price that count."""
     inputs: tuple[str, ...]
     """The columns that ``label`` reads, out of :data:`COLUMNS`; it is handed no other."""
-    needs: Callable[[TaskConfig], tuple[str, ...]] | None = None
-    """Those of ``inputs`` that the labels of one config read; all of them when absent."""
     reach: Callable[[TaskConfig], int] = lambda task: task.horizon
     """How many bars after t the label of t looks at, at least 1; the task's horizon when absent."""
     kind: TaskKind = "classification"
@@ -64,6 +62,8 @@ class Task:
     title: Callable[[TaskConfig], str] | None = None
     """What is forecast, for a report's heading: "return over the next bar"; its name when
     absent."""
+    needs: Callable[[TaskConfig], tuple[str, ...]] | None = None
+    """Those of ``inputs`` that the labels of one config read; all of them when absent."""
     section: SectionLabel | None = None
     """``section(section, return_TS, task)``, of a task that compares the symbols of a day: the
     panel, each member's log return over H (NaN where it has none) and the config → labels [T, S].

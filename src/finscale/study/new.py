@@ -230,7 +230,7 @@ experiment:
     tier: {tier}
     context_length: 80 # bars that a window sees
   task:
-    name: {task} # direction, threshold_{{0.5,1,2,3,5}}pct, regression
+    name: {task} # direction, threshold_{{0.5,1,2,3,5}}pct, regression, outperform …
     horizon: {horizon} # bars ahead that the label looks at{touch}
   split:
     {split}

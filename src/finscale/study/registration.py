@@ -44,6 +44,15 @@ class Registration:
         experiment = read_recorded(before["experiment"], place=str(self.path)).identity()
         return list(differences({**before, "experiment": experiment}, self.config.resolved()))
 
+    def _written(self, plan: dict[str, Any]) -> dict[str, Any]:
+        """Return a plan with the name of its universe, whose members alone are science."""
+        universe = self.config.experiment.data.universe
+        if universe is None:
+            return plan
+        experiment = plan["experiment"]
+        data = {"universe": universe, **experiment["data"]}
+        return {**plan, "experiment": {**experiment, "data": data}}
+
     def register(self, *, amend: bool = False) -> None:
         """Write the plan down, once; later it may change by a recorded amendment only.
 
@@ -71,7 +80,7 @@ class Registration:
             amendment = {"when": now, "from": known["hash"], "to": hashed, "changes": changes}
             registered, amendments = known["registered"], [*known["amendments"], amendment]
             header += f"# amended {len(amendments)} times, see registration.json\n"
-        text = yaml.safe_dump(plan, sort_keys=False, allow_unicode=True)
+        text = yaml.safe_dump(self._written(plan), sort_keys=False, allow_unicode=True)
         write_bytes(self.folder / "study.yaml", (header + text).encode())
         content = {
             "hash": hashed,

@@ -23,7 +23,7 @@ def measured_speed(prepared: Prepared, *, seconds: float) -> float:
     import torch
 
     from finscale.experiment.trainers import make_trainer
-    from finscale.training.allocator import keep_freed_memory
+    from finscale.training.allocator import as_usual, keep_freed_memory
     from finscale.training.devices import synchronise, use_threads
     from finscale.training.fit import setup, step
 
@@ -41,9 +41,9 @@ def measured_speed(prepared: Prepared, *, seconds: float) -> float:
     )
     ends_B = torch.from_numpy(windows[:batch_size]).to(trainer.device)
     taken: list[float] = []
-    keep_freed_memory()
     with use_threads(int(trainer.config.threads)):
         setup(trainer)
+        keep_freed_memory()
         trainer.model.train()
         step(trainer, ends_B)  # the first step allocates
         while len(taken) < _FEWEST_STEPS or (sum(taken) < seconds and len(taken) < _MOST_STEPS - 1):
@@ -51,6 +51,7 @@ def measured_speed(prepared: Prepared, *, seconds: float) -> float:
             step(trainer, ends_B)
             synchronise(trainer.device)
             taken.append(time.perf_counter() - started)
+    as_usual()  # the process goes on to plan
     return batch_size / float(np.median(taken))
 
 
