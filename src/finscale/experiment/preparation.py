@@ -244,10 +244,20 @@ def _windows(config: ExperimentConfig, store: DataStore) -> _Windows:
 @lru_cache(maxsize=4)
 def _windows_of(windows: str, versions: tuple[str, ...], root: Path) -> _Windows:
     """Read and verify the datasets; ``versions`` makes new content a new entry of the cache."""
-    from finscale.data import DataStore, FinancialDataset
-
     config = ExperimentConfig.model_validate_json(windows)
-    dataset = FinancialDataset.from_config(config, DataStore(root))
+    labelled = config.model_dump_json(include={"data", "task"})
+    # folds share all but their scale: a study of a panel would hold each symbol's bars once a fold
+    read = _dataset_of if config.split.num_folds > 1 else _dataset_of.__wrapped__
+    dataset = read(labelled, versions, root)
     folds = dataset.splits(config.split)
     split = folds[config.split.fold]
     return dataset.scaled(split.train), split, label_fault(dataset, split, folds)
+
+
+@lru_cache(maxsize=2)
+def _dataset_of(labelled: str, versions: tuple[str, ...], root: Path) -> FinancialDataset:
+    """Read and verify the datasets with their labels, unscaled."""
+    from finscale.data import DataStore, FinancialDataset
+
+    config = ExperimentConfig.model_validate_json(labelled)
+    return FinancialDataset.from_config(config, DataStore(root))

@@ -55,8 +55,7 @@ def keep_freed_memory() -> bool:
 def as_usual() -> bool:
     """Take back :func:`keep_freed_memory`, and give back what has been kept.
 
-    For a process that trains for a moment and lives long: one that plans a study of a panel held
-    10 GB where its data take 1.6.
+    For a process that trains for a moment and lives long, as one does that plans a study.
 
     Returns
     -------
