@@ -10,7 +10,7 @@ import pytest
 
 from finscale.config import DataConfig
 from finscale.data import DataStore, fetch_bars
-from finscale.data.bars import read_bars, write_bars
+from finscale.data.bars import read_bars, real_moves, write_bars
 from finscale.data.jumps import find_jumps
 from finscale.errors import DataError
 from finscale.evaluation.market import Market
@@ -117,3 +117,11 @@ def test_us20_is_read_where_skfolio_is_installed():
     assert (ko.first_date, ko.last_date) == (dt.date(1990, 1, 2), dt.date(2022, 12, 28))
     with pytest.raises(DataError, match="SPY is not in us20"):
         fetch_bars("us20", "SPY")
+
+
+@pytest.mark.parametrize("symbol", ["AAPL", "RRC"])
+def test_falls_of_us20_that_look_like_splits_are_known_to_be_real(symbol):
+    bars = fetch_bars("us20", symbol)
+    (day,) = real_moves(bars)
+    close = bars.frame.filter(pl.col("date") <= day)["close"].to_list()
+    assert close[-1] < 0.5 * close[-2]

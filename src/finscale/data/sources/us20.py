@@ -26,6 +26,9 @@ STOCKS = (
     "LLY", "MRK", "MSFT", "PEP", "PFE", "PG", "RRC", "UNH", "WMT", "XOM",
 )
 # fmt: on
+#: Falls that look like splits and are none: Apple's warning of the evening before, and a stock of
+#: twelve ticks that fell to four (three days later it stood at five).
+_REAL_MOVES = {"AAPL": "2000-09-29", "RRC": "1990-04-10"}
 _SURVIVORS = "20 companies that were large and alive in 2022: their returns are those of survivors"
 
 
@@ -54,6 +57,7 @@ def fetch(symbol: str, **options: Any) -> Bars:
         "calendar": "XNYS",
         "columns": CLOSES_ALONE,
         **({} if is_index else {"survivors": _SURVIVORS}),
+        **({"real moves": _REAL_MOVES[symbol]} if symbol in _REAL_MOVES else {}),
     }
     return Bars(
         symbol=symbol,
