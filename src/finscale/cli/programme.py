@@ -21,7 +21,7 @@ from finscale.cli.options import (
     print_json,
     say,
 )
-from finscale.cli.study_file import STUDIES, Quick, StudiesFolder
+from finscale.cli.study_file import STUDIES, Amend, Quick, StudiesFolder, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,12 +89,8 @@ def run(
     file: File,
     settings: Settings = None,
     quick: Quick = False,
-    amend: Annotated[
-        bool, typer.Option("--amend", help="Go on although the file has changed; recorded.")
-    ] = False,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Runs at a time; as many as fit when absent.")
-    ] = None,
+    amend: Amend = False,
+    workers: Workers = None,
     reports: Annotated[
         bool, typer.Option("--reports/--no-reports", help="Write the report of every cell too.")
     ] = True,

@@ -22,7 +22,15 @@ from finscale.cli.options import (
     print_json,
     say,
 )
-from finscale.cli.study_file import STUDIES, Quick, StudiesFolder, StudyFile, open_study
+from finscale.cli.study_file import (
+    STUDIES,
+    Amend,
+    Quick,
+    StudiesFolder,
+    StudyFile,
+    Workers,
+    open_study,
+)
 from finscale.files import null_for_nan
 
 if TYPE_CHECKING:
@@ -49,12 +57,8 @@ def run_study(
     config: StudyFile,
     settings: Settings = None,
     quick: Quick = False,
-    amend: Annotated[
-        bool, typer.Option("--amend", help="Go on although the file has changed; recorded.")
-    ] = False,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Runs at a time; as many as fit when absent.")
-    ] = None,
+    amend: Amend = False,
+    workers: Workers = None,
     executor: ExecutorName = "local",
     address: ClusterAddress = "",
     runs: RunsFolder = RUNS,

@@ -25,6 +25,12 @@ StudiesFolder = Annotated[
     Path, typer.Option("--studies", file_okay=False, help="Folder that holds the studies.")
 ]
 Quick = Annotated[bool, typer.Option("--quick", help="The file's `quick` rehearsal.")]
+Amend = Annotated[
+    bool, typer.Option("--amend", help="Go on although the file has changed; recorded.")
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Runs at a time; as many as fit when absent.")
+]
 STUDIES = Path("studies")
 #: What was registered, in a study's folder.
 REGISTERED = "study.yaml"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from rich.progress import (
     BarColumn,
@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from finscale.cli.options import say
+from finscale.cli.live import LiveDisplay
 from finscale.study.remaining import TimeLeft, in_words
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _HEAT_SECONDS = 5.0
 
 
-class StudyProgress:
+class StudyProgress(LiveDisplay):
     """Follow a study's events; progress counts time, spent and expected, not runs.
 
     ``missing`` are the runs that will be computed, ``console`` is where to draw, and ``left`` knows
@@ -39,6 +39,7 @@ class StudyProgress:
     def __init__(
         self, missing: Sequence[Planned], console: Console, left: TimeLeft | None = None
     ) -> None:
+        super().__init__()
         self.left = left or TimeLeft(missing)
         self._num_runs, self._num_done = len(missing), 0
         self._started, self._share = time.monotonic(), 0.0
@@ -57,24 +58,13 @@ class StudyProgress:
         )
         # keyed by label: a sweep's runs and the grid's both count from 0
         self._tasks: dict[str, TaskID] = {}
-        self._warned: set[str] = set()
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
 
     def __call__(self, event: Event) -> None:
         """Draw one event."""
         label = event.job.label
         self.left.observe(event)
         if event.kind == "warning":
-            text = event.facts["text"]
-            if text not in self._warned:
-                self._warned.add(text)
-                say(f"warning: {text}", self._progress.console)
+            self.warn(event)
         elif event.kind == "started":
             self._remove(label)  # of a first attempt
             self._tasks[label] = self._progress.add_task(f"  {label}", total=1.0, figures="")

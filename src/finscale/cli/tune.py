@@ -22,7 +22,7 @@ from finscale.cli.options import (
     print_json,
     say,
 )
-from finscale.cli.study_file import STUDIES, StudiesFolder
+from finscale.cli.study_file import STUDIES, StudiesFolder, Workers
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -87,9 +87,7 @@ def tune_run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it will take, and compute nothing.")
     ] = False,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Runs at a time; as many as fit when absent.")
-    ] = None,
+    workers: Workers = None,
     storage: Storage = None,
     runs: RunsFolder = RUNS,
     studies: StudiesFolder = STUDIES,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from finscale.cli.live import LiveDisplay
 from finscale.cli.options import say
 
 if TYPE_CHECKING:
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
     from finscale.study.tune.tune_plan import SearchCost
 
 
-class TuneProgress:
+class TuneProgress(LiveDisplay):
     """Follow the searches: a bar for each size, a line for each trial where there is no terminal.
 
     ``costs`` are the sizes with their trials, ``console`` is where to draw.
     """
 
     def __init__(self, costs: Sequence[SearchCost], console: Console) -> None:
+        super().__init__()
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -40,20 +42,11 @@ class TuneProgress:
             for cost in costs
         }
         self._best: dict[str, float] = {}
-        self._warned: set[str] = set()
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
 
     def __call__(self, event: Event) -> None:
         """Show a warning, each once; trials are told by :meth:`tell`."""
-        if event.kind == "warning" and event.facts["text"] not in self._warned:
-            self._warned.add(event.facts["text"])
-            say(f"warning: {event.facts['text']}", self._progress.console)
+        if event.kind == "warning":
+            self.warn(event)
 
     def tell(self, size: SearchedSize, trial: SearchTrial) -> None:
         """Count a trial that has ended."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from finscale.calling import spoken
 from finscale.config.base import Section
-from finscale.config.loading import each_setting, merged, override, read_yaml, validate
+from finscale.config.loading import each_setting, merged, override, pop_quick, read_yaml, validate
 from finscale.config.recipes import config_file, recipes
 from finscale.config.study import StudyConfig
 from finscale.config.written import settings_of, similar_file
@@ -115,12 +115,7 @@ def load_study(path: Path | str, settings: Settings = (), *, quick: bool = False
     """
     content = read_settings(StudyConfig, path)
     if quick:
-        changes = content.pop("quick", None)
-        if not isinstance(changes, dict) or not changes:
-            raise ConfigError(
-                f"{path} has no quick section.", hint="quick: names the settings of a rehearsal"
-            )
-        content = merged(content, {"name": f"{content.get('name')}_quick", **changes})
+        content = merged(content, pop_quick(content, path))
     settings = each_setting(settings)
     origins = {setting.split("=", 1)[0].strip() for setting in settings}
     return validate(StudyConfig, override(content, settings), place=str(path), overridden=origins)

@@ -200,6 +200,22 @@ def merged(below: Any, above: Any) -> Any:
     return {**below, **{key: merged(below.get(key), part) for key, part in above.items()}}
 
 
+def pop_quick(content: dict[str, Any], path: Path | str) -> dict[str, Any]:
+    """Take a file's ``quick`` section out of its content; return what a rehearsal changes.
+
+    Raises
+    ------
+    ConfigError
+        If the file has none.
+    """
+    changes = content.pop("quick", None)
+    if not isinstance(changes, dict) or not changes:
+        raise ConfigError(
+            f"{path} has no quick section.", hint="quick: names the settings of a rehearsal"
+        )
+    return {"name": f"{content.get('name')}_quick", **changes}
+
+
 def _parse_yaml(text: str, place: str) -> Any:
     try:
         return yaml.safe_load(text)

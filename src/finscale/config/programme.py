@@ -13,7 +13,15 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from finscale.config.base import NAME_FORM, Section, content_hash
 from finscale.config.data import Quality, Timescale
-from finscale.config.loading import each_setting, included, merged, override, read_yaml, validate
+from finscale.config.loading import (
+    each_setting,
+    included,
+    merged,
+    override,
+    pop_quick,
+    read_yaml,
+    validate,
+)
 from finscale.config.names import TaskName
 from finscale.config.recipes import config_file, recipes
 from finscale.config.study import StudyConfig
@@ -164,12 +172,7 @@ def load_programme(
     if isinstance(content["study"], dict):
         content["study"] = included(content["study"], found)
     if quick:
-        changes = content.pop("quick", None)
-        if not isinstance(changes, dict) or not changes:
-            raise ConfigError(
-                f"{path} has no quick section.", hint="quick: names the settings of a rehearsal"
-            )
-        content = _over(content, {"name": f"{content.get('name')}_quick", **changes})
+        content = _over(content, pop_quick(content, path))
     settings = each_setting(settings)
     origins = {re.split("=", setting, maxsplit=1)[0].strip() for setting in settings}
     changed = override(content, settings)

@@ -20,10 +20,7 @@ def recipes() -> dict[str, Path]:
     >>> recipes()["threshold_1pct"].name
     'threshold_1pct.yaml'
     """
-    folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
-    if folder is None:
-        return {}
-    files = sorted(folder.rglob("*.yaml"))
+    files = _shipped("**/*.yaml")
     return {path.stem: path for path in files if path.parent.name != _UNIVERSES}
 
 
@@ -36,9 +33,13 @@ def universe_files() -> dict[str, Path]:
     >>> universe_files()["us20"].name
     'us20.yaml'
     """
+    return {path.stem: path for path in _shipped(f"{_UNIVERSES}/*.yaml")}
+
+
+def _shipped(pattern: str) -> list[Path]:
+    """Return the files that come with finscale and match a pattern, in order."""
     folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
-    found = sorted((folder / _UNIVERSES).glob("*.yaml")) if folder is not None else []
-    return {path.stem: path for path in found}
+    return sorted(folder.glob(pattern)) if folder is not None else []
 
 
 def config_file(path: Path | str) -> Path | None:

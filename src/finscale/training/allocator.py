@@ -45,11 +45,7 @@ def keep_freed_memory() -> bool:
     bool
         Whether glibc took the settings.
     """
-    mallopt = _glibc("mallopt")
-    if mallopt is None:
-        return False
-    settings = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _KEEP), (_M_TOP_PAD, _PAD))
-    return all(mallopt(name, value) == 1 for name, value in settings)
+    return _take((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _KEEP), (_M_TOP_PAD, _PAD))
 
 
 def as_usual() -> bool:
@@ -62,12 +58,8 @@ def as_usual() -> bool:
     bool
         Whether glibc took the settings.
     """
-    mallopt = _glibc("mallopt")
-    if mallopt is None:
-        return False
-    settings = ((_M_MMAP_MAX, 65_536), (_M_TRIM_THRESHOLD, _USUAL), (_M_TOP_PAD, _USUAL))
-    taken = all(mallopt(name, value) == 1 for name, value in settings)
-    return release_freed_memory() and taken
+    usual = ((_M_MMAP_MAX, 65_536), (_M_TRIM_THRESHOLD, _USUAL), (_M_TOP_PAD, _USUAL))
+    return _take(*usual) and release_freed_memory()
 
 
 def give_back_large_blocks() -> bool:
@@ -81,8 +73,7 @@ def give_back_large_blocks() -> bool:
     bool
         Whether glibc took the setting.
     """
-    mallopt = _glibc("mallopt")
-    return mallopt is not None and mallopt(_M_MMAP_THRESHOLD, _LARGE) == 1
+    return _take((_M_MMAP_THRESHOLD, _LARGE))
 
 
 def release_freed_memory() -> bool:
@@ -103,6 +94,12 @@ def release_freed_memory() -> bool:
     gc.collect()
     trim(0)
     return True
+
+
+def _take(*settings: tuple[int, int]) -> bool:
+    """Hand settings to glibc; return whether it took them all."""
+    mallopt = _glibc("mallopt")
+    return mallopt is not None and all(mallopt(name, value) == 1 for name, value in settings)
 
 
 def _glibc(name: str) -> Any:

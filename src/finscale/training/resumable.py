@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import time
 import warnings
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from finscale.training.state import TrainState
 
 
-class ResumableTraining:
+class ResumableTraining(abc.ABC):
     """What a ``Trainer`` keeps of itself on disk, and how it stops before its end."""
 
     config: TrainingConfig
@@ -111,6 +112,6 @@ class ResumableTraining:
         mine = self._checkpoints if self.ranks.leads else None
         return mine.exclusive() if mine else contextlib.nullcontext()
 
+    @abc.abstractmethod
     def check_losses(self) -> None:
         """Look at the losses since the last look."""
-        raise NotImplementedError

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,11 +11,17 @@ from typing import Any, Protocol
 
 from finscale.config import TrackingConfig
 from finscale.errors import FinscaleError, missing_extra
-from finscale.training.tracking import MLFLOW_BATCH, Status, flatten, mlflow_name, mlflow_value
+from finscale.training.tracking import (
+    MLFLOW_BATCH,
+    Status,
+    flatten,
+    mlflow_name,
+    mlflow_value,
+    open_mlflow,
+)
 
 #: Tags that tell a study's runs among others.
 STUDY, RUN = "finscale.study", "finscale.run"
-_OF_TRAININGS = {"mlflow.experimentKind": "custom_model_development"}
 
 
 @dataclass(frozen=True)
@@ -101,24 +106,8 @@ class MlflowStudy:
 
     def start(self, study: TrackedStudy) -> None:
         """Find the study's parent, or make it."""
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        # it would print links between the lines of a table, and into JSON
-        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-        try:
-            from mlflow.tracking import MlflowClient
-        except ImportError:
-            raise missing_extra("mlflow", "mlflow") from None
         config = self.config
-        self._client = MlflowClient(tracking_uri=config.mlflow_tracking_uri)
-        experiment = self._client.get_experiment_by_name(config.mlflow_experiment)
-        self._experiment = (
-            experiment.experiment_id
-            if experiment
-            # the page then shows runs first, not prompts and traces
-            else self._client.create_experiment(config.mlflow_experiment, tags=_OF_TRAININGS)
-        )
+        self._client, self._experiment = open_mlflow(config)
         found = self._search(f"tags.`{STUDY}` = '{study.name}' and tags.`{RUN}` = 'none'")
         parent = next(found, None)
         if parent is None:

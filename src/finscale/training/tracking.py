@@ -211,24 +211,9 @@ class MlflowTracker:
 
     def start(self, run_name: str) -> None:
         """Open a run in the experiment, which is made if it is new."""
-        # no reports to third parties, and minutes of retries become seconds
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-        try:
-            from mlflow.tracking import MlflowClient
-        except ImportError:
-            raise missing_extra("mlflow", "mlflow") from None
-        config = self.config
-        self._client = MlflowClient(tracking_uri=config.mlflow_tracking_uri)
-        experiment = self._client.get_experiment_by_name(config.mlflow_experiment)
-        experiment_id = (
-            experiment.experiment_id
-            if experiment
-            else self._client.create_experiment(config.mlflow_experiment)
-        )
-        name = config.mlflow_run_name or run_name or None
-        self._run_id = self._client.create_run(experiment_id, run_name=name).info.run_id
+        self._client, experiment = open_mlflow(self.config)
+        name = self.config.mlflow_run_name or run_name or None
+        self._run_id = self._client.create_run(experiment, run_name=name).info.run_id
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Add one step's metrics."""
@@ -252,6 +237,33 @@ class MlflowTracker:
     def finish(self, status: Status) -> None:
         """Close the run with its status."""
         self._client.set_terminated(self._run_id, status.upper())
+
+
+def open_mlflow(config: TrackingConfig) -> tuple[Any, str]:
+    """Return MLflow's client and the id of the experiment, which is made if it is new.
+
+    Raises
+    ------
+    FinscaleError
+        If MLflow is not installed.
+    """
+    # no reports to third parties, and minutes of retries become seconds
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    # it would print links between the lines of a table, and into JSON
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    try:
+        from mlflow.tracking import MlflowClient
+    except ImportError:
+        raise missing_extra("mlflow", "mlflow") from None
+    client = MlflowClient(tracking_uri=config.mlflow_tracking_uri)
+    known = client.get_experiment_by_name(config.mlflow_experiment)
+    if known:
+        return client, str(known.experiment_id)
+    # the page then shows runs first, not prompts and traces
+    kind = {"mlflow.experimentKind": "custom_model_development"}
+    return client, str(client.create_experiment(config.mlflow_experiment, tags=kind))
 
 
 TRACKERS.add("wandb", lambda config: WandbTracker(config) if config.wandb_project else None)
