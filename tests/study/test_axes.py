@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from types import SimpleNamespace
 
 import pytest
 
@@ -107,3 +108,11 @@ def test_grid_of_folds_and_two_axes(tiny) -> None:
     assert cells[4].config.split.train_days == 504
     assert cells[5].config.split.fold == 1
     assert cells[-1].sizes == {"parameters": 5_000, "rows": 4}
+
+
+@pytest.mark.parametrize(("tier", "base"), [("a20", 20), ("a50", 50), ("c20", 20)])
+def test_a_quality_is_measured_by_what_its_own_tier_and_series_hold(config, tier, base) -> None:
+    sized = config.model_copy(update={"data": config.data.model_copy(update={"tier": tier})})
+    run = SimpleNamespace(config=at("quality", sized, "c"))
+    beside = AXES["quality"].measure(run) - base
+    assert beside == nominal("quality", "c") - nominal("quality", "a") > 0

@@ -16,7 +16,7 @@ from typing import Any
 from finscale.config import BaselineConfig, ExperimentConfig, format_count, validate
 from finscale.config.names import AXIS_NAMES
 from finscale.config.tiers import noted_tier
-from finscale.data.qualities import quality_series
+from finscale.data.qualities import quality_series, series_of
 from finscale.data.timescales import TIMESCALES
 from finscale.errors import BudgetError, ConfigError
 from finscale.registry import Registry
@@ -104,6 +104,13 @@ def nominal(axis: str, size: Size) -> float:
 def largest(axis: str, sizes: Iterable[Size]) -> Size:
     """Return the largest of an axis's sizes."""
     return max(sizes, key=lambda size: nominal(axis, size))
+
+
+def _num_features(run: Run) -> float:
+    from finscale.features.contents import dataset_features
+
+    data = run.config.data
+    return float(len(dataset_features(data.feature_set, data.timescale, series_of(data))))
 
 
 def _counted(singular: str, plural: str) -> Callable[[Size], str]:
@@ -248,9 +255,9 @@ _BUILT_IN = {
         unit="features",
         sets="data.quality",
         fixed="model budget, tier, windows and labels",
-        measured="features of a20 and of the series beside it",
+        measured="features of the tier and of the series beside it",
         apply=lambda config, size, _: _section(config, "data", quality=size),
-        measure=lambda run: nominal("quality", run.config.data.quality),
+        measure=_num_features,
         of_data=True,
         words=lambda size: f"quality {size}",
         larger="network with data of a higher quality",
