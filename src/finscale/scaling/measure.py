@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -76,6 +77,16 @@ class Measure:
         return self.best - value if self.higher_is_better else value
 
     shown = as_loss  # the mirror image of a mirror image
+
+    def finer(self, effect: float) -> Measure:
+        """Return the same in digits that tell apart what differs by a tenth of ``effect``.
+
+        Examples
+        --------
+        >>> Measure().finer(0.004).digits, Measure().finer(1e-4).digits
+        (4, 5)
+        """
+        return replace(self, digits=max(self.digits, 1 - math.floor(math.log10(effect))))
 
     def moves(self, *, better: bool) -> str:
         """Return ``rises`` or ``falls``: which way the outcome goes when things get better."""

@@ -86,7 +86,13 @@ def outcome_of(study: StudyConfig) -> Outcome:
 
 def measure_of(study: StudyConfig) -> Measure:
     """Return title, unit and direction of a study's outcome."""
-    return outcome_of(study).measure(target_of(study.experiment))
+    return outcome_of(study).measure(target_of(study.experiment)).finer(study.sesoi)
+
+
+def loss_measure(study: StudyConfig) -> Measure:
+    """Return title and unit of a study's loss, in the digits that its effects need."""
+    loss = OUTCOMES["loss"].measure(target_of(study.experiment))
+    return loss.finer(study.sesoi) if study.outcome == "loss" else loss
 
 
 def costs_of(study: StudyConfig) -> Costs:

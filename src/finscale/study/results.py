@@ -138,13 +138,16 @@ def summary(
     axes: Sequence[str],
     beyond: Mapping[BeyondKey, BeyondLinear | None] | None = None,
     failed: Collection[str] = (),
+    *,
+    digits: int = 4,
 ) -> list[dict[str, str]]:
     """Return one printable row per baseline and per size: means over its seeds and folds.
 
     Of several architectures each has its sizes after one another. ``beyond`` has what the sizes of
     the first axis gain on the linear model, by the architecture (empty where the study has one) and
     the size of the second axis (None with one axis). ``failed`` has the ids of baseline runs that
-    lose to the base rate: they are marked, and nothing is claimed over them.
+    lose to the base rate: they are marked, and nothing is claimed over them. Losses and their
+    differences have ``digits`` decimals, or more where the target wants more.
     """
     known = {key: one for key, one in (beyond or {}).items() if one is not None}
     sizes = [f"size_{axis}" for axis in axes]
@@ -159,7 +162,7 @@ def summary(
         *baselines.partition_by(["model", *of_data], maintain_order=True),
         *(networks.partition_by(family + sizes, maintain_order=True) if len(networks) else ()),
     ]
-    return [_summary_row(group, axes, known, failed) for group in groups]
+    return [_summary_row(group, axes, known, failed, digits) for group in groups]
 
 
 def _summary_row(
@@ -167,6 +170,7 @@ def _summary_row(
     axes: Sequence[str],
     beyond: Mapping[BeyondKey, BeyondLinear],
     failed: Collection[str],
+    digits: int,
 ) -> dict[str, str]:
     first = group.row(0, named=True)
     mark = " (failed)" if first["run_id"] in failed else ""
@@ -175,8 +179,8 @@ def _summary_row(
     row = {
         "model": _title(first, axes) + mark,
         "runs": str(len(group)),
-        target.words.first: _mean(group[target.first], f".{target.digits}f"),
-        "over runs": _range(group[target.first], f".{target.range_digits}f"),
+        target.words.first: _mean(group[target.first], f".{max(target.digits, digits)}f"),
+        "over runs": _range(group[target.first], f".{max(target.range_digits, digits - 1)}f"),
         target.words.second: _mean(group[target.second], ".3f"),
     }
     for name in group.columns:
@@ -184,7 +188,7 @@ def _summary_row(
             continue  # the last column says it, with its interval
         if name.startswith("skill_") and f"{name}_low" in group.columns:
             title = name.removeprefix("skill_").replace("_", " ")
-            row[f"vs {title}"] = _mean(group[name].drop_nulls(), "+.4f")
+            row[f"vs {title}"] = _mean(group[name].drop_nulls(), f"+.{digits}f")
     if beyond:
         measure = next(iter(beyond.values())).measure
         row[f"{BEYOND} ({measure.unit or measure.title})"] = _beyond(group, axes, beyond)

@@ -237,6 +237,7 @@ class Study(Showing):
     def summary(self) -> list[dict[str, str]]:
         """Return the results as printable rows: one per baseline and size."""
         from finscale.study.failed import failed_baselines
+        from finscale.study.outcomes import loss_measure
         from finscale.study.results import summary
 
         families = list(self.config.families) or [""]
@@ -246,7 +247,8 @@ class Study(Showing):
             for level in self._levels()
         }
         known = self.results(), list(self.config.axes), beyond
-        return summary(*known, failed_baselines(self.completed()))
+        failed = failed_baselines(self.completed())
+        return summary(*known, failed, digits=loss_measure(self.config).digits)
 
     def verdict(self) -> Verdict:
         """Judge the finished runs and write ``law.json``.

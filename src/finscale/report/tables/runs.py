@@ -23,8 +23,8 @@ def runs(findings: Findings) -> Table:
         count("parameters", "parameters"),
         count("seed", "seed"),
         count("fold", "fold"),
-        estimate(f"test {name}", score, prefix=f"{score}_", digits=target.digits),
-        Column("validation loss", lambda row: fixed(row["validation_loss"], findings.loss.digits)),
+        estimate(f"test {name}", score, prefix=f"{score}_", digits=max(target.digits, own)),
+        Column("validation loss", lambda row: fixed(row["validation_loss"], own)),
     ]
     if "auc" in table.columns:
         columns.append(estimate("AUC", "auc", prefix="auc_"))

@@ -47,7 +47,7 @@ from finscale.study.findings.tested import (
 from finscale.study.findings.trading import MODEL, Trading, trade
 from finscale.study.holdings import holdings
 from finscale.study.interaction import interaction
-from finscale.study.outcomes import OUTCOMES, costs_of, measure_of, outcome_of
+from finscale.study.outcomes import costs_of, loss_measure, measure_of, outcome_of
 from finscale.study.study import Study
 
 
@@ -103,7 +103,7 @@ def find(study: Study) -> Findings:
     return Findings(
         study=study.config,
         measure=measure_of(config),
-        loss=OUTCOMES["loss"].measure(chosen.target),
+        loss=loss_measure(config),
         axis=axis,
         first=evaluation.first,
         last=evaluation.last,
