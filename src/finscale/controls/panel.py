@@ -24,6 +24,8 @@ from finscale.controls.case import (
 
 _SIZES = np.geomspace(1e4, 1e7, 7)
 _NUM_SEEDS, _NUM_DAYS, _NUM_SYMBOLS, _HORIZON = 3, 750, 20, 5
+#: What a study tells the verdict of its task.
+_KNOWN = {"horizon": _HORIZON}
 #: From one day to the next, what a model says stays by this much.
 _LASTS = 0.9
 #: Of what it says beyond the truth: common to a day, to the seeds of a size, and a seed's own.
@@ -121,6 +123,7 @@ for _rho in (0.0, 0.1, 0.3):
             kind="null",
             draw=partial(_flat_panel, ControlPanel(_rho)),
             checks=tuple(ControlCheck(name, at_most=0.05) for name in ("LAW", "INVERSE", "TURNS")),
+            options=_KNOWN,
         ),
     )
     CONTROLS.add(
@@ -132,5 +135,6 @@ for _rho in (0.0, 0.1, 0.3):
             draw=partial(_law_panel, ControlPanel(_rho)),
             checks=(ControlCheck("INVERSE", at_most=0.05), *HONEST_INTERVALS),
             truth_G=lambda size_G: expected_loss(_falling(size_G)),
+            options=_KNOWN,
         ),
     )
