@@ -107,12 +107,13 @@ def test_a_study_by_shares_holds_the_same_days_out_at_every_size(store):
 
 def test_cautions_of_a_plan_name_the_fold(store):
     from finscale.study.grid import Cell
-    from finscale.study.planned import Planned
+    from finscale.study.planned import Planned, WindowFacts
 
     split = {"method": "walk_forward", "folds": 2, "test_days": 60, "validation_days": 60}
     prepared = prepare(experiment(store, "SHORT", split=split), store)
     cell = Cell(prepared.config, {}, "")
-    cautions = split_cautions([Planned(cell, prepared), Planned(cell, prepared)])
+    planned = Planned(cell, prepared, WindowFacts.of(prepared))
+    cautions = split_cautions([planned, planned])
     assert cautions == [f"fold 0: {prepared.split.caution}"]
 
 

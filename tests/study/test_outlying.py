@@ -64,7 +64,7 @@ def finished(study: StudyConfig, folder, bad: dict[str, float]):
             "windows": {"train_mean": 0.5},
         }
         (run / "run.json").write_text(json.dumps(info))
-        completed.append((Planned(cell, None), Run(run)))  # type: ignore[arg-type]
+        completed.append((Planned(cell, None, None), Run(run)))  # type: ignore[arg-type]
     return completed
 
 

@@ -69,8 +69,8 @@ def find_batch_size(
         prepared.config.network,
         training=prepared.config.training,
         task=prepared.config.task,
-        num_features=prepared.dataset.num_features,
-        context_length=prepared.dataset.context_length,
+        num_features=prepared.num_features,
+        context_length=prepared.config.data.context_length,
         num_windows=len(prepared.split.train),
         watch=lambda probe: _print_probe(probe, terminal),
     )

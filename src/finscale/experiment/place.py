@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from finscale.config import BaselineConfig, ExperimentConfig
 from finscale.errors import FinscaleWarning
-from finscale.experiment.resolve import interface
 from finscale.files import read_json, write_json
 
 if TYPE_CHECKING:
@@ -56,14 +55,7 @@ def place(prepared: Prepared, *, num_devices: int = 1) -> Prepared:
 def _design(prepared: Prepared) -> NetworkDesign:
     from finscale.models import design
 
-    dataset = prepared.dataset
-    shape = interface(
-        prepared.config,
-        num_features=dataset.num_features,
-        context_length=dataset.context_length,
-        num_relative=len(dataset.relative),
-    )
-    return design(prepared.config.network, **shape)
+    return design(prepared.config.network, **prepared.interface())
 
 
 def note_placement(folder: Path, config: ExperimentConfig) -> list[dict[str, Any]]:

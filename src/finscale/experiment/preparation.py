@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from finscale.config import BaselineConfig, ExperimentConfig, SplitConfig
 from finscale.errors import DataError
 from finscale.experiment.labels import label_fault
-from finscale.experiment.resolve import resolve
+from finscale.experiment.resolve import interface, resolve
 from finscale.runs import run_id
 
 if TYPE_CHECKING:
@@ -29,16 +30,42 @@ class Prepared:
     config: ExperimentConfig
     """Its science resolved. Its placement is as asked for until ``finscale.experiment.place`` fills
     it in, where the run is computed."""
-    dataset: FinancialDataset
-    """Scaled by what train windows see."""
+    read: Callable[[], FinancialDataset]
+    """Returns the dataset."""
     split: Split
     digests: dict[str, str]
     """Dataset id → SHA-256 of its file."""
+    num_features: int
+    """Channels of a window."""
+    num_relative: int
+    """Relative columns of its last row."""
     counts: ParameterCounts | None
     """None for a baseline."""
     flops_per_sample: int
     """Of the forward pass; 0 for a baseline."""
     run_id: str
+
+    @property
+    def dataset(self) -> FinancialDataset:
+        """Windows, scaled by what train windows see."""
+        return self.read()
+
+    def interface(self) -> dict[str, Any]:
+        """Return what data, task and loss ask of a network."""
+        return interface(
+            self.config,
+            num_features=self.num_features,
+            context_length=self.config.data.context_length,
+            num_relative=self.num_relative,
+        )
+
+    def without_windows(self, store: DataStore) -> Prepared:
+        """Return the same, its dataset read again when it is asked for.
+
+        A plan holds hundreds of runs, and a panel's dataset a gigabyte. The last ones read are kept
+        in memory, whoever asks.
+        """
+        return replace(self, read=partial(_dataset, self.config, store))
 
 
 def prepare(config: ExperimentConfig, data: DataStore | None = None) -> Prepared:
@@ -73,24 +100,25 @@ def prepare(config: ExperimentConfig, data: DataStore | None = None) -> Prepared
     if fault is not None:
         raise DataError(fault.message, hint=fault.hint)
     digests = {entry.id: entry.sha256 for entry in dataset.entries}
-    if isinstance(config.model, BaselineConfig):
-        return Prepared(config, dataset, split, digests, None, 0, run_id(config, digests))
-    resolved = resolve(
-        config,
-        num_features=dataset.num_features,
-        context_length=dataset.context_length,
-        num_windows=len(split.train),
-        num_relative=len(dataset.relative),
-    )
-    identity = run_id(resolved.config, digests)
+    channels = {"num_features": dataset.num_features, "num_relative": len(dataset.relative)}
+    counts, flops = None, 0
+    if not isinstance(config.model, BaselineConfig):
+        resolved = resolve(
+            config,
+            context_length=dataset.context_length,
+            num_windows=len(split.train),
+            **channels,
+        )
+        config, counts, flops = resolved.config, resolved.counts, resolved.flops_per_sample
     return Prepared(
-        resolved.config,
-        dataset,
-        split,
-        digests,
-        resolved.counts,
-        resolved.flops_per_sample,
-        identity,
+        config=config,
+        read=lambda: dataset,
+        split=split,
+        digests=digests,
+        counts=counts,
+        flops_per_sample=flops,
+        run_id=run_id(config, digests),
+        **channels,
     )
 
 
@@ -241,7 +269,11 @@ def _windows(config: ExperimentConfig, store: DataStore) -> _Windows:
     return _windows_of(windows, versions, store.root.resolve())
 
 
-@lru_cache(maxsize=4)
+def _dataset(config: ExperimentConfig, store: DataStore) -> FinancialDataset:
+    return _windows(config, store)[0]
+
+
+@lru_cache(maxsize=2)
 def _windows_of(windows: str, versions: tuple[str, ...], root: Path) -> _Windows:
     """Read and verify the datasets; ``versions`` makes new content a new entry of the cache."""
     config = ExperimentConfig.model_validate_json(windows)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finscale.experiment.preparation import Prepared
-from finscale.experiment.resolve import interface
 
 if TYPE_CHECKING:
     from torch import nn
@@ -62,13 +61,7 @@ def _model(prepared: Prepared, ranks: Ranks) -> nn.Module:
     from finscale.models import build_model
     from finscale.models.linear_path import LinearPath
 
-    config, dataset = prepared.config, prepared.dataset
-    shape = interface(
-        config,
-        num_features=dataset.num_features,
-        context_length=dataset.context_length,
-        num_relative=len(dataset.relative),
-    )
+    config, shape = prepared.config, prepared.interface()
 
     def build() -> nn.Module:
         model = build_model(config.network, **shape)

@@ -5,12 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from finscale.config import ExperimentConfig
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
+from finscale.evaluation.score_power import same_day_correlation
 from finscale.experiment.preparation import Prepared, prepare
 from finscale.runs import run_id
 from finscale.study.grid import Cell
+
+
+@dataclass(frozen=True)
+class WindowFacts:
+    """What a plan asks of windows once they have left memory."""
+
+    base_rate: float  #: Mean label of train
+    test_days: NDArray[np.datetime64]  #: Each once
+    symbols_a_day: float  #: Of test
+    correlation: float  #: Of two labels of one day, in train
+
+    @classmethod
+    def of(cls, prepared: Prepared) -> WindowFacts:
+        """Measure them."""
+        dataset, split = prepared.dataset, prepared.split
+        days, labels = dataset.dates(split.train), dataset.targets(split.train)
+        test_days = np.unique(dataset.dates(split.test))
+        return cls(
+            base_rate=dataset.base_rate(split.train),
+            test_days=test_days,
+            symbols_a_day=len(split.test) / len(test_days),
+            correlation=same_day_correlation(days, labels),
+        )
 
 
 @dataclass(frozen=True)
@@ -19,6 +46,7 @@ class Planned:
 
     cell: Cell
     prepared: Prepared
+    facts: WindowFacts
 
     @property
     def run_id(self) -> str:
@@ -53,11 +81,14 @@ def plan_cells(cells: Sequence[Cell], data: DataStore) -> list[Planned]:
         If two cells are the same run: sizes that come to the same thing.
     """
     known: dict[str, Prepared] = {}
+    facts: dict[str, WindowFacts] = {}
     # cells that share windows follow one another: the last ones read are kept in memory
     for cell in sorted(cells, key=lambda cell: windows_key(cell.config)):
         alike = _alike(cell)
         if alike not in known:
-            known[alike] = prepare(cell.config, data)
+            prepared, windows = prepare(cell.config, data), windows_key(cell.config)
+            facts[windows] = facts.get(windows) or WindowFacts.of(prepared)
+            known[alike] = prepared.without_windows(data)
     planned: dict[str, Planned] = {}
     for cell in cells:
         prepared = known[_alike(cell)]
@@ -70,7 +101,8 @@ def plan_cells(cells: Sequence[Cell], data: DataStore) -> list[Planned]:
                 "their sizes come to the same thing.",
                 hint="choose sizes that differ, and no longer history than the data have",
             )
-        planned[identity] = Planned(cell, replace(prepared, config=config, run_id=identity))
+        own_run = replace(prepared, config=config, run_id=identity)
+        planned[identity] = Planned(cell, own_run, facts[windows_key(cell.config)])
     return list(planned.values())
 
 

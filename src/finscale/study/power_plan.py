@@ -12,7 +12,6 @@ from finscale.config import StudyConfig
 from finscale.config.outcomes import OUTCOMES as RULES
 from finscale.data.timescales import TIMESCALES
 from finscale.errors import FinscaleError
-from finscale.evaluation.score_power import same_day_correlation
 from finscale.evaluation.sharpe import PERIODS
 from finscale.evaluation.targets import target_of
 from finscale.scaling.simulation import simulate_verdicts
@@ -108,8 +107,7 @@ def smallest_seen(config: StudyConfig, networks: Sequence[Planned]) -> float | N
 
 def _noise(config: StudyConfig, networks: Sequence[Planned]) -> OutcomeNoise | str:
     """Return how the outcome is expected to vary, or why that is not known beforehand."""
-    prepared, target = networks[0].prepared, target_of(config.experiment)
-    rate = prepared.dataset.base_rate(prepared.split.train)
+    target, rate = target_of(config.experiment), networks[0].facts.base_rate
     if target.is_event and not 0 < rate < 1:
         return "every day of train ends alike, and nothing tells test days apart beforehand"
     noise = outcome_of(config).noise.get(target.name)
@@ -153,13 +151,10 @@ class PanelSize:
 
 def _panel(networks: Sequence[Planned]) -> PanelSize | None:
     """Return what is known of a panel from its train labels; None of one symbol."""
-    prepared = networks[0].prepared
-    dataset, split = prepared.dataset, prepared.split
-    symbols = len(split.test) / len(np.unique(dataset.dates(split.test)))
-    if symbols < _PANEL:
+    facts, task = networks[0].facts, networks[0].prepared.config.task
+    if facts.symbols_a_day < _PANEL:
         return None
-    rho = same_day_correlation(dataset.dates(split.train), dataset.targets(split.train))
-    return PanelSize(symbols, rho, prepared.config.task.horizon)
+    return PanelSize(facts.symbols_a_day, facts.correlation, task.horizon)
 
 
 def _shared(noise: OutcomeNoise, config: StudyConfig, networks: Sequence[Planned]) -> OutcomeNoise:
@@ -188,8 +183,8 @@ def _x(planned: Planned, axis: str) -> float:
 def _num_days(networks: Sequence[Planned]) -> int:
     """Return the test days of one size and seed, its folds together."""
     first = series_key(networks[0])
-    folds = [one.prepared for one in networks if series_key(one) == first]
-    return len(np.unique(np.concatenate([one.dataset.dates(one.split.test) for one in folds])))
+    days = [one.facts.test_days for one in networks if series_key(one) == first]
+    return len(np.unique(np.concatenate(days)))
 
 
 def _factor(design_at: Callable[[int], StudyDesign]) -> int | None:

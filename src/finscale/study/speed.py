@@ -9,7 +9,6 @@ import numpy as np
 
 from finscale.config import canonical_json
 from finscale.experiment.preparation import Prepared
-from finscale.experiment.resolve import interface
 from finscale.study.planned import Planned
 
 _FEWEST_STEPS, _MOST_STEPS = 3, 400
@@ -73,14 +72,8 @@ def training_bytes(planned: Planned) -> int:
     """Return the peak memory of one training beyond what its process holds before, in bytes."""
     from finscale.models.build import design
 
-    config, dataset = planned.prepared.config, planned.prepared.dataset
-    shape = interface(
-        config,
-        num_features=dataset.num_features,
-        context_length=dataset.context_length,
-        num_relative=len(dataset.relative),
-    )
-    made = design(config.network, **shape)
+    config = planned.prepared.config
+    made = design(config.network, **planned.prepared.interface())
     half = config.training.precision == "bf16-mixed"
     batch_size = int(config.training.batch_size)
     return made.resident_memory(batch_size, "bf16-mixed" if half else "fp32")

@@ -12,7 +12,6 @@ import numpy as np
 from finscale.config import BaselineConfig, ExperimentConfig, SplitConfig
 from finscale.config.tune import SearchConfig
 from finscale.errors import BudgetError, ConfigError
-from finscale.experiment.resolve import interface
 from finscale.models.interface import Interface
 from finscale.models.shapes import ShapeAsked, shape_settings, solve_shape
 from finscale.study.grid import Cell
@@ -41,14 +40,7 @@ class Base:
     @property
     def interface(self) -> Interface:
         """Inputs and head of the network."""
-        dataset = self.planned.prepared.dataset
-        shape = interface(
-            self.config,
-            num_features=dataset.num_features,
-            context_length=dataset.context_length,
-            num_relative=len(dataset.relative),
-        )
-        return Interface(**shape)
+        return Interface(**self.planned.prepared.interface())
 
     def limits(self, search: SearchConfig) -> Limits:
         """Return what of the space this size leaves open."""
