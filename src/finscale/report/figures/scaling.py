@@ -72,8 +72,9 @@ def _answer(findings: Findings) -> str:
         return f"No verdict yet: {findings.no_verdict}"
     sizes, mean_G, measure = verdict.statement.sizes, verdict.mean_G, findings.measure
     ends = (f"{fixed(mean_G[i], measure.digits)} at {sized(findings, sizes[i])}" for i in (0, -1))
+    less = " less the base rate's" if findings.is_relative else ""
     return (
-        f"Mean test {measure.title} is {' and '.join(ends)}: a {measure.gain} of "
+        f"Mean test {measure.title}{less} is {' and '.join(ends)}: a {measure.gain} of "
         f"{measure.amount(interval(verdict.gain))}.{worse_words(findings, sizes)}"
     )
 
