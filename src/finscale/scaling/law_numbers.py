@@ -16,6 +16,7 @@ from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.intervals import Estimate
 from finscale.scaling.outliers import OutlyingRun, outlying_runs
+from finscale.scaling.outlying_size import OutlyingSize, outlying_size
 from finscale.scaling.prediction import Prediction, with_new_run
 from finscale.scaling.profile import Region
 from finscale.scaling.table import LawTable
@@ -100,6 +101,11 @@ class LawNumbers:
     def outlying(self) -> tuple[OutlyingRun, ...]:
         """Runs that stand apart from the other seeds of their size."""
         return outlying_runs(self.table.runs_nS, self.table.x_nd, self.table.labels)
+
+    @cached_property
+    def outlying_size(self) -> OutlyingSize | None:
+        """The one size that stands apart from the curve through the others."""
+        return outlying_size(self.fit.problem)
 
     @property
     def params(self) -> dict[str, float]:
@@ -193,6 +199,7 @@ class LawNumbers:
             "heldout": [held.to_dict() for held in self.heldout],
             "chosen": self.chosen,
             "outlying": [asdict(run) for run in self.outlying],
+            "outlying_size": self.outlying_size and asdict(self.outlying_size),
             "seeds": self.table.seeds,
             "notes": list(self.table.notes),
         }
