@@ -182,7 +182,8 @@ def _hopeless(form: Form, problem: Problem) -> str:
         wanted = wanted if form.held else max(wanted, FEWEST_SIZES)
         low, high = problem.y_n.min(), problem.y_n.max()
         if high - low <= 1e-12 * max(abs(low), abs(high)):
-            return "every loss is the same: there is nothing that size explains"
+            same = f"every {problem.measure.title} is the same"
+            return f"{same}: there is nothing that size explains"
     if num_sizes < wanted:
         return (
             f"{num_sizes} sizes cannot tell the {form.num_parameters} parameters of {form.name} "
@@ -203,12 +204,14 @@ def _reason(form: Form, problem: Problem, diagnostics: Diagnostics, level: float
         towards = np.corrcoef(np.log(problem.x_nd[:, 0]), problem.y_n)[0, 1]
         if form.trend != "falling" or towards < 0:
             return f"{', '.join(resting)} rests on a bound of its range"
-        verb, rising = ("rises", "; power_rising is the form for that")
+        measure = problem.measure
+        verb, worse = measure.moves(better=False), "; power_rising is the form for that"
         if towards <= RISING:
-            verb, rising = ("does not fall", "")
+            verb, worse = f"does not {measure.improves}", ""
+        law = f"a falling law of {measure.fitted}" if measure.higher_is_better else "a falling law"
         return (
-            f"the loss {verb} with {form.axes[0]}: a falling law rests on its bound "
-            f"({', '.join(resting)}){rising}"
+            f"the {measure.title} {verb} with {form.axes[0]}: {law} rests on its bound "
+            f"({', '.join(resting)}){worse}"
         )
     if opening:
         ends = ", ".join(opening)

@@ -181,7 +181,11 @@ class LawNumbers:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the law as plain values for JSON; None where a number is not known."""
+        """Return the law as plain values for JSON; None where a number is not known.
+
+        Numbers are of what was fitted, which ``measure`` names: of accuracy 1 - accuracy.
+        """
+        measure = self.table.measure
         return {
             **self.fit.to_dict(),
             "reason": self.reason,
@@ -201,5 +205,9 @@ class LawNumbers:
             "outlying": [asdict(run) for run in self.outlying],
             "outlying_size": self.outlying_size and asdict(self.outlying_size),
             "seeds": self.table.seeds,
+            "measure": {
+                **{name: getattr(measure, name) for name in ("title", "unit", "fitted")},
+                "higher_is_better": measure.higher_is_better,
+            },
             "notes": list(self.table.notes),
         }

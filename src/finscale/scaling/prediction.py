@@ -17,6 +17,7 @@ from finscale.scaling.checkpoints import errors_of_runs
 from finscale.scaling.covariance import seed_variances
 from finscale.scaling.fit import Fit
 from finscale.scaling.forms.base import Array
+from finscale.scaling.measure import Measure
 from finscale.scaling.table import LawTable
 
 _NOTHING = np.zeros(0)
@@ -25,6 +26,8 @@ _NOTHING = np.zeros(0)
 @dataclass(frozen=True)
 class Prediction:
     """A law's loss at m sizes; three names can be unpacked: ``mean, low, high``.
+
+    Where higher is better, that is what the law was fitted to: see :func:`as_outcome`.
 
     Parameters
     ----------
@@ -51,6 +54,14 @@ class Prediction:
 
     def __iter__(self) -> Iterator[Array]:
         return iter((self.mean, self.low, self.high))
+
+
+def as_outcome(told: Prediction, measure: Measure) -> Prediction:
+    """Return a prediction of losses in terms of the outcome: of ``1 - accuracy`` as accuracy."""
+    low, high = measure.shown_ends(told.low, told.high)
+    run_low, run_high = measure.shown_ends(told.run_low, told.run_high)
+    mean = measure.shown(told.mean)
+    return Prediction(mean, low, high, run_low, run_high, told.beyond_md, told.noise)
 
 
 class RunNoise(NamedTuple):

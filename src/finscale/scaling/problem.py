@@ -18,6 +18,7 @@ from finscale.scaling.covariance import (
 )
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
+from finscale.scaling.measure import LOSS, Measure
 from finscale.scaling.robust import DELTA
 from finscale.scaling.run_errors import RunRows
 from finscale.scaling.seed_median import median_parts
@@ -82,6 +83,8 @@ class Problem:
         All rows of those points, and their runs.
     day_share : float
         Share of the days' part in the variance of the sizes' differences.
+    measure : Measure
+        What the losses stand for, in words.
     """
 
     x_nd: Array
@@ -96,6 +99,7 @@ class Problem:
     group_n: NDArray[np.int64] | None = None
     rows: RunRows | None = None
     day_share: float = 1.0
+    measure: Measure = LOSS
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
@@ -253,16 +257,18 @@ def problem_of(
     if loss == "gls":
         if covariance is not None:
             _check_invertible(covariance)
-            return Problem(table.x_nd, table.y_n, loss, weights_n, covariance)
+            own = Problem(table.x_nd, table.y_n, loss, weights_n, covariance)
+            return replace(own, measure=table.measure)
         problem = _estimated_gls(table, horizon)
         _check_invertible(problem.covariance_nn)
-        return problem
+        return replace(problem, measure=table.measure)
     seeds = None if group_n is not None else _seed_error(table)
     if seeds is not None and loss == "log_least_squares":
         seeds = SeedError(seeds.squares_n / table.y_n**2, seeds.degrees_n)
     # Days or folds that all runs share are an error which seeds do not show.
     error = "seeds" if seeds is not None and table.losses_nST.shape[-1] == 1 else "points"
     own = Problem(table.x_nd, table.y_n, loss, weights_n, seeds=seeds, error=error)
+    own = replace(own, measure=table.measure)
     return replace(own, group_n=group_n, rows=None if group_n is None else run_rows(table))
 
 

@@ -132,4 +132,4 @@ class RunErrors:
 
 
 def _lengths(columns_Jp: Array) -> Array:
-    return np.maximum(np.linalg.norm(columns_Jp, axis=0), 1e-300)
+    return np.asarray(np.maximum(np.linalg.norm(columns_Jp, axis=0), 1e-300))
