@@ -1,12 +1,14 @@
 """Forms ranked on one table."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from finscale.errors import FinscaleError
 from finscale.scaling import FORMS, compare_forms
+from finscale.scaling.form_comparison import FormComparison, FormScore
 
 SIZES = np.geomspace(5e3, 5e6, 8)
 
@@ -79,3 +81,25 @@ def test_nothing_can_be_told_of_three_sizes():
 def test_a_form_of_two_axes_does_not_fit_a_table_of_one():
     with pytest.raises(FinscaleError, match="no form has the 1 axes"):
         compare_forms(runs(0.36 + 3 * SIZES**-0.45), forms=["hoffmann"])
+
+
+def score(name, aicc, error, *, identified=True, reason=""):
+    return FormScore(name, 3, aicc, 0.0, error, identified, reason)
+
+
+def test_a_form_that_is_not_identified_is_never_chosen():
+    loose = score("m4", -30, 0.001, identified=False, reason="alpha rests on a bound")
+    firm = score("power_floor", -60, 0.004), score("constant", -10, 0.2)
+    ranked = FormComparison((firm[0], loose, firm[1]), "least_squares", (5e6,), 8)
+    assert ranked.by_heldout is ranked.chosen is firm[0]
+    assert ranked.sentence == (
+        "Both AICc and the held-out size choose power_floor. m4 predicts it more closely, but its "
+        "parameters are not identified (alpha rests on a bound): it cannot be chosen."
+    )
+    assert ranked.to_dict()["chosen"] == "power_floor"
+    least = FormComparison((replace(loose, aicc=-61), *firm), "least_squares", (5e6,), 8)
+    assert least.chosen is None
+    assert "AICc is least for m4" in least.sentence
+    assert "AICc prefers power_floor, and power_floor predicts the held-out" in least.sentence
+    alone = FormComparison((loose,), "least_squares", (5e6,), 8)
+    assert alone.sentence == "No form is identified by these sizes; AICc is least for m4."

@@ -35,7 +35,7 @@ def test_the_true_form_extrapolates(losses, best):
     found = score_extrapolation(table(losses), forms=SIMPLE)
     named = {score.name: score for score in found.scores}
     assert named[best].error < 1.5 * found.best.error
-    assert found.best.error <= min(score.error for score in found.scores)
+    assert found.best.error <= min(score.error for score in found.scores if score.identified)
     assert found.metric == "RMSLE"
     # the interval of the true form holds what it says
     assert np.mean(named[best].coverages) > 0.6
@@ -102,3 +102,17 @@ def test_too_few_sizes_are_a_dash():
 def test_a_cut_that_leaves_nothing_is_refused(share):
     with pytest.raises(FinscaleError, match="nothing to fit or nothing to predict"):
         score_extrapolation(table(4 * SIZES**-0.1), forms=["constant"], shares=(share,))
+
+
+def test_a_form_that_is_not_identified_is_shown_and_not_chosen():
+    losses = np.full(14, 0.5)
+    losses[0] = 0.9
+    found = score_extrapolation(table(losses, noise=1e-3), forms=["constant", "power", "m4"])
+    loose = [score.name for score in found.scores if not score.identified]
+    assert loose
+    assert found.best.identified
+    assert "not identified" in found.summary()
+    if not found.scores[0].identified:
+        assert f"{loose[0]} is closer" in found.sentence
+    content = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert {each["identified"] for each in content["forms"]} == {True, False}

@@ -95,8 +95,10 @@ def test_a_refused_form_does_not_lose_by_default():
     best = ranked.by_aicc
     assert best.name == min(ranked.scores, key=lambda s: s.aicc).name
     assert not best.identified
-    assert f"But {best.name} is not established" in ranked.sentence
-    assert "not identified" in ranked.sentence
+    assert ranked.sentence.startswith(f"AICc is least for {best.name}, but its parameters are not")
+    assert "it cannot be chosen" in ranked.sentence
+    assert "No other form is near it" in ranked.sentence
+    assert ranked.chosen is None
 
 
 def test_five_sizes_decide_nothing_by_aicc():

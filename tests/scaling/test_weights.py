@@ -8,10 +8,10 @@ from scipy.optimize import curve_fit, least_squares
 from finscale.errors import FinscaleError
 from finscale.scaling import decide, fit_law, read_table
 from finscale.scaling.batch import fit_batch
-from finscale.scaling.effective import effective_points
 from finscale.scaling.forms import FORMS
 from finscale.scaling.grouped import run_replicates, without_each_run
 from finscale.scaling.problem import problem_of
+from finscale.scaling.run_errors import RunRows
 from finscale.scaling.weighing import mean_variances, point_weights
 
 SIZES = np.geomspace(1e4, 1e7, 7)
@@ -213,20 +213,83 @@ def test_runs_are_redrawn_and_not_rows():
     by_row = fit_law(rows, ignore="run", **options)
     assert by_run.scheme == "runs"
     assert by_run.params["alpha"] == pytest.approx(by_row.params["alpha"])
-    assert by_run.fit.problem.observations < 20
     wide, narrow = (law["alpha"].high - law["alpha"].low for law in (by_run, by_row))
     assert wide > 1.3 * narrow
     assert by_run["alpha"].profile is None
     assert by_run.fit.aicc > by_row.fit.aicc
 
 
-def test_rows_that_do_not_move_together_are_worth_what_they_are():
+def rows_of_runs(seed, luck, own, num_runs=40, num_steps=6):
+    """Rows around a level curve: each run has so much luck, each row so much error."""
+    rng = np.random.default_rng(seed)
+    group_J = np.repeat(np.arange(num_runs), num_steps)
+    noise = luck * rng.standard_normal(num_runs)[group_J]
+    noise = noise + own * rng.standard_normal(len(group_J))
+    return RunRows(np.arange(len(group_J)), group_J, 1 + noise, np.ones(len(group_J)))
+
+
+@pytest.mark.parametrize(("luck", "own"), [(0.2, 0.05), (0.05, 0.2), (0.1, 0.1), (0.0, 0.1)])
+def test_luck_of_runs_and_own_errors_are_told_apart(luck, own):
+    num = 240
+    slopes_np = np.stack([np.ones(num), np.arange(num)], axis=1)
+    found = [
+        rows_of_runs(seed, luck, own).of_curve(np.ones(num), slopes_np, relative=False)
+        for seed in range(20)
+    ]
+    mean_luck = np.mean([each.luck for each in found])
+    assert mean_luck == pytest.approx(luck**2, abs=0.15 * luck**2 + 1e-3)
+    assert np.mean([each.own for each in found]) == pytest.approx(own**2, rel=0.1)
+    one = found[0]
+    assert one.matrix_nn[0, 1] == pytest.approx(one.luck)
+    assert one.matrix_nn[0, 0] == pytest.approx(one.luck + one.own)
+    assert one.matrix_nn[0, 6] == 0
+
+
+def test_runs_that_pass_the_same_points_show_their_luck_without_a_curve():
     rng = np.random.default_rng(0)
-    group_n = np.repeat(np.arange(20), 5)
-    alone = effective_points(group_n, rng.standard_normal(100))
-    together = effective_points(group_n, np.repeat(rng.standard_normal(20), 5))
-    assert alone > 70
-    assert together == pytest.approx(20)
+    run_J, point_J = np.repeat(np.arange(60), 5), np.tile(np.arange(5), 60)
+    loss_J = 1 + point_J**2 + 0.2 * rng.standard_normal(60)[run_J] + 0.1 * rng.standard_normal(300)
+    rows = RunRows(point_J, run_J, loss_J, np.full(300, 1 / 60))
+    found = rows.of_replicates(np.ones(5), relative=False)
+    assert (found.luck, found.own) == pytest.approx((0.04, 0.01), rel=0.25)
+    assert found.degrees == pytest.approx(59)
+    np.testing.assert_allclose(found.matrix_nn[0, 1:], found.luck / 60)
+    alone = rows_of_runs(0, 0.1, 0.1)
+    assert alone.of_replicates(np.ones(240), relative=False) is None
+
+
+def checkpoints_of_sizes(seed, *, break_by=0.0):
+    """Three runs of each of six sizes, five checkpoints each: luck of 2 %, errors of .3 %."""
+    rng = np.random.default_rng(seed)
+    sizes, steps = np.geomspace(1e5, 1e8, 6), np.geomspace(1e7, 1e9, 5)
+    size_J, step_J = np.repeat(sizes, 15), np.tile(steps, 18)
+    run_J = np.repeat(np.arange(18), 5)
+    loss_J = 1.7 + 20 * size_J**-0.3 + 60 * step_J**-0.33
+    loss_J = loss_J * (1 + break_by * np.sin(2 * np.log(size_J)))
+    luck_J = 0.02 * rng.standard_normal(18)[run_J] + 0.003 * rng.standard_normal(90)
+    return {"N": size_J, "D": step_J, "run": run_J, "loss": loss_J * np.exp(luck_J)}
+
+
+@pytest.mark.parametrize("loss", ["auto", "log_least_squares"])
+def test_checkpoints_of_a_true_law_identify_it(loss):
+    """The luck of six sizes' runs was taken for six points and one degree of freedom."""
+    laws = [
+        fit_law(checkpoints_of_sizes(seed), ("N", "D"), group="run", loss=loss, num_replicates=60)
+        for seed in range(4)
+    ]
+    assert all(law.identified for law in laws)
+    assert not any(law.fit.lack_of_fit.rejected for law in laws)
+    assert laws[0].fit.lack_of_fit.against == "the spread of runs"
+    assert all(law["beta"].low < 0.36 and law["beta"].high > 0.30 for law in laws)
+    # one run more of a size has its luck, and not only the error of a checkpoint
+    told = laws[0].predict([[1e8, 1e9]])
+    assert told.run_high[0] - told.run_low[0] > 3 * 0.02 * told.mean[0]
+
+
+def test_a_form_that_misses_checkpoints_is_rejected():
+    rows = checkpoints_of_sizes(0, break_by=0.12)
+    law = fit_law(rows, ("N", "D"), group="run", loss="log_least_squares", num_replicates=60)
+    assert law.fit.lack_of_fit.rejected
 
 
 def test_each_run_multiplies_its_residuals_by_one_factor():

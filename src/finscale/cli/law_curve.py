@@ -40,6 +40,17 @@ def curve(
         ),
     ] = None,
     signed: Signed = False,
+    higher_is_better: Annotated[
+        bool | None,
+        typer.Option(
+            "--higher-is-better/--lower-is-better",
+            help="Which way --y improves; a loss unless its name says otherwise.",
+        ),
+    ] = None,
+    best: Annotated[
+        float | None, typer.Option(help="Highest value that --y can have: 1 of an AUC.")
+    ] = None,
+    unit: Annotated[str | None, typer.Option(help="Of --y; nats or bits by its name.")] = None,
     level: Annotated[
         float, typer.Option(callback=between(0.5, 1), help="Coverage of the intervals.")
     ] = 0.95,
@@ -65,6 +76,9 @@ def curve(
         skip=parse_size(skip) if skip else 0.0,
         where=where or (),
         signed=signed,
+        higher_is_better=higher_is_better,
+        best=best,
+        unit=unit,
         num_replicates=replicates,
         level=level,
     )

@@ -71,6 +71,7 @@ def predict(
     from finscale.errors import FinscaleError
     from finscale.scaling.dropping import read_runs
     from finscale.scaling.law import fit_law
+    from finscale.scaling.prediction import as_outcome
     from finscale.scaling.prediction_text import predictions_dict, predictions_text
     from finscale.scaling.sizes import parse_sizes
 
@@ -106,7 +107,8 @@ def predict(
         predictions = predictions_dict(law, x_md, told, level)
         contents[name] = {"predictions": predictions, "law": law.to_dict()}
         head = f"{name}: " if name else ""
-        short = "\n".join(f"{head}{value:.6g}" for value in told.mean)
+        shown = as_outcome(told, law.table.measure).mean
+        short = "\n".join(f"{head}{value:.6g}" for value in shown)
         long = predictions_text(law, x_md, told, level)
         texts.append(short if quiet else f"{by} {name}\n{long}" if name else long)
     if as_json:

@@ -9,6 +9,7 @@ import numpy as np
 
 from finscale.scaling.law_plot import dress, save_figure
 from finscale.scaling.law_text import interval, number
+from finscale.scaling.prediction import as_outcome
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +27,7 @@ def save(curves: Curves, path: Path) -> None:
 
 
 def plot(curves: Curves, ax: Axes) -> None:
-    """Draw all curves; of surfaces the loss over the product of the first two axes."""
+    """Draw all curves; of surfaces the outcome over the product of the first two axes."""
     for at, (name, law) in enumerate(curves.laws.items()):
         _curve(name, law, ax, at)
     first = next(iter(curves.laws.values()))
@@ -47,12 +48,13 @@ def _curve(name: str, law: Law, ax: Axes, at: int) -> None:
     elif law.form.exponent:
         estimate = law[law.form.exponent]
         label += f": {estimate.name} = {number(estimate.value)} {interval(estimate.interval)}"
-    ax.plot(place_n[kept], table.y_n[kept], mark, color=color, ms=5, zorder=4, label=label)
-    ax.plot(place_n[~kept], table.y_n[~kept], mark, mfc="white", mec=color, ms=6, zorder=4)
+    mean_n = table.measure.shown(table.y_n)
+    ax.plot(place_n[kept], mean_n[kept], mark, color=color, ms=5, zorder=4, label=label)
+    ax.plot(place_n[~kept], mean_n[~kept], mark, mfc="white", mec=color, ms=6, zorder=4)
     if not law.identified or len(table.axes) > 1:
         return
     x_m = np.geomspace(place_n.min(), place_n.max() * 3, 200)
-    mean, low, high = law.predict(x_m)
+    mean, low, high = as_outcome(law.predict(x_m), table.measure)
     inside = x_m <= place_n[kept].max()
     ax.fill_between(x_m, low, high, color=color, alpha=0.13, lw=0, zorder=1)
     ax.plot(x_m[inside], mean[inside], color=color, lw=1.8, zorder=3)

@@ -13,8 +13,9 @@ from finscale.scaling.law_text import interval, number
 from finscale.scaling.sentences import p_text
 
 if TYPE_CHECKING:
-    from finscale.scaling.curves import Curves
+    from finscale.scaling.curves import CurveDifference, Curves
     from finscale.scaling.law import Law
+    from finscale.scaling.measure import Measure
 
 _WIDTH = 100
 
@@ -25,12 +26,13 @@ def summary(curves: Curves) -> str:
     place = " × ".join(format_count(size) for size in curves.at)
     head = [f"{first.form.name}  {first.form.equation}, a curve for each {curves.by}"]
     lines = [*textwrap.wrap(head[0], _WIDTH), "", *_laws(curves, place)]
+    measure = first.table.measure
     if curves.differences:
         paired = ", paired by day" if curves.is_paired else ""
         told = f"differences{paired}; all {len(curves.differences)} hold at {curves.level:.0%}"
         rows = [
-            [f"{each.first} − {each.second}", _quantity(each.quantity, place), number(each.value),
-             interval((each.low, each.high)), p_text(each.p_value)]
+            [f"{each.first} − {each.second}", _quantity(each.quantity, place, measure),
+             *_difference(each, measure), p_text(each.p_value)]
             for each in curves.differences
         ]  # fmt: skip
         lines += ["", *_columns([[told, "", "difference", "interval", "adjusted p"], *rows])]
@@ -41,14 +43,23 @@ def summary(curves: Curves) -> str:
     return "\n".join(lines)
 
 
-def _quantity(name: str, place: str) -> str:
-    return f"loss at {place}" if name == "offset" else name
+def _quantity(name: str, place: str, measure: Measure) -> str:
+    return f"{measure.title} at {place}" if name == "offset" else name
+
+
+def _difference(each: CurveDifference, measure: Measure) -> tuple[str, str]:
+    """Return a difference and its interval; of outcomes where offsets are of losses."""
+    value, low, high = each.value, each.low, each.high
+    if each.quantity == "offset" and measure.higher_is_better:
+        value, low, high = -value, -high, -low
+    return number(value), interval((low, high))
 
 
 def _laws(curves: Curves, place: str) -> list[str]:
-    form = next(iter(curves.laws.values())).form
+    first = next(iter(curves.laws.values()))
+    form, measure = first.form, first.table.measure
     names = [*form.exponents, *([form.floor] if form.floor else [])]
-    rows = [["", "sizes", *names, *([f"loss at {place}"] if place else [])]]
+    rows = [["", "sizes", *names, *([f"{measure.title} at {place}"] if place else [])]]
     for name, law in curves.laws.items():
         row = [name, f"{np.count_nonzero(~law.heldout_n)}"]
         if not law.identified:
@@ -57,7 +68,8 @@ def _laws(curves: Curves, place: str) -> list[str]:
         row += [_estimate(law, each) for each in names]
         if curves.at:
             mean, low, high = (float(part[0]) for part in law.predict([curves.at]))
-            row.append(f"{number(mean)} {interval((low, high))}")
+            ends = measure.shown_ends(low, high)
+            row.append(f"{number(measure.shown(mean))} {interval(ends)}")
         rows.append(row)
     return _columns(rows)
 
@@ -85,13 +97,15 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
 def _sentence(curves: Curves) -> str:
     found = [each for each in curves.differences if each.p_value < 1 - curves.level]
     place = " × ".join(format_count(size) for size in curves.at)
+    measure = next(iter(curves.laws.values())).table.measure
+    better = "higher" if measure.higher_is_better else "lower"
     if not found:
         return "No two curves can be told apart."
     parts = []
     for each in found:
         low, high = (each.first, each.second) if each.value < 0 else (each.second, each.first)
         if each.quantity == "offset":
-            parts.append(f"{low} loses less than {high} at {place}")
+            parts.append(f"{measure.title} of {low} is {better} than that of {high} at {place}")
         else:
             parts.append(f"{each.quantity} of {high} is higher than that of {low}")
     return f"{'; '.join(parts)}."

@@ -33,7 +33,7 @@ def estimates_of(
     region = region_of(fit, level)
     return {
         quantity.name: _estimate(quantity, fit, batch, jackknife_Jp, region, level)
-        for quantity in quantities_of(fit.form, fit.problem.x_nd, axes)
+        for quantity in quantities_of(fit.form, fit.problem.x_nd, axes, fit.problem.measure)
     }
 
 
@@ -46,7 +46,7 @@ def unidentified_estimates(fit: Fit, axes: tuple[str, ...], level: float) -> dic
     unknown = (float("nan"), float("nan"))
     region = region_of(fit, level) if fit.diagnostics.converged else None
     found = {}
-    for quantity in quantities_of(fit.form, fit.problem.x_nd, axes):
+    for quantity in quantities_of(fit.form, fit.problem.x_nd, axes, fit.problem.measure):
         profile = None if region is None else _inside(quantity, region)
         found[quantity.name] = Estimate(
             quantity.name,

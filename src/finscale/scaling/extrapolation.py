@@ -52,13 +52,16 @@ class ExtrapolationScore:
     The error is the root mean square of ln predicted − ln measured, or of the plain differences
     where losses are signed; NaN where there are too few sizes for the form, infinite where it
     predicts a loss that is not positive. The coverage is the share of measured sizes inside the
-    prediction interval; NaN where no interval is known.
+    prediction interval; NaN where no interval is known. ``identified``: whether all sizes together
+    tell its parameters, and ``reason`` why they do not.
     """
 
     name: str
     num_parameters: int
     errors: tuple[float, ...]
     coverages: tuple[float, ...]
+    identified: bool = True
+    reason: str = ""
 
     @property
     def error(self) -> float:
@@ -79,15 +82,23 @@ class Extrapolation:
 
     @property
     def best(self) -> ExtrapolationScore | None:
-        """The form of least error among those that could be fitted at every cut."""
-        return next((score for score in self.scores if np.isfinite(score.error)), None)
+        """The form of least error among those that are identified and were fitted at every cut."""
+        fitted = (score for score in self.scores if np.isfinite(score.error))
+        return next((score for score in fitted if score.identified), None)
 
     @property
     def sentence(self) -> str:
         """Return which form extrapolates best, and how much better than a constant."""
         best = self.best
         if best is None:
-            return "No form could be fitted to the smaller sizes at every cut."
+            return "No form that is identified could be fitted to the smaller sizes at every cut."
+        first = self.scores[0]
+        closer = ""
+        if first is not best:
+            closer = (
+                f" {first.name} is closer ({first.error:.3g}), but its parameters are not "
+                f"identified by all sizes ({first.reason}): it cannot be chosen."
+            )
         least = [int(np.nanargmin([s.errors[i] for s in self.scores])) for i in range(self._num)]
         wins = sum(self.scores[at].name == best.name for at in least)
         told = (
@@ -96,8 +107,8 @@ class Extrapolation:
         )
         constant = next((s for s in self.scores if s.name == "constant"), None)
         if constant is None or constant is best or not np.isfinite(constant.error):
-            return told + "."
-        return f"{told}; a constant {constant.error:.3g}."
+            return f"{told}.{closer}"
+        return f"{told}; a constant {constant.error:.3g}.{closer}"
 
     @property
     def _num(self) -> int:
@@ -119,7 +130,8 @@ class Extrapolation:
                 f"{_short(error)} {_share(held)}"
                 for error, held in zip(score.errors, score.coverages, strict=True)
             ]
-            lines.append(f"{score.name:<24}" + "".join(f"{cell:>16}" for cell in cells))
+            remark = "" if score.identified else "  not identified"
+            lines.append(f"{score.name:<24}" + "".join(f"{c:>16}" for c in cells) + remark)
         return "\n".join([*lines, "", self.sentence])
 
     def to_dict(self) -> dict[str, Any]:
@@ -188,7 +200,9 @@ def score_extrapolation(
         own_table = replace(table, axes=tuple(table.axes[i] for i in axes), x_nd=own.x_nd)
         found = [_score(form, own, own_table, below_n, level, signed) for _, below_n in parted]
         errors, held = zip(*found, strict=True)
-        scores.append(ExtrapolationScore(name, form.num_parameters, errors, held))
+        whole = fit_form(form, own, level=level)
+        told = whole.identified, whole.reason
+        scores.append(ExtrapolationScore(name, form.num_parameters, errors, held, *told))
     if not scores:
         raise FinscaleError(f"no form has the {len(table.axes)} axes of this table.")
     scores.sort(key=lambda score: (not np.isfinite(score.error), score.error))

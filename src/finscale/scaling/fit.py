@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from finscale.files import null_for_nan
-from finscale.scaling.effective import effective_points
+from finscale.scaling.checkpoints import by_runs
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.misfit import LackOfFit, lack_of_fit
@@ -131,13 +131,11 @@ def aicc(form: Form, problem: Problem, objective: float) -> float:
     k = form.num_parameters + (problem.loss != "gls")
     problem = replace(problem, error="points")
     n = problem.num_points
-    if problem.group_n is not None:
-        # the same for every form, as a comparison of them needs
-        n = len(np.unique(problem.group_n))
-        problem = replace(problem, observations=float(n))
+    if problem.rows is not None:
+        n = min(n, problem.rows.num_runs)
     if n - k - 1 <= 0:
         return float("inf")
-    deviance = float(problem.deviance(objective))
+    deviance = float(problem.deviance(objective, n))
     return deviance + 2 * k + 2 * k * (k + 1) / (n - k - 1)
 
 
@@ -156,19 +154,15 @@ def fit_form(form: Form, problem: Problem, *, level: float = 0.95) -> Fit:
     theta_p, fitted_n = batch.params_Rp[0], batch.fitted_Rn[0]
     objective = float(batch.objective_R[0])
     at_bound = tuple(name for name, at in zip(form.names, batch.at_bound_Rp[0], strict=True) if at)
-    if problem.group_n is not None:
-        error_n = (
-            np.log(problem.y_n / fitted_n) * fitted_n
-            if problem.is_logarithmic
-            else (problem.y_n - fitted_n)
-        )
-        worth = effective_points(problem.group_n, problem.whitened(error_n, fitted_n))
-        problem = replace(problem, observations=worth)
-    tested = lack_of_fit(form, problem, objective, at_bound)
+    judged, least, tested = problem, objective, None
+    if problem.rows is not None:
+        judged, least, tested = by_runs(form, problem, batch)
+    else:
+        tested = lack_of_fit(form, problem, objective, at_bound)
     if tested is not None and tested.rejected:
-        problem = replace(problem, error="misfit")
+        problem, judged = (replace(each, error="misfit") for each in (problem, judged))
     resting = set(at_bound) - {form.floor}
-    openings = () if resting else open_ends(form, problem, objective, level)
+    openings = () if resting else open_ends(form, judged, least, level)
     condition, leverage_n = _geometry(form, problem, batch.internal_Rp[0], fitted_n)
     diagnostics = Diagnostics(bool(batch.converged_R[0]), at_bound, openings, condition, leverage_n)
     reason = _reason(form, problem, diagnostics, level)
@@ -188,7 +182,8 @@ def _hopeless(form: Form, problem: Problem) -> str:
         wanted = wanted if form.held else max(wanted, FEWEST_SIZES)
         low, high = problem.y_n.min(), problem.y_n.max()
         if high - low <= 1e-12 * max(abs(low), abs(high)):
-            return "every loss is the same: there is nothing that size explains"
+            same = f"every {problem.measure.title} is the same"
+            return f"{same}: there is nothing that size explains"
     if num_sizes < wanted:
         return (
             f"{num_sizes} sizes cannot tell the {form.num_parameters} parameters of {form.name} "
@@ -209,12 +204,14 @@ def _reason(form: Form, problem: Problem, diagnostics: Diagnostics, level: float
         towards = np.corrcoef(np.log(problem.x_nd[:, 0]), problem.y_n)[0, 1]
         if form.trend != "falling" or towards < 0:
             return f"{', '.join(resting)} rests on a bound of its range"
-        verb, rising = ("rises", "; power_rising is the form for that")
+        measure = problem.measure
+        verb, worse = measure.moves(better=False), "; power_rising is the form for that"
         if towards <= RISING:
-            verb, rising = ("does not fall", "")
+            verb, worse = f"does not {measure.improves}", ""
+        law = f"a falling law of {measure.fitted}" if measure.higher_is_better else "a falling law"
         return (
-            f"the loss {verb} with {form.axes[0]}: a falling law rests on its bound "
-            f"({', '.join(resting)}){rising}"
+            f"the {measure.title} {verb} with {form.axes[0]}: {law} rests on its bound "
+            f"({', '.join(resting)}){worse}"
         )
     if opening:
         ends = ", ".join(opening)

@@ -14,13 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from finscale.scaling.fit import Fit, aicc, fit_form
-from finscale.scaling.form_comparison import USUAL, heldout_error
+from finscale.scaling.form_comparison import FAR, USUAL, heldout_error
 from finscale.scaling.forms import FORMS, Form
 from finscale.scaling.problem import Problem
 
-#: By how much AICc has to be lower: "essentially no support" for the other (Burnham and Anderson
-#: 2002, section 2.6).
-FAR = 10.0
 #: Forms that may take the place of the usual one.
 OTHERS = ("parabola", "m4", "broken_power")
 

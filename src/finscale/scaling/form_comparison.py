@@ -24,6 +24,8 @@ from finscale.scaling.table import LawTable
 USUAL = {1: "power_floor", 2: "hoffmann", 3: "data_constrained"}
 #: Differences of AICc below this are too small to prefer a form (Burnham and Anderson 2002).
 CLOSE = 2.0
+#: By how much more: "essentially no support" for the other (ibid., section 2.6).
+FAR = 10.0
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,19 @@ class FormComparison:
 
     @property
     def by_heldout(self) -> FormScore | None:
-        """The form that predicts the held-out sizes best, identified or not."""
-        found = [s for s in self.scores if np.isfinite(s.heldout_error)]
-        return min(found, key=lambda s: s.heldout_error, default=None)
+        """The identified form that predicts the held-out sizes best; None where there is none."""
+        return _closest([s for s in self.scores if s.identified])
+
+    @property
+    def chosen(self) -> FormScore | None:
+        """The form that both criteria choose; None where they differ or cannot tell.
+
+        A form that is not identified, or rejected for lack of fit, is never chosen.
+        """
+        first = self.by_aicc
+        if first is None or first is not self.by_heldout or first.rejected:
+            return None
+        return None if self.undecided or self._close else first
 
     @property
     def unranked(self) -> tuple[str, ...]:
@@ -81,13 +93,18 @@ class FormComparison:
     def sentence(self) -> str:
         """Return what both criteria say, whether they can decide, and which forms are rejected."""
         first, second = self.by_aicc, self.by_heldout
-        if first is None or second is None:
+        if first is None:
             return "No form can be told from these sizes."
+        if second is None:
+            return f"No form is identified by these sizes; AICc is least for {first.name}."
         parts = [self._choice(first, second)]
-        if first.rejected or not first.identified:
+        if first.rejected:
             parts.append(_weakness(first))
-        elif second is not first and (second.rejected or not second.identified):
+        elif second is not first and second.rejected:
             parts.append(_weakness(second))
+        closer = _closest(self.scores)
+        if closer is not None and closer is not first and not closer.identified:
+            parts.append(f"{closer.name} predicts it more closely, but {_unchosen(closer)}.")
         simple = [s for s in self.scores if s.rejected and s is not first]
         if simple:
             told = ", ".join(f"{s.name} ({p_text(s.misfit_p)})" for s in simple)
@@ -110,17 +127,33 @@ class FormComparison:
         untested = np.isnan(first.misfit_p) and not set(USUAL.values()).isdisjoint(self.unranked)
         return first.rejected or bool(untested)
 
+    @property
+    def _close(self) -> list[str]:
+        """Identified forms whose AICc is too near the least one."""
+        first = self.by_aicc
+        others = [s for s in self.scores if s.identified and s is not first]
+        return [s.name for s in others if first and s.aicc - first.aicc < CLOSE]
+
     def _choice(self, first: FormScore, second: FormScore) -> str:
+        named = min((s for s in self.scores if s.identified), key=lambda s: s.aicc)
         if self.undecided:
-            return (
+            text = (
                 f"AICc cannot decide: {self.num_sizes} sizes are too few for it to judge "
-                f"{', '.join(self.unranked)}. Of the rest it prefers {first.name}; the held-out "
+                f"{', '.join(self.unranked)}. Of the rest it prefers {named.name}; the held-out "
                 f"size is predicted best by {second.name}."
             )
-        close = [s.name for s in self.scores if s is not first and s.aicc - first.aicc < CLOSE]
-        if close:
+            return text if first.identified else f"{text} {first.name}: {_unchosen(first)}."
+        if not first.identified:
+            told = f"AICc is least for {first.name}, but {_unchosen(first)}. "
+            if named.aicc - first.aicc > FAR:
+                told += f"No other form is near it (AICc {named.aicc - first.aicc:.3g} higher). "
             return (
-                f"AICc cannot tell {first.name} from {', '.join(close)} (less than {CLOSE:g} "
+                f"{told}Of the forms that are identified AICc prefers {named.name}, and "
+                f"{second.name} predicts the held-out size best."
+            )
+        if self._close:
+            return (
+                f"AICc cannot tell {first.name} from {', '.join(self._close)} (less than {CLOSE:g} "
                 f"apart); the held-out size is predicted best by {second.name}."
             )
         if first is second:
@@ -147,6 +180,7 @@ class FormComparison:
             "loss": self.loss,
             "heldout_sizes": list(self.heldout_sizes),
             "unranked": list(self.unranked),
+            "chosen": self.chosen.name if self.chosen else None,
             "sentence": self.sentence,
         }
 
@@ -162,12 +196,17 @@ def _remark(score: FormScore) -> str:
 
 def _weakness(score: FormScore) -> str:
     """Return why the best form is not established, in a sentence."""
-    why = []
-    if score.rejected:
-        why.append(f"it misses the sizes' means (lack of fit, {p_text(score.misfit_p)})")
-    if not score.identified:
-        why.append(f"its parameters are not identified ({score.reason})")
-    return f"But {score.name} is not established: {'; '.join(why)}."
+    why = f"it misses the sizes' means (lack of fit, {p_text(score.misfit_p)})"
+    return f"But {score.name} is not established: {why}."
+
+
+def _unchosen(score: FormScore) -> str:
+    return f"its parameters are not identified ({score.reason}): it cannot be chosen"
+
+
+def _closest(scores: Sequence[FormScore]) -> FormScore | None:
+    found = [s for s in scores if np.isfinite(s.heldout_error)]
+    return min(found, key=lambda s: s.heldout_error, default=None)
 
 
 def compare_forms(

@@ -21,6 +21,7 @@ from finscale.scaling.forms.base import Array
 from finscale.scaling.problem import Problem
 from finscale.scaling.resample import FitReplicates
 from finscale.scaling.table import LawTable
+from finscale.scaling.weighing import run_rows
 
 SCHEME = "runs"
 #: Smallest share of a run's residuals that its own pull is taken to have left.
@@ -54,11 +55,10 @@ def run_replicates(
         Of the bootstrap.
     """
     fitted_n = form.predict(table.x_nd, theta_p)
-    point_J, column_J, share_J = _rows(table)
+    rows = run_rows(table)
+    point_J, group_J, share_J = rows.point_J, rows.group_J, rows.share_J
     relative_n = fitted_n if problem.is_logarithmic else np.ones_like(fitted_n)
-    residual_J = (table.runs_nS[point_J, column_J] - fitted_n[point_J]) / relative_n[point_J]
-    assert table.groups_nS is not None
-    group_J = np.unique(table.groups_nS[point_J, column_J], return_inverse=True)[1]
+    residual_J = (rows.loss_J - fitted_n[point_J]) / relative_n[point_J]
     cleared_J = _cleared(_slopes(form, problem, theta_p, fitted_n), point_J, share_J, group_J,
                          residual_J, np.sqrt(problem.weights_n))  # fmt: skip
     num = int(group_J.max()) + 1
@@ -72,14 +72,6 @@ def run_replicates(
     if problem.is_logarithmic:
         return FitReplicates(fitted_n * np.exp(moved_Rn), None, SCHEME)
     return FitReplicates(fitted_n + moved_Rn, None, SCHEME)
-
-
-def _rows(table: LawTable) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
-    """Return point and seed of each row, and the row's share of its point's mean."""
-    point_J, column_J = np.nonzero(~np.isnan(table.runs_nS))
-    weights_nS = np.ones_like(table.runs_nS) if table.weights_nS is None else table.weights_nS
-    own_J = weights_nS[point_J, column_J]
-    return point_J, column_J, own_J / np.bincount(point_J, own_J)[point_J]
 
 
 def _slopes(form: Form, problem: Problem, theta_p: Array, fitted_n: Array) -> Array:

@@ -21,6 +21,7 @@ from finscale.scaling.forms.base import Array
 from finscale.scaling.intervals import percentile_interval
 from finscale.scaling.isoflop_draws import Draws, drawn_losses
 from finscale.scaling.isoflop_result import Growth, IsoFlop, IsoLevel
+from finscale.scaling.measure import Measure
 from finscale.scaling.problem import Problem, problem_of
 from finscale.scaling.table import LawTable
 from finscale.scaling.valley import FEWEST_INSIDE, WINDOW, Valleys, valleys
@@ -155,7 +156,9 @@ def isoflop_of(
     for members, valley in found:
         if np.isnan(valley.log_size_R[0]):
             c = np.exp(compute.log_c_n[members].mean())
-            dropped.append((int(runs_n[members].sum()), f"of level {c:.3g}: {_why(valley)}"))
+            dropped.append(
+                (int(runs_n[members].sum()), f"of level {c:.3g}: {_why(valley, table.measure)}")
+            )
     draws = drawn_losses(table, moved, kept, num_replicates, random_seed)
     bottoms = []
     for members, valley in kept:
@@ -305,9 +308,10 @@ def _scatter(log_c_m: Array, size_Rm: Array) -> tuple[float, float]:
     return max(1.0, float(np.sqrt(own / mean))), probability
 
 
-def _why(valley: Valleys) -> str:
+def _why(valley: Valleys, measure: Measure) -> str:
     if not valley.bends_R[0]:
-        return "the loss has no valley in size"
+        bend = "peak" if measure.higher_is_better else "valley"
+        return f"the {measure.title} has no {bend} in size"
     return "the best size lies at the edge of those tried"
 
 

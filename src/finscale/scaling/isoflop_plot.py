@@ -26,7 +26,7 @@ def save(found: IsoFlop, path: Path) -> None:
 
 
 def plot(found: IsoFlop, valleys: Axes, growth: Axes) -> None:
-    """Draw loss over size at each compute, and the best size over compute with its line."""
+    """Draw the outcome over size at each compute, and the best size over compute with its line."""
     from matplotlib import colormaps
 
     shades = colormaps["viridis"](np.linspace(0.0, 0.85, max(len(found.levels), 1)))
@@ -44,17 +44,18 @@ def plot(found: IsoFlop, valleys: Axes, growth: Axes) -> None:
 
 def _valley(found: IsoFlop, level: IsoLevel, ax: Axes, shade: Any) -> None:
     rows, inside = np.array(level.rows), np.array(level.inside)
-    size_m, loss_m = found.table.x_nd[rows, 0], found.table.y_n[rows]
+    shown = found.table.measure.shown
+    size_m, loss_m = found.table.x_nd[rows, 0], shown(found.table.y_n[rows])
     ax.plot(size_m[inside], loss_m[inside], "o", color=shade, ms=4.5, zorder=3)
     # sizes that the window leaves out say where to look and no more
     ax.plot(size_m[~inside], loss_m[~inside], "o", mfc="none", mec=shade, ms=4.5, zorder=3)
-    log_m, fitted_m = np.log(size_m)[inside], np.array(level.fitted)[inside]
+    log_m, fitted_m = np.log(size_m)[inside], shown(np.array(level.fitted))[inside]
     parabola = np.polyfit(log_m - np.log(level.size), fitted_m, 2)
     seen = np.linspace(log_m.min(), log_m.max(), 80)
     label = f"{level.compute:.2g}".replace("e+", "e")
     height = np.polyval(parabola, seen - np.log(level.size))
     ax.plot(np.exp(seen), height, color=shade, lw=1.6, zorder=2, label=label)
-    ax.plot(level.size, level.loss, "x", color=INK, ms=7, mew=1.6, zorder=4)
+    ax.plot(level.size, shown(level.loss), "x", color=INK, ms=7, mew=1.6, zorder=4)
 
 
 def _line(found: IsoFlop, ax: Axes) -> None:
@@ -74,8 +75,9 @@ def _dress(found: IsoFlop, valleys: Axes, growth: Axes) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     size = found.table.axes[0]
-    valleys.set(xscale="log", xlabel=size, ylabel=found.table.loss)
-    valleys.set_title("loss at each compute; × is the best size", fontsize=9, loc="left")
+    valleys.set(xscale="log", xlabel=size, ylabel=found.table.measure.label)
+    outcome = f"{found.table.measure.title} at each compute"
+    valleys.set_title(f"{outcome}; × is the best size", fontsize=9, loc="left")
     growth.set(xscale="log", yscale="log", xlabel="compute", ylabel=f"best {size}")
     growth.set_title("best size, carried on to ten times the compute", fontsize=9, loc="left")
     for axis in (valleys.xaxis, growth.yaxis):

@@ -32,14 +32,14 @@ def count(value: float) -> str:
 
 def summary(found: IsoFlop) -> str:
     """Return what ``IsoFlop.summary`` says."""
-    size, data = found.table.axes
+    (size, data), measure = found.table.axes, found.table.measure
     used = found.num_runs - sum(num for num, _ in found.dropped)
     tried = f"runs within {found.tolerance:g} % of one compute; parabola in ln {size} on "
     tried += "all sizes" if np.isinf(found.window) else f"± {found.window:g} × around its bottom"
     lines = [
         *row("compute", found.compute.words),
         *row("runs", f"{found.num_runs}, {used} of them at {len(found.levels)} levels"),
-        *row("levels", f"{tried}; {found.table.loss} by {found.loss}"),
+        *row("levels", f"{tried}; {found.table.measure.fitted} by {found.loss}"),
     ]
     for num, why in found.dropped:
         lines += row("dropped", f"{num} run{'s' if num > 1 else ''} {why}")
@@ -49,14 +49,14 @@ def summary(found: IsoFlop) -> str:
         lines += [
             "",
             f"{'':<{_LABEL}} {'compute':>9} {best:>18}   {level + ' interval':<20} "
-            f"{'best ' + data:>14} {'loss':>9} {'runs used':>10}",
+            f"{'best ' + data:>14} {measure.title[:9]:>9} {'runs used':>10}",
         ]
         for one in found.levels:
             ends = " ".join(count(end) for end in one.interval)
             told = f"[{ends.replace(' ', ', ')}]" if np.isfinite(one.interval).all() else "–"
             lines.append(
                 f"{'':<{_LABEL}} {one.compute:>9.3g} {count(one.size):>18}   {told:<20} "
-                f"{count(one.data):>14} {number(one.loss):>9} "
+                f"{count(one.data):>14} {number(measure.shown(one.loss)):>9} "
                 f"{f'{one.num_inside} of {one.num_runs}':>10}"
             )
         lines.append("")
@@ -135,6 +135,7 @@ def as_dict(found: IsoFlop) -> dict[str, Any]:
     content: dict[str, Any] = {
         "axes": list(found.table.axes),
         "compute": found.compute.words,
+        "fitted": found.table.measure.fitted,
         **{name: getattr(found, name) for name in told},
         "dropped": [{"runs": num, "reason": why} for num, why in found.dropped],
         "levels": [vars(one) for one in found.levels],

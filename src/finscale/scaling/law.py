@@ -21,6 +21,7 @@ from finscale.scaling.forms.fixed import fixed
 from finscale.scaling.grouped import num_groups
 from finscale.scaling.law_draws import redrawn
 from finscale.scaling.law_numbers import LawNumbers
+from finscale.scaling.outlying_size import outlying_size, outlying_size_words
 from finscale.scaling.problem import problem_of
 from finscale.scaling.table import LawTable, read_table
 
@@ -164,6 +165,8 @@ def fit_law(
     fit = replace(fit, flags=(*fit.flags, *_of_one_run(kept)))
     if len(kept.axes) == 1 and kept.seeds_n.max() == 1 and num_groups(kept) != 1:
         fit = replace(fit, flags=(*fit.flags, "one seed a size: luck of the seed is not seen"))
+    if apart := outlying_size(problem):
+        fit = replace(fit, flags=(*fit.flags, outlying_size_words(apart, kept)))
     if not fit.identified:
         return _unidentified_law(table, fit, heldout_n, level, chosen)
     draws, left = redrawn(

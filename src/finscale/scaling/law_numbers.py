@@ -16,6 +16,7 @@ from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.intervals import Estimate
 from finscale.scaling.outliers import OutlyingRun, outlying_runs
+from finscale.scaling.outlying_size import OutlyingSize, outlying_size
 from finscale.scaling.prediction import Prediction, with_new_run
 from finscale.scaling.profile import Region
 from finscale.scaling.table import LawTable
@@ -101,6 +102,11 @@ class LawNumbers:
         """Runs that stand apart from the other seeds of their size."""
         return outlying_runs(self.table.runs_nS, self.table.x_nd, self.table.labels)
 
+    @cached_property
+    def outlying_size(self) -> OutlyingSize | None:
+        """The one size that stands apart from the curve through the others."""
+        return outlying_size(self.fit.problem)
+
     @property
     def params(self) -> dict[str, float]:
         """Parameters by name; NaN where not identified."""
@@ -175,7 +181,11 @@ class LawNumbers:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the law as plain values for JSON; None where a number is not known."""
+        """Return the law as plain values for JSON; None where a number is not known.
+
+        Numbers are of what was fitted, which ``measure`` names: of accuracy 1 - accuracy.
+        """
+        measure = self.table.measure
         return {
             **self.fit.to_dict(),
             "reason": self.reason,
@@ -193,6 +203,11 @@ class LawNumbers:
             "heldout": [held.to_dict() for held in self.heldout],
             "chosen": self.chosen,
             "outlying": [asdict(run) for run in self.outlying],
+            "outlying_size": self.outlying_size and asdict(self.outlying_size),
             "seeds": self.table.seeds,
+            "measure": {
+                **{name: getattr(measure, name) for name in ("title", "unit", "fitted")},
+                "higher_is_better": measure.higher_is_better,
+            },
             "notes": list(self.table.notes),
         }

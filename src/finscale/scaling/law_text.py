@@ -61,12 +61,14 @@ def summary(law: LawNumbers) -> str:
         lines += _row("result", f"NOT IDENTIFIED: {law.reason}")
         lines += _still_told(law)
     lines += [*_lack_of_fit(law), *_diagnostics(law)]
+    shown, ends = law.table.measure.shown, law.table.measure.shown_ends
     for held in law.heldout if law.identified else []:
         inside = "inside" if held.low <= held.observed <= held.high else "outside"
         lines += _row(
             "held out",
-            f"at {_size(held.x_d)} the law says {number(held.predicted)} "
-            f"{interval((held.low, held.high))}, measured {number(held.observed)}: {inside}",
+            f"at {_size(held.x_d)} the law says {number(shown(held.predicted))} "
+            f"{interval(ends(held.low, held.high))}, measured {number(shown(held.observed))}: "
+            f"{inside}",
         )
     untold = law.fit.unidentified.items() if law.identified else ()
     remarks = [("not told", f"{name}: {why}") for name, why in untold]
@@ -109,8 +111,14 @@ def _facts(law: LawNumbers) -> list[str]:
     return [
         *chosen,
         *_row("points", points),
-        *_row("fitted", f"{kept.loss} by {loss}: {LOSSES[loss]}"),
+        *_row("fitted", f"{_fitted(law)} by {loss}: {LOSSES[loss]}"),
     ]
+
+
+def _fitted(law: LawNumbers) -> str:
+    """Return what L stands for: the loss, or what an outcome falls short of its best by."""
+    measure = law.table.measure
+    return f"L = {measure.fitted}" if measure.higher_is_better else measure.label
 
 
 def _estimates(law: LawNumbers) -> list[str]:
@@ -146,12 +154,13 @@ def _tenfold(law: LawNumbers) -> list[str]:
             continue
         axis = next((i for i, a in enumerate(law.form.axes) if name == f"gain_x10_{a}"), 0)
         top = float(law.fit.problem.x_nd[:, axis].max())
-        moved = "falls" if estimate.value >= 0 else "rises"
-        ends = estimate.interval if estimate.value >= 0 else (-estimate.high, -estimate.low)
+        measure, better = law.table.measure, estimate.value >= 0
+        ends = estimate.interval if better else (-estimate.high, -estimate.low)
+        amount = measure.amount(f"{number(abs(estimate.value))} {interval(ends)}")
         lines += _row(
             "×10",
-            f"from {format_count(top)} to {format_count(10 * top)} {law.table.axes[axis]} the loss "
-            f"{moved} by {number(abs(estimate.value))} {interval(ends)} under {law.form.name}, "
+            f"from {format_count(top)} to {format_count(10 * top)} {law.table.axes[axis]} the "
+            f"{measure.title} {measure.moves(better=better)} by {amount} under {law.form.name}, "
             + (VERDICTS_DIFFER if len(law.form.axes) == 1 else "as `finscale plan` says"),
         )
     return lines

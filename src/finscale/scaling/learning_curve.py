@@ -25,6 +25,7 @@ from finscale.scaling.forms import FORMS, Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.intervals import Interval, percentile_interval
 from finscale.scaling.learning_curve_text import CAVEAT, summary
+from finscale.scaling.measure import Measure, measure_of_column, turned_words
 from finscale.scaling.problem import Problem
 from finscale.scaling.serial import SerialErrors, serial_errors
 from finscale.scaling.table import frame_of
@@ -114,11 +115,14 @@ def fit_learning_curves(
     skip: float = 0.0,
     where: str | Sequence[str] = (),
     signed: bool = False,
+    higher_is_better: bool | None = None,
+    best: float | None = None,
+    unit: str | None = None,
     num_replicates: int = 500,
     level: float = 0.95,
     random_seed: int = 0,
 ) -> LearningCurves:
-    """Fit a form to the loss along the steps of each run.
+    """Fit a form to the loss, or another outcome, along the steps of each run.
 
     Parameters
     ----------
@@ -138,13 +142,16 @@ def fit_learning_curves(
         Rows to read: ``COLUMN=VALUE`` or ``COLUMN!=VALUE``.
     signed : bool
         Losses may be zero or negative.
+    higher_is_better, best, unit : optional
+        What ``y`` is: see ``measure_of_column``.
     num_replicates, level, random_seed
         Of the bootstrap.
 
     Raises
     ------
     DataError
-        For a table that cannot be read, or a step that stands twice in one run.
+        For a table that cannot be read, a step that stands twice in one run, or an outcome of which
+        more is usually better and nobody says so.
 
     References
     ----------
@@ -165,15 +172,29 @@ def fit_learning_curves(
             f"{form.name} has {len(form.axes)} axes; a learning curve has one.",
             hint="power_floor, power, broken_power …",
         )
-    form = form.relaxed(form.floor) if signed and form.floor else form
     where = (where,) if isinstance(where, str) else tuple(where)
     frame, place, notes = _rows(table, along, y, group, where)
-    frame, said = _usable(frame, along, y, group, place, skip=skip, signed=signed)
+    frame, said = _usable(frame, along, y, group, place, skip=skip)
     notes += said
+    measure = measure_of_column(
+        y,
+        frame[y].to_numpy(),
+        higher_is_better=higher_is_better,
+        best=best,
+        unit=unit,
+        place=place,
+    )
+    signed = signed or (measure.higher_is_better and not measure.best)
+    form = form.relaxed(form.floor) if signed and form.floor else form
+    check_losses(frame, y, place, signed=signed or measure.higher_is_better)
+    if measure.higher_is_better:
+        frame = frame.with_columns((measure.best - pl.col(y)).alias(y))
+        notes.append(turned_words(measure))
     curves = []
     for key, rows in frame.group_by(group or pl.lit("all rows").alias("_run"), maintain_order=True):
         x_n, y_n = rows.select(along, y).sort(along).to_numpy().T
-        curves.append(_curve(str(key[0]), x_n, y_n, form, num_replicates, level, random_seed))
+        own = _curve(str(key[0]), x_n, y_n, form, measure, num_replicates, level, random_seed)
+        curves.append(own)
     binned = [one for one in curves if len(one.x_n) < one.num_rows]
     if binned:
         most = max(one.num_rows for one in binned)
@@ -191,7 +212,7 @@ def fit_learning_curves(
         error = known.std(ddof=1) / np.sqrt(len(known))
         reach = float(stdtrit(len(known) - 1, 0.5 + level / 2) * error)
         interval = (mean - reach, mean + reach)
-    return LearningCurves(tuple(curves), along, y, mean, interval, level, tuple(notes))
+    return LearningCurves(tuple(curves), along, measure.fitted, mean, interval, level, tuple(notes))
 
 
 def _rows(
@@ -216,7 +237,6 @@ def _usable(
     place: str,
     *,
     skip: float,
-    signed: bool,
 ) -> tuple[pl.DataFrame, list[str]]:
     """Return the rows of curves as numbers, and which were left out."""
     notes = []
@@ -236,7 +256,6 @@ def _usable(
     if kept.is_empty():
         raise DataError(f"{place}: no row is left beyond {along} {skip:g}.", hint="lower --skip")
     check_sizes(kept, [along], place)
-    check_losses(kept, y, place, signed=signed)
     keys = [along, *([group] if group else [])]
     twice = kept.filter(pl.struct(keys).is_duplicated())
     if len(twice):
@@ -251,11 +270,19 @@ def _usable(
 
 
 def _curve(
-    name: str, x_n: Array, y_n: Array, form: Form, num: int, level: float, seed: int
+    name: str,
+    x_n: Array,
+    y_n: Array,
+    form: Form,
+    measure: Measure,
+    num: int,
+    level: float,
+    seed: int,
 ) -> LearningCurve:
     num_rows = len(x_n)
     x_n, y_n = _averaged(x_n, y_n)
-    problem = Problem(x_n[:, None], y_n, "least_squares", np.ones(len(x_n)))
+    weights_n = np.ones(len(x_n))
+    problem = Problem(x_n[:, None], y_n, "least_squares", weights_n, measure=measure)
     fit = fit_form(form, problem, level=level)
     unknown = dict.fromkeys(form.names, (float("nan"), float("nan")))
     if np.isnan(fit.theta_p).any():

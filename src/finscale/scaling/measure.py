@@ -88,6 +88,11 @@ class Measure:
         """
         return replace(self, digits=max(self.digits, 1 - math.floor(math.log10(effect))))
 
+    def shown_ends(self, low: Number, high: Number) -> tuple[Number, Number]:
+        """Return the ends of an interval of losses as ends of one of values."""
+        ends = self.shown(low), self.shown(high)
+        return (ends[1], ends[0]) if self.higher_is_better else ends
+
     def moves(self, *, better: bool) -> str:
         """Return ``rises`` or ``falls``: which way the outcome goes when things get better."""
         return "rises" if better == self.higher_is_better else "falls"
@@ -106,6 +111,16 @@ class Measure:
         if not self.higher_is_better:
             return self.title
         return f"{self.best:g} - {self.title}" if self.best else f"-{self.title}"
+
+    @property
+    def label(self) -> str:
+        """The title with its unit: ``loss (nats)``."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+    @property
+    def improves(self) -> str:
+        """What the outcome does when things get better, after *to*: ``fall`` or ``rise``."""
+        return "rise" if self.higher_is_better else "fall"
 
     @property
     def gain(self) -> str:
@@ -188,6 +203,12 @@ def measure_of_column(
 
 #: What verdicts are about unless a study says otherwise.
 LOSS = Measure()
+
+
+def turned_words(measure: Measure) -> str:
+    """Return the note that an outcome is fitted as what it falls short of its best by."""
+    way_out = "" if measure.best else " (--best says the highest value there can be)"
+    return f"{measure.title}: higher is better; fitted as {measure.fitted}{way_out}"
 
 
 def negated(metric: Metric) -> Metric:

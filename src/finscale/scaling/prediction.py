@@ -13,9 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
+from finscale.scaling.checkpoints import errors_of_runs
 from finscale.scaling.covariance import seed_variances
 from finscale.scaling.fit import Fit
 from finscale.scaling.forms.base import Array
+from finscale.scaling.measure import Measure
 from finscale.scaling.table import LawTable
 
 _NOTHING = np.zeros(0)
@@ -24,6 +26,8 @@ _NOTHING = np.zeros(0)
 @dataclass(frozen=True)
 class Prediction:
     """A law's loss at m sizes; three names can be unpacked: ``mean, low, high``.
+
+    Where higher is better, that is what the law was fitted to: see :func:`as_outcome`.
 
     Parameters
     ----------
@@ -50,6 +54,14 @@ class Prediction:
 
     def __iter__(self) -> Iterator[Array]:
         return iter((self.mean, self.low, self.high))
+
+
+def as_outcome(told: Prediction, measure: Measure) -> Prediction:
+    """Return a prediction of losses in terms of the outcome: of ``1 - accuracy`` as accuracy."""
+    low, high = measure.shown_ends(told.low, told.high)
+    run_low, run_high = measure.shown_ends(told.run_low, told.run_high)
+    mean = measure.shown(told.mean)
+    return Prediction(mean, low, high, run_low, run_high, told.beyond_md, told.noise)
 
 
 class RunNoise(NamedTuple):
@@ -96,7 +108,7 @@ def run_noise(x_md: Array, mean_m: Array, table: LawTable, fit: Fit) -> RunNoise
     problem, num = fit.problem, len(x_md)
     unit_m = mean_m if problem.is_logarithmic else np.ones(num)
     about_curve, left_over = _about_curve(fit)
-    if (table.seeds_n > 1).any() and problem.group_n is None:
+    if (table.seeds_n > 1).any() and problem.rows is None:
         variance_m, freedom_m = _seeds(x_md, table, relative=problem.is_logarithmic)
         words = f"seeds, {int((table.seeds_n - 1).sum())} degrees of freedom"
         if problem.error == "misfit" and problem.loss != "gls":
@@ -105,13 +117,18 @@ def run_noise(x_md: Array, mean_m: Array, table: LawTable, fit: Fit) -> RunNoise
             words = "distances from a curve that does not fit"
         return RunNoise(unit_m * np.sqrt(variance_m), freedom_m, words)
     unknown = np.full(num, np.nan)
+    if problem.rows is not None:
+        errors = errors_of_runs(fit.form, problem, fit.theta_p)
+        if errors is None:
+            return RunNoise(unknown, np.ones(num), "not told: no run is left over for noise")
+        deviation = np.sqrt(errors.luck + errors.own)
+        words = f"distances of {problem.rows.num_runs} runs' checkpoints from the curve"
+        return RunNoise(unit_m * deviation, np.full(num, errors.degrees), words)
     if problem.loss == "gls":
         return RunNoise(unknown, np.ones(num), "not told: one seed a size")
     if not left_over > 0:
         return RunNoise(unknown, np.ones(num), "not told: no run is left over for noise")
     words = f"distances of {problem.num_points} runs from the curve"
-    if problem.group_n is not None:
-        words = f"distances of {int(left_over) + 1} runs' checkpoints from the curve"
     return RunNoise(unit_m * np.sqrt(about_curve), np.full(num, left_over), words)
 
 
@@ -125,9 +142,7 @@ def _about_curve(fit: Fit) -> tuple[float, float]:
     if problem.loss == "huber":
         fitted_n = fit.form.predict(problem.x_nd, fit.theta_p)
         squares = float(np.sum((np.log(fitted_n) - np.log(problem.y_n)) ** 2))
-    # checkpoints of a run are far off together: so many runs are so many distances
-    freedom = left_over if problem.group_n is None else len(np.unique(problem.group_n)) - 1.0
-    return squares / left_over, freedom
+    return squares / left_over, left_over
 
 
 def _seeds(x_md: Array, table: LawTable, *, relative: bool) -> tuple[Array, Array]:

@@ -11,25 +11,27 @@ from finscale.scaling.forms.base import Array
 from finscale.scaling.isoflop_text import count, row
 from finscale.scaling.law_numbers import LawNumbers
 from finscale.scaling.law_text import interval, number
-from finscale.scaling.prediction import Prediction
+from finscale.scaling.prediction import Prediction, as_outcome
 
 
 def predictions_text(law: LawNumbers, x_md: Array, told: Prediction, level: float) -> str:
-    """Return the loss at each size with both intervals, and how far each is extrapolated."""
-    kept = law.table.rows(~law.heldout_n)
+    """Return the outcome at each size with both intervals, and how far each is extrapolated."""
+    kept, measure = law.table.rows(~law.heldout_n), law.table.measure
+    told = as_outcome(told, measure)
+    fitted = f"L = {measure.fitted}" if measure.higher_is_better else measure.label
     spans = ", ".join(
         f"{axis} {count(float(column.min()))} … {count(float(column.max()))}"
         for axis, column in zip(kept.axes, kept.x_nd.T, strict=True)
     )
     lines = [
         *row("law", f"{law.form.name}: {law.form.equation}"),
-        *row("fitted", f"{law.table.loss} by {law.fit.problem.loss} to {spans}"),
+        *row("fitted", f"{fitted} by {law.fit.problem.loss} to {spans}"),
         "",
     ]
     names = [point_name(law, x_d) for x_d in x_md]
     width = max(12, *map(len, names))
     curve, run = f"{level:.0%} of the curve", f"{level:.0%} of a new run"
-    lines.append(f"{'at':<{width}} {law.table.loss[:12]:>12}   {curve:<22} {run:<22} extrapolated")
+    lines.append(f"{'at':<{width}} {measure.title[:12]:>12}   {curve:<22} {run:<22} extrapolated")
     for i, name in enumerate(names):
         far = max(told.beyond_md[i])
         below = min(x_md[i] / kept.x_nd.min(axis=0))
@@ -54,11 +56,15 @@ def predictions_text(law: LawNumbers, x_md: Array, told: Prediction, level: floa
 def predictions_dict(
     law: LawNumbers, x_md: Array, told: Prediction, level: float
 ) -> list[dict[str, Any]]:
-    """Return one mapping of plain values for each size."""
+    """Return one mapping of plain values for each size, in terms of the outcome: its own values."""
+    measure = law.table.measure
+    told = as_outcome(told, measure)
     smallest = law.table.rows(~law.heldout_n).x_nd.min(axis=0)
     found = []
     for i, x_d in enumerate(x_md):
         one = {
+            "measure": measure.title,
+            "unit": measure.unit,
             "at": dict(zip(law.table.axes, x_d.tolist(), strict=True)),
             "mean": float(told.mean[i]),
             "curve": [float(told.low[i]), float(told.high[i])],

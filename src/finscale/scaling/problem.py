@@ -18,10 +18,12 @@ from finscale.scaling.covariance import (
 )
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
+from finscale.scaling.measure import LOSS, Measure
 from finscale.scaling.robust import DELTA
+from finscale.scaling.run_errors import RunRows
 from finscale.scaling.seed_median import median_parts
 from finscale.scaling.table import LawTable
-from finscale.scaling.weighing import known_covariance, point_groups, point_weights
+from finscale.scaling.weighing import known_covariance, point_groups, point_weights, run_rows
 
 #: Loss functions: what is added up over points.
 LOSSES = {
@@ -76,11 +78,13 @@ class Problem:
         Degrees of freedom of an estimated covariance, and of the part of it that comes from days;
         infinite for a known one.
     group_n : array of int, ``[n]``, optional
-        Which run each point is a checkpoint of, where runs have several.
-    observations : float, optional
-        How many independent points those are worth (``finscale.scaling.effective``).
+        Which run each point is a checkpoint of, where runs have several: the first of its runs.
+    rows : RunRows, optional
+        All rows of those points, and their runs.
     day_share : float
         Share of the days' part in the variance of the sizes' differences.
+    measure : Measure
+        What the losses stand for, in words.
     """
 
     x_nd: Array
@@ -93,8 +97,9 @@ class Problem:
     covariance_degrees: float = np.inf
     day_degrees: float = np.inf
     group_n: NDArray[np.int64] | None = None
-    observations: float | None = None
+    rows: RunRows | None = None
     day_share: float = 1.0
+    measure: Measure = LOSS
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
@@ -120,9 +125,9 @@ class Problem:
         return self.seeds.squares, self.seeds.degrees
 
     @property
-    def num_observations(self) -> float:
+    def num_observations(self) -> int:
         """Points; with the seeds' degrees of freedom where these count: the number of runs."""
-        return (self.observations or self.num_points) + self.pooled[1]
+        return self.num_points + self.pooled[1]
 
     def batch(
         self, form: Form, y_Rn: Array | None = None, multiples_Rn: Array | None = None
@@ -163,20 +168,21 @@ class Problem:
             covariance_nn=None if covariance is None else covariance[np.ix_(keep, keep)],
             seeds=self.seeds and SeedError(self.seeds.squares_n[keep], self.seeds.degrees_n[keep]),
             group_n=None if self.group_n is None else self.group_n[keep],
-            observations=None,
+            rows=self.rows and self.rows.subset(keep),
         )
 
-    def deviance(self, objective: Array | float) -> Array:
+    def deviance(self, objective: Array | float, num_observations: int | None = None) -> Array:
         """Return -2 ln L, up to a constant, of a least objective.
 
         GLS: the distance itself. Least squares: n·ln(RSS/n), the variance profiled out; where seeds
         count as error, n is the number of runs and RSS their squares. Huber: the same of a Laplace
         law, 2n·ln(objective/n), to which it comes down when errors exceed delta.
+        ``num_observations`` is n where points are worth fewer.
         """
         objective = np.asarray(objective, dtype=np.float64)
         if self.loss == "gls":
             return objective
-        n = self.num_observations
+        n = self.num_observations if num_observations is None else num_observations
         # Rounding leaves about 1e-30 of an exact fit: less is no evidence.
         whole = float(len(self.y_n)) if "log" in self.loss else float(np.sum(self.y_n**2))
         least = 1e-30 * max(whole, 1e-300)
@@ -195,7 +201,7 @@ class Problem:
         if self.loss == "gls" and self.error != "misfit":
             t_squared = _quantile(self.covariance_degrees, level) ** 2
             return t_squared * self._estimated(self.num_points - num_parameters)
-        freedom = max((self.observations or self.num_points) - num_parameters, 1) + degrees
+        freedom = max(self.num_points - num_parameters, 1) + degrees
         factor = 2.0 if self.loss == "huber" else 1.0
         share = _quantile(freedom, level) ** 2 / freedom / factor
         return (objective + squares) * share
@@ -251,17 +257,19 @@ def problem_of(
     if loss == "gls":
         if covariance is not None:
             _check_invertible(covariance)
-            return Problem(table.x_nd, table.y_n, loss, weights_n, covariance)
+            own = Problem(table.x_nd, table.y_n, loss, weights_n, covariance)
+            return replace(own, measure=table.measure)
         problem = _estimated_gls(table, horizon)
         _check_invertible(problem.covariance_nn)
-        return problem
+        return replace(problem, measure=table.measure)
     seeds = None if group_n is not None else _seed_error(table)
     if seeds is not None and loss == "log_least_squares":
         seeds = SeedError(seeds.squares_n / table.y_n**2, seeds.degrees_n)
     # Days or folds that all runs share are an error which seeds do not show.
     error = "seeds" if seeds is not None and table.losses_nST.shape[-1] == 1 else "points"
     own = Problem(table.x_nd, table.y_n, loss, weights_n, seeds=seeds, error=error)
-    return replace(own, group_n=group_n)
+    own = replace(own, measure=table.measure)
+    return replace(own, group_n=group_n, rows=None if group_n is None else run_rows(table))
 
 
 def _seed_error(table: LawTable) -> SeedError | None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from finscale.scaling.forms import Form
 from finscale.scaling.forms.base import Array
+from finscale.scaling.measure import LOSS, Measure
 
 
 @dataclass(frozen=True)
@@ -31,18 +32,20 @@ class Quantity:
     shift: Callable[[Array], Array] | None = None
 
 
-def quantities_of(form: Form, x_nd: Array, axes: tuple[str, ...]) -> list[Quantity]:
+def quantities_of(
+    form: Form, x_nd: Array, axes: tuple[str, ...], measure: Measure = LOSS
+) -> list[Quantity]:
     """Return every parameter, then the derived numbers that the form has.
 
-    Gains start at the largest fitted size of each axis; ``axes`` are names for the words.
+    Gains start at the largest fitted size of each axis; ``axes`` and ``measure`` are for the words.
     """
     found = [_parameter(form, i, x_nd) for i in range(form.num_parameters)]
     # M and U are what they are at a given size
     num_moving = sum(axis not in ("M", "U") for axis in form.axes)
     if form.trend != "flat":
-        found += [_gain(form, x_nd, axis, axes[axis]) for axis in range(num_moving)]
+        found += [_gain(form, x_nd, axis, axes[axis], measure) for axis in range(num_moving)]
     if form.turning is not None:
-        meaning = f"{axes[0]} of least loss, if the curve turns"
+        meaning = f"{axes[0]} of the best {measure.title}, if the curve turns"
         found.append(Quantity("best_size", meaning, form.turning_point))
     if form.name == "hoffmann" and _split_varies(form):
         meaning = f"compute-optimal exponent: {axes[0]} grows as compute^a, a = beta/(alpha+beta)"
@@ -111,7 +114,7 @@ def _middle(form: Form, scaled_nd: Array) -> Array:
     return np.array([[axis[len(axis) // 2] for axis in form.grid(scaled_nd)]])
 
 
-def _gain(form: Form, x_nd: Array, axis: int, name: str) -> Quantity:
+def _gain(form: Form, x_nd: Array, axis: int, name: str, measure: Measure) -> Quantity:
     here_1d = x_nd.max(axis=0, keepdims=True)
     there_1d = here_1d.copy()
     there_1d[0, axis] *= 10.0
@@ -130,7 +133,8 @@ def _gain(form: Form, x_nd: Array, axis: int, name: str) -> Quantity:
         return np.asarray(offset(here_1d / x0_d, q) - offset(there_1d / x0_d, q))[:, 0]
 
     label = "gain_x10" if len(form.axes) == 1 else f"gain_x10_{form.axes[axis]}"
-    meaning = f"loss that ten times the largest {name} removes"
+    does = "adds" if measure.higher_is_better else "removes"
+    meaning = f"{measure.title} that ten times the largest {name} {does}"
     return Quantity(label, meaning, of, weights, shift=None if offset is None else shift)
 
 

@@ -16,7 +16,7 @@ from finscale.scaling.column_choice import ROW, ColumnChoice, kept_rows
 from finscale.scaling.column_names import column_meant
 from finscale.scaling.column_roles import column_roles
 from finscale.scaling.forms.base import Array
-from finscale.scaling.measure import Measure, measure_of_column
+from finscale.scaling.measure import Measure, measure_of_column, turned_words
 from finscale.scaling.run_columns import RunArrays, checked, run_arrays
 from finscale.scaling.table_cells import RUN, TableCells, written
 from finscale.scaling.table_file import read_file
@@ -266,7 +266,7 @@ def read_table(
     check_losses(frame, y, place, signed=signed or measure.higher_is_better)
     if measure.higher_is_better:
         frame = frame.with_columns((measure.best - pl.col(y)).alias(y))
-        notes.append(_turned(measure))
+        notes.append(turned_words(measure))
     roles = column_roles(frame, axes, y, choice, place)
     table, said = _arrays(TableCells(frame, axes, y, roles, choice, place))
     notes += [*left_out, *weighed, *roles.notes, *said]
@@ -281,11 +281,6 @@ def read_table(
 
 def _names(given: str | Sequence[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
-
-
-def _turned(measure: Measure) -> str:
-    way_out = "" if measure.best else " (--best says the highest value there can be)"
-    return f"{measure.title}: higher is better; fitted as {measure.fitted}{way_out}"
 
 
 def frame_of(

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from finscale.errors import FinscaleError
 from finscale.scaling.forms.base import Array
+from finscale.scaling.run_errors import RunRows
 from finscale.scaling.table import LawTable
 
 
@@ -80,6 +81,17 @@ def point_groups(table: LawTable, loss: str) -> NDArray[np.int64] | None:
     num = len(np.unique(table.groups_nS[table.groups_nS >= 0]))
     # a run of each point leaves nothing to tie together, one run nothing to compare
     return None if num in (1, int(table.seeds_n.sum())) else group_n
+
+
+def run_rows(table: LawTable) -> RunRows:
+    """Return the rows of a table of checkpoints."""
+    assert table.groups_nS is not None
+    point_J, column_J = np.nonzero(~np.isnan(table.runs_nS))
+    weights_nS = np.ones_like(table.runs_nS) if table.weights_nS is None else table.weights_nS
+    own_J = weights_nS[point_J, column_J]
+    group_J = np.unique(table.groups_nS[point_J, column_J], return_inverse=True)[1]
+    loss_J = table.runs_nS[point_J, column_J]
+    return RunRows(point_J, group_J, loss_J, own_J / np.bincount(point_J, own_J)[point_J])
 
 
 def check_plain(table: LawTable) -> None:
