@@ -26,8 +26,14 @@ _ROWS = 10_000_000
 _NUM_DRAWS = 200
 
 
-def _draw(rng: np.random.Generator, *, shuffled: bool) -> Losses:
-    """Draw squared errors of linear models of each tier, in units of what can be explained."""
+def tier_losses(rng: np.random.Generator, *, shuffled: bool) -> Float:
+    """Draw squared errors of linear models, in units of what can be explained.
+
+    Returns
+    -------
+    array [G, N, S, T]
+        Of each tier, nesting, seed and day.
+    """
     teacher = _TEACHER
     feature_TP = rng.standard_normal((_DAYS, teacher.num_features), dtype=np.float32)
     part_TP = feature_TP * np.sqrt(teacher.powers).astype(np.float32)
@@ -36,7 +42,7 @@ def _draw(rng: np.random.Generator, *, shuffled: bool) -> Losses:
     if shuffled:
         # models learned nothing but chance, and are tested on labels of other days
         target_T = rng.permutation(target_T)
-    loss_GNT = np.empty((len(_TIERS), _NESTINGS, _DAYS))
+    loss_GNST = np.empty((len(_TIERS), _NESTINGS, _SEEDS, _DAYS))
     for nesting in range(_NESTINGS):
         order_P = _order(rng, teacher.num_features)[: _TIERS[-1]]
         # what each tier brings beyond the one before it, added up
@@ -46,7 +52,12 @@ def _draw(rng: np.random.Generator, *, shuffled: bool) -> Losses:
         variance_G = left_GT.var(axis=1) * _TIERS / _ROWS
         learned_GST = rng.standard_normal((len(_TIERS), _SEEDS, _DAYS))
         learned_GST *= np.sqrt(variance_G)[:, None, None]
-        loss_GNT[:, nesting] = ((left_GT[:, None] + learned_GST) ** 2).mean(axis=1)
+        loss_GNST[:, nesting] = (left_GT[:, None] + learned_GST) ** 2
+    return loss_GNST
+
+
+def _draw(rng: np.random.Generator, *, shuffled: bool) -> Losses:
+    loss_GNT = tier_losses(rng, shuffled=shuffled).mean(axis=2)
     return Losses(loss_GNT, _TIERS.astype(float))
 
 
