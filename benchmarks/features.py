@@ -7,10 +7,6 @@ away; ``arrays`` is finscale's engine from arrays to arrays; ``frames`` from pol
 frame. Goal: frames within 1.5 × bare. Other libraries go from frame to frame too, on a twentieth of
 the assets. The way from registered bars to registered datasets (two parquet files an asset, flushed
 to disk, with digests) is wall time on all cores; goal: under 3 s for 100 assets of 8,000 rows.
-
-``python benchmarks/features.py --tiers`` measures the large tiers instead: a2000 on one symbol of
-8,400 rows (goal: under 15 s of one core), on symbols over 1 and over all cores with the peak of
-memory, and a200's plain TA-Lib and polars columns beside bare calls (goal: within 2 ×).
 """
 
 from __future__ import annotations
@@ -122,13 +118,7 @@ def main() -> None:
     parser.add_argument("assets", type=int, nargs="?", default=100)
     parser.add_argument("rows", type=int, nargs="?", default=8000)
     parser.add_argument("--rounds", type=int, default=25)
-    parser.add_argument("--tiers", action="store_true", help="the large tiers instead")
     options = parser.parse_args()
-    if options.tiers:
-        from feature_tiers import measure_tiers
-
-        measure_tiers(assets=options.assets, make=bars)
-        return
     rng = np.random.default_rng(0)
     frames = [bars(options.rows, rng) for _ in range(options.assets)]
     own = in_memory(frames, options.rounds)

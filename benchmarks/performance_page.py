@@ -244,6 +244,37 @@ def features(content: dict[str, Any]) -> str:
     )
 
 
+def feature_tiers(content: dict[str, Any]) -> str:
+    taken, beside = content["seconds"], content["beside"]
+    one, many = content["datasets"][0], content["datasets"][-1]
+    goals = {"TA-Lib and polars": 2.0, "pandas-ta-classic": 0.1}
+    rows = [
+        ("a20; a200 of one symbol", f"{taken['a20'] * 1e3:.1f} ms; {taken['a200']:.2f} s", ""),
+        ("a2000 of one symbol", f"{taken['a2000']:.1f} s", verdict(taken["a2000"], 15, most=True)),
+        *(
+            (
+                f"{found['columns']} columns of a200, over {name}",
+                f"{found['finscale']['ratio']:.3g} ×",
+                verdict(found["finscale"]["ratio"], goals[name], most=True),
+            )
+            for name, found in beside.items()
+        ),
+        (
+            f"datasets of a2000, a symbol: 1 process; {many['workers']}",
+            f"{one['cpu'] / one['symbols']:.1f} s; {many['cpu'] / many['symbols']:.1f} s",
+            "alike",
+        ),
+        (
+            "memory of a process; all of them",
+            f"{many['peak']:.2f} GiB; {many['peak'] * many['workers']:.2f} GiB",
+            verdict(many["peak"] * many["workers"], 2, most=True),
+        ),
+        ("datasets that are unchanged, a symbol", f"{one['again'] / one['symbols']:.2f} s", ""),
+    ]
+    head = (f"{content['rows']:,} daily bars, seconds of CPU", "measured", "goal")
+    return f"{table(head, rows)}\n"
+
+
 def startup(content: dict[str, Any]) -> str:
     goals = {"import finscale": 0.3, "finscale --help": 0.3, "finscale runs list": 0.5}
     rows = [
@@ -292,6 +323,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
         spinning,
         windows,
         features,
+        feature_tiers,
         startup,
         evaluate,
     )

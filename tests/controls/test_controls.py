@@ -120,7 +120,9 @@ def test_a_curves_own_truth_is_exact():
     assert truth.tenfold == pytest.approx(amount * (10**-0.9 - 10**-1.2))
 
 
-@pytest.mark.parametrize("name", ["teacher, features", "teacher, data", "motifs, data"])
+@pytest.mark.parametrize(
+    "name", ["teacher, features", "teacher, nestings", "teacher, data", "motifs, data"]
+)
 def test_drawn_losses_follow_the_true_curve(name: str):
     control = CONTROLS[name]
     assert control.truth_G is not None
@@ -133,6 +135,17 @@ def test_drawn_losses_follow_the_true_curve(name: str):
     np.testing.assert_array_less(
         np.abs(measured.mean(axis=0) - (truth - truth[-1]))[:-1], 5 * error[:-1] + 1e-4
     )
+
+
+def test_a_teacher_over_tiers_with_nestings_returns_its_exponent_and_shuffled_labels_none():
+    names = ["teacher, nestings", "teacher, nestings, labels shuffled"]
+    law, null = run_controls(names, num_replicates=3, seed=1).results
+    assert law.truth is not None
+    # b - 1 = .5 in the limit of endless features; of 4,000 the nearest law is a little flatter
+    assert law.truth.exponent == pytest.approx(0.5, abs=0.03)
+    assert law.exponent == pytest.approx(0.5, abs=0.15)
+    assert law.rates["LAW"] == 1.0
+    assert null.rates["NO-LAW"] + null.rates["INDETERMINATE"] == 1.0
 
 
 def test_the_motif_controls_exponents_are_near_their_theory():

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
 import pytest
 
+from finscale.config.tiers import note_tier, tier_key
 from finscale.data import Bars, DataStore, fetch_bars
 from finscale.data.bars import conform
 from finscale.data.frames import relative_names
@@ -18,7 +22,10 @@ from finscale.features import (
     dataset_columns,
     is_current,
     relative_columns,
+    reuse,
 )
+from finscale.features import build as module
+from finscale.features.reuse import side_by_side
 
 
 def test_the_dataset_begins_where_every_feature_has_a_value(store):
@@ -196,3 +203,119 @@ def test_new_bars_rebuild_their_own_symbol_and_leave_every_row_that_was_there(st
     assert after.height == before.height + 40
     build_dataset(store, "SP500", tier="a50")
     assert store.frame("SP500.dataset.a50")[1].sha256 == again.sha256
+
+
+def test_what_is_unchanged_is_not_computed_again(tmp_path, make_bars, monkeypatch):
+    store = DataStore(tmp_path)
+    symbols = _add_walks(store, make_bars, 3)
+    first = build_datasets(store, symbols)
+    computed: list[str] = []
+    whole = module._build
+
+    def counted(store, symbol, *given):
+        computed.append(symbol)
+        return whole(store, symbol, *given)
+
+    monkeypatch.setattr(module, "_build", counted)
+    assert build_datasets(store, symbols) == first
+    assert computed == []
+    # given in another way, the symbol is the same
+    assert build_datasets(store, [symbols[1].lower()]) == [first[1]]
+    assert build_datasets(store, symbols, again=True) == first
+    assert sorted(computed) == sorted(symbols)
+
+
+@pytest.mark.parametrize("what", ["bars", "formula", "damage", "no digest", "features gone"])
+def test_what_has_changed_is_computed_again_and_nothing_else(
+    what, tmp_path, make_bars, monkeypatch
+):
+    store = DataStore(tmp_path)
+    symbols = _add_walks(store, make_bars, 3)
+    changed = symbols[1]
+    entries = build_datasets(store, symbols)
+    computed: list[str] = []
+    whole = module._build
+    monkeypatch.setattr(
+        module, "_build", lambda s, name, *given: computed.append(name) or whole(s, name, *given)
+    )
+    if what == "bars":
+        bars = store.bars(changed)
+        store.add_bars(replace(bars, frame=bars.frame[:-1]))
+    elif what == "formula":
+        for place in (module, reuse):
+            monkeypatch.setattr(place, "tier_digest", lambda tier: "3.11:another")
+    elif what == "damage":
+        path = store.processed.folder / entries[1].path
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+    elif what == "no digest":
+        monkeypatch.setattr(reuse, "tier_digest", lambda tier: "")
+    else:
+        (store.processed.folder / store.processed.get(f"{changed}.features.a20").path).unlink()
+    again = build_datasets(store, symbols)
+    everyone = what in ("formula", "no digest")
+    assert sorted(computed) == sorted(symbols if everyone else [changed])
+    assert store.verify() == []
+    new = {"bars": [changed], "formula": list(symbols)}.get(what, [])
+    assert [e.symbol for e in again if e.version == "v2"] == new
+    # the same bytes as a build from nothing
+    fresh = DataStore(tmp_path / "fresh")
+    fresh.add_all_bars([store.bars(symbol) for symbol in symbols])
+    assert [e.sha256 for e in build_datasets(fresh, symbols)] == [e.sha256 for e in again]
+
+
+def test_large_tiers_are_built_by_as_many_processes_as_pay(monkeypatch):
+    assert side_by_side(8, num_features=20, num_rows=8400, num_symbols=50) == 1
+    assert side_by_side(2, num_features=2000, num_rows=100, num_symbols=50) == 2
+    assert side_by_side(8, num_features=2000, num_rows=100, num_symbols=3) <= 3
+    free = SimpleNamespace(available=3 * 2**30)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: free)
+    assert side_by_side(8, num_features=2000, num_rows=8400, num_symbols=50) == 2
+
+
+@pytest.mark.slow
+def test_processes_build_the_same_bytes_and_refuse_in_the_same_words(tmp_path, make_bars):
+    one, many = DataStore(tmp_path / "one"), DataStore(tmp_path / "many")
+    symbols, frames = ("S0", "S1"), [make_bars(600, seed=seed) for seed in (0, 1)]
+    for store in (one, many):
+        pairs = zip(symbols, frames, strict=True)
+        store.add_all_bars([Bars(s, conform(s, f), "split", "csv") for s, f in pairs])
+    names = tuple(TIERS["a200"])
+    key = tier_key("mine", names)
+    note_tier(key, names)
+    alone = build_datasets(one, symbols, tier=key)
+    monkey = pytest.MonkeyPatch()
+    with monkey.context() as patch:
+        patch.setattr(module, "side_by_side", lambda workers, *given: workers)
+        together = build_datasets(many, symbols, tier=key, workers=2)
+        assert [e.sha256 for e in together] == [e.sha256 for e in alone]
+        assert many.verify() == []
+        many.add_bars(Bars("SHORT", conform("SHORT", make_bars(100)), "split", "csv"))
+        with pytest.raises(DataError, match="SHORT has 100 daily bars") as refused:
+            build_datasets(many, ["SHORT", *symbols], tier=key, workers=2, again=True)
+    assert refused.value.hint
+
+
+@pytest.mark.slow
+def test_a_large_tier_of_many_bars_is_built_below_two_gigabytes(tmp_path):
+    """Peak memory of a process of its own: a2000 on 4,000 bars of three symbols, by one process."""
+    script = """
+import resource, sys
+import numpy as np, polars as pl
+from finscale.data import Bars, DataStore
+from finscale.data.bars import conform
+from finscale.features import build_datasets
+store, rng = DataStore(sys.argv[1]), np.random.default_rng(0)
+for symbol in "ABC":
+    close = 50 * np.exp(np.cumsum(rng.normal(0, 0.01, 4000)))
+    days = np.busday_offset("2000-01-03", np.arange(4000), roll="forward").astype("datetime64[D]")
+    frame = pl.DataFrame({"date": days, "open": close, "high": close * 1.01, "low": close * 0.99,
+                          "close": close, "volume": rng.integers(1, 10**7, 4000).astype(float)})
+    store.add_bars(Bars(symbol, conform(symbol, frame), "split", "synthetic"))
+build_datasets(store, "ABC", tier="a2000")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    # measured .6 GiB: one symbol at a time, whatever their number
+    assert int(done.stdout) < 1.2 * 2**20

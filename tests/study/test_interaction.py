@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import polars as pl
 import pytest
 
+from finscale.cli.study import _together
 from finscale.config import StudyConfig
+from finscale.evaluation.bootstrap import Metric
+from finscale.report.tables import sizes
+from finscale.scaling import fit_law
+from finscale.scaling.measure import LOSS
 from finscale.study import interaction as module
-from finscale.study.interaction import interaction
+from finscale.study.interaction import Interaction, interaction
 
 TIERS, BUDGETS = (20.0, 50.0, 100.0, 200.0), (5_000.0, 20_000.0, 80_000.0, 320_000.0)
 
@@ -47,9 +54,9 @@ def losses(together, rng, num_days=250):
 @pytest.mark.parametrize(
     ("together", "said"),
     [
-        (0.0, "act on one another is not seen"),
-        (20.0, "features and parameters stand in for one another"),
-        (-20.0, "features and parameters help one another"),
+        (0.0, "Do features and parameters interact? That is not seen: "),
+        (20.0, "Do features and parameters interact? Yes, they stand in for one another: "),
+        (-20.0, "Do features and parameters interact? Yes, they help one another: "),
     ],
 )
 def test_the_gains_differ_as_the_world_was_made(together, said, monkeypatch):
@@ -68,6 +75,47 @@ def test_the_gains_differ_as_the_world_was_made(together, said, monkeypatch):
     cell = table.filter(pl.col("size_tier") == 50.0, pl.col("size_parameters") == 80_000.0)
     assert found.table["80k"][1] == pytest.approx(cell["value"].mean())
     assert found.to_dict()["gain"]["value"] == found.gain.value
+    assert found.law_rows() == []
+    assert "cannot be fitted: left out here" in found.law_sentence
+
+
+@pytest.mark.parametrize(
+    ("together", "said"),
+    [(60.0, "need not bring again"), (-15.0, "makes more of the other")],
+)
+def test_the_law_with_a_product_says_the_same_with_its_interval(together, said, monkeypatch):
+    table = losses(together, np.random.default_rng(4), 40)
+    told = table.rename({"value": "loss"}).select("tier", "parameters", "seed", "day", "loss")
+    law = fit_law(told, ["tier", "parameters"], form="interaction", num_replicates=60)
+    monkeypatch.setattr(module, "study_values", lambda *given, **options: table)
+    monkeypatch.setattr(module, "whole", lambda config, completed: (completed, ()))
+    monkeypatch.setattr(module, "surface", lambda *given, **options: law)
+    found = interaction(study(), [])
+    assert law.identified
+    rows = {row["name"]: row for row in found.law_rows()}
+    assert set(rows) == {"E", "A", "B", "G", "alpha", "beta"}
+    assert said in found.law_sentence
+    assert "(N: features, D: parameters)" in found.law_sentence
+    assert f"G = {rows['G']['value']:.4g} [" in found.law_sentence
+    findings = SimpleNamespace(interaction=found, measure=found.measure)
+    _, product = sizes.together(findings)
+    assert len(product.rows) == len(rows)
+    printed = _together(findings)
+    assert len(printed) == 1 + 4 + 2
+    assert printed[0].split() == ["together", "tier", "5k", "20k", "80k", "320k"]
+
+
+def test_a_law_that_the_runs_do_not_identify_says_why(monkeypatch):
+    told = losses(0.0, np.random.default_rng(0), 1).select("tier", "parameters", "seed")
+    noise = 1e-3 * np.random.default_rng(1).standard_normal(told.height)
+    told = told.with_columns(loss=0.5 + pl.Series(noise))
+    law = fit_law(told, ["tier", "parameters"], form="interaction", num_replicates=20)
+    assert not law.identified
+    found = Interaction(
+        ("tier", "parameters"), pl.DataFrame(), Metric(0, -1, 1), law, "", LOSS, ("5k", "320k")
+    )
+    assert "is not identified by these runs: " in found.law_sentence
+    assert found.law_rows() == []
 
 
 def test_one_axis_or_a_grid_that_is_not_whole_says_nothing(monkeypatch):

@@ -10,11 +10,13 @@ import pytest
 import yaml
 
 from finscale.config import DataConfig, ExperimentConfig, StudyConfig
+from finscale.controls.tiers import tier_losses
 from finscale.errors import ConfigError
 from finscale.features.needs import tier_inputs
 from finscale.features.relative import slowest_feature
 from finscale.features.tiers import FEATURES, TIERS, tier_features, tier_names
 from finscale.scaling import size_covariance
+from finscale.study import analysis
 from finscale.study.aligned import aligned, aligned_words
 from finscale.study.daily import replicates
 from finscale.study.grid import expand
@@ -136,6 +138,31 @@ def test_intervals_cover_where_the_choice_of_features_matters(shared):
             covered, naive = covered + inside * counts, naive + inside * (not counts)
     assert covered / draws > 0.9
     assert naive / draws < 0.85
+
+
+@pytest.mark.parametrize("shuffled", [False, True], ids=["teacher", "labels shuffled"])
+def test_a_study_returns_the_teachers_exponent_and_none_from_shuffled_labels(shuffled, monkeypatch):
+    """Excess ∝ F^-.5 over a20 … a2000, 3 nestings × 3 seeds, judged as any study of tiers is."""
+    loss_GNST = tier_losses(np.random.default_rng(11), shuffled=shuffled)
+    sizes = (20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0)
+    cells = np.indices(loss_GNST.shape).reshape(4, -1)
+    size = np.array(sizes)[cells[0]]
+    facts = {"size_tier": size, "tier": size, "parameters": size, "fold": np.zeros(len(size))}
+    own = dict(zip(("nesting", "seed", "day"), cells[1:], strict=True))
+    table = pl.DataFrame({**facts, **own, "value": loss_GNST.ravel()})
+    monkeypatch.setattr(analysis, "study_values", lambda *given, **options: table)
+    monkeypatch.setattr(analysis, "whole", lambda config, completed: (completed, ()))
+    names = [f"a{int(size)}" for size in sizes]
+    config = study(axes={"tier": names}, nestings=3, seeds=3, sesoi=0.02)
+    judged = analysis.verdict(config, [])
+    assert judged.covariance.seed_correlation_GG is not None
+    assert "its 3 nestings, each the mean of 3 seeds" in judged.sentence
+    if shuffled:
+        assert judged.name in ("NO-LAW", "INDETERMINATE")
+    else:
+        assert judged.name == "LAW"
+        # of 4,000 features the nearest law is a little flatter than the limit of endless ones, .5
+        assert judged.exponent.low < 0.494 < judged.exponent.high
 
 
 def test_a_tier_file_is_known_by_its_content(tmp_path):

@@ -123,11 +123,24 @@ def build(
         list[str] | None,
         typer.Option("--series", help="A registered series beside the bars; may be repeated."),
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Compute what is registered and unchanged once more.")
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes for large tiers; all cores that memory has room for."),
+    ] = None,
     data_root: DataRoot = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compute a tier and register features and dataset; bundled symbols need no download."""
+    """Compute a tier and register features and dataset; bundled symbols need no download.
+
+    What was built of the same bars by the same formulas is taken as it is; a symbol with new bars
+    is computed again whole, so that its file is the same bytes as one built from nothing.
+    """
+    import os
+
     from finscale.data import DataStore
     from finscale.data.series import series_name
     from finscale.features import build_datasets
@@ -137,7 +150,16 @@ def build(
         if (bars := _bundled(store, symbol)) is not None:
             store.add_bars(bars)
     names = [series_name(name) for name in series or ()]
-    entries = build_datasets(store, symbols, tier=tier, timescale=timescale, series=names)
+    known = {entry.key for entry in store.processed.entries()}
+    entries = build_datasets(
+        store,
+        symbols,
+        tier=tier,
+        timescale=timescale,
+        series=names,
+        again=again,
+        workers=workers or os.cpu_count() or 1,
+    )
     if as_json:
         print_json([entry.model_dump(mode="json") for entry in entries])
         return
@@ -147,6 +169,9 @@ def build(
             f"prices {entry.adjustment}  md5 {entry.md5[:8]}\n  "
         )
         say(f"{'' if quiet else about}{store.processed.folder / entry.path}")
+    same = sum(entry.key in known for entry in entries)
+    if same and not quiet:
+        say(f"{same} of {len(entries)} unchanged" + ("" if again else "; --again computes them"))
 
 
 @features_app.command("prove")

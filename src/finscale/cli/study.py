@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from finscale.report.write import Tell
     from finscale.study import Planned, Study
+    from finscale.study.findings.findings import Findings
 
 #: Begun runs that are told one by one.
 _SHOWN = 4
@@ -191,13 +192,14 @@ def _show(study: Study, *, as_json: bool, terminal: Console, paper: bool = False
     decision = decide(situation(findings))
     controls = control_outcomes(study)
     if as_json:
-        beyond = study.beyond_linear()
+        beyond, together = study.beyond_linear(), findings.interaction
         content = {
             "study": study.config.name,
             "hash": study.config.hash(),
             "verdict": _conclusion(study),
             "decision": list(decision),
             "beyond_linear": beyond.to_dict() if beyond else None,
+            **({"interaction": together.to_dict()} if together else {}),
             "report": str(report),
             "controls": [outcome.to_dict() for outcome in controls],
             "runs": table.to_dicts(),
@@ -221,6 +223,7 @@ def _show(study: Study, *, as_json: bool, terminal: Console, paper: bool = False
         *(f"tuned     {sentence}" for sentence in study.tuner.sentences(study.cells)),
         _conclusion(study),
         *_outcomes(study),
+        *_together(findings),
         *(f"control   {one.label}: {one.found} {marks[one.ok]}" for one in controls),
         f"table     {study.folder / 'results.parquet'}",
         f"figure    {figure}",
@@ -271,6 +274,19 @@ def _conclusion(study: Study) -> str:
         return str(study.verdict().sentence)
     except FinscaleError as error:
         return f"No verdict: {error.message}"
+
+
+def _together(findings: Findings) -> list[str]:
+    """Return how the two axes of a study act on one another: a table and two sentences."""
+    found = findings.interaction
+    if found is None:
+        return []
+    digits = found.measure.digits
+    cells = ([row[0], *(f"{x:.{digits}f}" for x in row[1:])] for row in found.table.iter_rows())
+    lines = [found.table.columns, *cells]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    table = ("  ".join(map(str.rjust, line, widths)) for line in lines)
+    return [f"together  {line}" for line in (*table, found.sentence, found.law_sentence)]
 
 
 def _outcomes(study: Study) -> list[str]:

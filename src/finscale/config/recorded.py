@@ -43,11 +43,13 @@ def read_recorded(content: dict[str, Any], *, place: str) -> ExperimentConfig:
     known = copy.deepcopy(content)
     for section, settings in _BEFORE.items():
         known[section] = {**settings, **known.get(section, {})}
-    placement = {name for name, mark in marks(ExperimentConfig) if mark.role == "placement"}
     while True:
         try:
             return ExperimentConfig.model_validate(known)
         except ValidationError as error:
+            # asked for here alone: a study reads hundreds of configs, nearly all of today's
+            marked = marks(ExperimentConfig)
+            placement = {name for name, mark in marked if mark.role == "placement"}
             forgiven = [
                 path
                 for one in error.errors(include_url=False)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from finscale.controls import digits, exact, market, noise, panel, runs, shapes
+from finscale.controls import digits, exact, market, noise, panel, runs, shapes, tiers
 from finscale.controls.case import CONTROLS, Control, ControlCheck, Losses, Truth
 from finscale.errors import FinscaleError
 from finscale.evaluation.blas import one_blas_thread
@@ -23,7 +23,7 @@ from finscale.scaling.trend import FINE_EXPONENTS, SizeAxis
 from finscale.scaling.verdict import Verdict, decide
 
 #: Importing these modules registers their controls.
-SOURCES = (noise, panel, shapes, runs, digits, market, exact)
+SOURCES = (noise, panel, shapes, runs, digits, market, exact, tiers)
 #: What came of a world: a verdict, or none.
 OUTCOMES = (*VERDICTS, "refused")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ from finscale.features.engine import compute_features
 from finscale.features.feature import INPUTS, Feature
 from finscale.features.needs import refuse_unfit
 from finscale.features.relative import dataset_columns, relative_columns, slowest_feature
+from finscale.features.reuse import in_processes, reusable, side_by_side
 from finscale.features.tiers import tier_features
 
 #: Feature columns whose files wait in memory for one write of the manifest: 32 symbols of a20.
@@ -45,7 +46,7 @@ def build_dataset(
     The features (``SPY.features.a20``) keep every row, with NaN in the warm-up; the dataset
     (``SPY.dataset.a20``) has the bars beside them and the relative columns of both, and begins with
     the first row that is whole. Both name their parents' digests. Building again what is unchanged
-    registers nothing.
+    registers nothing, and computes nothing where bars, series and declarations are the same.
 
     Parameters
     ----------
@@ -86,14 +87,74 @@ def build_datasets(
     tier: str = "a20",
     timescale: str = "daily",
     series: Sequence[str] = (),
+    again: bool = False,
+    workers: int = 1,
 ) -> list[ManifestEntry]:
     """Build the datasets of many symbols, several at once; see :func:`build_dataset`.
 
     The entries come in the order of ``symbols``. The manifest is written once for some dozens of
     symbols. When a symbol is refused, those before it are registered.
+
+    Parameters
+    ----------
+    store, symbols, tier, timescale, series
+        See :func:`build_dataset`.
+    again : bool
+        Compute what is registered, unchanged and intact once more, as after another version of a
+        library (``finscale.features.reuse``). Equal content is no new version.
+    workers : int
+        Processes, where tiers are so large that they are worth their start and memory has room for
+        them. A script that asks for more than one guards what it does by
+        ``if __name__ == "__main__":``, as `multiprocessing` asks. The files are the same bytes.
     """
-    num_features = len(dataset_features(tier, timescale, series))
     parents = [series_entry(store, name) for name in series]
+    about = (tier, timescale, parents)
+    kept = {} if again else _kept(store, dict.fromkeys(symbols), *about)
+    wanted = [symbol for symbol in symbols if symbol not in kept]
+    if not wanted:
+        return [kept[symbol] for symbol in symbols]
+    num_features = len(dataset_features(tier, timescale, series))
+    known = [store.bars_entry(one).rows for one in wanted if store.has_bars(one)]
+    num_rows = max(known, default=1)
+    processes = side_by_side(workers, num_features, num_rows, len(wanted))
+    if processes > 1:
+        build = partial(
+            build_datasets, tier=tier, timescale=timescale, series=tuple(series), again=True
+        )
+        built = list(in_processes(build, store, wanted, processes, tier))
+    else:
+        built = _build_all(store, wanted, *about)
+    found = kept | dict(zip(wanted, built, strict=True))
+    return [found[symbol] for symbol in symbols]
+
+
+def _kept(
+    store: DataStore,
+    symbols: Iterable[str],
+    tier: str,
+    timescale: str,
+    parents: Sequence[ManifestEntry],
+) -> dict[str, ManifestEntry]:
+    """Return the datasets that are there as they would be built, by symbol as it was given."""
+    found = {}
+    for symbol in symbols:
+        if not store.has_bars(symbol):
+            continue  # refused where it is its turn
+        entry = reusable(store, symbol, tier, timescale, parents, is_current)
+        if entry is not None:
+            found[symbol] = entry
+    return found
+
+
+def _build_all(
+    store: DataStore,
+    symbols: Sequence[str],
+    tier: str,
+    timescale: str,
+    parents: Sequence[ManifestEntry],
+) -> list[ManifestEntry]:
+    """Build and register symbols in this process, those of small tiers by several threads."""
+    num_features = len(dataset_features(tier, timescale, [one.symbol for one in parents]))
     beside = [read_series(store, entry.symbol, entry.version) for entry in parents]
     together = max(_COLUMNS_TOGETHER // num_features, 1)
     entries: list[ManifestEntry] = []

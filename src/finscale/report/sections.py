@@ -49,7 +49,8 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
         if name == "architectures" and found is not None:
             said = (*said, *(f"Left out: {one.sentence}" for one in found.left_out))
         if name == "scaling" and findings.interaction is not None:
-            said = (*said, findings.interaction.sentence)
+            together = findings.interaction
+            said = (*said, together.sentence, together.law_sentence)
         if name == "scaling" and findings.holdings is not None:
             said = (*said, findings.holdings.sentence)
         if name == "scaling" and findings.lead and findings.verdict is not None:

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from finscale.errors import FinscaleError
+from finscale.scaling.nested import luck_covariance, nested_correlation, shared_degrees
 from finscale.scaling.seed_median import median_parts
 
 Float = NDArray[np.float64]
@@ -54,6 +55,9 @@ class SizeCovariance:
         Days over which losses were taken to be correlated.
     common_variance : float
         Variance of the grand mean from the test days: what all sizes share.
+    seed_correlation_GG : array [G, G], optional
+        How the luck of replicates correlates across sizes, where they go on from size to size
+        (nestings); None: each size's are drawn anew (seeds).
     """
 
     mean_G: Float
@@ -64,12 +68,20 @@ class SizeCovariance:
     num_days: int
     bandwidth: int
     common_variance: float = 0.0
+    seed_correlation_GG: Float | None = None
 
     @property
     def matrix_GG(self) -> Float:
         """Both parts and what all sizes share, ``[G, G]``."""
-        own_GG = self.day_GG + np.diag(self.seed_variance_G / self.seeds_G)
-        return np.asarray(own_GG + self.common_variance)
+        return np.asarray(self.day_GG + self.seed_GG + self.common_variance)
+
+    @property
+    def seed_GG(self) -> Float:
+        """The replicates' part, ``[G, G]``: a diagonal but for nestings."""
+        if self.seed_correlation_GG is None:
+            return np.diag(self.seed_variance_G / self.seeds_G)
+        error_G = np.sqrt(self.seed_variance_G / self.seeds_G)
+        return luck_covariance(error_G, self.seed_correlation_GG)
 
     @property
     def day_degrees(self) -> float:
@@ -87,8 +99,14 @@ class SizeCovariance:
         w_G = np.asarray(weight_G, dtype=np.float64)
         day = float(w_G @ self.day_GG @ w_G)
         seed_G = w_G**2 * self.seed_variance_G / self.seeds_G
-        variance = day + float(seed_G.sum())
-        spread = day**2 / self.day_degrees + float((seed_G**2 / self.seed_degrees_G).sum())
+        seed, spread = float(seed_G.sum()), float((seed_G**2 / self.seed_degrees_G).sum())
+        if self.seed_correlation_GG is not None:
+            # what neighbours share makes their variances' errors add up
+            seed = float(w_G @ self.seed_GG @ w_G)
+            least = float(self.seed_degrees_G[w_G != 0].min(initial=np.inf))
+            spread = seed**2 / least
+        variance = day + seed
+        spread += day**2 / self.day_degrees
         return float(w_G @ self.mean_G), np.sqrt(variance), variance**2 / spread
 
     def difference(self, first: int, second: int) -> tuple[float, float, float]:
@@ -113,7 +131,11 @@ class SizeCovariance:
 
 
 def size_covariance(
-    losses: ArrayLike, *, horizon: int = 1, seeds: Literal["mean", "median"] = "mean"
+    losses: ArrayLike,
+    *,
+    horizon: int = 1,
+    seeds: Literal["mean", "median"] = "mean",
+    nested: bool = False,
 ) -> SizeCovariance:
     """Estimate mean losses by size and their covariance.
 
@@ -127,6 +149,9 @@ def size_covariance(
         Bars that a label looks ahead: labels of neighbouring days overlap over ``horizon`` - 1.
     seeds : {"mean", "median"}
         What a size's loss is: over its seeds. A median is not moved by a run that blew up.
+    nested : bool
+        Whether replicates go on from size to size, as nestings of features do: number s of one size
+        is number s of the next.
 
     Raises
     ------
@@ -164,6 +189,11 @@ def size_covariance(
         present_GST = np.where(present_GS[:, :, None], loss_GST, np.nan)
         mean_G, daily_GT, variance_G, degrees_G = median_parts(present_GST)
         seed_variance_1G, seed_degrees_1G = variance_G[None], degrees_G[None]
+    correlation_GG = None
+    if nested:
+        correlation_1GG = nested_correlation(deviation_GS[None], present_GS, seed_variance_1G)
+        seed_degrees_1G = seed_degrees_1G * shared_degrees(correlation_1GG)[:, None]
+        correlation_GG = correlation_1GG[0]
     day_GG, bandwidth, common = np.zeros((len(seeds_G), len(seeds_G))), 0, 0.0
     if daily:
         shared_1T, least = daily_GT.mean(axis=0, keepdims=True), least_bandwidth(horizon)
@@ -171,7 +201,7 @@ def size_covariance(
         common = float(long_run_covariance(shared_1T, least)[0][0, 0])
     seed_parts = seed_variance_1G[0], seed_degrees_1G[0], seeds_G
     num_days = loss_GST.shape[2] if daily else 0
-    return SizeCovariance(mean_G, day_GG, *seed_parts, num_days, bandwidth, common)
+    return SizeCovariance(mean_G, day_GG, *seed_parts, num_days, bandwidth, common, correlation_GG)
 
 
 def seed_variances(sample_BG: Float, degrees_G: NDArray[np.int64]) -> tuple[Float, Float]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from finscale.scaling.covariance import SizeCovariance, seed_variances
 from finscale.scaling.equivalence import Equivalence
+from finscale.scaling.nested import luck_covariance, nested_correlation
 from finscale.scaling.trend import Float, MonotoneFit, SizeAxis, Trends
 
 VerdictName = Literal["LAW", "TURNS", "INVERSE", "NO-LAW", "INDETERMINATE"]
@@ -74,21 +75,50 @@ def redraw(
     num_sizes = len(truth_G)
     value_G, vector_GG = np.linalg.eigh(covariance.day_GG)
     root_GG = vector_GG * np.sqrt(np.maximum(value_G, 0.0))
-    seed_error_G = np.sqrt(covariance.seed_variance_G / covariance.seeds_G)
     shape_BG = (num_replicates, num_sizes)
     mean_BG = truth_G + rng.standard_normal(shape_BG) @ root_GG.T
-    mean_BG += rng.standard_normal(shape_BG) * seed_error_G
-    degrees_G = covariance.seeds_G - 1
-    # a size with one seed has no sample variance; a gamma of shape 0 is not drawn for it
-    chance_BG = 2 * rng.gamma(np.maximum(degrees_G, 1) / 2, size=shape_BG)
-    sample_BG = covariance.seed_variance_G * chance_BG / np.maximum(degrees_G, 1)
-    seed_BG, _ = seed_variances(sample_BG, degrees_G)
+    if covariance.seed_correlation_GG is None:
+        luck_BG, seed_BGG = _seed_luck(covariance, shape_BG, rng)
+    else:
+        luck_BG, seed_BGG = _nested_luck(covariance, num_replicates, rng)
+    mean_BG += luck_BG
     covariance_BGG = np.broadcast_to(covariance.day_GG, (num_replicates, num_sizes, num_sizes))
     if covariance.num_days:
         factor_BGG = root_GG @ _wishart_root(covariance.day_degrees, shape_BG, rng)
         covariance_BGG = factor_BGG @ factor_BGG.transpose(0, 2, 1)
-    diagonal_BG = seed_BG / covariance.seeds_G
-    return mean_BG, covariance_BGG + diagonal_BG[:, :, None] * np.eye(num_sizes)
+    return mean_BG, covariance_BGG + seed_BGG
+
+
+def _seed_luck(
+    covariance: SizeCovariance, shape_BG: tuple[int, int], rng: np.random.Generator
+) -> tuple[Float, Float]:
+    """Return what seeds add to the means ``[B, G]``, and its estimated covariance ``[B, G, G]``."""
+    error_G = np.sqrt(covariance.seed_variance_G / covariance.seeds_G)
+    luck_BG = rng.standard_normal(shape_BG) * error_G
+    degrees_G = covariance.seeds_G - 1
+    # a size with one seed has no sample variance; a gamma of shape 0 is not drawn for it
+    chance_BG = 2 * rng.gamma(np.maximum(degrees_G, 1) / 2, size=shape_BG)
+    sample_BG = covariance.seed_variance_G * chance_BG / np.maximum(degrees_G, 1)
+    diagonal_BG = seed_variances(sample_BG, degrees_G)[0] / covariance.seeds_G
+    return luck_BG, diagonal_BG[:, :, None] * np.eye(shape_BG[1])
+
+
+def _nested_luck(
+    covariance: SizeCovariance, num_replicates: int, rng: np.random.Generator
+) -> tuple[Float, Float]:
+    """Return the same of nestings: each is drawn for all sizes together."""
+    assert covariance.seed_correlation_GG is not None
+    seeds_G = covariance.seeds_G
+    present_GS = np.arange(seeds_G.max()) < seeds_G[:, None]
+    root_GG = np.linalg.cholesky(covariance.seed_correlation_GG)
+    z_BGS = root_GG @ rng.standard_normal((num_replicates, *present_GS.shape))
+    run_BGS = z_BGS * np.sqrt(covariance.seed_variance_G)[:, None] * present_GS
+    luck_BG = run_BGS.sum(axis=2) / seeds_G
+    deviation_BGS = (run_BGS - luck_BG[:, :, None]) * present_GS
+    sample_BG = (deviation_BGS**2).sum(axis=2) / np.maximum(seeds_G - 1, 1)
+    variance_BG = seed_variances(sample_BG, seeds_G - 1)[0]
+    correlation_BGG = nested_correlation(deviation_BGS, present_GS, variance_BG)
+    return luck_BG, luck_covariance(np.sqrt(variance_BG / seeds_G), correlation_BGG)
 
 
 def _wishart_root(degrees: float, shape_BG: tuple[int, int], rng: np.random.Generator) -> Float:

@@ -229,7 +229,10 @@ class Judge:
             return None
         by_size = ("mean_G", "seed_variance_G", "seed_degrees_G", "seeds_G")
         kept: dict[str, Any] = {name: getattr(whole, name)[keep] for name in by_size}
-        part = replace(whole, day_GG=whole.day_GG[np.ix_(keep, keep)], **kept)
+        square = np.ix_(keep, keep)
+        if whole.seed_correlation_GG is not None:
+            kept["seed_correlation_GG"] = whole.seed_correlation_GG[square]
+        part = replace(whole, day_GG=whole.day_GG[square], **kept)
         statement = replace(self.statement, sizes=tuple(self.size_G[keep].tolist()))
         return Judge(statement, part, self.num_replicates, self.seed).verdict(settle=False)
 

@@ -67,6 +67,7 @@ def decide(
     exclusions: Sequence[str] = (),
     drop: Sequence[str] = (),
     seeds: Literal["mean", "median"] = "mean",
+    nested: bool = False,
     labels: Sequence[object] = (),
     measure: Measure | None = None,
     num_replicates: int = NUM_REPLICATES,
@@ -105,6 +106,9 @@ def decide(
         counts them.
     seeds : {"mean", "median"}
         What a size's loss is: over its seeds.
+    nested : bool
+        Whether replicates go on from size to size, as nestings of features do
+        (``finscale.scaling.nested``).
     labels : sequence
         Names of an array's seeds, for words; their places when empty.
     measure : Measure, optional
@@ -151,7 +155,7 @@ def decide(
     losses_GS, size_G, seen = settle_runs(losses_GS, size_G, seeds_GS, drop, measure)
     if not sesoi > 0:
         raise FinscaleError(f"the smallest effect of interest must be positive, not {sesoi:g}.")
-    covariance = size_covariance(losses_GS, horizon=horizon, seeds=seeds)
+    covariance = size_covariance(losses_GS, horizon=horizon, seeds=seeds, nested=nested)
     if np.ptp(covariance.mean_G) == 0 and not covariance.seed_variance_G.any():
         raise FinscaleError(
             f"all {measure.many} are equal: these are the same run over and over.",

@@ -85,6 +85,7 @@ def beyond_linear(
         sesoi=study.sesoi,
         level=study.level,
         horizon=longest_horizon(study),
+        nested=len(study.nestings) > 1,
         measure=measure,
         failed=_linear_failure(kept),
     )
@@ -186,7 +187,8 @@ def loss_covariance(study: StudyConfig, completed: Completed) -> tuple[SizeCovar
     kept, _ = _at_level(study, completed, None)
     table = replicates(daily_values(kept, OUTCOMES["loss"], common=True))
     losses_GST, size_G = _array(table, next(iter(study.axes)))
-    return size_covariance(losses_GST, horizon=longest_horizon(study)), size_G
+    nested = len(study.nestings) > 1
+    return size_covariance(losses_GST, horizon=longest_horizon(study), nested=nested), size_G
 
 
 def verdict_at(
@@ -233,6 +235,7 @@ def _decided(
         level=study.level,
         horizon=longest_horizon(study),
         exclusions=exclusions,
+        nested=len(study.nestings) > 1,
         labels=table["seed"].unique().sort().to_list(),
         measure=measure,
     )

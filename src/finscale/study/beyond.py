@@ -151,6 +151,7 @@ def judge_beyond(
     sesoi: float,
     level: float,
     horizon: int = 1,
+    nested: bool = False,
     measure: Measure = LOSS,
     failed: str = "",
 ) -> BeyondLinear:
@@ -169,12 +170,14 @@ def judge_beyond(
         Significance level of all intervals together: one minus what they hold at once.
     horizon : int
         Bars that a label looks ahead; neighbouring days' outcomes overlap over ``horizon`` - 1.
+    nested : bool
+        Whether replicates go on from size to size, as nestings do.
     """
     # a network that stayed at its linear start differs from the baseline by rounding alone
     gains_GST = np.where(np.abs(gains_GST) < _ROUNDING * sesoi, 0.0, gains_GST)
     luck: dict[str, Any] = {}
     if np.isfinite(gains_GST[:, :, 0]).sum(axis=1).max() > 1:  # of one seed the luck is not known
-        covariance = size_covariance(gains_GST, horizon=horizon)
+        covariance = size_covariance(gains_GST, horizon=horizon, nested=nested)
         luck["luck_K"] = np.sqrt(covariance.seed_variance_G / covariance.seeds_G)
         luck["degrees_K"] = covariance.seed_degrees_G
     daily_TG = np.nanmean(gains_GST, axis=1).T

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from finscale.scaling.measure import Measure
 
 
+#: The parameter of the product in the law ``interaction``.
+PRODUCT = "G"
+
+
 @dataclass(frozen=True)
 class Interaction:
     """What two axes bring together beyond what each brings alone."""
@@ -50,14 +54,54 @@ class Interaction:
         first, second = (AXES[axis].title for axis in self.axes)
         amount = self.measure.amount(signed(self.gain, self.measure.digits))
         said = (
-            f"{first} and {second} help one another"
+            "Yes, they help one another"
             if self.gain.low > 0
-            else f"{first} and {second} stand in for one another"
+            else "Yes, they stand in for one another"
             if self.gain.high < 0
-            else f"that {first} and {second} act on one another is not seen"
+            else "That is not seen"
         )
         small, large = self.ends
-        return f"Growing along {first} gains {amount} more at {large} than at {small}: {said}."
+        return (
+            f"Do {first} and {second} interact? {said}: growing along {first} gains {amount} more "
+            f"at {large} than at {small}."
+        )
+
+    @property
+    def law_sentence(self) -> str:
+        """Return what the law with a product of its two terms says, or why it says nothing."""
+        from finscale.scaling.law_text import interval, number
+
+        law = self.law
+        if law is None:
+            return f"The law with a product of both terms cannot be fitted: {self.why_no_law}"
+        first, second = (AXES[axis].title for axis in self.axes)
+        one, other = law.form.axes
+        told = f"The law with a product, {law.form.equation} ({one}: {first}, {other}: {second})"
+        if not law.identified:
+            return f"{told}, is not identified by these runs: {law.reason}."
+        numbers = ", ".join(
+            f"{name} = {number(law[name].value)} {interval(law[name].interval)}"
+            for name in law.params
+        )
+        low, high = law[PRODUCT].interval
+        said = (
+            f"{PRODUCT} < 0: a larger size of either makes more of the other"
+            if high < 0
+            else f"{PRODUCT} > 0: what one brings, the other need not bring again"
+            if low > 0
+            else f"the interval of {PRODUCT} holds 0, so that no interaction is seen"
+        )
+        return f"{told}, has {numbers}: {said}."
+
+    def law_rows(self) -> list[dict[str, Any]]:
+        """Return one row for each parameter of the law: name, meaning, value, low and high."""
+        if self.law is None or not self.law.identified:
+            return []
+        found = (self.law[name] for name in self.law.params)
+        return [
+            {"name": e.name, "meaning": e.meaning, "value": e.value, "low": e.low, "high": e.high}
+            for e in found
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -68,6 +112,7 @@ class Interaction:
             "law": self.law.to_dict() if self.law else None,
             "why_no_law": self.why_no_law,
             "sentence": self.sentence,
+            "law_sentence": self.law_sentence,
         }
 
 

@@ -70,7 +70,17 @@ def together(findings: Findings) -> tuple[Table, ...]:
     for name in found.table.columns[1:]:
         columns.append(Column(name, _cell(name, measure)))
     title = f"{heading(measure)} by {AXES[first].title} and {AXES[second].title}"
-    return (make_table("together", title, found.table.to_dicts(), tuple(columns)),)
+    plain = make_table("together", title, found.table.to_dicts(), tuple(columns))
+    rows = found.law_rows()
+    if not rows:
+        return (plain,)
+    estimates = (
+        text("parameter", "name"),
+        text("what it is", "meaning"),
+        Column("value", lambda row: number(row["value"])),
+        Column("interval", lambda row: f"[{number(row['low'])}, {number(row['high'])}]"),
+    )
+    return plain, make_table("product", "The law with a product of both terms", rows, estimates)
 
 
 def _cell(name: str, measure: Measure) -> Callable[[Row], str]:
