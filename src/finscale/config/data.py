@@ -280,6 +280,12 @@ class SplitConfig(Section):
     fold: Annotated[int, Field(ge=0)] = 0
     """Which fold a run trains on (``walk_forward``); the other methods have one, number 0."""
 
+    def num_unseen(self, num_symbols: int) -> int:
+        """Return how many of so many symbols train and validation do not see."""
+        if self.symbols == "all":
+            return 0
+        return max(round(num_symbols * self.unseen_fraction), 1)
+
     @property
     def num_folds(self) -> int:
         """Folds that the split has."""

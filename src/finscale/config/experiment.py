@@ -79,7 +79,9 @@ class ExperimentConfig(Section):
             content["split"]["counted"] = "from the end"
         if self.split.method == "shares":
             # a rule of its own: the dates of the recipe that it was laid over say nothing
-            content["split"] = {name: content["split"][name] for name in (*_SHARES, *_UNSEEN, *_TRAIN_PART)}
+            content["split"] = {
+                name: content["split"][name] for name in (*_SHARES, *_UNSEEN, *_TRAIN_PART)
+            }
         if self.split.symbols == "all":
             for name in _UNSEEN:
                 del content["split"][name]

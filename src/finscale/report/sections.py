@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from finscale.config import DataConfig, StudyConfig
+from finscale.config.redraws import redraw_of
 from finscale.report.figures import figures
 from finscale.report.figures.common import title
 from finscale.report.numbers import number, percent
@@ -187,7 +188,7 @@ def _plan(findings: Findings, plan: str) -> ReportSection:
         "What was fixed before the first run?",
         (
             f"Pre-registered{when}: the outcome is {_outcome(findings)}; {axes}; seeds "
-            f"{', '.join(map(str, study.seeds))}{_nestings(study)}; baselines "
+            f"{', '.join(map(str, study.seeds))}{_draws(study)}; baselines "
             f"{', '.join(map(title, study.baselines))}; smallest effect of interest "
             f"{measure.amount(number(study.sesoi))}; significance level "
             f"{percent(study.level)}. The hash of the whole study file is {study.hash()}.",
@@ -197,12 +198,14 @@ def _plan(findings: Findings, plan: str) -> ReportSection:
     )
 
 
-def _nestings(study: StudyConfig) -> str:
-    if len(study.nestings) < 2:
+def _draws(study: StudyConfig) -> str:
+    redraw = redraw_of(study)
+    if redraw is None:
         return ""
+    numbers = ", ".join(str(draw.number) for draw in study.run_draws)
+    own = " (each with seeds of its own)" if redraw.own_seeds else ""
     return (
-        f" in each of the nestings {', '.join(map(str, study.nestings))}, whose means are the "
-        "replicates of a size"
+        f" in each of the {redraw.plural} {numbers}{own}, whose means are the replicates of a size"
     )
 
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from finscale.config import StudyConfig
 from finscale.config.baselines import LINEAR_BASELINE
+from finscale.config.redraws import replicates_in_words
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.evaluation.bootstrap import Floats
@@ -242,11 +243,9 @@ def _judge(
     study: StudyConfig, completed: Completed, level: int | str | None, data: DataStore | None
 ) -> Verdict:
     judged = _decided(study, completed, level, data)
-    if len(study.nestings) > 1:
-        plural = "s" if len(study.seeds) > 1 else ""
-        told = judged.sentence.replace("seeds a size", "nestings a size")
-        means = f"The replicates of a size are its {len(study.nestings)} nestings, each the mean of"
-        judged = replace(judged, sentence=f"{told} {means} {len(study.seeds)} seed{plural}.")
+    if means := replicates_in_words(study):
+        told = judged.sentence.replace("seeds a size", f"{study.replicate_noun} a size")
+        judged = replace(judged, sentence=f"{told} {means}")
     beyond = beyond_linear(study, completed, level, data)
     if beyond is None:
         return judged

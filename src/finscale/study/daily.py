@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import polars as pl
 
 from finscale.config import BaselineConfig, StudyConfig
+from finscale.config.redraws import REDRAWS, draw_numbers
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.evaluation.backtest import Costs
@@ -79,7 +80,8 @@ def daily_values(
         ``size_<axis>``, the size as the study file names it (a tier by its features); ``<axis>``,
         what was measured of it (:class:`finscale.study.axes.Axis`), averaged over its runs;
         ``parameters`` (built), ``seed``, ``fold``, ``day``, ``value``; where a study compares
-        architectures, ``family`` before them, and where it has several nestings, ``nesting``.
+        architectures, ``family`` before them, and where it has several nestings or draws,
+        ``nesting`` or ``draw``.
 
     Raises
     ------
@@ -110,8 +112,7 @@ def daily_values(
         _placed(own, planned, runs, one)
         for own, one, (planned, runs) in zip(values, tested, series, strict=True)
     )
-    if table["nesting"].n_unique() == 1:
-        table = table.drop("nesting")
+    table = table.drop(one.noun for one in REDRAWS if table[one.noun].n_unique() == 1)
     sizes = [f"size_{axis}" for axis in axes] + ["family"] * ("family" in table.columns)
     # what a size measures varies a little between runs: the law has one x for each size
     return table.with_columns(pl.col(axis).mean().over(sizes) for axis in axes)
@@ -120,19 +121,19 @@ def daily_values(
 def replicates(table: pl.DataFrame) -> pl.DataFrame:
     """Return :func:`daily_values` with one series for each independent replicate of a size.
 
-    Seeds of one nesting share its features, so they are averaged, and the nesting takes the place
-    of the seed: the variance between such means is that of the choice of features plus what is
-    left of the seeds', which is how much another draw of both would change a size's outcome.
+    Seeds of one nesting share its features, and those of one draw its symbols, so they are
+    averaged, and the draw takes the place of the seed: the variance between such means is that of
+    the choice plus what is left of the seeds', which is how much another draw of both would change
+    a size's outcome.
     """
-    if "nesting" not in table.columns:
+    draw = next((one.noun for one in REDRAWS if one.noun in table.columns), None)
+    if draw is None:
         return table
-    same = [
-        name for name in table.columns if name not in ("nesting", "seed", "parameters", "value")
-    ]
-    means = table.group_by(*same, "nesting", maintain_order=True).agg(
+    same = [name for name in table.columns if name not in (draw, "seed", "parameters", "value")]
+    means = table.group_by(*same, draw, maintain_order=True).agg(
         pl.col("parameters", "value").mean()
     )
-    return means.rename({"nesting": "seed"})
+    return means.rename({draw: "seed"})
 
 
 def series_of(completed: Completed) -> list[tuple[Planned, list[Run]]]:
@@ -221,7 +222,7 @@ def _placed(
     for axis, size in planned.cell.sizes.items():
         facts[f"size_{axis}"] = nominal(axis, size)
         facts[axis] = sum(map(AXES[axis].measure, runs)) / len(runs)
-    facts["nesting"] = runs[0].config.data.nesting
+    facts |= {one.noun: one.number(runs[0].config) for one in REDRAWS}
     facts["seed"] = runs[0].config.seed
     return table.with_columns(pl.lit(value).alias(name) for name, value in facts.items())
 
@@ -245,5 +246,5 @@ def has_baseline(completed: Completed, name: str) -> bool:
 def series_key(planned: Planned) -> str:
     """Return what all folds of one architecture, size and seed share."""
     cell = planned.cell
-    replicate = f"{cell.config.data.nesting} {cell.config.seed}"
+    replicate = *draw_numbers(cell.config), cell.config.seed
     return f"{cell.family} {sorted(cell.sizes.items())} {replicate}"

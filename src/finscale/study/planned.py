@@ -57,7 +57,8 @@ def plan_cells(cells: Sequence[Cell], data: DataStore) -> list[Planned]:
     for cell in sorted(cells, key=lambda cell: windows_key(cell.config)):
         alike = _alike(cell)
         if alike not in known:
-            known[alike] = prepare(cell.config, data)
+            # a plan asks what runs see, not what they are divided by: each divides its own rows
+            known[alike] = prepare(cell.config, data, scaled=False)
     planned: dict[str, Planned] = {}
     for cell in cells:
         prepared = known[_alike(cell)]

@@ -10,11 +10,13 @@ import numpy as np
 
 from finscale.config import StudyConfig
 from finscale.config.outcomes import OUTCOMES as RULES
+from finscale.config.redraws import redraw_of
 from finscale.data.timescales import TIMESCALES
 from finscale.errors import FinscaleError
 from finscale.evaluation.score_power import same_day_correlation
 from finscale.evaluation.sharpe import PERIODS
 from finscale.evaluation.targets import target_of
+from finscale.experiment.preparation import Prepared
 from finscale.scaling.simulation import simulate_verdicts
 from finscale.scaling.verdict_power import StudyDesign, study_power
 from finscale.study.axes import nominal
@@ -90,9 +92,16 @@ def power_plan(config: StudyConfig, networks: Sequence[Planned]) -> tuple[PowerP
         sesoi=design.sesoi,
         days_for_sesoi=days and days * design.num_days,
         seeds_for_sesoi=seeds and seeds * design.num_seeds,
-        assumed=noise.assumed,
+        assumed=noise.assumed + _luck_of_draws(config),
         panel="" if panel is None else panel.words(config),
     ), ""
+
+
+def _luck_of_draws(config: StudyConfig) -> str:
+    redraw = redraw_of(config)
+    if redraw is None:
+        return ""
+    return f"; {redraw.plural} vary as seeds do, and how much more is known when they have run"
 
 
 def smallest_seen(config: StudyConfig, networks: Sequence[Planned]) -> float | None:
@@ -108,7 +117,7 @@ def smallest_seen(config: StudyConfig, networks: Sequence[Planned]) -> float | N
 
 def _noise(config: StudyConfig, networks: Sequence[Planned]) -> OutcomeNoise | str:
     """Return how the outcome is expected to vary, or why that is not known beforehand."""
-    prepared, target = networks[0].prepared, target_of(config.experiment)
+    prepared, target = _widest(networks), target_of(config.experiment)
     rate = prepared.dataset.base_rate(prepared.split.train)
     if target.is_event and not 0 < rate < 1:
         return "every day of train ends alike, and nothing tells test days apart beforehand"
@@ -153,13 +162,18 @@ class PanelSize:
 
 def _panel(networks: Sequence[Planned]) -> PanelSize | None:
     """Return what is known of a panel from its train labels; None of one symbol."""
-    prepared = networks[0].prepared
+    prepared = _widest(networks)
     dataset, split = prepared.dataset, prepared.split
     symbols = len(split.test) / len(np.unique(dataset.dates(split.test)))
     if symbols < _PANEL:
         return None
     rho = same_day_correlation(dataset.dates(split.train), dataset.targets(split.train))
     return PanelSize(symbols, rho, prepared.config.task.horizon)
+
+
+def _widest(networks: Sequence[Planned]) -> Prepared:
+    """Return the run that trains on the most windows: it tells most of the panel's labels."""
+    return max((one.prepared for one in networks), key=lambda one: len(one.split.train))
 
 
 def _shared(noise: OutcomeNoise, config: StudyConfig, networks: Sequence[Planned]) -> OutcomeNoise:

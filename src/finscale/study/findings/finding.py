@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from finscale.config import StudyConfig
+from finscale.config.redraws import REDRAWS
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.evaluation.bootstrap import Metric, mean_interval
@@ -39,7 +40,7 @@ from finscale.study.findings.skill import (
 from finscale.study.findings.tested import (
     gather,
     median_by_validation,
-    same_nesting,
+    same_draw,
     same_windows,
     seed_ensemble,
     validation_loss,
@@ -93,8 +94,8 @@ def find(study: Study) -> Findings:
     # features that were chosen among many are tried before the first run
     num_trials += max(run.config.data.selection_trials for _, run in everything)
     num_trials += study.tuner.num_trials(study.cells)
-    # baselines beside it read the chosen one's features
-    own = same_nesting(best, chosen)
+    # baselines beside it read the chosen one's features, and the symbols that it is trained on
+    own = same_draw(best, chosen)
     traded = seed_ensemble(own)
     trading = trade(traded, baselines, market, costs=costs_of(config), num_trials=num_trials)
     beyond = study.beyond_linear(family=lead)
@@ -205,15 +206,15 @@ def _seeds(
     axis = next(iter(config.axes))
     daily = study_values(config, completed, data)
     sizes = [name for name in daily.columns if name.startswith("size_")]
-    nested = ["nesting"] if "nesting" in daily.columns else []
-    values = daily.group_by(*sizes, *nested, "seed").agg(pl.col("value").mean())
+    drawn = [one.noun for one in REDRAWS if one.noun in daily.columns]
+    values = daily.group_by(*sizes, *drawn, "seed").agg(pl.col("value").mean())
     rows = pl.DataFrame(
         {
             **{f"size_{name}": nominal(name, size) for name, size in network.budget.items()},
             "size": network.sizes[axis],
             **_level(network, axis),
             "label": AXES[axis].words(network.budget[axis]),
-            **({"nesting": network.nesting} if nested else {}),
+            **{noun: getattr(network, noun) for noun in drawn},
             "seed": network.seed,
             "run_id": network.runs[0],
             "run_ids": " ".join(network.runs),
@@ -225,7 +226,7 @@ def _seeds(
         }
         for network in networks
     )
-    same = [*sizes, *nested, "seed"]
+    same = [*sizes, *drawn, "seed"]
     return rows.join(values, on=same, how="left", maintain_order="left").drop(sizes)
 
 
