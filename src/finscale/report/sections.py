@@ -51,6 +51,8 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
             said = (*said, *(f"Left out: {one.sentence}" for one in found.left_out))
         if name == "scaling" and findings.interaction is not None:
             said = (*said, findings.interaction.sentence)
+        if name == "scaling" and findings.surface is not None:
+            said = (*said, *findings.surface.sentences)
         if name == "scaling" and findings.holdings is not None:
             said = (*said, findings.holdings.sentence)
         if name == "scaling" and findings.lead and findings.verdict is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -19,8 +19,6 @@ from finscale.study.outcomes import OUTCOMES, Outcome, Trade, costs_of, outcome_
 from finscale.study.planned import Planned, windows_key
 
 Completed = Sequence[tuple[Planned, Run]]
-#: The symbols that all sizes have, where they differ.
-Shared = frozenset[str] | None
 
 
 def daily_losses(completed: Completed) -> pl.DataFrame:
@@ -57,7 +55,7 @@ def daily_values(
 
     The folds of a size and seed make one series; the mean of its days' values is its outcome
     exactly. Along an axis whose sizes ask different questions (horizon) losses are differences from
-    the base rate's; along ``assets`` only the symbols that all sizes have are judged.
+    the base rate's.
 
     Parameters
     ----------
@@ -92,10 +90,9 @@ def daily_values(
     if not series:
         raise FinscaleError("no network of this study is finished yet.")
     axes = list(series[0][0].cell.sizes)
-    shared = shared_symbols(axes, (run for _, members in series for run in members))
     # tiers and histories have the same prices
-    trade = trade_of(outcome, series[0][1][0], shared, costs or Costs(), data)
-    tested = [of_shared(predictions_of(runs), shared) for _, runs in series]
+    trade = trade_of(outcome, series[0][1][0], costs or Costs(), data)
+    tested = [predictions_of(runs) for _, runs in series]
     rows = [outcome.rows(one, trade) for one in tested]
     if common:
         rows = _on_common_days(rows)
@@ -105,7 +102,7 @@ def daily_values(
     if over:
         known = baseline_runs(completed, over)
         values = [
-            _less_baseline(own, _beside(planned, runs, known, over), shared, outcome, trade)
+            _less_baseline(own, _beside(planned, runs, known, over), outcome, trade)
             for own, (planned, runs) in zip(values, series, strict=True)
         ]
     table = pl.concat(
@@ -150,26 +147,12 @@ def in_folds(members: Completed) -> list[Run]:
     return sorted((run for _, run in members), key=lambda run: run.config.split.fold)
 
 
-def shared_symbols(axes: Iterable[str], runs: Iterable[Run]) -> Shared:
-    """Return the symbols that all runs have, where a study's sizes are numbers of symbols."""
-    if "assets" not in axes:
-        return None
-    return frozenset.intersection(*(frozenset(run.config.data.symbols) for run in runs))
-
-
-def of_shared(predictions: Predictions, shared: Shared) -> Predictions:
-    """Return the predictions that are judged."""
-    return predictions if shared is None else predictions.of_symbols(shared)
-
-
-def trade_of(
-    outcome: Outcome, run: Run, shared: Shared, costs: Costs, data: DataStore | None
-) -> Trade | None:
-    """Return the prices of a run's judged symbols, and the costs, where an outcome trades."""
+def trade_of(outcome: Outcome, run: Run, costs: Costs, data: DataStore | None) -> Trade | None:
+    """Return the prices of a run's symbols, and the costs, where an outcome trades."""
     if not outcome.trades:
         return None
-    symbols = run.config.data.symbols if shared is None else sorted(shared)
-    return market_of(bars_of(run, data or DataStore(run.config.data.root)), symbols), costs
+    bars = bars_of(run, data or DataStore(run.config.data.root))
+    return market_of(bars, run.config.data.symbols), costs
 
 
 def _on_common_days(rows: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
@@ -196,11 +179,10 @@ def _beside(
 def _less_baseline(
     values: pl.DataFrame,
     baseline: Predictions,
-    shared: Shared,
     outcome: Outcome,
     trade: Trade | None,
 ) -> pl.DataFrame:
-    rows = outcome.rows(of_shared(baseline, shared), trade)
+    rows = outcome.rows(baseline, trade)
     # an outcome that is no mean over days depends on which days it is of
     other = outcome.daily(rows.filter(pl.col("day").is_in(values["day"].to_list())))
     joined = values.join(other, on="day", suffix="_baseline", maintain_order="left")
