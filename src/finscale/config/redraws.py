@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from finscale.config.experiment import ExperimentConfig
     from finscale.config.study import StudyConfig
 
+#: What sizes of axis assets are, in a resolved study: they once were the first symbols of the data,
+#: and the others were left out of validation and test too. Such a study is another one.
+ASSETS_RULE = "drawn from the panel for training alone"
 #: Seeds of one draw and of the next lie so far apart.
 _SEEDS_APART = 100
 

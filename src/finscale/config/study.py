@@ -22,7 +22,7 @@ from finscale.config.outcomes import (
     check_outcome,
 )
 from finscale.config.quantities import Seed
-from finscale.config.redraws import StudyDraw, check_redraws, draws_of, redraw_of
+from finscale.config.redraws import ASSETS_RULE, StudyDraw, check_redraws, draws_of, redraw_of
 from finscale.config.tiers import is_tier_file, is_tier_key, note_tier, read_tier_file
 from finscale.config.tracking import TrackingConfig
 from finscale.config.tune import SearchConfig
@@ -377,8 +377,8 @@ class StudyConfig(Section):
             del content["tuning"]["search"]
         if self.architectures:  # without them a study is what it was before there were any
             content["architectures"] = [one.part("science") for one in self.families.values()]
-        if "assets" in self.axes:  # once all but the first symbols were left out, of test too
-            content["assets"] = "drawn from the panel for training alone"
+        if "assets" in self.axes:
+            content["assets"] = ASSETS_RULE
         content["controls"]["expected"] = {
             kind: expected(kind, self.outcome) for kind in self.controls.kinds
         }

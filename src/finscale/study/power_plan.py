@@ -82,7 +82,7 @@ def power_plan(config: StudyConfig, networks: Sequence[Planned]) -> tuple[PowerP
     if found.smallest_fall > design.sesoi:
         days = _factor(lambda k: replace(design, num_days=design.num_days * k))
         seeds = _factor(lambda k: replace(design, num_seeds=design.num_seeds * k))
-    measure, panel = measure_of(config), _panel(networks)
+    measure, panel = measure_of(config), panel_size(networks)
     return PowerPlan(
         outcome=measure.title,
         unit=measure.unit,
@@ -160,7 +160,7 @@ class PanelSize:
         return f"{said}; task {other} compares the symbols of a day, and about all of them count"
 
 
-def _panel(networks: Sequence[Planned]) -> PanelSize | None:
+def panel_size(networks: Sequence[Planned]) -> PanelSize | None:
     """Return what is known of a panel from its train labels; None of one symbol."""
     prepared = _widest(networks)
     dataset, split = prepared.dataset, prepared.split
@@ -178,7 +178,7 @@ def _widest(networks: Sequence[Planned]) -> Prepared:
 
 def _shared(noise: OutcomeNoise, config: StudyConfig, networks: Sequence[Planned]) -> OutcomeNoise:
     """Return the noise of a day that its symbols share; neighbouring days share what H spans."""
-    panel, outcome = _panel(networks), outcome_of(config)
+    panel, outcome = panel_size(networks), outcome_of(config)
     if panel is None or outcome.counts == "days":
         return noise
     num, seeds = panel.symbols - 1, noise.seeds
