@@ -53,6 +53,16 @@ def tiny(root, data_root) -> ExperimentConfig:
     return load_config(ExperimentConfig, root / "configs/daily/threshold_1pct.yaml", settings)
 
 
+@pytest.fixture(scope="session")
+def us431_data(tmp_path_factory) -> list[str]:
+    """Return the settings of a study whose data folder has a universe us431, of made-up names."""
+    folder = tmp_path_factory.mktemp("us431")
+    (folder / "universes").mkdir()
+    members = "".join(f"  - A{number:03}\n" for number in range(431))
+    (folder / "universes/us431.yaml").write_text(f"source: us431\nmembers:\n{members}")
+    return [f"experiment.data.root={folder}"]
+
+
 @dataclass(frozen=True)
 class Installed:
     """Packages installed in a folder of their own, and programs that see them."""

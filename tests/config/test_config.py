@@ -270,7 +270,7 @@ def recipes(root):
     return [path for path in found if path.parent.name != "universes"]
 
 
-def test_every_recipe_loads(root) -> None:
+def test_every_recipe_loads(root, us431_data) -> None:
     kinds = {
         "daily": ExperimentConfig,
         "studies": StudyConfig,
@@ -283,7 +283,18 @@ def test_every_recipe_loads(root) -> None:
         if path.parent.name == "programmes":
             assert load_programme(path).cells()
         else:
-            assert load_config(kinds[path.parent.name], path)
+            settings = us431_data if "us431" in path.stem else ()
+            assert load_config(kinds[path.parent.name], path, settings)
+
+
+def test_a_recipe_whose_universe_comes_with_bars_says_how_to_have_them(root, tmp_path) -> None:
+    with pytest.raises(ConfigError, match="universe us431 comes with its bars") as caught:
+        load_config(
+            StudyConfig,
+            root / "configs/studies/us431_data.yaml",
+            [f"experiment.data.root={tmp_path}"],
+        )
+    assert "finscale data download --source us431" in f"{caught.value} {caught.value.hint}"
 
 
 def test_a_section_may_change_its_base(root) -> None:

@@ -13,6 +13,15 @@ from finscale.errors import ConfigError
 from finscale.study.registration import Registration
 
 _STUDIES: dict[str, dict] = {
+    "symbols": {
+        "experiment": {"data": {"symbols": ["A", "B", "C", "D"]}},
+        "axes": {"assets": [1, 2, 4]},
+        "draws": 2,
+    },
+    "asset-days": {
+        "experiment": {"data": {"symbols": ["A", "B", "C", "D"]}},
+        "axes": {"data": [0.25, 0.5, 1]},
+    },
     "plain": {"axes": {"parameters": ["3k", "5k"]}},
     "controls": {
         "axes": {"parameters": ["3k", "5k"]},
@@ -45,9 +54,9 @@ def test_what_a_study_writes_down_is_the_same_study_again(case, tmp_path: Path) 
         assert Registration(tmp_path, again).changes() == []
 
 
-def test_every_recipe_of_a_study_survives(root, tmp_path: Path) -> None:
+def test_every_recipe_of_a_study_survives(root, us431_data, tmp_path: Path) -> None:
     for recipe in (root / "configs/studies").glob("*.yaml"):
-        study = load_study(recipe)
+        study = load_study(recipe, us431_data if "us431" in recipe.stem else ())
         Registration(tmp_path / study.name, study).register()
         assert load_study(tmp_path / study.name / "study.yaml").hash() == study.hash()
 
@@ -62,6 +71,13 @@ def test_the_record_of_a_run_is_the_same_run_again(model, tmp_path: Path) -> Non
     assert load_config(ExperimentConfig, tmp_path / "run.json") == run
     (tmp_path / "identity.yaml").write_text(yaml.safe_dump(run.identity()))
     assert load_config(ExperimentConfig, tmp_path / "identity.yaml").hash() == run.hash()
+
+
+def test_a_study_says_what_its_symbols_are_for(tmp_path: Path) -> None:
+    content = validate(StudyConfig, {"name": "one", **_STUDIES["symbols"]}, place="x").resolved()
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump({**content, "assets": "the first ones"}))
+    with pytest.raises(ConfigError, match="assets = 'the first ones'"):
+        load_study(tmp_path / "study.yaml")
 
 
 def test_what_finscale_works_out_cannot_be_changed_by_hand(tmp_path: Path) -> None:

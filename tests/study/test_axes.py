@@ -38,7 +38,11 @@ def test_each_axis_sets_what_it_says(config, root, monkeypatch) -> None:
         root / "configs/daily/threshold_1pct.yaml",
         ["data.symbols=[SP500, NASDAQ]"],
     )
-    assert at("assets", two, 1).data.symbols == ("SP500",)
+    one = at("assets", two, 1)
+    assert (one.split.train_symbols, one.data.symbols) == (1, ("SP500", "NASDAQ"))
+    half = at("data", two, "50%").split
+    assert (half.train_symbols, half.train_share) == (1, None)
+    assert at("data", two, "100%").split.train_symbols == 2
 
 
 def test_years_of_history_end_where_train_does(config) -> None:

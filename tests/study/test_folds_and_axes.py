@@ -176,7 +176,7 @@ def test_horizons_are_compared_by_what_they_gain(tiny, workplace) -> None:
         daily_losses(no_base_rate)
 
 
-def test_assets_are_judged_on_the_symbols_that_all_sizes_have(tiny, workplace) -> None:
+def test_assets_are_trained_on_and_all_symbols_are_judged(tiny, workplace) -> None:
     data = tiny.data.model_copy(update={"symbols": ("SP500", "NASDAQ")})
     two_symbols = tiny.model_copy(update={"data": data})
     changes = {"axes": {"assets": (1, 2)}, "seeds": (0,), "folds": (1,)}
@@ -184,15 +184,17 @@ def test_assets_are_judged_on_the_symbols_that_all_sizes_have(tiny, workplace) -
     assert study.run() == {}
     table = daily_losses(study.completed())
     assert table["assets"].unique().sort().to_list() == [1.0, 2.0]
-    both = next(
-        run
-        for planned, run in study.completed()
-        if planned.cell.sizes == {"assets": 2} and not planned.cell.is_baseline
-    )
-    sp500 = both.predictions("test").filter(pl.col("symbol") == "SP500")
-    wanted = log_losses(sp500["target"].to_numpy(), sp500["logit"].to_numpy())
-    assert np.allclose(table.filter(pl.col("size_assets") == 2)["loss"].to_numpy(), wanted)
-    assert table.group_by("size_assets").len()["len"].n_unique() == 1
+    runs = {p.cell.sizes["assets"]: run for p, run in study.completed() if not p.cell.is_baseline}
+    windows = {size: run.info["windows"] for size, run in runs.items()}
+    assert windows[1]["train"] < windows[2]["train"]
+    assert windows[1]["test"] == windows[2]["test"]
+    for size, run in runs.items():
+        tested = run.predictions("test")
+        assert set(tested["symbol"]) == {"SP500", "NASDAQ"}
+        losses = log_losses(tested["target"].to_numpy(), tested["logit"].to_numpy())
+        own = table.filter(pl.col("size_assets") == size)["loss"]
+        daily = tested.select("date", loss=losses).group_by("date", maintain_order=True).mean()
+        assert np.allclose(own.to_numpy(), daily["loss"].to_numpy())
 
 
 def test_a_study_of_tiers_ends_in_a_report(root, workplace) -> None:

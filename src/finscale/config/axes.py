@@ -39,7 +39,46 @@ def parse_sizes(axis: str, sizes: Any) -> Any:
         return sizes
     if axis in NAMED:
         return tuple(sizes)
+    if axis == "data":
+        return tuple(_asset_days(size) for size in sizes)
     return tuple(_whole_number(axis, size) for size in sizes)
+
+
+def _asset_days(size: Any) -> int | str:
+    """Return a count of asset-days as a number, a share of all of them as ``25%``."""
+    try:
+        share = _share_or_count(size.strip()) if isinstance(size, str) else size
+    except ValueError:
+        share = 0
+    if isinstance(share, int | float) and not isinstance(share, bool):
+        if 0 < share <= 1:
+            return f"{100 * share:.10g}%"
+        if share > 1 and float(share).is_integer() and not str(size).endswith("%"):
+            return int(share)
+    raise ValueError(
+        f"{size!r} is no size of axis data: write a share of all asset-days (0.25 or 25%), or a "
+        "count of them (250k)"
+    )
+
+
+def _share_or_count(text: str) -> float:
+    if text.endswith("%"):
+        return float(text[:-1]) / 100
+    try:
+        return float(text)
+    except ValueError:
+        return float(parse_count(text))
+
+
+def share_of_data(size: int | str) -> float | None:
+    """Return a size of axis data as a share of all asset-days; None where it is a count of them.
+
+    Examples
+    --------
+    >>> share_of_data("25%"), share_of_data(250_000)
+    (0.25, None)
+    """
+    return float(size[:-1]) / 100 if isinstance(size, str) else None
 
 
 def _whole_number(axis: str, size: Any) -> int:
@@ -55,6 +94,8 @@ def check_sizes(axis: str, sizes: tuple[int | str, ...]) -> None:
     """Refuse an axis without sizes, with one twice, or with a tier that nobody declares."""
     if not sizes or len(set(sizes)) != len(sizes):
         raise ValueError(f"axis {axis} needs at least one size, each once")
+    if axis == "data" and len({isinstance(size, str) for size in sizes}) > 1:
+        raise ValueError("axis data has shares of all asset-days, or counts of them, not both")
     if axis == "quality" and (wrong := [size for size in sizes if size not in QUALITIES]):
         raise ValueError(f"{wrong[0]!r} is not a quality (known: {', '.join(QUALITIES)})")
     for size in sizes if axis == "tier" else ():

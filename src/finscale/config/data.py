@@ -269,8 +269,22 @@ class SplitConfig(Section):
     """``unseen`` and ``both``: share of symbols held out of train and validation."""
     symbol_seed: Seed = 0
     """``unseen`` and ``both``: which symbols are drawn."""
+    train_symbols: Annotated[int, Field(ge=1)] | None = None
+    """Train on the windows of this many symbols, drawn by ``train_draw``; of all when absent. What
+    a window holds and what its label compares stay those of the whole panel, and validation and
+    test have the same symbols as without it."""
+    train_draw: Seed = 0
+    """``train_symbols``: which symbols are drawn. Of one draw, fewer symbols are among more."""
+    train_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Train on the newest share of the days that the split gives to train; on all when absent."""
     fold: Annotated[int, Field(ge=0)] = 0
     """Which fold a run trains on (``walk_forward``); the other methods have one, number 0."""
+
+    def num_unseen(self, num_symbols: int) -> int:
+        """Return how many of so many symbols train and validation do not see."""
+        if self.symbols == "all":
+            return 0
+        return max(round(num_symbols * self.unseen_fraction), 1)
 
     @property
     def num_folds(self) -> int:

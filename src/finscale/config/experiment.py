@@ -18,6 +18,8 @@ from finscale.errors import ConfigError
 
 #: Settings that a split by shares of the history takes.
 _UNSEEN = ("symbols", "unseen_fraction", "symbol_seed")
+#: Settings of the part of train that training sees; absent from a run that sees all of it.
+_TRAIN_PART = ("train_symbols", "train_draw", "train_share")
 _SHARES = ("method", "validation_fraction", "test_fraction", "embargo", "fold")
 
 #: Settings of data that are bars alone.
@@ -77,10 +79,16 @@ class ExperimentConfig(Section):
             content["split"]["counted"] = "from the end"
         if self.split.method == "shares":
             # a rule of its own: the dates of the recipe that it was laid over say nothing
-            content["split"] = {name: content["split"][name] for name in (*_SHARES, *_UNSEEN)}
+            content["split"] = {
+                name: content["split"][name] for name in (*_SHARES, *_UNSEEN, *_TRAIN_PART)
+            }
         if self.split.symbols == "all":
             for name in _UNSEEN:
                 del content["split"][name]
+        if self.split.train_symbols is None:
+            del content["split"]["train_symbols"], content["split"]["train_draw"]
+        if self.split.train_share is None:
+            del content["split"]["train_share"]
         if self.data.universe is None:
             del content["data"]["universe_digest"]
         # runs from before there were other nestings, tier files, warm-ups and series are the same

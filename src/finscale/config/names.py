@@ -40,7 +40,17 @@ LOSS_NAMES = Names(
 )
 AXIS_NAMES = Names(
     "scale axis",
-    ("parameters", "compute", "rows", "assets", "tier", "quality", "context_length", "horizon"),
+    (
+        "parameters",
+        "compute",
+        "rows",
+        "assets",
+        "data",
+        "tier",
+        "quality",
+        "context_length",
+        "horizon",
+    ),
 )
 
 #: Task → what its labels are.

@@ -22,6 +22,7 @@ from finscale.config.outcomes import (
     check_outcome,
 )
 from finscale.config.quantities import Seed
+from finscale.config.redraws import ASSETS_RULE, StudyDraw, check_redraws, draws_of, redraw_of
 from finscale.config.tiers import is_tier_file, is_tier_key, note_tier, read_tier_file
 from finscale.config.tracking import TrackingConfig
 from finscale.config.tune import SearchConfig
@@ -123,9 +124,10 @@ class ControlsConfig(Section):
     @field_validator("sizes", mode="before")
     @classmethod
     def _sizes(cls, value: Any) -> Any:
-        if isinstance(value, list | tuple) and not any(str(v).startswith("a") for v in value):
-            return parse_sizes("parameters", value)
-        return value
+        if not isinstance(value, list | tuple) or any(str(v).startswith("a") for v in value):
+            return value
+        is_share = any(str(v).endswith("%") or (isinstance(v, float) and v <= 1) for v in value)
+        return parse_sizes("data" if is_share else "parameters", value)
 
 
 class StudyConfig(Section):
@@ -151,6 +153,10 @@ class StudyConfig(Section):
     """Along axis ``tier``: orders in which features join the tiers, each with every seed;
     ``nestings: 3`` means 0 … 2, the canonical one and two drawn. Sizes are then judged by the luck
     of the choice of features too. The experiment's own ``data.nesting`` alone when absent."""
+    draws: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Along axes ``assets`` and ``data``: draws of the symbols that are trained on, each with seeds
+    of its own; ``draws: 3`` means 0 … 2. Sizes are then judged by the luck of the choice of symbols
+    too. The experiment's own ``split.train_draw`` alone when absent."""
     tier_files: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Features of the tier files on axis ``tier``. Filled in when they are read."""
     folds: tuple[int, ...] | Literal["all"] = "all"
@@ -232,7 +238,7 @@ class StudyConfig(Section):
             return value
         return tuple(family_section(entry, info.data["experiment"].model) for entry in value)
 
-    @field_validator("seeds", "nestings", mode="before")
+    @field_validator("seeds", "nestings", "draws", mode="before")
     @classmethod
     def _seed_count(cls, value: Any) -> Any:
         return tuple(range(value)) if isinstance(value, int) else value
@@ -272,16 +278,18 @@ class StudyConfig(Section):
         self._check_shares()
         self._check_tuning()
         self._check_controls()
-        self._check_nestings()
+        check_redraws(self)
         return self
 
     def _check_assets(self) -> None:
+        if "data" in self.axes and {"assets", "rows"} & set(self.axes):
+            raise ValueError("axis data is assets and rows together: name it without them")
+        split, num = self.experiment.split, len(self.experiment.data.symbols)
         most = max((int(size) for size in self.axes.get("assets", ())), default=0)
-        if most > len(self.experiment.data.symbols):
-            raise ValueError(
-                f"axis assets goes to {most} and experiment.data.symbols names "
-                f"{len(self.experiment.data.symbols)}"
-            )
+        held = split.num_unseen(num)
+        if most > num - held:
+            less = f", of which split.symbols {split.symbols} holds out {held}" if held else ""
+            raise ValueError(f"axis assets goes to {most} and experiment.data names {num}{less}")
 
     def _check_folds(self) -> None:
         if self.folds == "all":
@@ -293,7 +301,7 @@ class StudyConfig(Section):
             raise ValueError(f"the split has folds 0 … {self.num_folds - 1}")
 
     def _check_shares(self) -> None:
-        moving = {"assets", "tier", "quality"} & set(self.axes)
+        moving = {"tier", "quality"} & set(self.axes)
         if self.experiment.split.method == "shares" and moving:
             raise ValueError(
                 f"along axis {min(moving)} the history changes, and with it what its shares hold "
@@ -313,34 +321,29 @@ class StudyConfig(Section):
         if not set(self.controls.seeds or ()) <= set(self.seeds):
             raise ValueError("controls.seeds must be among the study's seeds")
 
-    def _check_nestings(self) -> None:
-        if len(set(self.nestings)) != len(self.nestings):
-            raise ValueError("nestings must be given, each once")
-        if self.nestings and "tier" not in self.axes:
-            raise ValueError("nestings are replicates of axis tier, and this study has none")
-        if self.tier_files and set(self.nestings) - {0}:
-            raise ValueError(
-                f"the tier file {next(iter(self.tier_files))} has one order of its features: "
-                "leave nestings out"
-            )
-
     @property
     def run_nestings(self) -> tuple[int, ...]:
         """Orders of features that are run."""
         return self.nestings or (self.experiment.data.nesting,)
 
     @property
-    def num_replicates(self) -> int:
-        """Independent replicates of a size: its nestings where there are several, else its seeds.
+    def run_draws(self) -> tuple[StudyDraw, ...]:
+        """Orders of features, or choices of symbols, that are run: one at least."""
+        return draws_of(self)
 
-        Seeds of one nesting share its features, so that they are one replicate together.
+    @property
+    def num_replicates(self) -> int:
+        """Independent replicates of a size: its draws where there are several, else its seeds.
+
+        Seeds of one draw share its features or symbols, so that they are one replicate together.
         """
-        return len(self.nestings) if len(self.nestings) > 1 else len(self.seeds)
+        return len(self.run_draws) if redraw_of(self) else len(self.seeds)
 
     @property
     def replicate_noun(self) -> str:
         """What independent replicates of a size are."""
-        return "nestings" if len(self.nestings) > 1 else "seeds"
+        redraw = redraw_of(self)
+        return redraw.plural if redraw else "seeds"
 
     @property
     def num_folds(self) -> int:
@@ -367,13 +370,15 @@ class StudyConfig(Section):
         """Return everything that matters to the outcome, as plain values; folders do not."""
         content = self.model_dump(mode="json", exclude={"quick", "architectures", "tracking"})
         content["experiment"] = self.experiment.identity()
-        for name in ("nestings", "tier_files"):
+        for name in ("nestings", "draws", "tier_files"):
             if not content[name]:  # a study without them is what it was before there were any
                 del content[name]
         if self.tuning.rule != "search":  # such a study is what it was before there was any search
             del content["tuning"]["search"]
         if self.architectures:  # without them a study is what it was before there were any
             content["architectures"] = [one.part("science") for one in self.families.values()]
+        if "assets" in self.axes:
+            content["assets"] = ASSETS_RULE
         content["controls"]["expected"] = {
             kind: expected(kind, self.outcome) for kind in self.controls.kinds
         }

@@ -40,6 +40,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "group": ("sector", "industry", "gics", "gics_sector", "country"),
     "calendar": ("exchange", "mic"),
 }
+#: Universes that a source writes with its bars.
+_WITH_BARS = ("us431",)
 _SUFFIXES = (".yaml", ".yml", ".csv", ".parquet")
 _SETTINGS = ("name", "about", "source", "calendar", "survivors", "members")
 
@@ -223,6 +225,11 @@ def _file(name: str, root: Path) -> Path:
         return known[name]
     if path.is_file():
         raise ConfigError(f"{name} is no universe.", hint=f"a file ends in {', '.join(_SUFFIXES)}")
+    if name in _WITH_BARS:
+        raise ConfigError(
+            f"the universe {name} comes with its bars, and is not in {root / 'universes'} yet.",
+            hint=f"finscale data download --source {name}",
+        )
     raise ConfigError(
         f"{name!r} is no universe: no file, none in {root / 'universes'}, and none comes with "
         "finscale under this name.",

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel
 
 from finscale.config.experiment import ExperimentConfig
+from finscale.config.redraws import ASSETS_RULE
 from finscale.config.study import StudyConfig, expected
 from finscale.errors import ConfigError
 
@@ -19,6 +20,8 @@ _RULES_OF_OURS = {
     ("split", "counted"): "from the end",
     ("model", "fitted"): "on clipped inputs",
 }
+#: The same of a study.
+_RULES_OF_STUDIES = {"assets": ASSETS_RULE}
 _ALIKE = 0.75
 
 
@@ -60,6 +63,13 @@ def _is_study(content: Mapping[str, Any]) -> bool:
 
 
 def _plain_study(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    for name, rule in _RULES_OF_STUDIES.items():
+        if content.get(name, rule) != rule:
+            raise ConfigError(
+                f"{path}: {name} = {content[name]!r}: this version knows {rule!r} alone.",
+                hint=f"leave {name} out: finscale writes it; sizes stand under axes.{name}",
+            )
+    content = {key: value for key, value in content.items() if key not in _RULES_OF_STUDIES}
     experiment, controls = content.get("experiment"), content.get("controls")
     if isinstance(experiment, dict):
         content = {**content, "experiment": _without_rules(experiment, f"{path}: experiment")}

@@ -38,7 +38,7 @@ def unseen_symbols(symbols: Sequence[str], split: SplitConfig) -> tuple[str, ...
     """
     if split.symbols == "all":
         return ()
-    num = max(round(len(symbols) * split.unseen_fraction), 1)
+    num = split.num_unseen(len(symbols))
     if num >= len(symbols):
         raise DataError(
             f"split.symbols: {split.symbols} holds out {num} of {len(symbols)} symbol"

@@ -49,7 +49,7 @@ from finscale.data.spread import channel_deviations, rows_seen
 from finscale.data.stacked import stack
 from finscale.data.store import DataStore
 from finscale.data.torch_view import WindowDataset, windows_at
-from finscale.data.unseen import hold_out_symbols
+from finscale.data.train_part import parts_asked_for
 
 
 @dataclass(frozen=True, eq=False)
@@ -311,7 +311,7 @@ class FinancialDataset:
     def splits(self, config: SplitConfig) -> list[Split]:
         """Return every fold of a split; see ``finscale.data.splits.make_splits``."""
         rows = config, self.symbols, self.symbol_R, self.date_R
-        return [hold_out_symbols(f, *rows) for f in make_splits(config, self.window_times)]
+        return [parts_asked_for(f, *rows) for f in make_splits(config, self.window_times)]
 
     def split(self, config: SplitConfig) -> Split:
         """Return the fold that the config names."""

@@ -56,6 +56,8 @@ class Predictions:
         Of weights and data order.
     nesting : int
         The order in which features joined the tiers; 0 is the canonical one.
+    draw : int
+        Which symbols were drawn to be trained on.
     sizes : mapping of str to float
         Scale axis of a study → what was measured of the model, averaged over the runs of its size:
         a law's x. Of a baseline only the axes that change its data.
@@ -77,6 +79,7 @@ class Predictions:
     compares: bool = False
     seed: int = 0
     nesting: int = 0
+    draw: int = 0
     sizes: Mapping[str, float] = field(default_factory=dict)
     budget: Mapping[str, Any] = field(default_factory=dict)
 

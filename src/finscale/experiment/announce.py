@@ -6,6 +6,7 @@ import numpy as np
 
 from finscale.config import BaselineConfig, format_count
 from finscale.config.universes import symbols_in_words
+from finscale.data.train_part import train_part_words
 from finscale.data.unseen import unseen_symbols
 from finscale.evaluation.targets import target_of
 from finscale.experiment.place import placement_words
@@ -83,6 +84,8 @@ def _split(prepared: Prepared) -> str:
         names = " ".join(unseen[:4]) + " …" * (len(unseen) > 4)
         tested = "they alone are" if config.symbols == "unseen" else "all are"
         text += f"  trained without {len(unseen)} symbols ({names}): {tested} tested"
+    if part := train_part_words(prepared.dataset.symbols, config):
+        text += f"  {part}"
     if config.method != "shares":
         return text
     held_out = config.validation_fraction, config.test_fraction

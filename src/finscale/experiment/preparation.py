@@ -68,7 +68,9 @@ class Prepared:
         return replace(self, read=partial(_dataset, self.config, store))
 
 
-def prepare(config: ExperimentConfig, data: DataStore | None = None) -> Prepared:
+def prepare(
+    config: ExperimentConfig, data: DataStore | None = None, *, scaled: bool = True
+) -> Prepared:
     """Make sure that the data are there, verify them, and resolve what decides the result.
 
     The outcome is the same on every machine: nothing here asks for a device.
@@ -79,6 +81,9 @@ def prepare(config: ExperimentConfig, data: DataStore | None = None) -> Prepared
         As written by a person.
     data : DataStore, optional
         Where bars and datasets lie; ``config.data.root`` when absent.
+    scaled : bool
+        Whether the dataset is divided by what train windows see, as training needs it. Not divided,
+        all runs of the same rows and labels share them in memory, whatever they train on.
 
     Raises
     ------
@@ -96,7 +101,7 @@ def prepare(config: ExperimentConfig, data: DataStore | None = None) -> Prepared
     for symbol in config.data.symbols:
         if store.has_bars(symbol):
             _refuse_slow_bars(symbol, store.bars_entry(symbol).sha256, store.root.resolve())
-    dataset, split, fault = _windows(config, store)
+    dataset, split, fault = _windows(config, store, scaled=scaled)
     if fault is not None:
         raise DataError(fault.message, hint=fault.hint)
     digests = {entry.id: entry.sha256 for entry in dataset.entries}
@@ -249,8 +254,8 @@ def registered_run_id(config: ExperimentConfig, store: DataStore) -> str:
     return run_id(config, {entry.id: entry.sha256 for entry in entries})
 
 
-def _windows(config: ExperimentConfig, store: DataStore) -> _Windows:
-    """Return the scaled dataset, its split and what is wrong with its labels.
+def _windows(config: ExperimentConfig, store: DataStore, *, scaled: bool = True) -> _Windows:
+    """Return the dataset, its split and what is wrong with its labels.
 
     Runs that see the same windows share them.
     """
@@ -266,7 +271,7 @@ def _windows(config: ExperimentConfig, store: DataStore) -> _Windows:
         in_memory = data.model_copy(update={"memory_map": False})
         config = config.model_copy(update={"data": in_memory})
     windows = config.model_dump_json(include={"data", "task", "split"})
-    return _windows_of(windows, versions, store.root.resolve())
+    return _windows_of(windows, versions, store.root.resolve(), scaled)
 
 
 def _dataset(config: ExperimentConfig, store: DataStore) -> FinancialDataset:
@@ -274,16 +279,19 @@ def _dataset(config: ExperimentConfig, store: DataStore) -> FinancialDataset:
 
 
 @lru_cache(maxsize=2)
-def _windows_of(windows: str, versions: tuple[str, ...], root: Path) -> _Windows:
+def _windows_of(windows: str, versions: tuple[str, ...], root: Path, scaled: bool) -> _Windows:
     """Read and verify the datasets; ``versions`` makes new content a new entry of the cache."""
     config = ExperimentConfig.model_validate_json(windows)
     labelled = config.model_dump_json(include={"data", "task"})
-    # folds share all but their scale: a study of a panel would hold each symbol's bars once a fold
-    read = _dataset_of if config.split.num_folds > 1 else _dataset_of.__wrapped__
+    # folds, and draws of train symbols, share all but their scale: a study of a panel would hold
+    # each symbol's bars once a fold and draw
+    several = config.split.num_folds > 1 or not scaled
+    read = _dataset_of if several else _dataset_of.__wrapped__
     dataset = read(labelled, versions, root)
     folds = dataset.splits(config.split)
     split = folds[config.split.fold]
-    return dataset.scaled(split.train), split, label_fault(dataset, split, folds)
+    fault = label_fault(dataset, split, folds)
+    return dataset.scaled(split.train) if scaled else dataset, split, fault
 
 
 @lru_cache(maxsize=2)

@@ -57,6 +57,7 @@ def predictions_of(
         compares=config.task.is_cross_sectional,
         seed=config.seed,
         nesting=config.data.nesting,
+        draw=config.split.train_draw,
         sizes=sizes or {},
         budget=budget or {},
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import finscale
 from finscale.config import StudyConfig, format_count
+from finscale.config.redraws import redraw_of
 from finscale.data.targets import task_title
 from finscale.files import write_bytes
 from finscale.models import ARCHITECTURES
@@ -211,9 +212,8 @@ def _models(findings: Findings) -> str:
 
 def _replicates(study: StudyConfig) -> str:
     seeds = f"{len(study.seeds)} seeds"
-    if len(study.nestings) < 2:
-        return seeds
-    return f"{seeds} in each of {len(study.nestings)} orders in which features join the tiers"
+    redraw = redraw_of(study)
+    return f"{seeds} in each of {study.num_replicates} {redraw.drawn}" if redraw else seeds
 
 
 def _inference(findings: Findings) -> str:

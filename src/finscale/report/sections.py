@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from finscale.config import DataConfig, StudyConfig
+from finscale.config.redraws import redraw_of
 from finscale.report.figures import figures
 from finscale.report.figures.common import title
 from finscale.report.numbers import number, percent
@@ -44,6 +45,8 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
         "tearsheet": judged.monthly(findings),
     }
     sections = []
+    # a test of one year has no figure of years
+    after = next((name for name in ("years", "skill", "scaling") if name in drawn), "")
     for name, figure in drawn.items():
         said = (*_whose(findings, name), figure.answer)
         if name == "architectures" and found is not None:
@@ -51,6 +54,8 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
         if name == "scaling" and findings.interaction is not None:
             together = findings.interaction
             said = (*said, together.sentence, together.law_sentence)
+        if name == "scaling" and findings.surface is not None:
+            said = (*said, *findings.surface.sentences)
         if name == "scaling" and findings.holdings is not None:
             said = (*said, findings.holdings.sentence)
         if name == "scaling" and findings.lead and findings.verdict is not None:
@@ -63,7 +68,7 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
             sections.append(_what_next(findings))
         if name == "skill":
             sections.append(_reach(findings))
-        if name == "years" and (section := across.across(findings)) is not None:
+        if name == after and (section := across.across(findings)) is not None:
             sections.append(section)
     if findings.searched:
         sections.append(_tuning(findings))
@@ -188,7 +193,7 @@ def _plan(findings: Findings, plan: str) -> ReportSection:
         "What was fixed before the first run?",
         (
             f"Pre-registered{when}: the outcome is {_outcome(findings)}; {axes}; seeds "
-            f"{', '.join(map(str, study.seeds))}{_nestings(study)}; baselines "
+            f"{', '.join(map(str, study.seeds))}{_draws(study)}; baselines "
             f"{', '.join(map(title, study.baselines))}; smallest effect of interest "
             f"{measure.amount(number(study.sesoi))}; significance level "
             f"{percent(study.level)}. The hash of the whole study file is {study.hash()}.",
@@ -198,12 +203,14 @@ def _plan(findings: Findings, plan: str) -> ReportSection:
     )
 
 
-def _nestings(study: StudyConfig) -> str:
-    if len(study.nestings) < 2:
+def _draws(study: StudyConfig) -> str:
+    redraw = redraw_of(study)
+    if redraw is None:
         return ""
+    numbers = ", ".join(str(draw.number) for draw in study.run_draws)
+    own = " (each with seeds of its own)" if redraw.own_seeds else ""
     return (
-        f" in each of the nestings {', '.join(map(str, study.nestings))}, whose means are the "
-        "replicates of a size"
+        f" in each of the {redraw.plural} {numbers}{own}, whose means are the replicates of a size"
     )
 
 

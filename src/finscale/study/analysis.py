@@ -9,6 +9,7 @@ import polars as pl
 
 from finscale.config import StudyConfig
 from finscale.config.baselines import LINEAR_BASELINE
+from finscale.config.redraws import redraw_of, replicates_in_words
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.evaluation.bootstrap import Floats
@@ -69,7 +70,7 @@ def beyond_linear(
     ``level`` is a size of the second axis, its largest when None. None is returned where the linear
     model is not among the finished baselines, or the sizes have no day in common.
     """
-    kept, _ = _at_level(study, completed, level)
+    kept, _ = at_level(study, completed, level)
     if not has_baseline(kept, LINEAR_BASELINE):
         return None
     measure, axis = measure_of(study), next(iter(study.axes))
@@ -77,7 +78,7 @@ def beyond_linear(
         table = replicates(study_values(study, kept, data, common=True, over=LINEAR_BASELINE))
     except FinscaleError:
         return None
-    difference_GST, size_G = _array(table, axis)
+    difference_GST, size_G = values_by_size(table, axis)
     return judge_beyond(
         difference_GST if measure.higher_is_better else -difference_GST,
         size_G,
@@ -85,7 +86,7 @@ def beyond_linear(
         sesoi=study.sesoi,
         level=study.level,
         horizon=longest_horizon(study),
-        nested=len(study.nestings) > 1,
+        nested=redraw_of(study) is not None,
         measure=measure,
         failed=_linear_failure(kept),
     )
@@ -120,8 +121,13 @@ def surface(
     axes: list[str] = list(study.axes)
     if len(axes) < 2:
         raise FinscaleError(f"study {study.name} has one axis: a surface needs two.")
-    measure = measure_of(study)
     table = replicates(study_values(study, whole(study, completed)[0], data))
+    return law_over(study, table, axes, form=form)
+
+
+def law_over(study: StudyConfig, table: pl.DataFrame, axes: list[str], *, form: str) -> Law:
+    """Fit a form to the outcome of a study's replicates, day by day, over columns of a table."""
+    measure = measure_of(study)
     loss = pl.Series("loss", measure.as_loss(table["value"].to_numpy()))
     return fit_law(
         table.select(*axes, "seed", "fold", "day").with_columns(loss),
@@ -136,7 +142,7 @@ def surface(
     )
 
 
-def _at_level(
+def at_level(
     study: StudyConfig, completed: Completed, level: int | str | None
 ) -> tuple[Completed, tuple[str, ...]]:
     """Return the runs at one size of the second axis, its largest for None, as `whole` does."""
@@ -184,10 +190,10 @@ def loss_covariance(study: StudyConfig, completed: Completed) -> tuple[SizeCovar
     FinscaleError
         If too few runs are finished to judge.
     """
-    kept, _ = _at_level(study, completed, None)
+    kept, _ = at_level(study, completed, None)
     table = replicates(daily_values(kept, OUTCOMES["loss"], common=True))
-    losses_GST, size_G = _array(table, next(iter(study.axes)))
-    nested = len(study.nestings) > 1
+    losses_GST, size_G = values_by_size(table, next(iter(study.axes)))
+    nested = redraw_of(study) is not None
     return size_covariance(losses_GST, horizon=longest_horizon(study), nested=nested), size_G
 
 
@@ -223,9 +229,9 @@ def _decided(
     instead: tuple[Floats, str] | None = None,
 ) -> Verdict:
     measure, axis = measure_of(study), next(iter(study.axes))
-    kept, exclusions = _at_level(study, completed, level)
+    kept, exclusions = at_level(study, completed, level)
     table = replicates(study_values(study, kept, data, common=True))
-    values_GST, size_G = _array(table, axis)
+    values_GST, size_G = values_by_size(table, axis)
     size_G, title = instead or (size_G, AXES[axis].title)
     return decide(
         measure.as_loss(values_GST),
@@ -235,7 +241,7 @@ def _decided(
         level=study.level,
         horizon=longest_horizon(study),
         exclusions=exclusions,
-        nested=len(study.nestings) > 1,
+        nested=redraw_of(study) is not None,
         labels=table["seed"].unique().sort().to_list(),
         measure=measure,
     )
@@ -245,11 +251,9 @@ def _judge(
     study: StudyConfig, completed: Completed, level: int | str | None, data: DataStore | None
 ) -> Verdict:
     judged = _decided(study, completed, level, data)
-    if len(study.nestings) > 1:
-        plural = "s" if len(study.seeds) > 1 else ""
-        told = judged.sentence.replace("seeds a size", "nestings a size")
-        means = f"The replicates of a size are its {len(study.nestings)} nestings, each the mean of"
-        judged = replace(judged, sentence=f"{told} {means} {len(study.seeds)} seed{plural}.")
+    if means := replicates_in_words(study):
+        told = judged.sentence.replace("seeds a size", f"{study.replicate_noun} a size")
+        judged = replace(judged, sentence=f"{told} {means}")
     beyond = beyond_linear(study, completed, level, data)
     if beyond is None:
         return judged
@@ -262,7 +266,7 @@ def longest_horizon(study: StudyConfig) -> int:
     return max(map(int, study.axes.get("horizon", (study.experiment.task.horizon,))))
 
 
-def _array(table: pl.DataFrame, axis: str) -> tuple[Floats, Floats]:
+def values_by_size(table: pl.DataFrame, axis: str) -> tuple[Floats, Floats]:
     """Return values by size, seed and day, and the sizes as measured, rising; NaN: no such seed."""
     sizes = table.group_by(axis).len().sort(axis)[axis].to_numpy()
     seeds = table["seed"].unique().sort()

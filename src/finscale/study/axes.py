@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from finscale.config import BaselineConfig, ExperimentConfig, format_count, validate
+from finscale.config.axes import share_of_data
 from finscale.config.names import AXIS_NAMES
 from finscale.config.tiers import noted_tier
 from finscale.data.qualities import quality_series, series_of
@@ -21,6 +22,7 @@ from finscale.data.timescales import TIMESCALES
 from finscale.errors import BudgetError, ConfigError
 from finscale.registry import Registry
 from finscale.runs import Run
+from finscale.study.asset_days import asset_day_split
 
 Size = int | str
 TRADING_DAYS = 252
@@ -90,6 +92,8 @@ def nominal(axis: str, size: Size) -> float:
         from finscale.features.contents import dataset_features
 
         return float(len(dataset_features("a20", series=quality_series(str(size)))))
+    if axis == "data":
+        return share_of_data(size) or float(size)
     if axis != "tier":
         return float(size)
     from finscale.features import TIERS
@@ -188,6 +192,37 @@ def _rows(config: ExperimentConfig, size: Size, _: Look) -> ExperimentConfig:
     )
 
 
+def _num_trained(run: Run) -> float:
+    return float(run.config.split.train_symbols or len(run.config.data.symbols))
+
+
+def _data(config: ExperimentConfig, size: Size, look: Look) -> ExperimentConfig:
+    share = share_of_data(size)
+    if share is None:
+        share = _share_of_count(config, int(size), look)
+    return _section(config, "split", **asset_day_split(config, share))
+
+
+def _share_of_count(config: ExperimentConfig, count: int, look: Look) -> float:
+    """Return a count of asset-days as a share of those that a fold trains on, on average."""
+    folds = range(config.split.num_folds)
+    looks = [look(_section(config, "split", fold=fold)).num_train for fold in folds]
+    most = sum(looks) / len(looks)
+    if count > most:
+        raise ConfigError(
+            f"axis data goes to {count:,} asset-days and the panel has {most:,.0f} to train on.",
+            hint="write shares of them: 1 is all",
+        )
+    return count / most
+
+
+def _asset_days_in_words(size: Size) -> str:
+    share = share_of_data(size)
+    if share is None:
+        return f"{format_count(int(size))} asset-days"
+    return "all asset-days" if share == 1 else f"{100 * share:.3g} % of asset-days"
+
+
 _BUILT_IN = {
     "parameters": Axis(
         title="parameters",
@@ -227,16 +262,28 @@ _BUILT_IN = {
     "assets": Axis(
         title="symbols",
         unit="symbols",
-        sets="data.symbols: the first n of them",
-        fixed="model, features, and the symbols judged: those that the smallest size has",
+        sets="split.train_symbols: how many of the panel training sees, drawn by split.train_draw",
+        fixed="model, features, labels, validation and test; epochs over fewer windows",
         measured="symbols trained on",
-        apply=lambda config, size, _: _section(
-            config, "data", symbols=config.data.symbols[: int(size)]
-        ),
-        measure=lambda run: float(len(run.config.data.symbols)),
+        apply=lambda config, size, _: _section(config, "split", train_symbols=int(size)),
+        measure=_num_trained,
         of_data=True,
         words=_counted("symbol", "symbols"),
         larger="network that learns from more symbols",
+        noun="",
+    ),
+    "data": Axis(
+        title="asset-days",
+        unit="asset-days",
+        sets="split.train_symbols and split.train_share: of a share of all asset-days, its root of "
+        "the symbols and its root of the days",
+        fixed="model, features, labels, validation and test; epochs over fewer windows",
+        measured="training windows: days of all symbols trained on",
+        apply=_data,
+        measure=lambda run: float(run.info["windows"]["train"]),
+        of_data=True,
+        words=_asset_days_in_words,
+        larger="network that learns from more symbols and years",
         noun="",
     ),
     "tier": Axis(

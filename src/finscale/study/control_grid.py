@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from finscale.config import StudyConfig
+from finscale.config.redraws import REDRAWS
 from finscale.registry import Registry
 from finscale.study.axes import largest, nominal
 
@@ -48,7 +49,7 @@ def control_study(study: StudyConfig, kind: str) -> StudyConfig:
             axis: study.controls.sizes or smallest,
             **{other: (largest(other, sizes),) for other, sizes in others},
         },
-        "nestings": study.nestings[:1],
+        **{one.plural: getattr(study, one.plural)[:1] for one in REDRAWS},
         "seeds": study.controls.seeds or study.seeds[:_NUM_SEEDS],
         "controls": {},
         "tuning": {"rule": "fixed" if study.tuning.rule == "fixed" else "transfer"},

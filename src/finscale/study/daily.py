@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from finscale.config import BaselineConfig, StudyConfig
+from finscale.config.redraws import REDRAWS, draw_numbers
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.evaluation.backtest import Costs
@@ -18,8 +19,6 @@ from finscale.study.outcomes import OUTCOMES, Outcome, Trade, costs_of, outcome_
 from finscale.study.planned import Planned, windows_key
 
 Completed = Sequence[tuple[Planned, Run]]
-#: The symbols that all sizes have, where they differ.
-Shared = frozenset[str] | None
 
 
 def daily_losses(completed: Completed) -> pl.DataFrame:
@@ -56,7 +55,7 @@ def daily_values(
 
     The folds of a size and seed make one series; the mean of its days' values is its outcome
     exactly. Along an axis whose sizes ask different questions (horizon) losses are differences from
-    the base rate's; along ``assets`` only the symbols that all sizes have are judged.
+    the base rate's.
 
     Parameters
     ----------
@@ -79,7 +78,8 @@ def daily_values(
         ``size_<axis>``, the size as the study file names it (a tier by its features); ``<axis>``,
         what was measured of it (:class:`finscale.study.axes.Axis`), averaged over its runs;
         ``parameters`` (built), ``seed``, ``fold``, ``day``, ``value``; where a study compares
-        architectures, ``family`` before them, and where it has several nestings, ``nesting``.
+        architectures, ``family`` before them, and where it has several nestings or draws,
+        ``nesting`` or ``draw``.
 
     Raises
     ------
@@ -90,10 +90,9 @@ def daily_values(
     if not series:
         raise FinscaleError("no network of this study is finished yet.")
     axes = list(series[0][0].cell.sizes)
-    shared = shared_symbols(axes, (run for _, members in series for run in members))
     # tiers and histories have the same prices
-    trade = trade_of(outcome, series[0][1][0], shared, costs or Costs(), data)
-    tested = [of_shared(predictions_of(runs), shared) for _, runs in series]
+    trade = trade_of(outcome, series[0][1][0], costs or Costs(), data)
+    tested = [predictions_of(runs) for _, runs in series]
     rows = [outcome.rows(one, trade) for one in tested]
     if common:
         rows = _on_common_days(rows)
@@ -103,15 +102,14 @@ def daily_values(
     if over:
         known = baseline_runs(completed, over)
         values = [
-            _less_baseline(own, _beside(planned, runs, known, over), shared, outcome, trade)
+            _less_baseline(own, _beside(planned, runs, known, over), outcome, trade)
             for own, (planned, runs) in zip(values, series, strict=True)
         ]
     table = pl.concat(
         _placed(own, planned, runs, one)
         for own, one, (planned, runs) in zip(values, tested, series, strict=True)
     )
-    if table["nesting"].n_unique() == 1:
-        table = table.drop("nesting")
+    table = table.drop(one.noun for one in REDRAWS if table[one.noun].n_unique() == 1)
     sizes = [f"size_{axis}" for axis in axes] + ["family"] * ("family" in table.columns)
     # what a size measures varies a little between runs: the law has one x for each size
     return table.with_columns(pl.col(axis).mean().over(sizes) for axis in axes)
@@ -120,19 +118,19 @@ def daily_values(
 def replicates(table: pl.DataFrame) -> pl.DataFrame:
     """Return :func:`daily_values` with one series for each independent replicate of a size.
 
-    Seeds of one nesting share its features, so they are averaged, and the nesting takes the place
-    of the seed: the variance between such means is that of the choice of features plus what is
-    left of the seeds', which is how much another draw of both would change a size's outcome.
+    Seeds of one nesting share its features, and those of one draw its symbols, so they are
+    averaged, and the draw takes the place of the seed: the variance between such means is that of
+    the choice plus what is left of the seeds', which is how much another draw of both would change
+    a size's outcome.
     """
-    if "nesting" not in table.columns:
+    draw = next((one.noun for one in REDRAWS if one.noun in table.columns), None)
+    if draw is None:
         return table
-    same = [
-        name for name in table.columns if name not in ("nesting", "seed", "parameters", "value")
-    ]
-    means = table.group_by(*same, "nesting", maintain_order=True).agg(
+    same = [name for name in table.columns if name not in (draw, "seed", "parameters", "value")]
+    means = table.group_by(*same, draw, maintain_order=True).agg(
         pl.col("parameters", "value").mean()
     )
-    return means.rename({"nesting": "seed"})
+    return means.rename({draw: "seed"})
 
 
 def series_of(completed: Completed) -> list[tuple[Planned, list[Run]]]:
@@ -149,26 +147,12 @@ def in_folds(members: Completed) -> list[Run]:
     return sorted((run for _, run in members), key=lambda run: run.config.split.fold)
 
 
-def shared_symbols(axes: Iterable[str], runs: Iterable[Run]) -> Shared:
-    """Return the symbols that all runs have, where a study's sizes are numbers of symbols."""
-    if "assets" not in axes:
-        return None
-    return frozenset.intersection(*(frozenset(run.config.data.symbols) for run in runs))
-
-
-def of_shared(predictions: Predictions, shared: Shared) -> Predictions:
-    """Return the predictions that are judged."""
-    return predictions if shared is None else predictions.of_symbols(shared)
-
-
-def trade_of(
-    outcome: Outcome, run: Run, shared: Shared, costs: Costs, data: DataStore | None
-) -> Trade | None:
-    """Return the prices of a run's judged symbols, and the costs, where an outcome trades."""
+def trade_of(outcome: Outcome, run: Run, costs: Costs, data: DataStore | None) -> Trade | None:
+    """Return the prices of a run's symbols, and the costs, where an outcome trades."""
     if not outcome.trades:
         return None
-    symbols = run.config.data.symbols if shared is None else sorted(shared)
-    return market_of(bars_of(run, data or DataStore(run.config.data.root)), symbols), costs
+    bars = bars_of(run, data or DataStore(run.config.data.root))
+    return market_of(bars, run.config.data.symbols), costs
 
 
 def _on_common_days(rows: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
@@ -195,11 +179,10 @@ def _beside(
 def _less_baseline(
     values: pl.DataFrame,
     baseline: Predictions,
-    shared: Shared,
     outcome: Outcome,
     trade: Trade | None,
 ) -> pl.DataFrame:
-    rows = outcome.rows(of_shared(baseline, shared), trade)
+    rows = outcome.rows(baseline, trade)
     # an outcome that is no mean over days depends on which days it is of
     other = outcome.daily(rows.filter(pl.col("day").is_in(values["day"].to_list())))
     joined = values.join(other, on="day", suffix="_baseline", maintain_order="left")
@@ -221,7 +204,7 @@ def _placed(
     for axis, size in planned.cell.sizes.items():
         facts[f"size_{axis}"] = nominal(axis, size)
         facts[axis] = sum(map(AXES[axis].measure, runs)) / len(runs)
-    facts["nesting"] = runs[0].config.data.nesting
+    facts |= {one.noun: one.number(runs[0].config) for one in REDRAWS}
     facts["seed"] = runs[0].config.seed
     return table.with_columns(pl.lit(value).alias(name) for name, value in facts.items())
 
@@ -245,5 +228,5 @@ def has_baseline(completed: Completed, name: str) -> bool:
 def series_key(planned: Planned) -> str:
     """Return what all folds of one architecture, size and seed share."""
     cell = planned.cell
-    replicate = f"{cell.config.data.nesting} {cell.config.seed}"
+    replicate = *draw_numbers(cell.config), cell.config.seed
     return f"{cell.family} {sorted(cell.sizes.items())} {replicate}"

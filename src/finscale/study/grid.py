@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from finscale.config import BaselineConfig, ExperimentConfig, StudyConfig, validate
+from finscale.config.redraws import StudyDraw
 from finscale.study.aligned import aligned
 from finscale.study.axes import AXES, Look, Size, look_at_windows
 
@@ -76,14 +77,14 @@ def baseline_cells(study: StudyConfig, look: Look) -> Iterator[Cell]:
     for name, sizes in itertools.product(study.baselines, grid_sizes(study, of_data=True)):
         sized = _at_sizes(study, sizes, look)
         model = BaselineConfig(name=name)
-        for nesting, fold in itertools.product(study.run_nestings, study.run_folds):
-            yield _cell(study, sized, sizes, fold, nesting, before=[name], model=model, seed=0)
+        for draw, fold in itertools.product(study.run_draws, study.run_folds):
+            yield _cell(study, sized, sizes, fold, draw, before=[name], model=model, seed=0)
 
 
 def networks_at(
     study: StudyConfig, sizes: dict[str, Size], look: Look, *, family: str = ""
 ) -> list[Cell]:
-    """Return the nestings, seeds and folds of one size of one architecture.
+    """Return the draws, seeds and folds of one size of one architecture.
 
     Raises
     ------
@@ -98,15 +99,13 @@ def networks_at(
             sized,
             sizes,
             fold,
-            nesting,
+            draw,
             before=before,
-            after=[f"seed{seed}"],
+            after=[f"seed{draw.seed(seed)}"],
             family=family,
-            seed=seed,
+            seed=draw.seed(seed),
         )
-        for nesting, seed, fold in itertools.product(
-            study.run_nestings, study.seeds, study.run_folds
-        )
+        for draw, seed, fold in itertools.product(study.run_draws, study.seeds, study.run_folds)
     ]
 
 
@@ -115,7 +114,7 @@ def _cell(
     sized: ExperimentConfig,
     sizes: dict[str, Size],
     fold: int,
-    nesting: int,
+    draw: StudyDraw,
     *,
     before: Sequence[str] = (),
     after: Sequence[str] = (),
@@ -125,11 +124,10 @@ def _cell(
     """Return a cell on a fold; its name has its sizes between other words."""
     control = study.experiment.task.control
     written = [f"{axis}{size}" for axis, size in sizes.items()]
-    if len(study.run_nestings) > 1:
-        written.append(f"nesting{nesting}")
+    if draw.word:
+        written.append(draw.word)
     parts = [*([control] if control != "none" else []), *before, *written, *after]
     name = "-".join([*parts, *([f"fold{fold}"] if study.num_folds > 1 else [])])
-    split = sized.split.model_copy(update={"fold": fold})
-    data = sized.data.model_copy(update={"nesting": nesting})
-    own = {"name": name, "split": split, "data": data, **changes}
-    return Cell(sized.model_copy(update=own), sizes, family)
+    on_fold = sized.model_copy(update={"split": sized.split.model_copy(update={"fold": fold})})
+    own = {"name": name, **draw.changes(on_fold), **changes}
+    return Cell(on_fold.model_copy(update=own), sizes, family)

@@ -33,6 +33,7 @@ from finscale.study.outcomes import OUTCOMES
 PROPOSED: dict[str, str] = {
     "parameters": "5k, 17k, 55k, 180k, 600k, 2M",
     "compute": "3e10, 1e11, 3e11, 1e12, 3e12, 1e13",
+    "data": "6%, 12%, 25%, 50%, 100%",
     "context_length": "20, 40, 80, 160",
     "horizon": "1, 2, 5, 10, 20",
 }

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from finscale.config import StudyConfig
+from finscale.config.redraws import draw_numbers
 from finscale.judging.gather import predictions_of
 from finscale.runs import Run
 from finscale.scaling.dropping import DROP_RULES, dropped_runs
@@ -60,9 +61,10 @@ def _outlying(
     for key, members in group.items():
         size, seed = places[key]
         runs_GS[sizes.index(size), seeds.index(seed)] = _daily_mean(in_folds(members))
-    # seeds alone name the runs of a study of one nesting
-    several = len({nesting for nesting, _ in seeds}) > 1
-    labels = [f"{nesting}/{seed}" if several else seed for nesting, seed in seeds]
+    # seeds alone name the runs of a study of one draw
+    numbers = zip(*(draws for draws, _ in seeds), strict=True)
+    varying = next((place for place, one in enumerate(numbers) if len(set(one)) > 1), None)
+    labels = [seed if varying is None else f"{draws[varying]}/{seed}" for draws, seed in seeds]
     found = dropped_runs(runs_GS, np.array(sizes)[:, None], rules, [labels] * len(sizes))
     keys = {
         key
@@ -72,9 +74,9 @@ def _outlying(
     return keys, found.words
 
 
-def _replicate(run: Run) -> tuple[int, int]:
-    """Return nesting and seed."""
-    return run.config.data.nesting, run.config.seed
+def _replicate(run: Run) -> tuple[tuple[int, ...], int]:
+    """Return the numbers of the run's draws, and its seed."""
+    return draw_numbers(run.config), run.config.seed
 
 
 def _daily_mean(runs: Sequence[Run]) -> float:

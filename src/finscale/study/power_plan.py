@@ -10,6 +10,7 @@ import numpy as np
 
 from finscale.config import StudyConfig
 from finscale.config.outcomes import OUTCOMES as RULES
+from finscale.config.redraws import redraw_of
 from finscale.data.timescales import TIMESCALES
 from finscale.errors import FinscaleError
 from finscale.evaluation.sharpe import PERIODS
@@ -79,7 +80,7 @@ def power_plan(config: StudyConfig, networks: Sequence[Planned]) -> tuple[PowerP
     if found.smallest_fall > design.sesoi:
         days = _factor(lambda k: replace(design, num_days=design.num_days * k))
         seeds = _factor(lambda k: replace(design, num_seeds=design.num_seeds * k))
-    measure, panel = measure_of(config), _panel(networks)
+    measure, panel = measure_of(config), panel_size(networks)
     return PowerPlan(
         outcome=measure.title,
         unit=measure.unit,
@@ -89,9 +90,16 @@ def power_plan(config: StudyConfig, networks: Sequence[Planned]) -> tuple[PowerP
         sesoi=design.sesoi,
         days_for_sesoi=days and days * design.num_days,
         seeds_for_sesoi=seeds and seeds * design.num_seeds,
-        assumed=noise.assumed,
+        assumed=noise.assumed + _luck_of_draws(config),
         panel="" if panel is None else panel.words(config),
     ), ""
+
+
+def _luck_of_draws(config: StudyConfig) -> str:
+    redraw = redraw_of(config)
+    if redraw is None:
+        return ""
+    return f"; {redraw.plural} vary as seeds do, and how much more is known when they have run"
 
 
 def smallest_seen(config: StudyConfig, networks: Sequence[Planned]) -> float | None:
@@ -107,7 +115,7 @@ def smallest_seen(config: StudyConfig, networks: Sequence[Planned]) -> float | N
 
 def _noise(config: StudyConfig, networks: Sequence[Planned]) -> OutcomeNoise | str:
     """Return how the outcome is expected to vary, or why that is not known beforehand."""
-    target, rate = target_of(config.experiment), networks[0].facts.base_rate
+    target, rate = target_of(config.experiment), _widest(networks).facts.base_rate
     if target.is_event and not 0 < rate < 1:
         return "every day of train ends alike, and nothing tells test days apart beforehand"
     noise = outcome_of(config).noise.get(target.name)
@@ -149,17 +157,23 @@ class PanelSize:
         return f"{said}; task {other} compares the symbols of a day, and about all of them count"
 
 
-def _panel(networks: Sequence[Planned]) -> PanelSize | None:
+def panel_size(networks: Sequence[Planned]) -> PanelSize | None:
     """Return what is known of a panel from its train labels; None of one symbol."""
-    facts, task = networks[0].facts, networks[0].prepared.config.task
+    widest = _widest(networks)
+    facts, task = widest.facts, widest.prepared.config.task
     if facts.symbols_a_day < _PANEL:
         return None
     return PanelSize(facts.symbols_a_day, facts.correlation, task.horizon)
 
 
+def _widest(networks: Sequence[Planned]) -> Planned:
+    """Return the run that trains on the most windows: it tells most of the panel's labels."""
+    return max(networks, key=lambda one: len(one.prepared.split.train))
+
+
 def _shared(noise: OutcomeNoise, config: StudyConfig, networks: Sequence[Planned]) -> OutcomeNoise:
     """Return the noise of a day that its symbols share; neighbouring days share what H spans."""
-    panel, outcome = _panel(networks), outcome_of(config)
+    panel, outcome = panel_size(networks), outcome_of(config)
     if panel is None or outcome.counts == "days":
         return noise
     num, seeds = panel.symbols - 1, noise.seeds

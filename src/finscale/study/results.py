@@ -11,6 +11,7 @@ import polars as pl
 from finscale.config import BaselineConfig, ExperimentConfig, content_hash, format_count
 from finscale.config.baselines import LINEAR_BASELINE
 from finscale.config.losses import quantile_levels, target_name
+from finscale.config.redraws import REDRAWS, Redraw
 from finscale.evaluation.blas import one_blas_thread
 from finscale.evaluation.targets import score_target
 from finscale.files import atomic_path, write_bytes
@@ -47,19 +48,21 @@ def results_table(completed: Completed, remembered: RememberedScores | None = No
     # all runs answer what the networks were trained for
     network = next((run for planned, run in completed if not planned.cell.is_baseline), None)
     families = any(planned.cell.family for planned, _ in completed)
-    nestings = len({run.config.data.nesting for _, run in completed}) > 1
+    several = [one for one in REDRAWS if len({one.number(run.config) for _, run in completed}) > 1]
     with one_blas_thread():
         rows = []
         for planned, run in completed:
             others = baselines.get(windows_key(run.config), {})
             beside = (network or run).config
             scores = _remembered_scores(run, others, beside, remembered)
-            place = _place(planned, run, families=families, nestings=nestings)
+            place = _place(planned, run, families=families, several=several)
             rows.append({**place, **scores, **_cost(run)})
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def _place(planned: Planned, run: Run, *, families: bool, nestings: bool) -> dict[str, Any]:
+def _place(
+    planned: Planned, run: Run, *, families: bool, several: Sequence[Redraw]
+) -> dict[str, Any]:
     sizes, is_baseline = planned.cell.sizes, planned.cell.is_baseline
     training = None if is_baseline else run.config.training
     counts = ("total", "non_embedding", "input_and_head")
@@ -72,7 +75,7 @@ def _place(planned: Planned, run: Run, *, families: bool, nestings: bool) -> dic
         "label": planned.cell.label,
         **{f"size_{axis}": size for axis, size in sizes.items()},
         **{f"x_{axis}": AXES[axis].measure(run) for axis in sizes if not is_baseline},
-        **({"nesting": run.config.data.nesting} if nestings else {}),
+        **{one.noun: one.number(run.config) for one in several},
         "seed": run.config.seed,
         "fold": run.config.split.fold,
         "parameters": total,

@@ -7,9 +7,11 @@ from typing import Any
 
 import polars as pl
 
+from finscale.config import format_count
 from finscale.report.numbers import number
 from finscale.report.parts import ReportSection
-from finscale.report.table import Table, count, estimate, make_table, text, value
+from finscale.report.table import Column, Table, count, estimate, make_table, text, value
+from finscale.study.axes import AXES
 from finscale.study.findings.findings import Findings
 
 _TITLES = {
@@ -38,8 +40,8 @@ def across(findings: Findings) -> ReportSection | None:
     return ReportSection(
         "across",
         "Which symbols does it tell apart?",
-        (said, *counted),
-        tables=(_scores(findings), *_symbols(findings)),
+        (said, *counted, *([findings.economic.sentence] if findings.economic else ())),
+        tables=(_scores(findings), *_economic(findings), *_symbols(findings)),
         folded=True,
     )
 
@@ -66,6 +68,19 @@ def _scores(findings: Findings) -> Table:
 
 def _fifth(score: str) -> str:
     return f"fifth {score[-1]} of forecasts, basis points a session beyond the mean symbol"
+
+
+def _economic(findings: Findings) -> tuple[Table, ...]:
+    """List what each size's strategy earned for its risk, against what it took to train."""
+    if findings.economic is None:
+        return ()
+    columns = (
+        text(AXES[findings.axis].title, "label"),
+        Column("FLOPs of a training", lambda row: format_count(row["flops"])),
+        estimate("yearly Sharpe ratio after costs", sign=True),
+    )
+    heading = "Sharpe ratio against compute, mean over the seeds of a size; intervals of days"
+    return (make_table("economic", heading, findings.economic.table.to_dicts(), columns),)
 
 
 def _symbols(findings: Findings) -> tuple[Table, ...]:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import polars as pl
 
 from finscale.config.baselines import LINEAR_BASELINE
+from finscale.config.redraws import REDRAWS
 from finscale.evaluation.bootstrap import Metric
 from finscale.report.figures.common import heading, title
 from finscale.report.numbers import fixed, interval, number
@@ -129,7 +130,7 @@ def seeds(findings: Findings) -> Table:
     columns = (
         text(AXES[findings.axis].title, "label"),
         *([text("at", "level")] if len(findings.study.axes) > 1 else []),
-        *([count("nesting", "nesting")] if "nesting" in findings.seeds.columns else []),
+        *(count(one.noun, one.noun) for one in REDRAWS if one.noun in findings.seeds.columns),
         count("seed", "seed"),
         Column(f"{heading(measure)}{folds}", lambda row: fixed(row["value"], measure.digits)),
         Column(

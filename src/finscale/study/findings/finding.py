@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from finscale.config import StudyConfig
+from finscale.config.redraws import REDRAWS
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.evaluation.bootstrap import Metric, mean_interval
@@ -21,7 +22,9 @@ from finscale.study.analysis import loss_covariance
 from finscale.study.axes import AXES, largest, nominal
 from finscale.study.beyond import BeyondLinear
 from finscale.study.control_runs import control_outcomes
-from finscale.study.daily import Completed, of_shared, shared_symbols, study_values, trade_of
+from finscale.study.daily import Completed, study_values, trade_of
+from finscale.study.data_surface import surface_of
+from finscale.study.economic import economic_scaling
 from finscale.study.families import of_family
 from finscale.study.family_results import FamilyComparison
 from finscale.study.findings import facts
@@ -39,7 +42,7 @@ from finscale.study.findings.skill import (
 from finscale.study.findings.tested import (
     gather,
     median_by_validation,
-    same_nesting,
+    same_draw,
     same_windows,
     seed_ensemble,
     validation_loss,
@@ -93,8 +96,8 @@ def find(study: Study) -> Findings:
     # features that were chosen among many are tried before the first run
     num_trials += max(run.config.data.selection_trials for _, run in everything)
     num_trials += study.tuner.num_trials(study.cells)
-    # baselines beside it read the chosen one's features
-    own = same_nesting(best, chosen)
+    # baselines beside it read the chosen one's features, and the symbols that it is trained on
+    own = same_draw(best, chosen)
     traded = seed_ensemble(own)
     trading = trade(traded, baselines, market, costs=costs_of(config), num_trials=num_trials)
     beyond = study.beyond_linear(family=lead)
@@ -117,7 +120,7 @@ def find(study: Study) -> Findings:
         along={str(size): v for size, v in study.verdicts().items()} if verdict else {},
         curve=fitted_curve(verdict, reach=1.0 if other_questions else REACH) if verdict else None,
         seeds=_seeds(config, study.data, completed, networks, all_baselines),
-        baselines=_baselines(study, networks, baselines, known),
+        baselines=_baselines(study, baselines, known),
         skills=skills,
         chosen=chosen,
         groups=skill_by_group(own, baselines, volatility_known(market), level=level),
@@ -141,12 +144,14 @@ def find(study: Study) -> Findings:
         environments=facts.distinct(run.info["environment"] for _, run in everything),
         beyond=beyond,
         interaction=interaction(config, completed, study.data) if verdict else None,
+        surface=surface_of(config, completed, study.data) if verdict else None,
         holdings=holdings(config, completed, study.data) if verdict else None,
         beyond_chosen=_beyond_chosen(study, chosen, beyond, lead),
         families=families,
         not_compared=not_compared,
         lead=lead,
         **panel_findings(chosen, baselines, market, evaluation, config, level=level),
+        economic=economic_scaling(config, completed, study.data) if len(symbols) > 1 else None,
     )
 
 
@@ -205,15 +210,15 @@ def _seeds(
     axis = next(iter(config.axes))
     daily = study_values(config, completed, data)
     sizes = [name for name in daily.columns if name.startswith("size_")]
-    nested = ["nesting"] if "nesting" in daily.columns else []
-    values = daily.group_by(*sizes, *nested, "seed").agg(pl.col("value").mean())
+    drawn = [one.noun for one in REDRAWS if one.noun in daily.columns]
+    values = daily.group_by(*sizes, *drawn, "seed").agg(pl.col("value").mean())
     rows = pl.DataFrame(
         {
             **{f"size_{name}": nominal(name, size) for name, size in network.budget.items()},
             "size": network.sizes[axis],
             **_level(network, axis),
             "label": AXES[axis].words(network.budget[axis]),
-            **({"nesting": network.nesting} if nested else {}),
+            **{noun: getattr(network, noun) for noun in drawn},
             "seed": network.seed,
             "run_id": network.runs[0],
             "run_ids": " ".join(network.runs),
@@ -225,7 +230,7 @@ def _seeds(
         }
         for network in networks
     )
-    same = [*sizes, *nested, "seed"]
+    same = [*sizes, *drawn, "seed"]
     return rows.join(values, on=same, how="left", maintain_order="left").drop(sizes)
 
 
@@ -239,19 +244,15 @@ def _level(network: Predictions, axis: str) -> dict[str, str | float]:
 
 
 def _baselines(
-    study: Study,
-    networks: Sequence[Predictions],
-    baselines: Mapping[str, Predictions],
-    known: Mapping[str, Known],
+    study: Study, baselines: Mapping[str, Predictions], known: Mapping[str, Known]
 ) -> tuple[BaselineFinding, ...]:
-    """Return the outcome of each baseline, on the symbols that every size is judged on."""
+    """Return the outcome of each baseline."""
     config, outcome = study.config, outcome_of(study.config)
-    shared = shared_symbols(config.axes, (study.runs[one.runs[0]] for one in networks))
     found = []
     for baseline in baselines.values():
         run = study.runs[baseline.runs[0]]
-        prices = trade_of(outcome, run, shared, costs_of(config), study.data)
-        daily = outcome.daily(outcome.rows(of_shared(baseline, shared), prices))
+        prices = trade_of(outcome, run, costs_of(config), study.data)
+        daily = outcome.daily(outcome.rows(baseline, prices))
         value = mean_interval(
             daily["day"].to_numpy(),
             daily["value"].to_numpy(),

@@ -21,6 +21,8 @@ from finscale.judging.claims import Claims, Known
 from finscale.study.analysis import is_relative
 from finscale.study.axes import AXES
 from finscale.study.beyond import BeyondLinear
+from finscale.study.data_surface import DataSurface
+from finscale.study.economic import EconomicScaling
 from finscale.study.findings.cost import TenfoldCost
 from finscale.study.findings.curve import Curve
 from finscale.study.findings.reach import Reach
@@ -114,6 +116,8 @@ class Findings:
     effective: pl.DataFrame = field(default_factory=pl.DataFrame)
     symbols: pl.DataFrame = field(default_factory=pl.DataFrame)
     symbols_over: str = ""  #: The baseline over which ``symbols`` has gains
+    economic: EconomicScaling | None = None  #: Of a panel: Sharpe ratio after costs by compute
+    surface: DataSurface | None = None  #: Of a study along parameters and data
 
     @property
     def own_runs(self) -> pl.DataFrame:

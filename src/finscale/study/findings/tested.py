@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from finscale.config.redraws import REDRAWS, draw_numbers
 from finscale.evaluation.predictions import Predictions
 from finscale.judging.gather import model_name, predictions_of
 from finscale.runs import Run
@@ -28,7 +29,7 @@ def gather(completed: Completed) -> tuple[list[Predictions], list[Predictions]]:
     for planned, run in completed:
         if run.config.task.control == "none":
             size = model_name(run.config), *planned.cell.sizes.items()
-            replicate = run.config.data.nesting, run.config.seed
+            replicate = *draw_numbers(run.config), run.config.seed
             groups.setdefault((size, replicate), []).append((planned, run))
             alike.setdefault(size, []).append(run)
     most = max(map(len, groups.values()), default=0)
@@ -45,7 +46,7 @@ def gather(completed: Completed) -> tuple[list[Predictions], list[Predictions]]:
         (baselines if cell.is_baseline else tested).append(
             predictions_of(in_folds(members), beside=beside, sizes=sizes, budget=cell.sizes)
         )
-    tested.sort(key=lambda one: (*one.sizes.values(), one.nesting, one.seed))
+    tested.sort(key=lambda one: (*one.sizes.values(), *_drawn(one), one.seed))
     return baselines, tested
 
 
@@ -56,14 +57,18 @@ def same_windows(baselines: Sequence[Predictions], network: Predictions) -> dict
         baseline.name: baseline
         for baseline in baselines
         if baseline.budget.items() <= network.budget.items()
-        and baseline.nesting == network.nesting
+        and _drawn(baseline) == _drawn(network)
         and baseline.test.select(_WINDOW).equals(key)
     }
 
 
-def same_nesting(group: Sequence[Predictions], network: Predictions) -> list[Predictions]:
-    """Return the networks of a size that read the same features as one of them."""
-    return [one for one in group if one.nesting == network.nesting]
+def same_draw(group: Sequence[Predictions], network: Predictions) -> list[Predictions]:
+    """Return the networks of a size with the same features and training symbols as one of them."""
+    return [one for one in group if _drawn(one) == _drawn(network)]
+
+
+def _drawn(one: Predictions) -> tuple[int, ...]:
+    return tuple(getattr(one, redraw.noun) for redraw in REDRAWS)
 
 
 def median_by_validation(group: Sequence[Predictions]) -> Predictions:
