@@ -103,8 +103,10 @@ class Universe:
         """Return the members of a day."""
         return tuple(m.symbol for m in self.members if m.first <= day <= m.last)
 
-    def in_words(self) -> str:
+    def in_words(self, num_used: int | None = None) -> str:
         """Return the name and what is known of members that failed.
+
+        ``num_used`` says how many of the symbols are looked at, where that is not all of them.
 
         Examples
         --------
@@ -112,7 +114,9 @@ class Universe:
         'universe mine'
         """
         said = self.survivorship()
-        return f"universe {self.name}" + (f": {said}" if said else "")
+        total = len(self.symbols)
+        some = f" ({num_used:,} of its {total:,} symbols)" if num_used not in (None, total) else ""
+        return f"universe {self.name}{some}" + (f": {said}" if said else "")
 
     def survivorship(self) -> str:
         """Say what is known of members that did not live to the end; empty where nothing is."""

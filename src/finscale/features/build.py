@@ -19,7 +19,7 @@ from finscale.data.parquet import EncodedFrame, encode_frame
 from finscale.data.series import Series, read_series, series_entry
 from finscale.data.store import DataStore, FrameFacts, dataset_id
 from finscale.data.timescales import resample
-from finscale.errors import DataError
+from finscale.errors import DataError, TooFewBarsError
 from finscale.features.contents import dataset_features
 from finscale.features.declaration import tier_digest
 from finscale.features.engine import compute_features
@@ -86,11 +86,20 @@ def build_datasets(
     tier: str = "a20",
     timescale: str = "daily",
     series: Sequence[str] = (),
+    too_few: dict[str, str] | None = None,
 ) -> list[ManifestEntry]:
     """Build the datasets of many symbols, several at once; see :func:`build_dataset`.
 
     The entries come in the order of ``symbols``. The manifest is written once for some dozens of
     symbols. When a symbol is refused, those before it are registered.
+
+    Parameters
+    ----------
+    store, symbols, tier, timescale, series
+        See :func:`build_dataset`.
+    too_few : dict of str to str, optional
+        Takes up each symbol whose bars are too few, with the reason, so that it refuses itself and
+        not the others; without one such a symbol is an error.
     """
     num_features = len(dataset_features(tier, timescale, series))
     parents = [series_entry(store, name) for name in series]
@@ -108,8 +117,13 @@ def build_datasets(
             entries += _register(store, built)  # while the threads are at work
             built = []
             try:
-                for future in futures:
-                    built.append(future.result())
+                for symbol, future in zip(symbols[first:], futures, strict=False):
+                    try:
+                        built.append(future.result())
+                    except TooFewBarsError as error:
+                        if too_few is None:
+                            raise
+                        too_few[symbol] = error.message
             except BaseException:
                 threads.shutdown(cancel_futures=True)
                 _register(store, built)
@@ -239,7 +253,7 @@ def _rows(
     slowest = slowest_feature(tier, timescale, names, bars=known)
     warm_up = slowest.lookback
     if rows.height <= warm_up:
-        raise DataError(
+        raise TooFewBarsError(
             f"{symbol} has {rows.height:,} {timescale} bars; {tier} needs more than {warm_up}.",
             hint=f"its longest feature, {slowest.name}, has no value before",
         )
@@ -265,7 +279,7 @@ def _first_whole(computed: pl.DataFrame, features: Sequence[Feature], symbol: st
     for feature in features:
         known_R = np.isfinite(computed[feature.name].to_numpy())
         if not known_R.any():
-            raise DataError(
+            raise TooFewBarsError(
                 f"{symbol}: no row up to {computed['date'][-1]} has a value of {feature.name}.",
                 hint="a series that begins later than the bars, or has too few values, has none; "
                 "nor have slower bars of which not one is finished",
