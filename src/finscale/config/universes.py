@@ -40,6 +40,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "group": ("sector", "industry", "gics", "gics_sector", "country"),
     "calendar": ("exchange", "mic"),
 }
+#: Universes that come with bars of their own: the command that brings both.
+FETCHED = {"us431": "finscale data download --source us431"}
 _SUFFIXES = (".yaml", ".yml", ".csv", ".parquet")
 _SETTINGS = ("name", "about", "source", "calendar", "survivors", "members")
 
@@ -227,6 +229,11 @@ def _file(name: str, root: Path) -> Path:
         return known[name]
     if path.is_file():
         raise ConfigError(f"{name} is no universe.", hint=f"a file ends in {', '.join(_SUFFIXES)}")
+    if name in FETCHED:
+        raise ConfigError(
+            f"the universe {name} is not in {root / 'universes'}.",
+            hint=f"{FETCHED[name]} brings it with its bars",
+        )
     raise ConfigError(
         f"{name!r} is no universe: no file, none in {root / 'universes'}, and none comes with "
         "finscale under this name.",
