@@ -48,6 +48,10 @@ class DataError(FinscaleError):
     """Bars, a manifest or a dataset that cannot be trusted or found."""
 
 
+class TooFewBarsError(DataError):
+    """Bars of one symbol that are fewer than its features look back."""
+
+
 class BudgetError(FinscaleError):
     """A parameter budget that no architecture of the wanted shape can meet."""
 

@@ -18,6 +18,7 @@ import finscale as fs
 from finscale.cli.app import app
 from finscale.config import StudyConfig, load_study
 from finscale.config.baselines import DEFAULT_BASELINES
+from finscale.data.bars import Bars, conform
 from finscale.errors import FinscaleError
 from finscale.study.axes import nominal
 
@@ -405,6 +406,39 @@ def test_a_new_study_that_its_bars_do_not_hold_is_refused(tmp_path, monkeypatch)
             )
         assert refused.value.hint
     assert not Path("unfit.yaml").exists()
+
+
+def test_a_new_study_of_a_universe_compares_its_members(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store, names = fs.DataStore("data"), [f"M{number:02}" for number in range(12)]
+    rng = np.random.default_rng(0)
+    days = pl.date_range(pl.date(2015, 1, 1), pl.date(2017, 12, 31), eager=True)
+    for name in names:
+        close = 50 * np.exp(np.cumsum(rng.normal(0, 0.01, len(days))))
+        frame = conform(name, pl.DataFrame({"date": days, "close": close}))
+        about = {"calendar": "none"}
+        store.add_bars(Bars(name, frame, "split+dividend", "csv", provenance=about))
+    Path("data/universes").mkdir()
+    Path("data/universes/mine.csv").write_text("\n".join(["symbol", *names]))
+
+    words = ("--folds", "1", "--no-controls", "--sizes", "2k,5k,10k,20k")
+    told = say("study", "new", "across", "--universe", "mine", *words)
+    assert "outperform on 12 symbols of mine" in told
+    assert "12 symbols of csv (M00" in told
+    study = load_study("across.yaml")
+    data = study.experiment.data
+    assert (data.universe, data.cross_section, data.tier) == ("mine", "ranks", "c50")
+    assert (study.tuning.rule, study.sesoi) == ("sweep", 1e-4)
+    assert "0 of" in say("study", "status", "across.yaml", "--quick")
+
+    # an absolute question may be asked of it too, and of some members alone
+    words = ("--universe", "mine", "--symbols", "M03,M04", "--task", "direction", "--folds", "1")
+    say("study", "new", "some", *words, "--sizes", "3k,5k,10k,20k", "--no-controls")
+    study = load_study("some.yaml")
+    assert study.experiment.data.symbols == ("M03", "M04")
+    assert study.experiment.network.kind == "patchtst"
+    with pytest.raises(FinscaleError, match="XX is no member of the universe mine"):
+        say("study", "new", "other", "--universe", "mine", "--symbols", "XX")
 
 
 def test_the_page_shows_what_a_new_study_is(root) -> None:

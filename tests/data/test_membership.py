@@ -16,7 +16,9 @@ from finscale.data.membership import universe_of as planned_universe
 from finscale.data.membership import with_members
 from finscale.data.registered import registered_bars
 from finscale.errors import DataError
+from finscale.experiment.announce import announcement
 from finscale.experiment.preparation import prepare
+from finscale.features.relative import slowest_feature
 
 DAYS = pl.date_range(dt.date(2015, 1, 1), dt.date(2016, 12, 31), eager=True)
 WEEKDAYS = DAYS.filter(DAYS.dt.weekday() < 6)
@@ -220,3 +222,38 @@ def test_a_split_by_date_holds_for_all_symbols():
     last_train = made.dates(split.train).max()
     assert made.dates(split.validation).min() > last_train
     assert made.dates(split.test).min() > made.dates(split.validation).max()
+
+
+@pytest.mark.parametrize(("short", "left"), [(12, "AAA"), (205, "AAA"), (210, "")])
+def test_members_with_too_few_bars_are_left_out_and_told(short, left, tmp_path):
+    # c20 looks back 199 bars, and a window of 10 with its label takes 11 more
+    store = DataStore(tmp_path / "data")
+    for seed, name in enumerate(("AAA", "BBB")):
+        bars = closes(name, seed=seed, num=short if name == "AAA" else NUM).drop("symbol")
+        frame = conform(name, bars)
+        store.add_bars(Bars(name, frame, "split+dividend", "csv", provenance={"calendar": "none"}))
+    config = planned(store, "symbol\nAAA\nBBB\n")
+    lookback = slowest_feature("c20", bars=("close",)).lookback
+    assert (short < lookback + 11) is bool(left)
+    prepared = prepare(config, store)
+    if not left:
+        assert not prepared.left_out
+        assert prepared.config.data.symbols == ("AAA", "BBB")
+        return
+    assert prepared.config.data.symbols == ("BBB",)
+    told = prepared.left_out
+    assert "1 of 2 members of" in told
+    assert "is left out (AAA): too few daily bars" in told
+    assert ("left out", told) in announcement(prepared)
+    assert "1 of its 2 symbols" in prepared.dataset.membership
+    # what was resolved is prepared again, as a worker does, to the same run
+    assert prepare(prepared.config, store).run_id == prepared.run_id
+
+
+def test_a_universe_without_one_long_member_is_refused(tmp_path):
+    store = DataStore(tmp_path / "data")
+    frame = conform("AAA", closes("AAA", num=30).drop("symbol"))
+    store.add_bars(Bars("AAA", frame, "split+dividend", "csv", provenance={"calendar": "none"}))
+    with pytest.raises(DataError, match=r"none of the 1 members of .* has the bars") as refused:
+        prepare(planned(store, "symbol\nAAA\n"), store)
+    assert "data.tier" in refused.value.hint

@@ -214,3 +214,31 @@ def test_the_verb_asks_whose_bars_a_folder_and_a_single_file_hold(run, tmp_path)
         run(tmp_path / "long.csv", "--symbol-from", "name")
     with pytest.raises(ConfigError, match="--split is about one symbol's bars"):
         run(tmp_path / "long.csv", "--split", "2024-01-02:2")
+
+
+def test_a_reason_that_many_share_is_told_once(store, tmp_path, monkeypatch):
+    from finscale.cli.app import app
+
+    names = [f"S{number:03}" for number in range(40)]
+    frame = pl.concat(bars(name, seed) for seed, name in enumerate(names))
+    frame = frame.with_columns(
+        volume=pl.when(pl.col("symbol").is_in(names[5:]) & (pl.col("date") == DAYS[3]))
+        .then(pl.lit("many"))
+        .otherwise(pl.col("volume").cast(pl.String))
+    )
+    path = tmp_path / "long.csv"
+    frame.write_csv(path)
+    made = import_panel(path, store, **RAW)
+    ((symbols, error),) = made.refusals()
+    assert symbols == tuple(names[5:])
+    assert "S005 in" in error.message
+    monkeypatch.chdir(tmp_path)
+    arguments = ["import", str(path), "--adjustment", "split"]
+    told = CliRunner().invoke(app, ["data", *arguments], env={"COLUMNS": "300"}).output
+    assert "S005, S006, S007 and 32 others, such as: S005 in" in told
+    assert told.count("is not a number") == 1
+    # with none imported, the error says it once
+    frame.filter(pl.col("symbol").is_in(names[5:])).write_csv(path)
+    result = CliRunner().invoke(app, ["data", *arguments], env={"COLUMNS": "300"})
+    assert "is not a number" not in result.output
+    assert "none of 35 symbols was imported; S005: S005 in" in str(result.exception)

@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 
 from finscale.cli.programme import programme_app
 from finscale.config.programme import ProgrammeConfig, load_programme
+from finscale.config.universes import FETCHED
+from finscale.data import SOURCES
 from finscale.errors import ConfigError
 from finscale.experiment import run_experiment
 from finscale.report.programme import headline, summary, write_programme
@@ -99,12 +101,49 @@ def test_other_files_are_no_programme(tmp_path):
 
 
 def test_the_recipe_is_six_tasks_at_eight_timescales():
-    programme = load_programme("seed")
+    programme = load_programme("seed", ["assets=[A]"])
     assert len(programme.cells()) == 48
     assert len(programme.timescales) == 8
     assert {cell.timescale for cell in load_programme("seed", quick=True).cells()} == set(
         programme.timescales
     )
+
+
+def test_a_row_that_is_not_here_is_told_with_the_command_and_the_others_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    programme = load_programme("seed", ["tasks=[threshold_1pct]", "timescales=[daily]"])
+    assert [cell.assets for cell in programme.cells()] == ["A", "B", "C", "E"]
+    assert programme.absent() == {
+        "D": "the universe us431 is not in data/universes. finscale data download --source us431 "
+        "brings it with its bars"
+    }
+    c = programme.cells()[2].study.experiment
+    assert (c.data.universe, c.data.source, len(c.data.symbols)) == ("us20", "us20", 20)
+    assert (c.task.touch, c.task.name, c.training.epochs) == ("close", "threshold_1pct", 3)
+    with pytest.raises(ConfigError, match=r"us431 is not in .* --source us431"):
+        load_programme("seed", ["assets=[D]"])
+
+    told = CliRunner().invoke(
+        programme_app,
+        ["plan", "seed", "--set", "tasks=[threshold_1pct]", "--set", "assets=[D,E]"],
+    )
+    assert "1 task × 8 timescales × 1 row of assets × 1 quality = 8" in told.output
+    assert "absent     row D: the universe us431" in told.output
+    assert "refused    all 8 cells of row E: " in told.output
+    assert "finscale series fetch T10Y2Y DFF UNRATE CPIAUCSL" in told.output
+
+    # one that was brought in is a row like the others, wherever the data folder is
+    (tmp_path / "own/universes").mkdir(parents=True)
+    (tmp_path / "own/universes/us431.csv").write_text("symbol\nAAA\nBBB\n", encoding="utf-8")
+    whole = Programme.from_file("seed", ["assets=[D]"], data_root=tmp_path / "own")
+    assert len(whole.cells) == 48
+    assert whole.cells[0].study.experiment.data.symbols == ("AAA", "BBB")
+
+
+def test_universes_that_a_command_brings_are_those_of_panels():
+    panels = {name for name, source in SOURCES.items() if source.panel is not None}
+    assert set(FETCHED) == panels
+    assert all(command.endswith(f"--source {name}") for name, command in FETCHED.items())
 
 
 def _result(name, verdict, p, gain=0.01):

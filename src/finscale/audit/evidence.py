@@ -218,7 +218,7 @@ def unread(dataset: FinancialDataset) -> tuple[str, ...]:
 def _dataset(config: ExperimentConfig, store: DataStore) -> FinancialDataset:
     from finscale.experiment.preparation import ensure_datasets
 
-    ensure_datasets(config, store)
+    config = ensure_datasets(config, store)
     # the examination reads whole columns of features
     in_memory = config.data.model_copy(update={"memory_map": False})
     return FinancialDataset.from_config(config.model_copy(update={"data": in_memory}), store)

@@ -11,6 +11,8 @@ from finscale.cli.options import console, plain_table, print_json, progress_bar,
 from finscale.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from finscale.data.panel_import import PanelImport
 
 #: Options that say something of one file's layout; a panel's is found, or it is refused.
@@ -20,6 +22,8 @@ _SINGLE = (
 )
 #: Symbols and reasons that are listed; all of them are in the JSON.
 _SHOWN = 12
+#: Symbols of one reason that are named.
+_NAMED = 3
 
 
 def import_many(
@@ -117,10 +121,20 @@ def _print(made: PanelImport) -> None:
         say("repairs    none")
     if made.refused:
         count = f"{len(made.refused):,} symbol{'s' * (len(made.refused) != 1)}"
-        say(f"refused    {count}; the others are imported")
-        for symbol, error in list(made.refused.items())[:_SHOWN]:
-            say(
-                f"           {symbol}: {error.message}" + (f" ({error.hint})" if error.hint else "")
-            )
-        if len(made.refused) > _SHOWN:
-            say(f"           … {len(made.refused) - _SHOWN:,} more; --json has all")
+        say(f"refused    {count}" + ("; the others are imported" if imported else ""))
+        refusals = made.refusals()
+        # with none imported and one reason for all, the error that ends the command says it
+        told = refusals if imported or len(refusals) > 1 else []
+        for symbols, error in told[:_SHOWN]:
+            hint = f" ({error.hint})" if error.hint else ""
+            say(f"           {_named(symbols)}: {error.message}{hint}")
+        if len(told) > _SHOWN:
+            left = sum(len(symbols) for symbols, _ in told[_SHOWN:])
+            say(f"           … {left:,} symbols more; --json has all")
+
+
+def _named(symbols: Sequence[str]) -> str:
+    """Name the symbols that share a reason: of many the first, and how many there are."""
+    if len(symbols) <= _NAMED:
+        return ", ".join(symbols)
+    return f"{', '.join(symbols[:_NAMED])} and {len(symbols) - _NAMED:,} others, such as"

@@ -42,6 +42,13 @@ File = Annotated[
     Path,
     typer.Argument(metavar="PROGRAMME", help="A programme's file, or the name of a recipe: seed."),
 ]
+#: Dimensions of the grid, of which there are several.
+_SEVERAL = {
+    "task": "tasks",
+    "timescale": "timescales",
+    "row of assets": "rows of assets",
+    "quality": "qualities",
+}
 #: Where each verb looks for a cell's place, and what the table of cells calls it.
 _PLACE = ("task", "timescale", "assets", "quality")
 
@@ -60,6 +67,7 @@ def plan(
 
     Cells share runs: what several ask for is computed once.
     """
+    from finscale.report.programme import told_together
     from finscale.study.remaining import SPEEDS, TimeLeft, in_words
 
     programme = _open(file, settings, quick, runs, studies, data_root)
@@ -73,6 +81,7 @@ def plan(
         "missing": len(missing),
         "seconds": seconds,
         "refused": refused,
+        "absent": programme.config.absent(),
     }
     if as_json:
         print_json(facts)
@@ -80,8 +89,8 @@ def plan(
     _head(programme)
     about = f" · about {in_words(seconds)} here" if missing else ""
     say(f"runs       {len(missing)} to compute{about}")
-    for name, why in refused.items():
-        say(f"refused    {name}: {why}")
+    for line in told_together(programme, refused):
+        say(f"refused    {line}")
 
 
 @programme_app.command("run")
@@ -155,6 +164,8 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Say how far each cell is: runs that are there, and why a cell cannot be."""
+    from finscale.report.programme import told_together
+
     programme = _open(file, settings, quick, runs, studies, data_root)
     with _telling("looking at", quiet=as_json) as tell:
         states = programme.states(tell)
@@ -165,9 +176,10 @@ def status(
     rows = (_state_row(state) for state in states)
     columns = ("", *_PLACE, "runs", "there")
     console().print(plain_table(columns, rows, left=("", *_PLACE), whole=_PLACE))
-    for state in states:
-        if state.refused:
-            say(f"refused    {state.cell.name}: {state.refused}")
+    for line in told_together(
+        programme, {one.cell.name: one.refused for one in states if one.refused}
+    ):
+        say(f"refused    {line}")
     done = sum(state.there == state.runs > 0 for state in states)
     say(f"{done} of {len(states)} cells are finished")
 
@@ -208,14 +220,19 @@ def _open(
 def _head(programme: Programme, terminal: Console | None = None) -> None:
     config = programme.config
     say(f"{config.name}  {config.question}", terminal)
+    absent = config.absent()
     counts = {
-        "tasks": len(config.tasks),
-        "timescales": len(config.timescales),
-        "rows of assets": len(config.assets),
-        "qualities": len(config.quality),
+        "task": len(config.tasks),
+        "timescale": len(config.timescales),
+        "row of assets": len(config.assets) - len(absent),
+        "quality": len(config.quality),
     }
-    counted = " × ".join(f"{count} {name}" for name, count in counts.items())
+    counted = " × ".join(
+        f"{count} {name if count == 1 else _SEVERAL[name]}" for name, count in counts.items()
+    )
     say(f"cells      {counted} = {len(programme.cells)} · registered {config.hash()[:8]}", terminal)
+    for row, why in absent.items():
+        say(f"absent     row {row}: {why}", terminal)
 
 
 def _state_row(state: CellState) -> list[str]:

@@ -28,6 +28,9 @@ from finscale.errors import did_you_mean
 #: This module adds its verbs to ``study_app``: import the complete app from here.
 __all__ = ["study_app"]
 
+#: Choices that a question lists.
+_SHOWN = 24
+
 if TYPE_CHECKING:
     from finscale.study.planning import SizePlan, StudyPlan
 
@@ -45,11 +48,18 @@ def new(
     symbols: Annotated[
         str | None, typer.Option(help="Symbols, separated by commas: SPY,QQQ.")
     ] = None,
+    universe: Annotated[
+        str | None,
+        typer.Option(
+            help="Members of a universe, compared with one another: us20, or a file (finscale "
+            "universe list)."
+        ),
+    ] = None,
     task: Annotated[
         str | None,
         typer.Option(
             help="direction, threshold_0.5pct, threshold_1pct, threshold_2pct, threshold_3pct, "
-            "threshold_5pct or regression."
+            "threshold_5pct or regression; of a universe outperform, top_fifth, rank, residual too."
         ),
     ] = None,
     sizes: Annotated[str, typer.Option(help="Sizes along the axis: 5k,17k,55k,180k.")] = "",
@@ -61,7 +71,7 @@ def new(
     ] = None,
     budget: Annotated[str, typer.Option(help="Parameters, where another axis grows.")] = "50k",
     outcome: Annotated[
-        str, typer.Option(help="What the verdict is about: loss, auc, r2 or sharpe.")
+        str, typer.Option(help="What the verdict is about: loss, auc, r2, sharpe or ic.")
     ] = "loss",
     sesoi: Annotated[
         float | None,
@@ -87,14 +97,21 @@ def new(
     from finscale.study.axes import AXES
     from finscale.study.new import Answers, write_study
 
-    there = DataStore(data_root or "data").symbols()
-    shipped = [symbol for one in SOURCES.values() for symbol in one.symbols]
+    if universe is None:
+        there = DataStore(data_root or "data").symbols()
+        shipped = [symbol for one in SOURCES.values() for symbol in one.symbols]
+        known = dict.fromkeys([*there, *shipped])
+        named = _ask(symbols, "symbols", "SP500", known).split(",")
+    else:
+        named = symbols.split(",") if symbols else []
+    usual = "threshold_1pct" if universe is None else "outperform"
     name = name.removesuffix(".yaml").removesuffix(".yml")
     answers = Answers(
         name=name,
         question=question,
-        symbols=_ask(symbols, "symbols", "SP500", dict.fromkeys([*there, *shipped])).split(","),
-        task=_ask(task, "task", "threshold_1pct", TASK_NAMES.built_in, closed=True),
+        symbols=named,
+        universe=universe,
+        task=_ask(task, "task", usual, TASK_NAMES.built_in, closed=True),
         axis=_ask(axis, "what grows", "parameters", AXES, closed=True),
         sizes=sizes,
         horizon=horizon,
@@ -134,8 +151,9 @@ def _ask(
     if given is not None or not sys.stdin.isatty():
         return given or default
     listed = list(known)
+    shown = ", ".join(listed[:_SHOWN]) + (" …" if len(listed) > _SHOWN else "")
     while True:
-        answer = str(typer.prompt(f"{words} ({', '.join(listed)})", default=default)).strip()
+        answer = str(typer.prompt(f"{words} ({shown})", default=default)).strip()
         if not closed or answer in listed:
             return answer
         say(did_you_mean(answer, listed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,7 +26,11 @@ from finscale.config.loading import (
 from finscale.config.names import TaskName
 from finscale.config.recipes import config_file, recipes
 from finscale.config.study import StudyConfig
+from finscale.config.universes import read_universe
 from finscale.errors import ConfigError, did_you_mean
+
+#: Of an experiment, which a row of assets may have settings of.
+_SECTIONS = {"data", "task", "split", "model", "training"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,8 @@ class ProgrammeConfig(Section):
     shorter context, other splits); a list of names will do."""
     assets: dict[Annotated[str, Field(pattern=NAME_FORM)], dict[str, Any]]
     """Rows of assets, ``A`` to ``E``, each with settings of ``experiment.data``: ``A: {symbols:
-    [SP500]}``; a list of symbols will do."""
+    [SP500]}``; a list of symbols will do. One that needs more names the sections: ``C: {data:
+    {universe: us20, tier: c20}, task: {touch: close}}``."""
     quality: tuple[Quality, ...] = ("a",)
     """Qualities of the data."""
     level: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
@@ -107,30 +113,65 @@ class ProgrammeConfig(Section):
     def cells(self) -> list[ProgrammeCell]:
         """Return every cell, in the order of the file: assets, quality, task, timescale.
 
+        Rows that are :meth:`absent` have none.
+
         Raises
         ------
         ConfigError
-            If one of them is no study; the message names it.
+            If one of them is no study (the message names it), or every row is absent.
         """
-        return list(self._cells())
+        cells = list(self._cells())
+        if not cells:
+            raise ConfigError("; ".join(self.absent().values()).rstrip("."))
+        return cells
+
+    def absent(self) -> dict[str, str]:
+        """Return the rows of assets whose universe is not on this machine, each with the way."""
+        found = {}
+        for row in self.assets:
+            data = self._own(row).get("data", {})
+            if not data.get("universe"):
+                continue
+            shared = self.study.get("experiment", {}).get("data", {})
+            try:
+                read_universe(str(data["universe"]), {**shared, **data}.get("root", "data"))
+            except ConfigError as error:
+                found[row] = f"{error.message} {error.hint}".strip()
+        return found
+
+    def _own(self, row: str) -> dict[str, Any]:
+        """Return the settings of an experiment that a row of assets has."""
+        content = self.assets[row]
+        return content if content.keys() & _SECTIONS else {"data": content}
 
     def _cells(self) -> Iterator[ProgrammeCell]:
+        absent = self.absent()
+        rows = [row for row in self.assets if row not in absent]
         for assets, quality, task, timescale in product(
-            self.assets, self.quality, self.tasks, self.timescales
+            rows, self.quality, self.tasks, self.timescales
         ):
             name = re.sub(r"[^A-Za-z0-9_-]", "_", "-".join([task, timescale, assets, quality]))
-            data = {**self.assets[assets], "timescale": timescale, "quality": quality}
-            own = merged({"data": data}, self.timescales[timescale])
+            place_of = {"data": {"timescale": timescale, "quality": quality}}
+            own = merged(merged(self._own(assets), place_of), self.timescales[timescale])
             changes = {"name": name, "experiment": merged(own, {"task": {"name": task}})}
-            content = merged(self.study, changes)
+            content = merged(self._shared(own["data"]), changes)
             content.setdefault("question", "")
             place = f"cell {task} · {timescale} · {assets} · {quality} of {self.name}"
             study = validate(StudyConfig, content, place=place)
             yield ProgrammeCell(task, timescale, assets, quality, study)
 
+    def _shared(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what all cells share; without symbols where a row has a universe."""
+        shared: dict[str, Any] = copy.deepcopy(self.study)
+        if data.get("universe"):
+            for name in {"symbols", "source"} - data.keys():
+                shared.get("experiment", {}).get("data", {}).pop(name, None)
+        return shared
+
     def hash(self) -> str:
-        """Return the SHA-256 of every cell's resolved study and of the level."""
-        return content_hash([self.level, *(cell.study.resolved() for cell in self.cells())])
+        """Return the SHA-256 of every cell's resolved study, of absent rows and of the level."""
+        cells = (cell.study.resolved() for cell in self.cells())
+        return content_hash([self.level, *cells, *(self.assets[row] for row in self.absent())])
 
 
 def load_programme(

@@ -40,8 +40,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "group": ("sector", "industry", "gics", "gics_sector", "country"),
     "calendar": ("exchange", "mic"),
 }
-#: Universes that a source writes with its bars.
-_WITH_BARS = ("us431",)
+#: Universes that come with bars of their own: the command that brings both.
+FETCHED = {"us431": "finscale data download --source us431"}
 _SUFFIXES = (".yaml", ".yml", ".csv", ".parquet")
 _SETTINGS = ("name", "about", "source", "calendar", "survivors", "members")
 
@@ -105,8 +105,10 @@ class Universe:
         """Return the members of a day."""
         return tuple(m.symbol for m in self.members if m.first <= day <= m.last)
 
-    def in_words(self) -> str:
+    def in_words(self, num_used: int | None = None) -> str:
         """Return the name and what is known of members that failed.
+
+        ``num_used`` says how many of the symbols are looked at, where that is not all of them.
 
         Examples
         --------
@@ -114,7 +116,9 @@ class Universe:
         'universe mine'
         """
         said = self.survivorship()
-        return f"universe {self.name}" + (f": {said}" if said else "")
+        total = len(self.symbols)
+        some = f" ({num_used:,} of its {total:,} symbols)" if num_used not in (None, total) else ""
+        return f"universe {self.name}{some}" + (f": {said}" if said else "")
 
     def survivorship(self) -> str:
         """Say what is known of members that did not live to the end; empty where nothing is."""
@@ -225,10 +229,10 @@ def _file(name: str, root: Path) -> Path:
         return known[name]
     if path.is_file():
         raise ConfigError(f"{name} is no universe.", hint=f"a file ends in {', '.join(_SUFFIXES)}")
-    if name in _WITH_BARS:
+    if name in FETCHED:
         raise ConfigError(
-            f"the universe {name} comes with its bars, and is not in {root / 'universes'} yet.",
-            hint=f"finscale data download --source {name}",
+            f"the universe {name} is not in {root / 'universes'}.",
+            hint=f"{FETCHED[name]} brings it with its bars",
         )
     raise ConfigError(
         f"{name!r} is no universe: no file, none in {root / 'universes'}, and none comes with "

@@ -46,7 +46,7 @@ def universe_of(data: DataConfig, root: Path) -> Universe | None:
     """
     if data.universe is None:
         return None
-    kept = root / "universes" / ".read" / f"{(data.universe_digest or '')[:16]}.yaml"
+    kept = _kept(root, data.universe_digest or "")
     found = None
     try:
         found = read_universe(data.universe, data.root)
@@ -55,7 +55,7 @@ def universe_of(data: DataConfig, root: Path) -> Universe | None:
             raise
     if found is not None and found.digest == data.universe_digest:
         if not kept.is_file():
-            _keep(found, kept)
+            keep_members(found, root)
         return found
     if kept.is_file():
         return read_universe(str(kept))
@@ -65,7 +65,9 @@ def universe_of(data: DataConfig, root: Path) -> Universe | None:
     )
 
 
-def _keep(universe: Universe, path: Path) -> None:
+def keep_members(universe: Universe, root: Path) -> None:
+    """Write down under their digest who the members are, for runs of the data folder ``root``."""
+    path = _kept(root, universe.digest)
     members = [_row(member) for member in universe.members]
     content = {"name": universe.name, "about": universe.about, "source": universe.source}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,6 +75,10 @@ def _keep(universe: Universe, path: Path) -> None:
         # JSON is YAML
         text = json.dumps({**content, "survivors": universe.survivors, "members": members})
         temporary.write_text(text, encoding="utf-8")
+
+
+def _kept(root: Path, digest: str) -> Path:
+    return root / "universes" / ".read" / f"{digest[:16]}.yaml"
 
 
 def _row(member: Member) -> dict[str, str]:

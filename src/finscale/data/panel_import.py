@@ -56,6 +56,18 @@ class PanelImport:
         order = sorted(rows, key=lambda kind: (-rows[kind], kind))
         return [(kind, len(symbols[kind]), rows[kind]) for kind in order]
 
+    def refusals(self) -> list[tuple[tuple[str, ...], FinscaleError]]:
+        """Return the symbols that share a reason, with the first one's error, the many first.
+
+        Reasons are shared that differ by the symbol's name and by numbers alone.
+        """
+        alike: dict[str, list[str]] = defaultdict(list)
+        for symbol, error in self.refused.items():
+            message = re.sub(rf"\b{re.escape(symbol)}\b", "SYMBOL", error.message)
+            alike[re.sub(r"\d+", "0", message)].append(symbol)
+        shared = sorted(alike.values(), key=len, reverse=True)
+        return [(tuple(symbols), self.refused[symbols[0]]) for symbols in shared]
+
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain values, for JSON."""
         return {

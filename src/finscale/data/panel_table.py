@@ -10,6 +10,7 @@ import ast
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
@@ -253,13 +254,25 @@ def _with_dates(
     texts = rows.select(pl.col("date").cast(pl.String), "line").unique(
         "date", keep="first", maintain_order=True
     )
-    cells = texts["date"].fill_null("").to_list()
-    days, notes = parse_dates(cells, texts["line"].to_list(), place=str(path), wishes=wishes)
+    cells, lines = texts["date"].fill_null("").to_list(), texts["line"].to_list()
+    try:
+        days, notes = _days(tuple(cells), tuple(lines), wishes)
+    except DataError:
+        # once more, for a message that names the file
+        days, notes = parse_dates(cells, lines, place=str(path), wishes=wishes)
     known = pl.DataFrame({"date": texts["date"], "day": pl.Series(days, dtype=pl.Date)})
     joined = rows.with_columns(pl.col("date").cast(pl.String)).join(
         known, on="date", how="left", nulls_equal=True, maintain_order="left"
     )
     return joined.drop("date").rename({"day": "date"}), notes
+
+
+@lru_cache(maxsize=8)
+def _days(
+    cells: tuple[str, ...], lines: tuple[int, ...], wishes: DateWishes
+) -> tuple[list[dt.date], dict[str, str]]:
+    """Return the dates of a column; most files of a folder have the same."""
+    return parse_dates(cells, lines, place="", wishes=wishes)
 
 
 def _as_numbers(rows: pl.DataFrame) -> pl.DataFrame:

@@ -230,12 +230,18 @@ def missing_series(store: DataStore, names: Sequence[str], wanted_by: str = "") 
     names = [series_name(name) for name in names]
     known = [entry.symbol for entry in series_entries(store)]
     what = f"{wanted_by} needs series that are" if wanted_by else "this needs a series that is"
+    said = f"{what} not in {store.raw.folder}: {', '.join(names)}"
     near = nearest(names[0], [*known, *RELEASE_RULES]) if names[0] not in RELEASE_RULES else None
     ways = [f"Did you mean {near}?"] if near else []
+    ruled = [name for name in names if name in RELEASE_RULES and name != "TRENDS"]
+    if len(ruled) > 1:
+        ways.append(
+            f"finscale series import {ruled[0]}.csv (FRED's CSV; so with each), or finscale series "
+            f"fetch {' '.join(ruled)}"
+        )
+        names = [name for name in names if name not in ruled]
     ways += [way_to_series(name) for name in names]
-    return DataError(
-        f"{what} not in {store.raw.folder}: {', '.join(names)}.", hint=" · ".join(ways)
-    )
+    return DataError(f"{said}.", hint=" · ".join(ways))
 
 
 def way_to_series(name: str) -> str:

@@ -261,7 +261,8 @@ class FinancialDataset:
         else:
             about["cross_section"] = data.cross_section
             made = cls.from_frames(list(frames), entries=entries, **about)
-        return made if universe is None else replace(made, membership=universe.in_words())
+        said = "" if universe is None else universe.in_words(len(data.symbols))
+        return replace(made, membership=said)
 
     @property
     def num_features(self) -> int:

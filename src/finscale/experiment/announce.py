@@ -22,6 +22,8 @@ def announcement(prepared: Prepared) -> list[tuple[str, str]]:
     lines = [("data", _data(prepared)), ("task", _task(prepared))]
     if members := _members(prepared):
         lines.insert(1, ("universe", members))
+    if prepared.left_out:
+        lines.insert(2, ("left out", prepared.left_out))
     lines.append(("split", _split(prepared)))
     if caution := prepared.split.caution:
         lines.append(("caution", caution))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from finscale.config import BaselineConfig, ExperimentConfig, SplitConfig
 from finscale.errors import DataError
 from finscale.experiment.labels import label_fault
+from finscale.experiment.members import left_out_words, without_short_members
 from finscale.experiment.resolve import interface, resolve
 from finscale.runs import run_id
 
@@ -44,6 +45,8 @@ class Prepared:
     flops_per_sample: int
     """Of the forward pass; 0 for a baseline."""
     run_id: str
+    left_out: str = ""
+    """Which members of the universe have too few bars for one window, in words; empty for none."""
 
     @property
     def dataset(self) -> FinancialDataset:
@@ -96,8 +99,9 @@ def prepare(
     """
     from finscale.data import DataStore
 
-    store = data or DataStore(config.data.root)
-    ensure_datasets(config, store)
+    store, asked = data or DataStore(config.data.root), config
+    config = ensure_datasets(config, store)
+    left_out = left_out_words(asked, config)
     for symbol in config.data.symbols:
         if store.has_bars(symbol):
             _refuse_slow_bars(symbol, store.bars_entry(symbol).sha256, store.root.resolve())
@@ -123,16 +127,22 @@ def prepare(
         counts=counts,
         flops_per_sample=flops,
         run_id=run_id(config, digests),
+        left_out=left_out,
         **channels,
     )
 
 
-def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
+def ensure_datasets(config: ExperimentConfig, store: DataStore) -> ExperimentConfig:
     """Build and register what can be had without a network and is missing or out of date.
 
     A dataset is out of date when its symbol's bars or a series have a newer version than it was
     made from, or when its tier has other columns today. A config that pins ``data.version`` takes
     that version as it is.
+
+    Returns
+    -------
+    ExperimentConfig
+        The same, or without those members of its universe whose bars are too few for one window.
     """
     from finscale.data import SOURCES, fetch_bars
     from finscale.data.qualities import series_of, wanted_series
@@ -156,12 +166,16 @@ def ensure_datasets(config: ExperimentConfig, store: DataStore) -> None:
         if not store.has_bars(symbol) and SOURCES[data.source].serves(symbol):
             store.add_bars(fetch_bars(data.source, symbol))
         wanted.append(symbol)
+    too_few: dict[str, str] = {}
     if wanted:
         from finscale.features import build_datasets
 
-        build_datasets(
-            store, wanted, tier=data.feature_set, timescale=data.timescale, series=series
-        )
+        about: dict[str, Any] = {"tier": data.feature_set, "timescale": data.timescale}
+        told = None if data.universe is None else too_few
+        build_datasets(store, wanted, **about, series=series, too_few=told)
+    if data.universe is None:
+        return config
+    return without_short_members(config, store, too_few)
 
 
 def _refuse_without_bars(data: DataConfig, store: DataStore) -> None:
@@ -229,7 +243,7 @@ def fitted_split(
     if config.split.method != "dates":
         return config, ""
     store = data or DataStore(config.data.root)
-    ensure_datasets(config, store)
+    config = ensure_datasets(config, store)
     kept = config.split.model_dump(include={"embargo", "validation_fraction", "test_fraction"})
     shares = SplitConfig.model_validate({"method": "shares", **kept})
     fitted = config.model_copy(update={"split": shares})
@@ -249,7 +263,7 @@ def registered_run_id(config: ExperimentConfig, store: DataStore) -> str:
     """
     from finscale.data.registered import registered_entries
 
-    ensure_datasets(config, store)
+    config = ensure_datasets(config, store)
     entries = registered_entries(config, store)
     return run_id(config, {entry.id: entry.sha256 for entry in entries})
 

@@ -19,7 +19,7 @@ from finscale.data.parquet import EncodedFrame, encode_frame
 from finscale.data.series import Series, read_series, series_entry
 from finscale.data.store import DataStore, FrameFacts, dataset_id
 from finscale.data.timescales import resample
-from finscale.errors import DataError
+from finscale.errors import DataError, TooFewBarsError
 from finscale.features.contents import dataset_features
 from finscale.features.declaration import tier_digest
 from finscale.features.engine import compute_features
@@ -89,6 +89,7 @@ def build_datasets(
     series: Sequence[str] = (),
     again: bool = False,
     workers: int = 1,
+    too_few: dict[str, str] | None = None,
 ) -> list[ManifestEntry]:
     """Build the datasets of many symbols, several at once; see :func:`build_dataset`.
 
@@ -106,6 +107,9 @@ def build_datasets(
         Processes, where tiers are so large that they are worth their start and memory has room for
         them. A script that asks for more than one guards what it does by
         ``if __name__ == "__main__":``, as `multiprocessing` asks. The files are the same bytes.
+    too_few : dict of str to str, optional
+        Takes up each symbol whose bars are too few, with the reason, so that it refuses itself and
+        not the others; without one such a symbol is an error. With one, a single process builds.
     """
     parents = [series_entry(store, name) for name in series]
     about = (tier, timescale, parents)
@@ -117,15 +121,16 @@ def build_datasets(
     known = [store.bars_entry(one).rows for one in wanted if store.has_bars(one)]
     num_rows = max(known, default=1)
     processes = side_by_side(workers, num_features, num_rows, len(wanted))
-    if processes > 1:
+    if processes > 1 and too_few is None:
         build = partial(
             build_datasets, tier=tier, timescale=timescale, series=tuple(series), again=True
         )
         built = list(in_processes(build, store, wanted, processes, tier))
     else:
-        built = _build_all(store, wanted, *about)
-    found = kept | dict(zip(wanted, built, strict=True))
-    return [found[symbol] for symbol in symbols]
+        built = _build_all(store, wanted, *about, too_few)
+    whole = [symbol for symbol in wanted if symbol not in (too_few or ())]
+    found = kept | dict(zip(whole, built, strict=True))
+    return [found[symbol] for symbol in symbols if symbol in found]
 
 
 def _kept(
@@ -152,6 +157,7 @@ def _build_all(
     tier: str,
     timescale: str,
     parents: Sequence[ManifestEntry],
+    too_few: dict[str, str] | None,
 ) -> list[ManifestEntry]:
     """Build and register symbols in this process, those of small tiers by several threads."""
     num_features = len(dataset_features(tier, timescale, [one.symbol for one in parents]))
@@ -169,8 +175,13 @@ def _build_all(
             entries += _register(store, built)  # while the threads are at work
             built = []
             try:
-                for future in futures:
-                    built.append(future.result())
+                for symbol, future in zip(symbols[first:], futures, strict=False):
+                    try:
+                        built.append(future.result())
+                    except TooFewBarsError as error:
+                        if too_few is None:
+                            raise
+                        too_few[symbol] = error.message
             except BaseException:
                 threads.shutdown(cancel_futures=True)
                 _register(store, built)
@@ -300,7 +311,7 @@ def _rows(
     slowest = slowest_feature(tier, timescale, names, bars=known)
     warm_up = slowest.lookback
     if rows.height <= warm_up:
-        raise DataError(
+        raise TooFewBarsError(
             f"{symbol} has {rows.height:,} {timescale} bars; {tier} needs more than {warm_up}.",
             hint=f"its longest feature, {slowest.name}, has no value before",
         )
@@ -326,7 +337,7 @@ def _first_whole(computed: pl.DataFrame, features: Sequence[Feature], symbol: st
     for feature in features:
         known_R = np.isfinite(computed[feature.name].to_numpy())
         if not known_R.any():
-            raise DataError(
+            raise TooFewBarsError(
                 f"{symbol}: no row up to {computed['date'][-1]} has a value of {feature.name}.",
                 hint="a series that begins later than the bars, or has too few values, has none; "
                 "nor have slower bars of which not one is finished",

@@ -102,8 +102,7 @@ class JudgedWindows:
         from finscale.experiment.preparation import ensure_datasets
 
         store = self._bench.data or DataStore(self.config.data.root)
-        ensure_datasets(self.config, store)
-        return registered_bars(self.config, store)
+        return registered_bars(ensure_datasets(self.config, store), store)
 
     @cached_property
     def market(self) -> Market:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 import finscale
+from finscale.config.programme import ProgrammeConfig
 from finscale.files import write_bytes
 from finscale.report.html import _asset
 from finscale.report.numbers import number
@@ -86,7 +87,7 @@ def write_programme(programme: Programme, results: Sequence[CellResult]) -> Path
         "hash": config.hash(),
         "question": config.question or f"What pays in {config.name}?",
         "headline": headline(results),
-        "lines": list(summary(results, config.level)),
+        "lines": [*summary(results, config.level), *absent_rows(config)],
         "maps": list(heat_maps(results, links)),
         "titles": _TITLES,
         "table": [_table_row(one, links) for one in results],
@@ -132,6 +133,29 @@ def summary(results: Sequence[CellResult], level: float) -> Iterator[str]:
         reasons = Counter(one.sentence for one in without)
         first, count = reasons.most_common(1)[0]
         yield f"{len(without)} cells have no verdict; {count} of them: {first}"
+
+
+def absent_rows(config: ProgrammeConfig) -> Iterator[str]:
+    """Yield which rows of assets have no cell on this machine, and what brings their data."""
+    each = len(config.tasks) * len(config.timescales) * len(config.quality)
+    for row, why in config.absent().items():
+        yield f"Row {row} has none of its {each} cells here: {why}"
+
+
+def told_together(programme: Programme, refused: Mapping[str, str]) -> Iterator[str]:
+    """Yield why cells cannot be: those of a row that have one reason in one line."""
+    cells = {cell.name: cell for cell in programme.cells}
+    size = Counter(cell.assets for cell in programme.cells)
+    together: dict[tuple[str, str], list[str]] = {}
+    for name, why in refused.items():
+        together.setdefault((cells[name].assets, why), []).append(name)
+    for (row, why), names in together.items():
+        if len(names) == 1:
+            yield f"{names[0]}: {why}"
+        elif len(names) == size[row]:
+            yield f"all {len(names)} cells of row {row}: {why}"
+        else:
+            yield f"{len(names)} cells of row {row} ({names[0]} …): {why}"
 
 
 def heat_maps(results: Sequence[CellResult], links: dict[str, str]) -> Iterator[HeatMap]:

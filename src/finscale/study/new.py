@@ -6,20 +6,22 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import yaml
 
 from finscale.config import StudyConfig, TaskConfig, validate
-from finscale.config.baselines import DEFAULT_BASELINES
 from finscale.config.outcomes import OUTCOMES as RULES
+from finscale.config.universes import Universe, read_universe
 from finscale.data import DataStore
 from finscale.data.bars import normal_symbol
-from finscale.errors import FinscaleError
+from finscale.errors import FinscaleError, did_you_mean
 from finscale.evaluation.targets import TARGETS
 from finscale.files import write_bytes
 from finscale.scaling.judge import LEAST_SIZES, LEAST_SPAN
 from finscale.study.axes import AXES, TRADING_DAYS, nominal
 from finscale.study.new_data import (
+    ACROSS_FOLDS,
     FOLDS,
     Origin,
     SplitChoice,
@@ -27,11 +29,15 @@ from finscale.study.new_data import (
     choose_split,
     origin,
 )
+from finscale.study.new_template import ACROSS, ALONE, TEMPLATE, TOUCH, Proposal
 from finscale.study.outcomes import OUTCOMES
 
-#: Sizes proposed for each axis; those of symbols, tiers and years are what there is.
+#: More symbols than this are counted in a question, not named.
+_NAMED = 5
+
+#: Sizes proposed for an axis; of symbols, tiers and years what there is, of parameters see
+#: :class:`~finscale.study.new_template.Proposal`.
 PROPOSED: dict[str, str] = {
-    "parameters": "5k, 17k, 55k, 180k, 600k, 2M",
     "compute": "3e10, 1e11, 3e11, 1e12, 3e12, 1e13",
     "data": "6%, 12%, 25%, 50%, 100%",
     "context_length": "20, 40, 80, 160",
@@ -57,6 +63,8 @@ class Answers:
     name: str
     question: str = ""
     symbols: Sequence[str] = ("SP500",)
+    universe: str | None = None
+    """Whose members are studied; ``symbols`` then names some of them, or none for all."""
     task: str = "threshold_1pct"
     horizon: int = 1
     axis: str = "parameters"
@@ -81,13 +89,47 @@ class Answers:
         store = DataStore(self.data_root or "data")
         symbols = [normal_symbol(symbol) for symbol in self.symbols]
         AXES[self.axis]
-        found = origin(symbols, self.source, store)
-        split = SplitChoice(self.folds or FOLDS, TRADING_DAYS, None)
+        of = read_universe(self.universe, store.root) if self.universe else None
+        asked = self.source or (of.source if of else "") or None
+        found = origin(self._members(symbols, of), asked, store)
+        most = ACROSS_FOLDS if self._task.is_cross_sectional else FOLDS
+        split = SplitChoice(self.folds or most, TRADING_DAYS, None)
         study = self._study(self._text(symbols, found, split))
-        split = choose_split(study, store, self.folds)
-        text = self._text(symbols, found, split)
-        study = self._study(text)
-        return Draft(text, study, found, split, tuple(check_fit(study, store)))
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            split = choose_split(study, store, self.folds, folder)
+            text = self._text(symbols, found, split)
+            study = self._study(text)
+            cautions = check_fit(study, store, folder)
+        return Draft(text, study, found, split, tuple(cautions))
+
+    @property
+    def _task(self) -> TaskConfig:
+        return validate(TaskConfig, {"name": self.task}, place="--task")
+
+    @property
+    def _proposal(self) -> Proposal:
+        return ACROSS if self._task.is_cross_sectional else ALONE
+
+    def _members(self, symbols: Sequence[str], universe: Universe | None) -> Sequence[str]:
+        """Return whose bars are looked at: the symbols, or all members where none is named."""
+        if universe is None:
+            return symbols
+        for symbol in symbols:
+            if symbol not in universe.symbols:
+                raise FinscaleError(
+                    f"{symbol} is no member of the universe {universe.name}.",
+                    hint=did_you_mean(symbol, universe.symbols),
+                )
+        return symbols or universe.symbols
+
+    def _which(self, symbols: Sequence[str]) -> str:
+        """Return the lines that say whose bars are studied."""
+        named = f"symbols: [{_listed(symbols)}]"
+        if self.universe is None:
+            return named
+        of = f"universe: {_plain(self.universe)} # who is a member when"
+        return f"{of}\n    {named}" if symbols else of
 
     def _study(self, text: str) -> StudyConfig:
         study = validate(StudyConfig, yaml.safe_load(text), place="the answers")
@@ -97,39 +139,51 @@ class Answers:
     def _text(self, symbols: Sequence[str], found: Origin, split: SplitChoice) -> str:
         """Return the study file, commented."""
         axis = AXES[self.axis]
-        question = self.question or f"Do more {axis.title} pay on {' and '.join(symbols)}?"
+        task, proposal = self._task, self._proposal
+        on = self.universe or (
+            f"{len(symbols):,} symbols" if len(symbols) > _NAMED else " and ".join(symbols)
+        )
+        question = self.question or f"Do more {axis.title} pay on {on}?"
         scaled_model = self.axis in ("parameters", "compute")
-        kind = validate(TaskConfig, {"name": self.task}, place="--task").kind
+        kind = task.kind
         outcome = OUTCOMES[self.outcome]
         measure = outcome.measure(TARGETS[kind])
         sizes = self.sizes or self._proposed(split, found)
+        rule = RULES[outcome.name]
+        least = rule.across.get(task.name, rule.sesoi.get(kind, 0.01))
         longest = self.horizon
         if self.axis == "horizon":
             longest = max([int(one) for one in re.findall(r"\d+", sizes)], default=1)
         root = f"\n    root: {_plain(str(self.data_root))}" if self.data_root else ""
-        return _TEMPLATE.format(
+        return TEMPLATE.format(
             name=_plain(self.name),
             quick_name=f"{self.name}_quick",
             question=_plain(question),
-            symbols=_listed(symbols),
+            which=self._which(symbols),
             source=_plain(found.source),
             root=root,
-            tier=found.tiers[0],
+            tier=found.tiers[min(len(found.tiers) - 1, int(task.is_cross_sectional))],
+            data=proposal.data,
             task=self.task,
-            touch="" if "high" in found.columns else _TOUCH,
+            touch="" if task.is_cross_sectional or "high" in found.columns else TOUCH,
             horizon=self.horizon,
             split=_split_text(split, max(5, longest)),
+            model=proposal.model,
+            training=proposal.training,
+            tuning=proposal.tuning,
+            must=". A threshold task must beat volatility" if proposal is ALONE else "",
+            quick=proposal.quick.format(folds=min(2, split.folds)),
             budget=self.budget,
             budget_note="replaced by each size below" if scaled_model else "of every run",
             grown=axis,
             axis=self.axis,
             sizes=sizes,
             seeds=self.seeds,
-            baselines=", ".join(DEFAULT_BASELINES),
+            baselines=", ".join(proposal.baselines),
             kinds="[permuted_labels, planted_signal]" if self.controls else "[]",
             outcome=self.outcome,
             unit=measure.unit or measure.title,
-            sesoi=_plain(self.sesoi or RULES[outcome.name].sesoi.get(kind, 0.01)),
+            sesoi=_plain(self.sesoi or least),
             first=", ".join(sizes.split(",")[:LEAST_SIZES]).replace("  ", " "),
         )
 
@@ -137,14 +191,20 @@ class Answers:
         if self.axis == "rows":
             return ", ".join(map(str, split.years()))
         if self.axis == "assets":
-            count = len(self.symbols)
-            shares = sorted({max(1, round(count * share)) for share in (0.125, 0.25, 0.5, 1)})
+            count = found.num_symbols
+            least = self._task.min_members if self._task.is_cross_sectional else 1
+            shares = sorted({max(least, round(count * share)) for share in (0.125, 0.25, 0.5, 1)})
             return ", ".join(
                 map(str, shares if len(shares) >= LEAST_SIZES else range(1, count + 1))
             )
         if self.axis == "tier":
             return ", ".join(found.tiers)
-        return PROPOSED.get(self.axis, "")
+        return self._usual()
+
+    def _usual(self) -> str:
+        return (
+            self._proposal.parameters if self.axis == "parameters" else PROPOSED.get(self.axis, "")
+        )
 
     def _require_conclusion(self, study: StudyConfig) -> None:
         """Refuse what cannot end in a verdict, however the runs come out."""
@@ -158,7 +218,7 @@ class Answers:
             raise FinscaleError(
                 f"{count} along axis {self.axis} can show no law: at least {LEAST_SIZES} are "
                 "needed.",
-                hint=ways.get(self.axis, f"--sizes {PROPOSED.get(self.axis, '').replace(' ', '')}"),
+                hint=ways.get(self.axis, f"--sizes {self._usual().replace(' ', '')}"),
             )
         values = [nominal(self.axis, size) for size in sizes]
         span = max(values) / min(values)
@@ -212,70 +272,3 @@ def write_study(answers: Answers, path: Path) -> Draft:
     draft = answers.draft()
     write_bytes(path, draft.text.encode())
     return draft
-
-
-#: Bars of closes have no high that could touch a threshold.
-_TOUCH = "\n    touch: close # the bars have no high"
-
-_TEMPLATE = """\
-# finscale study plan FILE   says what this takes and what it could find, before anything is spent
-# finscale study run FILE    computes what is missing; stop it at any time
-name: {name}
-question: {question}
-
-# What all runs share.
-experiment:
-  data:
-    symbols: [{symbols}]
-    source: {source} # where their bars come from{root}
-    tier: {tier}
-    context_length: 80 # bars that a window sees
-  task:
-    name: {task} # direction, threshold_{{0.5,1,2,3,5}}pct, regression, outperform …
-    horizon: {horizon} # bars ahead that the label looks at{touch}
-  split:
-    {split}
-  model:
-    budget: {budget} # {budget_note}
-  training:
-    epochs: 20
-    patience: 5 # epochs without a better validation loss before a run stops
-    batch_size: 64
-    threads: auto # measured for each size when the study starts: shared cores, or all of them
-
-# What grows. It sets {grown.sets}.
-# Held fixed: {grown.fixed}.
-# The law is fitted to: {grown.measured}.
-axes:
-  {axis}: [{sizes}]
-
-seeds: {seeds}
-
-# transfer: one base learning rate, which µP scales layer by layer, one batch size for all. sweep:
-# both by a short sweep per size, chosen on validation. fixed: training.learning_rate for all.
-tuning: transfer
-
-# Models without scale on the same windows. A threshold task must beat volatility.
-baselines: [{baselines}]
-
-# Beside the real labels: shuffled ones (nothing may be found) and a planted signal (must be found).
-controls:
-  kinds: {kinds}
-
-# What the verdict is about, on test days. loss: log loss in nats, or squared error. auc: ranking
-# of the days. r2: variance of returns explained. sharpe: yearly Sharpe ratio after `costs`, at the
-# operating point that validation chose.
-outcome: {outcome}
-
-# A gain below this over the whole range ({unit}) would not be worth having.
-sesoi: {sesoi}
-
-# What --quick lays over all this: a rehearsal under the name {quick_name}.
-quick:
-  axes:
-    {axis}: [{first}]
-  seeds: 2
-  experiment:
-    training:
-      epochs: 5
-"""

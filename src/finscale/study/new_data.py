@@ -1,7 +1,7 @@
 """What a new study's data are: where its bars come from, how many days, the split that fits them.
 
 Nothing is written into the data folder: bars that are there are read, and those of a local source
-fetched, into a folder that vanishes.
+fetched, into another ``folder`` that the caller lets vanish.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import NoReturn
 
 from finscale.config import BaselineConfig, StudyConfig
 from finscale.data import SOURCES, DataStore, fetch_bars
+from finscale.data.membership import keep_members, universe_of
 from finscale.errors import DataError, FinscaleError
 from finscale.experiment.preparation import prepare
 from finscale.features.feature import INPUTS
@@ -26,7 +27,13 @@ from finscale.study.planned import plan_cells, split_cautions
 #: Test days that a fold has at least: a quarter of a year.
 LEAST_TEST_DAYS = 63
 FOLDS = 3
+#: Of tasks that compare the symbols of a day, whose effects are smaller: four blocks of two years.
+ACROSS_FOLDS, ACROSS_DAYS = 4, 2 * TRADING_DAYS
+#: More symbols than this are counted, not named one by one.
+_NAMED = 5
 #: Years proposed along axis ``rows``, as far as the history goes.
+#: Symbols at hand that are listed.
+_SHOWN = 24
 _YEARS = (1, 2, 3, 5, 7, 10)
 _LEAST_YEARS = 4
 
@@ -38,6 +45,8 @@ class Origin:
     source: str
     words: str
     """What is said of them: symbols, days, source."""
+    num_symbols: int = 1
+    """How many symbols there are."""
     columns: tuple[str, ...] = INPUTS
     """Which of open, high, low, close and volume all of them have."""
 
@@ -102,11 +111,13 @@ def origin(symbols: Sequence[str], asked: str | None, store: DataStore) -> Origi
     """
     if asked is not None:
         SOURCES[asked]  # an unknown one is refused with those that there are
-    told, sources = [], []
-    columns = set(INPUTS)
+    told: list[str] = []
+    sources: list[str] = []
+    missing: list[str] = []
+    known = set(INPUTS)
     for symbol in symbols:
         if store.has_bars(symbol):
-            columns &= set(store.bars(symbol).columns)
+            known &= set(store.bars(symbol).columns)
             one = store.bars_entry(symbol)
             sources.append(one.source)
             told.append(f"{symbol} {one.rows:,} bars, {one.first_date} – {one.last_date}")
@@ -114,23 +125,42 @@ def origin(symbols: Sequence[str], asked: str | None, store: DataStore) -> Origi
         shipping = [one.name for one in SOURCES.values() if one.symbols and one.serves(symbol)]
         name = asked or next(iter(shipping), "")
         if not name or not SOURCES[name].serves(symbol):
-            shipped = {one for source in SOURCES.values() for one in source.symbols}
-            here = ", ".join(sorted({*store.symbols(), *shipped}))
-            raise DataError(
-                f"{symbol} has no bars in {store.root}: a study of it could not run.",
-                hint=f"bring them first: finscale data import FILE --symbol {symbol}, or finscale "
-                f"data download {symbol}; at hand: {here}",
-            )
+            missing.append(symbol)
+            continue
         # what a run fetches by itself is what a study has to name
         sources.insert(0, name)
-        columns &= set(fetch_bars(name, symbol).columns)
+        known &= set(fetch_bars(name, symbol).columns)
         told.append(f"{symbol} from {name}")
-    return Origin(
-        asked or sources[0], "; ".join(told), tuple(name for name in INPUTS if name in columns)
+    if missing:
+        _refuse_missing(missing, asked, store)
+    words = "; ".join(told)
+    if len(symbols) > _NAMED:
+        kinds = ", ".join(dict.fromkeys(sources))
+        words = f"{len(symbols):,} symbols of {kinds} ({told[0]}; …)"
+    columns = tuple(name for name in INPUTS if name in known)
+    return Origin(asked or sources[0], words, len(symbols), columns)
+
+
+def _refuse_missing(missing: Sequence[str], asked: str | None, store: DataStore) -> NoReturn:
+    """Raise: some symbols have no bars, and no source has them without a network."""
+    shipped = {one for source in SOURCES.values() for one in source.symbols}
+    known = sorted({*store.symbols(), *shipped})
+    here = ", ".join(known[:_SHOWN]) + (f" … ({len(known):,})" if len(known) > _SHOWN else "")
+    symbol, more = missing[0], len(missing) - 1
+    who = f"{symbol} and {more:,} other symbols have" if more else f"{symbol} has"
+    way = f"finscale data download {symbol}"
+    if asked and SOURCES[asked].panel is not None:
+        way = f"finscale data download --source {asked}"
+    raise DataError(
+        f"{who} no bars in {store.root}: a study of {'them' if more else 'it'} could not run.",
+        hint=f"bring them first: finscale data import FILE --symbol {symbol}, or {way}; at hand: "
+        f"{here}",
     )
 
 
-def choose_split(study: StudyConfig, store: DataStore, folds: int | None) -> SplitChoice:
+def choose_split(
+    study: StudyConfig, store: DataStore, folds: int | None, folder: Path
+) -> SplitChoice:
     """Return the split that fits a study's data, for its longest context and horizon.
 
     Three test years where half of the history is left to train on before the first; else shorter
@@ -141,10 +171,12 @@ def choose_split(study: StudyConfig, store: DataStore, folds: int | None) -> Spl
     FinscaleError
         If the history is too short for any, or for as many folds as were asked for.
     """
-    num_days = _decision_days(study, store)
+    num_days = _decision_days(study, store, folder)
     rows = "rows" in study.axes
-    for count in (FOLDS, 2, 1) if folds is None else (folds,):
-        days = min(TRADING_DAYS, num_days // (2 * (count + 1)))
+    across = study.experiment.task.is_cross_sectional
+    most, longest = (ACROSS_FOLDS, ACROSS_DAYS) if across else (FOLDS, TRADING_DAYS)
+    for count in range(most, 0, -1) if folds is None else (folds,):
+        days = min(longest, num_days // (2 * (count + 1)))
         choice = SplitChoice(count, days, num_days)
         if days >= LEAST_TEST_DAYS and (not rows or len(choice.years()) >= _LEAST_YEARS):
             return choice
@@ -168,7 +200,7 @@ def choose_split(study: StudyConfig, store: DataStore, folds: int | None) -> Spl
     )
 
 
-def check_fit(study: StudyConfig, store: DataStore) -> list[str]:
+def check_fit(study: StudyConfig, store: DataStore, folder: Path) -> list[str]:
     """Resolve every cell of a study as ``study plan`` does, and return what is out of proportion.
 
     Raises
@@ -176,46 +208,47 @@ def check_fit(study: StudyConfig, store: DataStore) -> list[str]:
     FinscaleError
         If one cannot be: a size that the history does not hold, a label that never changes.
     """
-    with TemporaryDirectory() as folder:
-        tried = _tried(study, store, Path(folder))
-        try:
-            return split_cautions(plan_cells(expand(tried), DataStore(folder)))
-        except FinscaleError as error:
-            raise type(error)(
-                error.message.replace(str(Path(folder)), str(store.root)),
-                hint="choose other --sizes, --folds, --horizon or --task, or bring more history",
-            ) from None
+    tried = _tried(study, store, folder)
+    try:
+        return split_cautions(plan_cells(expand(tried), DataStore(folder)))
+    except FinscaleError as error:
+        raise type(error)(
+            error.message.replace(str(folder), str(store.root)),
+            hint="choose other --sizes, --folds, --horizon or --task, or bring more history",
+        ) from None
 
 
-def _decision_days(study: StudyConfig, store: DataStore) -> int:
+def _decision_days(study: StudyConfig, store: DataStore, folder: Path) -> int:
     """Return the days on which something is decided, at the sizes that see the farthest."""
-    with TemporaryDirectory() as folder:
-        config = aligned(_tried(study, store, Path(folder))).experiment
-        most = {axis: largest(axis, sizes) for axis, sizes in study.axes.items()}
-        data, task = config.data, config.task
-        if "context_length" in most:
-            data = data.model_copy(update={"context_length": int(most["context_length"])})
-        if "horizon" in most:
-            task = task.model_copy(update={"horizon": int(most["horizon"])})
-        split = type(config.split)(method="shares", embargo=config.split.embargo)
-        shown = config.model_copy(
-            update={
-                "data": data,
-                "task": task,
-                "split": split,
-                "model": BaselineConfig(name="base_rate"),
-            }
-        )
-        decided = prepare(shown, DataStore(folder)).dataset.window_times.decision_W
-        return int(decided[-1] - decided[0]) + 1
+    config = aligned(_tried(study, store, folder)).experiment
+    most = {axis: largest(axis, sizes) for axis, sizes in study.axes.items()}
+    data, task = config.data, config.task
+    if "context_length" in most:
+        data = data.model_copy(update={"context_length": int(most["context_length"])})
+    if "horizon" in most:
+        task = task.model_copy(update={"horizon": int(most["horizon"])})
+    split = type(config.split)(method="shares", embargo=config.split.embargo)
+    shown = config.model_copy(
+        update={
+            "data": data,
+            "task": task,
+            "split": split,
+            "model": BaselineConfig(name="base_rate"),
+        }
+    )
+    decided = prepare(shown, DataStore(folder)).dataset.window_times.decision_W
+    return int(decided[-1] - decided[0]) + 1
 
 
 def _tried(study: StudyConfig, store: DataStore, folder: Path) -> StudyConfig:
     """Return the study on a copy of its bars, in a folder of their own; one seed stands for all."""
     copy, config = DataStore(folder), study.experiment
+    if (universe := universe_of(config.data, store.root)) is not None:
+        keep_members(universe, folder)
     for symbol in config.data.symbols:
         there = store.has_bars(symbol)
-        copy.add_bars(store.bars(symbol) if there else fetch_bars(config.data.source, symbol))
+        if not copy.has_bars(symbol):
+            copy.add_bars(store.bars(symbol) if there else fetch_bars(config.data.source, symbol))
     data = config.data.model_copy(update={"root": folder})
     experiment = config.model_copy(update={"data": data})
     return study.model_copy(update={"experiment": experiment, "seeds": study.seeds[:1]})

@@ -109,9 +109,11 @@ def plan_cells(cells: Sequence[Cell], data: DataStore) -> list[Planned]:
 
 
 def split_cautions(plan: Sequence[Planned]) -> list[str]:
-    """Return what is out of proportion in the splits of a plan, each fold once."""
+    """Return what a plan leaves out or splits out of proportion, each once."""
     found: dict[str, None] = {}
     for one in plan:
+        if one.prepared.left_out:
+            found.setdefault(one.prepared.left_out)
         split = one.prepared.split
         if split.caution:
             where = f"fold {split.fold}: " if one.prepared.config.split.num_folds > 1 else ""

@@ -8,6 +8,7 @@ however many cells ask for it, and the verdicts of all cells are one family of t
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from finscale.config import StudyConfig
+from finscale.config.loading import each_setting
 from finscale.config.programme import ProgrammeCell, ProgrammeConfig, load_programme
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
@@ -105,6 +107,10 @@ class Programme:
         **where: Any,
     ) -> Programme:
         """Read a programme's file (``quick``: its rehearsal); ``where`` as the class takes it."""
+        if where.get("data_root") is not None:
+            # a universe may lie in the data folder
+            root = json.dumps(str(where["data_root"]))
+            settings = [*each_setting(settings), f"study.experiment.data.root={root}"]
         return cls(load_programme(path, settings, quick=quick), **where)
 
     def _placed(self, cell: ProgrammeCell) -> ProgrammeCell:

@@ -57,7 +57,7 @@ class DataParts:
             If data are missing or cannot be read.
         """
         store = DataStore(config.data.root)
-        ensure_datasets(config, store)
+        config = ensure_datasets(config, store)
         datasets = registered_entries(config, store)
         bars = [
             store.raw.get(bars_id(symbol))
