@@ -46,6 +46,33 @@ def verdict(value: float, goal: float, *, most: bool = False) -> str:
     return f"{goal:g}" if reached else f"{goal:g}, **not reached**"
 
 
+def panel(content: Sequence[dict[str, Any]]) -> str:
+    rows = [
+        (
+            f"{row['symbols']}",
+            f"{row['rows']:,}",
+            f"{row['build_cpu_s']:.1f} s",
+            f"{row['memory']['made_s']:.1f} s",
+            f"{row['memory']['peak_gb']:.2f} GB",
+            f"{row['mapped']['peak_gb']:.2f} GB",
+            f"{row['memory']['gather_share']:.1%}",
+        )
+        for row in content
+    ]
+    head = (
+        "symbols",
+        "rows",
+        "datasets built, CPU",
+        "windows made",
+        "peak in memory",
+        "peak mapped",
+        "gather, of a step",
+    )
+    return (
+        f"{table(head, rows)}\nGoals: 431 symbols within 3 GB, gather at most 2 % of a step.\n"
+    )
+
+
 #: Goals of a step: over fp32 peers, over transformers in bf16, share of the peak by precision.
 STEP_GOALS: dict[str, dict[str, float]] = {
     "independent-2M": {"fp32": 3.0, "transformers bf16": 2.0},
@@ -324,6 +351,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
         windows,
         features,
         feature_tiers,
+        panel,
         startup,
         evaluate,
     )
