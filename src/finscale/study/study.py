@@ -26,6 +26,7 @@ from finscale.study.families import LeftOut, fitting_cells, of_family
 from finscale.study.grid import Cell, alone_studies, expand
 from finscale.study.planned import Planned, plan_cells
 from finscale.study.registration import Registration
+from finscale.study.roster import roster
 from finscale.study.showing import Showing
 from finscale.study.tracked import StudyTracking
 from finscale.study.tune.tuner import make_tuner
@@ -197,6 +198,8 @@ class Study(Showing):
             failed |= self._compute(waiting, engine, observe)
         self.__dict__.pop("plan", None)
         self._write_records()
+        # remembered, so that `study status` beside it takes no time
+        roster(self.config, self.folder, self.config.experiment.data.root, lambda: self)
         return failed | self._compute(self.missing(), engine, observe)
 
     def _require_placement(self) -> None:
