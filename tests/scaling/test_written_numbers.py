@@ -119,3 +119,13 @@ def test_text_in_a_frame_is_read_too():
     read = read_table(frame[:2], x="n", y="acc", higher_is_better=True)
     np.testing.assert_allclose(read.measure.shown(read.y_n), [0.5, 0.51])
     assert read.loss == "1 - acc"
+
+
+def test_a_column_that_is_not_there_names_the_option():
+    frame = pl.DataFrame({"params": [1e4, 1e5], "accuracy": [0.5, 0.6], "flops": [1, 2]})
+    with pytest.raises(DataError, match="no column 'loss'") as error:
+        read_table(frame, x="params")
+    assert "--y names the column of losses" in error.value.hint
+    with pytest.raises(DataError, match="no column 'parameters'") as error:
+        read_table(frame, x="parameters", y="accuracy")
+    assert "--x names the column of sizes" in error.value.hint

@@ -26,8 +26,8 @@ _HIGHER = _UP_TO_ONE | words(
 )
 #: Names of which the parts say nothing: ``PnL``, ``pass@1``, ``exact_match``, ``top-5``.
 _HIGHER_WHOLE = re.compile(
-    r"(?i)(?<![a-z])(p&?n&?l|pass@\d+|exact[ _-]?match|top[ _-]?\d+|m?iou|r[ _-]?squared|t[ _-]?stat"
-    r"|log[ _-]?lik)(?![a-z])"
+    r"(?i)(?<![a-z])(p&?n&?l|pass@\d+|exact[ _-]?match|top[ _-]?\d+|m?iou|r[ _-]?squared"
+    r"|t[ _-]?stat|log[ _-]?lik)(?![a-z])"
 )
 #: Words that say the opposite whatever else a name holds: ``return_mse``, ``neg_sharpe``.
 _LOWER = words(

@@ -240,7 +240,9 @@ def read_table(
     wanted = (*_names(x), y)
     frame, place, notes = frame_of(source, wanted, sheet, member)
     axes = _names(x)
-    meant = {name: column_meant(name, frame.columns, place) for name in wanted}
+    ways = dict.fromkeys(axes, "--x names the column of sizes.")
+    ways |= {y: "--y names the column of losses, or of another outcome."}
+    meant = {name: column_meant(name, frame.columns, place, ways[name]) for name in wanted}
     if len(set(meant.values())) < len(wanted):
         raise DataError(f"{place}: {', '.join(wanted)} name one column twice.")
     choice = choice.resolved(frame.columns, place, tuple(meant.values()))
