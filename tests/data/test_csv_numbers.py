@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finscale.data.sources.csv_marks import decimal_comma
-from finscale.data.sources.csv_values import number_digits, parse_numbers
 from finscale.errors import DataError
+from finscale.tables.numbers import number_digits, parse_numbers
 
 
 def _read(cells, column="close"):

@@ -26,6 +26,14 @@ def table(name, values=None):
         "return",
         "metrics.val_auc",
         "hit_rate",
+        "PnL",
+        "pass@1",
+        "top-5",
+        "exact_match",
+        "R-squared",
+        "mIoU",
+        "skill_nats",
+        "t_stat",
     ],
 )
 def test_outcomes_that_rise_ask_which_way_is_better(name):
@@ -36,7 +44,7 @@ def test_outcomes_that_rise_ask_which_way_is_better(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["loss", "brier_score", "return_mse", "neg_sharpe", "1-auc", "nll"]
+    "name", ["loss", "brier_score", "return_mse", "neg_sharpe", "1-auc", "nll", "auc_loss", "bits"]
 )
 def test_losses_do_not_ask(name):
     assert read_table(table(name), x="parameters", y=name).loss == name

@@ -268,8 +268,11 @@ def test_days_sort_as_dates(read):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("parameters;loss\n1,000;2\n2,000;1\n", "'1,000' could be a number of thousands"),
-        ("parameters;loss\n10;0,5\n2,000.5;1\n", "'0,5' has a decimal comma, '2,000.5' has none"),
+        ("parameters;loss\n1,000;2\n2,000;1\n", "'1,000' in row 1 of column 'parameters' could be"),
+        (
+            "parameters;loss\n10;0,5\n2,000.5;1\n",
+            "'0,5' in row 1 of column 'loss' has a",
+        ),
         ("10,0.5\n20,0.4\n", "has no header line: it begins with '10,0.5'"),
         ("parameters,loss,loss\n10,0.5,1\n20,0.4,1\n", "has two columns 'loss'"),
         ("parameters,los\n10,0.5\n20,0.4\n", "has no column 'loss'"),

@@ -100,8 +100,8 @@ def candidates(name: str, names: Collection[str]) -> list[str]:
     return direct or ending or folded
 
 
-def column_meant(name: str, names: Sequence[str], place: str) -> str:
-    """Return the column that a name means.
+def column_meant(name: str, names: Sequence[str], place: str, option: str = "") -> str:
+    """Return the column that a name means; ``option`` says how another is named, in words.
 
     Raises
     ------
@@ -116,9 +116,9 @@ def column_meant(name: str, names: Sequence[str], place: str) -> str:
             f"{place} has no column {name!r} but {len(found)} that end so: {', '.join(found)}.",
             hint="name one of them in full",
         )
-    raise DataError(
-        f"{place} has no column {name!r}.", hint=did_you_mean(name, [n for n in names if n])
-    )
+    hint = did_you_mean(name, [n for n in names if n])
+    hint = f"{hint} {option}".strip()
+    raise DataError(f"{place} has no column {name!r}.", hint=hint)
 
 
 def of_kind(names: Sequence[str], kind: Sequence[str]) -> list[str]:

@@ -32,8 +32,8 @@ from finscale.scaling.table import frame_of
 from finscale.scaling.table_values import (
     check_losses,
     check_sizes,
-    losses_as_numbers,
     sizes_as_numbers,
+    told_numbers,
 )
 
 #: Longer runs are averaged to so many points, evenly spaced in the logarithm of the steps.
@@ -245,7 +245,8 @@ def _usable(
         notes.append(f"{num} rows without a {y} are left out")
     if kept.is_empty():
         raise DataError(f"{place}: no row has a {y}.", hint="--y names the column of losses")
-    kept = losses_as_numbers(sizes_as_numbers(kept, [along], place), y, place)
+    kept, told = told_numbers(sizes_as_numbers(kept, [along], place), y, place)
+    notes += told
     begun = kept.filter(pl.col(along) != 0)
     if num := kept.height - begun.height:
         notes.append(f"{num} rows at {along} 0 are left out: a power law has no value there")

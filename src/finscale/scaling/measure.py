@@ -15,16 +15,25 @@ from finscale.evaluation.bootstrap import Metric
 from finscale.scaling.column_names import words
 
 #: Words in the names of outcomes for which higher is better, those that end at 1 first.
-_UP_TO_ONE = words("accuracy acc auc auroc auprc f1 precision recall r2 r² rsquared")
+_UP_TO_ONE = words(
+    "accuracy acc auc auroc auprc auprg f1 f2 precision recall r2 r² rsquared rsq map iou miou "
+    "top1 top3 top5 top10 em sensitivity specificity correct ssim"
+)
 _HIGHER = _UP_TO_ONE | words(
     "ic icir ir sharpe sortino calmar return returns pnl profit mcc corr correlation score skill "
     "likelihood reward hit win wins information spearman pearson kendall bleu rouge ndcg iou "
-    "dice elo wealth utility gain"
+    "dice elo wealth utility gain gained success cagr psnr ap elbo meteor cider chrf loglik tstat "
+    "solved quality treynor omega"
+)
+#: Names of which the parts say nothing: ``PnL``, ``pass@1``, ``exact_match``, ``top-5``.
+_HIGHER_WHOLE = re.compile(
+    r"(?i)(?<![a-z])(p&?n&?l|pass@\d+|exact[ _-]?match|top[ _-]?\d+|m?iou|r[ _-]?squared"
+    r"|t[ _-]?stat|log[ _-]?lik)(?![a-z])"
 )
 #: Words that say the opposite whatever else a name holds: ``return_mse``, ``neg_sharpe``.
 _LOWER = words(
     "loss losses logloss error err nll mse mae rmse mape smape mase entropy ce bce xent brier crps "
-    "perplexity ppl bpb bits nats pinball deviance regret drawdown neg negative minus variance "
+    "perplexity ppl bpb pinball deviance regret drawdown neg negative minus variance "
     "volatility"
 )
 _NATS = words("nats nll logloss xent ce bce")
@@ -171,7 +180,8 @@ def measure_of_column(
     """
     own = words(column)
     turned = own & _LOWER or re.match(r"\s*1\s*[-−_]", column)  # 1 - AUC is a loss
-    if higher_is_better is None and own & _HIGHER and not turned:
+    rises = own & _HIGHER or _HIGHER_WHOLE.search(column)
+    if higher_is_better is None and rises and not turned:
         raise DataError(
             f"{place}: of a column named {column!r} more is usually better, and a law is fitted to "
             "what falls.",

@@ -24,8 +24,8 @@ from finscale.scaling.table_values import (
     check_losses,
     check_sizes,
     finished,
-    losses_as_numbers,
     sizes_as_numbers,
+    told_numbers,
     unnested,
 )
 
@@ -240,7 +240,9 @@ def read_table(
     wanted = (*_names(x), y)
     frame, place, notes = frame_of(source, wanted, sheet, member)
     axes = _names(x)
-    meant = {name: column_meant(name, frame.columns, place) for name in wanted}
+    ways = dict.fromkeys(axes, "--x names the column of sizes.")
+    ways |= {y: "--y names the column of losses, or of another outcome."}
+    meant = {name: column_meant(name, frame.columns, place, ways[name]) for name in wanted}
     if len(set(meant.values())) < len(wanted):
         raise DataError(f"{place}: {', '.join(wanted)} name one column twice.")
     choice = choice.resolved(frame.columns, place, tuple(meant.values()))
@@ -248,7 +250,7 @@ def read_table(
     frame = frame.rename({column: name for name, column in meant.items()})
     if renamed := [f"{n!r} from {c!r}" for n, c in meant.items() if n != c]:
         notes.append(f"read {', '.join(renamed)}")
-    frame = losses_as_numbers(sizes_as_numbers(frame, axes, place), y, place)
+    frame, told = told_numbers(sizes_as_numbers(frame, axes, place), y, place)
     if unfinished:
         frame, lost = finished(frame, y, axes, choice)
         left_out += [f"{LEFT_OUT}{words}" for words in lost]
@@ -269,7 +271,7 @@ def read_table(
         notes.append(turned_words(measure))
     roles = column_roles(frame, axes, y, choice, place)
     table, said = _arrays(TableCells(frame, axes, y, roles, choice, place))
-    notes += [*left_out, *weighed, *roles.notes, *said]
+    notes += [*told, *left_out, *weighed, *roles.notes, *said]
     return replace(
         table,
         loss=measure.fitted if measure.higher_is_better else y,

@@ -15,10 +15,13 @@ from finscale.errors import DataError
 from finscale.scaling.chart_export import chart_rows
 from finscale.scaling.column_names import candidates
 from finscale.tables import CellTable, read_table
+from finscale.tables.numbers import number_digits
 from finscale.tables.table import NO_VALUE
 from finscale.tables.values import cell_text
 
 _COMMA = re.compile(r"[-+]?\d+(,\d+)+(\.\d+)?([eE][-+]?\d+)?")
+# with a decimal comma: points between thousands
+_POINTS = re.compile(r"\d{1,3}(\.\d{3})+(,\d+)?|\d+(,\d+)?(e[-+]?\d+)?")
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
 
 
@@ -50,7 +53,9 @@ def read_file(
     columns = _unfolded(header, table)
     meant = {n for name in wanted for n in candidates(name, list(columns))}
     comma = _decimal_comma(table, {name: columns[name] for name in meant})
-    frame = pl.DataFrame({name: _typed(cells, comma) for name, cells in columns.items()})
+    frame = pl.DataFrame(
+        {name: _typed(cells, comma, told=name in meant) for name, cells in columns.items()}
+    )
     frame, notes = chart_rows(frame, wanted)
     return frame, [*notes, *(f"line {line}: {reason}" for line, reason in table.left_out)]
 
@@ -114,7 +119,8 @@ def _dict(cell: str) -> Mapping[str, object] | None:
 
 def _decimal_comma(table: CellTable, columns: Mapping[str, Sequence[str]]) -> bool:
     """Tell whether commas in the numbers are decimal ones rather than between thousands."""
-    cells = [cell for column in columns.values() for cell in column if _COMMA.fullmatch(cell)]
+    found = _digits(columns, ",")
+    cells = [digits for digits in found if _COMMA.fullmatch(digits)]
     if not cells:
         return False
     decimal = [cell for cell in cells if not _THOUSANDS.fullmatch(cell)]
@@ -122,20 +128,45 @@ def _decimal_comma(table: CellTable, columns: Mapping[str, Sequence[str]]) -> bo
         return False
     if not decimal:
         raise DataError(
-            f"{table.place}: {cells[0]!r} could be a number of thousands or have a decimal comma.",
+            f"{table.place}: {found[cells[0]]} could be a number of thousands or have a decimal "
+            "comma.",
             hint="write numbers without thousands separators and with a decimal point",
         )
-    several = [cell for cell in cells if cell.count(",") > 1 or "." in cell]
+    several = [found[cell] for cell in cells if cell.count(",") > 1 or "." in cell]
+    pointed = _digits(columns, ".")
+    several += [where for cell, where in pointed.items() if not _POINTS.fullmatch(cell)]
     if several:
         raise DataError(
-            f"{table.place}: {decimal[0]!r} has a decimal comma, {several[0]!r} has none.",
+            f"{table.place}: {found[decimal[0]]} has a decimal comma, {several[0]} has none.",
             hint="write all numbers in one form",
         )
     return True
 
 
-def _typed(cells: Sequence[str], comma: bool) -> pl.Series:
-    """Return a column of numbers or dates where all its cells are some, else of text."""
+def _digits(columns: Mapping[str, Sequence[str]], mark: str) -> dict[str, str]:
+    """Return the digits of numbers that hold a mark, and where each stands, in words."""
+    return {
+        digits: f"{cell!r} in row {row} of column {name!r}"
+        for name, column in columns.items()
+        for row, cell in enumerate(column, 1)
+        if mark in cell and mark in (digits := number_digits(cell))
+    }
+
+
+def _with_point(cell: str) -> str:
+    """Return a number with a decimal comma as one with a point: ``53,6 %`` as ``53.6 %``."""
+    digits = number_digits(cell)
+    return cell.replace(digits, digits.replace(".", "").replace(",", ".")) if digits else cell
+
+
+def _typed(cells: Sequence[str], comma: bool, *, told: bool) -> pl.Series:
+    """Return a column of numbers or dates where all its cells are some, else of text.
+
+    A column that is ``told`` to be numbers has a decimal point in all of them.
+    """
+    if comma and told:
+        cells = [_with_point(cell) for cell in cells]
+        comma = False
     text = pl.Series([None if cell.lower() in ("", *NO_VALUE) else cell for cell in cells])
     text = text.cast(pl.String)
     text, written = text.str.replace(r"\s+#.*$", ""), text  # a comment behind a number

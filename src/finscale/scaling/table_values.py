@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import polars as pl
@@ -10,6 +11,8 @@ from finscale.errors import DataError
 from finscale.scaling.column_choice import ROW, ColumnChoice
 from finscale.scaling.column_names import RUNS, SEEDS, of_kind
 from finscale.scaling.counts import size_number
+from finscale.tables.numbers import written_number
+from finscale.tables.table import NO_VALUE
 
 
 def unnested(frame: pl.DataFrame) -> pl.DataFrame:
@@ -47,23 +50,64 @@ def sizes_as_numbers(frame: pl.DataFrame, axes: Sequence[str], place: str) -> pl
 
 
 def losses_as_numbers(frame: pl.DataFrame, y: str, place: str) -> pl.DataFrame:
-    """Return the table with its losses as floats.
+    """Return the table with its losses as floats, as :func:`told_numbers` does."""
+    return told_numbers(frame, y, place)[0]
+
+
+def told_numbers(frame: pl.DataFrame, y: str, place: str) -> tuple[pl.DataFrame, list[str]]:
+    """Return the table with a column as floats, and what was decided on reading it.
+
+    Text is read as people write numbers: ``53.6%``, ``1,234``, ``(0.12)``, ``−0.3``, ``2×10^6``.
 
     Raises
     ------
     DataError
-        For text, naming it.
+        For what is no number, or a percentage among plain ones, naming the row.
     """
-    if not frame.schema[y].is_numeric():
-        values = frame[y].cast(pl.String)
-        wrong = frame.filter(values.cast(pl.Float64, strict=False).is_null())
-        example = f"{wrong[y][0]!r} in row {wrong[ROW][0]}" if len(wrong) else "text"
+    if frame.schema[y].is_numeric():
+        return frame.with_columns(pl.col(y).cast(pl.Float64)), []
+    numbers: list[float | None] = []
+    cells, said = frame[y].cast(pl.String).to_list(), {}
+    percents: list[tuple[int, str]] = []
+    plain: list[tuple[int, str]] = []
+    for row, text in zip(frame[ROW], cells, strict=True):
+        if text is None or text.strip().casefold() in ("", *NO_VALUE):
+            numbers.append(None)
+            continue
+        if text.strip().casefold().lstrip("+-") in ("inf", "infinity", "nan"):
+            numbers.append(float(text))  # a run that blew up
+            continue
+        try:
+            found = written_number(text)
+        except ValueError as error:
+            raise _no_number(place, y, text, row, str(error)) from None
+        numbers.append(found.value)
+        (percents if found.is_percent else plain).append((row, text))
+        if found.in_parentheses:
+            said["parentheses"] = f"{y}: numbers in parentheses are negative: {text} is {found[0]}"
+        if found.is_percent:
+            said["percent"] = f"{y}: per cent are read as shares: {text} is {found[0]:g}"
+    if percents and plain:
+        (row, text), (other_row, other) = percents[0], plain[0]
         raise DataError(
-            f"{place}: column {y!r} holds {example}, which is not a number.",
-            hint="write plain numbers, and leave out the rows of runs that have none "
-            "(--where COLUMN=VALUE keeps some rows)",
+            f"{place}: column {y!r} holds the percentage {text!r} in row {row}, and {other!r} in "
+            f"row {other_row}, which is none.",
+            hint="write all as percentages, or none",
         )
-    return frame.with_columns(pl.col(y).cast(pl.Float64))
+    column = pl.Series(y, numbers, dtype=pl.Float64)
+    return frame.with_columns(column), list(said.values())
+
+
+def _no_number(place: str, y: str, text: str, row: int, why: str) -> DataError:
+    hint = (
+        "write plain numbers, and leave out the rows of runs that have none (--where COLUMN=VALUE "
+        "keeps some rows)"
+    )
+    if "±" in text or re.search(r"\d\s*\(\s*\d", text):
+        hint = "give the error a column of its own: --stderr COLUMN"
+    elif "comma" in why:
+        hint = "write numbers with a decimal point, and commas between thousands or none"
+    return DataError(f"{place}: column {y!r} holds {text!r} in row {row}, {why}.", hint=hint)
 
 
 def _first_bad(frame: pl.DataFrame, good: pl.Expr) -> dict[str, object] | None:

@@ -21,9 +21,9 @@ from finscale.data.sources.csv_keep import names_to_keep
 from finscale.data.sources.csv_quirks import interpret
 from finscale.data.sources.csv_sessions import SessionOf
 from finscale.data.sources.csv_thousands import read_marks
-from finscale.data.sources.csv_values import parse_numbers
 from finscale.errors import DataError
 from finscale.tables import CellTable, read_table
+from finscale.tables.numbers import parse_numbers
 
 _NUMBERS = (*PRICES, "adj_close", "volume", "dividends", "splits", "price_factor")
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finscale.data.sources.csv_sheet import looks_like_ticker
-from finscale.data.sources.csv_values import number_digits
 from finscale.tables import CellTable
+from finscale.tables.numbers import number_digits
 from finscale.tables.table import NO_VALUE, looks_like_date
 
 #: Reads the cells of a column as dates.

@@ -8,8 +8,8 @@ from finscale.data.bars import SERIES
 from finscale.data.sources.csv_choices import position
 from finscale.data.sources.csv_sheet import NO_VALUE, Sheet
 from finscale.data.sources.csv_tickers import quoted
-from finscale.data.sources.csv_values import number_digits
 from finscale.errors import DataError
+from finscale.tables.numbers import number_digits
 
 
 def names_to_keep(keep: str | Sequence[str] | None) -> tuple[str, ...]:

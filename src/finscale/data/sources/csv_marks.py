@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from finscale.data.sources.csv_values import number_digits, parse_numbers
 from finscale.errors import DataError
+from finscale.tables.numbers import number_digits, parse_numbers
 
 # Most numbers are so; the others are looked at one by one.
 _PLAIN_POINT = r"^-?\d+\.(?:\d{1,2}|\d{4,})$"

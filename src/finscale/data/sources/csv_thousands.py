@@ -14,10 +14,10 @@ from importlib.resources import files
 
 from finscale.data.sources.csv_marks import decimal_comma, kind_of, marks_found, stays_near
 from finscale.data.sources.csv_tickers import upper
-from finscale.data.sources.csv_values import count_digits, number_digits
 from finscale.data.sources.csv_words import bare
 from finscale.errors import DataError, did_you_mean
 from finscale.tables import CellTable
+from finscale.tables.numbers import count_digits, number_digits
 from finscale.tables.table import looks_like_date
 
 #: What ``--decimal`` takes.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import polars as pl
 
@@ -13,6 +14,11 @@ from finscale.tables.table import NO_VALUE
 
 _DASHES = str.maketrans("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-------")
 _APOSTROPHES = str.maketrans("\u2018\u2019\u00b4`\u02bc\u2032", "''''''")
+_RAISED = re.compile("[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_LOWERED = str.maketrans("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "+-0123456789")
+# 2×10^6, 2 * 10**6; and 10^6 alone
+_TIMES_TEN = re.compile(r"(?<=\d)\s*[×x*·∙⋅]\s*10\s*(?:\^|\*\*)\s*([-+]?\d+)")
+_TEN = re.compile(r"(^|(?<=[-+(]))10\s*(?:\^|\*\*)\s*([-+]?\d+)")
 _QUOTED = re.compile(r"=?\s*(?:\"+|[\u201c\u201d\u201e]+|'+)(.*?)(?:\"+|[\u201c\u201d]+|'+)")
 #: What a suffix multiplies by.
 _SUFFIXES = {
@@ -74,13 +80,19 @@ _TICKS_OF_THREE = re.compile(r"\d{2,3}'[0-3]\d[0257]")
 _GROUPED = re.compile(
     r"\d{1,3}(?:[' ]\d{3})+(?![\d' ]).*|\d{1,2}(?:[' ]\d{2})*[' ]\d{3}(?![\d' ]).*"
 )
+_IN_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _FRACTION = re.compile(r"(?:\d+[ -])?\d+/\d+")
 _MANGLED = re.compile(r"-?\d/\d+e\+?\d+")
 
 
 def plain_number(cell: str) -> str:
-    """Return a cell in lower case, with plain digits, blanks, dashes and apostrophes."""
+    """Return a cell in lower case, with plain digits, blanks, dashes and apostrophes.
+
+    Powers of ten are written ``2e6``, whether they stood there as 2×10^6, 2·10⁶ or 10**6.
+    """
     if not cell.isascii():
+        # NFKC makes plain digits of raised ones: 10⁶ is no 106
+        cell = _RAISED.sub(lambda found: "^" + found[0].translate(_LOWERED), cell)
         # looked at first: NFKC makes a blank and an accent of an acute accent
         cell = unicodedata.normalize("NFKC", cell.translate(_APOSTROPHES))
         cell = "".join(str(unicodedata.decimal(char, char)) for char in cell)
@@ -88,6 +100,8 @@ def plain_number(cell: str) -> str:
             str(unicodedata.decimal(c)) if c.isdecimal() else c for c in cell.translate(_DASHES)
         )
     cell = " ".join(cell.split()).casefold()
+    cell = _TIMES_TEN.sub(r"e\1", cell)
+    cell = _TEN.sub(r"\g<1>1e\2", cell)
     match = _QUOTED.fullmatch(cell)
     return match[1].strip() if match else cell
 
@@ -114,6 +128,51 @@ def count_digits(cell: str) -> str:
     """
     match = _FORM.fullmatch(plain_number(cell))
     return match["digits"] if match and not match["suffix"] else ""
+
+
+class WrittenNumber(NamedTuple):
+    """A cell's number; a percentage is the share that it says, ``53.6%`` is .536."""
+
+    value: float
+    is_percent: bool = False
+    in_parentheses: bool = False
+
+
+def written_number(cell: str) -> WrittenNumber:
+    """Return the number that a cell holds, with a decimal point and commas between thousands.
+
+    Raises
+    ------
+    ValueError
+        If it holds none, or a comma that may be a decimal one; what it is, in words.
+
+    Examples
+    --------
+    >>> [written_number(cell).value for cell in ("−0.3", "1,234", "2×10^6", "1.3B", "(0.12)")]
+    [-0.3, 1234.0, 2000000.0, 1300000000.0, -0.12]
+    >>> written_number("53.6%")
+    WrittenNumber(value=0.536, is_percent=True, in_parentheses=False)
+    """
+    text = plain_number(cell)
+    match = _FORM.fullmatch(text)
+    if match is None or bool(match["open"]) != bool(match["close"]) or match["counted"]:
+        raise ValueError("which is not a number")
+    digits = match["digits"]
+    if ("'" in digits or " " in digits) and not _GROUPED.fullmatch(digits):
+        raise ValueError("which is not a number")
+    digits = digits.replace("'", "").replace(" ", "")
+    if "," in digits and not _IN_THOUSANDS.fullmatch(digits):
+        raise ValueError("whose comma stands between no thousands")
+    try:
+        value = float(digits.replace(",", ""))
+    except ValueError:
+        raise ValueError("which is not a number") from None
+    value = value * _SUFFIXES.get(match["suffix"] or "", 1.0)
+    if "-" in (match["sign"], match["inner"], match["minus"]) or match["open"]:
+        value = -value
+    percent = match["percent"] is not None
+    # one rounding, so that 53.6% is .536
+    return WrittenNumber(value / 100 if percent else value, percent, match["open"] is not None)
 
 
 def parse_numbers(
