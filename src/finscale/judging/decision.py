@@ -117,16 +117,13 @@ def _pay(claims: Claims, card: Scorecard) -> str:
 
 
 def _study(config: ExperimentConfig) -> str:
-    symbols, task = ",".join(config.data.symbols), config.task
-    if config.data.universe:
-        return (
-            f"Next: a study file with experiment.data.universe: {config.data.universe} and the "
-            "axis parameters asks whether size pays; finscale study plan FILE says first what it "
-            "costs."
-        )
+    task, data = config.task, config.data
+    of = f"--symbols {','.join(data.symbols)}"
+    if data.universe:
+        of = f"--universe {data.universe}"
     horizon = f" --horizon {task.horizon}" if task.horizon != 1 else ""
     return (
-        f"Next: finscale study new mine --symbols {symbols} --task {task.name}{horizon} --axis "
+        f"Next: finscale study new mine {of} --task {task.name}{horizon} --axis "
         "parameters asks whether size pays; finscale study plan mine.yaml says first what it "
         "costs."
     )
