@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from finscale.config import ExperimentConfig
 from finscale.config.outcomes import OUTCOMES
+from finscale.config.titles import title
 from finscale.data.splits import FEWEST_WINDOWS
 from finscale.evaluation.bootstrap import LEVEL
 from finscale.evaluation.score_power import smallest_difference
@@ -16,18 +17,15 @@ from finscale.scaling.digits import number
 from finscale.scaling.measure import negated
 from finscale.scaling.sentences import interval
 
-_TITLES = {
-    "base_rate": "the base rate",
-    "lightgbm": "LightGBM",
-    "logistic": "the logistic",
-    "volatility": "volatility",
-    "volatility_ranges": "volatility with ranges",
-}
+#: Baselines that a sentence names with an article before them; others are a baseline's.
+_WITH_ARTICLE, _BARE = {"base_rate", "logistic"}, {"lightgbm", "volatility", "volatility_ranges"}
 
 
 def the(name: str) -> str:
     """Return a baseline as a sentence names it: ``the logistic``."""
-    return _TITLES.get(name) or f"the {name.replace('_', ' ')} baseline"
+    if name in _BARE:
+        return title(name)
+    return f"the {title(name)}" + ("" if name in _WITH_ARTICLE else " baseline")
 
 
 def is_ahead(claims: Claims) -> bool:

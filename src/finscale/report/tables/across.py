@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from finscale.config.titles import title
 from finscale.report.numbers import number
 from finscale.report.parts import ReportSection
 from finscale.report.table import Table, count, estimate, make_table, text, value
@@ -71,7 +72,7 @@ def _fifth(score: str) -> str:
 def _symbols(findings: Findings) -> tuple[Table, ...]:
     if findings.symbols.is_empty():
         return ()
-    over = findings.symbols_over.replace("_", " ")
+    over = title(findings.symbols_over)
     rows = findings.symbols.rename({"gain_low": "low", "gain_high": "high"})
     columns = (
         text("", "kind"),
