@@ -11,7 +11,6 @@ import polars as pl
 from finscale.config import BaselineConfig, ExperimentConfig, content_hash, format_count
 from finscale.config.baselines import LINEAR_BASELINE
 from finscale.config.losses import quantile_levels, target_name
-from finscale.config.titles import title
 from finscale.evaluation.blas import one_blas_thread
 from finscale.evaluation.targets import score_target
 from finscale.files import atomic_path, write_bytes
@@ -184,8 +183,8 @@ def _summary_row(
         if name == f"skill_{LINEAR_BASELINE}" and in_loss:
             continue  # the last column says it, with its interval
         if name.startswith("skill_") and f"{name}_low" in group.columns:
-            over = title(name.removeprefix("skill_"))
-            row[f"vs {over}"] = _mean(group[name].drop_nulls(), "+.4f")
+            title = name.removeprefix("skill_").replace("_", " ")
+            row[f"vs {title}"] = _mean(group[name].drop_nulls(), "+.4f")
     if beyond:
         measure = next(iter(beyond.values())).measure
         row[f"{BEYOND} ({measure.unit or measure.title})"] = _beyond(group, axes, beyond)
