@@ -28,6 +28,8 @@ def test_error_prints_message_and_hint() -> None:
 def test_did_you_mean_names_the_nearest_or_all() -> None:
     assert did_you_mean("hubr", ["mse", "huber"]) == "Did you mean huber?"
     assert did_you_mean("zzz", ["mse", "huber"]) == "Known: huber, mse"
+    many = did_you_mean("zzz", [f"T{number:03}" for number in range(500)])
+    assert many.endswith("T038, T039 … (500 in all)")
 
 
 def test_registry_keeps_order_and_refuses_doubles() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 
@@ -88,10 +88,20 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return matches[0] if matches else None
 
 
+#: Names that a hint lists.
+_LISTED = 40
+
+
 def did_you_mean(name: str, known: Iterable[str], *, prefix: str = "") -> str:
-    """Return a hint: the nearest known name, else the list of what is known."""
+    """Return a hint: the nearest known name, else what is known: of very many names the first."""
     known = sorted(known)
     match = nearest(name, known)
     if match:
         return f"Did you mean {prefix}{match}?"
-    return "Known: " + ", ".join(prefix + k for k in known)
+    return "Known: " + listed([prefix + k for k in known])
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names with commas: of very many the first, and how many there are."""
+    more = f" … ({len(names):,} in all)" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more

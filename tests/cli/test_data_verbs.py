@@ -222,3 +222,23 @@ def test_a_chart_rises_with_its_values():
 def test_a_chart_of_one_price_is_a_flat_line():
     lines = line_chart([5.0, 5.0], width=4, height=2, first="a", last="b")
     assert lines[0].endswith("⠉⠉⠉⠉")
+
+
+def test_the_data_of_many_symbols_are_counted(run, tmp_path):
+    bars = DataStore(tmp_path / "data")
+    rows = CSV.splitlines()
+    panel = [f"Symbol,{rows[0]}"]
+    for number in range(13):
+        panel += [f"T{number:02},{row}" for row in (*rows[1:4], rows[5])]
+    (tmp_path / "panel.csv").write_text("\n".join(panel))
+    run("import", tmp_path / "panel.csv")
+    assert len(bars.symbols()) == 13
+    table = run("list")
+    assert "OHLCV.daily" in table
+    assert table.splitlines()[1].split()[2:4] == ["13", "52"]
+    assert "T05" not in table
+    assert "T05.OHLCV.daily" in run("list", "--each")
+    assert run("list", "t05").count("OHLCV") == 1
+    with pytest.raises(DataError, match="holds nothing of T5") as refused:
+        run("list", "T5")
+    assert "Did you mean" in refused.value.hint

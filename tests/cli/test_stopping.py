@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 import typer
 
-from finscale.cli.stopping import FIRST, SECOND, WRITING, announced_stop
+from finscale.cli.panel_import import import_many
+from finscale.cli.stopping import FIRST, IMPORTING, SECOND, WRITING, announced_stop
 from finscale.cli.study import _stopped_report
+from finscale.data import DataStore, panel_import
 from finscale.files import atomic_path
 from finscale.study.execution.local import _stop
 from finscale.training.environment import on_signal
@@ -80,3 +82,25 @@ def test_a_report_that_is_stopped_says_so_and_leaves_nothing_half(
     assert "finscale study report mine" in said
     assert [one.name for one in tmp_path.iterdir()] == [target.name]
     assert target.read_text() == "whole"
+
+
+def test_a_panel_that_is_stopped_answers_at_once_and_keeps_what_is_registered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"2024-01-{day:02},10,11,9,10,100" for day in (2, 3, 4, 5, 8)]
+    for number in range(60):
+        text = "\n".join(["date,open,high,low,close,volume", *rows])
+        (tmp_path / f"S{number:02}.csv").write_text(text)
+    read = panel_import.read_panel
+
+    def interrupted(path: Path, *rest: Any, **options: Any) -> Any:
+        if path.stem == "S55":
+            os.kill(os.getpid(), signal.SIGINT)
+        return read(path, *rest, **options)
+
+    monkeypatch.setattr(panel_import, "read_panel", interrupted)
+    store = tmp_path / "data"
+    with pytest.raises(KeyboardInterrupt):
+        import_many(tmp_path, "name", {"adjustment": "split"}, store, as_json=False)
+    assert IMPORTING in capsys.readouterr().err
+    assert len(DataStore(store).symbols()) == 50

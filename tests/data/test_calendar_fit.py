@@ -8,8 +8,8 @@ import random
 import polars as pl
 import pytest
 
-from finscale.data import calendar
-from finscale.data.calendar_fit import better_calendar
+from finscale.data import calendar, exchanges
+from finscale.data.calendar_fit import CANDIDATES, FURTHER, better_calendar
 from finscale.data.sources import fetch_bars
 from finscale.errors import DataError
 
@@ -36,13 +36,24 @@ def _import(tmp_path, days, **options):
     return fetch_bars("csv", "X", file=file, adjustment="raw", **options)
 
 
-@pytest.mark.parametrize("name", ["XETR", "XLON", "XTSE", "XASX", "XJSE", "24/5", "CMES"])
+@pytest.mark.parametrize(
+    "name",
+    ["XETR", "XLON", "XTSE", "XASX", "XJSE", "24/5", "CMES", "XBUD", "XBSE", "ASEX", "XMOS"],
+)
 @pytest.mark.parametrize("first", ["2019-01-02", "2023-01-02"])
 def test_sessions_of_another_exchange_are_known(name, first):
     days = _sessions(name, first)
     better = better_calendar(_rows(days), "XNYS")
     assert better is not None
     assert name in (better.name, *better.alike)
+
+
+def test_every_exchange_that_the_library_knows_can_be_asked_about():
+    names = {*CANDIDATES, *FURTHER}
+    left = set(exchanges.library().get_calendar_names(include_aliases=False)) - names
+    # those whose days are Frankfurt's, and markets of energy, derivatives and interest rates
+    german = {"XFRA", "XDUS", "XHAM", "XSTU", "XLUX"}
+    assert left <= german | {"IEPA", "XEEE", "XEUR", "XCBF", "us_futures"}
 
 
 @pytest.mark.parametrize("name", ["XNYS", "XLON"])
@@ -94,7 +105,8 @@ def test_the_question_names_the_way_out(tmp_path):
 
 def test_a_calendar_that_is_only_the_nearest_is_called_so(tmp_path):
     with pytest.raises(DataError, match="the days are nearest to those of"):
-        _import(tmp_path, _sessions("XBUD", "2021-01-04"))
+        days = _sessions("XBUD", "2021-01-04")
+        _import(tmp_path, [day for number, day in enumerate(days) if number % 100])
 
 
 def test_what_trades_every_day_is_told_so(tmp_path):

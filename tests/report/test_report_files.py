@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from finscale.config.titles import title
 from finscale.errors import FinscaleError
 from finscale.report import write_report
 from finscale.report.figure import Rule
-from finscale.report.figures.common import title
 from finscale.report.figures.scaling import scaling
 from finscale.report.html import render_html
 from finscale.report.markdown import render_markdown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,8 +20,24 @@ from finscale.cli.data_summary import (
     print_summary,
     read_date,
 )
-from finscale.cli.options import AsJson, Quiet, console, plain_table, print_json, progress_bar
-from finscale.errors import DataError, FinscaleError
+from finscale.cli.options import (
+    AsJson,
+    Quiet,
+    console,
+    plain_table,
+    print_json,
+    progress_bar,
+    say,
+)
+from finscale.errors import DataError, FinscaleError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from finscale.data.manifest import ManifestEntry
+
+#: Symbols whose data are listed version by version; of more, how many have what.
+_LISTED = 12
 
 data_app = typer.Typer(help="Bring bars in, list them, look at them.", no_args_is_help=True)
 data_app.command("import")(import_file)
@@ -96,15 +112,34 @@ def download_symbols(
 
 
 @data_app.command("list")
-def list_data(data_root: Root = Path("data"), as_json: AsJson = False) -> None:
-    """List every registered version of bars, features and datasets."""
+def list_data(
+    symbol: Annotated[
+        str | None, typer.Argument(help="One symbol's alone; of many symbols counts are listed.")
+    ] = None,
+    each: Annotated[
+        bool, typer.Option("--each", help="A line for every version of every symbol.")
+    ] = False,
+    data_root: Root = Path("data"),
+    as_json: AsJson = False,
+) -> None:
+    """List the registered versions of bars, features and datasets; of many symbols, how many."""
     # the manifests alone: the store would load polars
     from finscale.data.manifest import ManifestStore
 
     stores = (ManifestStore(data_root / folder) for folder in ("raw", "processed"))
     entries = [entry for store in stores for entry in store.entries()]
+    if symbol is not None:
+        known = {entry.symbol for entry in entries}
+        entries = [entry for entry in entries if entry.symbol == symbol.upper()]
+        if not entries:
+            raise DataError(
+                f"{data_root} holds nothing of {symbol}.", hint=did_you_mean(symbol.upper(), known)
+            )
     if as_json:
         print_json([entry.model_dump(mode="json") for entry in entries])
+        return
+    if not each and len({entry.symbol for entry in entries}) > _LISTED:
+        _print_counts(entries)
         return
     if not entries:
         console().print(
@@ -127,6 +162,33 @@ def list_data(data_root: Root = Path("data"), as_json: AsJson = False) -> None:
         for entry in entries
     )
     console().print(plain_table(columns, rows, left={*columns} - {"rows"}, whole=columns))
+
+
+def _print_counts(entries: Sequence[ManifestEntry]) -> None:
+    """Print a line for each kind of data of many symbols, with how many have it."""
+    kinds: dict[tuple[str, ...], list[ManifestEntry]] = {}
+    for entry in entries:
+        kind = entry.id.removeprefix(f"{entry.symbol}.")
+        kinds.setdefault((kind, entry.version, entry.adjustment, entry.source), []).append(entry)
+    columns = ("what", "version", "symbols", "rows", "from", "to", "adjustment", "source")
+    rows = []
+    for (kind, version, adjustment, source), alike in kinds.items():
+        rows.append(
+            (
+                kind,
+                version,
+                f"{len(alike):,}",
+                f"{sum(entry.rows for entry in alike):,}",
+                str(min(entry.first_date for entry in alike)),
+                str(max(entry.last_date for entry in alike)),
+                adjustment,
+                source,
+            )
+        )
+    left = {*columns} - {"symbols", "rows"}
+    console().print(plain_table(columns, rows, left=left, whole=columns))
+    first = entries[0].symbol
+    say(f"finscale data list {first} lists one symbol's, --each every one's")
 
 
 @data_app.command("show")

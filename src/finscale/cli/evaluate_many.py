@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from finscale.cli.evaluate_cells import estimate_cells, number_cell, p_value_cell, print_table
 from finscale.cli.evaluate_tables import yardstick
+from finscale.config.titles import title
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,7 +55,7 @@ def print_rows(
     # whatever the order in which they were named; what is undefined comes last
     ranked = sorted(rows, key=lambda row: (math.isnan(row[0]), row[0]))
     marked = [[*cells, "✓" if cells[0] in short else ""] for _, cells in ranked]
-    skill = f"skill: over {over.replace('_', ' ')}. " if over else ""
+    skill = f"skill: over {title(over)}. " if over else ""
     legend = "Sharpe: of long or flat at the operating point. set: in the model confidence set."
     print_table(terminal, [*columns, "set"], marked, skill + legend)
 
@@ -69,8 +70,8 @@ def print_comparison(
     """
     short = {name: name[:8] for name in titles}
     if not brief:
-        for name, title in titles.items():
-            terminal.print(f"{short[name]}  {title}")
+        for name, words in titles.items():
+            terminal.print(f"{short[name]}  {words}")
         terminal.print()
     if comparison.best is None:
         print_table(
@@ -96,7 +97,7 @@ def print_comparison(
     for name, found in comparison.superior.items():
         better = ", ".join(short[model] for model in found.better) or "none"
         terminal.print(
-            f"Better than {name.replace('_', ' ')}, given {len(titles)} tried: {better} "
+            f"Better than {title(name)}, given {len(titles)} tried: {better} "
             f"(StepM at {100 * found.size:.0f} %; SPA p {p_value_cell(found.p_value)})"
         )
     if comparison.superior:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from finscale.cli.evaluate_cells import estimate_cells, number_cell, p_value_cell, print_table
+from finscale.config.titles import title
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,7 +69,7 @@ def _print_scores(judgement: Judgement, terminal: Console) -> None:
 def _print_symbols(judgement: Judgement, terminal: Console) -> None:
     import polars as pl
 
-    table, over = judgement.symbols, judgement.symbols_over.replace("_", " ")
+    table, over = judgement.symbols, title(judgement.symbols_over)
     symbols = table.filter(kind="symbol").sort("gain", descending=True)
     if over:
         better = symbols.filter(pl.col("gain_low") > 0).height

@@ -11,6 +11,7 @@ from finscale.cli.evaluate_cells import (
     print_table,
 )
 from finscale.cli.evaluate_section import print_section
+from finscale.config.titles import title
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -97,7 +98,7 @@ def _print_skill(judgement: Judgement, terminal: Console) -> None:
     target, claims = judgement.evaluation.target, judgement.claims
     rows = [
         [
-            line["name"].replace("_", " ") + (" (failed)" if line["name"] in claims.failed else ""),
+            title(line["name"]) + (" (failed)" if line["name"] in claims.failed else ""),
             number_cell(line[target.first]),
             number_cell(line[target.second], 3),
             *estimate_cells(line, "skill", sign=True),
@@ -150,7 +151,7 @@ def _print_groups(judgement: Judgement, terminal: Console) -> None:
         rows.append(row)
     if rows:
         columns = ["", words.first, words.second, "interval"]
-        skill_columns = [f"skill over {over.replace('_', ' ')}", "interval"] if over else []
+        skill_columns = [f"skill over {title(over)}", "interval"] if over else []
         print_table(terminal, [*columns, *skill_columns], rows)
 
 
@@ -219,7 +220,7 @@ def _print_backtest(judgement: Judgement, terminal: Console) -> None:
     lines = judgement.backtest.to_dicts()
     rows = [
         [
-            line["name"].replace("_", " "),
+            title(line["name"]),
             number_cell(100 * line["cagr"], 1),
             *estimate_cells(line, "sharpe", 2),
             number_cell(line["deflated"], 2),
@@ -244,7 +245,7 @@ def _print_backtest(judgement: Judgement, terminal: Console) -> None:
     benchmarks = {"versus_hold": "buy and hold", "versus_timing": "volatility timing"}
     rows = []
     for line in lines:
-        row = [line["name"].replace("_", " ")]
+        row = [title(line["name"])]
         for key, other in benchmarks.items():
             row += _gain_cells(line, key, 2, itself=row[0] == other)
         rows.append(row)

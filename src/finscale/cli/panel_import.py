@@ -38,6 +38,7 @@ def import_many(
     """
     from rich.progress import MofNCompleteColumn
 
+    from finscale.cli.stopping import IMPORTING, announced_stop
     from finscale.data.panel_import import import_folder, import_panel
     from finscale.data.store import DataStore
 
@@ -48,7 +49,7 @@ def import_many(
     }
     terminal = console(stderr=True)
     bar = progress_bar(terminal, MofNCompleteColumn(), disable=not terminal.is_terminal)
-    with bar as progress:
+    with announced_stop(IMPORTING, IMPORTING), bar as progress:
         task = progress.add_task("import", total=None)
 
         def told(done: int, total: int, symbol: str) -> None:

@@ -67,11 +67,12 @@ def plan(
 
     Cells share runs: what several ask for is computed once.
     """
+    from finscale.cli.stopping import READING, announced_stop
     from finscale.report.programme import told_together
     from finscale.study.remaining import SPEEDS, TimeLeft, in_words
 
     programme = _open(file, settings, quick, runs, studies, data_root)
-    with _telling("planning", quiet=as_json) as tell:
+    with announced_stop(READING, READING), _telling("planning", quiet=as_json) as tell:
         missing, refused = programme.missing(tell)
     seconds = TimeLeft(missing, remembered=studies / SPEEDS).seconds()
     facts = {

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 FIRST = "stopping: every run finishes its step and is kept; Ctrl-C again stops at once"
 SECOND = "stopping at once: runs go on from their last resume points"
+READING = "stopping: no run was begun; data that are built are kept"
+IMPORTING = "stopping: symbols that are registered stay, those at work are read again"
 WRITING = "stopping: the file at work is dropped, those that are written are whole"
 
 

@@ -72,7 +72,7 @@ def run_study(
 
     Stop it at any time: the same command goes on where it was, on another executor too.
     """
-    from finscale.cli.stopping import announced_stop
+    from finscale.cli.stopping import READING, announced_stop
     from finscale.cli.study_progress import StudyProgress
     from finscale.study import make_executor
     from finscale.study.planned import split_cautions
@@ -83,7 +83,8 @@ def run_study(
     engine = make_executor(executor, workers=workers, address=address)
     study = open_study(config, settings, runs, studies, data_root, quick=quick)
     study.registration.register(amend=amend)
-    with console(quiet=quiet or as_json, stderr=True).status("reading the data"):
+    reading = console(quiet=quiet or as_json, stderr=True).status("reading the data")
+    with announced_stop(READING, READING), reading:
         missing = study.missing()
         # remembered, so that `study status` beside it takes no time
         root = study.config.experiment.data.root

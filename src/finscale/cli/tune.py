@@ -100,7 +100,7 @@ def tune_run(
     Validation loss alone is read: the test days stay sealed. Stop it at any time: the same command
     goes on where it was.
     """
-    from finscale.cli.stopping import announced_stop
+    from finscale.cli.stopping import READING, announced_stop
     from finscale.cli.tune_progress import TuneProgress
     from finscale.study import LocalExecutor
     from finscale.study.remaining import in_words
@@ -111,7 +111,8 @@ def tune_run(
     seconds = None if time is None else _seconds(time)
     options: dict[str, object] = {"trials": trials, "sampler": sampler}
     study, tuner = _open(file, settings, options, storage, runs, studies, data_root)
-    with console(quiet=quiet or as_json, stderr=True).status("reading the data"):
+    reading = console(quiet=quiet or as_json, stderr=True).status("reading the data")
+    with announced_stop(READING, READING), reading:
         costs, together = search_costs(tuner, study.cells, workers=workers)
     terminal.print(f"[bold]{study.config.name}[/bold]  {tuner.describe()}", soft_wrap=True)
     if dry_run:

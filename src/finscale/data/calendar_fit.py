@@ -18,10 +18,15 @@ from finscale.errors import DataError
 CANDIDATES = (
     *("XNYS", "XETR", "XLON", "XPAR", "XSWX", "XMIL", "XMAD", "XSTO", "XCSE", "XHEL", "XOSL"),
     *("XTSE", "XTKS", "XHKG", "XSHG", "XTAI", "XBOM", "XSES", "XASX", "XNZE", "BVMF", "XMEX"),
-    *("XJSE", "XSAU", "XIST", "XWAR", "CMES", "24/5", "24/7", "XTAE", "XKRX"),
+    *("XJSE", "XSAU", "XIST", "XWAR", "CMES", "24/5", "24/7"),
 )
-#: Their holidays take a second to work out: tried only where no other fits every day.
-_SLOW = ("XTAE", "XKRX")
+#: Tried only where none of these fits every day: what is less usual, and at last Moscow, Tel Aviv
+#: and Seoul, whose holidays take a second to work out.
+FURTHER = (
+    *("XAMS", "XBRU", "XLIS", "XDUB", "XWBO", "XICE", "XPRA", "XBUD", "XBSE", "ASEX", "XZAG"),
+    *("XLJU", "XBRA", "XBEL", "XCYS", "XTAL", "XRIS", "XLIT", "AIXK", "XBDA", "XBUE", "XBOG"),
+    *("XLIM", "XSGO", "XPHS", "XKLS", "XIDX", "XBKK", "XKAR", "XMOS", "XTAE", "XKRX"),
+)
 
 # Of two calendars, at least so many days a year are a session of one alone.
 _DIFFERENT_A_YEAR = 2
@@ -133,9 +138,9 @@ def better_calendar(rows: pl.DataFrame, name: str) -> BetterCalendar | None:
         return None
     recent = [day for day in days if day >= days[-1] - _WINDOW]
     found: list[tuple[set[dt.date], str]] = []
-    for candidate in CANDIDATES:
-        if candidate in _SLOW and not all(against for against, _ in found):
-            continue
+    for candidate in (*CANDIDATES, *FURTHER):
+        if candidate in FURTHER and not all(against for against, _ in found):
+            break
         evidence = _Evidence.of(recent, candidate)
         if evidence is not None:
             found.append((evidence.days, candidate))

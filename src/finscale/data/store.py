@@ -20,7 +20,7 @@ from finscale.data.manifest import (
     Mismatch,
 )
 from finscale.data.parquet import EncodedFrame, encode_frame
-from finscale.errors import DataError, nearest
+from finscale.errors import DataError, listed, nearest
 
 
 class FrameFacts(TypedDict):
@@ -145,7 +145,7 @@ def _ways_to_bars(symbol: str, known: Sequence[str]) -> str:
 
     if symbol.endswith((".YAML", ".YML", ".CSV", ".PARQUET", ".XLSX", ".JSON")):
         return f"a symbol is asked for, and {symbol.lower()} looks like a file; here: " + (
-            ", ".join(known) or "none yet"
+            listed(known) or "none yet"
         )
     shipped = {name: source for source in SOURCES.values() for name in source.symbols}
     ways = []
@@ -156,7 +156,7 @@ def _ways_to_bars(symbol: str, known: Sequence[str]) -> str:
             verb = f"finscale data download {near} --source {shipped[near].name}"
             ways[0] = f"Did you mean {near} ({verb})?"
     elif known:
-        ways.append(f"Here: {', '.join(known)}.")
+        ways.append(f"Here: {listed(known)}.")
     bundled = f" --source {shipped[symbol].name}" if symbol in shipped else ""
     word = shlex.quote(symbol)
     ways.append(

@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from finscale.config.titles import title
 from finscale.evaluation.bootstrap import (
     LEVEL,
     Floats,
@@ -131,26 +132,26 @@ class Claims:
 
     def sentence(self, name: str, smallest: str = "") -> str:
         """Return what may be said; ``smallest``: the gain that this test could have shown."""
-        title, days = name.replace("_", " "), f"{self.num_days:,} test days"
+        over, days = title(name), f"{self.num_days:,} test days"
         standing = self.standing(name)
         if standing == "failed":
             return f"{failure(name, self.failed[name], self.unit)}: nothing is claimed over it."
         if standing == "seen":
-            return f"Skill over {title} is seen with {days}."
+            return f"Skill over {over} is seen with {days}."
         if standing == "worse":
-            return f"Worse than {title}: the difference is seen with {days}."
+            return f"Worse than {over}: the difference is seen with {days}."
         if standing == "unfounded":
             return (
-                f"Less loss than {title}, but no skill over the base rate is seen: nothing is "
-                f"claimed over {title}."
+                f"Less loss than {over}, but no skill over the base rate is seen: nothing is "
+                f"claimed over {over}."
             )
         if standing == "moved":
-            return f"Less loss than {title}, but days are not ranked{self._why}: no skill."
+            return f"Less loss than {over}, but days are not ranked{self._why}: no skill."
         gain = self.gains[name]
         if not any((gain.value, gain.low, gain.high)):
-            return f"The same as {title}: nothing is added to it."
+            return f"The same as {over}: nothing is added to it."
         could = f"; they could show a gain of {smallest}" if smallest else ""
-        return f"No skill over {title} is seen with {days}{could}."
+        return f"No skill over {over} is seen with {days}{could}."
 
     @property
     def _ranks(self) -> bool:
@@ -168,8 +169,8 @@ class Claims:
 
 def failure(name: str, lost: Metric, unit: str) -> str:
     """Return that a baseline failed, and by how much: the start of a sentence."""
-    title = name.replace("_", " ")
-    return f"The {title} baseline failed: it loses {interval(lost)} {unit} more than the base rate"
+    loses = f"it loses {interval(lost)} {unit} more than the base rate"
+    return f"The {title(name)} baseline failed: {loses}"
 
 
 def lost_to_base_rate(

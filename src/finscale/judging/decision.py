@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from finscale.config import ExperimentConfig
 from finscale.config.outcomes import OUTCOMES
+from finscale.config.titles import title
 from finscale.data.splits import FEWEST_WINDOWS
 from finscale.evaluation.bootstrap import LEVEL
 from finscale.evaluation.score_power import smallest_difference
@@ -16,18 +17,15 @@ from finscale.scaling.digits import number
 from finscale.scaling.measure import negated
 from finscale.scaling.sentences import interval
 
-_TITLES = {
-    "base_rate": "the base rate",
-    "lightgbm": "LightGBM",
-    "logistic": "the logistic",
-    "volatility": "volatility",
-    "volatility_ranges": "volatility with ranges",
-}
+#: Baselines that a sentence names with an article before them; others are a baseline's.
+_WITH_ARTICLE, _BARE = {"base_rate", "logistic"}, {"lightgbm", "volatility", "volatility_ranges"}
 
 
 def the(name: str) -> str:
     """Return a baseline as a sentence names it: ``the logistic``."""
-    return _TITLES.get(name) or f"the {name.replace('_', ' ')} baseline"
+    if name in _BARE:
+        return title(name)
+    return f"the {title(name)}" + ("" if name in _WITH_ARTICLE else " baseline")
 
 
 def is_ahead(claims: Claims) -> bool:
@@ -117,16 +115,13 @@ def _pay(claims: Claims, card: Scorecard) -> str:
 
 
 def _study(config: ExperimentConfig) -> str:
-    symbols, task = ",".join(config.data.symbols), config.task
-    if config.data.universe:
-        return (
-            f"Next: a study file with experiment.data.universe: {config.data.universe} and the "
-            "axis parameters asks whether size pays; finscale study plan FILE says first what it "
-            "costs."
-        )
+    task, data = config.task, config.data
+    of = f"--symbols {','.join(data.symbols)}"
+    if data.universe:
+        of = f"--universe {data.universe}"
     horizon = f" --horizon {task.horizon}" if task.horizon != 1 else ""
     return (
-        f"Next: finscale study new mine --symbols {symbols} --task {task.name}{horizon} --axis "
+        f"Next: finscale study new mine {of} --task {task.name}{horizon} --axis "
         "parameters asks whether size pays; finscale study plan mine.yaml says first what it "
         "costs."
     )

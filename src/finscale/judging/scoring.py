@@ -10,6 +10,7 @@ import polars as pl
 
 from finscale.config import BaselineConfig
 from finscale.config.baselines import DEFAULT_BASELINES, LINEAR_BASELINE
+from finscale.config.titles import title
 from finscale.data import DataStore
 from finscale.errors import DataError
 from finscale.evaluation.bootstrap import Metric, Resampler, paired_difference_interval
@@ -40,7 +41,7 @@ def card_rows(
         # squares of returns are too small for four decimals
         text = _with_interval(gain, sign=True) if target.is_event else signed(gain)
         mark = " (failed)" if name in failed else ""
-        lines.append((f"skill over {name.replace('_', ' ')}{mark}", text))
+        lines.append((f"skill over {title(name)}{mark}", text))
     return lines
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import finscale
 from finscale.config import StudyConfig, format_count
 from finscale.config.redraws import redraw_of
+from finscale.config.titles import title
 from finscale.data.targets import task_title
 from finscale.files import write_bytes
 from finscale.models import ARCHITECTURES
 from finscale.report import static
-from finscale.report.figures.common import title
 from finscale.report.latex import latex
 from finscale.report.numbers import number, percent
 from finscale.report.parts import Page

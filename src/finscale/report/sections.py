@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from finscale.config import DataConfig, StudyConfig
 from finscale.config.redraws import redraw_of
+from finscale.config.titles import title
 from finscale.report.figures import figures
-from finscale.report.figures.common import title
 from finscale.report.numbers import number, percent
 from finscale.report.parts import ReportSection
 from finscale.report.table import Table

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from finscale.config.baselines import LINEAR_BASELINE
+from finscale.config.titles import title
 from finscale.config.universes import read_universe, symbols_in_words
 from finscale.data.targets import task_title
 from finscale.errors import ConfigError
 from finscale.evaluation.bootstrap import Metric
 from finscale.judging.claims import Standing
 from finscale.judging.decision import the
-from finscale.report.figures.common import sized, title
+from finscale.report.figures.common import sized
 from finscale.report.numbers import duration, fixed, flops, interval, number
 from finscale.report.parts import Key
 from finscale.study.axes import AXES

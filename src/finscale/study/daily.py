@@ -8,6 +8,7 @@ import polars as pl
 
 from finscale.config import BaselineConfig, StudyConfig
 from finscale.config.redraws import REDRAWS, draw_numbers
+from finscale.config.titles import title
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.evaluation.backtest import Costs
@@ -168,9 +169,8 @@ def _beside(
     """Return a baseline's predictions on the windows of a network's runs."""
     keys = [windows_key(run.config) for run in runs]
     if not set(keys) <= set(known):
-        title = over.replace("_", " ")
         raise FinscaleError(
-            f"{planned.cell.label} cannot be compared: its {title} is not there.",
+            f"{planned.cell.label} cannot be compared: its {title(over)} is not there.",
             hint=f"name {over} among the baselines, and `finscale study run` again",
         )
     return predictions_of([known[key] for key in keys], beside=runs[0].config)

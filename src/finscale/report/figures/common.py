@@ -17,15 +17,6 @@ from finscale.study.findings.findings import Findings
 M = TypeVar("M", Points, Line)
 
 #: Names that are more than their words.
-_TITLES = {
-    "auc": "AUC",
-    "brier": "Brier score",
-    "patchtst": "PatchTST",
-    "prediction_max": "highest prediction",
-    "prediction_min": "lowest prediction",
-    "r2_oos": "R² out of sample",
-    "rmse": "RMSE",
-}
 #: More labels than this crowd a narrow screen.
 _MOST_TICKS = 7
 
@@ -130,11 +121,6 @@ def baseline_roles(findings: Findings) -> dict[str, str]:
     """Return baseline → colour role."""
     count = len(BASELINE_ROLES)
     return {b.name: BASELINE_ROLES[i % count] for i, b in enumerate(findings.baselines)}
-
-
-def title(name: str) -> str:
-    """Return a name as people write it: ``base_rate`` as ``base rate``."""
-    return _TITLES.get(name) or name.replace("_", " ")
 
 
 def padded(low: float, high: float, share: float = 0.08) -> tuple[float, float]:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from finscale.config.baselines import LINEAR_BASELINE
+from finscale.config.titles import title
 from finscale.report.figure import Rule, spread
-from finscale.report.figures.common import baseline_roles, padded, title
+from finscale.report.figures.common import baseline_roles, padded
 from finscale.report.numbers import fixed
 from finscale.study.findings.findings import BaselineFinding, Findings
 

@@ -7,10 +7,11 @@ from typing import Any
 import polars as pl
 
 from finscale.config.baselines import LINEAR_BASELINE
+from finscale.config.titles import title
 from finscale.evaluation.bootstrap import Metric
 from finscale.judging.decision import the
 from finscale.report.figure import Figure, FigureAxis, FigureBand, FigurePanel, Mark, Points, Rule
-from finscale.report.figures.common import run_marks, seed_hover, size_axis, sized, title
+from finscale.report.figures.common import run_marks, seed_hover, size_axis, sized
 from finscale.report.numbers import interval, number, percent
 from finscale.study.findings.findings import Findings
 

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from finscale.config import format_count
+from finscale.config.titles import title
 from finscale.report.numbers import number
 from finscale.report.parts import ReportSection
 from finscale.report.table import Column, Table, count, estimate, make_table, text, value
@@ -86,7 +87,7 @@ def _economic(findings: Findings) -> tuple[Table, ...]:
 def _symbols(findings: Findings) -> tuple[Table, ...]:
     if findings.symbols.is_empty():
         return ()
-    over = findings.symbols_over.replace("_", " ")
+    over = title(findings.symbols_over)
     rows = findings.symbols.rename({"gain_low": "low", "gain_high": "high"})
     columns = (
         text("", "kind"),

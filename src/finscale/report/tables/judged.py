@@ -7,8 +7,8 @@ from dataclasses import asdict
 
 import polars as pl
 
+from finscale.config.titles import title
 from finscale.files import null_for_nan
-from finscale.report.figures.common import title
 from finscale.report.numbers import percent
 from finscale.report.table import Column, Table, count, estimate, make_table, text, value
 from finscale.study.findings.findings import Findings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from finscale.report.figures.common import title
+from finscale.config.titles import title
 from finscale.report.numbers import duration, fixed, flops
 from finscale.report.table import Column, Row, Table, count, estimate, text
 from finscale.study.axes import AXES

@@ -9,8 +9,9 @@ import polars as pl
 
 from finscale.config.baselines import LINEAR_BASELINE
 from finscale.config.redraws import REDRAWS
+from finscale.config.titles import title
 from finscale.evaluation.bootstrap import Metric
-from finscale.report.figures.common import heading, title
+from finscale.report.figures.common import heading
 from finscale.report.numbers import fixed, interval, number
 from finscale.report.table import Column, Row, Table, count, estimate, make_table, text
 from finscale.scaling.measure import Measure

@@ -9,6 +9,7 @@ import polars as pl
 
 from finscale.config import StudyConfig
 from finscale.config.redraws import REDRAWS
+from finscale.config.titles import title
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.evaluation.bootstrap import Metric, mean_interval
@@ -283,7 +284,7 @@ def _reaches(
         if row["over"] in failed:
             continue  # no yardstick
         metric = Metric(row["value"], row["low"], row["high"])
-        over = row["over"].replace("_", " ")
+        over = title(row["over"])
         found.append(skill_reach(over, metric, level=level, unit=unit))
     if chosen.target.is_event:
         found.append(auc_reach(chosen, level=level))
