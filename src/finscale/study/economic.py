@@ -179,6 +179,6 @@ def _by_compute(
         daily = own.group_by("day").agg(pl.col("value").mean()).sort("day")
         days, value_T = daily["day"].to_numpy(), daily["value"].to_numpy()
         metric = mean_interval(days, value_T, overlap=horizon, level=1 - level)
-        known = float(size[0])  # type: ignore[arg-type]
+        known = float(size[0])
         rows.append({"label": words[known], "flops": flops[known], **vars(metric)})
     return pl.DataFrame(rows).sort("flops")
