@@ -9,6 +9,7 @@ import pytest
 from finscale.config import ExperimentConfig, StudyConfig
 from finscale.config.axes import parse_sizes
 from finscale.errors import ConfigError
+from finscale.scaling import decide, size_covariance
 from finscale.study.asset_days import shares_of_both
 from finscale.study.axes import AXES, AxisWindows, largest, nominal
 from finscale.study.daily import replicates
@@ -162,3 +163,51 @@ def test_seeds_of_a_draw_are_one_replicate():
     means = replicates(table).sort("seed", "day")
     assert means["seed"].to_list() == [0, 0, 1, 1]
     assert means["value"].to_list() == [2.0, 3.0, 7.0, 7.0]
+
+
+SIZES = np.array([2.0, 5.0, 10.0, 20.0])
+
+
+def world(rng, gain_G, num_draws=4, num_days=80, luck=0.004) -> np.ndarray:
+    """Return losses of sizes, draws and days where what symbols teach differs from one to another.
+
+    Draws are nested, as a study's are: fewer symbols of a draw are among more of it, and all of
+    them are the same for every draw.
+    """
+    worth_S = luck * rng.standard_normal(20)
+    order_DS = np.argsort(rng.random((num_draws, 20)), axis=1)
+    luck_GD = np.array([worth_S[order_DS[:, : int(size)]].mean(axis=1) for size in SIZES])
+    seed_GD = 0.0005 * rng.standard_normal((len(SIZES), num_draws))
+    day_T = 0.02 * rng.standard_normal(num_days)
+    own_GDT = 0.004 * rng.standard_normal((len(SIZES), num_draws, num_days))
+    return 0.69 - gain_G[:, None, None] + (luck_GD + seed_GD)[:, :, None] + day_T + own_GDT
+
+
+def test_intervals_of_draws_hold_what_another_draw_would_change():
+    """The 95 % interval of the gain from 2 symbols to 20 holds the truth of four draws."""
+    from scipy.stats import t
+
+    rng, covered, alone = np.random.default_rng(1), 0, 0
+    gain_G, worlds = np.array([0.0, 0.001, 0.002, 0.003]), 150
+    for _ in range(worlds):
+        losses_GDT = world(rng, gain_G)
+        gain, error, degrees = size_covariance(losses_GDT).difference(0, -1)
+        covered += abs(gain - 0.003) < error * t.ppf(0.975, degrees)
+        # one draw with four seeds, as a study without draws has: the luck of the draw is not seen
+        one_GDT = losses_GDT[:, :1] + 0.0005 * rng.standard_normal((4, 4, 1))
+        gain, error, degrees = size_covariance(one_GDT).difference(0, -1)
+        alone += abs(gain - 0.003) < error * t.ppf(0.975, degrees)
+    # of 300 worlds each 90 % with three draws, 93 % with four, 95 % with six
+    assert covered / worlds > 0.85
+    assert alone / worlds < 0.7
+
+
+@pytest.mark.slow
+def test_where_more_symbols_bring_nothing_a_law_is_hardly_ever_claimed():
+    rng, worlds = np.random.default_rng(2), 40
+    names = [
+        decide(world(rng, np.zeros(4)), SIZES, sesoi=0.002, axis="symbols").name
+        for _ in range(worlds)
+    ]
+    # at level .05, five or more of forty come by chance once in twenty
+    assert names.count("LAW") <= 4
