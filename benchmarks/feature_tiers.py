@@ -145,7 +145,7 @@ def main() -> None:
         one = scaled[-1]
         print(
             f"a2000 datasets of {symbols} symbols, {workers} workers: {one['wall']:.1f} s, "
-            f"CPU {one['cpu']:.1f} s, {one['peak']:.2f} GiB together; unchanged {one['again']:.1f} s"
+            f"CPU {one['cpu']:.1f} s, {one['peak']:.2f} GiB in all; unchanged {one['again']:.1f} s"
         )
     content = {"rows": ROWS, "seconds": tiers, "beside": beside, "datasets": scaled}
     print(f"written to {write_results('feature_tiers', content)}")
