@@ -292,11 +292,11 @@ def feature_tiers(content: dict[str, Any]) -> str:
             "alike",
         ),
         (
-            "memory of a process; all of them",
-            f"{many['peak']:.2f} GiB; {many['peak'] * many['workers']:.2f} GiB",
-            verdict(many["peak"] * many["workers"], 2, most=True),
+            f"memory of all {many['workers'] + 1} processes together",
+            f"{many['peak']:.2f} GiB",
+            verdict(many["peak"], 2, most=True),
         ),
-        ("datasets that are unchanged, a symbol", f"{one['again'] / one['symbols']:.2f} s", ""),
+        ("a dataset that is unchanged", f"{many['again'] / many['symbols']:.2f} s", ""),
     ]
     head = (f"{content['rows']:,} daily bars, seconds of CPU", "measured", "goal")
     return f"{table(head, rows)}\n"

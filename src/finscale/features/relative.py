@@ -115,9 +115,11 @@ def relative_columns(
     absent = [feature for feature in features if feature.name not in frame.columns]
     values = {f.name: frame[f.name].to_numpy() for f in features if f not in absent}
     values |= compute_columns(bars, absent)
-    columns = dict(compute_columns(bars, _bars_of(tier, bars)))
+    # copied into the frame one by one: all arrays at once would take its memory twice
+    columns = [pl.Series(*column) for column in compute_columns(bars, _bars_of(tier, bars))]
     for feature in features:
-        columns[RELATIVE + feature.name] = VIEWS[feature.seen].compute(values[feature.name], bars)
+        relative = VIEWS[feature.seen].compute(values[feature.name], bars)
+        columns.append(pl.Series(RELATIVE + feature.name, relative))
     return pl.DataFrame(columns)
 
 

@@ -84,6 +84,8 @@ class Study(Showing):
         self.failures = Failures(self.folder)
         self.tracking = StudyTracking(self)
         self._compared: tuple[list[str], FamilyComparison] | None = None
+        #: What was judged, by what and by which runs: a report asks several times
+        self._judgements: dict[tuple[object, ...], Any] = {}
 
     @classmethod
     @spoken('Study.from_file("sp500_parameters")')
@@ -278,7 +280,10 @@ class Study(Showing):
                 raise FinscaleError(lead.no_verdict)
             judged = lead.verdict
         else:
-            judged = verdict(self.config, self.completed(), self.data)
+            completed = self.completed()
+            judged = self._once(
+                lambda: verdict(self.config, completed, self.data), "verdict", completed
+            )
         content = {"verdict": judged.to_dict(), **content}
         beyond = self.beyond_linear()
         if beyond is not None:
@@ -310,7 +315,18 @@ class Study(Showing):
             config, completed = self.judged(family)
         except FinscaleError:
             return None  # no architecture leads yet
-        return beyond_linear(config, completed, level, self.data)
+        found: BeyondLinear | None = self._once(
+            lambda: beyond_linear(config, completed, level, self.data),
+            ("beyond linear", family, level),
+            completed,
+        )
+        return found
+
+    def _once(self, judge: Callable[[], Any], what: object, completed: Completed) -> Any:
+        key = (what, *(run.id for _, run in completed))
+        if key not in self._judgements:
+            self._judgements[key] = judge()
+        return self._judgements[key]
 
     def _levels(self) -> tuple[int | str | None, ...]:
         """Return the sizes of the second axis; of one axis nothing to choose from."""
