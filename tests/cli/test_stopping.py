@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import typer
 
+from finscale.cli.failed import failed_lines
 from finscale.cli.panel_import import import_many
 from finscale.cli.stopping import FIRST, IMPORTING, SECOND, WRITING, announced_stop
 from finscale.cli.study import _stopped_report
@@ -104,3 +105,11 @@ def test_a_panel_that_is_stopped_answers_at_once_and_keeps_what_is_registered(
         import_many(tmp_path, "name", {"adjustment": "split"}, store, as_json=False)
     assert IMPORTING in capsys.readouterr().err
     assert len(DataStore(store).symbols()) == 50
+
+
+def test_a_reason_that_many_runs_share_is_told_once() -> None:
+    told = {f"seed{number}": "no bf16 here\n  traceback" for number in range(8)}
+    assert list(failed_lines({**told, "other": "diverged"})) == [
+        "failed: 8 runs (seed0 …): no bf16 here",
+        "failed: other: diverged",
+    ]

@@ -114,6 +114,7 @@ def run(
 
     Stop it at any time: the same command goes on where it was.
     """
+    from finscale.cli.failed import failed_lines
     from finscale.cli.stopping import announced_stop
     from finscale.cli.study_progress import StudyProgress
     from finscale.study import LocalExecutor
@@ -147,8 +148,8 @@ def run(
         if shown:
             shown[-1].left.remember()
             shown.pop().__exit__()
-    for label, reason in failed.items():
-        say(f"failed: {label}: {reason.strip().splitlines()[0]}", console(stderr=True))
+    for line in failed_lines(failed):
+        say(line, console(stderr=True))
     _show(programme, terminal, as_json=as_json, reports=reports, quiet=quiet)
     if failed:
         raise typer.Exit(1)

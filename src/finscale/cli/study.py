@@ -72,6 +72,7 @@ def run_study(
 
     Stop it at any time: the same command goes on where it was, on another executor too.
     """
+    from finscale.cli.failed import failed_lines
     from finscale.cli.stopping import READING, announced_stop
     from finscale.cli.study_progress import StudyProgress
     from finscale.study import make_executor
@@ -113,9 +114,8 @@ def run_study(
     finally:
         left.remember()
         roster(study.config, study.folder, root, lambda: study)
-    for label, reason in failures.items():
-        first = reason.strip().splitlines()[0]
-        say(f"failed: {label}: {first}", console(stderr=True))
+    for line in failed_lines(failures):
+        say(line, console(stderr=True))
     if failures:
         say(f"tracebacks: {study.failures.path}", console(stderr=True))
     if any(not planned.cell.is_baseline for planned, _ in study.completed()):
