@@ -9,9 +9,9 @@ is no diagonal, and the variances of neighbouring sizes say the same thing twice
 
 with r the correlation of neighbouring sizes, pooled over them (an autoregression over the sizes'
 ranks, held within 0 and .95), and ν the degrees of freedom left of ν₀ pooled ones. Simulated with 3
-nestings × 3 seeds of 5 tiers, luck of nestings 0 to 4 times that of seeds and r of 0 to .95: the
-95 % interval of the slope holds the truth in 94 to 99 % (a diagonal: 90.6 to 98), that of the gain
-in 95 to 99; they are 8 % narrower to 21 % wider than by a diagonal.
+nestings × 3 seeds of 5 tiers, luck of nestings 0 to 4 times that of seeds and r of 0 to .95: the 95
+% interval of the slope holds the truth in 94 to 99 % (a diagonal: 90.6 to 98), that of the gain in
+95 to 99; they are 8 % narrower to 21 % wider than by a diagonal.
 """
 
 from __future__ import annotations
