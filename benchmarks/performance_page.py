@@ -68,9 +68,7 @@ def panel(content: Sequence[dict[str, Any]]) -> str:
         "peak mapped",
         "gather, of a step",
     )
-    return (
-        f"{table(head, rows)}\nGoals: 431 symbols within 3 GB, gather at most 2 % of a step.\n"
-    )
+    return f"{table(head, rows)}\nGoals: 431 symbols within 3 GB, gather at most 2 % of a step.\n"
 
 
 #: Goals of a step: over fp32 peers, over transformers in bf16, share of the peak by precision.
