@@ -41,8 +41,8 @@ def new(
     axis: Annotated[
         str | None,
         typer.Option(
-            help="What grows: parameters, compute, rows, assets, tier, quality, context_length or "
-            "horizon."
+            help="What grows: parameters, compute, rows, assets, data, tier, quality, "
+            "context_length or horizon."
         ),
     ] = None,
     symbols: Annotated[
