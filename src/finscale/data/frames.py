@@ -28,6 +28,11 @@ BARS = ("open", "high", "low", "close", "volume")
 _TILE = 16
 
 
+def bars_of(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns of a dataset's frame that are no features."""
+    return frame.select(name for name in (*KEYS, MEMBER, *BARS) if name in frame.columns)
+
+
 def channels(
     frames: Sequence[pl.DataFrame], features: Sequence[str] | None, inputs: InputsName = "level"
 ) -> tuple[str, ...]:

@@ -29,9 +29,7 @@ from finscale.data.asked import (
     polars_frames,
 )
 from finscale.data.frames import (
-    BARS,
-    KEYS,
-    MEMBER,
+    bars_of,
     channels,
     prepared,
     relative_names,
@@ -218,8 +216,7 @@ class FinancialDataset:
                 relative = channels([frame], relative or relative_names(frame.columns))
                 needed = tuple(dict.fromkeys((*names, *relative)))
                 part = prepared(frame, needed, context_length, task)
-                kept = (*KEYS, MEMBER, *BARS)
-                parts.append(part.select(name for name in kept if name in part.columns))
+                parts.append(bars_of(part))
                 yield [stacked_array([part], columns) for columns in (names, relative)]
 
         paths = (path, path.with_suffix(f".relative{path.suffix}"))

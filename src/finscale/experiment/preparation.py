@@ -280,12 +280,13 @@ def _windows(config: ExperimentConfig, store: DataStore, *, scaled: bool = True)
     about = (data.feature_set, data.timescale)
     names = (dataset_id(symbol, *about, series=series_of(data)) for symbol in data.symbols)
     versions = tuple(store.processed.get(name, data.version).sha256 for name in names)
-    if isinstance(config.model, BaselineConfig):
+    whole = isinstance(config.model, BaselineConfig)
+    if whole:
         # a baseline reads whole columns of features
         in_memory = data.model_copy(update={"memory_map": False})
         config = config.model_copy(update={"data": in_memory})
     windows = config.model_dump_json(include={"data", "task", "split"})
-    return _windows_of(windows, versions, store.root.resolve(), scaled)
+    return _windows_of(windows, versions, store.root.resolve(), whole, scaled)
 
 
 def _dataset(config: ExperimentConfig, store: DataStore) -> FinancialDataset:
@@ -293,7 +294,9 @@ def _dataset(config: ExperimentConfig, store: DataStore) -> FinancialDataset:
 
 
 @lru_cache(maxsize=2)
-def _windows_of(windows: str, versions: tuple[str, ...], root: Path, scaled: bool) -> _Windows:
+def _windows_of(
+    windows: str, versions: tuple[str, ...], root: Path, whole: bool, scaled: bool
+) -> _Windows:
     """Read and verify the datasets; ``versions`` makes new content a new entry of the cache."""
     config = ExperimentConfig.model_validate_json(windows)
     labelled = config.model_dump_json(include={"data", "task"})
@@ -301,7 +304,7 @@ def _windows_of(windows: str, versions: tuple[str, ...], root: Path, scaled: boo
     # each symbol's bars once a fold and draw
     several = config.split.num_folds > 1 or not scaled
     read = _dataset_of if several else _dataset_of.__wrapped__
-    dataset = read(labelled, versions, root)
+    dataset = read(labelled, versions, root, whole)
     folds = dataset.splits(config.split)
     split = folds[config.split.fold]
     fault = label_fault(dataset, split, folds)
@@ -309,9 +312,19 @@ def _windows_of(windows: str, versions: tuple[str, ...], root: Path, scaled: boo
 
 
 @lru_cache(maxsize=2)
-def _dataset_of(labelled: str, versions: tuple[str, ...], root: Path) -> FinancialDataset:
-    """Read and verify the datasets with their labels, unscaled."""
+def _dataset_of(
+    labelled: str, versions: tuple[str, ...], root: Path, whole: bool
+) -> FinancialDataset:
+    """Read and verify the datasets with their labels, unscaled.
+
+    Of a panel a network keeps the bars' columns alone unless it is asked for as a ``whole``: its
+    channels lie in the rows, and columns of features would take three times as much again.
+    """
     from finscale.data import DataStore, FinancialDataset
+    from finscale.data.frames import bars_of
 
     config = ExperimentConfig.model_validate_json(labelled)
-    return FinancialDataset.from_config(config, DataStore(root))
+    dataset = FinancialDataset.from_config(config, DataStore(root))
+    if whole or len(dataset.symbols) == 1:
+        return dataset
+    return replace(dataset, frame=bars_of(dataset.frame))
