@@ -13,7 +13,7 @@ from finscale.config import StudyConfig
 from finscale.runs import RunStore
 from finscale.study import Study
 from finscale.study.control_grid import control_study
-from finscale.study.control_runs import control_outcomes, within_quarters
+from finscale.study.control_runs import control_outcomes, within_days, within_quarters
 
 
 @pytest.fixture
@@ -70,6 +70,32 @@ def test_the_drift_of_the_base_rate_is_no_skill() -> None:
 
 def test_skill_within_quarters_is_found() -> None:
     assert within_quarters(predictions(0.5)) < 0.01
+
+
+def section(skill: float, seed: int = 0):
+    """Return runs that know each day's share of yes, and of a day's symbols some or nothing."""
+    rng = np.random.default_rng(seed)
+    days = np.arange(np.datetime64("2015-01-01"), np.datetime64("2015-09-01"))
+    shape = (len(days), 20)
+    level_T1 = rng.standard_normal((len(days), 1))
+    target_TS = (rng.random(shape) < 1 / (1 + np.exp(-level_T1))).astype(np.float32)
+    logit_TS = 3 * level_T1 + skill * (target_TS - 0.5) + rng.standard_normal(shape)
+    table = pl.DataFrame(
+        {
+            "date": np.repeat(days, 20),
+            "symbol": [f"S{number}" for number in range(20)] * len(days),
+            "target": target_TS.ravel(),
+            "logit": logit_TS.ravel(),
+        }
+    )
+    return [(None, SimpleNamespace(predictions=lambda _: table))]
+
+
+def test_knowing_the_day_is_no_skill_within_it() -> None:
+    p_values = [within_days(section(0.0, seed)) for seed in range(6)]
+    assert min(p_values) > 0.001
+    assert np.mean(p_values) == pytest.approx(0.5, abs=0.3)
+    assert within_days(section(0.3)) < 0.01
 
 
 def test_controls_run_beside_the_study(tiny, tmp_path) -> None:

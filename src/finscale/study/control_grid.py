@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from finscale.config import StudyConfig
+from finscale.config import StudyConfig, TaskConfig
 from finscale.config.redraws import REDRAWS
 from finscale.registry import Registry
 from finscale.study.axes import largest, nominal
@@ -22,11 +22,21 @@ class ControlKind:
 
     task: str  #: What it does to the labels: ``task.control`` of its runs
     label: str  #: The same in words
+    across: str = ""  #: The same of a task that compares the symbols of a day, where it is another
+
+    def said(self, task: TaskConfig) -> str:
+        """Return what it does to the labels of a task."""
+        return (self.across or self.label) if task.is_cross_sectional else self.label
 
 
 CONTROL_KINDS: Registry[ControlKind] = Registry("control")
 CONTROL_KINDS.add(
-    "permuted_labels", ControlKind("permuted", "labels shuffled within calendar quarters")
+    "permuted_labels",
+    ControlKind(
+        "permuted",
+        "labels shuffled within calendar quarters",
+        across="labels shuffled among each day's members",
+    ),
 )
 CONTROL_KINDS.add(
     "planted_signal",
@@ -43,7 +53,7 @@ def control_study(study: StudyConfig, kind: str) -> StudyConfig:
     task = study.experiment.task.model_copy(update=labels)
     changes = {
         "name": kind,
-        "question": control.label,
+        "question": control.said(task),
         "experiment": study.experiment.model_copy(update={"task": task}),
         "axes": {
             axis: study.controls.sizes or smallest,

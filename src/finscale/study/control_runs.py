@@ -65,7 +65,8 @@ def _outcome(name: str, study: Study, level: float) -> ControlOutcome:
     """Hold a control's finished runs against what is known of it."""
     kind = study.config.name
     # of several architectures, a control's name says whose it is
-    label = f"{name.removesuffix(kind)}{CONTROL_KINDS[kind].label}"
+    said = CONTROL_KINDS[kind].said(study.config.experiment.task)
+    label = f"{name.removesuffix(kind)}{said}"
     awaited = expected(kind, study.config.outcome)  # type: ignore[arg-type]
     missing = sum(planned.run_id not in study.runs for planned in study.plan)
     if missing:
@@ -79,9 +80,12 @@ def _judge_permuted(study: Study, level: float) -> tuple[str, bool, dict[str, An
         name: str = study.verdict().name
     except FinscaleError:  # too few sizes or seeds: no law is claimed
         name = "too few runs for a verdict"
-    p_value = within_quarters(_networks(study))
-    found = f"{name}; ranking of days within quarters better than chance: {p_text(p_value)}"
-    facts = {"verdict": name, "p_within_quarters": p_value, "level": level}
+    if study.config.experiment.task.is_cross_sectional:
+        what, p_value = "ranking of symbols within days", within_days(_networks(study))
+    else:
+        what, p_value = "ranking of days within quarters", within_quarters(_networks(study))
+    found = f"{name}; {what} better than chance: {p_text(p_value)}"
+    facts = {"verdict": name, "p_within": p_value, "level": level}
     return found, p_value > level and name != "LAW", facts
 
 
@@ -140,16 +144,35 @@ def within_quarters(networks: Completed, *, seed: int = 0) -> float:
     test shuffles them again and counts how often the association is as strong. The outputs of all
     runs are averaged first.
     """
-    table = (
+    table = _averaged(networks)
+    quarter_N = quarters(table["date"].to_numpy().astype("datetime64[D]"))
+    symbol_N = table["symbol"].rank("dense").to_numpy()
+    return _better_than_chance(table, np.stack([quarter_N, symbol_N]), seed)
+
+
+def within_days(networks: Completed, *, seed: int = 0) -> float:
+    """Return the p value of models ranking the symbols of a day better than chance.
+
+    For labels that were shuffled among each day's members, which are exchangeable whatever the
+    models know of the day.
+    """
+    table = _averaged(networks)
+    return _better_than_chance(table, table["date"].rank("dense").to_numpy()[None], seed)
+
+
+def _averaged(networks: Completed) -> pl.DataFrame:
+    """Return each decision's label and the mean output of all runs."""
+    return (
         pl.concat(run.predictions("test") for _, run in networks)
         .group_by("date", "symbol", maintain_order=True)
         .agg(pl.col("target").first(), pl.col("logit").mean())
         .sort("symbol", "date")
     )
-    quarter_N = quarters(table["date"].to_numpy().astype("datetime64[D]"))
-    group_N = np.unique(
-        np.stack([quarter_N, table["symbol"].rank("dense").to_numpy()]), axis=1, return_inverse=True
-    )[1].ravel()
+
+
+def _better_than_chance(table: pl.DataFrame, groups_KN: NDArray[Any], seed: int) -> float:
+    """Return how often labels shuffled within groups are as strongly associated with outputs."""
+    group_N = np.unique(groups_KN, axis=1, return_inverse=True)[1].ravel()
     order_N = np.argsort(group_N, kind="stable")
     group_N = group_N[order_N]
     score_N = table["logit"].to_numpy()[order_N]
@@ -159,7 +182,7 @@ def within_quarters(networks: Completed, *, seed: int = 0) -> float:
     observed = float(score_N @ target_N)
     # sorting random numbers within each group shuffles within groups
     as_strong = sum(
-        float(score_N @ target_N[np.lexsort((rng.random(len(group_N)), group_N))]) >= observed
+        float(score_N @ target_N[np.argsort(group_N + rng.random(len(group_N)))]) >= observed
         for _ in range(_NUM_SHUFFLES)
     )
     return (1 + as_strong) / (1 + _NUM_SHUFFLES)

@@ -35,8 +35,6 @@ def measured_speed(prepared: Prepared, *, seconds: float) -> float:
         replace(
             prepared,
             config=config.model_copy(update={"training": training}),
-            # a plan's rows are as they are in the data, and training wants them divided
-            dataset=prepared.dataset.scaled(prepared.split.train),
             split=replace(prepared.split, train=windows),
         )
     )
