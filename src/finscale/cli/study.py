@@ -181,7 +181,6 @@ def _stopped_report(study: Study) -> Iterator[None]:
 def _show(study: Study, *, as_json: bool, terminal: Console, paper: bool = False) -> None:
     from finscale.report.decision import decide, situation
     from finscale.report.write import write_findings
-    from finscale.study import control_outcomes
     from finscale.study.findings import find
     from finscale.study.results import BEYOND
 
@@ -191,7 +190,7 @@ def _show(study: Study, *, as_json: bool, terminal: Console, paper: bool = False
         findings = find(study)
         report = write_findings(findings, study.folder, paper=paper, tell=tell)
     decision = decide(situation(findings))
-    controls = control_outcomes(study)
+    controls = findings.controls
     if as_json:
         beyond, together = study.beyond_linear(), findings.interaction
         content = {
