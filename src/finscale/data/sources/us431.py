@@ -31,6 +31,27 @@ _FOLDER = f"{PACKAGE}-{VERSION}/examples/paper_examples"
 _CASH = "USDOLLAR"
 #: Of the index of a close on its first day.
 _START = 100.0
+#: Moves that look like splits and are none: days of October 2008 and of single companies' news.
+_REAL_MOVES = {
+    "CCE": "2008-10-23",
+    "CF": "2008-10-02",
+    "FITB": "2008-09-29",
+    "HAL": "2010-06-01",
+    "HAR": "2008-02-06",
+    "MS": "2008-10-13",
+    "NFLX": "2011-10-25",
+    "NVDA": "2008-07-03",
+    "WMB": "2016-02-08",
+}
+#: Days on which a part of the company was handed to its owners, or shares were exchanged, which the
+#: archive counts as a fall or a rise. Five days of a million: they are kept as they are, and said.
+_SPIN_OFFS = {
+    "CAG": "2016-11-10",
+    "COP": "2012-05-01",
+    "DISCA": "2008-09-19",
+    "EXPE": "2011-12-21",
+    "FIS": "2008-07-03",
+}
 _ABOUT = (
     "431 US stocks 2007-01-03 to 2016-12-30, members of the S&P 500 of 2016: closes are an index "
     "of the total return, volume is dollar volume over that index"
@@ -114,6 +135,11 @@ def _bars(tables: dict[str, pl.DataFrame], symbol: str) -> Bars:
             f"{SERIES}open_close": tables["sigmas"][symbol].cast(pl.Float64),
         }
     )
+    moves: dict[str, str] = {}
+    if day := (_REAL_MOVES | _SPIN_OFFS).get(symbol):
+        moves["real moves"] = day
+    if symbol in _SPIN_OFFS:
+        moves["spin-off"] = f"counted as a move of {day}"
     return Bars(
         symbol=symbol,
         frame=conform(symbol, frame),
@@ -127,6 +153,7 @@ def _bars(tables: dict[str, pl.DataFrame], symbol: str) -> Bars:
             "volume": "dollar volume over the index: close times volume is what was traded",
             "kept": "open_close, as series: |log(open / close)| of the day",
             "survivors": "members of the S&P 500 of 2016: those that failed before are missing",
+            **moves,
         },
     )
 
