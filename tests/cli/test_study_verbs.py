@@ -127,7 +127,7 @@ def test_a_name_that_is_no_study_is_answered_with_the_nearest() -> None:
 def test_asking_how_far_a_study_is_reads_no_data(monkeypatch) -> None:
     before = say("study", "status", "small.yaml", "--each")
 
-    def read(*_: object) -> None:
+    def read(*_: object, **__: object) -> None:
         raise AssertionError("the data were read")
 
     monkeypatch.setattr("finscale.study.planned.prepare", read)
