@@ -6,7 +6,6 @@ them, are those of the whole panel; validation and test are those of the whole s
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from finscale.config import SplitConfig
 from finscale.data.splits import Split
-from finscale.data.unseen import hold_out_symbols, unseen_symbols
+from finscale.data.unseen import drawn_symbols, hold_out_symbols, unseen_symbols
 from finscale.errors import DataError
 
 #: Keeps a draw of symbols to train on apart from a draw of symbols to hold out.
@@ -57,12 +56,7 @@ def train_symbols(symbols: Sequence[str], split: SplitConfig) -> tuple[str, ...]
             f"on" + (f": split.symbols {split.symbols} holds out {held:,}." if held else "."),
             hint="lower split.train_symbols, or name more symbols (data.symbols or data.universe)",
         )
-    drawn = [
-        np.random.default_rng([split.train_draw, zlib.crc32(symbol.encode()), _TRAIN]).random()
-        for symbol in known
-    ]
-    kept = set(np.argsort(drawn)[:num].tolist())
-    return tuple(symbol for place, symbol in enumerate(known) if place in kept)
+    return drawn_symbols(known, num, split.train_draw, _TRAIN)
 
 
 def parts_asked_for(

@@ -46,12 +46,20 @@ def unseen_symbols(symbols: Sequence[str], split: SplitConfig) -> tuple[str, ...
             hint="name more symbols (data.symbols or data.universe), or lower "
             "split.unseen_fraction",
         )
-    drawn = [
-        np.random.default_rng([split.symbol_seed, zlib.crc32(symbol.encode())]).random()
+    return drawn_symbols(symbols, num, split.symbol_seed)
+
+
+def drawn_symbols(symbols: Sequence[str], num: int, seed: int, *purpose: int) -> tuple[str, ...]:
+    """Return so many symbols in their order, drawn by their names: a larger number holds them all.
+
+    ``purpose`` tells draws of one seed apart.
+    """
+    lot_S = [
+        np.random.default_rng([seed, zlib.crc32(symbol.encode()), *purpose]).random()
         for symbol in symbols
     ]
-    held = set(np.argsort(drawn)[:num].tolist())
-    return tuple(symbol for place, symbol in enumerate(symbols) if place in held)
+    chosen = set(np.argsort(lot_S)[:num].tolist())
+    return tuple(symbol for place, symbol in enumerate(symbols) if place in chosen)
 
 
 def hold_out_symbols(
