@@ -5,6 +5,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
 _NOBODY = 65534
@@ -32,3 +34,24 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip("the shared development data are not here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def closes():
+    """Return random closes of the days of 2020 for each of some names."""
+
+    def made(names):
+        rng = np.random.default_rng(0)
+        days = np.datetime64("2020-01-01") + np.arange(366)
+        return [
+            pl.DataFrame(
+                {
+                    "date": days,
+                    "symbol": [name] * len(days),
+                    "close": np.exp(np.cumsum(rng.normal(0, 0.01, len(days)))),
+                }
+            )
+            for name in names
+        ]
+
+    return made

@@ -3,7 +3,6 @@
 import datetime as dt
 
 import numpy as np
-import polars as pl
 import pytest
 
 from finscale.config import ExperimentConfig, SplitConfig, TaskConfig
@@ -28,19 +27,8 @@ METHODS = {
 
 
 @pytest.fixture(scope="module", params=["direction", "outperform"])
-def dataset(request) -> FinancialDataset:
-    rng = np.random.default_rng(0)
-    days = np.datetime64("2020-01-01") + np.arange(366)
-    frames = [
-        pl.DataFrame(
-            {
-                "date": days,
-                "symbol": [name] * len(days),
-                "close": np.exp(np.cumsum(rng.normal(0, 0.01, len(days)))),
-            }
-        )[number:]
-        for number, name in enumerate(NAMES)
-    ]
+def dataset(request, closes) -> FinancialDataset:
+    frames = [frame[number:] for number, frame in enumerate(closes(NAMES))]
     task = TaskConfig(name=request.param, horizon=2)
     return FinancialDataset.from_frames(frames, context_length=3, task=task)
 

@@ -16,19 +16,8 @@ ENDS = {"train_end": dt.date(2020, 6, 30), "validation_end": dt.date(2020, 9, 30
 
 
 @pytest.fixture(scope="module")
-def dataset() -> FinancialDataset:
-    rng = np.random.default_rng(0)
-    days = np.datetime64("2020-01-01") + np.arange(366)
-    frames = [
-        pl.DataFrame(
-            {
-                "date": days,
-                "symbol": [name] * len(days),
-                "close": np.exp(np.cumsum(rng.normal(0, 0.01, len(days)))),
-            }
-        )
-        for name in NAMES
-    ]
+def dataset(closes) -> FinancialDataset:
+    frames = closes(NAMES)
     task = TaskConfig(name="outperform", horizon=2)
     return FinancialDataset.from_frames(frames, context_length=3, task=task)
 

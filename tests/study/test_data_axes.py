@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 import pytest
 
 from finscale.config import ExperimentConfig, StudyConfig
@@ -12,7 +11,6 @@ from finscale.errors import ConfigError
 from finscale.scaling import decide, size_covariance
 from finscale.study.asset_days import shares_of_both
 from finscale.study.axes import AXES, AxisWindows, largest, nominal
-from finscale.study.daily import replicates
 from finscale.study.grid import expand
 
 PANEL = {"symbols": [f"S{number:02}" for number in range(20)], "source": "synthetic:garch"}
@@ -145,24 +143,6 @@ def test_a_universe_names_the_panel():
 def test_assets_say_that_they_are_not_what_they_were():
     assert study({"assets": [5, 10]}).resolved()["assets"].startswith("drawn from the panel")
     assert "assets" not in study({"parameters": [1000, 5000]}).resolved()
-
-
-def test_seeds_of_a_draw_are_one_replicate():
-    table = pl.DataFrame(
-        {
-            "size_assets": [5.0] * 8,
-            "assets": [5.0] * 8,
-            "parameters": [1.0] * 8,
-            "draw": [0, 0, 0, 0, 1, 1, 1, 1],
-            "seed": [0, 0, 1, 1, 100, 100, 101, 101],
-            "fold": [0] * 8,
-            "day": [1, 2] * 4,
-            "value": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 9.0, 8.0],
-        }
-    )
-    means = replicates(table).sort("seed", "day")
-    assert means["seed"].to_list() == [0, 0, 1, 1]
-    assert means["value"].to_list() == [2.0, 3.0, 7.0, 7.0]
 
 
 SIZES = np.array([2.0, 5.0, 10.0, 20.0])

@@ -95,14 +95,17 @@ def test_the_longest_lookback_of_all_tiers_and_nestings_decides_for_each():
     assert aligned_words(StudyConfig(name="x", axes={"parameters": (1000, 5000)})) == ""
 
 
-def test_seeds_of_a_nesting_are_one_replicate():
+@pytest.mark.parametrize(
+    ("axis", "draw", "later"), [("tier", "nesting", (0, 1)), ("assets", "draw", (100, 101))]
+)
+def test_seeds_of_a_draw_are_one_replicate(axis, draw, later):
     table = pl.DataFrame(
         {
-            "size_tier": [20.0] * 8,
-            "tier": [20.0] * 8,
+            f"size_{axis}": [20.0] * 8,
+            axis: [20.0] * 8,
             "parameters": [1.0] * 8,
-            "nesting": [0, 0, 0, 0, 1, 1, 1, 1],
-            "seed": [0, 0, 1, 1, 0, 0, 1, 1],
+            draw: [0, 0, 0, 0, 1, 1, 1, 1],
+            "seed": [0, 0, 1, 1, *np.repeat(later, 2)],
             "fold": [0] * 8,
             "day": [1, 2] * 4,
             "value": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 9.0, 8.0],
@@ -111,7 +114,7 @@ def test_seeds_of_a_nesting_are_one_replicate():
     means = replicates(table).sort("seed", "day")
     assert means["seed"].to_list() == [0, 0, 1, 1]
     assert means["value"].to_list() == [2.0, 3.0, 7.0, 7.0]
-    assert replicates(table.drop("nesting")).equals(table.drop("nesting"))
+    assert replicates(table.drop(draw)).equals(table.drop(draw))
 
 
 @pytest.mark.parametrize("shared", [0.0, 0.8], ids=["independent", "nested in one another"])

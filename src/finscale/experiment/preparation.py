@@ -71,9 +71,7 @@ class Prepared:
         return replace(self, read=partial(_dataset, self.config, store))
 
 
-def prepare(
-    config: ExperimentConfig, data: DataStore | None = None, *, scaled: bool = True
-) -> Prepared:
+def prepare(config: ExperimentConfig, data: DataStore | None = None) -> Prepared:
     """Make sure that the data are there, verify them, and resolve what decides the result.
 
     The outcome is the same on every machine: nothing here asks for a device.
@@ -84,9 +82,6 @@ def prepare(
         As written by a person.
     data : DataStore, optional
         Where bars and datasets lie; ``config.data.root`` when absent.
-    scaled : bool
-        Whether the dataset is divided by what train windows see, as training needs it. Not divided,
-        all runs of the same rows and labels share them in memory, whatever they train on.
 
     Raises
     ------
@@ -105,7 +100,7 @@ def prepare(
     for symbol in config.data.symbols:
         if store.has_bars(symbol):
             _refuse_slow_bars(symbol, store.bars_entry(symbol).sha256, store.root.resolve())
-    dataset, split, fault = _windows(config, store, scaled=scaled)
+    dataset, split, fault = _windows(config, store)
     if fault is not None:
         raise DataError(fault.message, hint=fault.hint)
     digests = {entry.id: entry.sha256 for entry in dataset.entries}
@@ -268,8 +263,8 @@ def registered_run_id(config: ExperimentConfig, store: DataStore) -> str:
     return run_id(config, {entry.id: entry.sha256 for entry in entries})
 
 
-def _windows(config: ExperimentConfig, store: DataStore, *, scaled: bool = True) -> _Windows:
-    """Return the dataset, its split and what is wrong with its labels.
+def _windows(config: ExperimentConfig, store: DataStore) -> _Windows:
+    """Return the scaled dataset, its split and what is wrong with its labels.
 
     Runs that see the same windows share them.
     """
@@ -286,7 +281,7 @@ def _windows(config: ExperimentConfig, store: DataStore, *, scaled: bool = True)
         in_memory = data.model_copy(update={"memory_map": False})
         config = config.model_copy(update={"data": in_memory})
     windows = config.model_dump_json(include={"data", "task", "split"})
-    return _windows_of(windows, versions, store.root.resolve(), whole, scaled)
+    return _windows_of(windows, versions, store.root.resolve(), whole)
 
 
 def _dataset(config: ExperimentConfig, store: DataStore) -> FinancialDataset:
@@ -294,21 +289,19 @@ def _dataset(config: ExperimentConfig, store: DataStore) -> FinancialDataset:
 
 
 @lru_cache(maxsize=2)
-def _windows_of(
-    windows: str, versions: tuple[str, ...], root: Path, whole: bool, scaled: bool
-) -> _Windows:
+def _windows_of(windows: str, versions: tuple[str, ...], root: Path, whole: bool) -> _Windows:
     """Read and verify the datasets; ``versions`` makes new content a new entry of the cache."""
     config = ExperimentConfig.model_validate_json(windows)
     labelled = config.model_dump_json(include={"data", "task"})
-    # folds, and draws of train symbols, share all but their scale: a study of a panel would hold
+    # folds, and draws of a panel's train symbols, share all but their scale: a study would hold
     # each symbol's bars once a fold and draw
-    several = config.split.num_folds > 1 or not scaled
+    several = config.split.num_folds > 1 or len(config.data.symbols) > 1
     read = _dataset_of if several else _dataset_of.__wrapped__
     dataset = read(labelled, versions, root, whole)
     folds = dataset.splits(config.split)
     split = folds[config.split.fold]
     fault = label_fault(dataset, split, folds)
-    return dataset.scaled(split.train) if scaled else dataset, split, fault
+    return dataset.scaled(split.train), split, fault
 
 
 @lru_cache(maxsize=2)

@@ -25,12 +25,12 @@ from finscale.scaling.forms import FORMS, Form
 from finscale.scaling.forms.base import Array
 from finscale.scaling.intervals import Interval, percentile_interval
 from finscale.scaling.learning_curve_text import CAVEAT, summary
-from finscale.scaling.measure import Measure, measure_of_column, turned_words
+from finscale.scaling.measure import Measure
 from finscale.scaling.problem import Problem
 from finscale.scaling.serial import SerialErrors, serial_errors
 from finscale.scaling.table import frame_of
 from finscale.scaling.table_values import (
-    check_losses,
+    as_losses,
     check_sizes,
     sizes_as_numbers,
     told_numbers,
@@ -176,20 +176,17 @@ def fit_learning_curves(
     frame, place, notes = _rows(table, along, y, group, where)
     frame, said = _usable(frame, along, y, group, place, skip=skip)
     notes += said
-    measure = measure_of_column(
+    frame, measure, signed, said = as_losses(
+        frame,
         y,
-        frame[y].to_numpy(),
+        place,
+        signed=signed,
         higher_is_better=higher_is_better,
         best=best,
         unit=unit,
-        place=place,
     )
-    signed = signed or (measure.higher_is_better and not measure.best)
+    notes += said
     form = form.relaxed(form.floor) if signed and form.floor else form
-    check_losses(frame, y, place, signed=signed or measure.higher_is_better)
-    if measure.higher_is_better:
-        frame = frame.with_columns((measure.best - pl.col(y)).alias(y))
-        notes.append(turned_words(measure))
     curves = []
     for key, rows in frame.group_by(group or pl.lit("all rows").alias("_run"), maintain_order=True):
         x_n, y_n = rows.select(along, y).sort(along).to_numpy().T

@@ -16,12 +16,12 @@ from finscale.scaling.column_choice import ROW, ColumnChoice, kept_rows
 from finscale.scaling.column_names import column_meant
 from finscale.scaling.column_roles import column_roles
 from finscale.scaling.forms.base import Array
-from finscale.scaling.measure import Measure, measure_of_column, turned_words
+from finscale.scaling.measure import Measure
 from finscale.scaling.run_columns import RunArrays, checked, run_arrays
 from finscale.scaling.table_cells import RUN, TableCells, written
 from finscale.scaling.table_file import read_file
 from finscale.scaling.table_values import (
-    check_losses,
+    as_losses,
     check_sizes,
     finished,
     sizes_as_numbers,
@@ -256,19 +256,16 @@ def read_table(
         left_out += [f"{LEFT_OUT}{words}" for words in lost]
     frame, weighed = checked(frame, choice, place)
     check_sizes(frame, axes, place)
-    measure = measure_of_column(
+    frame, measure, signed, said = as_losses(
+        frame,
         y,
-        frame[y].to_numpy(),
+        place,
+        signed=signed,
         higher_is_better=higher_is_better,
         best=best,
         unit=unit,
-        place=place,
     )
-    signed = signed or (measure.higher_is_better and not measure.best)
-    check_losses(frame, y, place, signed=signed or measure.higher_is_better)
-    if measure.higher_is_better:
-        frame = frame.with_columns((measure.best - pl.col(y)).alias(y))
-        notes.append(turned_words(measure))
+    notes += said
     roles = column_roles(frame, axes, y, choice, place)
     table, said = _arrays(TableCells(frame, axes, y, roles, choice, place))
     notes += [*told, *left_out, *weighed, *roles.notes, *said]

@@ -11,6 +11,7 @@ from finscale.errors import DataError
 from finscale.scaling.column_choice import ROW, ColumnChoice
 from finscale.scaling.column_names import RUNS, SEEDS, of_kind
 from finscale.scaling.counts import size_number
+from finscale.scaling.measure import Measure, measure_of_column, turned_words
 from finscale.tables.numbers import written_number
 from finscale.tables.table import NO_VALUE
 
@@ -174,3 +175,38 @@ def check_losses(frame: pl.DataFrame, y: str, place: str, *, signed: bool) -> No
             f"{place}: {y} is {bad[y]:g} in row {bad[ROW]}; a loss is positive.",
             hint="for differences of losses say signed=True (terminal: --signed)",
         )
+
+
+def as_losses(
+    frame: pl.DataFrame,
+    y: str,
+    place: str,
+    *,
+    signed: bool,
+    higher_is_better: bool | None,
+    best: float | None,
+    unit: str | None,
+) -> tuple[pl.DataFrame, Measure, bool, list[str]]:
+    """Return a table with its outcome as losses, what it measures, whether signed, and notes.
+
+    ``higher_is_better``, ``best`` and ``unit`` are as in ``measure_of_column``.
+
+    Raises
+    ------
+    DataError
+        If a value is none that a loss can have; see :func:`check_losses`.
+    """
+    measure = measure_of_column(
+        y,
+        frame[y].to_numpy(),
+        higher_is_better=higher_is_better,
+        best=best,
+        unit=unit,
+        place=place,
+    )
+    signed = signed or (measure.higher_is_better and not measure.best)
+    check_losses(frame, y, place, signed=signed or measure.higher_is_better)
+    if not measure.higher_is_better:
+        return frame, measure, signed, []
+    turned = frame.with_columns((measure.best - pl.col(y)).alias(y))
+    return turned, measure, signed, [turned_words(measure)]

@@ -86,9 +86,7 @@ def plan_cells(cells: Sequence[Cell], data: DataStore) -> list[Planned]:
     for cell in sorted(cells, key=lambda cell: windows_key(cell.config)):
         alike = _alike(cell)
         if alike not in known:
-            # a plan asks what runs see, not what they are divided by: each divides its own rows
-            prepared = prepare(cell.config, data, scaled=False)
-            windows = windows_key(cell.config)
+            prepared, windows = prepare(cell.config, data), windows_key(cell.config)
             facts[windows] = facts.get(windows) or WindowFacts.of(prepared)
             known[alike] = prepared.without_windows(data)
     planned: dict[str, Planned] = {}
