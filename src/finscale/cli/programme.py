@@ -279,9 +279,10 @@ def _show(
 
 
 def _result_row(one: CellResult) -> list[str]:
-    from finscale.report.numbers import number
+    from finscale.report.numbers import fixed, probability
 
     place = [one.task, one.timescale, one.assets, one.quality]
     if not one.is_judged:
         return [*place, "–", "no verdict", "–", "–"]
-    return [*place, number(one.gain, sign=True), one.verdict, number(one.p_together), one.together]
+    gain = fixed(one.gain, one.digits, sign=True)
+    return [*place, gain, one.verdict, probability(one.p_together), one.together]

@@ -74,6 +74,9 @@ class ExperimentConfig(Section):
             del content["training"]
             # they once read levels, unclipped and at fixed penalties: those runs are others
             content["model"]["fitted"] = "on clipped inputs"
+        if self.data.universe is not None or len(self.data.symbols) > 1:
+            # penalties once ended where a single series is flat: those runs of panels are others
+            content["model"]["penalties"] = "as far as the rows"
         if self.split.method == "chunks":
             # blocks were once counted from the first decision day: those runs are others
             content["split"]["counted"] = "from the end"

@@ -8,7 +8,7 @@ from finscale.evaluation.bootstrap import Metric
 from finscale.scaling.digits import MINUS, decimals, fixed
 from finscale.scaling.digits import number as plain
 
-__all__ = ["MINUS", "duration", "fixed", "flops", "interval", "number", "percent"]
+__all__ = ["MINUS", "duration", "fixed", "flops", "interval", "number", "percent", "probability"]
 
 
 def number(value: float | None, *, sign: bool = False) -> str:
@@ -25,12 +25,7 @@ def number(value: float | None, *, sign: bool = False) -> str:
         return "–"
     if math.isinf(value):
         return "∞" if value > 0 else f"{MINUS}∞"
-    if abs(value) >= 1000:
-        text = f"{value:,.0f}"
-    elif abs(value) < 5e-6 and value != 0:
-        text = f"{value:.2e}"
-    else:
-        text = plain(float(f"{value:.3g}"))
+    text = f"{value:,.0f}" if abs(value) >= 1000 else plain(float(f"{value:.3g}"))
     text = text.rstrip(".").replace("-", MINUS)
     return f"+{text}" if sign and value > 0 else text
 
@@ -62,6 +57,17 @@ def interval(metric: Metric, *, sign: bool = False, digits: int | None = None) -
     values = (metric.value, metric.low, metric.high)
     value, low, high = (fixed(v, digits, sign=sign) for v in values)
     return f"{value} [{low}, {high}]"
+
+
+def probability(p: float) -> str:
+    r"""Return a p value in two significant digits: ``.031``, or ``< .001``.
+
+    Examples
+    --------
+    >>> probability(0.0312), probability(2e-9), probability(1.0)
+    ('.031', '<\xa0.001', '1')
+    """
+    return "<\N{NO-BREAK SPACE}.001" if p < 0.001 else number(float(f"{p:.2g}"))
 
 
 def percent(value: float | None, *, sign: bool = False) -> str:

@@ -13,9 +13,10 @@ from markupsafe import Markup
 
 import finscale
 from finscale.config.programme import ProgrammeConfig
+from finscale.evaluation.bootstrap import Metric
 from finscale.files import write_bytes
 from finscale.report.html import _asset
-from finscale.report.numbers import number
+from finscale.report.numbers import fixed, interval, number, probability
 from finscale.report.palette import DARK, LIGHT
 from finscale.study.programme import Programme
 from finscale.study.programme_results import OPEN, CellResult
@@ -125,8 +126,8 @@ def summary(results: Sequence[CellResult], level: float) -> Iterator[str]:
     stand = sum(one.together != OPEN for one in judged)
     yield (
         f"Each verdict alone has its own error. Together, with Holm's correction for {len(judged)} "
-        f"cells, the probability that any verdict here is false is at most {level:g}: of {alone} "
-        f"verdicts that cells reach alone, {stand} stand."
+        f"cells, the probability that any verdict here is false is at most {number(level)}: of "
+        f"{alone} verdicts that cells reach alone, {stand} stand."
     )
     without = [one for one in results if not one.is_judged]
     if without:
@@ -186,20 +187,21 @@ def _heat_cell(one: CellResult, links: dict[str, str]) -> HeatCell:
     tone = ("good" if one.gain > 0 else "bad") if stands else "null"
     much = round(min(abs(one.gain) / one.sesoi / _FULL, 1.0) * _STRONGEST)
     word = one.together if stands or one.verdict == OPEN else f"{one.verdict} alone"
-    return HeatCell(True, word, number(one.gain, sign=True), tone, much, link, one.sentence)
+    gain = fixed(one.gain, one.digits, sign=True)
+    return HeatCell(True, word, gain, tone, much, link, one.sentence)
 
 
 def _table_row(one: CellResult, links: dict[str, str]) -> TableRow:
     cells: tuple[Any, ...] = (one.cell, *[""] * (len(_TITLES) - 2), one.sentence)
     if one.is_judged:
-        interval = f"{number(one.gain, sign=True)} [{number(one.low)}, {number(one.high)}]"
+        gain = interval(Metric(one.gain, one.low, one.high), sign=True, digits=one.digits)
         cells = (
             one.cell,
-            f"{interval} {one.unit}",
+            f"{gain} {one.unit}",
             number(one.sesoi),
             one.verdict,
-            number(one.p),
-            number(one.p_together),
+            probability(one.p),
+            probability(one.p_together),
             one.together,
             one.sentence,
         )

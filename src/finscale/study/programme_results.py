@@ -10,6 +10,7 @@ from finscale.config.programme import ProgrammeCell
 from finscale.errors import FinscaleError
 from finscale.evaluation.multiple import holm
 from finscale.files import null_for_nan
+from finscale.scaling.measure import Measure
 
 if TYPE_CHECKING:
     from finscale.study.study import Study
@@ -68,6 +69,11 @@ class CellResult:
     def is_judged(self) -> bool:
         """Whether the cell has a verdict, be it that nothing is decided."""
         return bool(self.verdict)
+
+    @property
+    def digits(self) -> int:
+        """Decimals that tell apart what differs by a tenth of the smallest effect of interest."""
+        return Measure().finer(self.sesoi).digits
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; null for what is no number."""

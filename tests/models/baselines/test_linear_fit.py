@@ -88,21 +88,48 @@ def test_validation_chooses_the_ridge():
     x, far = rng.normal(size=(2, 500, 40))
     exact, noise = x[:, 0], rng.normal(size=500)
     assert fit_linear(x, exact, far, far[:, 0], classifies=False).penalty == RIDGE_MULTIPLES[0]
-    # of what is the opposite of train, as little as can be
-    assert fit_linear(x, noise, x, -noise, classifies=False).penalty == RIDGE_MULTIPLES[-1]
+    # of what is the opposite of train, nothing
+    flat = fit_linear(x, noise, x, -noise, classifies=False)
+    assert (flat.penalty, flat.bias, flat.weight_K.any()) == (math.inf, noise.mean(), False)
 
 
 def test_the_ends_of_the_grid_can_be_chosen():
     x, y = drawn(4000, [3.0])
     assert fit_linear(x, y, x, y, classifies=True).penalty == PENALTIES[0] == 0.1
-    # what train teaches is the opposite of what validation wants
-    assert fit_linear(x, y, -x, y, classifies=True).penalty == PENALTIES[-1] == 3e4
+    # what train teaches is the opposite of what validation wants: then the base rate alone
+    flat = fit_linear(x, y, -x, y, classifies=True)
+    assert (flat.penalty, flat.bias) == (math.inf, rate_logit(y.sum(), y.size))
+    assert not flat.weight_K.any()
 
 
 def test_of_equals_the_strongest_is_taken():
     x, y = drawn(100, [1.0])
     constant = np.ones_like(x)
-    assert fit_linear(constant, y, constant, y, classifies=True).penalty == 3e4
+    assert fit_linear(constant, y, constant, y, classifies=True).penalty >= PENALTIES[-1]
+
+
+@pytest.mark.parametrize("classifies", [True, False])
+def test_a_panel_s_penalties_reach_as_far_as_its_rows(monkeypatch, classifies):
+    # 150 days of 400 ranks, each day with a slope of its own: many rows that tell little
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-0.5, 0.5, (150, 400))
+    y = 0.6 * rng.normal(size=(150, 1)) * x + rng.normal(size=x.shape)
+    y = (y > np.median(y, axis=1, keepdims=True)).astype(float) if classifies else y
+    train = x.reshape(-1, 1), y.reshape(-1)
+    tried = []
+    fit_one = "_logistic" if classifies else "_ridge"
+    real = getattr(linear_fit, fit_one)
+
+    def noted(x_BK, y_B, penalty):
+        tried.append(penalty)
+        return real(x_BK, y_B, penalty)
+
+    monkeypatch.setattr(linear_fit, fit_one, noted)
+    fit_linear(*train, *train, classifies=classifies)
+    free, strongest = (
+        fit_linear(*train, classifies=classifies, penalty=p) for p in (0.0, max(tried))
+    )
+    assert abs(strongest.weight_K[0]) < 0.21 * abs(free.weight_K[0])
 
 
 def test_no_penalty_is_the_limit_of_a_small_one_and_a_negative_one_is_refused():

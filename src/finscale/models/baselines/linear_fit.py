@@ -6,6 +6,7 @@ best linear model, a network's linear path for one, gets them from the code of t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -18,10 +19,14 @@ from finscale.models.baselines.baseline import Floats, rate_logit
 #: Where standardised inputs are cut off. A value further out on train is a crash or an error in the
 #: data, and one further out later on must not be multiplied by a weight learned from calmer days.
 CLIP = 6.0
-#: L2 penalties of a logistic, on the summed log loss: half-decades from almost free to almost flat.
+#: L2 penalties of a logistic on the summed log loss, and of a ridge in multiples of what is
+#: expected a priori (see ``_ridge``): half-decades, from almost free to almost flat on thousands of
+#: rows.
 PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4)
-#: Penalties of a ridge, in multiples of what is expected a priori (see ``_ridge``).
 RIDGE_MULTIPLES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+#: Where labels of a day move together, a panel's rows tell far less than as many independent ones:
+#: half-decades go on to a penalty of so many per row.
+_PER_ROW = 4
 #: Up to so many columns Newton's steps, which cost K³, are cheap, and every penalty is tried.
 _FEW = 256
 #: With more, the search ends after so many weaker penalties in a row that validation finds worse.
@@ -119,8 +124,9 @@ def fit_linear(
         Raw inputs and labels of the train windows; NaN inputs count as average.
     x_validation_BK, y_validation_B : array, optional
         Those of the validation windows. They choose the penalty of the grid with the least mean
-        loss, of equals the strongest, and nothing else. With more than 256 columns weaker
-        penalties than three that made it worse are not tried.
+        loss, of equals the strongest, and nothing else. An infinite one, no weights at all, is a
+        candidate: what validation finds worse than the base rate is no start for a network. With
+        more than 256 columns weaker penalties than three that made it worse are not tried.
     classifies : bool
         Whether labels are 0 and 1.
     penalty : float, optional
@@ -144,14 +150,18 @@ def fit_linear(
     z_BK = scale(x_train_BK)
 
     def fitted(penalty: float) -> LinearFit:
-        weight_K, bias = (_logistic if classifies else _ridge)(z_BK, y_B, penalty)
+        if math.isinf(penalty):
+            weight_K = np.zeros(z_BK.shape[1])
+            bias = rate_logit(y_B.sum(), y_B.size) if classifies else float(y_B.mean())
+        else:
+            weight_K, bias = (_logistic if classifies else _ridge)(z_BK, y_B, penalty)
         return LinearFit(scale.mean_K, scale.spread_K, scale.clip, weight_K, bias, penalty)
 
     if penalty is not None:
         return fitted(penalty)
     if x_validation_BK is None or y_validation_B is None:
         return fitted(_UNTUNED[classifies])
-    grid = sorted(PENALTIES if classifies else RIDGE_MULTIPLES, reverse=True)
+    grid = _grid(len(y_B), z_BK.shape[1], classifies)
     fits: list[LinearFit] = []
     losses: list[float] = []
     for candidate in grid:
@@ -162,6 +172,15 @@ def fit_linear(
             break
     # index() finds the first of equals, which is the strongest
     return fits[losses.index(min(losses))]
+
+
+def _grid(num_rows: int, num_columns: int, classifies: bool) -> list[float]:
+    """Return the candidates for ``num_rows`` of train, the strongest first."""
+    grid = list(PENALTIES if classifies else RIDGE_MULTIPLES)
+    unit = 1.0 if classifies else _prior_penalty(num_columns)
+    while grid[-1] * unit < _PER_ROW * num_rows:
+        grid.append(10 * grid[-2])
+    return [math.inf, *reversed(grid)]
 
 
 def mean_loss(output_B: Floats, y_B: NDArray[Any], classifies: bool) -> float:
@@ -189,12 +208,16 @@ def _logistic(x_BK: Floats, y_B: Floats, penalty: float) -> tuple[Floats, float]
     return model.coef_[0].astype(np.float64), float(model.intercept_[0])
 
 
+def _prior_penalty(num_columns: int) -> float:
+    """Return the penalty of independent weights that explain that share: noise over signal."""
+    return num_columns / _EXPECTED_R2
+
+
 def _ridge(x_BK: Floats, y_B: Floats, multiple: float) -> tuple[Floats, float]:
     mean_K, mean = x_BK.mean(axis=0), y_B.mean()
     x_BK, y_B = x_BK - mean_K, y_B - mean
     num_rows, num_columns = x_BK.shape
-    # independent weights that explain this share together have this penalty: noise over signal
-    penalty = multiple * num_columns / _EXPECTED_R2
+    penalty = multiple * _prior_penalty(num_columns)
     if num_columns <= num_rows:
         gram = x_BK.T @ x_BK + penalty * np.eye(num_columns)
         weight_K = np.linalg.solve(gram, x_BK.T @ y_B)
