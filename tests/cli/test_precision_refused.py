@@ -19,6 +19,15 @@ VERBS = {
     "find-batch-size": (["find-batch-size", "--budget", "3k"], "training"),
     "study plan": (["study", "plan", "configs/studies/sp500_first.yaml"], "experiment.training"),
     "study run": (["study", "run", "configs/studies/sp500_first.yaml"], "experiment.training"),
+    "tune run": (["tune", "run", "sp500_search"], "experiment.training"),
+    "programme run": (["programme", "run", "seed", "--quick"], "study.experiment.training"),
+    "train --devices": (["train", "threshold_1pct", "--devices", "2"], "training"),
+}
+#: Studies of two small sizes, a programme of one cell.
+SMALL = {
+    "study": ["axes.parameters=[3k, 5k]"],
+    "tune": ["axes.parameters=[3k, 5k]"],
+    "programme": ["study.axes.parameters=[3k, 5k]", "tasks=[direction]", "timescales=[daily]"],
 }
 
 
@@ -28,8 +37,10 @@ def test_bf16_without_its_products_ends_in_a_sentence(root, data_root, tmp_path,
     words, section = VERBS[verb]
     words = [*words, "--set", f"{section}.precision=bf16-mixed", "--set", f"{section}.device=cpu"]
     words += ["--data-root", str(data_root)]
-    if verb.startswith("study"):
-        words += ["--studies", str(tmp_path / "studies"), "--set", "axes.parameters=[3k, 5k]"]
+    if verb.split()[0] in SMALL:
+        words += ["--studies", str(tmp_path / "studies")]
+    for setting in SMALL.get(verb.split()[0], []):
+        words += ["--set", setting]
     done = subprocess.run(
         [sys.executable, "-c", "from finscale.cli import main; main()", *words],
         cwd=root,
@@ -43,3 +54,5 @@ def test_bf16_without_its_products_ends_in_a_sentence(root, data_root, tmp_path,
     assert "use fp32, or a GPU" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     assert "failed" not in done.stderr
+    # nothing was queued: not one run lies there
+    assert not list(tmp_path.glob("**/run.json"))

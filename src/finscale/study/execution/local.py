@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from finscale.config import ExperimentConfig
+from finscale.config import BaselineConfig, ExperimentConfig
 from finscale.errors import FinscaleError
 from finscale.runs.remote import require_shared
 from finscale.spinning import limited_spinning
@@ -129,9 +129,25 @@ class LocalExecutor:
 
         return free_memory(device)
 
+    def _require_arithmetic(self, jobs: Sequence[Job]) -> None:
+        """Refuse what this machine cannot compute, before anything is queued."""
+        halves = {
+            (job.config.training.device, job.config.training.precision)
+            for job in jobs
+            if not isinstance(job.config.model, BaselineConfig)
+            and job.config.training.precision != "fp32"
+        }
+        if not halves:  # torch, which takes seconds to import, is not asked
+            return
+        from finscale.training.devices import require_precision
+
+        for device, precision in sorted(halves):
+            require_precision(self.choose_device(device), precision)
+
     def run(self, jobs: Sequence[Job], runs: Path) -> Iterator[Event]:
         """Compute every job; a failed one yields ``failed`` and the rest goes on."""
         require_shared(runs)
+        self._require_arithmetic(jobs)
         bundles: dict[str, list[Job]] = {}
         for job in jobs:
             bundles.setdefault(job.stack or f"alone {job.index}", []).append(job)
