@@ -9,6 +9,7 @@ from finscale.errors import FinscaleError
 from finscale.experiment import run_experiment
 from finscale.runs import RunStore, partial_folder
 from finscale.study.execution.parcels import (
+    digest,
     pack,
     pack_resume,
     position_of,
@@ -102,3 +103,39 @@ def test_of_a_run_that_has_not_begun_there_is_nothing(tmp_path):
     assert pack_resume(tmp_path, "0" * 16) == {}
     assert progress(tmp_path, "0" * 16) == (-1, -1)
     assert CheckpointFolder(tmp_path / "x", {}).load() is None
+
+
+def test_a_digest_tells_parcels_apart_by_path_and_content(tmp_path):
+    def packed(files):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        for name, text in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+        return digest(pack(folder))
+
+    first = {"run.json": "{}", "weights/a": "12", "empty": ""}
+    others = [
+        {**first, "run.json": "{ }"},
+        {**first, "weights/a": "", "weights/b": "12"},
+        {"run.json": "{}12", "weights/a": "", "empty": ""},
+        {"run.json": "{}", "weights/a": "12"},
+    ]
+    assert packed(first) == packed(dict(reversed(first.items())))
+    assert len({packed(first), *map(packed, others)}) == 5
+
+
+def test_a_node_judges_the_run_that_was_sent_not_one_of_the_same_name(tiny, tmp_path, monkeypatch):
+    ray = pytest.importorskip("ray")
+    from finscale.study.execution.ray_judging import _received
+
+    monkeypatch.setattr(ray, "get", lambda reference: reference)
+    run = run_experiment(tiny, runs=RunStore(tmp_path / "runs"))
+    parcel = pack(run.folder)
+    # the same science on another machine: another placement, perhaps other last bits
+    elsewhere = dict(parcel) | {"notes.txt": np.frombuffer(b"elsewhere", dtype=np.uint8)}
+    cache = tmp_path / "cache"
+    stores = [_received({run.id: (digest(one), one)}, cache) for one in (parcel, elsewhere)]
+    assert [(store[run.id].folder / "notes.txt").exists() for store in stores] == [False, True]
+    again = _received({run.id: (digest(parcel), None)}, cache)  # nothing travels twice
+    assert again.folder == stores[0].folder

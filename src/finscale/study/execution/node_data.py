@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -29,6 +31,8 @@ from finscale.locks import hold
 #: Names the cache folder of a node.
 VARIABLE = "FINSCALE_NODE_CACHE"
 
+#: What a node keeps of a study, and nobody asked for again, is removed after so long.
+_KEPT_SECONDS = 7 * 86_400
 _PARTS = ("raw", "processed")
 #: Of a manifest, as ``finscale.data.manifest`` writes it.
 _FORMAT = 1
@@ -134,6 +138,14 @@ def node_cache() -> Path:
             f"{folder} belongs to another user.", hint=f"{VARIABLE} names another folder"
         )
     return folder
+
+
+def clear_old(kept: Path) -> None:
+    """Remove the folders of ``kept`` that nothing was put into for a week."""
+    for folder in kept.glob("*"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > _KEPT_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def data_folder(parts: dict[str, Any], cache: Path, fetch: Callable[[str], bytes]) -> Path:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import platform
-import shutil
 import threading
 import time
 import traceback
@@ -21,7 +20,7 @@ from finscale.config import ExperimentConfig
 from finscale.errors import DivergedError, FinscaleError, TrainingPaused
 from finscale.plugins import load_plugins
 from finscale.runs import Run, RunStore
-from finscale.study.execution.node_data import data_folder, node_cache
+from finscale.study.execution.node_data import clear_old, data_folder, node_cache
 from finscale.study.execution.parcels import (
     Parcel,
     pack,
@@ -40,8 +39,6 @@ Say = Callable[[str, int, dict[str, Any], Parcel], None]
 
 #: Sending resume points takes at most this share of the time.
 _SENDING_SHARE = 0.05
-#: Runs that a node began for a study and nobody asked for again are removed after so long.
-_KEPT_SECONDS = 7 * 86_400
 
 
 @dataclass(frozen=True)
@@ -141,7 +138,7 @@ def _compute(
             if Path(order.cwd).is_dir():
                 stack.enter_context(contextlib.chdir(order.cwd))
         else:
-            _clear_old(cache / "runs")
+            clear_old(cache / "runs")
             for run_id, parcel in order.resume.items():
                 unpack_resume(parcel, folder, run_id)
             stack.enter_context(_points_sent(order, folder, say))
@@ -211,13 +208,6 @@ def _sees_store(order: Order) -> bool:
             hint="mount the folder there; or leave `shared` out: files then go through Ray",
         )
     return found
-
-
-def _clear_old(runs: Path) -> None:
-    for folder in runs.glob("*"):
-        with contextlib.suppress(OSError):
-            if time.time() - folder.stat().st_mtime > _KEPT_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ newest resume point does, so that it outlives the node.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -32,6 +33,15 @@ def pack(folder: Path) -> Parcel:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not path.name.startswith(".")
     }
+
+
+def digest(parcel: Mapping[str, np.ndarray]) -> str:
+    """Return the SHA-256 of a parcel: of every path in it and what lies there."""
+    whole = hashlib.sha256()
+    for name in sorted(parcel):
+        whole.update(f"{name}\0{parcel[name].size}\0".encode())
+        whole.update(parcel[name].tobytes())
+    return whole.hexdigest()
 
 
 def unpack(parcel: Mapping[str, np.ndarray], folder: Path) -> None:

@@ -8,17 +8,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finscale.config import ExperimentConfig
+from finscale.config import ExperimentConfig, content_hash
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.runs import Run, RunStore
-from finscale.study.execution.node_data import DataParts, data_folder, node_cache
-from finscale.study.execution.parcels import pack, receive
+from finscale.study.execution.node_data import DataParts, clear_old, data_folder, node_cache
+from finscale.study.execution.parcels import digest, pack, receive
 
 if TYPE_CHECKING:
     from finscale.judging.tables import Options
     from finscale.study.execution.ray_cluster import RayCluster
 
+#: SHA-256 of a run's folder, and Ray's reference to its parcel.
+_Sent = tuple[str, Any]
 #: Judging changes nothing: Ray itself queues it again when a node is lost.
 _RETRIES = 20
 
@@ -38,7 +40,7 @@ class RayPool(Executor):
         self._judge = self._ray.remote(max_retries=_RETRIES)(_judge).options(
             num_cpus=1, runtime_env=cluster.runtime_env(1)
         )
-        self._runs: dict[str, Any] = {}
+        self._runs: dict[Path, _Sent] = {}
         self._data: dict[str, Any] = {}
         self._files: dict[str, Any] = {}
         self._queued: list[Any] = []
@@ -47,10 +49,9 @@ class RayPool(Executor):
         """Queue ``judge_elsewhere`` with its arguments; see there."""
         runs, store, data, how, num_runs = args
         root = data or runs[0].config.data.root
-        folders = {run.id: run.folder for run in [*runs, *_baselines(runs, store, root, how)]}
         reference = self._judge.remote(
-            [run.id for run in runs],
-            {run_id: self._put_run(run_id, path) for run_id, path in folders.items()},
+            {run.id: self._put_run(run.folder) for run in runs},
+            {run.id: self._put_run(run.folder) for run in _baselines(runs, store, root, how)},
             self._put_data(runs[0].config, root),
             how,
             num_runs,
@@ -65,10 +66,11 @@ class RayPool(Executor):
                 self._ray.cancel(reference)
         self._close()
 
-    def _put_run(self, run_id: str, folder: Path) -> Any:
-        if run_id not in self._runs:
-            self._runs[run_id] = self._ray.put(pack(folder))
-        return self._runs[run_id]
+    def _put_run(self, folder: Path) -> _Sent:
+        if folder not in self._runs:
+            parcel = pack(folder)
+            self._runs[folder] = digest(parcel), self._ray.put(parcel)
+        return self._runs[folder]
 
     def _put_data(self, config: ExperimentConfig, root: Path) -> Any:
         placed = config.data.model_copy(update={"root": root})
@@ -123,8 +125,8 @@ def _baselines(runs: Iterable[Run], store: Path, root: Path, options: Options) -
 
 
 def _judge(
-    run_ids: list[str],
-    folders: dict[str, Any],
+    runs: dict[str, _Sent],
+    baselines: dict[str, _Sent],
     data: dict[str, Any],
     options: Options,
     num_runs: int,
@@ -136,14 +138,27 @@ def _judge(
 
     try:
         cache = node_cache()
-        store = RunStore(cache / "judged")
-        for run_id, reference in folders.items():
-            if not store.is_whole(run_id):
-                receive(ray.get(reference), store.folder, run_id)
+        clear_old(cache / "judged")
+        own, others = (_received(sent, cache / "judged") for sent in (runs, baselines))
         root = data_folder(
             data["parts"], cache, lambda sha256: bytes(ray.get(data["files"][sha256]))
         )
-        runs = tuple(store[run_id] for run_id in run_ids)
-        return None, judge_elsewhere(runs, store.folder, root, options, num_runs)
+        judged = tuple(own[run_id] for run_id in runs)
+        return None, judge_elsewhere(judged, others.folder, root, options, num_runs)
     except FinscaleError as error:
         return (error.message, error.hint), None
+
+
+def _received(sent: dict[str, _Sent], folder: Path) -> RunStore:
+    """Return a store of these runs on this node.
+
+    It is named by their content: a run of the same science computed elsewhere may have other bits.
+    """
+    import ray
+
+    content = {run_id: sha256 for run_id, (sha256, _) in sent.items()}
+    store = RunStore(folder / content_hash(content)[:16])
+    for run_id, (_, reference) in sent.items():
+        if not store.is_whole(run_id):
+            receive(ray.get(reference), store.folder, run_id)
+    return store
