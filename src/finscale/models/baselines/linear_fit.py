@@ -27,6 +27,8 @@ RIDGE_MULTIPLES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 #: Where labels of a day move together, a panel's rows tell far less than as many independent ones:
 #: half-decades go on to a penalty of so many per row.
 _PER_ROW = 4
+#: Columns that are standardised together, or up to twice as many.
+_AT_ONCE = 16
 #: Up to so many columns Newton's steps, which cost K³, are cheap, and every penalty is tried.
 _FEW = 256
 #: With more, the search ends after so many weaker penalties in a row that validation finds worse.
@@ -51,17 +53,25 @@ class Standardiser:
     @classmethod
     def fit(cls, x_BK: Floats) -> Self:
         """Measure mean and spread of each column; a constant column keeps its scale."""
-        known_BK = np.isfinite(x_BK)
-        num_K = np.maximum(known_BK.sum(axis=0), 1)
-        mean_K = np.where(known_BK, x_BK, 0.0).sum(axis=0) / num_K
-        off_BK = np.where(known_BK, x_BK - mean_K, 0.0)
-        spread_K = np.sqrt((off_BK**2).sum(axis=0) / num_K)
+        num_columns = x_BK.shape[1]
+        mean_K, spread_K = np.empty(num_columns), np.empty(num_columns)
+        # a few columns at a time: a panel's inputs take hundreds of megabytes, and copies as many
+        num_parts = max(1, num_columns // _AT_ONCE)
+        edges = [part * num_columns // num_parts for part in range(num_parts + 1)]
+        for some in map(slice, edges, edges[1:]):
+            x_Bk = x_BK[:, some]
+            known_Bk = np.isfinite(x_Bk)
+            num_k = np.maximum(known_Bk.sum(axis=0), 1)
+            mean_K[some] = np.where(known_Bk, x_Bk, 0.0).sum(axis=0) / num_k
+            off_Bk = np.where(known_Bk, x_Bk - mean_K[some], 0.0)
+            spread_K[some] = np.sqrt((off_Bk**2).sum(axis=0) / num_k)
         constant_K = spread_K <= 1e-12 * np.abs(mean_K)
         return cls(mean_K, np.where(constant_K, 1.0, spread_K))
 
     def __call__(self, x_BK: Floats) -> Floats:
         """Return the standardised columns."""
-        z_BK = (x_BK - self.mean_K) / self.spread_K
+        z_BK = x_BK - self.mean_K
+        z_BK /= self.spread_K
         z_BK[~np.isfinite(x_BK)] = 0.0
         return np.clip(z_BK, -self.clip, self.clip, out=z_BK)
 
