@@ -119,5 +119,7 @@ def test_a_study_of_parameters_and_asset_days_ends_in_a_report(store, tmp_path):
     text = write_findings(findings, study.folder).with_suffix(".md").read_text(encoding="utf-8")
     assert findings.seeds["draw"].to_list() == [0, 1] * 8
     assert "in each of the draws 0, 1 (each with seeds of its own)" in text
-    assert "(Hoffmann et al. 2022) with α = " in text
+    assert "Over parameters N and training windows U" in text
+    assert "-inf" not in text
+    assert "Does more compute earn more?" in text
     assert "per tenfold of training compute" in text

@@ -295,7 +295,7 @@ TASKS.add(
         None,
         _section_words(f"yes if {_RETURN} > its median among {{among}}"),
         inputs=("close",),
-        title=lambda task: f"whether {_ahead(task)} bring more than the median member's",
+        title=lambda task: f"whether a symbol beats the median of its day over {_ahead(task)}",
         section=outperforms,
     ),
 )
@@ -305,7 +305,7 @@ TASKS.add(
         None,
         _section_words(f"yes if {_RETURN} is in the top fifth of {{among}}"),
         inputs=("close",),
-        title=lambda task: f"whether {_ahead(task)} bring a return in the day's top fifth",
+        title=lambda task: f"whether a symbol is in the top fifth of its day over {_ahead(task)}",
         section=in_top_fifth,
     ),
 )

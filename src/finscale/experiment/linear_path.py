@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,12 +12,22 @@ from numpy.typing import NDArray
 
 from finscale.config.losses import quantile_levels
 from finscale.experiment.preparation import Prepared
-from finscale.models.baselines.linear_fit import fit_linear
+from finscale.models.baselines.linear_fit import LinearFit, fit_linear
 
 if TYPE_CHECKING:
     from finscale.models.linear_path import LinearPath
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a fit depends on; the same content is the same fit."""
+
+    windows: str
+    digests: tuple[tuple[str, str], ...]
+    levels: tuple[float, ...]
+    prepared: Prepared = field(compare=False)
 
 
 def set_linear_path(model: LinearPath, prepared: Prepared) -> None:
@@ -25,20 +37,34 @@ def set_linear_path(model: LinearPath, prepared: Prepared) -> None:
     quantiles each output starts from the same linear function, shifted to the quantile of its own
     training errors.
     """
-    dataset, split, config = prepared.dataset, prepared.split, prepared.config
+    config = prepared.config
+    windows = config.model_dump_json(include={"data", "task", "split"})
+    levels = tuple(quantile_levels(config))
+    fit, bias_Q = _fitted(_Asked(windows, tuple(prepared.digests.items()), levels, prepared))
+    model.set_scale(torch.from_numpy(fit.mean_K), torch.from_numpy(fit.spread_K), fit.clip)
+    if config.network.linear_path == "zero":
+        return
+    weight_QK = np.tile(fit.weight_K, (len(bias_Q), 1))
+    model.set_weights(torch.from_numpy(weight_QK), torch.from_numpy(bias_Q))
+
+
+@lru_cache(maxsize=1)
+def _fitted(asked: _Asked) -> tuple[LinearFit, Floats]:
+    """Return the fit and the bias of each output.
+
+    A worker trains the sizes and seeds of a fold one after another, and all start from the same
+    fit; on a panel it takes longer than the smallest networks.
+    """
+    prepared = asked.prepared
+    dataset, split = prepared.dataset, prepared.split
     relative_RK = dataset.relative_RK.cpu().numpy()
 
     def part(ends: NDArray[np.int64]) -> tuple[Floats, Floats]:
         return relative_RK[ends].astype(np.float64), dataset.targets(ends).astype(np.float64)
 
     train, validation = part(split.train), part(split.validation)
-    fit = fit_linear(*train, *validation, classifies=config.task.kind == "classification")
-    model.set_scale(torch.from_numpy(fit.mean_K), torch.from_numpy(fit.spread_K), fit.clip)
-    if config.network.linear_path == "zero":
-        return
-    levels = quantile_levels(config)
-    bias_Q = np.array([fit.bias])
-    if levels:
-        bias_Q = fit.bias + np.quantile(train[1] - fit(train[0]), levels)
-    weight_QK = np.tile(fit.weight_K, (len(bias_Q), 1))
-    model.set_weights(torch.from_numpy(weight_QK), torch.from_numpy(bias_Q))
+    classifies = prepared.config.task.kind == "classification"
+    fit = fit_linear(*train, *validation, classifies=classifies)
+    if not asked.levels:
+        return fit, np.array([fit.bias])
+    return fit, fit.bias + np.quantile(train[1] - fit(train[0]), asked.levels)

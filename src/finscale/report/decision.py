@@ -133,7 +133,9 @@ def _first(on: Situation) -> str:
 
 def _pay(on: Situation) -> str:
     noun = on.last.partition(" ")[2]
-    span = f"from {on.first.removesuffix(f' {noun}')} to {on.last}"
+    first = on.first.removesuffix(f" {noun}")
+    # "5k to 2M parameters", yet "5 % of asset-days to all asset-days"
+    span = f"from {on.first if first.endswith(' of') else first} to {on.last}"
     if on.verdict in (*_PAYS, "MIXED") and on.beyond is not None and on.beyond.failed:
         return "Do not pay for size yet: the linear model, which it has to beat, failed itself."
     if on.verdict == "MIXED":

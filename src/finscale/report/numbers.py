@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from finscale.evaluation.bootstrap import Metric
-from finscale.scaling.digits import MINUS, decimals, fixed
+from finscale.scaling.digits import MINUS, decimals, fixed, flops
 from finscale.scaling.digits import number as plain
 
 __all__ = ["MINUS", "duration", "fixed", "flops", "interval", "number", "percent", "probability"]
@@ -101,9 +101,3 @@ def duration(seconds: float) -> str:
         if seconds < most * size:
             return f"{seconds / size:.3g} {unit}"
     return f"{seconds / 86400:,.3g} days"
-
-
-def flops(value: float) -> str:
-    """Return a count of operations: ``6.18e11 FLOP``."""
-    mantissa, exponent = f"{value:.2e}".split("e")
-    return f"{mantissa}e{int(exponent)} FLOP"

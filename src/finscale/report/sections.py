@@ -39,6 +39,7 @@ def sections(findings: Findings, plan: str) -> list[ReportSection]:
             sizes.seeds(findings),
         ),
         "years": (sizes.groups(findings, "year"),),
+        "economic": across.economic(findings),
         "regimes": (sizes.groups(findings, "volatility"),),
         "calibration": (judged.reliability(findings), judged.scores(findings)),
         "trading": judged.trading(findings),

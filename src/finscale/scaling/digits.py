@@ -79,3 +79,9 @@ def _scientific(value: float, places: int) -> str:
     """Return ``6.07e-9``."""
     digits, exponent = f"{value:.{places}e}".split("e")
     return f"{digits}e{int(exponent)}"
+
+
+def flops(value: float) -> str:
+    """Return a count of operations: ``6.18e11 FLOP``."""
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{mantissa}e{int(exponent)} FLOP"

@@ -203,7 +203,8 @@ def _reason(form: Form, problem: Problem, diagnostics: Diagnostics, level: float
         # the correlation of the loss with the logarithm of the first size
         towards = np.corrcoef(np.log(problem.x_nd[:, 0]), problem.y_n)[0, 1]
         if form.trend != "falling" or towards < 0:
-            return f"{', '.join(resting)} rests on a bound of its range"
+            where = "rest on bounds of their" if len(resting) > 1 else "rests on a bound of its"
+            return f"{', '.join(resting)} {where} range{'s' if len(resting) > 1 else ''}"
         measure = problem.measure
         verb, worse = measure.moves(better=False), "; power_rising is the form for that"
         if towards <= RISING:

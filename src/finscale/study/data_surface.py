@@ -23,6 +23,7 @@ from finscale.errors import FinscaleError
 from finscale.evaluation.bootstrap import Metric
 from finscale.scaling import Law
 from finscale.scaling.cost import CostModel
+from finscale.scaling.digits import flops
 from finscale.scaling.plan import Plan, plan
 from finscale.scaling.sentences import interval, size
 from finscale.study.analysis import law_over, whole
@@ -60,39 +61,41 @@ class DataSurface:
         return (self._exponents(), self._repeats(), self._planned())
 
     def _exponents(self) -> str:
+        if not self.law.identified:
+            return (
+                "Over parameters N and training windows U, Hoffmann's form E + A·N^−α + B·U^−β "
+                f"(2022) is not settled by these runs: {self.law.reason}."
+            )
         names = {"alpha": "α", "beta": "β", "a": "a"}
         shown = ", ".join(
             f"{words} = {_estimate(self.law, name)}"
             for name, words in names.items()
             if name in self.law.estimates
         )
-        said = (
+        return (
             "Over parameters N and training windows U the outcome follows E + A·N^−α + B·U^−β "
             f"(Hoffmann et al. 2022) with {shown}; a is the compute-optimal exponent: the best N "
-            "grows as compute^a"
+            "grows as compute^a."
         )
-        if self.law.identified:
-            return f"{said}."
-        return f"{said}. The exponents are not settled: {self.law.reason}."
 
     def _repeats(self) -> str:
         if self.constrained is None:
             return f"What a repeated window is worth is not told: {self.why_not_constrained}."
-        shown = _estimate(self.constrained, "R*")
-        said = (
-            "By the data-constrained form (Muennighoff et al. 2023) a window is worth 1/e less "
-            f"after R* = {shown} repeats; trainings here see each {self.epochs:.1f} times"
+        source = "the data-constrained form (Muennighoff et al. 2023)"
+        if not self.constrained.identified:
+            return f"What a repeat is worth {source} does not settle: {self.constrained.reason}."
+        return (
+            f"By {source} a window is worth 1/e less after R* = "
+            f"{_estimate(self.constrained, 'R*')} repeats; trainings here see each "
+            f"{self.epochs:.1f} times."
         )
-        if self.constrained.identified:
-            return f"{said}."
-        return f"{said}. R* is not settled: {self.constrained.reason}."
 
     def _planned(self) -> str:
         if self.plan is None:
             return f"How to spend ten times the compute is not said: {self.why_no_plan}."
         best, data = self.plan.num_parameters, self.plan.num_samples
         said = (
-            f"Ten times the compute of the most expensive training ({size(10 * self.compute)}FLOP "
+            f"Ten times the compute of the most expensive training ({flops(10 * self.compute)} "
             f"with {self.epochs:.1f} epochs) is best spent on {_sized(best)} parameters and "
             f"{_sized(data)} different windows"
         )
@@ -215,10 +218,7 @@ def _places(axis: str) -> tuple[str, str]:
 
 def _estimate(law: Law, name: str) -> str:
     estimate = law[name]
-    low, high = estimate.interval
-    if not np.isfinite(estimate.value):
-        return f"unknown [{low:.2g}, {high:.2g}]"
-    return interval(Metric(estimate.value, low, high))
+    return interval(Metric(estimate.value, *estimate.interval))
 
 
 def _sized(metric: Metric) -> str:

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from finscale.config import StudyConfig, format_count
+from finscale.config import StudyConfig
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
 from finscale.evaluation.bootstrap import Floats, Metric, mean_interval
 from finscale.evaluation.score_power import smallest_difference
 from finscale.scaling import size_covariance
-from finscale.scaling.digits import number, signed
+from finscale.scaling.digits import flops, number, signed
 from finscale.study.analysis import at_level, longest_horizon, values_by_size
 from finscale.study.axes import AXES, nominal
 from finscale.study.daily import Completed, daily_values, replicates
@@ -67,7 +67,7 @@ class EconomicScaling:
     @property
     def sentence(self) -> str:
         """Return the slope, whether it is seen, and how it stands to the published figure."""
-        first, last = (format_count(float(self.table["flops"][place])) for place in (0, -1))
+        first, last = (flops(float(self.table["flops"][place])) for place in (0, -1))
         what = "the long–short" if self.compares else "the strategy"
         said = (
             "it rises with compute"
@@ -78,7 +78,7 @@ class EconomicScaling:
         )
         return (
             f"The yearly Sharpe ratio of {what} after costs changes by {signed(self.slope, 3)} per "
-            f"tenfold of training compute, from {first}FLOP to {last}FLOP a training: {said} (a "
+            f"tenfold of training compute, from {first} to {last} a training: {said} (a "
             f"slope of ±{number(self.smallest)} is seen with 80 % probability). {self._beside()}"
         )
 
@@ -118,8 +118,8 @@ def economic_scaling(
     """
     axis = next(iter(study.axes))
     kept, _ = at_level(study, completed, None)
-    flops = _flops_by_size(axis, kept)
-    if len(flops) < 3 or max(flops.values()) < LEAST_SPAN * min(flops.values()):
+    computed = _flops_by_size(axis, kept)
+    if len(computed) < 3 or max(computed.values()) < LEAST_SPAN * min(computed.values()):
         return None
     horizon = longest_horizon(study)
     try:
@@ -131,11 +131,11 @@ def economic_scaling(
     except FinscaleError:
         return None
     places = table.select(axis, f"size_{axis}").unique().sort(axis)[f"size_{axis}"].to_list()
-    flops_G = np.array([flops[size] for size in places])
+    flops_G = np.array([computed[size] for size in places])
     value, error, degrees = found.contrast(_slope_weights(np.log10(flops_G)))
     return EconomicScaling(
         axis=axis,
-        table=_by_compute(study, table, flops, horizon),
+        table=_by_compute(study, table, computed, horizon),
         slope=_student(value, error, degrees, study.level),
         smallest=smallest_difference(error, level=study.level),
         level=study.level,
@@ -149,10 +149,10 @@ def _flops_by_size(axis: str, kept: Completed) -> dict[float, float]:
     for planned, run in kept:
         if planned.cell.is_baseline:
             continue
-        flops = run.info["training"].get("flops") or 0.0
-        found.setdefault(nominal(axis, planned.cell.sizes[axis]), []).append(float(flops))
-    means = {size: sum(flops) / len(flops) for size, flops in found.items()}
-    return means if all(flops > 0 for flops in means.values()) else {}
+        own = run.info["training"].get("flops") or 0.0
+        found.setdefault(nominal(axis, planned.cell.sizes[axis]), []).append(float(own))
+    means = {size: sum(each) / len(each) for size, each in found.items()}
+    return means if all(mean > 0 for mean in means.values()) else {}
 
 
 def _slope_weights(x_G: Floats) -> Floats:
@@ -169,7 +169,7 @@ def _student(value: float, error: float, degrees: float, level: float) -> Metric
 
 
 def _by_compute(
-    study: StudyConfig, table: pl.DataFrame, flops: dict[float, float], horizon: int
+    study: StudyConfig, table: pl.DataFrame, computed: dict[float, float], horizon: int
 ) -> pl.DataFrame:
     """Return one row a size, compute rising: its Sharpe ratio with the interval of its days."""
     axis, level = next(iter(study.axes)), study.level
@@ -180,5 +180,5 @@ def _by_compute(
         days, value_T = daily["day"].to_numpy(), daily["value"].to_numpy()
         metric = mean_interval(days, value_T, overlap=horizon, level=1 - level)
         known = float(size[0])
-        rows.append({"label": words[known], "flops": flops[known], **vars(metric)})
+        rows.append({"label": words[known], "flops": computed[known], **vars(metric)})
     return pl.DataFrame(rows).sort("flops")

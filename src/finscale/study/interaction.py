@@ -76,7 +76,8 @@ class Interaction:
             return f"The law with a product of both terms cannot be fitted: {self.why_no_law}"
         first, second = (AXES[axis].title for axis in self.axes)
         one, other = law.form.axes
-        told = f"The law with a product, {law.form.equation} ({one}: {first}, {other}: {second})"
+        equation = law.form.equation.replace("^-alpha", "^−α").replace("^-beta", "^−β")
+        told = f"The law with a product, {equation} ({one}: {first}, {other}: {second})"
         if not law.identified:
             return f"{told}, is not identified by these runs: {law.reason}."
         numbers = ", ".join(

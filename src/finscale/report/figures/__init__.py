@@ -7,6 +7,7 @@ from collections.abc import Callable
 from finscale.registry import Registry
 from finscale.report.figure import Figure
 from finscale.report.figures.architectures import architectures
+from finscale.report.figures.economic import economic
 from finscale.report.figures.prediction import calibration, precision_recall, spread
 from finscale.report.figures.scaling import scaling
 from finscale.report.figures.skill import regimes, skill, years
@@ -21,6 +22,7 @@ _MAKERS = (
     scaling,
     skill,
     years,
+    economic,
     regimes,
     calibration,
     precision_recall,

@@ -32,7 +32,7 @@ def size_axis(findings: Findings, *, reach: float = 1.0) -> FigureAxis:
     sizes = sorted(findings.seeds["size"].unique().to_list())
     shown = sizes[:: -(-len(sizes) // _MOST_TICKS)] if len(sizes) > _MOST_TICKS else sizes
     # the unit stands in the title: "10 bars ahead" would crowd a narrow panel
-    ticks = [(value, findings.words(value).split()[0]) for value in shown]
+    ticks = [(value, _tick(findings.words(value))) for value in shown]
     last = sizes[-1] * reach
     if reach > 1:
         ticks.append((last, f"×{reach:.0f}"))
@@ -42,6 +42,12 @@ def size_axis(findings: Findings, *, reach: float = 1.0) -> FigureAxis:
         ticks=tuple(ticks),
         limits=padded_ratio(sizes[0], last),
     )
+
+
+def _tick(words: str) -> str:
+    """Return a size without its noun: ``10``, ``5 %``."""
+    number, _, rest = words.partition(" ")
+    return f"{number} %" if rest.startswith("%") else number
 
 
 def padded_ratio(low: float, high: float) -> tuple[float, float]:

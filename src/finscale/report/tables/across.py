@@ -41,8 +41,8 @@ def across(findings: Findings) -> ReportSection | None:
     return ReportSection(
         "across",
         "Which symbols does it tell apart?",
-        (said, *counted, *([findings.economic.sentence] if findings.economic else ())),
-        tables=(_scores(findings), *_economic(findings), *_symbols(findings)),
+        (said, *counted),
+        tables=(_scores(findings), *_symbols(findings)),
         folded=True,
     )
 
@@ -71,7 +71,7 @@ def _fifth(score: str) -> str:
     return f"fifth {score[-1]} of forecasts, basis points a session beyond the mean symbol"
 
 
-def _economic(findings: Findings) -> tuple[Table, ...]:
+def economic(findings: Findings) -> tuple[Table, ...]:
     """List what each size's strategy earned for its risk, against what it took to train."""
     if findings.economic is None:
         return ()
