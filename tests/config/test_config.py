@@ -321,3 +321,10 @@ def test_baselines_fitted_otherwise_are_other_runs():
     baseline = ExperimentConfig.model_validate({"model": {"kind": "baseline", "name": "logistic"}})
     assert baseline.identity()["model"]["fitted"] == "on clipped inputs"
     assert "fitted" not in ExperimentConfig().identity()["model"]
+
+
+def test_a_panel_s_linear_model_of_before_is_another():
+    """Single series keep their ids; penalties of panels once ended too early."""
+    panel = ExperimentConfig.model_validate({"data": {"symbols": ["A", "B"]}})
+    assert panel.identity()["model"]["penalties"] == "as far as the rows"
+    assert "penalties" not in ExperimentConfig().identity()["model"]
