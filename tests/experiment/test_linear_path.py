@@ -68,3 +68,17 @@ def test_windows_of_relative_columns(desk):
     run = desk("data.inputs=relative", "model.linear_path=zero")
     assert run.info["config"]["data"]["inputs"] == "relative"
     assert np.isfinite(outputs(run)).all()
+
+
+def test_runs_of_one_fold_start_from_one_fit(desk, monkeypatch):
+    from finscale.experiment import linear_path
+
+    made = []
+    real = linear_path._fit
+    monkeypatch.setattr(linear_path, "_FITS", {})
+    monkeypatch.setattr(linear_path, "_fit", lambda *given: (made.append(given), real(*given))[1])
+    runs = [desk(f"seed={seed}", "training.learning_rate=1e-12") for seed in (0, 1)]
+    assert len(made) == 1
+    np.testing.assert_allclose(outputs(runs[0]), outputs(runs[1]), rtol=1e-4)
+    desk("task.name=threshold_2pct")
+    assert len(made) == 2

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,16 +16,10 @@ if TYPE_CHECKING:
     from finscale.models.linear_path import LinearPath
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What a fit depends on; the same content is the same fit."""
-
-    windows: str
-    digests: tuple[tuple[str, str], ...]
-    levels: tuple[float, ...]
-    prepared: Prepared = field(compare=False)
+_Fit = tuple[LinearFit, Floats]
+#: Fits of this process by windows, data and quantiles; a fit is a few numbers a column.
+_FITS: dict[tuple[str, tuple[tuple[str, str], ...], tuple[float, ...]], _Fit] = {}
+_MOST_FITS = 32
 
 
 def set_linear_path(model: LinearPath, prepared: Prepared) -> None:
@@ -38,9 +30,7 @@ def set_linear_path(model: LinearPath, prepared: Prepared) -> None:
     training errors.
     """
     config = prepared.config
-    windows = config.model_dump_json(include={"data", "task", "split"})
-    levels = tuple(quantile_levels(config))
-    fit, bias_Q = _fitted(_Asked(windows, tuple(prepared.digests.items()), levels, prepared))
+    fit, bias_Q = _kept_fit(prepared)
     model.set_scale(torch.from_numpy(fit.mean_K), torch.from_numpy(fit.spread_K), fit.clip)
     if config.network.linear_path == "zero":
         return
@@ -48,14 +38,23 @@ def set_linear_path(model: LinearPath, prepared: Prepared) -> None:
     model.set_weights(torch.from_numpy(weight_QK), torch.from_numpy(bias_Q))
 
 
-@lru_cache(maxsize=1)
-def _fitted(asked: _Asked) -> tuple[LinearFit, Floats]:
-    """Return the fit and the bias of each output.
+def _kept_fit(prepared: Prepared) -> _Fit:
+    """Return the fit of these windows and the bias of each output.
 
-    A worker trains the sizes and seeds of a fold one after another, and all start from the same
-    fit; on a panel it takes longer than the smallest networks.
+    A worker trains the sizes and seeds of a few folds one after another, and those of a fold start
+    from the same fit; on a panel it takes longer than the smallest networks do.
     """
-    prepared = asked.prepared
+    levels = tuple(quantile_levels(prepared.config))
+    windows = prepared.config.model_dump_json(include={"data", "task", "split"})
+    key = windows, tuple(prepared.digests.items()), levels
+    if key not in _FITS:
+        while len(_FITS) >= _MOST_FITS:
+            del _FITS[next(iter(_FITS))]
+        _FITS[key] = _fit(prepared, levels)
+    return _FITS[key]
+
+
+def _fit(prepared: Prepared, levels: tuple[float, ...]) -> _Fit:
     dataset, split = prepared.dataset, prepared.split
     relative_RK = dataset.relative_RK.cpu().numpy()
 
@@ -65,6 +64,6 @@ def _fitted(asked: _Asked) -> tuple[LinearFit, Floats]:
     train, validation = part(split.train), part(split.validation)
     classifies = prepared.config.task.kind == "classification"
     fit = fit_linear(*train, *validation, classifies=classifies)
-    if not asked.levels:
+    if not levels:
         return fit, np.array([fit.bias])
-    return fit, fit.bias + np.quantile(train[1] - fit(train[0]), asked.levels)
+    return fit, fit.bias + np.quantile(train[1] - fit(train[0]), levels)
