@@ -195,3 +195,27 @@ def test_the_time_left_is_never_negative(make, monkeypatch) -> None:
             assert whole.elapsed is not None
             assert whole.elapsed >= 0
     assert all(seconds >= 0 for seconds in left)
+
+
+def test_a_log_without_bars_says_now_and_then_how_far_it_is(make, monkeypatch) -> None:
+    study = make("log")
+    jobs = [
+        Job(i, one.cell.label, one.prepared.config, one.cost) for i, one in enumerate(study.plan)
+    ]
+    seconds = iter(range(0, 10_000, 31))
+    monkeypatch.setattr(
+        "finscale.cli.study_progress.time", SimpleNamespace(monotonic=lambda: float(next(seconds)))
+    )
+
+    def written(*, terminal: bool) -> str:
+        console = Console(width=100, force_terminal=terminal, file=StringIO())
+        with StudyProgress(study.plan, console) as display:
+            for job in jobs:
+                display(Event("started", job))
+                display(Event("done", job))
+        return console.file.getvalue()
+
+    lines = [line for line in written(terminal=False).splitlines() if line.strip()]
+    assert lines[-1].startswith(f"{len(jobs)} of {len(jobs)} runs")
+    assert all("left" in line for line in lines)
+    assert "\n2 of" not in written(terminal=True)

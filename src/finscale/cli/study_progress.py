@@ -18,6 +18,7 @@ from rich.progress import (
 from rich.text import Text
 
 from finscale.cli.live import LiveDisplay
+from finscale.cli.options import say
 from finscale.study.remaining import TimeLeft, in_words
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Between two readings of the temperature.
 _HEAT_SECONDS = 5.0
+#: Between two lines where no bar can be drawn: in the log of a job.
+_LINE_SECONDS = 60.0
 
 
 class StudyProgress(LiveDisplay):
@@ -43,6 +46,7 @@ class StudyProgress(LiveDisplay):
         self.left = left or TimeLeft(missing)
         self._num_runs, self._num_done = len(missing), 0
         self._started, self._share = time.monotonic(), 0.0
+        self._told = self._started
         self._heat_text, self._heat_read = "", -_HEAT_SECONDS
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -78,8 +82,17 @@ class StudyProgress(LiveDisplay):
             self._num_done += 1
             self._advance()
             self._remove(label)
+            self._tell()
             if event.kind == "failed":
                 self._progress.console.print(f"  {label} failed", style="red")
+
+    def _tell(self) -> None:
+        """Write a line now and then where no bar can be drawn."""
+        now, console = time.monotonic(), self._progress.console
+        if console.is_terminal or now - self._told < _LINE_SECONDS:
+            return
+        self._told = now
+        say(f"{self._count()} · about {in_words(self.left.seconds())} left", console)
 
     def _remove(self, label: str) -> None:
         if label in self._tasks:
