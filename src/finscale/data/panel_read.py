@@ -140,12 +140,10 @@ def plain_numbers(rows: pl.DataFrame, fields: Sequence[str]) -> tuple[pl.DataFra
         How numbers were read, empty where they are plain.
     """
     texts = [name for name in fields if rows.schema[name] == pl.String]
-    if not texts:
+    if not any(rows[name].str.contains(",", literal=True).any() for name in texts):
         return rows, ""
     cells = pl.concat([rows[name] for name in texts]).drop_nulls().str.strip_chars()
     commas = cells.filter(cells.str.contains(",", literal=True))
-    if commas.is_empty():
-        return rows, ""
     half = commas.len() / 2
     groups = commas.filter(commas.str.contains(_POINT_GROUPS))
     decimals = commas.filter(commas.str.contains(_COMMA_DECIMAL))
