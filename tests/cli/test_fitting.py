@@ -74,3 +74,30 @@ def test_a_recipe_by_name_and_a_runs_own_file_are_read_as_training_reads_them(
     run = {"id": "0" * 16, "config": config.model_dump(mode="json")}
     (tmp_path / "run.json").write_text(json.dumps(run))
     assert load_fitting(tmp_path / "run.json", []) == (config, "")
+
+
+def test_what_a_split_says_of_symbols_stays_when_its_dates_give_way(root, store):
+    settings = ["split.symbols=both", "split.unseen_fraction=0.4", "split.symbol_seed=3"]
+    store.add_all_bars(
+        [fetch_bars("synthetic:garch", f"S{i}", num_days=700, seed=i) for i in range(5)]
+    )
+    experiment, note = fitted(root, store, "data.symbols=[S0,S1,S2,S3,S4]", *settings)
+    assert "split.method: shares instead" in note
+    split = experiment.split
+    assert (split.symbols, split.unseen_fraction, split.symbol_seed) == ("both", 0.4, 3)
+
+
+def test_the_dates_beside_a_files_own_universe_are_its_own(tmp_path, store):
+    store.add_all_bars(
+        [fetch_bars("synthetic:garch", f"S{i}", num_days=700, seed=i) for i in range(5)]
+    )
+    (tmp_path / "u.csv").write_text("symbol\nS0\nS1\nS2\nS3\nS4\n")
+    (tmp_path / "t.yaml").write_text(
+        f"data: {{universe: {tmp_path}/u.csv, root: {store.root}, context_length: 20}}\n"
+        # more test than train windows: no reason to overrule what the file says
+        "split: {method: dates, train_end: 1991-01-31, validation_end: 1991-06-28}\n"
+    )
+    experiment, note = load_fitting(tmp_path / "t.yaml", [])
+    assert (experiment.split.method, note) == ("dates", "")
+    other, note = load_fitting(tmp_path / "t.yaml", ["data.symbols=[S0,S1]"])
+    assert (other.split.method, "do not fit" in note) == ("shares", True)

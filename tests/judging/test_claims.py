@@ -12,10 +12,11 @@ from finscale.cli.evaluate_tables import _conclusion
 from finscale.config import BaselineConfig, ExperimentConfig
 from finscale.evaluation.bootstrap import Metric
 from finscale.evaluation.predictions import Predictions
-from finscale.evaluation.targets import TARGETS
+from finscale.evaluation.targets import TARGETS, target_of
 from finscale.judging.claims import Claims, Known, known_by_baselines, lost_to_base_rate
 from finscale.judging.decision import decide_run, mend, which
 from finscale.judging.scoring import Scorecard, skill
+from finscale.scaling.digits import number
 
 UP, DOWN, OPEN = Metric(0.02, 0.01, 0.03), Metric(-0.02, -0.03, -0.01), Metric(0.0, -0.01, 0.01)
 NONE = Metric(0.0, 0.0, 0.0)
@@ -197,3 +198,28 @@ def test_the_interval_decides_and_another_test_that_doubts_it_is_quoted(p_value,
     assert ("would leave it open (p = 0.066)" in said) == doubted
     # what is not claimed needs no second opinion
     assert "would leave it open" not in _conclusion(line, claims(logistic=OPEN), "nats")
+
+
+@pytest.mark.parametrize(
+    ("task", "least", "unit"),
+    [
+        ("outperform", 1e-4, "nats"),
+        ("top_fifth", 1e-4, "nats"),
+        ("rank", 2e-4, "squared normal score"),
+        ("residual", 1e-7, "squared return"),
+    ],
+)
+def test_a_run_across_the_section_decides_by_its_own_effect(task, least, unit) -> None:
+    config = ExperimentConfig(task={"name": task})
+    target = target_of(config)
+    card = Scorecard(
+        target.name,
+        400,
+        {},
+        {"base_rate": Metric(0.0, -0.001, 0.001)},
+        {},
+        is_collapsed=False,
+        unit=target.words.unit,
+    )
+    _, pay, _ = decide_run(card, config)
+    assert f"to see a gain of {number(least)} {unit} over the base rate" in pay

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 #: Settings with which somebody chooses the split.
 _CHOSEN = ("split.method", "split.train_", "split.validation_end", "split.test_end")
 
+#: Settings with which somebody chooses the symbols.
+_OTHER = ("data.universe", "data.symbols")
+
 
 def load_fitting(
     path: Path, changes: Sequence[str], store: DataStore | None = None
@@ -33,6 +36,9 @@ def load_fitting(
     written = data.get("symbols", "") if isinstance(data, dict) else ""
     own = (written,) if isinstance(written, str) else tuple(written)
     same = experiment.data.symbols == (own if written else DataConfig().symbols)
+    if isinstance(data, dict) and data.get("universe"):
+        # its dates were written for that universe
+        same = not any(change.strip().startswith(_OTHER) for change in changes)
     if same or any(change.strip().startswith(_CHOSEN) for change in changes):
         return experiment, ""
     fitted, unfit = fitted_split(experiment, store)

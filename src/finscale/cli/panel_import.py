@@ -107,13 +107,13 @@ def _print(made: PanelImport) -> None:
         last = max(entry.last_date for entry in imported.values())
         unchanged = f", {len(imported) - new:,} unchanged" if new < len(imported) else ""
         say(
-            f"imported   {len(imported):,} symbols ({new:,} new{unchanged}) · {rows:,} bars · "
-            f"{first} – {last}"
+            f"imported   {_count(len(imported), 'symbol')} ({new:,} new{unchanged}) · "
+            f"{rows:,} bars · {first} – {last}"
         )
     reasons = made.reasons()
     if reasons:
         total = sum(rows for _, _, rows in reasons)
-        say(f"repairs    {total:,} rows of {len(made.repairs):,} symbols")
+        say(f"repairs    {_count(total, 'row')} of {_count(len(made.repairs), 'symbol')}")
         table = [(kind, f"{symbols:,}", f"{rows:,}") for kind, symbols, rows in reasons[:_SHOWN]]
         console().print(plain_table(("what", "symbols", "rows"), table, left={"what"}))
         if len(reasons) > _SHOWN:
@@ -132,6 +132,10 @@ def _print(made: PanelImport) -> None:
         if len(told) > _SHOWN:
             left = sum(len(symbols) for symbols, _ in told[_SHOWN:])
             say(f"           … {left:,} symbols more; --json has all")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def _named(symbols: Sequence[str]) -> str:

@@ -50,6 +50,10 @@ def import_series(
     transform: Annotated[
         str | None, typer.Option("--transform", help="Changes are of the: log, or a difference.")
     ] = None,
+    date_format: Annotated[
+        str | None,
+        typer.Option("--date-format", help="Of periods, where it is not plain: %d/%m/%Y."),
+    ] = None,
     final: Annotated[
         bool | None, typer.Option("--final/--revised", help="Whether values are never revised.")
     ] = None,
@@ -74,6 +78,7 @@ def import_series(
         zone=zone,
         frequency=_one_of(frequency, "frequency"),
         transform=_one_of(transform, "transform"),
+        date_format=date_format,
         is_final=final,
     )
     series, store = read_series_file(file, wishes), DataStore(data_root)

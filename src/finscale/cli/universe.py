@@ -126,7 +126,7 @@ def _content(source: str) -> tuple[dict[str, Any], list[str]]:
 
         read = read_universe(source)
         about = {"about": read.about, "source": read.source, "survivors": read.survivors}
-        return {**about, "members": [_member(member) for member in read.members]}, []
+        return {**about, "members": [_member(member) for member in read.members]}, list(read.notes)
     from finscale.data.index_members import index_universe
 
     return index_universe(source)
@@ -156,18 +156,28 @@ def _facts(universe: Universe) -> dict[str, Any]:
     }
 
 
+def _symbols(number: int) -> str:
+    return f"{number:,} symbol" + "s" * (number != 1)
+
+
+def _ends(number: int) -> str:
+    return (
+        "one membership ends, on " if number == 1 else f"{number:,} memberships end, the last on "
+    )
+
+
 def _lines(universe: Universe, num_here: int | None, day: dt.date | None) -> list[tuple[str, str]]:
     """Return what is said of a universe: counts, not lists."""
     members = universe.members
     lines = [(universe.name, universe.about or universe.place)]
     again = len(members) - len(universe.symbols)
     lines.append(
-        ("members", f"{len(universe.symbols):,} symbols" + (f", {again:,} came back" * bool(again)))
+        ("members", _symbols(len(universe.symbols)) + (f", {again:,} came back" * bool(again)))
     )
     starts = [m.first for m in members if m.first != dt.date.min]
     ends = [m.last for m in members if m.last != dt.date.max]
     if starts or ends:
-        left = f"{len(ends):,} memberships end, the last on {max(ends)}" if ends else "none ends"
+        left = f"{_ends(len(ends))}{max(ends)}" if ends else "none ends"
         came = f"the first dated one begins {min(starts)}; " if starts else ""
         lines.append(("when", came + left))
     if universe.groups:
@@ -176,12 +186,18 @@ def _lines(universe: Universe, num_here: int | None, day: dt.date | None) -> lis
         lines.append(("groups", f"{len(names):,}: {shown}"))
     if num_here is not None:
         source = f"; the others come from {universe.source}" if universe.source else ""
-        lines.append(("bars", f"of {num_here:,} symbols here{source}"))
+        lines.append(("bars", f"of {_symbols(num_here)} here{source}"))
     if said := universe.survivorship():
         lines.append(("careful", said))
+    lines += [("note", note) for note in universe.notes]
     if day is not None:
         found = universe.on(day)
         more = f" … {len(found) - _SHOWN:,} more (--json)" if len(found) > _SHOWN else ""
-        lines.append((str(day), f"{len(found):,} members: {' '.join(found[:_SHOWN])}{more}"))
+        lines.append(
+            (
+                str(day),
+                f"{len(found):,} member{'s' * (len(found) != 1)}: {' '.join(found[:_SHOWN])}{more}",
+            )
+        )
     lines.append(("digest", universe.digest))
     return lines

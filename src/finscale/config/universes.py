@@ -8,9 +8,8 @@ has a row for each time.
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -21,25 +20,16 @@ from finscale.config.base import content_hash
 from finscale.config.data import DataConfig
 from finscale.config.loading import read_yaml
 from finscale.config.recipes import universe_files
+from finscale.config.universe_table import (
+    cell_text,
+    check_keys,
+    membership_days,
+    table_columns,
+    table_rows,
+    unread,
+)
 from finscale.errors import ConfigError, did_you_mean
 
-#: Columns of a universe, and what else people call them.
-COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "symbol": ("ticker", "code", "name", "security"),
-    "from": ("start", "start_date", "first", "added", "date_added", "entry", "from_date", "begin"),
-    "to": (
-        "end",
-        "end_date",
-        "last",
-        "removed",
-        "date_removed",
-        "exit",
-        "to_date",
-        "until",
-    ),
-    "group": ("sector", "industry", "gics", "gics_sector", "country"),
-    "calendar": ("exchange", "mic"),
-}
 #: Universes that come with bars of their own: the command that brings both.
 FETCHED = {"us431": "finscale data download --source us431"}
 _SUFFIXES = (".yaml", ".yml", ".csv", ".parquet")
@@ -76,6 +66,8 @@ class Universe:
     """Whether all members are known to have lived to the end; None where nobody says."""
     place: str = ""
     """The file that it was read from."""
+    notes: tuple[str, ...] = ()
+    """How it was read, and what of it was not."""
 
     @cached_property
     def symbols(self) -> tuple[str, ...]:
@@ -156,7 +148,7 @@ def read_universe(name: str, root: Path | str = "data") -> Universe:
     path = _file(name, Path(root))
     if path.suffix in (".yaml", ".yml"):
         return _of_yaml(path)
-    return universe_of(_rows_of(path), name=path.stem, place=str(path))
+    return universe_of(table_rows(path), name=path.stem, place=str(path))
 
 
 def known_universes(root: Path | str = "data") -> dict[str, Path]:
@@ -181,24 +173,28 @@ def universe_of(
         If a row cannot be understood, or memberships of one symbol overlap.
     """
     rows = list(rows)
-    columns = _columns(rows, place)
-    default = about.pop("calendar", "") or ""
-    members = sorted(
-        _member(row, columns, default, f"{place}, member {number}")
-        for number, row in enumerate(rows, 1)
-    )
-    if not members:
+    if not rows:
         raise ConfigError(f"{place} names no member.", hint="a column symbol, one row a member")
+    columns = table_columns(rows, place)
+    default = about.pop("calendar", "") or ""
+    places = [f"{place}, member {number}" for number in range(1, len(rows) + 1)]
+    texts = [{name: cell_text(row.get(key)) for name, key in columns.items()} for row in rows]
+    spells, note = membership_days([(t.get("from", ""), t.get("to", "")) for t in texts], places)
+    members = sorted(map(_member, texts, spells, [default] * len(rows), places))
     for before, after in pairwise(members):
         if before.symbol == after.symbol and after.first <= before.last:
+            until = "has no end" if before.last == dt.date.max else f"ends on {before.last}"
+            since = "no beginning" if after.first == dt.date.min else f"begins on {after.first}"
             raise ConfigError(
-                f"{place}: two memberships of {before.symbol} overlap: until {before.last} and "
-                f"from {after.first}.",
-                hint="`to` is the last day as a member",
+                f"{place}: two memberships of {before.symbol} overlap: one {until}, the other "
+                f"{'has ' * (after.first == dt.date.min)}{since}.",
+                hint="one row for each time as a member; `to` is the last day of it",
             )
         if before.symbol == after.symbol and before.group != after.group:
             raise ConfigError(f"{place}: {before.symbol} has two groups.", hint="give it one")
-    return Universe(name, tuple(members), place=place, **about)
+    others = ", ".join(map(str, unread(rows, columns)))
+    notes = tuple(text for text in (note, f"not read: {others}" * bool(others)) if text)
+    return Universe(name, tuple(members), place=place, notes=notes, **about)
 
 
 def symbols_in_words(data: DataConfig, shown: int = 4) -> str:
@@ -258,61 +254,19 @@ def _of_yaml(path: Path) -> Universe:
     if not isinstance(content.get("survivors"), bool | None):
         raise ConfigError(f"{path}: survivors is yes or no, not {content['survivors']!r}.")
     rows = [row if isinstance(row, dict) else {"symbol": row} for row in members]
+    if rows:
+        check_keys(rows, table_columns(rows, str(path)), str(path))
     about = {name: str(content.get(name) or "").strip() for name in ("about", "source", "calendar")}
     name, survivors = str(content.get("name") or path.stem), content.get("survivors")
     return universe_of(rows, name=name, place=str(path), survivors=survivors, **about)
 
 
-def _rows_of(path: Path) -> list[dict[str, Any]]:
-    try:
-        if path.suffix == ".parquet":
-            import polars as pl
-
-            return pl.read_parquet(path, glob=False).to_dicts()
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return list(csv.DictReader(file))
-    except Exception as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise ConfigError(f"{path} cannot be read as a universe: {reason}.") from error
-
-
-def _columns(rows: Sequence[Mapping[str, Any]], place: str) -> dict[str, str]:
-    """Return which key of the rows holds which column."""
-    keys = {str(key).strip().lower().replace(" ", "_"): key for row in rows[:1000] for key in row}
-    found = {}
-    for column, others in COLUMNS.items():
-        mine = next((keys[name] for name in (column, *others) if name in keys), None)
-        if mine is not None:
-            found[column] = mine
-    if rows and "symbol" not in found:
-        raise ConfigError(
-            f"{place} has no column symbol; it has {', '.join(map(str, keys)) or 'none'}.",
-            hint="columns: symbol, from, to, group, calendar",
-        )
-    return found
-
-
 def _member(
-    row: Mapping[str, Any], columns: Mapping[str, str], calendar: str, place: str
+    texts: Mapping[str, str], spell: tuple[dt.date, dt.date], calendar: str, place: str
 ) -> Member:
-    def text(column: str) -> str:
-        value = row.get(columns.get(column, ""))
-        return "" if value is None or value != value else str(value).strip()
-
-    symbol = text("symbol").upper()
+    symbol, (first, last) = texts["symbol"].upper(), spell
     if not symbol:
         raise ConfigError(f"{place}: the symbol is empty.")
-    first = _day(text("from"), dt.date.min, place)
-    last = _day(text("to"), dt.date.max, place)
     if first > last:
         raise ConfigError(f"{place}: {symbol} leaves on {last}, before it comes on {first}.")
-    return Member(symbol, first, last, text("group"), text("calendar") or calendar)
-
-
-def _day(text: str, missing: dt.date, place: str) -> dt.date:
-    if not text or text.lower() in ("none", "nan", "nat", "null"):
-        return missing
-    try:
-        return dt.date.fromisoformat(text[:10].replace("/", "-"))
-    except ValueError:
-        raise ConfigError(f"{place}: {text!r} is no date.", hint="write 2024-01-31") from None
+    return Member(symbol, first, last, texts.get("group", ""), texts.get("calendar") or calendar)

@@ -23,6 +23,8 @@ from finscale.errors import DataError, FinscaleError
 
 #: Symbols that are registered together: stopped, the next call goes on after the last such lot.
 _TOGETHER = 50
+#: Rows of which one price throughout cannot be believed.
+_MONTH = 20
 _SUFFIX = re.compile(r"(\.(csv|tsv|txt|parquet|feather|arrow|json|xlsx?|gz|zip))+$", re.IGNORECASE)
 
 #: Told how many symbols are done, of how many, and which one is next.
@@ -63,7 +65,8 @@ class PanelImport:
         """
         alike: dict[str, list[str]] = defaultdict(list)
         for symbol, error in self.refused.items():
-            message = re.sub(rf"\b{re.escape(symbol)}\b", "SYMBOL", error.message)
+            name = rf"(?<!\w){re.escape(symbol)}(?!\w)"
+            message = re.sub(name, "SYMBOL", error.message)
             alike[re.sub(r"\d+", "0", message)].append(symbol)
         shared = sorted(alike.values(), key=len, reverse=True)
         return [(tuple(symbols), self.refused[symbols[0]]) for symbols in shared]
@@ -138,6 +141,14 @@ def import_folder(
     if not files:
         raise DataError(f"{folder} holds no file of bars.", hint="CSV, parquet, Arrow, JSON, Excel")
 
+    shared = {s: [f.name for f in files if files[f] == s] for s in files.values()}
+    for symbol, names in shared.items():
+        if len(names) > 1:
+            raise DataError(
+                f"{folder} has several files of {symbol}: {', '.join(names)}.",
+                hint="leave one of them in the folder",
+            )
+
     def one(file: Path, symbol: str) -> Bars:
         symbol = normal_symbol(symbol)
         try:
@@ -151,6 +162,10 @@ def import_folder(
 
     checked = ((symbol, _attempt(partial(one, file, symbol))) for file, symbol in files.items())
     made = PanelImport({"panel": f"{len(files):,} files of {folder}, one a symbol"})
+    left = [f.name for f in sorted(folder.iterdir()) if f not in files and f.name[0] != "."]
+    if left:
+        more = f" … {len(left) - 4:,} more" if len(left) > 4 else ""
+        made.notes["not read"] = ", ".join(left[:4]) + more
     return _registered(made, checked, len(files), store, told)
 
 
@@ -194,6 +209,11 @@ def _checked(symbol: str, part: pl.DataFrame, panel: PanelTable, wishes: Wishes)
             hint="finscale data import FILE --symbol NAME reads numbers written in other ways",
         )
     rows = part.drop("symbol", "bad")
+    if rows.height >= _MONTH and rows["close"].n_unique() == 1:
+        raise DataError(
+            f"{place}: all {rows.height:,} closes are {rows['close'][0]:g}, which is no price.",
+            hint="leave the column out of the file if it holds something else",
+        )
     # a field that another symbol has and this one does not is absent here
     others = [name for name in rows.columns if name not in ("line", "date", "close")]
     absent = [name for name in others if rows[name].null_count() == rows.height]

@@ -6,9 +6,8 @@ out, which is to import that symbol by itself.
 
 from __future__ import annotations
 
-import ast
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -16,26 +15,16 @@ from pathlib import Path
 import polars as pl
 
 from finscale.data.bars import PRICES
+from finscale.data.panel_names import FIELDS, pairs_of
+from finscale.data.panel_read import BY_ITSELF, plain_numbers, read_table
 from finscale.data.sources.csv_dates import DateWishes, parse_dates
 from finscale.data.sources.csv_sheet import NO_VALUE
 from finscale.data.sources.csv_words import meanings
 from finscale.errors import DataError
 
-#: Fields of bars that a panel may have.
-FIELDS = (*PRICES, "adj_close", "volume", "dividends")
 #: What people call the column that says whose row it is, where the table of header words does not.
 _SYMBOLS = ("symbol", "ticker", "tic", "code", "name", "asset", "instrument", "secid", "permno")
-_READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
-    ".csv": lambda path: pl.read_csv(path, glob=False, infer_schema=False),
-    ".tsv": lambda path: pl.read_csv(path, glob=False, infer_schema=False, separator="\t"),
-    ".txt": lambda path: pl.read_csv(path, glob=False, infer_schema=False),
-    ".gz": lambda path: pl.read_csv(path, glob=False, infer_schema=False),
-    ".parquet": lambda path: pl.read_parquet(path, glob=False),
-    ".feather": lambda path: pl.scan_ipc(path, glob=False).collect(),
-    ".arrow": lambda path: pl.scan_ipc(path, glob=False).collect(),
-}
 _WIDE = 2
-_BY_ITSELF = "finscale data import FILE --symbol NAME reads one symbol in any layout"
 
 
 @dataclass(frozen=True)
@@ -74,13 +63,13 @@ def read_panel(path: Path, wishes: DateWishes, *, symbol: str | None = None) -> 
     DataError
         If it is no such table.
     """
-    table = _read(path)
+    table = read_table(path)
     if table.is_empty():
         raise DataError(f"{path} has no rows.")
     table = table.with_columns(line=pl.int_range(2, table.height + 2, dtype=pl.Int64))
     columns = [name for name in table.columns if name != "line"]
     dates = _date_column(table, columns, path)
-    pairs = {name: _pair(name) for name in columns if name != dates}
+    pairs = pairs_of(table, [name for name in columns if name != dates])
     fields = {name: found for name, (found, _) in pairs.items() if found}
     key = None if symbol is not None else _symbol_column(table, columns, dates, fields)
     if key is not None:
@@ -92,70 +81,44 @@ def read_panel(path: Path, wishes: DateWishes, *, symbol: str | None = None) -> 
         long, how = _wide(table, dates, pairs, path)
     dated, notes = _with_dates(long, path, wishes)
     unread = [n for n in columns if n not in (dates, key, *fields) and (key or symbol)]
-    if unread:
-        notes["not read"] = ", ".join(unread[:8]) + (" …" if len(unread) > 8 else "")
+    if key is None and symbol is None:
+        unread = [name for name, (_, ticker) in pairs.items() if not ticker]
+        empty = [
+            n
+            for n, (_, ticker) in pairs.items()
+            if ticker and table[n].null_count() == table.height
+        ]
+        if empty:
+            notes["no values"] = _some(empty)
+    if any(name.strip() for name in unread):
+        notes["not read"] = _some([name for name in unread if name.strip()])
+    dated, numbers = plain_numbers(dated, [name for name in FIELDS if name in dated.columns])
+    if numbers:
+        notes["numbers"] = numbers
     return PanelTable(_as_numbers(dated), str(path), {"panel": how, **notes})
 
 
-def _read(path: Path) -> pl.DataFrame:
-    suffix = path.suffix.lower()
-    if suffix not in _READERS:
-        raise DataError(
-            f"{path} is no panel that can be read.",
-            hint=f"one of {', '.join(_READERS)}; {_BY_ITSELF}",
-        )
-    try:
-        return _READERS[suffix](path)
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist.") from None
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise DataError(f"{path} cannot be read: {reason}.", hint=_BY_ITSELF) from error
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (f" … {len(names) - 8:,} more" if len(names) > 8 else "")
 
 
 def _date_column(table: pl.DataFrame, columns: Sequence[str], path: Path) -> str:
     typed = [n for n in columns if table.schema[n] == pl.Date or table.schema[n].is_temporal()]
-    named = [n for n in columns if any(each.field == "date" for each in meanings(n))]
+    said = {n: [each for each in meanings(n) if each.field == "date"] for n in columns}
+    named = [n for n in columns if any(not each.weak for each in said[n])]
+    weak = [n for n in columns if said[n]]  # T and DAY are tickers too
     index = [n for n in columns if n in ("", "index") or n.startswith("__index")]
     unnamed = [n for n in index if table.schema[n] == pl.String and _like_dates(table[n])]
-    for found in ([n for n in named if n in typed], named, typed, unnamed):
+    for found in ([n for n in named if n in typed], named, typed, unnamed, weak):
         if found:
             return found[0]
     raise DataError(
-        f"{path} has no column of dates; it has {', '.join(columns[:8])}.", hint=_BY_ITSELF
+        f"{path} has no column of dates; it has {', '.join(columns[:8])}.", hint=BY_ITSELF
     )
 
 
 def _like_dates(cells: pl.Series) -> bool:
     return bool(cells.head(50).str.contains(r"^\d{4}-\d\d-\d\d").fill_null(value=False).all())
-
-
-def _pair(name: str) -> tuple[str, str]:
-    """Return the field and the ticker that a column's name says; empty where it says none.
-
-    Examples
-    --------
-    >>> _pair("('Close', 'SPY')"), _pair("SPY"), _pair("Adj Close")
-    (('close', 'SPY'), ('', 'SPY'), ('adj_close', ''))
-    """
-    if name.startswith("("):
-        try:
-            parts = [str(part) for part in ast.literal_eval(name) if str(part)]
-        except (ValueError, SyntaxError):
-            parts = [name]
-        known = {part: _field(part) for part in parts}
-        fields = [found for found in known.values() if found]
-        tickers = [part for part, found in known.items() if not found]
-        if len(fields) == 1 and len(tickers) <= 1:
-            return fields[0], tickers[0] if tickers else ""
-        return "", tickers[-1] if len(tickers) == 1 else ""
-    found = _field(name)
-    return (found, "") if found else ("", name.strip())
-
-
-def _field(name: str) -> str:
-    found = [each.field for each in meanings(name) if each.field in FIELDS]
-    return found[0] if found else ""
 
 
 def _symbol_column(
@@ -169,7 +132,18 @@ def _symbol_column(
     for name in (*named, *texts):
         if name in named or "close" in fields.values():
             return name
-    return None
+    if "close" not in fields.values():
+        return None
+    # by any other name: the one column of texts of which each has a day once
+    days = table.height / max(1, table[dates].n_unique())
+    told = [
+        name
+        for name in rest
+        if table.schema[name] in (pl.String, pl.Categorical)
+        and 1 < table[name].n_unique() <= 2 * days + 1
+        and not table.select(dates, name).is_duplicated().any()
+    ]
+    return told[0] if len(told) == 1 else None
 
 
 def _means_symbol(name: str) -> bool:
@@ -189,8 +163,9 @@ def _long(
         by_field[found] = name
     if "close" not in by_field:
         raise DataError(
-            f"{path} has no column for close; it has {', '.join(table.columns[:8])}.",
-            hint="name it close, or " + _BY_ITSELF,
+            f"{path} has no column for close; it has "
+            f"{', '.join(name for name in table.columns[:9] if name != 'line')}.",
+            hint="name it close, or " + BY_ITSELF,
         )
     partly = [name for name in PRICES[:3] if name in by_field]
     if partly and len(partly) < len(PRICES[:3]):
@@ -199,12 +174,23 @@ def _long(
             f"{path} has {', '.join(partly)} and no column for {', '.join(lacking)}.",
             hint="name them, or leave all of open, high and low out: closes alone are bars too",
         )
-    return table.select(
+    kind = table.schema[key]
+    whole = kind.is_float() and (table[key].drop_nulls() % 1 == 0).all()
+    code = pl.col(key).cast(pl.Int64) if whole else pl.col(key)
+    rows = table.select(
         "line",
         pl.col(dates).alias("date"),
-        pl.col(key).cast(pl.String).str.strip_chars().str.to_uppercase().alias("symbol"),
+        code.cast(pl.String).str.strip_chars().str.to_uppercase().alias("symbol"),
         *(pl.col(name).alias(found) for found, name in by_field.items()),
     )
+    nameless = rows.filter(pl.col("symbol").is_null() | (pl.col("symbol") == ""))
+    if nameless.height:
+        raise DataError(
+            f"{path} row {nameless['line'][0]}: {key} is empty"
+            + (f", as in {nameless.height - 1:,} more." if nameless.height > 1 else "."),
+            hint="say in each row whose it is, or leave the row out of the file",
+        )
+    return rows
 
 
 def _wide(
@@ -214,9 +200,27 @@ def _wide(
     by_ticker: dict[str, dict[str, str]] = {}
     for name, (found, ticker) in pairs.items():
         if ticker and not ticker.startswith("__index"):
-            by_ticker.setdefault(ticker.upper(), {})[found or "close"] = name
+            own = by_ticker.setdefault(ticker.upper(), {})
+            if (other := own.get(found or "close")) is not None:
+                raise DataError(
+                    f"{path}: {other!r} and {name!r} are both the {found or 'close'} of "
+                    f"{ticker.upper()}.",
+                    hint="leave one of them out of the file, or name them apart",
+                )
+            own[found or "close"] = name
     whole = {ticker: own for ticker, own in by_ticker.items() if "close" in own}
-    if len(whole) < _WIDE or any(not ticker for _, ticker in pairs.values()):
+    if not whole and len(by_ticker) >= _WIDE:
+        has = ", ".join(sorted({found for own in by_ticker.values() for found in own}))
+        raise DataError(
+            f"{path} has {has} of {len(by_ticker):,} symbols, and no close.",
+            hint="closes are what a panel needs; name adjusted ones Close and say --adjustment",
+        )
+    nameless = [name for name, (_, ticker) in pairs.items() if not ticker]
+    if (
+        len(whole) < _WIDE
+        or 2 * len(nameless) > len(pairs)
+        or (nameless and not any(found and ticker for found, ticker in pairs.values()))
+    ):
         raise DataError(
             f"{path} has no column that says whose row it is, and is no table of one column a "
             "symbol.",
@@ -249,7 +253,11 @@ def _with_dates(
 ) -> tuple[pl.DataFrame, dict[str, str]]:
     """Return the rows with dates; each text is read once, however many symbols share it."""
     kind = rows.schema["date"]
-    if kind.is_temporal():
+    if kind == pl.Datetime and (rows["date"].dt.time() != dt.time()).any():
+        # moments: which session each belongs to is for the reader of dates
+        zone = "%:z" if getattr(kind, "time_zone", None) else ""
+        rows = rows.with_columns(pl.col("date").dt.to_string(f"%Y-%m-%d %H:%M:%S{zone}"))
+    elif kind.is_temporal():
         return rows.with_columns(pl.col("date").cast(pl.Date)), {}
     texts = rows.select(pl.col("date").cast(pl.String), "line").unique(
         "date", keep="first", maintain_order=True

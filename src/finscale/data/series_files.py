@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from finscale.data import calendar
 from finscale.data.releases import (
     Frequency,
     ReleaseRule,
@@ -21,10 +21,10 @@ from finscale.data.releases import (
     usual_frequency,
 )
 from finscale.data.series import Series, make_frame, series_name, unknown_rule
-from finscale.data.sources.csv_dates import DateWishes, parse_dates
+from finscale.data.series_cells import comma_in, read_periods, read_values
 from finscale.errors import DataError, did_you_mean
 from finscale.tables.read import read_table
-from finscale.tables.table import NO_VALUE, CellTable
+from finscale.tables.table import CellTable
 
 #: What the columns of periods, releases and values are called where they have no name of a series.
 _PERIOD = ("date", "observation_date", "period", "month", "week", "day", "time", "quarter", "datum")
@@ -32,9 +32,6 @@ _RELEASED = ("realtime_start", "realtime_start_date", "released", "release_date"
 _OTHER = ("realtime_end", "realtime_end_date")
 _VALUE = ("value", "close", "index", "adj_close")
 _VINTAGE = re.compile(r"(?P<name>.+)_(?P<day>\d{8})")
-_ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
-_MONTH = re.compile(r"(\d{4})[-/.](\d{1,2})")
-_QUARTER = re.compile(r"(\d{4})[- ]?[Qq]([1-4])")
 _TERM = re.compile(r"(?P<term>.+): \((?P<place>.*)\)")
 
 Days = NDArray[np.datetime64]
@@ -58,6 +55,8 @@ class SeriesWishes:
     """Time zone of releases; the rule's, or New York's, when absent."""
     frequency: Frequency | None = None
     transform: Transform | None = None
+    date_format: str | None = None
+    """Of periods, where these could have the day or the month first."""
     is_final: bool | None = None
     """Whether values are never revised; the rule says, or they count as revised."""
 
@@ -84,16 +83,23 @@ def read_series_file(path: Path | str, wishes: SeriesWishes | None = None) -> Se
         )
     headers = [cell.strip() for cell in table.headers[-1]]
     found = _columns(headers, table, wishes)
-    period_P = _periods([row[found.period] for row in table.rows], table)
+    period_P = read_periods([row[found.period] for row in table.rows], table, wishes.date_format)
     about = {"file": path.name, "file sha256": table.sha256}
     if found.vintages:
         name = series_name(wishes.name or found.vintages[0][2])
         period_P, value_P, day_P = _unpivoted(table, period_P, found.vintages)
     else:
         name = _name(path, headers[found.value], wishes)
-        value_P = _values([row[found.value] for row in table.rows], table, headers[found.value])
+        cells = [row[found.value] for row in table.rows]
+        value_P = read_values(cells, table, headers[found.value])
+        if comma_in(cells, table, headers[found.value]) == "thousands":
+            about["numbers"] = "a comma stands between thousands"
         day_P = None
     about["column"] = headers[found.value]
+    named = {found.period, found.value, found.released, *(at for at, _, _ in found.vintages)}
+    unread = [h for at, h in enumerate(headers) if at not in named and h.lower() not in _OTHER]
+    if unread:
+        about["not read"] = ", ".join(unread[:8]) + (" …" if len(unread) > 8 else "")
     rule = release_rule(name)
     term = _TERM.fullmatch(headers[found.value])
     frequency = _frequency(period_P, name, rule, wishes)
@@ -112,6 +118,7 @@ def read_series_file(path: Path | str, wishes: SeriesWishes | None = None) -> Se
         release = f"the file's column {headers[found.released]}, {rule.hour} where it has no hour"
     else:
         released_P, release = rule.released(period_P), rule.describe()
+    _refuse_doubles(period_P, released_P, value_P, table.place)
     frame = make_frame(period_P, released_P, value_P)
     missing = len(value_P) - int(np.isfinite(value_P).sum())
     if missing:
@@ -137,6 +144,24 @@ class _Columns:
     released: int | None
     vintages: tuple[tuple[int, str, str], ...]
     """Place, day and name of each vintage's column."""
+
+
+def _refuse_doubles(
+    period_P: Days, released_P: NDArray[np.datetime64], value_P: NDArray[np.float64], place: str
+) -> None:
+    """Refuse a period that has two values of one moment: which of them holds, nothing says."""
+    rows = pl.DataFrame(
+        {"period": period_P.astype("datetime64[D]"), "released": released_P, "value": value_P}
+    ).filter(pl.col("value").is_finite())
+    number = rows.group_by("period", "released", maintain_order=True).agg(pl.col("value").unique())
+    twice = number.filter(pl.col("value").list.len() > 1)
+    if twice.height:
+        one, other = sorted(twice["value"][0].to_list())[:2]
+        raise DataError(
+            f"{place}: {twice['period'][0]} has two values, {one:g} and {other:g}, published at "
+            "the same time.",
+            hint="leave one of them out of the file, or name their releases with --released",
+        )
 
 
 def _columns(headers: Sequence[str], table: CellTable, wishes: SeriesWishes) -> _Columns:
@@ -186,46 +211,6 @@ def _name(path: Path, header: str, wishes: SeriesWishes) -> str:
     return first if release_rule(first) else series_name(stem)
 
 
-def _periods(cells: Sequence[str], table: CellTable) -> Days:
-    months = [_MONTH.fullmatch(cell) for cell in cells]
-    quarters = [_QUARTER.fullmatch(cell) for cell in cells]
-    if all(months):
-        days = [f"{m[1]}-{int(m[2]):02d}-01" for m in months if m]
-    elif all(quarters):
-        days = [f"{m[1]}-{3 * int(m[2]) - 2:02d}-01" for m in quarters if m]
-    elif all(_ISO.fullmatch(cell) for cell in cells):
-        days = list(cells)
-    else:
-        # a period is dated by the day that stands there, whatever day of the week that is
-        wishes = DateWishes(calendar=calendar.NONE, session_of="open")
-        found, _ = parse_dates(cells, table.lines, place=table.place, wishes=wishes)
-        days = [str(day) for day in found]
-    try:
-        return np.array(days, "datetime64[D]")
-    except ValueError:
-        raise DataError(f"{table.place}: a period is no date.", hint="2024-01 is January") from None
-
-
-def _values(cells: Sequence[str], table: CellTable, column: str) -> NDArray[np.float64]:
-    values = np.full(len(cells), np.nan)
-    for at, cell in enumerate(cells):
-        text = cell.strip()
-        if text in ("", ".") or text.lower() in NO_VALUE:
-            continue
-        if text == "<1":  # Google Trends: some, and less than a hundredth of the most
-            values[at] = 0.5
-            continue
-        plain = text.replace(".", "").replace(",", ".") if table.delimiter == ";" else text
-        try:
-            values[at] = float(plain if "," in text else text)
-        except ValueError:
-            raise DataError(
-                f"{table.place} line {table.lines[at]}: {cell!r} is not a number ({column}).",
-                hint="mend the cell; . or nothing stands for no value",
-            ) from None
-    return values
-
-
 def _unpivoted(
     table: CellTable, period_P: Days, vintages: Sequence[tuple[int, str, str]]
 ) -> tuple[Days, NDArray[np.float64], Days]:
@@ -233,7 +218,7 @@ def _unpivoted(
     parts = []
     before = np.full(period_P.size, np.nan)
     for place, day, name in sorted(vintages, key=lambda vintage: vintage[1]):
-        value_P = _values([row[place] for row in table.rows], table, f"{name}_{day}")
+        value_P = read_values([row[place] for row in table.rows], table, f"{name}_{day}")
         # a value that is published again unchanged is known already
         new = np.isfinite(value_P) & (value_P != before)
         before = np.where(np.isfinite(value_P), value_P, before)

@@ -8,8 +8,8 @@ in ``finscale.config.losses``, its outcomes in ``finscale.config.outcomes``).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -122,7 +122,16 @@ def target_of(config: ExperimentConfig) -> Target:
     >>> target_of(ExperimentConfig()).name
     'classification'
     """
-    return TARGETS[target_name(config)]
+    target = TARGETS[target_name(config)]
+    return _scored(target) if config.task.name == "rank" and not target.is_event else target
+
+
+@cache
+def _scored(target: Target) -> Target:
+    """Return the target of a task whose numbers are normal scores of a rank, and no returns."""
+    unit = "squared normal score" if target.words.unit == "squared return" else "normal score"
+    title = target.words.title.replace("(return)", "(normal score)")
+    return replace(target, words=replace(target.words, unit=unit, title=title))
 
 
 def score_target(columns: Iterable[str]) -> Target:

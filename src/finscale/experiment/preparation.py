@@ -211,6 +211,14 @@ def _refuse_slow_bars(symbol: str, sha256: str, root: Path) -> None:
         refuse_slow_bars(bars.frame["date"], what=f"the bars of {symbol}")
 
 
+#: What a split says beside its dates: it stays when shares of the history take their place.
+_NO_DATES = (
+    *("embargo", "validation_fraction", "test_fraction"),
+    *("symbols", "unseen_fraction", "symbol_seed"),
+    *("train_symbols", "train_draw", "train_share"),
+)
+
+
 def fitted_split(
     config: ExperimentConfig, data: DataStore | None = None
 ) -> tuple[ExperimentConfig, str]:
@@ -239,7 +247,7 @@ def fitted_split(
         return config, ""
     store = data or DataStore(config.data.root)
     config = ensure_datasets(config, store)
-    kept = config.split.model_dump(include={"embargo", "validation_fraction", "test_fraction"})
+    kept = config.split.model_dump(include=set(_NO_DATES))
     shares = SplitConfig.model_validate({"method": "shares", **kept})
     fitted = config.model_copy(update={"split": shares})
     # first: data that cannot be read, or are too short for any split, are no fault of the dates

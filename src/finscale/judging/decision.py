@@ -87,14 +87,15 @@ def decide_run(card: Scorecard, config: ExperimentConfig) -> tuple[str, ...]:
     if config.model.kind == "baseline" or BASE_RATE not in card.skills:
         return ()
     claims = card.claims
-    said = [which(claims, "this network"), _pay(claims, card)]
+    said = [which(claims, "this network"), _pay(claims, card, config.task.name)]
     said.append(mend(claims) or _study(config))
     return tuple(said)
 
 
-def _pay(claims: Claims, card: Scorecard) -> str:
+def _pay(claims: Claims, card: Scorecard, task: str) -> str:
     best, unit = claims.best_baseline, claims.unit
-    gain, sesoi = claims.gains[best], OUTCOMES["loss"].sesoi.get(card.target)
+    gain, rule = claims.gains[best], OUTCOMES["loss"]
+    sesoi = rule.across.get(task, rule.sesoi.get(card.target))
     if is_ahead(claims):
         return "Whether a larger one is worth paying for, one size cannot say."
     start = "Do not pay for a larger one yet: one size cannot say whether it would do better"

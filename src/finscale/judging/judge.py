@@ -20,6 +20,7 @@ from finscale.evaluation.blas import one_blas_thread
 from finscale.evaluation.bootstrap import Metric
 from finscale.evaluation.comparison import Comparison, compare
 from finscale.evaluation.evaluation import Evaluation, evaluate, plain_rows
+from finscale.evaluation.targets import target_of
 from finscale.judging.bench import Bench, across_folds
 from finscale.judging.claims import Claims, Known
 from finscale.judging.gather import model_name, predictions_of
@@ -136,7 +137,7 @@ class Judgement:
         return Claims(
             {line["name"]: _metric(line, "skill") for line in lines},
             self.evaluation.num_days,
-            target.words.unit,
+            target_of(self.config).words.unit,
             {
                 line["name"]: Known(_metric(line, "knows"), line["ranks"])
                 for line in lines

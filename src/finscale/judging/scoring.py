@@ -17,7 +17,7 @@ from finscale.evaluation.bootstrap import Metric, Resampler, paired_difference_i
 from finscale.evaluation.operating import OperatingRule, operating_points
 from finscale.evaluation.predictions import Predictions, aligned
 from finscale.evaluation.scores import Classified, collapsed, measure, probabilities
-from finscale.evaluation.targets import TARGETS, Target, outputs
+from finscale.evaluation.targets import TARGETS, Target, outputs, target_of
 from finscale.judging.claims import ROUNDING, Claims, Known, failure, known_by_baselines, settled
 from finscale.judging.gather import predictions_of
 from finscale.runs import Run, RunStore
@@ -74,6 +74,8 @@ class Scorecard:
         by more than its error.
     rates : tuple of float or None
         Share of yes in train and on the test days, where an event is predicted.
+    unit : str
+        Of a loss; the target's own when empty.
     """
 
     target: str
@@ -86,13 +88,18 @@ class Scorecard:
     linear_loss: float | None = None
     known: Mapping[str, Known] = field(default_factory=dict)
     rates: tuple[float, float] | None = None
+    unit: str = ""
+
+    @property
+    def words_unit(self) -> str:
+        """Unit of a loss, in words."""
+        return self.unit or TARGETS[self.target].words.unit
 
     @property
     def claims(self) -> Claims:
         """What may be claimed over each baseline."""
-        unit = TARGETS[self.target].words.unit
         auc = self.scores.get("auc")
-        return Claims(self.skills, self.num_days, unit, self.known, auc, self.rates)
+        return Claims(self.skills, self.num_days, self.words_unit, self.known, auc, self.rates)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain numbers."""
@@ -135,7 +142,7 @@ class Scorecard:
             return "beyond the linear model  nothing: on validation no epoch improved on it"
         target = TARGETS[self.target]
         value, _, rest = signed(gain).partition(" [")
-        text = f"beyond the linear model  {value} {target.words.unit} a window [{rest}"
+        text = f"beyond the linear model  {value} {self.words_unit} a window [{rest}"
         if not target.is_event:  # squares of returns are too small to be judged by eye
             share = fixed(100 * gain.value / self.linear_loss, 1, sign=True)
             text += f", {share} % of its loss"
@@ -168,6 +175,7 @@ def scorecard(run: Run, runs: RunStore, *, data: DataStore | None = None) -> Sco
         linear_loss=None if linear is None else float(linear.losses_N.mean()),
         known=known_by_baselines(references),
         rates=rates_of(own),
+        unit=target_of(run.config).words.unit,
     )
 
 
