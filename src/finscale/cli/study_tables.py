@@ -235,9 +235,9 @@ def _runs(size: SizePlan) -> str:
 
 
 def _power_lines(found: StudyPlan) -> list[str]:
-    power = found.power
+    power, panel = found.power, [f"       {found.panel}"] if found.panel else []
     if power is None:
-        return [f"power  not said: {found.why_no_power}"]
+        return [f"power  not said: {found.why_no_power}", *panel]
     gain = f"{power.unit} a decision" if power.unit else f"in {power.outcome}"
     law = (
         f"and its power law established from {_short(power.smallest_law)}"
@@ -248,9 +248,8 @@ def _power_lines(found: StudyPlan) -> list[str]:
         f"*  {gain} over the smallest size, 80 % power, {power.num_days:,} test days; "
         f"assumed: {power.assumed}",
         f"power  a gain of {_short(power.smallest_fall)} over the whole range would be seen, {law}",
+        *panel,
     ]
-    if power.panel:
-        lines.append(f"       {power.panel}")
     if power.smallest_fall <= power.sesoi:
         return [*lines, f"       your SESOI of {power.sesoi:g} lies within what it sees"]
     ways = []

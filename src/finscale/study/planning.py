@@ -18,7 +18,7 @@ from finscale.experiment.place import place
 from finscale.study.aligned import aligned_words
 from finscale.study.axes import AXES
 from finscale.study.planned import Planned
-from finscale.study.power_plan import PowerPlan, power_plan, smallest_seen
+from finscale.study.power_plan import PowerPlan, panel_size, power_plan, smallest_seen
 from finscale.study.remaining import (
     BASELINE_SECONDS,
     RUN_SECONDS,
@@ -71,6 +71,8 @@ class StudyPlan:
     why_no_power: str = ""
     #: Sizes that one of several architectures cannot have, a sentence each.
     left_out: tuple[str, ...] = ()
+    #: Of a panel: for how many symbols its labels count, and what would count more.
+    panel: str = ""
     aligned: str = ""  #: Along tiers: from which bar on all of them decide, and why
 
     @property
@@ -100,8 +102,9 @@ class StudyPlan:
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers for JSON; architectures only where there are several."""
         content = {**asdict(self), "runs": self.runs, "flops": self.flops, "disk": self.disk}
-        if not self.aligned:
-            del content["aligned"]
+        for name in ("panel", "aligned"):
+            if not content[name]:
+                del content[name]
         if self.families:
             return {**content, "families": [asdict(one) for one in self.families.values()]}
         del content["left_out"]
@@ -159,7 +162,7 @@ def plan_study(
     # each architecture is judged by itself, on as many days and seeds as any other
     one_family = [one for one in networks if one.cell.family == networks[0].cell.family]
     power, why_not = power_plan(study.config, one_family)
-    sees = smallest_seen(study.config, one_family)
+    sees, panel = smallest_seen(study.config, one_family), panel_size(one_family)
     return StudyPlan(
         sizes=tuple(replace(row, sees=sees) if row.label in by_size else row for row in rows),
         seconds=_wall_time(rows, count),
@@ -168,6 +171,7 @@ def plan_study(
         tuning=study.tuner.describe(),
         why_no_power=why_not,
         left_out=tuple(one.sentence for one in study.left_out),
+        panel="" if panel is None else panel.words(study.config),
         aligned=aligned_words(study.config),
     )
 

@@ -51,7 +51,6 @@ class PowerPlan:
     days_for_sesoi: int | None
     seeds_for_sesoi: int | None
     assumed: str  #: What the calculation takes for granted
-    panel: str = ""  #: Of a panel: for how many symbols its labels count, and what would count more
 
 
 def power_plan(config: StudyConfig, networks: Sequence[Planned]) -> tuple[PowerPlan | None, str]:
@@ -80,7 +79,7 @@ def power_plan(config: StudyConfig, networks: Sequence[Planned]) -> tuple[PowerP
     if found.smallest_fall > design.sesoi:
         days = _factor(lambda k: replace(design, num_days=design.num_days * k))
         seeds = _factor(lambda k: replace(design, num_seeds=design.num_seeds * k))
-    measure, panel = measure_of(config), panel_size(networks)
+    measure = measure_of(config)
     return PowerPlan(
         outcome=measure.title,
         unit=measure.unit,
@@ -91,7 +90,6 @@ def power_plan(config: StudyConfig, networks: Sequence[Planned]) -> tuple[PowerP
         days_for_sesoi=days and days * design.num_days,
         seeds_for_sesoi=seeds and seeds * design.num_seeds,
         assumed=noise.assumed + _luck_of_draws(config),
-        panel="" if panel is None else panel.words(config),
     ), ""
 
 
