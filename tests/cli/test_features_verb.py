@@ -142,5 +142,37 @@ def test_a_tier_may_be_a_file_or_a_nesting(finscale, tmp_path):
     refused = finscale("list", "--tier", path)
     assert refused.exit_code != 0
     assert "'rsi_15' is not a feature" in str(refused.output) + str(refused.exception)
+    assert "the tier file mine lists it" in str(refused.exception)
     missing = finscale("list", "--tier", tmp_path / "none.yaml")
     assert "does not exist" in missing.output
+
+
+@pytest.mark.parametrize(
+    ("words", "way_out"),
+    [
+        (("show", "RSI_14"), "Did you mean rsi_14?"),
+        (("show", "a20"), "a20 is a tier; finscale features list --tier a20"),
+        (("show", "volume"), "volume is a family"),
+        (("show", "close"), "close is a column of the bars"),
+        (("show", "true_range"), "finscale features list --tier a2000 shows all 2,0"),
+        (("show", "rel_rsi_14"), "name the feature, rsi_14"),
+        (("list", "--tier", "A20"), "Did you mean a20?"),
+        (("list", "--tier", "a100.n0"), "a100 is the declared order; others are a100.n1"),
+        (("list", "--tier", "mine.txt"), "the name of a tier file ends in .yaml"),
+        (("list", "--tier", "c20", "--family", "volume"), "it has trend, momentum"),
+        (("list", "--family", "Trend"), "Did you mean trend?"),
+        (("show", "rsi_14", "--figure", "a.xyz"), "end it in .png, .svg or .pdf"),
+    ],
+)
+def test_what_is_not_known_is_refused_with_the_way_out(finscale, words, way_out):
+    refused = finscale(*words).exception
+    assert isinstance(refused, FinscaleError)
+    assert refused.hint.startswith(way_out)
+
+
+def test_a_selection_is_refused_before_it_is_made_where_its_file_cannot_be(finscale, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("features: [rsi_14]\n")
+    refused = finscale("select", "threshold_1pct", "--out", path).exception
+    assert "exists already" in str(refused)
+    assert path.read_text() == "features: [rsi_14]\n"

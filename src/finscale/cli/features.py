@@ -62,6 +62,9 @@ def list_features(
     if family is not None and family not in FAMILIES:
         raise FinscaleError(f"no family is called {family}.", hint=did_you_mean(family, FAMILIES))
     features = [f for f in tier_features(tier) if family in (None, f.family)]
+    if not features:
+        held = ", ".join(dict.fromkeys(f.family for f in tier_features(tier)))
+        raise FinscaleError(f"{tier} has no feature of the family {family}.", hint=f"it has {held}")
     if as_json:
         print_json(
             [
@@ -104,7 +107,8 @@ def _list_in_words(features: Sequence[Feature]) -> None:
     out.print(plain_table(columns, rows, left=left, whole=("feature",), drop=("source", "family")))
     counts = Counter(f.family for f in features)
     held = ", ".join(f"{count} {name}" for name, count in counts.items())
-    out.print(f"{len(features):,} features: {held}. Lookback counts the rows before the first.")
+    some = "1 feature" if len(features) == 1 else f"{len(features):,} features"
+    out.print(f"{some}: {held}. Lookback counts the rows before the first.")
 
 
 features_app.command("show")(feature_facts.show)

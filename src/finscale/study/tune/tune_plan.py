@@ -9,6 +9,7 @@ from typing import Any
 
 from finscale.study.grid import Cell
 from finscale.study.remaining import SPEEDS, TimeLeft
+from finscale.study.tune.space import left_out
 from finscale.study.tune.tuner import SearchTuner
 from finscale.study.tuning import size_key
 
@@ -24,6 +25,7 @@ class SearchCost:
     flops: float
     seconds: float  #: Of one worker
     varied: tuple[str, ...]  #: What is varied, with its range
+    left_out: tuple[str, ...]  #: What the space asks for and cannot be varied here, and why
 
 
 def search_costs(
@@ -65,6 +67,7 @@ def search_costs(
                     f"{dim.name} {dim.setting(dim.low):.3g}–{dim.setting(dim.high):.3g}"
                     for dim in plan.dims
                 ),
+                left_out=left_out(tuner.config.space, base.limits(tuner.config)),
             )
         )
     count = min(workers or os.cpu_count() or 1, os.cpu_count() or 1)
