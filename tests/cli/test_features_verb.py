@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -8,7 +9,8 @@ from typer.testing import CliRunner
 
 from finscale.cli.feature_facts import sparkline
 from finscale.cli.features import features_app
-from finscale.errors import FinscaleError
+from finscale.data import DataStore, fetch_bars
+from finscale.errors import FinscaleError, TooFewBarsError
 from finscale.features import FEATURES, TIERS, Feature, tiers
 
 
@@ -176,3 +178,29 @@ def test_a_selection_is_refused_before_it_is_made_where_its_file_cannot_be(finsc
     refused = finscale("select", "threshold_1pct", "--out", path).exception
     assert "exists already" in str(refused)
     assert path.read_text() == "features: [rsi_14]\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "tier", "way_out"),
+    [
+        (300, "a200", "tiers that fit: a20, a50, c20, c50"),
+        (120, "a20", "no declared tier is shorter"),
+    ],
+)
+@pytest.mark.parametrize("verb", [("build", "SP500"), ("prove", "--symbol", "SP500")])
+def test_bars_that_are_too_few_are_refused_with_the_tiers_that_fit(
+    finscale, tmp_path, rows, tier, way_out, verb
+):
+    bars = fetch_bars("bundled", "SP500")
+    DataStore(tmp_path).add_bars(replace(bars, frame=bars.frame[:rows]))
+    refused = finscale(*verb, "--tier", tier, "--data-root", tmp_path).exception
+    assert isinstance(refused, TooFewBarsError)
+    assert f"SP500 has {rows} daily bars; {tier} needs more than" in refused.message
+    assert way_out in refused.hint
+
+
+def test_a_tier_file_is_told_which_of_its_features_the_bars_cannot_have(finscale, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("features: [rsi_14, obv]\n")
+    refused = finscale("build", "VIX", "--tier", path, "--data-root", tmp_path).exception
+    assert "needs volume for obv, and VIX has" in refused.message

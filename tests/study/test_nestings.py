@@ -208,6 +208,19 @@ def test_a_tier_file_that_is_none_is_refused_with_its_name(tmp_path, content, sa
         DataConfig(tier="elsewhere.yaml")
 
 
+@pytest.mark.parametrize(
+    ("tier", "said"),
+    [
+        ("a50.n1", "write tier a50 and data.nesting 1"),
+        ("mine.txt", "the name of a tier file ends in .yaml"),
+        ("A50", "nearest: a50"),
+    ],
+)
+def test_a_tier_that_is_written_otherwise_is_refused_with_the_way_out(tier, said):
+    with pytest.raises(ConfigError, match=said):
+        DataConfig(tier=tier)
+
+
 def test_a_study_takes_tier_files_as_sizes_and_keeps_what_they_list(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("- rsi_14\n- obv\n")

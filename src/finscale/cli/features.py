@@ -195,20 +195,24 @@ def prove(
     from finscale.data.frames import RELATIVE
     from finscale.features import prove_all, relative_features, tier_features
     from finscale.features.feature import INPUTS
-    from finscale.features.needs import refuse_unfit
+    from finscale.features.needs import refuse_short, refuse_unfit
+    from finscale.features.relative import slowest_feature
 
     store = DataStore(data_root or "data")
     bars = (_bundled(store, symbol) or store.bars(symbol)).adjusted()
     out = console(quiet=quiet or as_json)
     own, columns = tier_features(tier), present(bars, INPUTS)
     refuse_unfit(tier, columns, whose=symbol.upper())
+    # where a feature has no value there is nothing to prove
+    slowest = slowest_feature(tier, bars=columns)
+    refuse_short(tier, bars.height, slowest, whose=symbol.upper(), columns=columns)
     # what has no unit is seen as it is: its relative column is the same computation
     plain = {f"{RELATIVE}{feature.name}" for feature in own if feature.seen == "bounded"}
     seen = relative_features(tier, bars=columns)
     features = [*own, *(f for f in seen if tier == "a20" or f.name not in plain)]
     cuts = None
     if len(features) > _FEW:
-        cuts = sorted({cut % bars.height for cut in _CUTS})
+        cuts = sorted({min(cut % bars.height, bars.height - 2) for cut in _CUTS})
     reports = prove_all({f.name: f for f in features}, bars, cuts=cuts, seed=seed)
     for report in reports:
         if len(features) <= _FEW or not report.causal:

@@ -149,7 +149,7 @@ def _kind_and_budgets(wanted: list[str], budgets: list[str]) -> tuple[str, list[
     if not wanted:
         raise ConfigError("model show: which model?", hint="finscale model show patchtst 2M")
     first, *rest = wanted
-    if first[0].isdigit():
+    if first[:1].isdigit():
         return "patchtst", [*wanted, *budgets]
     title = ARCHITECTURES[first].title
     if not rest and not budgets:

@@ -230,14 +230,16 @@ def _open(
     return study, tuner
 
 
-def _found(study: Study, tuner: SearchTuner) -> list[FoundSettings]:
+def _found(study: Study, tuner: SearchTuner, stopped_by: str = "") -> list[FoundSettings]:
     from finscale.errors import FinscaleError
 
     found = list(tuner.found(study.cells).values())
     if not found:
         raise FinscaleError(
             f"the search of {study.config.name} has no finished trial.",
-            hint="finscale tune FILE makes them",
+            hint="the bound was too small for one: a larger --time or --flops"
+            if stopped_by
+            else "finscale tune FILE makes them",
         )
     return found
 
@@ -247,7 +249,7 @@ def _show(
 ) -> None:
     from finscale.study.tune.storage import without_password
 
-    found = _found(study, tuner)
+    found = _found(study, tuner, stopped_by)
     if as_json:
         content = {
             "study": study.config.name,
