@@ -83,8 +83,19 @@ def missing_extra(package: str, extra: str) -> FinscaleError:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name most like ``name``, or None when none is close."""
-    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    """Return the known name most like ``name``, or None when none is close.
+
+    One that differs by capitals and spaces alone comes before all others.
+
+    Examples
+    --------
+    >>> nearest(" A20", ["c20", "a20"])
+    'a20'
+    """
+    names = list(known)
+    plain = name.strip().casefold()
+    same = next((one for one in names if one.casefold() == plain), None)
+    matches = [same] if same else difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return matches[0] if matches else None
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from finscale.errors import FinscaleError
 
 _CHUNK = 1 << 20
+_FIGURES = ("png", "svg", "pdf")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,20 @@ class Digests:
 
     md5: str
     sha256: str
+
+
+def figure_format(path: Path) -> str:
+    """Return the format of a figure from its file's ending: png, svg or pdf.
+
+    Raises
+    ------
+    FinscaleError
+        If the file ends otherwise.
+    """
+    ending = path.suffix.lstrip(".").lower()
+    if ending not in _FIGURES:
+        raise FinscaleError(f"{path} is no figure.", hint="end it in .png, .svg or .pdf")
+    return ending
 
 
 def file_digests(path: Path) -> Digests:

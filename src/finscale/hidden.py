@@ -10,7 +10,11 @@ from typing import Any
 HIDDEN = "***"
 
 _SECRET = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)
-_CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+# to the last @ before the path: a password may hold one
+_CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/\s]+(?=@)")
+_SECRET_IN_QUERY = re.compile(
+    r"([?&][^=&\s]*(?:key|token|secret|passw|credential|signature)[^=&\s]*=)[^&\s]+", re.IGNORECASE
+)
 #: A shorter value of the environment may be a word of any sentence.
 _LEAST = 6
 
@@ -22,11 +26,13 @@ def hide_in_text(text: str) -> str:
     --------
     >>> hide_in_text("http://user:word@host/x is down")
     'http://***@host/x is down'
+    >>> hide_in_text("postgresql://host/x?user=me&password=word")
+    'postgresql://host/x?user=me&password=***'
     """
     for name, value in os.environ.items():
         if _SECRET.search(name) and len(value) >= _LEAST:
             text = text.replace(value, HIDDEN)
-    return _CREDENTIALS_IN_URL.sub(HIDDEN, text)
+    return _without_credentials(text)
 
 
 def hide_secrets(content: Any, *, name: str = "") -> Any:
@@ -38,5 +44,14 @@ def hide_secrets(content: Any, *, name: str = "") -> Any:
     if isinstance(content, list | tuple):
         return [hide_secrets(item, name=name) for item in content]
     if isinstance(content, str):
-        return _CREDENTIALS_IN_URL.sub(HIDDEN, content)
+        return _without_credentials(content)
     return content
+
+
+def hide_in_query(url: str) -> str:
+    """Return a URL whose query names no secret: ``?password=***``."""
+    return _SECRET_IN_QUERY.sub(rf"\g<1>{HIDDEN}", url)
+
+
+def _without_credentials(text: str) -> str:
+    return hide_in_query(_CREDENTIALS_IN_URL.sub(HIDDEN, text))

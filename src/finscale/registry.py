@@ -68,6 +68,8 @@ class Registry(Mapping[str, T], Generic[T]):
         What is registered, as the error message names it: ``"loss"``, ``"source"``.
     added : callable, optional
         Told each name and thing before it is registered; may refuse it.
+    hint : callable, optional
+        Told an unknown name; returns the way out, or nothing where the nearest name is one.
 
     Examples
     --------
@@ -78,9 +80,15 @@ class Registry(Mapping[str, T], Generic[T]):
     1.0
     """
 
-    def __init__(self, kind: str, added: Callable[[str, T], None] | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        added: Callable[[str, T], None] | None = None,
+        hint: Callable[[str], str] | None = None,
+    ) -> None:
         self.kind = kind
         self._added = added
+        self._hint = hint
         self._entries: dict[str, T] = {}
 
     def add(self, name: str, thing: T) -> T:
@@ -100,7 +108,8 @@ class Registry(Mapping[str, T], Generic[T]):
         except KeyError:
             article = "an" if self.kind[0] in "aeiou" else "a"
             raise FinscaleError(
-                f"{name!r} is not {article} {self.kind}.", hint=did_you_mean(name, self._entries)
+                f"{name!r} is not {article} {self.kind}.",
+                hint=(self._hint(name) if self._hint else "") or did_you_mean(name, self._entries),
             ) from None
 
     def __contains__(self, name: object) -> bool:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -8,7 +9,8 @@ from typer.testing import CliRunner
 
 from finscale.cli.feature_facts import sparkline
 from finscale.cli.features import features_app
-from finscale.errors import FinscaleError
+from finscale.data import DataStore, fetch_bars
+from finscale.errors import FinscaleError, TooFewBarsError
 from finscale.features import FEATURES, TIERS, Feature, tiers
 
 
@@ -142,5 +144,64 @@ def test_a_tier_may_be_a_file_or_a_nesting(finscale, tmp_path):
     refused = finscale("list", "--tier", path)
     assert refused.exit_code != 0
     assert "'rsi_15' is not a feature" in str(refused.output) + str(refused.exception)
+    assert "the tier file mine lists it" in str(refused.exception)
     missing = finscale("list", "--tier", tmp_path / "none.yaml")
     assert "does not exist" in missing.output
+
+
+@pytest.mark.parametrize(
+    ("words", "way_out"),
+    [
+        (("show", "RSI_14"), "Did you mean rsi_14?"),
+        (("show", "a20"), "a20 is a tier; finscale features list --tier a20"),
+        (("show", "volume"), "volume is a family"),
+        (("show", "close"), "close is a column of the bars"),
+        (("show", "true_range"), "true_range is a column that features are made of"),
+        (("show", "zzzzzz"), "finscale features list --tier a2000 shows all 2,0"),
+        (("show", "rel_rsi_14"), "name the feature, rsi_14"),
+        (("list", "--tier", "A20"), "Did you mean a20?"),
+        (("list", "--tier", "a100.n0"), "a100 is the declared order; others are a100.n1"),
+        (("list", "--tier", "mine.txt"), "the name of a tier file ends in .yaml"),
+        (("list", "--tier", "c20", "--family", "volume"), "it has trend, momentum"),
+        (("list", "--family", "Trend"), "Did you mean trend?"),
+        (("show", "rsi_14", "--figure", "a.xyz"), "end it in .png, .svg or .pdf"),
+    ],
+)
+def test_what_is_not_known_is_refused_with_the_way_out(finscale, words, way_out):
+    refused = finscale(*words).exception
+    assert isinstance(refused, FinscaleError)
+    assert refused.hint.startswith(way_out)
+
+
+def test_a_selection_is_refused_before_it_is_made_where_its_file_cannot_be(finscale, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("features: [rsi_14]\n")
+    refused = finscale("select", "threshold_1pct", "--out", path).exception
+    assert "exists already" in str(refused)
+    assert path.read_text() == "features: [rsi_14]\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "tier", "way_out"),
+    [
+        (300, "a200", "tiers that fit: a20, a50, c20, c50"),
+        (120, "a20", "no declared tier is shorter"),
+    ],
+)
+@pytest.mark.parametrize("verb", [("build", "SP500"), ("prove", "--symbol", "SP500")])
+def test_bars_that_are_too_few_are_refused_with_the_tiers_that_fit(
+    finscale, tmp_path, rows, tier, way_out, verb
+):
+    bars = fetch_bars("bundled", "SP500")
+    DataStore(tmp_path).add_bars(replace(bars, frame=bars.frame[:rows]))
+    refused = finscale(*verb, "--tier", tier, "--data-root", tmp_path).exception
+    assert isinstance(refused, TooFewBarsError)
+    assert f"SP500 has {rows} daily bars; {tier} needs more than" in refused.message
+    assert way_out in refused.hint
+
+
+def test_a_tier_file_is_told_which_of_its_features_the_bars_cannot_have(finscale, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("features: [rsi_14, obv]\n")
+    refused = finscale("build", "VIX", "--tier", path, "--data-root", tmp_path).exception
+    assert "needs volume for obv, and VIX has" in refused.message

@@ -98,11 +98,20 @@ def test_budgets_alone_are_a_patchtsts() -> None:
     ("words", "message"),
     [
         (["dlinaer", "2M"], "'dlinaer' is not a"),
-        (["dlinear"], "model show dlinear: a DLinear of what size?"),
+        (["dlinear"], "model show dlinear: DLinear, of what size?"),
         (["dlinear", "2M", "--shape", "deep"], "shape is not a setting"),
+        ([""], "'' is not an architecture"),
     ],
 )
 def test_a_mistake_is_one_sentence(words: list[str], message: str) -> None:
     with pytest.raises(FinscaleError, match=r".*") as refusal:
         runner.invoke(app, ["model", "show", *words], catch_exceptions=False)
     assert message in refusal.value.message
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"), [("2M", "32.1 MB for weights"), ("2B", "31.9 GB for weights")]
+)
+def test_memory_is_told_in_units_that_can_be_read(budget: str, said: str) -> None:
+    shown_design = runner.invoke(app, ["model", "show", budget], catch_exceptions=False)
+    assert said in shown_design.output

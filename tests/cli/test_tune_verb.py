@@ -97,6 +97,7 @@ def test_a_training_is_searched_at_its_own_budget(desk: Path, root: Path, data_r
         (("mine.yaml", "--time", "soon"), "such as 90s"),
         (("mine.yaml", "--sampler", "luck"), "luck"),
         (("mine.yaml", "--flops", "many"), "many"),
+        (("mine.yaml", "--flops", "0"), "such as 1e15"),
     ],
 )
 def test_a_bound_that_is_none_is_refused(desk: Path, words: tuple[str, ...], said: str) -> None:
@@ -112,6 +113,8 @@ def test_a_bound_that_is_none_is_refused(desk: Path, words: tuple[str, ...], sai
         (("nowhere.yaml",), "does not exist"),
         (("mine.yaml", "--set", "tuning.space.rate=[2, 1]"), "must rise"),
         (("mine.yaml", "--set", "tuning.search.trials=9"), "are the same setting"),
+        (("mine.yaml", "--set", "tuning.space.rate=[1, 2, 3]"), "a range is asked for"),
+        (("mine.yaml", "--set", "tuning.folds=99", "--dry-run"), "leave no room for so many blocks"),
         (
             ("mine.yaml", "--sampler", "grid", "--trials", "2", "--dry-run"),
             "a grid over 1 settings takes 3 trials",

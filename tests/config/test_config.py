@@ -18,6 +18,7 @@ from finscale.config import (
     parse_count,
 )
 from finscale.config.programme import load_programme
+from finscale.config.yaml_text import parse_yaml
 from finscale.errors import ConfigError
 
 
@@ -328,3 +329,23 @@ def test_a_panel_s_linear_model_of_before_is_another():
     panel = ExperimentConfig.model_validate({"data": {"symbols": ["A", "B"]}})
     assert panel.identity()["model"]["penalties"] == "as far as the rows"
     assert "penalties" not in ExperimentConfig().identity()["model"]
+
+
+@pytest.mark.parametrize(
+    ("text", "twice"),
+    [
+        ("name: a\nname: b\n", "line 2, column 1"),
+        ("data: {tier: a20, tier: a50}\n", "tier stands there twice"),
+        ("model:\n  budget: 3k\n  width: 8\n  budget: 5k\n", "line 4, column 3"),
+    ],
+)
+def test_a_setting_that_stands_twice_in_a_file_is_refused(tmp_path, text, twice):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=twice):
+        load_config(ExperimentConfig, path)
+
+
+def test_what_an_anchor_brings_in_may_be_named_again():
+    text = "a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\n"
+    assert parse_yaml(text)["b"] == {"x": 3, "y": 2}

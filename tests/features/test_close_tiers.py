@@ -14,8 +14,13 @@ from finscale.features import FEATURES, TIERS, build_dataset, compute_features, 
 from finscale.features.causality import prove_all
 from finscale.features.declared import FAMILIES
 from finscale.features.needs import fitting_tiers, refuse_unfit, shown_bars, tier_inputs
-from finscale.features.relative import dataset_columns, relative_columns, relative_features
-from finscale.features.tiers import raw_inputs
+from finscale.features.relative import (
+    dataset_columns,
+    relative_columns,
+    relative_features,
+    slowest_feature,
+)
+from finscale.features.tiers import raw_inputs, tier_features
 
 SIZES = (20, 50, 100, 200)
 NAMES = list(TIERS["c200"])
@@ -139,3 +144,8 @@ def test_registered_closes_make_a_dataset(tmp_path):
     assert entry.rows == 8313 - 199
     with pytest.raises(DataError, match="a20 needs open, high, low and volume, and KO has closes"):
         build_dataset(store, "KO", tier="a20")
+
+
+def test_no_relative_column_looks_back_further_than_the_longest_feature_of_its_tier():
+    for tier in TIERS:
+        assert slowest_feature(tier).lookback == max(f.lookback for f in tier_features(tier))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
+import polars as pl
 import pytest
 
+from finscale.data.bars import PRICES
 from finscale.errors import DataError
 from finscale.features import TIERS, compute_features, relative_columns
-from finscale.features.quality import nearest, tier_quality
+from finscale.features.quality import column_quality, nearest, tier_quality
 
 
 def test_the_effective_number_is_the_participation_ratio(make_bars):
@@ -32,3 +36,16 @@ def test_near_copies_are_counted_and_named(make_bars):
 def test_too_few_bars_are_refused(make_bars):
     with pytest.raises(DataError, match="150 bars are too few for a20"):
         tier_quality(make_bars(150), "a20")
+
+
+def test_columns_that_never_move_are_counted_and_nothing_else_is_said(sp500) -> None:
+    found = column_quality(np.ones((50, 3)))
+    assert (found.effective, found.num_near_copies, found.num_constant) == (0.0, 0, 3)
+    still = sp500[:400].with_columns(pl.lit(20.0).alias(name) for name in PRICES)
+    assert tier_quality(still, "c20").num_constant == 20
+
+
+def test_nothing_resembles_a_feature_that_has_no_value_yet(sp500) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert nearest(sp500[:120], "sma_200", "a20") == []

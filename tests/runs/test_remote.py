@@ -270,6 +270,10 @@ publish_run(RunStore({place!r}), {A!r})
         ("gs://b/a/runs/", "gs://b/a/runs"),
         (Path("s3://bucket/runs"), "s3://bucket/runs"),
         ("memory://x", "memory://x"),
+        ("S3://bucket/runs", "s3://bucket/runs"),
+        ("s3:///bucket/runs//", "s3://bucket/runs"),
+        ("s3://bucket//a//runs", "s3://bucket/a/runs"),
+        (Path("s3:///bucket/runs"), "s3://bucket/runs"),
         ("abfs://box@account.dfs.core.windows.net/runs", None),
         ("runs", ""),
         ("C:/runs", ""),
@@ -279,6 +283,19 @@ publish_run(RunStore({place!r}), {A!r})
 )
 def test_addresses(place, folded) -> None:
     assert address_of(place) == (str(place) if folded is None else folded)
+
+
+@pytest.mark.parametrize("place", ["s3://", "s3:", "s3:bucket/runs", "gs:///", "S3:me:word@b"])
+def test_an_address_that_names_no_bucket_is_no_folder_either(place) -> None:
+    with pytest.raises(ConfigError) as refused:
+        address_of(place)
+    assert "://bucket/runs" in refused.value.hint
+    assert "word" not in str(refused.value)
+
+
+def test_an_address_does_not_go_up() -> None:
+    with pytest.raises(ConfigError, match="goes up by"):
+        address_of("s3://bucket/../runs")
 
 
 def test_a_file_address_is_a_folder() -> None:

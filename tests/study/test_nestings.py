@@ -189,8 +189,14 @@ def test_a_tier_file_is_known_by_its_content(tmp_path):
     [
         ("{}", "lists no features"),
         ("- rsi_14\n- rsi_14\n", "twice"),
-        ("features: [1, 2]", "lists no features"),
-        ("a: [", "cannot be read as YAML"),
+        ("features: [1, 2]", "lists 1, which is no name"),
+        ("a: [", "cannot be read as YAML \\(line 1"),
+        ("features:\n\t- rsi_14\n", "line 2, column 1"),
+        ("features: [rsi_14]\nfeatures: [obv]\n", "features stands there twice"),
+        ("features: [rsi_14, null]", "lists null, which is no name"),
+        ("features: [[rsi_14, obv]]", "which is no name"),
+        ("features: [rsi_14]\ntier: a50\n", "has tier:, which no tier file holds"),
+        ("features: [rsi_14]\nselection: {trials: true}\n", "a count is needed"),
     ],
 )
 def test_a_tier_file_that_is_none_is_refused_with_its_name(tmp_path, content, said):
@@ -200,6 +206,19 @@ def test_a_tier_file_that_is_none_is_refused_with_its_name(tmp_path, content, sa
         DataConfig(tier=str(path))
     with pytest.raises(ConfigError, match="does not exist"):
         DataConfig(tier="elsewhere.yaml")
+
+
+@pytest.mark.parametrize(
+    ("tier", "said"),
+    [
+        ("a50.n1", "write tier a50 and data.nesting 1"),
+        ("mine.txt", "the name of a tier file ends in .yaml"),
+        ("A50", "nearest: a50"),
+    ],
+)
+def test_a_tier_that_is_written_otherwise_is_refused_with_the_way_out(tier, said):
+    with pytest.raises(ConfigError, match=said):
+        DataConfig(tier=tier)
 
 
 def test_a_study_takes_tier_files_as_sizes_and_keeps_what_they_list(tmp_path):

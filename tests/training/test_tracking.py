@@ -10,8 +10,10 @@ import pytest
 
 from finscale.config import TrackingConfig
 from finscale.errors import FinscaleWarning
+from finscale.hidden import hide_in_text, hide_secrets
+from finscale.study.tune.storage import without_password
 from finscale.training import TrackingCallback, TrackingManager
-from finscale.training.tracking import flatten, hide_secrets
+from finscale.training.tracking import flatten
 
 SETTINGS = {
     "seed": 3,
@@ -282,6 +284,24 @@ def test_names_that_look_like_secrets_are_hidden_at_any_depth():
         "num_tokens": 5,
         "uri": "postgresql://***@host:5432/db",
     }
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:hidden@host/db",
+        "postgresql://me:p@hidden@host/db",
+        "postgresql://host/db?user=me&password=hidden&x=1",
+        "https://host/a?X-Amz-Signature=hidden",
+        "https://host/a?access_token=hidden",
+    ],
+)
+def test_no_part_of_a_secret_in_a_url_is_left(url):
+    for text in (hide_in_text(f"{url} is down"), hide_secrets({"uri": url})["uri"]):
+        assert "hidden" not in text
+        assert "***" in text
+    assert "hidden" not in without_password(url)
+    assert hide_in_text("see https://host/a?page=2&x=1") == "see https://host/a?page=2&x=1"
 
 
 def test_flatten_joins_names_with_dots_and_keeps_empty_ones():

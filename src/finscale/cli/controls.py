@@ -44,8 +44,10 @@ def run(
     """
     from finscale.controls import draw_figure, run_controls
     from finscale.controls.suite import FULL, QUICK, QUICK_CONTROLS
-    from finscale.files import null_for_nan, write_json
+    from finscale.files import figure_format, null_for_nan, write_json
 
+    if figure is not None:
+        figure_format(figure)  # refused before anything is computed
     chosen = names or (None if full else list(QUICK_CONTROLS))
     worlds = replicates or (FULL if full else QUICK)
     terminal = console(quiet=quiet or as_json)

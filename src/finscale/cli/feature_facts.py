@@ -41,7 +41,10 @@ def show(
     from finscale.features.feature import INPUTS
     from finscale.features.needs import fitting_tiers
     from finscale.features.quality import nearest
+    from finscale.files import figure_format
 
+    if plot is not None:
+        figure_format(plot)  # refused before anything is computed
     feature = FEATURES[name]
     held_by = [tier for tier, names in TIERS.items() if name in names]
     bars = _bars(symbol, data_root)
@@ -180,7 +183,7 @@ def _bars(symbol: str, data_root: Path | None) -> pl.DataFrame:
 def _draw(bars: pl.DataFrame, values: pl.Series, name: str, words: str, path: Path) -> None:
     from matplotlib.figure import Figure
 
-    from finscale.files import atomic_path
+    from finscale.files import atomic_path, figure_format
 
     rows = min(bars.height, _LAST_ROWS)
     figure = Figure(figsize=(9, 4.6), layout="constrained")
@@ -194,4 +197,4 @@ def _draw(bars: pl.DataFrame, values: pl.Series, name: str, words: str, path: Pa
     for axes in (price, below):
         axes.spines[["top", "right"]].set_visible(False)
     with atomic_path(path) as partial:
-        figure.savefig(partial, format=path.suffix.removeprefix(".") or "png", dpi=150)
+        figure.savefig(partial, format=figure_format(path), dpi=150)

@@ -41,8 +41,9 @@ def select(
     trials, and deflated scores count them.
     """
     from finscale.config import ExperimentConfig, load_config
-    from finscale.experiment.selection import select_features, write_tier
+    from finscale.experiment.selection import refuse_place, select_features, write_tier
 
+    refuse_place(out)
     changes = with_options(settings, tier=("data.tier", tier), data_root=("data.root", data_root))
     experiment = load_config(ExperimentConfig, config, changes)
     with console(quiet=as_json, stderr=True).status("weighing the features"):

@@ -62,6 +62,9 @@ def list_features(
     if family is not None and family not in FAMILIES:
         raise FinscaleError(f"no family is called {family}.", hint=did_you_mean(family, FAMILIES))
     features = [f for f in tier_features(tier) if family in (None, f.family)]
+    if not features:
+        held = ", ".join(dict.fromkeys(f.family for f in tier_features(tier)))
+        raise FinscaleError(f"{tier} has no feature of the family {family}.", hint=f"it has {held}")
     if as_json:
         print_json(
             [
@@ -104,7 +107,8 @@ def _list_in_words(features: Sequence[Feature]) -> None:
     out.print(plain_table(columns, rows, left=left, whole=("feature",), drop=("source", "family")))
     counts = Counter(f.family for f in features)
     held = ", ".join(f"{count} {name}" for name, count in counts.items())
-    out.print(f"{len(features):,} features: {held}. Lookback counts the rows before the first.")
+    some = "1 feature" if len(features) == 1 else f"{len(features):,} features"
+    out.print(f"{some}: {held}. Lookback counts the rows before the first.")
 
 
 features_app.command("show")(feature_facts.show)
@@ -191,20 +195,24 @@ def prove(
     from finscale.data.frames import RELATIVE
     from finscale.features import prove_all, relative_features, tier_features
     from finscale.features.feature import INPUTS
-    from finscale.features.needs import refuse_unfit
+    from finscale.features.needs import refuse_short, refuse_unfit
+    from finscale.features.relative import slowest_feature
 
     store = DataStore(data_root or "data")
     bars = (_bundled(store, symbol) or store.bars(symbol)).adjusted()
     out = console(quiet=quiet or as_json)
     own, columns = tier_features(tier), present(bars, INPUTS)
     refuse_unfit(tier, columns, whose=symbol.upper())
+    # where a feature has no value there is nothing to prove
+    slowest = slowest_feature(tier, bars=columns)
+    refuse_short(tier, bars.height, slowest, whose=symbol.upper(), columns=columns)
     # what has no unit is seen as it is: its relative column is the same computation
     plain = {f"{RELATIVE}{feature.name}" for feature in own if feature.seen == "bounded"}
     seen = relative_features(tier, bars=columns)
     features = [*own, *(f for f in seen if tier == "a20" or f.name not in plain)]
     cuts = None
     if len(features) > _FEW:
-        cuts = sorted({cut % bars.height for cut in _CUTS})
+        cuts = sorted({min(cut % bars.height, bars.height - 2) for cut in _CUTS})
     reports = prove_all({f.name: f for f in features}, bars, cuts=cuts, seed=seed)
     for report in reports:
         if len(features) <= _FEW or not report.causal:

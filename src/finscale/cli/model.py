@@ -149,12 +149,12 @@ def _kind_and_budgets(wanted: list[str], budgets: list[str]) -> tuple[str, list[
     if not wanted:
         raise ConfigError("model show: which model?", hint="finscale model show patchtst 2M")
     first, *rest = wanted
-    if first[0].isdigit():
+    if first[:1].isdigit():
         return "patchtst", [*wanted, *budgets]
     title = ARCHITECTURES[first].title
     if not rest and not budgets:
         raise ConfigError(
-            f"model show {first}: a {title} of what size?",
+            f"model show {first}: {title}, of what size?",
             hint=f"finscale model show {first} --budget 2M",
         )
     return first, [*rest, *budgets]
@@ -201,7 +201,7 @@ def _print_design(made: NetworkDesign) -> None:
 
     counts, budget = made.counts, made.config.budget
     assert budget is not None
-    lasting, passing = (f"{count / 1e6:,.3g} MB" for count in _memory(made))
+    lasting, passing = (_in_bytes(count) for count in _memory(made))
     channels = getattr(made.config, "feature_embedding", None)
     rows = [
         ("budget", format_count(budget)),
@@ -216,6 +216,13 @@ def _print_design(made: NetworkDesign) -> None:
     ]
     columns = (made.config.kind, made.describe())
     console().print(plain_table(columns, rows, left=columns, whole=columns[:1]))
+
+
+def _in_bytes(count: int) -> str:
+    """Return a size of memory as it is read: ``32.1 MB``, ``16 GB``, ``1,600 GB``."""
+    if count < 1e9:
+        return f"{count / 1e6:,.3g} MB"
+    return f"{count / 1e9:.3g} GB" if count < 1e12 else f"{count / 1e9:,.0f} GB"
 
 
 def _print_designs(designs: list[NetworkDesign]) -> None:

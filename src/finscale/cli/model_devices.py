@@ -53,7 +53,7 @@ def print_plans(
     ]
     terminal.print(plain_table(columns, rows, left=columns[:1]))
     say(
-        f"{devices} devices, a batch of {batch_size} shared by them, {precision}. lasting: "
+        f"{devices:,} devices, a batch of {batch_size:,} shared by them, {precision}. lasting: "
         "weights, gradients and AdamW. gathered: what FSDP has whole for a moment. "
         "training.strategy: auto takes DDP where it fits.",
         terminal,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -120,7 +121,8 @@ def train(
     if decision:
         say("decision  " + "\n          ".join(decision), terminal)
     short = run.id[:4]
-    where = f" --runs {run.place.rpartition('/')[0]}" if "://" in run.place else ""
+    store = shlex.quote(run.place.rpartition("/")[0])
+    where = f" --runs {store}" if "://" in run.place else ""
     next_verbs = f"finscale evaluate {short}{where} · finscale runs show {short}{where}"
     say(run.place if quiet else f"run       {run.place}   {next_verbs}")
 

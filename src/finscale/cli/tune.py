@@ -109,6 +109,8 @@ def tune_run(
 
     terminal = console(quiet=quiet or as_json)
     seconds = None if time is None else _seconds(time)
+    if flops is not None and flops <= 0:
+        raise typer.BadParameter("--flops 0: a count is asked for, such as 1e15")
     options: dict[str, object] = {"trials": trials, "sampler": sampler}
     study, tuner = _open(file, settings, options, storage, runs, studies, data_root)
     reading = console(quiet=quiet or as_json, stderr=True).status("reading the data")
@@ -136,6 +138,8 @@ def tune_run(
         terminal.print(plain_table(heads, cells, left=("size",)))
         for cost in costs:
             say(f"varied  {cost.label}: {', '.join(cost.varied)}", terminal)
+            if cost.left_out:
+                say(f"held    {cost.label}: {', '.join(cost.left_out)}", terminal)
         say(
             f"about {in_words(together)} here and {total:.1e} FLOP, if no trial is stopped early "
             "and no range is widened",
@@ -226,14 +230,16 @@ def _open(
     return study, tuner
 
 
-def _found(study: Study, tuner: SearchTuner) -> list[FoundSettings]:
+def _found(study: Study, tuner: SearchTuner, stopped_by: str = "") -> list[FoundSettings]:
     from finscale.errors import FinscaleError
 
     found = list(tuner.found(study.cells).values())
     if not found:
         raise FinscaleError(
             f"the search of {study.config.name} has no finished trial.",
-            hint="finscale tune FILE makes them",
+            hint="the bound was too small for one: a larger --time or --flops"
+            if stopped_by
+            else "finscale tune FILE makes them",
         )
     return found
 
@@ -241,11 +247,13 @@ def _found(study: Study, tuner: SearchTuner) -> list[FoundSettings]:
 def _show(
     study: Study, tuner: SearchTuner, *, as_json: bool, terminal: Console, stopped_by: str
 ) -> None:
-    found = _found(study, tuner)
+    from finscale.study.tune.storage import without_password
+
+    found = _found(study, tuner, stopped_by)
     if as_json:
         content = {
             "study": study.config.name,
-            "storage": str(tuner.storage),
+            "storage": without_password(str(tuner.storage)),
             "stopped_by": stopped_by,
             "sizes": [one.to_dict() for one in found],
         }

@@ -17,6 +17,7 @@ from finscale.config.mistakes import explain
 from finscale.config.model import handed_over
 from finscale.config.recipes import config_file, recipes
 from finscale.config.tiers import is_tier_file
+from finscale.config.yaml_text import parse_yaml, yaml_problem
 from finscale.errors import ConfigError, did_you_mean
 
 S = TypeVar("S", bound=Section)
@@ -218,9 +219,8 @@ def pop_quick(content: dict[str, Any], path: Path | str) -> dict[str, Any]:
 
 def _parse_yaml(text: str, place: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        return parse_yaml(text)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "cannot be parsed"
-        raise ConfigError(f"{place}{where}: not valid YAML ({problem}).") from None
+        where, problem = yaml_problem(error)
+        at = f" {where}" if where else ""
+        raise ConfigError(f"{place}{at}: not valid YAML ({problem}).") from None

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from finscale.config.tiers import is_tier_file, noted_tier, read_tier_file
+from finscale.config.tiers import is_tier_file, looks_like_file, noted_tier, read_tier_file
 from finscale.registry import Names
 
 TaskKind = Literal["classification", "regression"]
@@ -24,7 +24,14 @@ class TierNames(Names):
         if is_tier_file(name):
             read_tier_file(name)
             return name
-        return name if noted_tier(name) else super().check(name)
+        if noted_tier(name):
+            return name
+        base, dot, nesting = name.rpartition(".n")
+        if dot and base in self and name not in self:
+            raise ValueError(f"is a nesting: write tier {base} and data.nesting {nesting}")
+        if looks_like_file(name):
+            raise ValueError("is not a tier; the name of a tier file ends in .yaml")
+        return super().check(name)
 
 
 TIER_NAMES = TierNames(

@@ -8,6 +8,7 @@ and served where the file is not.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,11 @@ from typing import Any
 
 import yaml
 
+from finscale.config.yaml_text import parse_yaml, yaml_problem
+
+#: What a tier file may hold; the last two are written by ``finscale features select``.
+_SECTIONS = ("features", "selection", "frequency")
+_WRITTEN = "a tier file is `features: [rsi_14, …]`, names as `finscale features list` shows them"
 _KEY = re.compile(r"[A-Za-z0-9_]+-[0-9a-f]{8}")
 #: Key of each tier file that a config of this process names → its features.
 _NOTED: dict[str, tuple[str, ...]] = {}
@@ -39,7 +45,12 @@ class TierFile:
 
 def is_tier_file(tier: object) -> bool:
     """Tell whether a tier is given as a file."""
-    return isinstance(tier, str | Path) and str(tier).endswith((".yaml", ".yml"))
+    return isinstance(tier, str | Path) and str(tier).lower().endswith((".yaml", ".yml"))
+
+
+def looks_like_file(tier: str) -> bool:
+    """Tell whether a tier that is none was meant as a file: ``mine.txt``, ``tiers/mine``."""
+    return "/" in tier or tier.lower().endswith((".txt", ".json", ".csv", ".toml"))
 
 
 def read_tier_file(path: Path | str) -> TierFile:
@@ -48,28 +59,35 @@ def read_tier_file(path: Path | str) -> TierFile:
     Raises
     ------
     ValueError
-        If it is not there, or lists no features, or one twice; in words that follow its name.
+        If it is not there, lists no features, or one twice, or holds what no tier file does; in
+        words that follow its name.
     """
     file = Path(path)
     try:
-        content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content: Any = parse_yaml(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ValueError("is a file that does not exist") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"cannot be read as YAML ({type(error).__name__})") from None
+    except yaml.YAMLError as error:
+        reason = ": ".join(part for part in yaml_problem(error) if part)
+        raise ValueError(f"cannot be read as YAML ({reason})") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not text"
+        raise ValueError(f"cannot be read ({reason})") from None
     section = content if isinstance(content, dict) else {"features": content}
     names = section.get("features")
-    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
-        raise ValueError(
-            "lists no features: a tier file is `features: [rsi_14, …]`, names as "
-            "`finscale features list` shows them"
-        )
+    if not isinstance(names, list) or not names:
+        raise ValueError(f"lists no features: {_WRITTEN}")
+    unnamed = next((name for name in names if not isinstance(name, str)), "")
+    if unnamed != "":
+        raise ValueError(f"lists {json.dumps(unnamed, default=str)}, which is no name: {_WRITTEN}")
+    if strange := next((str(key) for key in section if key not in _SECTIONS), None):
+        raise ValueError(f"has {strange}:, which no tier file holds: {_WRITTEN}")
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ValueError(f"lists {twice} twice")
     selection = section.get("selection")
     trials = selection.get("trials", 0) if isinstance(selection, dict) else 0
-    if not isinstance(trials, int) or trials < 0:
+    if not isinstance(trials, int) or isinstance(trials, bool) or trials < 0:
         raise ValueError(f"has selection.trials {trials!r}: a count is needed")
     return TierFile(re.sub(r"[^A-Za-z0-9_]+", "_", file.stem) or "tier", tuple(names), trials)
 

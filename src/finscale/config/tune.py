@@ -35,6 +35,13 @@ class SpaceConfig(Section):
     heads: tuple[_Whole, _Whole] | None = (1, 8)
     """Attention heads, by doubling; the nearest number that divides the width is taken."""
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _a_range(cls, value: object) -> object:
+        if value is None or (isinstance(value, list | tuple) and len(value) == 2):
+            return value
+        raise ValueError("a range is asked for: [lowest, highest]; null holds it")
+
     @model_validator(mode="after")
     def _rising(self) -> SpaceConfig:
         for name in type(self).model_fields:

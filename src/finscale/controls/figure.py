@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finscale.controls.suite import OUTCOMES, ControlResult, ControlsReport
-from finscale.files import atomic_path
+from finscale.files import atomic_path, figure_format
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +36,7 @@ def draw_figure(report: ControlsReport, path: Path) -> None:
     _coverage(right, covered)
     figure.suptitle(f"{report.num_replicates} worlds of known truth each", fontsize=10)
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, format=path.suffix.lstrip(".") or "png", dpi=150)
+        figure.savefig(temporary, format=figure_format(path), dpi=150)
 
 
 def _verdicts(axes: Axes, results: list[ControlResult]) -> None:

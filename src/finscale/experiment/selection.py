@@ -146,7 +146,13 @@ def select_features(
 
 
 def write_tier(selection: Selection, path: Path) -> None:
-    """Write a tier file; one that is there stays as it is.
+    """Write a tier file; one that is there stays as it is: see :func:`refuse_place`."""
+    refuse_place(path)
+    write_bytes(path, selection.to_yaml().encode())
+
+
+def refuse_place(path: Path) -> None:
+    """Raise where no tier file can be written, before anything is computed.
 
     Raises
     ------
@@ -159,7 +165,6 @@ def write_tier(selection: Selection, path: Path) -> None:
         raise FinscaleError(
             f"{path} exists already and was left as it is.", hint="choose another name with --out"
         )
-    write_bytes(path, selection.to_yaml().encode())
 
 
 def mutual_information(count_KBC: Floats) -> Floats:

@@ -24,7 +24,7 @@ from finscale.features.contents import dataset_features
 from finscale.features.declaration import tier_digest
 from finscale.features.engine import compute_features
 from finscale.features.feature import INPUTS, Feature
-from finscale.features.needs import refuse_unfit
+from finscale.features.needs import refuse_short, refuse_unfit
 from finscale.features.relative import dataset_columns, relative_columns, slowest_feature
 from finscale.features.reuse import in_processes, reusable, side_by_side
 from finscale.features.tiers import tier_features
@@ -310,11 +310,7 @@ def _rows(
     features = dataset_features(tier, timescale, names, bars=known)
     slowest = slowest_feature(tier, timescale, names, bars=known)
     warm_up = slowest.lookback
-    if rows.height <= warm_up:
-        raise TooFewBarsError(
-            f"{symbol} has {rows.height:,} {timescale} bars; {tier} needs more than {warm_up}.",
-            hint=f"its longest feature, {slowest.name}, has no value before",
-        )
+    refuse_short(tier, rows.height, slowest, whose=symbol, columns=known, timescale=timescale)
     if series:
         refuse_ended(rows, series)
         rows = join_series(rows, series, calendar)

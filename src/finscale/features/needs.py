@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from finscale.config.tiers import noted_tier
 from finscale.data.bars import bars_in_words
-from finscale.errors import DataError
-from finscale.features.feature import INPUTS
+from finscale.errors import DataError, TooFewBarsError, listed
+from finscale.features.feature import INPUTS, Feature
 from finscale.features.tiers import TIERS, is_close_tier, raw_inputs, tier_features
 
 #: What bars of closes have at most.
@@ -72,13 +73,66 @@ def refuse_unfit(tier: str, columns: Collection[str], *, whose: str, way: str = 
     """
     missing = [name for name in tier_inputs(tier) if name not in columns]
     if missing:
+        # of a file the features that ask for it can be struck out
+        own = [f.name for f in tier_features(tier) if raw_inputs(f) & set(missing)]
+        named = f" for {listed(own)}" if own and noted_tier(tier) else ""
         raise DataError(
-            f"tier {tier} needs {_listed(missing)}, and {whose} has "
+            f"tier {tier} needs {_listed(missing)}{named}, and {whose} has "
             f"{bars_in_words(tuple(columns))}.",
             hint=way
             or f"tiers that fit: {', '.join(fitting_tiers(columns)) or 'none'} "
             "(--set data.tier=NAME)",
         )
+
+
+def refuse_short(
+    tier: str,
+    num_rows: int,
+    slowest: Feature,
+    *,
+    whose: str,
+    columns: Collection[str] = INPUTS,
+    timescale: str = "daily",
+) -> None:
+    """Raise if bars are no more than a tier's longest lookback.
+
+    Parameters
+    ----------
+    tier : str
+        A tier, as features know it.
+    num_rows : int
+        Bars that there are.
+    slowest : Feature
+        What of the dataset looks back furthest: :func:`finscale.features.slowest_feature`.
+    whose, timescale : str
+        Symbol and timescale, for the sentence.
+    columns : collection of str
+        What the bars hold, for the tiers that the hint names.
+
+    Raises
+    ------
+    TooFewBarsError
+        With the feature that asks for the most, and the tiers that look back less.
+    """
+    if num_rows > slowest.lookback:
+        return
+    fitting = [one for one in fitting_tiers(columns) if one != tier]
+    shorter = [one for one in fitting if _longest(one) < num_rows]
+    way = (
+        f"tiers that fit: {', '.join(shorter)}"
+        if shorter
+        else (
+            "no declared tier is shorter: take more bars, or list shorter features in a tier file"
+        )
+    )
+    raise TooFewBarsError(
+        f"{whose} has {num_rows:,} {timescale} bars; {tier} needs more than {slowest.lookback}.",
+        hint=f"its longest feature, {slowest.name}, has no value before; {way}",
+    )
+
+
+def _longest(tier: str) -> int:
+    return max(feature.lookback for feature in tier_features(tier))
 
 
 def _listed(names: Iterable[str]) -> str:

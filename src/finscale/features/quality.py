@@ -72,7 +72,8 @@ def tier_quality(bars: pl.DataFrame, tier: str) -> TierQuality:
     if len(values_RK) < 2 or not known_R.all():
         raise DataError(
             f"{bars.height:,} bars are too few for {tier}.",
-            hint="its longest lookback needs more; finscale features list --tier shows them",
+            hint="its longest lookback needs more; "
+            f"finscale features list --tier {tier} shows each",
         )
     found = column_quality(values_RK)
     return TierQuality(**asdict(found), tier=tier, num_features=len(names))
@@ -96,6 +97,8 @@ def column_quality(values_RK: Array) -> ColumnQuality:
         raise DataError("fewer than two rows are whole: nothing can be said of the columns.")
     spread_K = values_RK.std(axis=0)
     moves_K = spread_K > 1e-12
+    if not moves_K.any():
+        return ColumnQuality(0.0, 0, len(moves_K), missing, len(values_RK))
     correlation_KK = _correlation(values_RK[:, moves_K])
     eigenvalue_K = np.maximum(np.linalg.eigvalsh(correlation_KK), 0.0)
     np.fill_diagonal(correlation_KK, 0.0)
@@ -115,6 +118,8 @@ def nearest(bars: pl.DataFrame, name: str, tier: str, count: int = 5) -> list[tu
     table = compute_features(bars, [name, *others]).select(name, *others)
     values_RK = table.to_numpy()
     values_RK = values_RK[np.isfinite(values_RK).all(axis=1)]
+    if len(values_RK) < 2:
+        return []
     moves_K = values_RK.std(axis=0) > 1e-12
     if not moves_K[0]:
         return []

@@ -21,9 +21,9 @@ from functools import lru_cache
 from itertools import islice
 
 from finscale.config.names import TIER_NAMES
-from finscale.config.tiers import noted_tier
+from finscale.config.tiers import looks_like_file, noted_tier
 from finscale.data.frames import KEYS, RELATIVE
-from finscale.errors import FinscaleError
+from finscale.errors import FinscaleError, nearest
 from finscale.features.declared import FAMILIES, PARTS
 from finscale.features.declared.classic import A20 as A20_FEATURES
 from finscale.features.feature import INPUTS, Feature
@@ -47,6 +47,35 @@ def _check(name: str, feature: Feature) -> None:
         )
 
 
+def _no_feature(name: str) -> str:
+    """Return the way out of a name that is no feature's, where the nearest name is none."""
+    if name in TIERS or _NESTED.fullmatch(name):
+        return f"{name} is a tier; finscale features list --tier {name} shows its features"
+    if name in FAMILIES:
+        return (
+            f"{name} is a family; finscale features list --tier a2000 --family {name} shows "
+            "its features"
+        )
+    if name in INPUTS:
+        return f"{name} is a column of the bars, which windows show beside the features"
+    if name in (*KEYS, *PARTS, "volatility"):
+        return f"{name} is a column that features are made of, and no feature itself"
+    plain = name.removeprefix(RELATIVE)
+    if plain != name and plain in FEATURES:
+        return f"name the feature, {plain}: a model sees its relative column by itself"
+    if near := nearest(name, FEATURES):
+        return f"Did you mean {near}?"
+    return f"finscale features list --tier a2000 shows all {len(FEATURES):,}"
+
+
+def _no_tier(name: str) -> str:
+    """Return the way out of a name that is no tier's, where the nearest name is none."""
+    base, dot, _ = name.rpartition(".n")
+    if dot and base in TIERS:
+        return f"{base} is the declared order; others are {base}.n1, {base}.n2 …"
+    return "the name of a tier file ends in .yaml" if looks_like_file(name) else ""
+
+
 _NESTED = re.compile(r"(?P<tier>.+)\.n(?P<nesting>[1-9]\d*)")
 #: The letters of a tier's name: a of a100. Those of one line hold one another.
 _LINE = re.compile(r"[A-Za-z_]+(?=\d+$)")
@@ -56,8 +85,8 @@ TIER_SIZES = (20, 50, 100, 200, 500, 1000, 2000)
 #: How many those of closes have: of closes alone, and with volume.
 CLOSE_SIZES, VOLUME_SIZES = (20, 50), (100, 200)
 
-FEATURES: Registry[Feature] = Registry("feature", added=_check)
-TIERS: Registry[tuple[str, ...]] = Registry("tier", added=TIER_NAMES.add)
+FEATURES: Registry[Feature] = Registry("feature", added=_check, hint=_no_feature)
+TIERS: Registry[tuple[str, ...]] = Registry("tier", added=TIER_NAMES.add, hint=_no_tier)
 
 
 def tier_features(tier: str) -> tuple[Feature, ...]:
@@ -87,8 +116,13 @@ def tier_names(tier: str) -> tuple[str, ...]:
     """
     own = noted_tier(tier)
     if own is not None:
-        for name in own:
-            FEATURES[name]  # an unknown one is refused, the nearest named
+        try:
+            for name in own:
+                FEATURES[name]  # an unknown one is refused, the nearest named
+        except FinscaleError as error:
+            file, _, _ = tier.rpartition("-")
+            message = f"{error.message.rstrip('.')}, and the tier file {file} lists it."
+            raise FinscaleError(message, hint=error.hint) from None
         return own
     nested = _NESTED.fullmatch(tier)
     if nested is None or tier in TIERS:

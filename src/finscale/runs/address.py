@@ -19,8 +19,10 @@ from finscale.files import read_json, write_json
 #: Environment variable that names the folder of caches.
 CACHE = "FINSCALE_CACHE"
 _MIRROR = ".remote.json"
-#: One letter is a drive of Windows; ``pathlib`` folds two slashes into one.
-_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+(?:::[a-z0-9+.-]+)*):/{1,2}(?!/)(.*)", re.DOTALL)
+#: One letter is a drive of Windows; ``pathlib`` folds slashes into one.
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+(?:::[a-z0-9+.-]+)*):/+(.*)", re.DOTALL | re.IGNORECASE)
+#: Whose addresses begin with the name of a bucket.
+_BUCKETS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az")
 #: A client's settings, beside the address, that say which server it means.
 _SERVERS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_PROFILE", "STORAGE_EMULATOR_HOST")
 
@@ -31,7 +33,8 @@ def address_of(place: Path | str) -> str:
     Raises
     ------
     ConfigError
-        If the address carries credentials or settings: they belong to the environment.
+        If the address carries credentials or settings, which belong to the environment, or names
+        no bucket.
 
     Examples
     --------
@@ -39,20 +42,40 @@ def address_of(place: Path | str) -> str:
     ('s3://bucket/runs', 's3://bucket/runs', '')
     """
     match = _ADDRESS.fullmatch(str(place))
-    if match is None or match[1] in ("file", "local"):
+    if match is None:
+        protocol, colon, _ = str(place).partition(":")
+        if colon and protocol.lower() in _BUCKETS:
+            # without repeating it: it may hold credentials
+            raise ConfigError(
+                f"the runs' place begins with {protocol}: and is no address.",
+                hint=f"write {protocol.lower()}://bucket/runs",
+            )
+        return ""
+    protocol = match[1].lower()
+    if protocol in ("file", "local"):
         return ""
     if "::" in match[1]:
         raise ConfigError(
             f"{match[1]}: an address of one protocol is asked for.",
             hint="give s3://bucket/runs; what is read is kept on this machine anyway",
         )
-    url = f"{match[1]}://{match[2].rstrip('/')}"
+    # a client would take "a//b" for another place than pathlib does
+    url = f"{protocol}://{re.sub('/+', '/', match[2]).rstrip('/')}"
     parts = urlsplit(url)
     if ":" in parts.netloc.rpartition("@")[0] or (parts.scheme == "s3" and "@" in parts.netloc):
         raise ConfigError(
             f"the address of the runs in {parts.scheme}://…{parts.path} carries credentials, which "
             "a shell's history and a list of processes would show.",
             hint="leave them to the environment (AWS_ACCESS_KEY_ID …) or to `aws configure`",
+        )
+    if ".." in parts.path.split("/"):
+        raise ConfigError(
+            f"the address {url} goes up by '..', which an object store does not know.",
+            hint="write the address that it means",
+        )
+    if protocol in _BUCKETS and not parts.netloc:
+        raise ConfigError(
+            f"{place} names no bucket.", hint=f"name it as in {protocol}://bucket/runs"
         )
     if parts.query or parts.fragment:
         raise ConfigError(
@@ -65,7 +88,7 @@ def address_of(place: Path | str) -> str:
 def local_folder(place: Path | str) -> Path:
     """Return the folder of a local store; ``file:///x`` is ``/x``."""
     match = _ADDRESS.fullmatch(re.sub(":/+", ":/", str(place), count=1))
-    if match is not None and match[1] in ("file", "local"):
+    if match is not None and match[1].lower() in ("file", "local"):
         return Path("/" + match[2])
     return Path(place)
 

@@ -19,6 +19,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import shlex
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -241,7 +242,7 @@ class Remote:
         if marker is None:
             raise FinscaleError(
                 f"run {run_id} is not in {self.url}.",
-                hint=f"`finscale runs list --runs {self.url}` shows what is",
+                hint=f"`finscale runs list --runs {shlex.quote(self.url)}` shows what is",
             )
         self.adopt(marker)
 
@@ -265,7 +266,8 @@ class Remote:
     def _damaged(self, source: str, how: str) -> FinscaleError:
         return FinscaleError(
             f"{source} {how}.",
-            hint=f"`finscale runs gc --runs {self.url}` removes the run, and it can be made again",
+            hint=f"`finscale runs gc --runs {shlex.quote(self.url)}` removes the run, and it can "
+            "be made again",
         )
 
     def remove(self, run_id: str) -> None:
@@ -338,7 +340,10 @@ class Remote:
 
     def _unreachable(self, error: Exception, what: str) -> FinscaleError:
         name = type(error).__name__
-        reason = hide_in_text(f"{error}".strip().partition("\n")[0]) or name
+        first, _, rest = f"{error}".strip().partition("\n")
+        # "Parameter validation failed:" is no reason yet
+        said = f"{first} {rest.strip().partition(chr(10))[0]}" if first.endswith(":") else first
+        reason = hide_in_text(said) or name
         if name in ("NoCredentialsError", "DefaultCredentialsError"):
             return FinscaleError(
                 f"{self.url} cannot be {what}: no credentials were found.",

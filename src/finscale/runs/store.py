@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -197,7 +198,9 @@ class RunStore:
 
     @property
     def _list_verb(self) -> str:
-        return "finscale runs list" + (f" --runs {self.place}" if self.remote else "")
+        return "finscale runs list" + (
+            f" --runs {shlex.quote(str(self.place))}" if self.remote else ""
+        )
 
     def ids(self) -> list[str]:
         """Return the ids of all whole runs."""

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finscale.config.quantities import format_count
-from finscale.errors import FinscaleError
-from finscale.files import atomic_path
+from finscale.files import atomic_path, figure_format
 from finscale.scaling.forms.base import Array
 from finscale.scaling.law_numbers import LawNumbers
 from finscale.scaling.law_text import interval, number
@@ -58,9 +57,7 @@ def save_figure(
 
     # Without dates and random ids, equal laws give equal files.
     dated: dict[str, Any] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    suffix = path.suffix.lstrip(".")
-    if suffix not in dated:
-        raise FinscaleError(f"{path} is no figure.", hint="end it in .png, .svg or .pdf")
+    suffix = figure_format(path)
     figure = Figure(figsize=size, layout="constrained")
     draw(*figure.subplots(1, panels, squeeze=False)[0])
     with atomic_path(path) as temporary, rc_context({"svg.hashsalt": "finscale"}):

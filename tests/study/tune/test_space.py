@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from finscale.config.tune import SpaceConfig
 from finscale.errors import SettingError
-from finscale.study.tune.space import Dimension, Limits, dimensions, edges, forced, widen
+from finscale.study.tune.space import (
+    Dimension,
+    Limits,
+    dimensions,
+    edges,
+    forced,
+    left_out,
+    widen,
+)
 
 EVERYTHING = Limits(
     num_windows=1_000,
@@ -79,3 +89,19 @@ def test_an_edge_is_widened_unless_nature_has_put_it_there(
 def test_a_space_that_cannot_be_searched_is_refused(space: dict, said: str) -> None:
     with pytest.raises(SettingError, match=said):
         SpaceConfig(**space)
+
+
+def test_what_cannot_be_varied_at_a_size_is_said_with_its_reason() -> None:
+    assert left_out(SpaceConfig(), EVERYTHING) == ()
+    assert left_out(SpaceConfig(heads=None), replace(EVERYTHING, shape=("depth", "ff_ratio"))) == ()
+    space = SpaceConfig(batch=(4096, 100_000), depth=(50, 100))
+    batch, depth, heads = left_out(space, replace(EVERYTHING, shape=("depth", "ff_ratio")))
+    assert batch == "batch (4096–100000 is asked for, 1–512 is possible)"
+    assert depth == "depth (50–100 is asked for, 1–5 is possible)"
+    assert heads.startswith("heads (not a setting")
+
+
+@pytest.mark.parametrize("given", [2, [1, 2, 3], [1], "0.1-8", {"low": 1, "high": 2}])
+def test_a_range_of_another_form_is_refused_in_words(given) -> None:
+    with pytest.raises(ValueError, match=r"a range is asked for: \[lowest, highest\]"):
+        SpaceConfig(rate=given)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from finscale.config.tune import SpaceConfig
 from finscale.study.tune.trials import Params
-
-if TYPE_CHECKING:
-    from finscale.config.tune import SpaceConfig
 
 #: Of a dimension's range: what lies nearer to an end than this share lies at its edge.
 _EDGE = 0.02
@@ -118,8 +116,40 @@ def dimensions(space: SpaceConfig, limits: Limits) -> tuple[Dimension, ...]:
     limits : Limits
         What of them is possible.
     """
+    ranges = ((name, _range(name, space, limits)) for name in SpaceConfig.model_fields)
+    facts = _ends(limits)
+    return tuple(
+        Dimension(name, *ends, **facts[name])
+        for name, ends in ranges
+        if ends is not None and ends[0] < ends[1]
+    )
+
+
+def left_out(space: SpaceConfig, limits: Limits) -> tuple[str, ...]:
+    """Return what a space asks for and cannot be varied at a size, with the reason, in words."""
+    found = []
+    for name in SpaceConfig.model_fields:
+        asked, ends = getattr(space, name), _range(name, space, limits)
+        if asked is None or (ends is not None and ends[0] < ends[1]):
+            continue
+        if ends is None:
+            found.append(f"{name} (not a setting of this network here)")
+            continue
+        facts = _ends(limits)[name]
+        least, most = (2.0 ** facts[e] if "doubling" in facts else facts[e] for e in _LEAST_MOST)
+        found.append(
+            f"{name} ({asked[0]:g}–{asked[1]:g} is asked for, {least:.3g}–{most:.7g} is possible)"
+        )
+    return tuple(found)
+
+
+_LEAST_MOST = ("least", "most")
+
+
+def _ends(limits: Limits) -> dict[str, dict[str, Any]]:
+    """Return how far each setting can go at a size, and how its numbers are spaced."""
     batches = math.floor(math.log2(max(limits.num_windows, 1)))
-    ends: dict[str, dict[str, Any]] = {
+    return {
         "rate": {"least": 1e-4, "most": 1e4},
         "decay": {"least": 1e-6, "most": 100.0},
         "dropout": {"least": 0.0, "most": 0.9, "log": False},
@@ -129,21 +159,23 @@ def dimensions(space: SpaceConfig, limits: Limits) -> tuple[Dimension, ...]:
         "ff_ratio": {"least": 0.25, "most": 32.0},
         "heads": {"least": 0, "most": 6, "log": False, "whole": True, "doubling": True},
     }
-    found = []
-    for name, facts in ends.items():
-        asked = getattr(space, name)
-        shaped = name in ("depth", "ff_ratio", "heads")
-        if asked is None or (shaped and name not in limits.shape):
-            continue
-        if name == "dropout" and not limits.has_dropout:
-            continue
-        low, high = (math.log2(end) for end in asked) if "doubling" in facts else asked
-        if "whole" in facts:
-            low, high = math.floor(low), math.ceil(high)
-        low, high = max(low, facts["least"]), min(high, facts["most"])
-        if low < high:
-            found.append(Dimension(name, low, high, **facts))
-    return tuple(found)
+
+
+def _range(name: str, space: SpaceConfig, limits: Limits) -> tuple[float, float] | None:
+    """Return the ends of a setting's numbers at a size, upside down where none is possible.
+
+    None where the space holds it, or the network does not have it.
+    """
+    asked, facts = getattr(space, name), _ends(limits)[name]
+    shaped = name in ("depth", "ff_ratio", "heads")
+    if asked is None or (shaped and name not in limits.shape):
+        return None
+    if name == "dropout" and not limits.has_dropout:
+        return None
+    low, high = (math.log2(end) for end in asked) if "doubling" in facts else asked
+    if "whole" in facts:
+        low, high = math.floor(low), math.ceil(high)
+    return max(low, facts["least"]), min(high, facts["most"])
 
 
 def forced(dims: Sequence[Dimension], default: Params) -> list[tuple[str, Params]]:

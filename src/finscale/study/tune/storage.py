@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from finscale.errors import FinscaleError, missing_extra
+from finscale.hidden import hide_in_query
 from finscale.study.tune.asking import distribution, native, optuna
 from finscale.study.tune.space import Dimension
 from finscale.study.tune.trials import SearchTrial
@@ -78,7 +79,8 @@ def open_storage(where: str | Path) -> Any:
             return library.storages.RDBStorage(text, skip_compatibility_check=False)
     except Exception as error:
         # a driver's message may hold the password of the URL
-        first = str(error).splitlines()[0] if "@" not in str(error).split("\n")[0] else ""
+        said = (f"{error}".splitlines() or [""])[0]
+        first = "" if "@" in said or "passw" in said.lower() else said.rstrip(".")
         raise FinscaleError(
             f"the storage {without_password(str(where))} cannot be opened"
             f"{': ' + first if first else ''}.",
@@ -93,7 +95,10 @@ def without_password(url: str) -> str:
     --------
     >>> without_password("postgresql://me:secret@host/db")
     'postgresql://me:…@host/db'
+    >>> without_password("postgresql://host/db?user=me&password=secret")
+    'postgresql://host/db?user=me&password=***'
     """
+    url = hide_in_query(url)
     scheme, mark, rest = url.partition("://")
     account, at, host = rest.rpartition("@")
     if not at or ":" not in account:

@@ -9,6 +9,8 @@ from typing import Any
 
 from finscale.study.grid import Cell
 from finscale.study.remaining import SPEEDS, TimeLeft
+from finscale.study.tune.settings import inner_splits
+from finscale.study.tune.space import left_out
 from finscale.study.tune.tuner import SearchTuner
 from finscale.study.tuning import size_key
 
@@ -24,6 +26,7 @@ class SearchCost:
     flops: float
     seconds: float  #: Of one worker
     varied: tuple[str, ...]  #: What is varied, with its range
+    left_out: tuple[str, ...]  #: What the space asks for and cannot be varied here, and why
 
 
 def search_costs(
@@ -41,6 +44,11 @@ def search_costs(
         The grid.
     workers : int, optional
         Runs at a time; one per core when absent.
+
+    Raises
+    ------
+    ConfigError
+        If the history before the first test block is too short for ``tuning.search.folds``.
     """
     found, costs = tuner.found(cells), []
     wanted: dict[str, int] = {}
@@ -49,6 +57,7 @@ def search_costs(
         wanted[key] = wanted.get(key, 0) + 1
     per_trial = tuner.config.folds * len(tuner.config.seeds)
     for key, base in tuner.bases(cells).items():
+        list(inner_splits(base.planned, tuner.config.folds))  # too many are refused before a run
         runs, known = wanted.get(key, 0), found.get(key)
         tried = known.num_trials if known else 0
         one = TimeLeft([base.planned], workers=1, remembered=tuner.folder.parent / SPEEDS)
@@ -65,6 +74,7 @@ def search_costs(
                     f"{dim.name} {dim.setting(dim.low):.3g}–{dim.setting(dim.high):.3g}"
                     for dim in plan.dims
                 ),
+                left_out=left_out(tuner.config.space, base.limits(tuner.config)),
             )
         )
     count = min(workers or os.cpu_count() or 1, os.cpu_count() or 1)
