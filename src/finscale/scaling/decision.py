@@ -270,8 +270,8 @@ def _turns(
 
     The loss at the size nearest the bottom must be lower than at both ends (one-sided t tests): a
     likelihood ratio alone would take a monotone curve that is no power law for a valley. Where no
-    curve describes the sizes that ratio means little: the sides then have to be twice as clear, to
-    be seen without the one size that stands out, and to be those of one valley, not of several.
+    curve describes the sizes that ratio means little: the sides then have to be twice as clear, also
+    without the one size that stands out, and to be those of one valley, not of several.
     """
     fitted_BG = trends.turn.predict(np.asarray(axis.sizes))
     bottom_B = fitted_BG.argmin(axis=1)
@@ -290,7 +290,7 @@ def _turns(
         kept = np.delete(np.arange(mean_BG.shape[1]), index)
         rest = axis.without(index).fit(one[0][None, kept], one[1][None, kept[:, None], kept])
         turns_B[row] = rest.turn_over_monotone_B[0] > limits.turn
-        turns_B[row] &= valley_without(index, *one, margin_GG)
+        turns_B[row] &= valley_without(index, *one, 2 * margin_GG)
     return np.asarray(turns_B)
 
 
