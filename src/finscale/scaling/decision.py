@@ -270,8 +270,8 @@ def _turns(
 
     The loss at the size nearest the bottom must be lower than at both ends (one-sided t tests): a
     likelihood ratio alone would take a monotone curve that is no power law for a valley. Where no
-    curve describes the sizes that ratio means little: the sides then have to be twice as clear, also
-    without the one size that stands out, and to be those of one valley, not of several.
+    curve describes the sizes that ratio means little: the sides then have to be twice as clear,
+    also without the one size that stands out, and to be those of one valley, not of several.
     """
     fitted_BG = trends.turn.predict(np.asarray(axis.sizes))
     bottom_B = fitted_BG.argmin(axis=1)

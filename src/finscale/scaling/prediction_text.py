@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from finscale.files import null_for_nan
 from finscale.scaling.forms.base import Array
 from finscale.scaling.isoflop_text import count, row
@@ -84,4 +82,3 @@ def point_name(law: LawNumbers, x_d: Array) -> str:
         return count(float(x_d[0]))
     named = zip(law.table.axes, x_d, strict=True)
     return ", ".join(f"{axis}={count(float(value))}" for axis, value in named)
-
