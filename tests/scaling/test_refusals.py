@@ -75,7 +75,7 @@ def test_nan_names_its_row():
 
 
 def test_missing_value_names_its_row():
-    with pytest.raises(DataError, match="loss is None in row 2"):
+    with pytest.raises(DataError, match="loss is empty in row 2"):
         fit_law({"parameters": [1e4, 1e5, 1e6], "loss": [0.5, None, 0.4]})
 
 

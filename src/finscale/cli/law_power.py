@@ -11,7 +11,7 @@ from finscale.cli.options import AsJson, Level, console, plain_table, print_json
 
 
 def power(
-    days: Annotated[int, typer.Option(help="Independent decision days of the test set.")],
+    days: Annotated[int, typer.Option(min=1, help="Independent decision days of the test set.")],
     base_rate: Annotated[float, typer.Option(help="Share of days on which the event happens.")],
     sizes: Annotated[
         str, typer.Option(help="Sizes along the axis, with commas: 10k,100k,1M,10M.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,6 +23,9 @@ from finscale.cli.options import (
     say,
 )
 from finscale.cli.table_options import reads_table
+
+if TYPE_CHECKING:
+    from finscale.scaling.law_numbers import LawNumbers
 
 
 @reads_table
@@ -101,7 +104,7 @@ def predict(
             where = f"{table}, {by} {name}," if name else f"{table}"
             raise FinscaleError(
                 f"{where} tells no {law.form.name}, so nothing can be predicted: {law.reason}.",
-                hint="`finscale law fit … --compare` ranks other forms; name one with --form",
+                hint=_way_out(law),
             )
         told = law.predict(x_md)
         predictions = predictions_dict(law, x_md, told, level)
@@ -120,3 +123,12 @@ def predict(
 def _letters(axes: tuple[str, ...]) -> dict[str, str]:
     """Return what N, D and U may stand for before the form is known, so that typos fail early."""
     return dict(zip(("N", "D", "U") if len(axes) > 1 else ("x",), axes, strict=False))
+
+
+def _way_out(law: LawNumbers) -> str:
+    """Return what would make a prediction possible."""
+    from finscale.scaling.judge import LEAST_SIZES
+
+    if int((~law.heldout_n).sum()) < LEAST_SIZES:
+        return f"measure at least {LEAST_SIZES} sizes: no form that moves with size is told by less"
+    return "`finscale law fit … --compare` ranks other forms; name one with --form"

@@ -30,7 +30,7 @@ def format_count(count: float) -> str:
         # 999,600 reads 1M, not 1000k
         if count >= size * 0.9995:
             return f"{count / size:.3g}{unit}"
-    return f"{count:.0f}"
+    return f"{count:.3g}"  # .005 of a column in millions is no 0
 
 
 Count = Annotated[int, BeforeValidator(parse_count), Field(gt=0)]

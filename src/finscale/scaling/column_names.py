@@ -25,7 +25,10 @@ SERIES = _listed(
     "dataset data_set symbol ticker series series_id asset instrument security market task item "
     "item_id unique_id benchmark"
 )
-STEPS = _listed("step global_step iteration iter epoch checkpoint update")
+STEPS = _listed(
+    "step global_step train_step training_step steps iteration iter epoch checkpoint update "
+    "tokens_seen"
+)
 #: What trackers write beside a run and its results.
 BOOKKEEPING = frozenset(
     _listed(

@@ -183,6 +183,10 @@ def size_covariance(
     run_GS = filled_GST.mean(axis=2)
     deviation_GS = np.where(present_GS, run_GS - daily_GT.mean(axis=1)[:, None], 0.0)
     sample_G = (deviation_GS**2).sum(axis=1) / np.maximum(seeds_G - 1, 1)
+    if not daily and sample_G.any():
+        # seeds rounded to one number are not alike to the last digit: all of them may be off by
+        # half a unit of it, which more seeds do not mend
+        sample_G = np.maximum(sample_G, seeds_G * last_digit(run_GS[present_GS]) ** 2 / 12)
     seed_variance_1G, seed_degrees_1G = seed_variances(sample_G[None], seeds_G - 1)
     mean_G = daily_GT.mean(axis=1)
     if seeds == "median":
@@ -247,6 +251,21 @@ def seed_variances(sample_BG: Float, degrees_G: NDArray[np.int64]) -> tuple[Floa
     # the log of a variance with v degrees of freedom has itself a variance of about 2 / v
     degrees_BG = 2 / (2 / total + kept_B1**2 * rank_G**2 / information)
     return pooled_B1 * trend_BG / level_B1, degrees_BG
+
+
+def last_digit(values: Float) -> float:
+    """Return the unit of the last decimal in which numbers were written; 0 for unrounded ones.
+
+    Examples
+    --------
+    >>> last_digit(np.array([0.45, 0.5, 1.37])), last_digit(np.array([0.1234567891]))
+    (0.01, 0.0)
+    """
+    for decimals in range(7):
+        scaled = values * 10.0**decimals
+        if np.all(np.abs(scaled - np.round(scaled)) < 1e-9 * np.maximum(np.abs(scaled), 1.0)):
+            return 10.0**-decimals
+    return 0.0
 
 
 def least_bandwidth(horizon: int) -> int:

@@ -270,8 +270,8 @@ def _turns(
 
     The loss at the size nearest the bottom must be lower than at both ends (one-sided t tests): a
     likelihood ratio alone would take a monotone curve that is no power law for a valley. Where no
-    curve describes the sizes that ratio means little: the sides then have to be twice as clear, to
-    be seen without the one size that stands out, and to be those of one valley, not of several.
+    curve describes the sizes that ratio means little: the sides then have to be twice as clear,
+    also without the one size that stands out, and to be those of one valley, not of several.
     """
     fitted_BG = trends.turn.predict(np.asarray(axis.sizes))
     bottom_B = fitted_BG.argmin(axis=1)
@@ -285,8 +285,12 @@ def _turns(
     for row in np.flatnonzero(turns_B & misfits_B):
         turns_B[row] = not _parted(mean_BG[row], covariance_BGG[row], margin_GG)
     for row in np.flatnonzero(turns_B & (alone_B >= 0)):
-        one = mean_BG[row], covariance_BGG[row], margin_GG
-        turns_B[row] = valley_without(int(alone_B[row]), *one)
+        # what is left has to turn by itself: by the curve and by its two sides
+        index, one = int(alone_B[row]), (mean_BG[row], covariance_BGG[row])
+        kept = np.delete(np.arange(mean_BG.shape[1]), index)
+        rest = axis.without(index).fit(one[0][None, kept], one[1][None, kept[:, None], kept])
+        turns_B[row] = rest.turn_over_monotone_B[0] > limits.turn
+        turns_B[row] &= valley_without(index, *one, 2 * margin_GG)
     return np.asarray(turns_B)
 
 

@@ -22,12 +22,18 @@ def number(value: float) -> str:
 def decimals(metric: Metric) -> int | None:
     """Return how many decimals to show of an estimate and its interval; None if an end is unknown.
 
-    Three significant digits of the estimate, or of half the interval where that is wider.
+    Three significant digits of the estimate, or of half the interval where that is wider; more
+    where its ends would read the same.
     """
     if not all(map(math.isfinite, (metric.value, metric.low, metric.high))):
         return None
-    scale = max(abs(metric.value), (metric.high - metric.low) / 2)
-    return max(0, 2 - math.floor(math.log10(scale))) if scale > 0 else 3
+    width = metric.high - metric.low
+    scale = max(abs(metric.value), width / 2)
+    if scale <= 0:
+        return 3
+    digits = max(0, 2 - math.floor(math.log10(scale)))
+    apart = 1 - math.floor(math.log10(width)) if width > 0 else 0
+    return max(digits, min(apart, _MOST_DECIMALS)) if apart > digits + 1 else digits
 
 
 def signed(metric: Metric, digits: int | None = None) -> str:

@@ -107,8 +107,28 @@ class Extrapolation:
         )
         constant = next((s for s in self.scores if s.name == "constant"), None)
         if constant is None or constant is best or not np.isfinite(constant.error):
-            return f"{told}.{closer}"
-        return f"{told}; a constant {constant.error:.3g}.{closer}"
+            return f"{told}.{closer}{self._closer_where_fitted(best)}"
+        end = f"{closer}{self._closer_where_fitted(best)}"
+        return f"{told}; a constant {constant.error:.3g}.{end}"
+
+    def _closer_where_fitted(self, best: ExtrapolationScore) -> str:
+        """Return which form is closer than the best at the only cuts with sizes enough for it."""
+        found = []
+        for score in self.scores:
+            at = [i for i in range(self._num) if np.isfinite(score.errors[i])]
+            if not score.identified or not 0 < len(at) < self._num:
+                continue
+            own, its = (float(np.hypot.reduce([s.errors[i] for i in at]) / len(at) ** 0.5)
+                        for s in (score, best))  # fmt: skip
+            if own < its:
+                found.append((own, score.name, its, len(at)))
+        if not found:
+            return ""
+        own, name, its, num = min(found)
+        return (
+            f" At the {num} of {self._num} cuts with sizes enough for it {name} is closer: "
+            f"{own:.3g} against {its:.3g}."
+        )
 
     @property
     def _num(self) -> int:

@@ -27,16 +27,24 @@ def number(value: float) -> str:
 
 
 def interval(ends: Interval | None) -> str:
-    """Return ``[.31, .42]``; an end that does not close is ``open``, an absent interval a dash."""
+    """Return ``[.31, .42]`` in as many digits as its ends need to differ.
+
+    An end that does not close is ``open``, an absent interval a dash.
+    """
     if ends is None or np.isnan(ends).any():
         return "–"
-    low, high = ("open" if np.isinf(end) else f"{end:.3g}" for end in ends)
+    for digits in range(3, 10):
+        low, high = ("open" if np.isinf(end) else f"{end:.{digits}g}" for end in ends)
+        width = ends[1] - ends[0]
+        if not np.isfinite(width) or abs(float(high) - float(low) - width) <= 0.1 * width:
+            break
     return f"[{low}, {high}]"
 
 
 def one_line(law: LawNumbers) -> str:
     """Return the law's `repr`."""
-    shape = f"{np.count_nonzero(~law.heldout_n)} sizes, {law.table.seeds_n.sum()} runs"
+    kept_n = ~law.heldout_n
+    shape = f"{np.count_nonzero(kept_n)} sizes, {law.table.seeds_n[kept_n].sum()} runs"
     if not law.identified:
         return f"Law({law.form.name}, NOT IDENTIFIED: {law.reason}; {shape})"
     told = [

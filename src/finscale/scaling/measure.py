@@ -123,8 +123,9 @@ class Measure:
 
     @property
     def label(self) -> str:
-        """The title with its unit: ``loss (nats)``."""
-        return f"{self.title} ({self.unit})" if self.unit else self.title
+        """The title with its unit, once: ``loss (nats)``."""
+        told = not self.unit or re.search(rf"[\[(]\s*{re.escape(self.unit)}\s*[\])]", self.title)
+        return self.title if told else f"{self.title} ({self.unit})"
 
     @property
     def improves(self) -> str:

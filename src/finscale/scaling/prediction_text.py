@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from finscale.files import null_for_nan
 from finscale.scaling.forms.base import Array
 from finscale.scaling.isoflop_text import count, row
@@ -38,8 +36,8 @@ def predictions_text(law: LawNumbers, x_md: Array, told: Prediction, level: floa
         by = f"{far:.3g} ×" if far > 1 else f"1/{1 / below:.3g} ×" if below < 1 else "no"
         lines.append(
             f"{name:<{width}} {number(told.mean[i]):>12}   "
-            f"{_precise(told.low[i], told.high[i]):<22} "
-            f"{_precise(told.run_low[i], told.run_high[i]):<22} {by}"
+            f"{interval((told.low[i], told.high[i])):<22} "
+            f"{interval((told.run_low[i], told.run_high[i])):<22} {by}"
         )
     lines += ["", *row("a new run", f"another seed, trained and tested alike; noise: {told.noise}")]
     farthest = float(told.beyond_md.max())
@@ -84,14 +82,3 @@ def point_name(law: LawNumbers, x_d: Array) -> str:
         return count(float(x_d[0]))
     named = zip(law.table.axes, x_d, strict=True)
     return ", ".join(f"{axis}={count(float(value))}" for axis, value in named)
-
-
-def _precise(low: float, high: float) -> str:
-    """Return an interval with as many digits as its ends need to differ."""
-    if not np.isfinite([low, high]).all():
-        return interval((low, high))
-    for digits in range(3, 10):
-        ends = f"{low:.{digits}g}", f"{high:.{digits}g}"
-        if low == high or abs(float(ends[1]) - float(ends[0]) - (high - low)) < 0.1 * (high - low):
-            break
-    return f"[{ends[0]}, {ends[1]}]"

@@ -153,7 +153,7 @@ class TableCells:
             if column not in known
             and plain(column) not in BOOKKEEPING
             and rows[column].n_unique() > 1
-            and not rows.schema[column].is_float()
+            and (of_kind([column], STEPS) or not _is_measured(rows[column]))
         ]
         steps = of_kind(differ, STEPS)
         if steps:
@@ -215,3 +215,8 @@ class TableCells:
         copies = sorted({copy for _, copy in pairs})
         kept = runs.with_row_index("_at").filter(~pl.col("_at").is_in(copies)).drop("_at")
         return kept, [f"{len(copies)} near copies of other runs are dropped, the first of {which}"]
+
+
+def _is_measured(values: pl.Series) -> bool:
+    """Tell whether a column holds fractions: a figure that a run brought out, not a count."""
+    return values.dtype.is_float() and not (values.drop_nulls() % 1 == 0).all()

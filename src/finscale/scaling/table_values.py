@@ -164,11 +164,14 @@ def check_losses(frame: pl.DataFrame, y: str, place: str, *, signed: bool) -> No
         Naming the row.
     """
     if bad := _first_bad(frame, pl.col(y).is_finite()):
+        empty = bad[y] is None
+        found = "empty" if empty else bad[y]
+        where = f", --where {y}!= the rows without a number" if empty else ""
         raise DataError(
-            f"{place}: {y} is {bad[y]} in row {bad[ROW]}.",
+            f"{place}: {y} is {found} in row {bad[ROW]}.",
             hint="a run that diverged is a result: say how it is counted: --drop "
-            f"diverged leaves such runs out and counts them, --where {y}!= the rows without a "
-            "number (Python: drop=, where=)",
+            f"diverged leaves such runs out and counts them{where} (Python: drop="
+            f"{', where=' if empty else ''})",
         )
     if not signed and (bad := _first_bad(frame, pl.col(y) > 0)):
         raise DataError(

@@ -73,21 +73,24 @@ class StudyDesign:
 
     def __post_init__(self) -> None:
         in_range = {
-            "base_rate": 0 < self.base_rate < 1,
-            "correlation": 0 <= self.correlation < 1,
-            "auc": 0.5 < self.auc < 1,
-            "seed_noise": self.seed_noise > 0,
-            "exponent": self.exponent > 0,
-            "sesoi": self.sesoi > 0,
-            "num_seeds": self.num_seeds >= 2,
-            "num_days": self.num_days >= 10,
-            "variance": self.variance is None or self.variance > 0,
+            "base_rate": (0 < self.base_rate < 1, "between 0 and 1, such as .3"),
+            "correlation": (0 <= self.correlation < 1, "0 or more and below 1, such as .9"),
+            "auc": (0.5 < self.auc < 1, "between .5 and 1, such as .6"),
+            "seed_noise": (self.seed_noise > 0, "above 0, such as .001"),
+            "exponent": (self.exponent > 0, "above 0, such as .3"),
+            "sesoi": (self.sesoi > 0, "above 0, such as .005"),
+            "num_seeds": (self.num_seeds >= 2, "at least 2"),
+            "num_days": (self.num_days >= 10, "at least 10 (a panel's days are those it is worth)"),
+            "variance": (self.variance is None or self.variance > 0, "above 0"),
         }
-        for name, valid in in_range.items():
+        options = {"seed_noise": "--noise", "num_seeds": "--seeds", "num_days": "--days"}
+        for name, (valid, allowed) in in_range.items():
             if not valid:
+                option = options.get(name, f"--{name.replace('_', '-')}")
+                at = "" if name == "variance" else f" (finscale law power {option})"
                 raise FinscaleError(
                     f"{name} = {getattr(self, name):g} is out of its range.",
-                    hint="see finscale law power --help",
+                    hint=f"it is {allowed}{at}",
                 )
         if len(self.sizes) < 4 or list(self.sizes) != sorted(set(self.sizes)):
             raise FinscaleError(

@@ -111,15 +111,17 @@ def _share(x_nd: Array, q: Array) -> tuple[Array, Array, Array]:
     """
     log_x = np.log(x_nd[:, 0])
     alpha, level, power = (q[..., i, None] for i in range(3))
-    wanted = level + power * log_x
-    z = np.where(wanted < 0, wanted, wanted / alpha)
-    for _ in range(_NEWTON_STEPS):
-        excess = -np.logaddexp(0.0, -z) + alpha * np.logaddexp(0.0, z) - wanted
-        step = excess / (expit(-z) + alpha * expit(z))
-        z = z - step
-        if np.all(np.abs(step) <= 1e-13 * (1.0 + np.abs(z))):
-            break
-    return log_x, z, expit(-z) + alpha * expit(z)
+    # a curve tried far outside what a float holds is no number, and no fit chooses it
+    with np.errstate(all="ignore"):
+        wanted = level + power * log_x
+        z = np.where(wanted < 0, wanted, wanted / alpha)
+        for _ in range(_NEWTON_STEPS):
+            excess = -np.logaddexp(0.0, -z) + alpha * np.logaddexp(0.0, z) - wanted
+            step = excess / (expit(-z) + alpha * expit(z))
+            z = z - step
+            if np.all(np.abs(step) <= 1e-13 * (1.0 + np.abs(z))):
+                break
+        return log_x, z, expit(-z) + alpha * expit(z)
 
 
 def _m4_basis(x_nd: Array, q: Array) -> Array:
