@@ -6,6 +6,7 @@ from bisect import bisect_right
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from finscale.errors import DataError
 
@@ -68,7 +69,7 @@ def refuse_misdated(rows: pl.DataFrame, *, place: str) -> None:
         )
 
 
-def _in_order(day_T: np.ndarray) -> list[int]:
+def _in_order(day_T: NDArray[np.datetime64]) -> list[int]:
     """Return the positions of a longest part of the dates that never goes back."""
     tails: list[int] = []
     values: list[int] = []
