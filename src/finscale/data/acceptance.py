@@ -27,6 +27,7 @@ from finscale.data.cells import unusual_prices
 from finscale.data.jumps import jumps_in_words
 from finscale.data.losses import left_out_in_words, num_left_out, stale_in_words
 from finscale.data.mending import Context
+from finscale.data.misdated import refuse_misdated
 from finscale.data.repairs import mend
 from finscale.data.spikes import spikes_in_words
 from finscale.data.ticks import ticks_in_words
@@ -107,6 +108,7 @@ def accept(
             raise DataError(f"{place} has no bars from {first} to {last} to drop.")
         provenance[f"dropped {first} – {last}"] = f"{count} bars, as the user wished"
         rows = rows.filter(~inside)
+    refuse_misdated(rows, place=place)
     if wishes.cadence is None:
         refuse_slow_bars(rows["date"], what=place)
     else:

@@ -16,7 +16,21 @@ NONE = "none"
 
 DEFAULT = "XNYS"
 
-_OTHER_NAMES = {"weekdays": "24/5"}
+# Exchanges of one country share their sessions; the library knows one of them.
+_OTHER_NAMES = {
+    "weekdays": "24/5",
+    "IEXG": "XNYS",
+    "XNSE": "XBOM",
+    "XSHE": "XSHG",
+    "XKOS": "XKRX",
+    "XJPX": "XTKS",
+    "ROCO": "XTAI",
+    "XMCE": "XMAD",
+    "MTAA": "XMIL",
+    "MISX": "XMOS",
+    "XMUN": "XFRA",
+    "XBER": "XFRA",
+}
 
 _DAY = dt.timedelta(days=1)
 
@@ -92,6 +106,11 @@ def gaps(dates: Sequence[dt.date], name: str) -> list[Gap]:
 def timezone(name: str) -> ZoneInfo:
     """Return the exchange's time zone; UTC without a calendar."""
     return ZoneInfo("UTC") if name == NONE else ZoneInfo(str(exchanges.about(_name(name)).tz))
+
+
+def opens_the_evening_before(name: str) -> bool:
+    """Tell whether the exchange's sessions open on the day before, as those of futures do."""
+    return name != NONE and bool(exchanges.about(_name(name)).open_offset < 0)
 
 
 def unfinished(name: str, now: dt.datetime) -> dt.date:

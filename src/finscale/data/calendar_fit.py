@@ -39,6 +39,11 @@ _DAILY = dt.timedelta(days=3)
 #: Share of bars that may fall on days without a session. With more, the calendar must be wrong.
 _MOST_UNNAMED, _MOST_NAMED, _FEW = 0.05, 0.1, 3
 
+_DAY_EARLY_HINT = (
+    "--session-of open dates each bar by the session that follows; --calendar none keeps the dates "
+    "as they stand"
+)
+
 _LEAST_DAYS = 3
 _LEAST_RATIO = 3
 _MOST_AGAINST = 0.02
@@ -97,6 +102,8 @@ def check_foreign_days(
             f"the days are {'' if better.exact else 'nearest to '}those of {better.name}.",
             hint=better.option + ("" if many else f"; --calendar {name} leaves those bars out"),
         )
+    if many and (said := _a_day_early(rows["date"].to_list(), name)):
+        raise DataError(f"{place}: {said}", hint=_DAY_EARLY_HINT)
     # a calendar that was named is believed further
     if many or (ask and foreign.height > max(_MOST_UNNAMED * rows.height, _FEW)):
         raise DataError(
@@ -108,6 +115,20 @@ def check_foreign_days(
             "what trades every day",
         )
     return f" ({better.name} fits these bars better)" if better else ""
+
+
+def _a_day_early(days: Sequence[dt.date], name: str) -> str:
+    """Say that every bar is dated the day before a session; nothing where that is not so."""
+    following = [day + dt.timedelta(days=1) for day in days]
+    own, later = _Evidence.of(list(days), name), _Evidence.of(following, name)
+    if own is None or later is None or len(later.days) > _MOST_AGAINST * len(days):
+        return ""
+    day = min(own.foreign)
+    return (
+        f"the bars stand a day before the sessions of {name}, such as {day:%A %F} for "
+        f"{day + dt.timedelta(days=1):%A}: a change of time zone, or the open of the evening "
+        "before, has moved their dates."
+    )
 
 
 def better_calendar(rows: pl.DataFrame, name: str) -> BetterCalendar | None:

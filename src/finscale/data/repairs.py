@@ -104,7 +104,8 @@ def _drop_duplicates(rows: pl.DataFrame, context: Context) -> Mended:
         count = rows.filter(pl.col("date") == day).height
         raise DataError(
             f"{context.place} has {count} rows for {day} and more than one for most days.",
-            hint="finscale reads daily bars of one symbol: resample intraday bars first",
+            hint="finscale reads daily bars of one symbol: resample intraday bars first, or, where "
+            "rows of a day differ by a session or a kind, --where COLUMN=VALUE keeps one",
         )
     kept = [rows.filter(~pl.col("date").is_duplicated())]
     repairs = []

@@ -14,6 +14,8 @@ from finscale.tables.table import NO_VALUE
 
 _DASHES = str.maketrans("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-------")
 _APOSTROPHES = str.maketrans("\u2018\u2019\u00b4`\u02bc\u2032", "''''''")
+# Arabic marks of decimals and thousands
+_ARABIC_MARKS = str.maketrans("\u066b\u066c", ".,")
 _RAISED = re.compile("[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _LOWERED = str.maketrans("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "+-0123456789")
 # 2×10^6, 2 * 10**6; and 10^6 alone
@@ -34,6 +36,9 @@ _SUFFIXES = {
     ),
     **dict.fromkeys(("t", "tn", "trn", "trillion", "兆", "조"), 1e12),
 }
+# Behind a price these are no multiples, as a rule: bid, mean, trade.
+_QUOTE_LETTERS = ("b", "m", "t")
+_PRICES = ("open", "high", "low", "close", "adj_close")
 _SYMBOLS = "$€£¥₹₩₽₺฿₫₪₴₦₱₿"
 _CODES = (
     *("usd", "eur", "gbp", "gbx", "gbp", "jpy", "cny", "rmb", "cnh", "hkd", "sgd", "twd", "krw"),
@@ -94,7 +99,7 @@ def plain_number(cell: str) -> str:
         # NFKC makes plain digits of raised ones: 10⁶ is no 106
         cell = _RAISED.sub(lambda found: "^" + found[0].translate(_LOWERED), cell)
         # looked at first: NFKC makes a blank and an accent of an acute accent
-        cell = unicodedata.normalize("NFKC", cell.translate(_APOSTROPHES))
+        cell = unicodedata.normalize("NFKC", cell.translate(_APOSTROPHES | _ARABIC_MARKS))
         cell = "".join(str(unicodedata.decimal(char, char)) for char in cell)
         cell = "".join(
             str(unicodedata.decimal(c)) if c.isdecimal() else c for c in cell.translate(_DASHES)
@@ -251,6 +256,12 @@ def _value(
     match = _FORM.fullmatch(text)
     if match is None or bool(match["open"]) != bool(match["close"]):
         raise _no_number(cell, text, lines[row], column, place)
+    if match["suffix"] in _QUOTE_LETTERS and column in _PRICES:
+        raise DataError(
+            f"{place} row {lines[row]}: {cell!r} ends in a letter that may count ({column}), as in "
+            "0.67 M, or mark a bid, a mean or a trade.",
+            hint="write the prices as numbers, without the letter",
+        )
     if match["counted"] and column != "volume":
         raise _no_number(cell, text, lines[row], column, place)
     digits = match["digits"]

@@ -5,7 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from finscale.data.sources.csv_date_order import ORDERS, in_order, is_open, is_sorted, plausible
+from finscale.data.sources.csv_date_order import (
+    ENOUGH_ROWS,
+    LAST_ORDER,
+    in_order,
+    is_open,
+    is_sorted,
+    looks_daily,
+    plausible,
+)
 from finscale.data.sources.csv_date_text import DateParts
 from finscale.errors import DataError
 
@@ -52,12 +60,16 @@ def in_best_order(
     orders: tuple[str, ...] = ("ymd",)
     if left_open:
         named = all(part.month is not None for part in left_open)
-        orders = ("ymd", "dmy") if named else tuple(ORDERS)
+        orders = ("ymd", "dmy") if named else ("ymd", "mdy", "dmy")
     readings = {}
     for order in orders:
         dates = in_order(parts, order, last, century)
         if dates is not None:
             readings[order] = dates
+    if not readings and not left_open:
+        dates = in_order(parts, LAST_ORDER, last, century)  # 2024-31-12
+        if dates and len(dates) >= ENOUGH_ROWS and is_sorted(dates) and looks_daily(dates):
+            readings[LAST_ORDER] = dates
     if not readings:
         raise _no_order(parts, orders, cells, lines, place, last, century)
     kept = plausible(readings, last)

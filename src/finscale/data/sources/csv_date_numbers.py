@@ -74,6 +74,7 @@ FORMS: Mapping[str, NumberForm] = {
     "%Y%m%d%H%M%S": NumberForm("year … second", _digits("%Y%m%d%H%M%S", 14), sure=True),
     "%d%m%Y": NumberForm("day, month and year", _digits("%d%m%Y", 8)),
     "%m%d%Y": NumberForm("month, day and year", _digits("%m%d%Y", 8)),
+    "%Y%d%m": NumberForm("year, day and month", _digits("%Y%d%m", 8)),
     "s": NumberForm("Unix time in seconds", _epoch(1), 1, sure=True),
     "ms": NumberForm("Unix time in milliseconds", _epoch(10**3), 10**3, sure=True),
     "us": NumberForm("Unix time in microseconds", _epoch(10**6), 10**6, sure=True),

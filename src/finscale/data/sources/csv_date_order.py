@@ -10,7 +10,9 @@ import numpy as np
 from finscale.data.sources.csv_date_text import DateParts
 
 #: Position of year, month and day among a cell's numbers.
-ORDERS = {"ymd": (0, 1, 2), "mdy": (2, 0, 1), "dmy": (2, 1, 0)}
+ORDERS = {"ymd": (0, 1, 2), "mdy": (2, 0, 1), "dmy": (2, 1, 0), "ydm": (0, 2, 1)}
+#: Tried where year, month and day fit no row's order.
+LAST_ORDER = "ydm"
 #: No vendor has bars from before; a date that would be earlier is read wrongly.
 FIRST_YEAR = 1800
 _DAY = dt.timedelta(days=1)
@@ -19,7 +21,7 @@ WEEKEND_SHARE = 0.02
 _DAILY_STEP = 3
 # Read wrongly, daily bars are months apart or fall on weekends.
 _FAR_STEP = 20
-_ENOUGH_ROWS = 7
+ENOUGH_ROWS = 7
 
 
 def in_order(
@@ -47,7 +49,7 @@ def in_order(
     # the latest, unless its bars fall on weekends and those of a century before on weekdays
     latest = kept[0]
     earlier = [dates for dates in kept[1:] if looks_daily(dates)]
-    if earlier and len(latest) >= _ENOUGH_ROWS and weekend_share(latest) > 5 * WEEKEND_SHARE:
+    if earlier and len(latest) >= ENOUGH_ROWS and weekend_share(latest) > 5 * WEEKEND_SHARE:
         return earlier[0]
     return latest
 
@@ -70,8 +72,8 @@ def _triple(part: DateParts, order: str) -> tuple[int, int, int, int] | None:
             year, day = (first, second) if order == "ymd" else (second, first)
         return int(year), part.month, int(day), len(year)
     if len(numbers[0]) == 4 or part.year_first:
-        order = "ymd"
-    elif len(numbers[2]) == 4 and order == "ymd":
+        order = LAST_ORDER if order == LAST_ORDER else "ymd"
+    elif order == LAST_ORDER or (len(numbers[2]) == 4 and order == "ymd"):
         return None
     year, month, day = (numbers[i] for i in ORDERS[order])
     return int(year), int(month), int(day), len(year)
@@ -174,7 +176,7 @@ def plausible(readings: Mapping[str, list[dt.date]], last: dt.date) -> dict[str,
         weekend_share(dates) > 5 * WEEKEND_SHARE or _usual_step(dates) >= _FAR_STEP
         for dates in rest
     )
-    enough = all(len(dates) >= _ENOUGH_ROWS for dates in daily.values())
+    enough = all(len(dates) >= ENOUGH_ROWS for dates in daily.values())
     return daily if daily and wrong and enough else kept
 
 

@@ -5,25 +5,38 @@ from __future__ import annotations
 import unicodedata
 
 # One line a month, without accents: English, German, French, Spanish, Italian, Portuguese, Polish,
-# Russian, Dutch, Scandinavian, Turkish.
+# Russian, Dutch, Scandinavian, Turkish; then Czech, Hungarian, Romanian, Finnish, Indonesian, Greek
+# and Roman numerals.
 _MONTHS = """
 jan january januar janner janvier janv ene enero gen gennaio janeiro sty styczen stycznia
  январь января янв januari oca ocak
+ leden ledna led ianuarie ian tammi tammikuu tammikuuta ιαν ιανουαριου i
 feb february februar fevrier fevr fev febrero febbraio fevereiro lut luty lutego
  февраль февраля фев февр februari sub subat
+ unor unora uno febr februarie helmi helmikuu helmikuuta φεβ φεβρουαριου ii
 mar march marz mrz maerz mars marzo marco marzec marca март марта мар maart mrt mart
+ brezen brezna bre marcius marc martie maalis maaliskuu maaliskuuta maret μαρ μαρτιου iii
 apr april avril avr abr abril aprile kwi kwiecien kwietnia апрель апреля апр nis nisan
+ duben dubna dub aprilis aprilie huhti huhtikuu huhtikuuta απρ απριλιου iv
 may mai mayo mag maggio maio maj maja май маи мая mei mayis
+ kveten kvetna kve majus touko toukokuu toukokuuta μαι μαιου v
 jun june juni juin junio giu giugno junho cze czerwiec czerwca июнь июня июн haz haziran
+ cerven cervna cvn junius iunie iun kesa kesakuu kesakuuta ιουν ιουνιου vi
 jul july juli juillet juil julio lug luglio julho lip lipiec lipca июль июля июл tem temmuz
+ cervenec cervence cvc julius iulie iul heina heinakuu heinakuuta ιουλ ιουλιου vii
 aug august aout ago agosto sie sierpien sierpnia август августа авг augustus augusti agu agustos
+ srpen srpna srp augusztus elo elokuu elokuuta agt αυγ αυγουστου viii
 sep sept september septembre septiembre setiembre set settembre sett setembro wrz wrzesien wrzesnia
  сентябрь сентября сен сент eyl eylul
+ zari szeptember szept septembrie syys syyskuu syyskuuta σεπ σεπτεμβριου ix
 oct october okt oktober octobre octubre ott ottobre out outubro paz pazdziernik pazdziernika
  октябрь октября окт eki ekim
+ rijen rijna rij octombrie loka lokakuu lokakuuta οκτ οκτωβριου x
 nov november novembre noviembre novembro lis listopad listopada ноябрь ноября ноя нояб kas kasim
+ listopadu noiembrie noi marras marraskuu marraskuuta νοε νοεμβριου xi
 dec december dez dezember decembre dic diciembre dicembre dezembro gru grudzien grudnia
  декабрь декабря дек ara aralik
+ prosinec prosince pro desember des decembrie joulu joulukuu joulukuuta δεκ δεκεμβριου xii
 """
 _WEEKDAYS = """
 mon monday mo montag lun lundi lunes lunedi seg segunda pon poniedzialek пн понедельник ma maandag

@@ -101,8 +101,9 @@ def parse_dates(
         _refuse_buddhist(min(years), place, wishes)
     if wishes.date_format is None:
         plain, era = in_common_years(plain)
-    if wishes.date_format is None and all(_PLAIN_ISO.fullmatch(cell) for cell in plain):
-        stamps = [Stamp(moment) for moment in _iso(plain, cells, lines, place)]
+    iso = _iso(plain) if wishes.date_format is None else None
+    if iso is not None:
+        stamps = [Stamp(moment) for moment in iso]
     elif all(_JSON_DATE.fullmatch(cell) for cell in plain):
         stamps = [_json_date(cell) for cell in plain]
     elif _are_numbers(plain, wishes.date_format):
@@ -129,16 +130,14 @@ def _refuse_buddhist(year: int, place: str, wishes: DateWishes) -> None:
         )
 
 
-def _iso(
-    plain: Sequence[str], cells: Sequence[str], lines: Sequence[int], place: str
-) -> list[dt.datetime]:
-    found = []
-    for i, cell in enumerate(plain):
-        try:
-            found.append(dt.datetime.fromisoformat(cell))
-        except ValueError:
-            raise date_error(cells[i], lines[i], place, first=not i) from None
-    return found
+def _iso(plain: Sequence[str]) -> list[dt.datetime] | None:
+    """Return the dates of a column of nothing but 2024-01-02, None where any cell is another."""
+    if not all(_PLAIN_ISO.fullmatch(cell) for cell in plain):
+        return None
+    try:
+        return [dt.datetime.fromisoformat(cell) for cell in plain]
+    except ValueError:
+        return None
 
 
 def _json_date(cell: str) -> Stamp:
@@ -218,6 +217,12 @@ def _strptime(cell: str, form: str) -> dt.datetime | None:
     return None
 
 
+def _has_day_second(part: DateParts, date: dt.date) -> bool:
+    """Tell whether a cell is year, day and month: 2024-31-12."""
+    three = len(part.numbers) == 3 and len(part.numbers[0]) == 4
+    return three and part.month is None and int(part.numbers[1]) != date.month
+
+
 def _from_text(
     plain: Sequence[str],
     cells: Sequence[str],
@@ -246,5 +251,10 @@ def _from_text(
         Stamp(dt.datetime.combine(date, part.time or dt.time()), part.offset)
         for date, part in zip(dates, parts, strict=True)
     ]
-    row = next((i for i, part in enumerate(parts) if is_open(part)), None)
+    told = (
+        i
+        for i, (part, date) in enumerate(zip(parts, dates, strict=True))
+        if is_open(part) or _has_day_second(part, date)
+    )
+    row = next(told, None)
     return stamps, {} if row is None else {"dates": f"{cells[row]} is {dates[row]}"}

@@ -23,11 +23,15 @@ _POSITIVE = ("adj_close", "price_factor")
 _EVENTS = ("dividends", "splits", "price_factor")
 _RATIO = re.compile(r"[$€£]?\d*[.,]?\d+([:/]\d+)?")
 # Parts of a volume's name, and of names that count something else.
-_VOLUME = re.compile(r"volum|wolum|vol$|^vol|qty|qnt|quantit|shares|量|売買高|出来高|股数|股數")
+_VOLUME = re.compile(
+    r"volum|wolum|vol$|^vol|qty|qnt|quantit|shares|stuck|stueck|anzahl|aantal|titres|titulos|akcji"
+    r"|量|売買高|出来高|股数|股數"
+)
 _NO_VOLUME = re.compile(
     r"volat|ma$|^ma|avg|average|mean|deliv|pct|chg|change|ratio|outst|float|rel|prev|tick|bid|ask"
     r"|buy|sell|adj|quote|usd|eur|value|turnover|short|imbal|profile|osc|量比|均量"
 )
+_HAS_DIGIT = re.compile(r"\d").search
 _ZERO = re.compile(r"0+([.,]0*)?")
 
 #: Field → its columns, each with whether its name is a weak one.
@@ -135,6 +139,8 @@ def _pick(sheet: Sheet, field: str, candidates: Sequence[tuple[int, bool]]) -> i
     """Return the one column of a field that holds values; strong names come before weak ones."""
     zeros = field in _POSITIVE
     filled = [(i, weak) for i, weak in candidates if not is_empty(sheet, i, zeros=zeros)]
+    if field == "adj_close":  # "adjusted: yes" is no price
+        filled = [(i, weak) for i, weak in filled if any(map(_HAS_DIGIT, sheet.column(i)))]
     if field in _EVENTS:
         filled = [(i, weak) for i, weak in filled if _holds_ratios(sheet.column(i))]
     mine = [i for i, weak in filled if not weak] or [i for i, _ in filled]

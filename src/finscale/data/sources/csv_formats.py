@@ -11,12 +11,15 @@ from importlib.resources import files
 
 from finscale.data.sources.csv_choices import Choices
 from finscale.data.sources.csv_headerless import Dates, proven_names
-from finscale.data.sources.csv_words import bare
+from finscale.data.sources.csv_words import bare, means
 from finscale.errors import DataError, did_you_mean
 from finscale.tables import CellTable
 from finscale.tables.table import looks_like_date, looks_like_number, shown
 
 _LOOKED_AT = 200
+_FIELDS = ("open", "high", "low", "close")
+# Distinct values of a column that holds the fields of a bar by turns.
+_MOST_FIELDS = 12
 
 
 @dataclass(frozen=True)
@@ -101,11 +104,25 @@ def find_format(
             else f"{table.place} has no header line, which {found.about} has.",
             hint=_by_number(table),
         )
+    _refuse_fields_in_rows(table)
     raise DataError(
         f"{table.place} has no header line: it begins with "
         f"{shown(table.rows[0], table.delimiter)}.",
         hint=f"add one, such as date,open,high,low,close,volume, or {_by_number(table)}",
     )
+
+
+def _refuse_fields_in_rows(table: CellTable) -> None:
+    """Raise if a column holds the fields of a bar by turns: a table that pandas has stacked."""
+    for column in zip(*table.rows, strict=True):
+        values = sorted(set(column))
+        if len(values) <= _MOST_FIELDS and sum(means(v, *_FIELDS) for v in values) >= len(_FIELDS):
+            listed = ", ".join(values)
+            raise DataError(
+                f"{table.place} has a row for each field of a bar: one column holds {listed}.",
+                hint="make columns of them first, such as with pandas: "
+                "frame.unstack().to_csv(NEW); of several symbols keep one",
+            )
 
 
 def _by_number(table: CellTable) -> str:

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 
+from finscale.data.sources.csv_another import ticker_on_every_row
 from finscale.data.sources.csv_choices import Choices, position
 from finscale.data.sources.csv_sheet import NO_VALUE, Sheet, looks_like_ticker
 from finscale.data.sources.csv_tickers import quoted, refuse_others, some, spelled, upper
@@ -236,6 +237,8 @@ def _by_any_column(
         joined = [i for i in joined if means(sheet.names[i], "id", "contract")]
     if joined:
         raise _joined(sheet, joined[0])
+    if not ticker:
+        return ticker_on_every_row(sheet, free, wanted)
     return ticker, set()
 
 

@@ -189,11 +189,9 @@ def _trading_weekdays(calendar_name: str, dates: Sequence[dt.date]) -> set[int]:
 
 def _may_open_in_the_evening(calendar_name: str) -> bool:
     """Tell whether a session can open on the day before: futures and FX, or no calendar."""
-    import exchange_calendars
-
     if calendar.timezone(calendar_name) == ZoneInfo("UTC"):
         return True
-    return bool(exchange_calendars.get_calendar(calendar_name).open_offset < 0)
+    return calendar.opens_the_evening_before(calendar_name)
 
 
 def _fits(dates: Sequence[dt.date], trading: set[int]) -> bool:

@@ -130,6 +130,9 @@ def _why_thousands(
     if near[False] != near[True]:
         return "read otherwise, prices would jump" if near[True] else ""
     by_volume = _by_volume(cells.get("volume", ()))
+    language = _language(table) if table.delimiter != "," else ""
+    if by_volume == "" and language and not _is_exchange_rate(symbol):
+        return None  # columns named in German say one thing, the volume 1233251 the other
     if by_volume is not None:
         return by_volume
     elsewhere = _elsewhere(table, dates)
@@ -137,7 +140,7 @@ def _why_thousands(
         return elsewhere
     if _is_exchange_rate(symbol):
         return ""
-    if table.delimiter != "," and (language := _language(table)):
+    if language:
         return f"the columns have names in {language}"
     return None
 

@@ -12,9 +12,11 @@ from importlib.resources import files
 # Letters that Unicode does not take apart into a plain one and a mark.
 _PLAIN = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae"})
 _BRACKETS = re.compile(r"\(.*?\)|（.*?）|\[.*?\]")
+# What the bytes of an accented letter become: Ã¶, Å›, Ä™.
+_SCRAMBLED = re.compile(r"[ÃÅÄÂÐÑĂĹ].")
 # Around a close's name: the close adjusted.
 _ADJUSTED_WORDS = re.compile(
-    r"adj(usted|ustment)?|bereinigt(er)?|ajust(ee?|ado|ada)|aggiustat[ao]|rettificat[ao]|skorygowan[ey]"
+    r"adj(usted|ustment|ust)?|bereinigt(er)?|ajust(ee?|ado|ada)?|aggiustat[ao]|rettificat[ao]|skorygowan[ey]"
     r"|justerad|justeret|justert|aangepaste?|duzeltilmis|скоррект[а-я]*|скорр|調整[後値]*|调整后?|[前后後]?复权|수정"
 )
 # Yahoo's page explains in the header: "Clôture Cours de clôture ajusté en fonction des …".
@@ -39,6 +41,7 @@ class Meaning:
 
 def bare(name: str) -> str:
     """Return a name in small letters only, without accents, digits, signs and brackets."""
+    name = _unscrambled(name)
     if _ADJUSTED.search(name):
         name = f"adj {name}"  # Close (adj.) is no close
     inner = name if name.startswith("(") else _BRACKETS.sub("", name)
@@ -46,6 +49,18 @@ def bare(name: str) -> str:
     plain = "".join(char for char in apart if not unicodedata.combining(char))
     joined = unicodedata.normalize("NFC", plain).translate(_PLAIN)
     return "".join(char for char in joined if char.isalpha())
+
+
+def _unscrambled(name: str) -> str:
+    """Return ``Eröffnung`` for ``ErÃ¶ffnung``: UTF-8 that was read as another encoding."""
+    if not _SCRAMBLED.search(name):
+        return name
+    for encoding in ("cp1252", "latin-1", "cp1250"):
+        try:
+            return name.encode(encoding).decode("utf-8")
+        except UnicodeError:
+            continue
+    return name
 
 
 @cache
@@ -70,7 +85,7 @@ def _known(name: str) -> tuple[Meaning, ...]:
         return words()[plain]
     rest, adjusted = _ADJUSTED_WORDS.subn("", plain, count=1)
     close = words().get(rest, ()) if adjusted else ()
-    if any(each.field == "close" and not each.weak for each in close):
+    if any(each.field == "close" for each in close):
         return (Meaning("adj_close"),)
     return _explained(name)
 
