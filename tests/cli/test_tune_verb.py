@@ -114,7 +114,10 @@ def test_a_bound_that_is_none_is_refused(desk: Path, words: tuple[str, ...], sai
         (("mine.yaml", "--set", "tuning.space.rate=[2, 1]"), "must rise"),
         (("mine.yaml", "--set", "tuning.search.trials=9"), "are the same setting"),
         (("mine.yaml", "--set", "tuning.space.rate=[1, 2, 3]"), "a range is asked for"),
-        (("mine.yaml", "--set", "tuning.folds=99", "--dry-run"), "leave no room for so many blocks"),
+        (
+            ("mine.yaml", "--set", "tuning.folds=99", "--dry-run"),
+            "leave no room for so many blocks",
+        ),
         (
             ("mine.yaml", "--sampler", "grid", "--trials", "2", "--dry-run"),
             "a grid over 1 settings takes 3 trials",
