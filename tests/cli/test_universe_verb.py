@@ -100,3 +100,13 @@ def test_shown_are_counts_and_what_is_known_of_those_that_failed(run):
     assert "7: consumer discretionary, consumer staples" in text
     assert "returns are those of survivors" in text
     assert "us20" in run("list")
+
+
+def test_a_calendar_that_does_not_exist_is_refused(run, tmp_path):
+    file = tmp_path / "mine.csv"
+    file.write_text("symbol,calendar\nAAA,XNYS\nBBB,XNYZ\n")
+    with pytest.raises(DataError, match="'XNYZ' is not an exchange calendar") as refused:
+        run("import", str(file))
+    assert "XNYS" in refused.value.hint
+    file.write_text("symbol,calendar\nAAA,XNYS\nBBB,\n")
+    assert "2 symbols" in run("import", str(file))

@@ -96,11 +96,14 @@ def import_universe(
 ) -> None:
     """Keep a universe under a name in the data folder: a file's, or an index' history."""
     from finscale.config.universes import read_universe
+    from finscale.data.calendar import check_calendar
     from finscale.files import write_bytes
 
     content, notes = _content(source)
     if survivors is not None:
         content["survivors"] = survivors
+    for calendar in {member.get("calendar", "") for member in content["members"]} - {""}:
+        check_calendar(calendar)
     called = name or Path(source).stem
     if not called.replace("_", "").replace("-", "").isalnum():
         raise ConfigError(f"{called!r} is no name.", hint="--name with letters, digits, _ and -")

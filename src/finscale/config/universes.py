@@ -48,7 +48,7 @@ class Member:
     group: str = ""
     """Sector, country …: what comparisons within groups go by."""
     calendar: str = ""
-    """Its exchange's calendar; that of its bars when empty."""
+    """Its exchange's calendar, for the reader; sessions are those of the bars' own."""
 
 
 @dataclass(frozen=True)
