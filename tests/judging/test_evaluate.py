@@ -21,7 +21,7 @@ from finscale.data import DataStore
 from finscale.errors import DataError
 from finscale.evaluation.operating import OperatingRule
 from finscale.experiment.experiment import run_experiment
-from finscale.experiment.preparation import _windows_of
+from finscale.experiment.preparation import _WINDOWS
 from finscale.judging import pool as room
 from finscale.judging.bench import Bench, count_runs
 from finscale.judging.judge import (
@@ -192,9 +192,9 @@ def test_days_that_all_end_alike_are_refused_before_training_and_in_judging(worl
         run("volatility", task=task)
     # a run that was made before such labels were refused
     monkeypatch.setattr("finscale.experiment.preparation.label_fault", lambda *_: None)
-    _windows_of.cache_clear()
+    _WINDOWS.clear()
     model = (run("volatility", task=task),)
-    _windows_of.cache_clear()
+    _WINDOWS.clear()
     with pytest.raises(DataError, match="no positive label among its 1,005 test windows"):
         judge(model, store, data=data, options=FAST)
     with pytest.raises(DataError, match="nothing to judge"):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from finscale.config import BaselineConfig, ExperimentConfig, SplitConfig
 from finscale.errors import DataError
+from finscale.experiment.kept import Kept
 from finscale.experiment.labels import label_fault
 from finscale.experiment.members import left_out_words, without_short_members
 from finscale.experiment.resolve import interface, resolve
@@ -22,6 +23,19 @@ if TYPE_CHECKING:
 
 #: Scaled windows, their split, and why they cannot be learned or judged; None where they can.
 _Windows = tuple["FinancialDataset", "Split", DataError | None]
+
+
+def _bytes_of(dataset: FinancialDataset) -> int:
+    """Return what a dataset takes in memory."""
+    tensors = () if dataset.mapped else (dataset.rows_RF, dataset.relative_RK)
+    nbytes: int = sum(tensor.element_size() * tensor.nelement() for tensor in tensors)
+    return nbytes + int(dataset.frame.estimated_size())
+
+
+#: Data read lately: two, of a panel's with all its features one.
+_ROOM = {"most": 2, "most_bytes": 2**30}
+_DATASETS: Kept[FinancialDataset] = Kept(size=_bytes_of, **_ROOM)
+_WINDOWS: Kept[_Windows] = Kept(size=lambda windows: _bytes_of(windows[0]), **_ROOM)
 
 
 @dataclass(frozen=True)
@@ -289,31 +303,31 @@ def _windows(config: ExperimentConfig, store: DataStore) -> _Windows:
         in_memory = data.model_copy(update={"memory_map": False})
         config = config.model_copy(update={"data": in_memory})
     windows = config.model_dump_json(include={"data", "task", "split"})
-    return _windows_of(windows, versions, store.root.resolve(), whole)
+    key = windows, versions, store.root.resolve(), whole
+    return _WINDOWS.get(key, lambda: _read_windows(*key))
 
 
 def _dataset(config: ExperimentConfig, store: DataStore) -> FinancialDataset:
     return _windows(config, store)[0]
 
 
-@lru_cache(maxsize=2)
-def _windows_of(windows: str, versions: tuple[str, ...], root: Path, whole: bool) -> _Windows:
+def _read_windows(windows: str, versions: tuple[str, ...], root: Path, whole: bool) -> _Windows:
     """Read and verify the datasets; ``versions`` makes new content a new entry of the cache."""
     config = ExperimentConfig.model_validate_json(windows)
     labelled = config.model_dump_json(include={"data", "task"})
     # folds, and draws of a panel's train symbols, share all but their scale: a study would hold
     # each symbol's bars once a fold and draw
     several = config.split.num_folds > 1 or len(config.data.symbols) > 1
-    read = _dataset_of if several else _dataset_of.__wrapped__
-    dataset = read(labelled, versions, root, whole)
+    key = labelled, versions, root, whole
+    read = partial(_read_dataset, *key)
+    dataset = _DATASETS.get(key, read) if several else read()
     folds = dataset.splits(config.split)
     split = folds[config.split.fold]
     fault = label_fault(dataset, split, folds)
     return dataset.scaled(split.train), split, fault
 
 
-@lru_cache(maxsize=2)
-def _dataset_of(
+def _read_dataset(
     labelled: str, versions: tuple[str, ...], root: Path, whole: bool
 ) -> FinancialDataset:
     """Read and verify the datasets with their labels, unscaled.
