@@ -184,9 +184,14 @@ class TableCells:
                     unit = f"pairs of {' and '.join(shared)}" if len(shared) > 1 else "values"
                 axis = self.axes[0]
                 run = f", seed {row[RUN]}" if self.roles.seed else ""
+                others = (
+                    f"not the {len(first)} of the first run"
+                    if len(own) != len(first)
+                    else "others than the first run has"
+                )
                 raise DataError(
                     f"{self.place}: the run {axis} = {row[axis]:g}{run} covers "
-                    f"{len(own)} {unit}, not the {len(first)} of the first run.",
+                    f"{len(own)} {unit}, {others}.",
                     hint="score every run on the same days: comparisons are paired by day",
                 )
 

@@ -121,7 +121,8 @@ def surface(
     axes: list[str] = list(study.axes)
     if len(axes) < 2:
         raise FinscaleError(f"study {study.name} has one axis: a surface needs two.")
-    table = replicates(study_values(study, whole(study, completed)[0], data))
+    # horizons end on other days: runs are paired on those that all have
+    table = replicates(study_values(study, whole(study, completed)[0], data, common=True))
     return law_over(study, table, axes, form=form)
 
 
