@@ -282,11 +282,13 @@ def _conclusion(study: Study) -> str:
 
 def _together(findings: Findings) -> list[str]:
     """Return how the two axes of a study act on one another: a table and two sentences."""
+    from finscale.scaling.digits import fixed
+
     found = findings.interaction
     if found is None:
         return []
     digits = found.measure.digits
-    cells = ([row[0], *(f"{x:.{digits}f}" for x in row[1:])] for row in found.table.iter_rows())
+    cells = ([row[0], *(fixed(x, digits) for x in row[1:])] for row in found.table.iter_rows())
     lines = [found.table.columns, *cells]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = ("  ".join(map(str.rjust, line, widths)) for line in lines)
