@@ -30,7 +30,7 @@ from finscale.scaling.decision import VERDICTS as POSSIBLE
         (12.34, "12.3"),
         (123456.7, "123,457"),
         (0.0, "0"),
-        (4e-7, "4.00e−07"),
+        (4e-7, "4.00e−7"),
         (math.nan, "–"),
         (None, "–"),
         (math.inf, "∞"),

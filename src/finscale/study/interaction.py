@@ -79,7 +79,8 @@ class Interaction:
         equation = law.form.equation.replace("^-alpha", "^−α").replace("^-beta", "^−β")
         told = f"The law with a product, {equation} ({one}: {first}, {other}: {second})"
         if not law.identified:
-            return f"{told}, is not identified by these runs: {law.reason}."
+            reason = law.reason.replace("alpha", "α").replace("beta", "β")
+            return f"{told}, is not identified by these runs: {reason}."
         numbers = ", ".join(
             f"{name} = {number(law[name].value)} {interval(law[name].interval)}"
             for name in law.params

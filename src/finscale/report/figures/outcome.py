@@ -97,7 +97,8 @@ def _brief(findings: Findings, baseline: BaselineFinding) -> str:
 
 
 def _mark(findings: Findings, baseline: BaselineFinding) -> str:
-    return " (failed)" if baseline.name in findings.claims.failed else ""
+    whose = f", {baseline.of}" if baseline.of else ""
+    return f"{whose} (failed)" if baseline.name in findings.claims.failed else whose
 
 
 def _valued(findings: Findings, baseline: BaselineFinding) -> str:

@@ -260,9 +260,15 @@ def _baselines(
             overlap=baseline.horizon,
             level=1 - config.level,
         )
+        axis = next(iter(config.axes))
         found.append(
             BaselineFinding(
-                baseline.name, run.id, value, known.get(baseline.name), tuple(baseline.runs)
+                baseline.name,
+                run.id,
+                value,
+                known.get(baseline.name),
+                tuple(baseline.runs),
+                of=AXES[axis].words(baseline.budget[axis]) if axis in baseline.budget else "",
             )
         )
     return tuple(found)

@@ -48,6 +48,7 @@ class BaselineFinding:
     value: Metric
     knows: Known | None = None  #: Beyond the base rate; None for that itself
     run_ids: tuple[str, ...] = ()  #: One a fold
+    of: str = ""  #: The size, in words, whose data it was fitted to, where sizes have their own
 
 
 @dataclass(frozen=True)
