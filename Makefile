@@ -43,7 +43,8 @@ STUDY ?= configs/studies/sp500_parameters.yaml
 study: $(VENV)/.core  ## Run the default study on bundled bars and write its report (resumes; QUICK=1 rehearses it)
 	$(BIN)/finscale study run $(STUDY) $(if $(QUICK),--quick)
 
-test: $(VENV)/.dev $(VENV)/.browser lint docs  ## Lint, types, import contracts, the site and all tests but the slow ones
+test: $(VENV)/.dev $(VENV)/.docs $(VENV)/.browser  ## Lint, types, import contracts, the site and all tests but the slow ones
+	@$(MAKE) --no-print-directory -j2 lint docs  # one core each
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 coverage: $(VENV)/.dev $(VENV)/.browser  ## The same tests with their coverage counted, which takes a third longer

@@ -170,6 +170,11 @@ def test_verdicts_are_corrected_for_their_number():
     assert [one.together for one in strict][:2] == ["LAW", "INDETERMINATE"]
     assert headline(results).startswith("Of 4 cells 3 have a verdict that stands")
     assert "of 3 verdicts that cells reach alone, 2 stand" in next(iter(summary(strict, 0.037)))
+    (alone,) = judged_together(results[:1], 0.05)
+    assert headline([alone]) == "The one cell has a verdict that stands: LAW."
+    assert list(summary([alone, results[4]], 0.05)) == [
+        f"One cell has no verdict: {results[4].sentence}"
+    ]
     assert CellResult.from_dict(json.loads(json.dumps(results[4].to_dict()))) != results[0]
 
 

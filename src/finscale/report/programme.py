@@ -112,9 +112,10 @@ def headline(results: Sequence[CellResult]) -> str:
     if not judged:
         return "No cell is judged yet."
     if not standing:
-        return (
-            f"Of {len(judged)} cells none has a verdict that stands when all are judged together."
-        )
+        of = "The one cell has no" if len(judged) == 1 else f"Of {len(judged)} cells none has a"
+        return f"{of} verdict that stands when all are judged together."
+    if len(judged) == 1:
+        return f"The one cell has a verdict that stands: {next(iter(standing))}."
     named = ", ".join(f"{name} in {count}" for name, count in standing.most_common())
     return f"Of {len(judged)} cells {sum(standing.values())} have a verdict that stands: {named}."
 
@@ -124,16 +125,20 @@ def summary(results: Sequence[CellResult], level: float) -> Iterator[str]:
     judged = [one for one in results if one.is_judged]
     alone = sum(one.verdict != OPEN for one in judged)
     stand = sum(one.together != OPEN for one in judged)
-    yield (
-        f"Each verdict alone has its own error. Together, with Holm's correction for {len(judged)} "
-        f"cells, the probability that any verdict here is false is at most {number(level)}: of "
-        f"{alone} verdicts that cells reach alone, {stand} stand."
-    )
+    if len(judged) > 1:
+        yield (
+            "Each verdict alone has its own error. Together, with Holm's correction for "
+            f"{len(judged)} cells, the probability that any verdict here is false is at most "
+            f"{number(level)}: of {alone} verdicts that cells reach alone, {stand} stand."
+        )
     without = [one for one in results if not one.is_judged]
     if without:
         reasons = Counter(one.sentence for one in without)
         first, count = reasons.most_common(1)[0]
-        yield f"{len(without)} cells have no verdict; {count} of them: {first}"
+        if len(without) == 1:
+            yield f"One cell has no verdict: {first}"
+        else:
+            yield f"{len(without)} cells have no verdict; {count} of them: {first}"
 
 
 def absent_rows(config: ProgrammeConfig) -> Iterator[str]:
