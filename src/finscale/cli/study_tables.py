@@ -235,7 +235,7 @@ def _runs(size: SizePlan) -> str:
 
 
 def _power_lines(found: StudyPlan) -> list[str]:
-    power, panel = found.power, [f"       {found.panel}"] if found.panel else []
+    power, panel = found.power, [f"       {one}" for one in (found.panel, found.priced) if one]
     if power is None:
         return [f"power  not said: {found.why_no_power}", *panel]
     gain = f"{power.unit} a decision" if power.unit else f"in {power.outcome}"

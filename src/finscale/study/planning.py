@@ -19,6 +19,7 @@ from finscale.study.aligned import aligned_words
 from finscale.study.axes import AXES
 from finscale.study.planned import Planned
 from finscale.study.power_plan import PowerPlan, panel_size, power_plan, smallest_seen
+from finscale.study.priced import priced
 from finscale.study.remaining import (
     BASELINE_SECONDS,
     RUN_SECONDS,
@@ -73,6 +74,7 @@ class StudyPlan:
     left_out: tuple[str, ...] = ()
     #: Of a panel: for how many symbols its labels count, and what would count more.
     panel: str = ""
+    priced: str = ""  #: Across a section: what the smallest effect of interest is worth
     aligned: str = ""  #: Along tiers: from which bar on all of them decide, and why
 
     @property
@@ -102,7 +104,7 @@ class StudyPlan:
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers for JSON; architectures only where there are several."""
         content = {**asdict(self), "runs": self.runs, "flops": self.flops, "disk": self.disk}
-        for name in ("panel", "aligned"):
+        for name in ("panel", "priced", "aligned"):
             if not content[name]:
                 del content[name]
         if self.families:
@@ -172,6 +174,7 @@ def plan_study(
         why_no_power=why_not,
         left_out=tuple(one.sentence for one in study.left_out),
         panel="" if panel is None else panel.words(study.config),
+        priced="" if panel is None else priced(study.config, panel.symbols),
         aligned=aligned_words(study.config),
     )
 

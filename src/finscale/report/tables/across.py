@@ -14,6 +14,7 @@ from finscale.report.parts import ReportSection
 from finscale.report.table import Column, Table, count, estimate, make_table, text, value
 from finscale.study.axes import AXES
 from finscale.study.findings.findings import Findings
+from finscale.study.priced import priced
 
 _TITLES = {
     "rank_ic": "rank correlation with the returns that followed (rank IC)",
@@ -38,10 +39,11 @@ def across(findings: Findings) -> ReportSection | None:
         f"{number(line['correlation'])}: they count for {line['effective']:,.1f} independent ones."
         for line in findings.effective.to_dicts()
     )
+    worth = priced(findings.study, float(findings.effective["symbols"].mean() or 0))
     return ReportSection(
         "across",
         "Which symbols does it tell apart?",
-        (said, *counted),
+        (said, *counted, *([worth] if worth else [])),
         tables=(_scores(findings), *_symbols(findings)),
         folded=True,
     )
