@@ -32,7 +32,11 @@ SMALL = {
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="AVX2 is x86's")
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(
+    "verb",
+    # two processes that each import torch take a quarter of a minute
+    [pytest.param(v, marks=pytest.mark.slow) if v == "train --devices" else v for v in VERBS],
+)
 def test_bf16_without_its_products_ends_in_a_sentence(root, data_root, tmp_path, verb) -> None:
     words, section = VERBS[verb]
     words = [*words, "--set", f"{section}.precision=bf16-mixed", "--set", f"{section}.device=cpu"]

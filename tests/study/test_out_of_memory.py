@@ -77,6 +77,7 @@ def test_a_run_that_always_runs_out_of_memory_is_recorded_and_the_study_goes_on(
     assert study.failures.read() == {}
 
 
+@pytest.mark.slow
 def test_a_run_that_ran_out_of_memory_once_is_as_if_nothing_had_happened(study, tmp_path) -> None:
     assert study.run(executor=LocalExecutor(1), observe=Kernel(kills=1)) == {}
     calm = Study(study.config, studies=tmp_path / "calm", runs=RunStore(tmp_path / "calm_runs"))
