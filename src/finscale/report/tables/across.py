@@ -39,7 +39,8 @@ def across(findings: Findings) -> ReportSection | None:
         f"{number(line['correlation'])}: they count for {line['effective']:,.1f} independent ones."
         for line in findings.effective.to_dicts()
     )
-    worth = priced(findings.study, float(findings.effective["symbols"].mean() or 0))
+    symbols_L = findings.effective["symbols"].to_numpy()
+    worth = priced(findings.study, float(symbols_L.mean())) if symbols_L.size else ""
     return ReportSection(
         "across",
         "Which symbols does it tell apart?",
