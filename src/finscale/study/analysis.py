@@ -121,8 +121,10 @@ def surface(
     axes: list[str] = list(study.axes)
     if len(axes) < 2:
         raise FinscaleError(f"study {study.name} has one axis: a surface needs two.")
-    # horizons end on other days: runs are paired on those that all have
+    # horizons end on other days, and their folds begin on others: runs are paired on the days that
+    # all have, each in one fold
     table = replicates(study_values(study, whole(study, completed)[0], data, common=True))
+    table = table.with_columns(pl.col("fold").min().over("day"))
     return law_over(study, table, axes, form=form)
 
 
