@@ -13,6 +13,7 @@ import pytest
 from finscale.config import StudyConfig
 from finscale.data import DataStore, fetch_bars
 from finscale.data.train_part import train_symbols
+from finscale.experiment import preparation
 from finscale.experiment.experiment import run_experiment
 from finscale.report import write_findings
 from finscale.runs import RunStore
@@ -99,6 +100,25 @@ def test_a_study_of_symbols_trains_on_them_and_judges_the_panel(store, tmp_path)
     verdict = study.verdict()
     assert "The replicates of a size are its 2 draws, each the mean of 1 seed." in verdict.sentence
     assert verdict.statement.sizes == (2.0, 4.0, 8.0, 12.0)
+
+
+def test_a_plan_reads_a_panel_once_for_its_networks_and_once_for_its_baselines(
+    store, tmp_path, monkeypatch
+):
+    """Their cells alternate in the grid, and of a panel one data set alone stays in memory."""
+    preparation._DATASETS.clear()
+    preparation._WINDOWS.clear()
+    monkeypatch.setattr(preparation._DATASETS, "_most_bytes", 0)
+    read = []
+    unhindered = preparation._read_dataset
+    monkeypatch.setattr(
+        preparation, "_read_dataset", lambda *key: read.append(key) or unhindered(*key)
+    )
+    axes = {"data": [0.05, 0.1, 0.3, 1], "parameters": ["1k", "16k"]}
+    baselines = ["base_rate", "logistic"]
+    study = make(store, tmp_path, axes, name="reads", draws=2, seeds=1, baselines=baselines)
+    assert len(study.plan) > 16
+    assert sorted(whole for *_, whole in read) == [False, True]
 
 
 @pytest.mark.slow

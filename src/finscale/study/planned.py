@@ -82,8 +82,7 @@ def plan_cells(cells: Sequence[Cell], data: DataStore) -> list[Planned]:
     """
     known: dict[str, Prepared] = {}
     facts: dict[str, WindowFacts] = {}
-    # cells that share windows follow one another: the last ones read are kept in memory
-    for cell in sorted(cells, key=lambda cell: windows_key(cell.config)):
+    for cell in sorted(cells, key=_reads):
         alike = _alike(cell)
         if alike not in known:
             prepared, windows = prepare(cell.config, data), windows_key(cell.config)
@@ -122,6 +121,17 @@ def split_cautions(plan: Sequence[Planned]) -> list[str]:
 def windows_key(config: ExperimentConfig) -> str:
     """Return what decides the windows: a network is held against baselines with the same key."""
     return config.model_dump_json(include={"data", "task", "split"})
+
+
+def _reads(cell: Cell) -> tuple[bool, str, str]:
+    """Return what orders cells so that those which read the same follow one another.
+
+    The last data read are kept in memory: a panel's bars for its networks, with all its features
+    for its baselines, and of each its folds and its draws of train symbols.
+    """
+    config = cell.config
+    labelled = config.model_dump_json(include={"data", "task"})
+    return cell.is_baseline, labelled, windows_key(config)
 
 
 def _alike(cell: Cell) -> str:
