@@ -325,9 +325,9 @@ def test_baselines_fitted_otherwise_are_other_runs():
 
 
 def test_a_panel_s_linear_model_of_before_is_another():
-    """Single series keep their ids; penalties of panels once ended too early."""
+    """Single series keep their ids; one year of validation once chose the penalty of a panel."""
     panel = ExperimentConfig.model_validate({"data": {"symbols": ["A", "B"]}})
-    assert panel.identity()["model"]["penalties"] == "as far as the rows"
+    assert panel.identity()["model"]["penalties"] == "by blocks of train days"
     assert "penalties" not in ExperimentConfig().identity()["model"]
 
 

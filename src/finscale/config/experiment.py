@@ -75,8 +75,8 @@ class ExperimentConfig(Section):
             # they once read levels, unclipped and at fixed penalties: those runs are others
             content["model"]["fitted"] = "on clipped inputs"
         if self.data.universe is not None or len(self.data.symbols) > 1:
-            # penalties once ended where a single series is flat: those runs of panels are others
-            content["model"]["penalties"] = "as far as the rows"
+            # one year of validation once chose the penalty of a panel: those runs are others
+            content["model"]["penalties"] = "by blocks of train days"
         if self.split.method == "chunks":
             # blocks were once counted from the first decision day: those runs are others
             content["split"]["counted"] = "from the end"

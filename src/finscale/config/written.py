@@ -19,7 +19,7 @@ from finscale.errors import ConfigError
 _RULES_OF_OURS = {
     ("split", "counted"): "from the end",
     ("model", "fitted"): "on clipped inputs",
-    ("model", "penalties"): "as far as the rows",
+    ("model", "penalties"): "by blocks of train days",
 }
 #: The same of a study.
 _RULES_OF_STUDIES = {"assets": ASSETS_RULE}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from finscale.config.losses import quantile_levels
 from finscale.experiment.preparation import Prepared
+from finscale.models.baselines.held_out import held_out_blocks
 from finscale.models.baselines.linear_fit import LinearFit, fit_linear
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ _MOST_FITS = 32
 def set_linear_path(model: LinearPath, prepared: Prepared) -> None:
     """Give a linear path its scale and, unless it starts from zero, its weights.
 
-    Fitted on the train windows, its penalty chosen on validation; the test part is not read. For
-    quantiles each output starts from the same linear function, shifted to the quantile of its own
-    training errors.
+    Fitted on the train windows, its penalty chosen on validation and, of a panel, on blocks of
+    train days held out; the test part is not read. For quantiles each output starts from the same
+    linear function, shifted to the quantile of its own training errors.
     """
     config = prepared.config
     fit, bias_Q = _kept_fit(prepared)
@@ -62,8 +63,10 @@ def _fit(prepared: Prepared, levels: tuple[float, ...]) -> _Fit:
         return relative_RK[ends].astype(np.float64), dataset.targets(ends).astype(np.float64)
 
     train, validation = part(split.train), part(split.validation)
-    classifies = prepared.config.task.kind == "classification"
-    fit = fit_linear(*train, *validation, classifies=classifies)
+    task = prepared.config.task
+    blocks_B = held_out_blocks(dataset.frame, split.train, task.horizon)
+    classifies = task.kind == "classification"
+    fit = fit_linear(*train, *validation, classifies=classifies, blocks_B=blocks_B)
     if not levels:
         return fit, np.array([fit.bias])
     return fit, fit.bias + np.quantile(train[1] - fit(train[0]), levels)

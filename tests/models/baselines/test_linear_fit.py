@@ -120,9 +120,9 @@ def test_a_panel_s_penalties_reach_as_far_as_its_rows(monkeypatch, classifies):
     fit_one = "_logistic" if classifies else "_ridge"
     real = getattr(linear_fit, fit_one)
 
-    def noted(x_BK, y_B, penalty):
+    def noted(x_BK, y_B, penalty, *start):
         tried.append(penalty)
-        return real(x_BK, y_B, penalty)
+        return real(x_BK, y_B, penalty, *start)
 
     monkeypatch.setattr(linear_fit, fit_one, noted)
     fit_linear(*train, *train, classifies=classifies)
@@ -184,9 +184,9 @@ def test_with_many_columns_the_search_ends_where_weaker_penalties_have_lost(monk
     tried = []
     real = linear_fit._logistic
 
-    def counted(x_BK, y_B, penalty):
+    def counted(x_BK, y_B, penalty, *start):
         tried.append(penalty)
-        return real(x_BK, y_B, penalty)
+        return real(x_BK, y_B, penalty, *start)
 
     monkeypatch.setattr(linear_fit, "_logistic", counted)
     fit = fit_linear(x[:400], labels[:400], x[400:], labels[400:], classifies=True)

@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from finscale.models.baselines.baseline import Design, Floats, Ints, Setting
+from finscale.models.baselines.held_out import held_out_blocks
 from finscale.models.baselines.linear_fit import fit_linear
 
 
@@ -46,6 +47,7 @@ class LinearBaseline:
 class TunedLinear(LinearBaseline):
     """A linear baseline of many inputs, whose penalty is chosen on validation windows.
 
+    Of a panel blocks of train days choose with them (:mod:`finscale.models.baselines.held_out`).
     Without :meth:`tune` it keeps a middling penalty.
     """
 
@@ -67,4 +69,5 @@ class TunedLinear(LinearBaseline):
             self.design(frame, ends),
             np.asarray(target, dtype=np.float64),
             classifies=self.setting.classifies,
+            blocks_B=held_out_blocks(train_frame, train_ends, self.setting.task.horizon),
         )

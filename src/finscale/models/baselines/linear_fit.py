@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finscale.errors import FinscaleError
-from finscale.models.baselines.baseline import Floats, rate_logit
+from finscale.models.baselines.baseline import Floats, Ints, rate_logit
+from finscale.models.baselines.held_out import GAP
 
 #: Where standardised inputs are cut off. A value further out on train is a crash or an error in the
 #: data, and one further out later on must not be multiplied by a weight learned from calmer days.
@@ -31,7 +32,8 @@ _PER_ROW = 4
 _AT_ONCE = 16
 #: Up to so many columns Newton's steps, which cost K³, are cheap, and every penalty is tried.
 _FEW = 256
-#: With more, the search ends after so many weaker penalties in a row that validation finds worse.
+#: With more, or over blocks, the search ends after so many weaker penalties in a row that have made
+#: it worse.
 _LOST = 3
 #: Where there is no validation to choose by.
 _UNTUNED = {True: 30.0, False: 1.0}
@@ -121,6 +123,7 @@ def fit_linear(
     *,
     classifies: bool,
     penalty: float | None = None,
+    blocks_B: Ints | None = None,
 ) -> LinearFit:
     """Fit a logistic or a ridge on standardised inputs.
 
@@ -141,6 +144,10 @@ def fit_linear(
         Whether labels are 0 and 1.
     penalty : float, optional
         Fixes the penalty.
+    blocks_B : array, optional
+        Block of each train window, or ``GAP``. Each block is judged by a fit on the other blocks,
+        and its windows choose the penalty together with those of validation, by the same search as
+        many columns'.
 
     Raises
     ------
@@ -160,11 +167,7 @@ def fit_linear(
     z_BK = scale(x_train_BK)
 
     def fitted(penalty: float) -> LinearFit:
-        if math.isinf(penalty):
-            weight_K = np.zeros(z_BK.shape[1])
-            bias = rate_logit(y_B.sum(), y_B.size) if classifies else float(y_B.mean())
-        else:
-            weight_K, bias = (_logistic if classifies else _ridge)(z_BK, y_B, penalty)
+        weight_K, bias = _weights(z_BK, y_B, penalty, classifies)
         return LinearFit(scale.mean_K, scale.spread_K, scale.clip, weight_K, bias, penalty)
 
     if penalty is not None:
@@ -172,16 +175,72 @@ def fit_linear(
     if x_validation_BK is None or y_validation_B is None:
         return fitted(_UNTUNED[classifies])
     grid = _grid(len(y_B), z_BK.shape[1], classifies)
+    if blocks_B is not None:
+        held_out = (scale(x_validation_BK), np.asarray(y_validation_B, dtype=np.float64))
+        return fitted(_by_blocks(grid, z_BK, y_B, blocks_B, held_out, classifies=classifies))
     fits: list[LinearFit] = []
     losses: list[float] = []
     for candidate in grid:
         fits.append(fitted(candidate))
         losses.append(mean_loss(fits[-1](x_validation_BK), y_validation_B, classifies))
         # with many columns weak penalties take minutes, and they have lost long before
-        if z_BK.shape[1] > _FEW and len(losses) > _LOST and min(losses[-_LOST:]) > min(losses):
+        if z_BK.shape[1] > _FEW and _is_lost(losses):
             break
     # index() finds the first of equals, which is the strongest
     return fits[losses.index(min(losses))]
+
+
+def _by_blocks(
+    grid: list[float],
+    z_BK: Floats,
+    y_B: Floats,
+    blocks_B: Ints,
+    validation: tuple[Floats, Floats],
+    *,
+    classifies: bool,
+) -> float:
+    """Return the penalty with the least loss over blocks of train and validation, held out."""
+    parts = [GAP, *np.unique(blocks_B[blocks_B != GAP])]
+    starts: dict[int, tuple[Floats, float]] = {}
+    losses: list[float] = []
+    for candidate in grid:
+        losses.append(0.0)
+        for part in parts:
+            judged_z, judged_y = validation
+            kept_B = np.ones(len(y_B), dtype=bool)
+            if part != GAP:
+                judged_z, judged_y = z_BK[blocks_B == part], y_B[blocks_B == part]
+                kept_B = (blocks_B != GAP) & (blocks_B != part)
+            z_bK, y_b = (z_BK, y_B) if kept_B.all() else (z_BK[kept_B], y_B[kept_B])
+            # the same penalty a row; the next weaker one starts where this one ends
+            own = candidate * len(y_b) / len(y_B)
+            starts[part] = _weights(z_bK, y_b, own, classifies, starts.get(part))
+            weight_K, bias = starts[part]
+            losses[-1] += mean_loss(judged_z @ weight_K + bias, judged_y, classifies) * len(
+                judged_y
+            )
+        if _is_lost(losses):
+            break
+    return grid[losses.index(min(losses))]  # the first of equals, which is the strongest
+
+
+def _is_lost(losses: list[float]) -> bool:
+    """Return whether the last penalties, each weaker than the one before, have made it worse."""
+    return len(losses) > _LOST and min(losses[-_LOST:]) > min(losses)
+
+
+def _weights(
+    z_BK: Floats,
+    y_B: Floats,
+    penalty: float,
+    classifies: bool,
+    start: tuple[Floats, float] | None = None,
+) -> tuple[Floats, float]:
+    """Return weights and bias on standardised inputs; an infinite penalty leaves the rate alone."""
+    if math.isinf(penalty):
+        bias = rate_logit(y_B.sum(), y_B.size) if classifies else float(y_B.mean())
+        return np.zeros(z_BK.shape[1]), bias
+    return _logistic(z_BK, y_B, penalty, start) if classifies else _ridge(z_BK, y_B, penalty)
 
 
 def _grid(num_rows: int, num_columns: int, classifies: bool) -> list[float]:
@@ -202,7 +261,9 @@ def mean_loss(output_B: Floats, y_B: NDArray[Any], classifies: bool) -> float:
     return float(loss_B.mean())
 
 
-def _logistic(x_BK: Floats, y_B: Floats, penalty: float) -> tuple[Floats, float]:
+def _logistic(
+    x_BK: Floats, y_B: Floats, penalty: float, start: tuple[Floats, float] | None = None
+) -> tuple[Floats, float]:
     from sklearn.linear_model import LogisticRegression
 
     num_columns = x_BK.shape[1]
@@ -214,6 +275,9 @@ def _logistic(x_BK: Floats, y_B: Floats, penalty: float) -> tuple[Floats, float]
         model = LogisticRegression(C=strength, solver="newton-cholesky", tol=1e-8, max_iter=1000)
     else:
         model = LogisticRegression(C=strength, solver="lbfgs", tol=1e-6, max_iter=20_000)
+    if start is not None:
+        model.set_params(warm_start=True)
+        model.coef_, model.intercept_ = start[0][None, :], np.array([start[1]])
     model.fit(x_BK, y_B > 0.5)
     return model.coef_[0].astype(np.float64), float(model.intercept_[0])
 
