@@ -250,3 +250,8 @@ def test_in_the_terminal(finished, tmp_path, data_root):
     assert json.loads(told.stdout)["missing"] == 0
     told = CliRunner().invoke(programme_app, ["report", str(path), "--no-reports", *where])
     assert "programme.html" in told.output
+    report = ["report", str(path), "--no-reports", *where]
+    told = CliRunner().invoke(programme_app, report, env={"COLUMNS": "60"})
+    # rows of assets and qualities are all the same, and the verdict stays
+    assert "together" in told.output
+    assert "left out for want of width: assets" in told.output

@@ -272,7 +272,11 @@ def _show(
         return
     columns = (*_PLACE, "gain", "alone", "p", "together")
     rows = [_result_row(one) for one in results]
-    terminal.print(plain_table(columns, rows, left=(*_PLACE, "alone", "together"), whole=_PLACE))
+    # the verdict stays to the last; what all cells have in common goes first
+    same = [name for name, *values in zip(columns, *rows, strict=True) if len(set(values)) == 1]
+    drop = (*(name for name in _PLACE if name in same), "p", "alone", "gain")
+    left = (*_PLACE, "alone", "together")
+    terminal.print(plain_table(columns, rows, left=left, whole=_PLACE, drop=drop))
     for line in (headline(results), *summary(results, programme.config.level)):
         say(line, console() if quiet else terminal)
     say(f"report     {path}", terminal)
