@@ -242,3 +242,44 @@ def test_a_reason_that_many_share_is_told_once(store, tmp_path, monkeypatch):
     result = CliRunner().invoke(app, ["data", *arguments], env={"COLUMNS": "300"})
     assert "is not a number" not in result.output
     assert "none of 35 symbols was imported; S005: S005 in" in str(result.exception)
+
+
+def test_members_of_a_universe_are_held_to_their_own_calendars(run, tmp_path):
+    """A coin trades on Sundays, a stock does not; who is no member stays out."""
+    days = pl.date_range(DAYS[0], DAYS[-1], "1d", eager=True)
+    rng = np.random.default_rng(9)
+    coin = pl.DataFrame({"date": days, "symbol": "COIN"}).with_columns(
+        close=pl.Series(100 * np.exp(0.01 * rng.standard_normal(len(days)).cumsum()))
+    )
+    stocks = LONG.select("date", "symbol", "close")
+    file, members = tmp_path / "world.csv", tmp_path / "mine.csv"
+    pl.concat([stocks, coin]).write_csv(file)
+    members.write_text("symbol,calendar\nAAA,XNYS\nBRK.B,\nCOIN,none\nGONE,XNYS\n")
+    told = " ".join(run(file, "--universe", members).split())
+    assert "no member BBB: not imported" in told
+    assert "missing GONE: members without bars here" in told
+    store = DataStore(tmp_path / "data")
+    assert store.bars("COIN").frame["date"].to_list() == days.to_list()
+    assert store.bars("AAA").frame["date"].to_list() == DAYS
+    assert not store.has_bars("BBB")
+    # without it the coin's Sundays are no sessions of New York
+    told = json.loads(run(file, "--json"))
+    assert "COIN" in {one["symbol"] for one in told["refused"]}
+
+
+def test_a_folder_of_a_universe(run, tmp_path):
+    folder = tmp_path / "bars"
+    folder.mkdir()
+    for (symbol,), part in LONG.group_by("symbol"):
+        part.drop("symbol").write_csv(folder / f"{symbol}.csv")
+    members = tmp_path / "mine.csv"
+    members.write_text("symbol,calendar\nAAA,XNYS\n")
+    options = ["--symbol-from", "name", "--universe", members, "--json"]
+    told = json.loads(run(folder, *options))
+    assert [one["symbol"] for one in told["imported"]] == ["AAA"]
+    assert told["read"]["no member"] == "BBB, BRK.B: not imported"
+    members.write_text("symbol\nZZZ\n")
+    with pytest.raises(DataError, match="no member of universe mine"):
+        run(folder, *options)
+    with pytest.raises(ConfigError, match="--universe chooses among the symbols of a panel"):
+        run(folder / "AAA.csv", "--symbol", "AAA", "--universe", members)

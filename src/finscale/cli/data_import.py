@@ -77,6 +77,14 @@ def import_file(
     leave_out_bad_rows: LeaveOutBadRows = False,
     fill_from_close: FillFromClose = False,
     calendar: CalendarName = None,
+    universe: Annotated[
+        str | None,
+        typer.Option(
+            "--universe",
+            help="Of a panel or a folder: import this universe's members alone, each held to the "
+            "calendar that the universe has for it.",
+        ),
+    ] = None,
     date_format: Annotated[
         str | None,
         typer.Option(
@@ -185,8 +193,13 @@ def import_file(
         **({"calendar": calendar} if calendar else {}),
     }
     if symbol is None:
-        import_many(file, symbol_from, options, data_root, as_json=as_json)
+        import_many(file, symbol_from, options, data_root, universe=universe, as_json=as_json)
         return
+    if universe is not None:
+        raise ConfigError(
+            "--universe chooses among the symbols of a panel, and --symbol names one.",
+            hint="give one of the two; --calendar NAME holds the bars of one symbol to it",
+        )
     if symbol_from is not None:
         raise ConfigError("--symbol and --symbol-from were given.", hint="give one of the two")
     from finscale.data.store import DataStore

@@ -27,7 +27,13 @@ _NAMED = 3
 
 
 def import_many(
-    path: Path, symbol_from: str | None, options: dict[str, Any], root: Path, *, as_json: bool
+    path: Path,
+    symbol_from: str | None,
+    options: dict[str, Any],
+    root: Path,
+    *,
+    universe: str | None = None,
+    as_json: bool,
 ) -> None:
     """Import every symbol of a file or a folder; one that cannot be trusted is left out alone.
 
@@ -39,6 +45,7 @@ def import_many(
     from rich.progress import MofNCompleteColumn
 
     from finscale.cli.stopping import IMPORTING, announced_stop
+    from finscale.config.universes import read_universe
     from finscale.data.panel_import import import_folder, import_panel
     from finscale.data.store import DataStore
 
@@ -47,6 +54,8 @@ def import_many(
     wanted = {
         n: v for n, v in options.items() if n != "file" and n not in _SINGLE and v is not None
     }
+    if universe is not None:
+        wanted["universe"] = read_universe(universe, root)
     terminal = console(stderr=True)
     bar = progress_bar(terminal, MofNCompleteColumn(), disable=not terminal.is_terminal)
     with announced_stop(IMPORTING, IMPORTING), bar as progress:

@@ -48,7 +48,7 @@ class Member:
     group: str = ""
     """Sector, country …: what comparisons within groups go by."""
     calendar: str = ""
-    """Its exchange's calendar, for the reader; sessions are those of the bars' own."""
+    """Its exchange's calendar: ``finscale data import --universe`` holds its bars to it."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,11 @@ class Universe:
         """Symbol → group; None where no symbol has one."""
         found = {member.symbol: member.group for member in self.members}
         return found if any(found.values()) else None
+
+    @cached_property
+    def calendars(self) -> dict[str, str]:
+        """Symbol → its exchange's calendar, of those that have one."""
+        return {member.symbol: member.calendar for member in self.members if member.calendar}
 
     @cached_property
     def digest(self) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from finscale.config.universes import Universe
 from finscale.data.acceptance import Wishes, accept, wishes_from
 from finscale.data.bars import Bars, Repair, normal_symbol
 from finscale.data.losses import grouped
@@ -23,6 +24,8 @@ from finscale.errors import DataError, FinscaleError
 
 #: Symbols that are registered together: stopped, the next call goes on after the last such lot.
 _TOGETHER = 50
+#: So many symbols are named, and more are counted.
+_FEW = 6
 #: Rows of which one price throughout cannot be believed.
 _MONTH = 20
 _SUFFIX = re.compile(r"(\.(csv|tsv|txt|parquet|feather|arrow|json|xlsx?|gz|zip))+$", re.IGNORECASE)
@@ -92,7 +95,12 @@ class PanelImport:
 
 
 def import_panel(
-    path: Path, store: DataStore, *, told: Told = lambda *done: None, **options: Any
+    path: Path,
+    store: DataStore,
+    *,
+    told: Told = lambda *done: None,
+    universe: Universe | None = None,
+    **options: Any,
 ) -> PanelImport:
     """Check and register every symbol of a file.
 
@@ -104,6 +112,9 @@ def import_panel(
         Where bars are registered.
     told : callable, optional
         Told how far it is.
+    universe : Universe, optional
+        Whose members are imported, and no other symbol; each is held to the calendar that the
+        universe has for it, or where that has none to the one of ``options``.
     **options
         ``date_format``, ``century`` and the fields of :class:`finscale.data.acceptance.Wishes`.
 
@@ -114,22 +125,30 @@ def import_panel(
     """
     wishes, dates = _wishes(options)
     panel = read_panel(path, dates)
-    symbols = panel.symbols
     parts = panel.rows.partition_by("symbol", maintain_order=True)
+    found = dict(zip(panel.symbols, parts, strict=True))
     made = PanelImport(panel.notes)
+    wanted = _members(found, universe, made, path)
+    calendars = {} if universe is None else universe.calendars
     checked = (
-        (symbol, _attempt(partial(_checked, symbol, part, panel, wishes)))
-        for symbol, part in zip(symbols, parts, strict=True)
+        (symbol, _attempt(partial(_checked, symbol, found[symbol], panel, wishes, calendars)))
+        for symbol in wanted
     )
-    return _registered(made, checked, len(symbols), store, told)
+    return _registered(made, checked, len(wanted), store, told)
 
 
 def import_folder(
-    folder: Path, store: DataStore, *, told: Told = lambda *done: None, **options: Any
+    folder: Path,
+    store: DataStore,
+    *,
+    told: Told = lambda *done: None,
+    universe: Universe | None = None,
+    **options: Any,
 ) -> PanelImport:
     """Check and register the bars of every file of a folder; the file's name is the symbol.
 
     A plain table is read at once; any other the way that ``finscale data import`` reads one file.
+    ``universe`` is taken as :func:`import_panel` takes it.
 
     Raises
     ------
@@ -149,6 +168,11 @@ def import_folder(
                 hint="leave one of them in the folder",
             )
 
+    made = PanelImport({"panel": f"{len(files):,} files of {folder}, one a symbol"})
+    wanted = {s: f for f, s in files.items()}
+    wanted = {s: wanted[s] for s in _members(wanted, universe, made, folder)}
+    calendars = {} if universe is None else universe.calendars
+
     def one(file: Path, symbol: str) -> Bars:
         symbol = normal_symbol(symbol)
         try:
@@ -157,16 +181,16 @@ def import_folder(
                 raise DataError("")
         except DataError:
             # not plain: the reader of single files knows every layout
-            return fetch_bars("csv", symbol, file=file, **options)
-        return _checked(symbol, panel.rows, panel, wishes)
+            own = {"calendar": calendars[symbol]} if symbol in calendars else {}
+            return fetch_bars("csv", symbol, file=file, **{**options, **own})
+        return _checked(symbol, panel.rows, panel, wishes, calendars)
 
-    checked = ((symbol, _attempt(partial(one, file, symbol))) for file, symbol in files.items())
-    made = PanelImport({"panel": f"{len(files):,} files of {folder}, one a symbol"})
+    checked = ((symbol, _attempt(partial(one, file, symbol))) for symbol, file in wanted.items())
     left = [f.name for f in sorted(folder.iterdir()) if f not in files and f.name[0] != "."]
     if left:
         more = f" … {len(left) - 4:,} more" if len(left) > 4 else ""
         made.notes["not read"] = ", ".join(left[:4]) + more
-    return _registered(made, checked, len(files), store, told)
+    return _registered(made, checked, len(wanted), store, told)
 
 
 def symbol_of(file: Path) -> str | None:
@@ -199,8 +223,45 @@ def _attempt(make: Callable[[], Bars]) -> Bars | FinscaleError:
         return error
 
 
-def _checked(symbol: str, part: pl.DataFrame, panel: PanelTable, wishes: Wishes) -> Bars:
+def _members(
+    found: Iterable[str], universe: Universe | None, made: PanelImport, place: Path
+) -> list[str]:
+    """Return the symbols to import, and note who is left out and who is missing."""
+    found = list(found)
+    if universe is None:
+        return found
+    members = set(universe.symbols)
+    wanted = [symbol for symbol in found if normal_symbol(symbol) in members]
+    if not wanted:
+        raise DataError(
+            f"{place} has no member of universe {universe.name}.",
+            hint=f"it has {_named(found)}; the universe {_named(members)}",
+        )
+    left = [symbol for symbol in found if symbol not in wanted]
+    if left:
+        made.notes["no member"] = f"{_named(left)}: not imported"
+    missing = members.difference(map(normal_symbol, wanted))
+    if missing:
+        made.notes["missing"] = f"{_named(missing)}: members without bars here"
+    return wanted
+
+
+def _named(symbols: Iterable[str]) -> str:
+    """Return few symbols by name, and the number of many."""
+    names = sorted(symbols)
+    return ", ".join(names) if len(names) <= _FEW else f"{len(names):,} symbols"
+
+
+def _checked(
+    symbol: str,
+    part: pl.DataFrame,
+    panel: PanelTable,
+    wishes: Wishes,
+    calendars: dict[str, str],
+) -> Bars:
     symbol, place = normal_symbol(symbol), f"{symbol} in {panel.place}"
+    if symbol in calendars:
+        wishes = replace(wishes, calendar=calendars[symbol], ask_calendar=False)
     bad = part.filter(pl.col("bad").is_not_null())
     if bad.height:
         line, cell = bad["line"][0], bad["bad"][0]
