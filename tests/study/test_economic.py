@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from finscale.config import StudyConfig
+from finscale.evaluation.backtest import FREE
 from finscale.study import economic as module
 from finscale.study.economic import PUBLISHED, economic_scaling
 
@@ -42,7 +43,11 @@ def world(monkeypatch, slope, *, spread=4.0, first=0.5, num_days=1500, flops=lam
             run = SimpleNamespace(info={"training": {"flops": 1e6 * flops(budget)}})
             completed.append((SimpleNamespace(cell=cell), run))
     table = pl.concat(rows)
-    monkeypatch.setattr(module, "daily_values", lambda *given, **options: table)
+    free = table.with_columns(pl.col("value") + 0.75)
+    earned = {False: table, True: free}
+    monkeypatch.setattr(
+        module, "daily_values", lambda *given, costs, **options: earned[costs == FREE]
+    )
     monkeypatch.setattr(module, "at_level", lambda config, runs, level: (runs, ()))
     return completed
 
@@ -65,6 +70,7 @@ def test_the_slope_is_that_of_the_world(monkeypatch, slope, said):
     assert found.table["flops"].to_list() == [1e6 * budget for budget in BUDGETS]
     assert found.table["label"].to_list() == ["5k", "20k", "80k", "320k"]
     assert found.smallest > 0
+    assert found.costs == pytest.approx(0.75)
     assert found.to_dict()["slope_per_tenfold"]["value"] == found.slope.value
 
 

@@ -54,6 +54,9 @@ def test_the_smallest_effect_of_interest_is_said_in_three_units():
     # ρ = √(π · 1e-4) = .0177; √(431 · 252 / 5) = 147
     assert "1e−4" in said or ".0001" in said
     assert "a rank IC of about .017, or before costs a yearly Sharpe ratio of at most 2.6" in said
+    assert "What costs take is measured on the study's runs." in said
+    paid = priced(study(), 431, costs=3.14)
+    assert "Costs took 3.1 off the long–short of these networks, which would leave −.53." in paid
     assert "a rank IC of about .005, is worth" in priced(study(outcome="ic"), 431)
     assert priced(study(outcome="sharpe"), 431) == ""
     absolute = {"data": {"symbols": ["A", "B"]}, "task": {"name": "direction"}}

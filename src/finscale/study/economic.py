@@ -17,6 +17,7 @@ import polars as pl
 from finscale.config import StudyConfig
 from finscale.data import DataStore
 from finscale.errors import FinscaleError
+from finscale.evaluation.backtest import FREE, Costs
 from finscale.evaluation.bootstrap import Floats, Metric, mean_interval
 from finscale.evaluation.score_power import smallest_difference
 from finscale.scaling import size_covariance
@@ -41,6 +42,8 @@ class EconomicScaling:
     """One row a size: label, flops (of one training, mean over runs), value, low, high."""
     slope: Metric
     """Sharpe ratio, a year, that ten times the compute adds."""
+    costs: float
+    """Sharpe ratio, a year, that trading costs take off, mean over sizes."""
     smallest: float
     """The smallest slope, of either sign, that is seen with 80 % probability."""
     level: float
@@ -101,6 +104,7 @@ class EconomicScaling:
         return {
             "table": self.table.to_dicts(),
             "slope_per_tenfold": vars(self.slope),
+            "costs_take": self.costs,
             "is_seen": self.is_seen,
             "smallest_seen": self.smallest,
             "published_slope": self.published,
@@ -122,10 +126,13 @@ def economic_scaling(
     if len(computed) < 3 or max(computed.values()) < LEAST_SPAN * min(computed.values()):
         return None
     horizon = longest_horizon(study)
+
+    def earned(costs: Costs) -> pl.DataFrame:
+        outcome = OUTCOMES["sharpe"]
+        return replicates(daily_values(kept, outcome, costs=costs, data=data, common=True))
+
     try:
-        table = replicates(
-            daily_values(kept, OUTCOMES["sharpe"], costs=costs_of(study), data=data, common=True)
-        )
+        table, before = earned(costs_of(study)), earned(FREE)
         values_GST, _ = values_by_size(table, axis)
         found = size_covariance(values_GST, horizon=horizon)
     except FinscaleError:
@@ -137,6 +144,7 @@ def economic_scaling(
         axis=axis,
         table=_by_compute(study, table, computed, horizon),
         slope=_student(value, error, degrees, study.level),
+        costs=_mean_of_sizes(before, axis) - _mean_of_sizes(table, axis),
         smallest=smallest_difference(error, level=study.level),
         level=study.level,
         compares=study.experiment.task.is_cross_sectional,
@@ -153,6 +161,11 @@ def _flops_by_size(axis: str, kept: Completed) -> dict[float, float]:
         found.setdefault(nominal(axis, planned.cell.sizes[axis]), []).append(float(own))
     means = {size: sum(each) / len(each) for size, each in found.items()}
     return means if all(mean > 0 for mean in means.values()) else {}
+
+
+def _mean_of_sizes(table: pl.DataFrame, axis: str) -> float:
+    sizes = table.group_by(f"size_{axis}").agg(pl.col("value").mean())
+    return float(sizes["value"].to_numpy().mean())
 
 
 def _slope_weights(x_G: Floats) -> Floats:

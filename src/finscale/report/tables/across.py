@@ -40,7 +40,8 @@ def across(findings: Findings) -> ReportSection | None:
         for line in findings.effective.to_dicts()
     )
     symbols_L = findings.effective["symbols"].to_numpy()
-    worth = priced(findings.study, float(symbols_L.mean())) if symbols_L.size else ""
+    costs = None if findings.economic is None else findings.economic.costs
+    worth = priced(findings.study, float(symbols_L.mean()), costs) if symbols_L.size else ""
     return ReportSection(
         "across",
         "Which symbols does it tell apart?",
