@@ -79,19 +79,37 @@ def test_a_short_tier_begins_where_its_relative_columns_do(store, monkeypatch):
     assert build_dataset(store, "SP500", tier="shorter").rows == 5031 - 19
 
 
-def test_a_dataset_of_other_columns_is_out_of_date(store, monkeypatch):
-    built = build_dataset(store, "SP500")
-    assert is_current(store, built)
+def registered_anew(store, built):
+    """Register the dataset with its first 27 columns alone, as it once was."""
     frame, _ = store.frame(built.id)
     parents = [store.raw.get("SP500.OHLCV.daily"), store.processed.get("SP500.features.a20")]
     about = {"kind": "dataset", "symbol": "SP500", "tier": "a20", "timescale": "daily"}
-    before = store.add_frame(frame[:, :27], id=built.id, parents=parents, **about)
+    return store.add_frame(frame[:, :27], id=built.id, parents=parents, **about)
+
+
+def test_a_dataset_of_other_columns_is_out_of_date(store, monkeypatch):
+    built = build_dataset(store, "SP500")
+    assert is_current(store, built)
+    before = registered_anew(store, built)
     assert not is_current(store, before)
     again = build_dataset(store, "SP500")
     assert (before.version, again.version) == ("v2", "v3")
     assert is_current(store, again)
     monkeypatch.setattr(TIERS, "_entries", {"a20": TIERS["a20"][:-1]})
     assert not is_current(store, again)
+
+
+def test_of_datasets_alike_one_is_looked_at(store, monkeypatch):
+    """A panel's hundreds of datasets have the same columns and declarations; one of before not."""
+    built = build_dataset(store, "SP500")
+    older = registered_anew(store, built)
+    asked: list[tuple] = []
+    real = module._is_current
+    monkeypatch.setattr(module, "_is_current", lambda *key: asked.append(key) or real(*key))
+    judged: module.Judged = {}
+    entries = [built, older, built, older, built]
+    assert [is_current(store, one, judged) for one in entries] == [True, False, True, False, True]
+    assert len(asked) == 2
 
 
 def test_a_dataset_that_cannot_be_read_is_not_judged(store):

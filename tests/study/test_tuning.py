@@ -15,7 +15,7 @@ from finscale.data import DataStore
 from finscale.files import read_json
 from finscale.models import ARCHITECTURES
 from finscale.runs import RunStore
-from finscale.study import Study
+from finscale.study import Study, tuning
 from finscale.study.grid import expand
 from finscale.study.planned import Planned, plan_cells
 from finscale.study.sweep import Trial, TuningSetting, extension, sweep
@@ -181,6 +181,26 @@ def test_batch_sizes_wait_for_the_rates() -> None:
     assert len(found.wanted) == 3
     # known beforehand for the price of the study
     assert [one.batch_size for one in found.later] == [32, 128]
+
+
+def test_a_sweep_that_is_asked_again_plans_nothing_anew(tiny, tmp_path, monkeypatch) -> None:
+    """Of a panel a plan takes seconds a trial, and a study asks a dozen times."""
+    config = make(tiny, 1e-3, tuning={"rule": "sweep", "batch_sizes": []})
+    tuner = Tuner(config, DataStore(config.experiment.data.root), RunStore(tmp_path))
+    planned: list[int] = []
+
+    def counted(cells, data):
+        planned.append(len(cells))
+        return plan_cells(cells, data)
+
+    monkeypatch.setattr(tuning, "plan_cells", counted)
+    cells = expand(config)
+    wanted = tuner.missing(cells)
+    assert len(wanted) == 2 * len(config.tuning.rate_factors)
+    once = list(planned)
+    assert tuner.missing(cells) == wanted
+    assert tuner.record(cells) == []
+    assert planned == once
 
 
 def test_a_sweep_runs_before_the_grid_and_is_recorded(tiny, tmp_path) -> None:

@@ -156,9 +156,10 @@ def ensure_datasets(config: ExperimentConfig, store: DataStore) -> ExperimentCon
     from finscale.data import SOURCES, fetch_bars
     from finscale.data.qualities import series_of, wanted_series
     from finscale.data.store import bars_id, dataset_id
-    from finscale.features.build import is_current
+    from finscale.features.build import Judged, is_current
 
     data, wanted, series = config.data, [], series_of(config.data)
+    judged: Judged = {}
     beside = set() if data.version else {entry.key for entry in wanted_series(store, data)}
     if data.universe is not None:
         _refuse_without_bars(data, store)
@@ -170,7 +171,7 @@ def ensure_datasets(config: ExperimentConfig, store: DataStore) -> ExperimentCon
         if built:
             entry = store.processed.get(name)
             parents = {store.raw.get(bars_id(symbol)).key, *beside}
-            if parents <= entry.parents.keys() and is_current(store, entry):
+            if parents <= entry.parents.keys() and is_current(store, entry, judged):
                 continue
         if not store.has_bars(symbol) and SOURCES[data.source].serves(symbol):
             store.add_bars(fetch_bars(data.source, symbol))

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -189,7 +190,11 @@ def _build_all(
     return entries + _register(store, built)
 
 
-def is_current(store: DataStore, entry: ManifestEntry) -> bool:
+#: What was found of datasets alike: columns, tier, timescale, series and declarations → current.
+Judged = dict[tuple[Any, ...], bool]
+
+
+def is_current(store: DataStore, entry: ManifestEntry, judged: Judged | None = None) -> bool:
     """Tell whether a registered dataset has the columns that would be built of its tier today.
 
     One that was built before relative columns were, or before its tier or a formula of it was
@@ -202,15 +207,28 @@ def is_current(store: DataStore, entry: ManifestEntry) -> bool:
         Where it is registered.
     entry : ManifestEntry
         Of a dataset, such as ``store.processed.get("SPY.dataset.a20")``.
+    judged : dict, optional
+        Kept by the caller between calls, while nothing is declared anew: of a panel's hundreds of
+        datasets that are alike one is looked at.
     """
     try:
         columns = _columns(store.processed.folder / entry.path, entry.sha256)
     except (OSError, pl.exceptions.PolarsError):
         return True
+    judged = {} if judged is None else judged
+    key = columns, entry.tier, entry.timescale, entry.series, entry.declared
+    if key not in judged:
+        judged[key] = _is_current(*key)
+    return judged[key]
+
+
+def _is_current(
+    columns: tuple[str, ...], tier: str, timescale: str, series: tuple[str, ...], declared: str
+) -> bool:
     bars = [name for name in INPUTS if name in columns]
-    if columns != dataset_columns(entry.tier, entry.timescale, entry.series, bars=bars):
+    if columns != dataset_columns(tier, timescale, series, bars=bars):
         return False
-    return same_declared(entry.declared, tier_digest(entry.tier))
+    return same_declared(declared, tier_digest(tier))
 
 
 @lru_cache(maxsize=10_000)

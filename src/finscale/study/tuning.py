@@ -43,6 +43,7 @@ class Tuner:
         self.study, self.rule = study, study.tuning
         self._data, self._runs = data, runs
         self._sweeps: dict[str, TuningSweep] = {}
+        self._planned: dict[tuple[str, ...], list[Planned]] = {}
 
     def tune(self, cells: Sequence[Cell]) -> list[Cell]:
         """Return the cells with the settings of their size; a size still swept keeps the transfer.
@@ -146,7 +147,7 @@ class Tuner:
 
         networks = [cell for cell in cells if not cell.is_baseline]
         one_each = {size_key(cell): cell for cell in reversed(networks)}
-        resolved = plan_cells(list(one_each.values()), self._data)
+        resolved = self._plan(list(one_each.values()))
         planned = dict(zip(one_each, resolved, strict=True))
         given = self.study.experiment.training
         # an architecture's own smallest: widths of two architectures say nothing to each other
@@ -202,8 +203,15 @@ class Tuner:
         cells = [_sweep_cell(base, setting, self.rule.seed) for setting in settings]
         return [
             Trial(setting, planned, self._loss(planned))
-            for setting, planned in zip(settings, plan_cells(cells, self._data), strict=True)
+            for setting, planned in zip(settings, self._plan(cells), strict=True)
         ]
+
+    def _plan(self, cells: Sequence[Cell]) -> list[Planned]:
+        """Plan cells once: a study is asked often how far it is, and a panel takes seconds each."""
+        key = tuple(cell.config.model_dump_json() for cell in cells)
+        if key not in self._planned:
+            self._planned[key] = plan_cells(cells, self._data)
+        return self._planned[key]
 
     def _loss(self, planned: Planned) -> float | None:
         if planned.run_id not in self._runs:
