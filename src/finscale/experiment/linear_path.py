@@ -12,6 +12,7 @@ from finscale.config.losses import quantile_levels
 from finscale.experiment.preparation import Prepared
 from finscale.models.baselines.held_out import held_out_blocks
 from finscale.models.baselines.linear_fit import LinearFit, fit_linear
+from finscale.training.allocator import release_freed_memory
 
 if TYPE_CHECKING:
     from finscale.models.linear_path import LinearPath
@@ -52,6 +53,8 @@ def _kept_fit(prepared: Prepared) -> _Fit:
         while len(_FITS) >= _MOST_FITS:
             del _FITS[next(iter(_FITS))]
         _FITS[key] = _fit(prepared, levels)
+        # a panel's inputs took hundreds of megabytes several times over
+        release_freed_memory()
     return _FITS[key]
 
 
@@ -59,8 +62,8 @@ def _fit(prepared: Prepared, levels: tuple[float, ...]) -> _Fit:
     dataset, split = prepared.dataset, prepared.split
     relative_RK = dataset.relative_RK.cpu().numpy()
 
-    def part(ends: NDArray[np.int64]) -> tuple[Floats, Floats]:
-        return relative_RK[ends].astype(np.float64), dataset.targets(ends).astype(np.float64)
+    def part(ends: NDArray[np.int64]) -> tuple[NDArray[np.float32], Floats]:
+        return relative_RK[ends], dataset.targets(ends).astype(np.float64)
 
     train, validation = part(split.train), part(split.validation)
     task = prepared.config.task

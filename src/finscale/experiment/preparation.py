@@ -314,6 +314,8 @@ def _dataset(config: ExperimentConfig, store: DataStore) -> FinancialDataset:
 
 def _read_windows(windows: str, versions: tuple[str, ...], root: Path, whole: bool) -> _Windows:
     """Read and verify the datasets; ``versions`` makes new content a new entry of the cache."""
+    from finscale.training.allocator import release_freed_memory
+
     config = ExperimentConfig.model_validate_json(windows)
     labelled = config.model_dump_json(include={"data", "task"})
     # folds, and draws of a panel's train symbols, share all but their scale: a study would hold
@@ -325,7 +327,11 @@ def _read_windows(windows: str, versions: tuple[str, ...], root: Path, whole: bo
     folds = dataset.splits(config.split)
     split = folds[config.split.fold]
     fault = label_fault(dataset, split, folds)
-    return dataset.scaled(split.train), split, fault
+    scaled = dataset.scaled(split.train)
+    if len(dataset.symbols) > 1:
+        # reading a panel takes twice what stays
+        release_freed_memory()
+    return scaled, split, fault
 
 
 def _read_dataset(

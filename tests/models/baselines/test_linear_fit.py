@@ -195,3 +195,16 @@ def test_with_many_columns_the_search_ends_where_weaker_penalties_have_lost(monk
     assert len(tried) < len(PENALTIES)
     alone = fit_linear(x[:400], labels[:400], classifies=True, penalty=fit.penalty)
     np.testing.assert_array_equal(fit.weight_K, alone.weight_K)
+
+
+def test_single_precision_inputs_give_the_same_bits_as_their_doubles():
+    """A panel's rows are float32; a double of each would take hundreds of megabytes."""
+    x, y = drawn(500, [1.0, -2.0, 0.5])
+    single = x.astype(np.float32)
+    single[3, 1] = np.nan
+    half = single[:300], y[:300], single[300:], y[300:]
+    one = fit_linear(*half, classifies=True)
+    double = [part.astype(np.float64) for part in half]
+    other = fit_linear(*double, classifies=True)
+    assert np.array_equal(one.weight_K, other.weight_K)
+    assert np.array_equal(one(single), other(single.astype(np.float64)))

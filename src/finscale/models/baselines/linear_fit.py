@@ -53,7 +53,7 @@ class Standardiser:
     clip: float = CLIP
 
     @classmethod
-    def fit(cls, x_BK: Floats) -> Self:
+    def fit(cls, x_BK: NDArray[np.floating]) -> Self:
         """Measure mean and spread of each column; a constant column keeps its scale."""
         num_columns = x_BK.shape[1]
         mean_K, spread_K = np.empty(num_columns), np.empty(num_columns)
@@ -61,7 +61,7 @@ class Standardiser:
         num_parts = max(1, num_columns // _AT_ONCE)
         edges = [part * num_columns // num_parts for part in range(num_parts + 1)]
         for some in map(slice, edges, edges[1:]):
-            x_Bk = x_BK[:, some]
+            x_Bk = x_BK[:, some].astype(np.float64, copy=False)
             known_Bk = np.isfinite(x_Bk)
             num_k = np.maximum(known_Bk.sum(axis=0), 1)
             mean_K[some] = np.where(known_Bk, x_Bk, 0.0).sum(axis=0) / num_k
@@ -70,9 +70,9 @@ class Standardiser:
         constant_K = spread_K <= 1e-12 * np.abs(mean_K)
         return cls(mean_K, np.where(constant_K, 1.0, spread_K))
 
-    def __call__(self, x_BK: Floats) -> Floats:
-        """Return the standardised columns."""
-        z_BK = x_BK - self.mean_K
+    def __call__(self, x_BK: NDArray[np.floating]) -> Floats:
+        """Return the standardised columns, in double precision whatever the inputs have."""
+        z_BK: Floats = x_BK - self.mean_K
         z_BK /= self.spread_K
         z_BK[~np.isfinite(x_BK)] = 0.0
         return np.clip(z_BK, -self.clip, self.clip, out=z_BK)
@@ -109,16 +109,16 @@ class LinearFit:
         """What standardises the inputs."""
         return Standardiser(self.mean_K, self.spread_K, self.clip)
 
-    def __call__(self, x_BK: Floats) -> Floats:
+    def __call__(self, x_BK: NDArray[np.floating]) -> Floats:
         """Return a logit or prediction for each row of raw inputs."""
         result: Floats = self.scale(x_BK) @ self.weight_K + self.bias
         return result
 
 
 def fit_linear(
-    x_train_BK: Floats,
+    x_train_BK: NDArray[np.floating],
     y_train_B: NDArray[Any],
-    x_validation_BK: Floats | None = None,
+    x_validation_BK: NDArray[np.floating] | None = None,
     y_validation_B: NDArray[Any] | None = None,
     *,
     classifies: bool,
