@@ -21,9 +21,9 @@ from finscale.study.planned import Planned
 from finscale.study.power_plan import PowerPlan, panel_size, power_plan, smallest_seen
 from finscale.study.priced import priced
 from finscale.study.remaining import (
-    BASELINE_SECONDS,
     RUN_SECONDS,
     SPEEDS,
+    baseline_seconds,
     machine_key,
     windows_of,
     write_speeds,
@@ -214,7 +214,7 @@ class _Meter:
     def _run_seconds(self, planned: Planned) -> float | None:
         prepared = planned.prepared
         if planned.cell.is_baseline:
-            return BASELINE_SECONDS
+            return baseline_seconds(planned)
         from finscale.training.devices import is_present
 
         if not is_present(prepared.config.training.device):

@@ -2,8 +2,10 @@
 
 A run takes its windows over its speed. Speeds are, in this order: what this study has measured of
 runs like it; what an earlier plan or study measured on this machine; the rule below, times how much
-the runs measured so far differ from it. FLOPs alone would be a poor clock: a small network's step
-is all overhead, and takes a tenth of the time of a network with four hundred times its FLOPs.
+the runs measured so far differ from it. What a run takes beside its training (a panel is read, its
+linear path fitted) and what a baseline takes is the mean of those that have ended. FLOPs alone
+would be a poor clock: a small network's step is all overhead, and takes a tenth of the time of a
+network with four hundred times its FLOPs.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ import contextlib
 import math
 import os
 import platform
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,8 +33,9 @@ if TYPE_CHECKING:
 #: Seconds of a step beside its arithmetic, and FLOP a second of one thread: a CPU's, by order. The
 #: default study takes 10 minutes on two cores where this says 19, before any speed is measured.
 _STEP_SECONDS, _THREAD_FLOPS = 2e-3, 4e10
-#: Of a baseline's fit; of a run beside its training; of a worker before its first run.
-BASELINE_SECONDS, RUN_SECONDS, START_SECONDS = 1.0, 0.5, 4.0
+#: Of a baseline's fit, and more for each of its train windows; of a run beside its training; of a
+#: worker before its first run.
+BASELINE_SECONDS, WINDOW_SECONDS, RUN_SECONDS, START_SECONDS = 1.0, 5e-5, 0.5, 4.0
 
 #: The speeds that were measured on this machine, in the folder of all studies.
 SPEEDS = ".speeds.json"
@@ -40,6 +44,11 @@ SPEEDS = ".speeds.json"
 def machine_key(planned: Planned) -> str:
     """Return what the speed of a run depends on, this machine included."""
     return content_hash([same_speed(planned), platform.node(), os.cpu_count()])[:16]
+
+
+def baseline_seconds(planned: Planned) -> float:
+    """Return what a baseline is expected to take, before any was measured."""
+    return BASELINE_SECONDS + WINDOW_SECONDS * len(planned.prepared.split.train)
 
 
 def windows_of(planned: Planned) -> float:
@@ -58,9 +67,10 @@ class _Running:
     key: str  #: Runs of one key are as fast as one another; empty for a baseline
     windows: float  #: Training windows if it does not stop early
     threads: int
-    expected: float  #: Windows a second by the rule
+    expected: float  #: Windows a second by the rule; of a baseline a second over what it takes
     share: float = 0.0  #: Of its epochs, done
     epochs: int = 1
+    since: float | None = None  #: When it was begun, by the clock
     is_done: bool = False
 
 
@@ -77,6 +87,8 @@ class TimeLeft:
         Of all machines; this one's when absent.
     remembered : Path, optional
         File of speeds that were measured here before; see :meth:`remember`.
+    clock : callable
+        Returns seconds from any beginning.
     """
 
     def __init__(
@@ -86,13 +98,17 @@ class TimeLeft:
         workers: int | None = None,
         cores: int | None = None,
         remembered: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self._cores = cores or os.cpu_count() or 1
         self._workers = workers or self._cores
         self._path = remembered
         self._before = read_speeds(remembered)
         self._measured: dict[str, float] = {}
         self._shares: list[float] = []
+        self._beside: list[float] = []  # seconds of ended runs beside their training
+        self._baselines: list[float] = []  # seconds of ended baselines over those expected
         self._started = False
         self._runs = {one.cell.label: _running(one) for one in missing}
 
@@ -114,7 +130,9 @@ class TimeLeft:
     def observe(self, event: Event) -> None:
         """Take in what a worker says."""
         run = self._runs.setdefault(event.job.label, _of_job(event.job))
-        if event.kind == "progress":
+        if event.kind == "started":
+            run.since = self._clock()
+        elif event.kind == "progress":
             self._started = True
             facts = event.facts
             run.epochs, run.share = facts["epochs"], facts["epoch"] / facts["epochs"]
@@ -122,21 +140,33 @@ class TimeLeft:
                 self._measured[run.key] = float(facts["samples_per_second"])
         elif event.kind in ("done", "failed", "stopped") and not run.is_done:
             self._started = run.is_done = True
-            if event.kind == "done" and run.key and run.share:
-                self._shares.append(run.share)
+            if event.kind == "done":
+                self._learn(run)
 
     def remember(self) -> None:
         """Write the speeds that were measured, for the next plan and study on this machine."""
         if self._path is not None:
             write_speeds(self._path, self._measured)
 
+    def _learn(self, run: _Running) -> None:
+        """Take in what a run that has ended took."""
+        if run.key and run.share:
+            self._shares.append(run.share)
+        if run.since is None:
+            return
+        took = self._clock() - run.since
+        if not run.key:
+            self._baselines.append(took * run.expected)
+        elif run.share:
+            self._beside.append(max(took - run.share * run.windows / self._speed(run), 0.0))
+
     def _left(self, run: _Running) -> float:
         if not run.key:
-            return BASELINE_SECONDS
+            return _mean(self._baselines, 1.0) / run.expected
         # early stopping, by the runs that have ended; one that never stops early counts with them
         usual = (sum(self._shares) + 1) / (len(self._shares) + 1)
         share = max(usual - run.share, 1 / run.epochs if run.share < 1 else 0.0)
-        return RUN_SECONDS + share * run.windows / self._speed(run)
+        return _mean(self._beside, RUN_SECONDS) + share * run.windows / self._speed(run)
 
     def _speed(self, run: _Running) -> float:
         for known in (self._measured, self._before):
@@ -152,6 +182,11 @@ class TimeLeft:
         return math.exp(sum(ratios) / len(ratios)) if ratios else 1.0
 
 
+def _mean(measured: Sequence[float], otherwise: float) -> float:
+    """Return a mean in which what is expected ``otherwise`` counts until something is measured."""
+    return sum(measured) / len(measured) if measured else otherwise
+
+
 def time_left(missing: Sequence[Planned], engine: Executor, *, remembered: Path) -> TimeLeft:
     """Return the time that an executor takes; speeds are remembered of this machine alone."""
     if isinstance(engine, LocalExecutor):
@@ -163,7 +198,7 @@ def time_left(missing: Sequence[Planned], engine: Executor, *, remembered: Path)
 
 def _running(planned: Planned) -> _Running:
     if planned.cell.is_baseline:
-        return _Running("", 1.0, 1, 1.0)
+        return _Running("", 1.0, 1, 1 / baseline_seconds(planned))
     training = planned.prepared.config.training
     batch, threads = int(training.batch_size), planned.threads
     # a training step is three forward passes
@@ -178,7 +213,7 @@ def _running(planned: Planned) -> _Running:
 def _of_job(job: Job) -> _Running:
     """Return a run that a sweep has added; its speed follows from its FLOPs alone."""
     if not job.cost:
-        return _Running("", 1.0, 1, 1.0)
+        return _Running("", 1.0, 1, 1 / BASELINE_SECONDS)
     threads = job.config.training.threads
     return _Running(
         content_hash(job.config.model_dump(mode="json"))[:16],
