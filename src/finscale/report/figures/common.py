@@ -16,9 +16,11 @@ from finscale.study.findings.findings import Findings
 
 M = TypeVar("M", Points, Line)
 
-#: Names that are more than their words.
 #: More labels than this crowd a narrow screen.
 _MOST_TICKS = 7
+#: Room beside an axis' first and last size, as a share of its length; and behind ×10, where the
+#: names of baselines stand.
+_AIR, _NAMES = 0.06, 0.18
 
 
 def size_axis(findings: Findings, *, reach: float = 1.0) -> FigureAxis:
@@ -40,7 +42,7 @@ def size_axis(findings: Findings, *, reach: float = 1.0) -> FigureAxis:
         axis_title(findings.axis),
         kind="log",
         ticks=tuple(ticks),
-        limits=padded_ratio(sizes[0], last),
+        limits=padded_ratio(sizes[0], last, after=_NAMES if reach > 1 else _AIR),
     )
 
 
@@ -50,10 +52,11 @@ def _tick(words: str) -> str:
     return f"{number} %" if rest.startswith("%") else number
 
 
-def padded_ratio(low: float, high: float) -> tuple[float, float]:
-    """Return limits of a logarithmic axis with some air on both sides."""
-    pad = (high / low) ** 0.06 if high > low else 1.5
-    return low / pad, high * pad
+def padded_ratio(low: float, high: float, *, after: float = _AIR) -> tuple[float, float]:
+    """Return limits of a logarithmic axis with some air on both sides, ``after`` on the right."""
+    if high <= low:
+        return low / 1.5, high * 1.5
+    return low / (high / low) ** _AIR, high * (high / low) ** after
 
 
 def axis_title(axis: str) -> str:
