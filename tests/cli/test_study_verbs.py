@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 import finscale as fs
+from finscale.cli import study_progress
 from finscale.cli.app import app
 from finscale.config import StudyConfig, load_study
 from finscale.config.baselines import DEFAULT_BASELINES
@@ -78,7 +79,7 @@ def test_before_anything_is_spent() -> None:
     assert "0 of 5 runs are there" in say("study", "status", "small.yaml", "--runs", "none")
 
 
-def test_run_status_report_export_and_diff() -> None:
+def test_run_status_report_export_and_diff(monkeypatch) -> None:
     output = say("study", "run", "small.yaml")
     assert "5 runs to compute" in output
     assert "control   labels shuffled within calendar quarters" in output
@@ -96,6 +97,12 @@ def test_run_status_report_export_and_diff() -> None:
     for place in ("small", "studies/small", "studies/small/study.yaml"):
         assert "5 of 5" in say("study", "status", place)
     assert "0 runs to compute" in say("study", "run", "studies/small/study.yaml")
+    # in a log a report that takes minutes says every minute where it is
+    with monkeypatch.context() as patched:
+        patched.setattr(study_progress, "LINE_SECONDS", -1.0)
+        told = say("study", "report", "small")
+    for what in ("scores of each run (1 of 3)", "the audit of the data", "controls", "figure"):
+        assert f"writing the report: {what}" in told
     facts = json.loads(say("study", "report", "small", "--json"))
     assert len(facts["runs"]) == 3
     # without a linear model among the baselines nothing is said of one

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from finscale.study.programme import CellState, Programme, Tell
+    from finscale.study.programme import CellState, Programme
     from finscale.study.programme_results import CellResult
+    from finscale.study.telling import Tell
 
 programme_app = typer.Typer(
     help="Run a grid of studies from one file, or the recipe seed: tasks × timescales × assets × "

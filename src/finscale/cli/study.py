@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,9 +39,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from finscale.report.write import Tell
     from finscale.study import Planned, Study
     from finscale.study.findings.findings import Findings
+    from finscale.study.telling import Tell
 
 #: Begun runs that are told one by one.
 _SHOWN = 4
@@ -184,10 +185,9 @@ def _show(study: Study, *, as_json: bool, terminal: Console, paper: bool = False
     from finscale.study.findings import find
     from finscale.study.results import BEYOND
 
-    table = study.results()
     with _report_progress(terminal, quiet=as_json) as tell:
-        tell("scores and intervals of every run", 0, 0)
-        findings = find(study)
+        table = study.results(tell)
+        findings = find(study, tell)
         report = write_findings(findings, study.folder, paper=paper, tell=tell)
     decision = decide(situation(findings))
     controls = findings.controls
@@ -240,18 +240,27 @@ def _show(study: Study, *, as_json: bool, terminal: Console, paper: bool = False
 
 @contextmanager
 def _report_progress(terminal: Console, *, quiet: bool) -> Iterator[Tell]:
-    """Show what of the report is being made: a line that changes, or one where there is none."""
-    if quiet or not terminal.is_terminal:
-        terminal.print("writing the report")
-        yield lambda what, done, total: None
+    """Show what of the report is being made: a line that changes, or in a log one a minute."""
+    from finscale.cli.study_progress import LINE_SECONDS
+
+    def words(what: str, done: int, total: int) -> str:
+        count = f" ({done} of {total})" if total else ""
+        return f"writing the report: {what}{count}"
+
+    if terminal.is_terminal and not quiet:
+        with terminal.status("writing the report") as status:
+            yield lambda *told: status.update(words(*told))
         return
-    with terminal.status("writing the report") as status:
+    terminal.print("writing the report")
+    last = time.monotonic()
 
-        def tell(what: str, done: int, total: int) -> None:
-            count = f" ({done} of {total})" if total else ""
-            status.update(f"writing the report: {what}{count}")
+    def tell(*told: Any) -> None:
+        nonlocal last
+        if time.monotonic() - last > LINE_SECONDS:
+            last = time.monotonic()
+            terminal.print(words(*told))
 
-        yield tell
+    yield tell
 
 
 def _compared(study: Study) -> dict[str, Any]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: Between two readings of the temperature.
 _HEAT_SECONDS = 5.0
 #: Between two lines where no bar can be drawn: in the log of a job.
-_LINE_SECONDS = 60.0
+LINE_SECONDS = 60.0
 
 
 class StudyProgress(LiveDisplay):
@@ -89,7 +89,7 @@ class StudyProgress(LiveDisplay):
     def _tell(self) -> None:
         """Write a line now and then where no bar can be drawn."""
         now, console = time.monotonic(), self._progress.console
-        if console.is_terminal or now - self._told < _LINE_SECONDS:
+        if console.is_terminal or now - self._told < LINE_SECONDS:
             return
         self._told = now
         say(f"{self._count()} · about {in_words(self.left.seconds())} left", console)

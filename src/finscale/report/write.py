@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,20 +20,14 @@ from finscale.report.table import csv
 from finscale.study.findings import find
 from finscale.study.findings.findings import Findings
 from finscale.study.study import Study
+from finscale.study.telling import Tell, silent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-#: Told what is made, as the how-manieth of how many: ``figure scaling``, 2, 9.
-Tell = Callable[[str, int, int], object]
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Say nothing."""
-
 
 def write_report(
-    study: Study, folder: Path | None = None, *, paper: bool = False, tell: Tell = _silent
+    study: Study, folder: Path | None = None, *, paper: bool = False, tell: Tell = silent
 ) -> Path:
     """Write the report of a study's finished runs.
 
@@ -61,7 +54,7 @@ def write_report(
         If nothing is finished yet, or the folder cannot be written.
     """
     tell("scores and intervals of every run", 0, 0)
-    return write_findings(find(study), folder or study.folder, paper=paper, tell=tell)
+    return write_findings(find(study, tell), folder or study.folder, paper=paper, tell=tell)
 
 
 def draw_study(study: Study) -> Canvas:
@@ -77,7 +70,7 @@ def draw_study(study: Study) -> Canvas:
 
 
 def write_findings(
-    findings: Findings, folder: Path, *, paper: bool = False, tell: Tell = _silent
+    findings: Findings, folder: Path, *, paper: bool = False, tell: Tell = silent
 ) -> Path:
     """Write the report of given findings; see :func:`write_report`."""
     plan = yaml.safe_dump(findings.study.resolved(), sort_keys=False, allow_unicode=True)

@@ -29,13 +29,7 @@ from finscale.study.planned import Planned
 from finscale.study.programme_results import CellResult, judged_together, refused, result_of
 from finscale.study.roster import roster
 from finscale.study.study import Study
-
-#: Told what is done, how many cells of how many.
-Tell = Callable[[str, int, int], object]
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Say nothing."""
+from finscale.study.telling import Tell, silent
 
 
 @dataclass(frozen=True)
@@ -130,7 +124,7 @@ class Programme:
         """Return where the report of a cell's study lies, or will."""
         return self.folder / "cells" / cell.name / "report.html"
 
-    def states(self, tell: Tell = _silent) -> list[CellState]:
+    def states(self, tell: Tell = silent) -> list[CellState]:
         """Return how far every cell is; what is remembered of an earlier call takes no time."""
         found = []
         for number, cell in enumerate(self.cells, 1):
@@ -145,7 +139,7 @@ class Programme:
             found.append(CellState(cell, len(members), there))
         return found
 
-    def missing(self, tell: Tell = _silent) -> tuple[list[Planned], dict[str, str]]:
+    def missing(self, tell: Tell = silent) -> tuple[list[Planned], dict[str, str]]:
         """Return the runs that no store has, each once, and the refused cells with the reason.
 
         A run that several cells share, as a baseline of theirs, is the first one's. Its label has
@@ -168,7 +162,7 @@ class Programme:
         executor: Executor | None = None,
         observe: Callable[[Event], None] | None = None,
         amend: bool = False,
-        tell: Tell = _silent,
+        tell: Tell = silent,
         started: Callable[[Sequence[Planned]], object] = lambda wanted: None,
     ) -> dict[str, str]:
         """Compute what is missing of every cell; interrupted, the next call goes on.
@@ -221,7 +215,7 @@ class Programme:
                     self.study(cell).run(executor=engine)  # nothing is missing: its records
         return failed
 
-    def results(self, *, reports: bool = True, tell: Tell = _silent) -> tuple[CellResult, ...]:
+    def results(self, *, reports: bool = True, tell: Tell = silent) -> tuple[CellResult, ...]:
         """Judge every cell, correct the verdicts together, and write ``programme.json``.
 
         Parameters

@@ -25,6 +25,7 @@ from finscale.study.beyond import BeyondLinear
 from finscale.study.daily import Completed
 from finscale.study.planned import Planned, windows_key
 from finscale.study.remembered import RememberedScores, score_key
+from finscale.study.telling import Tell, silent
 
 #: An architecture (empty where the study has one) and a size of the second axis (None with one).
 BeyondKey = tuple[str, int | str | None]
@@ -32,7 +33,18 @@ BeyondKey = tuple[str, int | str | None]
 BEYOND = "beyond linear"
 
 
-def results_table(completed: Completed, remembered: RememberedScores | None = None) -> pl.DataFrame:
+def written_results(completed: Completed, folder: Path, tell: Tell = silent) -> pl.DataFrame:
+    """Return :func:`results_table` of a study, written to its folder with the scores it took."""
+    remembered = RememberedScores(folder / ".scores.json")
+    table = results_table(completed, remembered, tell)
+    remembered.save()
+    write_results(table, folder)
+    return table
+
+
+def results_table(
+    completed: Completed, remembered: RememberedScores | None = None, tell: Tell = silent
+) -> pl.DataFrame:
     """Return one row per run, baselines first, in the order of the grid.
 
     Skill is the loss gained over a baseline on the same windows, paired by decision day, with its
@@ -51,7 +63,8 @@ def results_table(completed: Completed, remembered: RememberedScores | None = No
     several = [one for one in REDRAWS if len({one.number(run.config) for _, run in completed}) > 1]
     with one_blas_thread():
         rows = []
-        for planned, run in completed:
+        for number, (planned, run) in enumerate(completed):
+            tell("scores of each run", number, len(completed))
             others = baselines.get(windows_key(run.config), {})
             beside = (network or run).config
             scores = _remembered_scores(run, others, beside, remembered)

@@ -28,6 +28,7 @@ from finscale.study.planned import Planned, plan_cells
 from finscale.study.registration import Registration
 from finscale.study.roster import roster
 from finscale.study.showing import Showing
+from finscale.study.telling import Tell, silent
 from finscale.study.tracked import StudyTracking
 from finscale.study.tune.tuner import make_tuner
 
@@ -217,27 +218,24 @@ class Study(Showing):
         there = self.runs.among(p.run_id for p in self.plan)
         return [(p, self.runs[p.run_id]) for p in self.plan if p.run_id in there]
 
-    def results(self) -> pl.DataFrame:
+    def results(self, tell: Tell = silent) -> pl.DataFrame:
         """Return one row per finished run and write it as ``results.parquet`` and CSV.
+
+        ``tell`` is told how many runs of how many are scored.
 
         Raises
         ------
         FinscaleError
             If no run is finished yet.
         """
-        from finscale.study.remembered import RememberedScores
-        from finscale.study.results import results_table, write_results
+        from finscale.study.results import written_results
 
         completed = self.completed()
         if not completed:
             raise FinscaleError(
                 f"study {self.config.name} has no finished run.", hint="finscale study run FILE"
             )
-        remembered = RememberedScores(self.folder / ".scores.json")
-        table = results_table(completed, remembered)
-        remembered.save()
-        write_results(table, self.folder)
-        return table
+        return written_results(completed, self.folder, tell)
 
     def summary(self) -> list[dict[str, str]]:
         """Return the results as printable rows: one per baseline and size."""

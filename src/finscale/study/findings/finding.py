@@ -53,10 +53,11 @@ from finscale.study.holdings import holdings
 from finscale.study.interaction import interaction
 from finscale.study.outcomes import costs_of, loss_measure, measure_of, outcome_of
 from finscale.study.study import Study
+from finscale.study.telling import Tell, silent
 
 
-def find(study: Study) -> Findings:
-    """Compute everything that the report of a study shows.
+def find(study: Study, tell: Tell = silent) -> Findings:
+    """Compute everything that the report of a study shows; ``tell`` is told what is at work.
 
     Raises
     ------
@@ -74,8 +75,9 @@ def find(study: Study) -> Findings:
             hint="finscale study run FILE",
         )
     # of several architectures, the one that validation prefers is told in full
-    config, table = study.config.of_family(lead) if lead else study.config, study.results()
+    config, table = study.config.of_family(lead) if lead else study.config, study.results(tell)
     axis, level = next(iter(config.axes)), config.level
+    tell("the verdict, and the size that validation prefers", 0, 0)
     verdict, no_verdict = _verdict(study)
     groups = group_by_size(networks)
     # ten times a horizon is another question, not a larger size
@@ -102,6 +104,11 @@ def find(study: Study) -> Findings:
     traded = seed_ensemble(own)
     trading = trade(traded, baselines, market, costs=costs_of(config), num_trials=num_trials)
     beyond = study.beyond_linear(family=lead)
+    tell("the audit of the data", 0, 0)
+    certificate = facts.certificate(study, chosen)
+    tell("controls", 0, 0)
+    controls = tuple(control_outcomes(study))
+    tell("what else the runs tell", 0, 0)
     is_event = chosen.target.is_event
     dates, target, logit = chosen.arrays("test")
     return Findings(
@@ -135,8 +142,8 @@ def find(study: Study) -> Findings:
         trading=trading,
         reaches=_reaches(verdict, skills, chosen, trading, failed=failed_of(known), level=level),
         cost=tenfold_cost(_judged(study, table, lead), axis),
-        certificate=facts.certificate(study, chosen),
-        controls=tuple(control_outcomes(study)),
+        certificate=certificate,
+        controls=controls,
         searched=tuple(study.tuner.searched(study.cells)),
         failures=study.failures.read(),
         registration=study.registration.read() or {},
