@@ -46,7 +46,7 @@ def gather(completed: Completed) -> tuple[list[Predictions], list[Predictions]]:
         (baselines if cell.is_baseline else tested).append(
             predictions_of(in_folds(members), beside=beside, sizes=sizes, budget=cell.sizes)
         )
-    tested.sort(key=lambda one: (*one.sizes.values(), *_drawn(one), one.seed))
+    tested.sort(key=lambda one: (*one.sizes.values(), *drawn(one), one.seed))
     return baselines, tested
 
 
@@ -57,17 +57,18 @@ def same_windows(baselines: Sequence[Predictions], network: Predictions) -> dict
         baseline.name: baseline
         for baseline in baselines
         if baseline.budget.items() <= network.budget.items()
-        and _drawn(baseline) == _drawn(network)
+        and drawn(baseline) == drawn(network)
         and baseline.test.select(_WINDOW).equals(key)
     }
 
 
 def same_draw(group: Sequence[Predictions], network: Predictions) -> list[Predictions]:
     """Return the networks of a size with the same features and training symbols as one of them."""
-    return [one for one in group if _drawn(one) == _drawn(network)]
+    return [one for one in group if drawn(one) == drawn(network)]
 
 
-def _drawn(one: Predictions) -> tuple[int, ...]:
+def drawn(one: Predictions) -> tuple[int, ...]:
+    """Return which nesting of features and which draw of symbols a model was trained on."""
     return tuple(getattr(one, redraw.noun) for redraw in REDRAWS)
 
 
