@@ -23,9 +23,7 @@ def failed_baselines(completed: Completed) -> dict[str, Metric]:
         beside = {
             other.name: other
             for other in baselines
-            if other.name == BASE_RATE
-            and other.budget == one.budget
-            and drawn(other) == drawn(one)
+            if other.name == BASE_RATE and other.budget == one.budget and drawn(other) == drawn(one)
         }
         lost = lost_to_base_rate({**beside, one.name: one})
         found |= {run: lost[one.name] for run in one.runs if one.name in lost}
