@@ -175,7 +175,7 @@ def _better_than_chance(table: pl.DataFrame, groups_KN: NDArray[Any], seed: int)
     """Return how often labels shuffled within groups are as strongly associated with outputs.
 
     It ends as soon as that has happened often (Besag and Clifford 1991): of 431 stocks a shuffle
-    sorts half a million numbers, and what chance does often needs no ten thousand of them.
+    sorts half a million numbers, and what chance does often needs no two thousand of them.
     """
     group_N = np.unique(groups_KN, axis=1, return_inverse=True)[1].ravel()
     order_N = np.argsort(group_N, kind="stable")

@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 #: Seconds of a step beside its arithmetic, and FLOP a second of one thread: a CPU's, by order. The
 #: default study takes 10 minutes on two cores where this says 19, before any speed is measured.
 _STEP_SECONDS, _THREAD_FLOPS = 2e-3, 4e10
-#: Of a baseline's fit, and more for each of its train windows; of a run beside its training; of a
-#: worker before its first run.
-BASELINE_SECONDS, WINDOW_SECONDS, RUN_SECONDS, START_SECONDS = 1.0, 5e-5, 0.5, 4.0
+#: Of a baseline's fit beside its train windows, and for each of these; of a run beside its
+#: training; of a worker before its first run.
+BASELINE_SECONDS, RUN_SECONDS, START_SECONDS = 1.0, 0.5, 4.0
+_WINDOW_SECONDS = 5e-5
 
 #: The speeds that were measured on this machine, in the folder of all studies.
 SPEEDS = ".speeds.json"
@@ -48,7 +49,7 @@ def machine_key(planned: Planned) -> str:
 
 def baseline_seconds(planned: Planned) -> float:
     """Return what a baseline is expected to take, before any was measured."""
-    return BASELINE_SECONDS + WINDOW_SECONDS * len(planned.prepared.split.train)
+    return BASELINE_SECONDS + _WINDOW_SECONDS * len(planned.prepared.split.train)
 
 
 def windows_of(planned: Planned) -> float:

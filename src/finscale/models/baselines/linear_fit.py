@@ -216,9 +216,8 @@ def _by_blocks(
             own = candidate * len(y_b) / len(y_B)
             starts[part] = _weights(z_bK, y_b, own, classifies, starts.get(part))
             weight_K, bias = starts[part]
-            losses[-1] += mean_loss(judged_z @ weight_K + bias, judged_y, classifies) * len(
-                judged_y
-            )
+            loss = mean_loss(judged_z @ weight_K + bias, judged_y, classifies)
+            losses[-1] += loss * len(judged_y)
         if _is_lost(losses):
             break
     return grid[losses.index(min(losses))]  # the first of equals, which is the strongest
